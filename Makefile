@@ -1,0 +1,62 @@
+# Each target sets up what it needs; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help bench quick test unit lint setup clean lock
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+bench: $(VENV)/lab ## measure every entry (about ten minutes) and print the tables; ARGS="--framework crax" and the like
+	$(PY) lab.py $(ARGS)
+
+quick: $(VENV)/lab ## a first look in about a minute and a half
+	$(PY) lab.py --profile quick $(ARGS)
+
+test: lint ## everything: lint, unit tests, tests on a real Docker engine
+	$(PY) lab.py setup
+	$(PY) -m pytest $(ARGS)
+
+unit: $(VENV)/dev ## the tests that need no Docker engine
+	$(PY) -m pytest -m "not docker" $(ARGS)
+
+lint: $(VENV)/dev ## ruff and mypy
+	$(VENV)/bin/ruff format --check --quiet .
+	$(VENV)/bin/ruff check --quiet .
+	$(VENV)/bin/mypy
+
+setup: $(VENV)/lab ## the locked environment, an engine that answers, the images
+	$(PY) lab.py setup
+
+clean: $(VENV)/lab ## remove the lab's containers, networks, images and environment; results stay
+	$(PY) lab.py clean
+	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+lock: ## lock the newest versions of what the requirements.in files name (needs uv)
+	for file in requirements requirements-dev; do \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file.in -o $$file.txt || exit 1; \
+	done
+	for file in frameworks/*/*requirements.in; do \
+	  uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes \
+	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file -o $${file%.in}.txt || exit 1; \
+	done
+
+# The two states of the environment: what lab.py runs on, and what the tests need on top.
+$(VENV)/lab: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: $(PYTHON) is too old: Python 3.11 or newer is needed; set PYTHON=python3.12 or the like" >&2; exit 1; }
+	@test -x $(PY) && $(PY) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || \
+	  { test "$$(id -u)" = 0 && test -e /etc/debian_version && echo "installing Debian's python3-venv" && \
+	    apt-get update -qq && apt-get install -qq --yes --no-install-recommends python3-venv && \
+	    $(PYTHON) -m venv --clear $(VENV); } || \
+	  { echo "error: $(PYTHON) -m venv failed; install your system's python3-venv package" >&2; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt $(VENV)/lab
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@touch $@

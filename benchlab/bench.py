@@ -1,0 +1,197 @@
+"""The main job: a new run or a resumed one, from its settings to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from benchlab import host, provision, schedule, store, tables, topology, workloads
+from benchlab.engine import Engine
+from benchlab.errors import ConfigError, EngineError, StoreError
+from benchlab.forecast import Forecast, minutes
+from benchlab.interrupts import shielded
+from benchlab.model import Failure, Manifest, Sample, Settings, Verdict, Visit
+from benchlab.progress import Progress
+from benchlab.runner import Events, Runner
+from benchlab.store import Journal
+from benchlab.topology import Topology
+
+# Beside the entries, whether or not a proxy is asked for: it is part of what is built.
+BESIDE = ("db", "wrk", "nginx")
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What every command that uses the engine works with: the place, its topology, its engine."""
+
+    root: Path
+    topology: Topology
+    engine: Engine
+    say: Say
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".lab"
+
+
+def open_lab(root: Path, frameworks: Iterable[str], say: Say) -> Lab:
+    """Return the lab, with an engine and Compose made ready; the frameworks' names are checked first."""
+    frameworks = tuple(frameworks)
+    provision.compose(say)
+    project = topology.project(root)
+    engine = Engine.if_any(project)
+    if engine is None:
+        topology.load(root, {}).choose(frameworks)
+        engine = provision.engine(project, say)
+    shared = topology.resources(root, engine.cpus)
+    debian = provision.local_debian(engine)
+    resolved = topology.load(root, {**shared, **({"LAB_DEBIAN_IMAGE": debian} if debian else {})})
+    resolved.choose(frameworks)
+    if debian is None:
+        resolved = topology.load(root, {**shared, "LAB_DEBIAN_IMAGE": provision.fetch_debian(engine, say)})
+    return Lab(root, resolved, engine, say)
+
+
+@contextmanager
+def stage(lab: Lab, entries: list[str]) -> Iterator[dict[str, str]]:
+    """Build what is needed and make the containers, for the length of the with block.
+
+    Yields the image ids by service. However it ends, nothing of the project is left on the engine.
+    """
+    services = [*BESIDE, *entries]
+    lab.engine.refuse_if_leased()
+    images = provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+    with lab.engine.lease(lab.topology.image("wrk")):
+        try:
+            if lab.engine.remove_all():
+                lab.say("cleared what an earlier run had left behind")
+            lab.topology.create(services, lab.state / "create.log")
+            yield images
+        finally:
+            _clear(lab)
+
+
+def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
+    """Measure a new run and return its folder. What was measured is kept, however it ends."""
+    entries = lab.topology.choose(settings.frameworks)
+    settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
+    visits = _plan(lab, settings)
+    if not any(visit.trials for visit in visits):
+        raise ConfigError(
+            f"none of {', '.join(settings.frameworks)} has the test {', '.join(settings.tests)}; see list"
+        )
+    with stage(lab, list(settings.frameworks)) as images:
+        manifest = _manifest(lab, settings, images)
+        journal = store.create(results, manifest)
+        _measure(lab, manifest, journal, visits, console)
+    return journal.folder
+
+
+def resume(lab: Lab, folder: Path, console: Console) -> Path:
+    """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
+    manifest = store.read_manifest(folder)
+    with stage(lab, list(manifest.settings.frameworks)) as images:
+        _refuse_changes(manifest, _manifest(lab, manifest.settings, images))
+        journal, dropped = store.reopen(folder)
+        if dropped:
+            lab.say(
+                f"the journal's last line was cut off by a crash: {dropped} bytes dropped, its trial is measured again"
+            )
+        visits = schedule.remaining(_plan(lab, manifest.settings), store.read(folder).measured)
+        _measure(lab, manifest, journal, visits, console)
+    return folder
+
+
+def verify(lab: Lab, settings: Settings) -> list[Verdict]:
+    """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
+    entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
+    with stage(lab, list(entries)):
+        runner = Runner(lab.engine, _Nowhere(), entries, settings, Events())
+        return [verdict for name in entries for verdict in runner.verify(name)]
+
+
+class _Nowhere:
+    """The journal of a command that keeps nothing."""
+
+    def append(self, record: Sample | Failure) -> None:
+        raise AssertionError("verification records nothing")
+
+
+def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit, ...], console: Console) -> None:
+    """Make the visits; the report is renewed after each block, and however it ends."""
+    forecast = Forecast(visits, manifest.settings)
+    count = sum(len(visit.trials) for visit in visits)
+    lab.say(
+        f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits of "
+        f"{', '.join(manifest.settings.frameworks)}: about {minutes(forecast.total_s)}; journal: {journal.folder}"
+    )
+    entries = {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)}
+    progress = Progress(console, forecast, store.read(journal.folder).samples)
+    runner = Runner(lab.engine, journal, entries, manifest.settings, progress)
+    try:
+        with progress.running():
+            for block in runner.run(visits):
+                _report(journal)
+                progress.block(block)
+    finally:
+        _report(journal)
+
+
+def _report(journal: Journal) -> None:
+    journal.derive(tables.report(store.read(journal.folder)))
+
+
+def _plan(lab: Lab, settings: Settings) -> tuple[Visit, ...]:
+    cpus = lab.engine.cpus
+    levels = {test: workloads.levels(test, values, cpus) for test, values in settings.levels.items()}
+    return schedule.plan(lab.topology.choose(settings.frameworks), levels, settings.blocks, settings.seed)
+
+
+def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
+    now = datetime.now(UTC)
+    proxy = "" if settings.proxy == "none" else f"-{settings.proxy}"
+    base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
+    return Manifest(
+        run_id=f"{now:%Y%m%d-%H%M%S}-{settings.profile}{proxy}",
+        created_at=now,
+        settings=settings,
+        entries={entry.name: entry.labels for entry in lab.topology.choose(settings.frameworks)},
+        images=images,
+        cpus=lab.engine.cpus,
+        facts=host.facts(lab.root, lab.engine, str(base)),
+    )
+
+
+def _refuse_changes(old: Manifest, new: Manifest) -> None:
+    before, after = (_comparable(manifest) for manifest in (old, new))
+    changed = [
+        f"{name} was {before.get(name, 'absent')}, is {after.get(name, 'absent')}"
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
+    ]
+    if changed:
+        raise StoreError(f"{old.run_id} cannot be resumed: {'; '.join(changed)}; restore that, or start a new run")
+
+
+def _comparable(manifest: Manifest) -> dict[str, object]:
+    """Return what must be equal for samples to belong to one run, by name."""
+    images = {f"image of {service}": image_id for service, image_id in manifest.images.items()}
+    labels = {
+        f"{entry}'s label {key}": value for entry, labels in manifest.entries.items() for key, value in labels.items()
+    }
+    return {"number of CPUs": manifest.cpus, **images, **labels}
+
+
+def _clear(lab: Lab) -> None:
+    with shielded():
+        try:
+            lab.engine.remove_all()
+        except EngineError as error:
+            lab.say(f"containers may be left behind ({error}); the next start of the lab clears them")

@@ -1,0 +1,38 @@
+"""Every error the lab raises on purpose; the command line turns each into one line."""
+
+
+class LabError(Exception):
+    """Root of the tree. The message names the subject, what was found, and what to do.
+
+    LabError
+    ├── ConfigError    flags, compose.yaml or a label ask for something impossible
+    ├── SetupError     the engine, Compose or an image cannot be had
+    ├── EngineError    the engine refused, failed or went away
+    ├── EntryError     an entry does not serve: it never got ready, or it died
+    ├── WrkError       wrk failed, or printed what cannot be a result
+    └── StoreError     a run cannot be written, read or continued
+    """
+
+
+class ConfigError(LabError):
+    pass
+
+
+class SetupError(LabError):
+    pass
+
+
+class EngineError(LabError):
+    pass
+
+
+class EntryError(LabError):
+    pass
+
+
+class WrkError(LabError):
+    pass
+
+
+class StoreError(LabError):
+    pass

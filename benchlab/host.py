@@ -1,0 +1,43 @@
+"""The facts of a run's manifest that describe lab, engine, images and tools; unknown is "unavailable"."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from benchlab import __version__, topology
+from benchlab.engine import Engine
+
+UNAVAILABLE = "unavailable"
+
+
+def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
+    """Return what a reader must know to place the run's figures; memory in bytes."""
+    info, version = engine.info(), engine.version()
+    return {
+        "lab_version": __version__,
+        "lab_commit": _git(root, "rev-parse", "HEAD"),
+        "lab_changed_files": len(_git(root, "status", "--porcelain").splitlines()),
+        "argv": sys.argv[1:],
+        "python": platform.python_version(),
+        "compose": topology.compose_version(),
+        "engine_version": version.get("Version", UNAVAILABLE),
+        "engine_os": info.get("OperatingSystem", UNAVAILABLE),
+        "engine_kernel": info.get("KernelVersion", UNAVAILABLE),
+        "engine_architecture": info.get("Architecture", UNAVAILABLE),
+        "engine_cpus": info.get("NCPU", UNAVAILABLE),
+        "engine_memory_bytes": info.get("MemTotal", UNAVAILABLE),
+        "engine_cgroup_version": info.get("CgroupVersion", UNAVAILABLE),
+        "engine_storage_driver": info.get("Driver", UNAVAILABLE),
+        "base_image_from": debian_image,
+    }
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    except FileNotFoundError:
+        return UNAVAILABLE
+    return result.stdout.strip() if result.returncode == 0 else UNAVAILABLE

@@ -1,0 +1,235 @@
+"""The records that travel through the lab: frozen, checked when they are made, free of I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contestant: one service of compose.yaml.
+
+    `tests` maps each test type the entry declares to the path it answers under.
+    """
+
+    name: str
+    labels: dict[str, str]
+    tests: dict[str, str]
+
+
+@dataclass(frozen=True, order=True)
+class Level:
+    """One setting of the load. `queries` is the N of `?queries=N`; 0 where a test has none."""
+
+    connections: int
+    threads: int
+    queries: int = 0
+    pipeline: int = 1
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One sample to be taken."""
+
+    block: int
+    entry: str
+    test: str
+    level: Level
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the trial in a run: the resume key.
+
+        Threads are left out: they follow from the connections and the engine.
+        """
+        level = self.level
+        return f"{self.block}/{self.entry}/{self.test}/c{level.connections}-q{level.queries}-p{level.pipeline}"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One life of an entry's container, and the trials made in it, in order."""
+
+    block: int
+    entry: str
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """wrk's own latency figures, in microseconds (METHOD: never ranked in a closed loop)."""
+
+    mean_us: float
+    stdev_us: float
+    max_us: float
+    p50_us: float
+    p75_us: float
+    p90_us: float
+    p99_us: float
+    p99_9_us: float
+
+    def __post_init__(self) -> None:
+        if self.max_us < self.mean_us:
+            raise ValueError(f"latency: max {self.max_us} us is below mean {self.mean_us} us")
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Socket errors by kind, and answers with a status above 399, as wrk counts them."""
+
+    connect: int = 0
+    read: int = 0
+    write: int = 0
+    status: int = 0
+    timeout: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.connect + self.read + self.write + self.status + self.timeout
+
+    def __str__(self) -> str:
+        counts = {
+            "answers above 399": self.status,
+            "failed connects": self.connect,
+            "read errors": self.read,
+            "write errors": self.write,
+            "time-outs": self.timeout,
+        }
+        return ", ".join(f"{n} {kind}" for kind, n in counts.items() if n) or "none"
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one run of wrk counted; rates are derived, never stored."""
+
+    duration_us: int
+    requests: int
+    bytes: int
+    latency: Latency
+    errors: Errors
+
+    def __post_init__(self) -> None:
+        if self.duration_us <= 0:
+            raise ValueError(f"load: duration {self.duration_us} us is not positive")
+        if min(self.requests, self.bytes) < 0:
+            raise ValueError(f"load: {self.requests} requests, {self.bytes} bytes: negative count")
+
+    @property
+    def seconds(self) -> float:
+        return self.duration_us / 1e6
+
+    @property
+    def requests_per_second(self) -> float:
+        """Return answered requests per second, 4xx and 5xx included."""
+        return self.requests / self.seconds
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A trial that was measured. `started_at` is UTC."""
+
+    trial: Trial
+    started_at: datetime
+    load: Load
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial without a sample, and why. `load` is what wrk counted, where it ran at all."""
+
+    trial: Trial
+    started_at: datetime
+    reason: str
+    load: Load | None = None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule of an entry's contract. A warning does not keep the test from being loaded."""
+
+    test: str
+    rule: str
+    message: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.test}: {self.message} [{self.rule}]"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What verification found of one test type of an entry."""
+
+    entry: str
+    test: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(problem.warning for problem in self.problems)
+
+    def __str__(self) -> str:
+        word = ("warn" if self.problems else "pass") if self.passed else "fail"
+        return f"{word}  {self.entry} {self.test}" + "".join(f"\n      {problem}" for problem in self.problems)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run's plan and load; equal settings give equal plans.
+
+    `levels` maps a test type to what varies in it: connections, or queries for `query`.
+    Times are seconds; a time of 0 leaves the step out.
+    """
+
+    profile: str
+    frameworks: tuple[str, ...]
+    levels: dict[str, tuple[int, ...]]
+    blocks: int
+    duration_s: int
+    primer_s: int
+    warmup_s: int
+    proxy: str
+    seed: int
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        return tuple(self.levels)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run is: written before its first sample, compared before it is resumed.
+
+    `entries` holds each entry's labels, `images` each service's image id; `facts` describes host
+    and tools for the reader and is not compared.
+    """
+
+    run_id: str
+    created_at: datetime
+    settings: Settings
+    entries: dict[str, dict[str, str]]
+    images: dict[str, str]
+    cpus: int
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as read back. `samples` and `failures` are in the order of the journal."""
+
+    manifest: Manifest
+    samples: tuple[Sample, ...]
+    failures: tuple[Failure, ...]
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """Return the keys of the trials that have a sample."""
+        return frozenset(sample.trial.key for sample in self.samples)
+
+    @property
+    def missing(self) -> tuple[Failure, ...]:
+        """Return the last failure of each trial that never got a sample."""
+        measured = self.measured
+        last = {failure.trial.key: failure for failure in self.failures}
+        return tuple(failure for key, failure in last.items() if key not in measured)

@@ -1,0 +1,113 @@
+"""Named settings, and how flags refine them into the settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from benchlab.errors import ConfigError
+from benchlab.model import Settings
+from benchlab.workloads import MAX_QUERIES, WORKLOADS
+
+STUDY_LEVELS = {"json": (16, 32, 128), "plaintext": (256, 1024), "query": (1, 10, 20)}
+PROXIES = ("none", "nginx")
+# The entries keep an idle connection for 620 s: a sample must end before.
+MAX_DURATION_S = 600
+MAX_CONNECTIONS = 20_000
+MAX_BLOCKS = 1_000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named protocol. Times are seconds; `note` stands under the title of every table."""
+
+    name: str
+    blocks: int
+    duration_s: int
+    primer_s: int
+    warmup_s: int
+    note: str
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("default", 5, 5, 0, 2, "Five blocks of 5-s samples at the study's levels."),
+        Profile("quick", 2, 2, 0, 1, "A FIRST LOOK: two blocks of 2-s samples; do not quote these figures."),
+        Profile("seed", 5, 15, 5, 15, "The original study's protocol: primer, warm-up, 15-s samples, five blocks."),
+    )
+}
+
+
+def note(settings: Settings) -> str:
+    """Return the profile's note, or what was changed in it."""
+    profile = PROFILES[settings.profile]
+    if (settings.blocks, settings.duration_s) == (profile.blocks, profile.duration_s):
+        return profile.note
+    changed = f"Profile {profile.name} with {settings.blocks} block(s) of {settings.duration_s}-s samples."
+    return f"{changed} A FIRST LOOK: do not quote these figures." if profile.name == "quick" else changed
+
+
+def settings(
+    profile: str,
+    frameworks: Iterable[str],
+    tests: Iterable[str],
+    levels: Mapping[str, tuple[int, ...]],
+    blocks: int | None,
+    duration_s: int | None,
+    proxy: str,
+    seed: int,
+) -> Settings:
+    """Return the profile's settings with what the flags change in them.
+
+    No `tests` means all of them. Raises ConfigError, once, with every problem found.
+    """
+    chosen = PROFILES[profile]
+    wanted = tuple(dict.fromkeys(tests)) or tuple(WORKLOADS)
+    merged = {test: levels.get(test, STUDY_LEVELS[test]) for test in wanted}
+    result = Settings(
+        profile=profile,
+        frameworks=tuple(sorted(set(frameworks))),
+        levels=merged,
+        blocks=chosen.blocks if blocks is None else blocks,
+        duration_s=chosen.duration_s if duration_s is None else duration_s,
+        primer_s=chosen.primer_s,
+        warmup_s=chosen.warmup_s,
+        proxy=proxy,
+        seed=seed,
+    )
+    problems = [
+        f"--levels {test}=…: {test} is not among the tests; add --test {test}" for test in levels if test not in wanted
+    ]
+    problems += _problems(result)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return result
+
+
+def parse_levels(text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the test type and values of one `json=16,32`. Raises ConfigError."""
+    test, equals, values = text.partition("=")
+    if not equals or test not in WORKLOADS:
+        raise ConfigError(f"--levels {text}: write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32")
+    try:
+        numbers = tuple(int(value) for value in values.split(","))
+    except ValueError:
+        raise ConfigError(f"--levels {text}: {values!r} are not whole numbers; write {test}=16,32") from None
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"--levels {text}: a level is named twice; name each once")
+    return test, numbers
+
+
+def _problems(settings: Settings) -> list[str]:
+    problems = []
+    if not 1 <= settings.blocks <= MAX_BLOCKS:
+        problems.append(f"--blocks {settings.blocks}: use 1 to {MAX_BLOCKS}")
+    if not 1 <= settings.duration_s <= MAX_DURATION_S:
+        problems.append(f"--duration {settings.duration_s}: use 1 to {MAX_DURATION_S} seconds")
+    for test, values in settings.levels.items():
+        queries = WORKLOADS[test].varies == "queries"
+        most = MAX_QUERIES if queries else MAX_CONNECTIONS
+        unit = "queries" if queries else "connections"
+        problems += [f"--levels {test}={value}: use 1 to {most} {unit}" for value in values if not 1 <= value <= most]
+    return problems

@@ -1,0 +1,111 @@
+"""Shows a run as it goes: a live bar with the standing table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from benchlab import tables
+from benchlab.forecast import Forecast, minutes
+from benchlab.model import Failure, Problem, Sample, Trial, Visit
+from benchlab.runner import Events
+from benchlab.workloads import varied
+
+BAR_WIDTH = 30
+TITLE = "requests/s: mean [lowest–highest block]"
+
+
+class Progress(Events):
+    """Says what happens. Nothing is drawn or computed while a sample is being taken."""
+
+    def __init__(self, console: Console, forecast: Forecast, samples: tuple[Sample, ...] = ()):
+        self._console = console
+        self._forecast = forecast
+        self._samples = list(samples)
+        self._started = time.monotonic()
+        self._now = ""
+        self._live: Live | None = None
+        self._standing: RenderableType = ""
+
+    @contextmanager
+    def running(self) -> Iterator[Progress]:
+        """Show the run for the length of the with block."""
+        self._started = time.monotonic()
+        if not self._console.is_terminal:
+            yield self
+            return
+        with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
+            yield self
+
+    def visit(self, visit: Visit) -> None:
+        self._tell(f"block {visit.block}: {visit.entry}: starting")
+
+    def verified(self, visit: Visit, problems: list[Problem]) -> None:
+        for problem in problems:
+            kind = "warning" if problem.warning else "wrong"
+            self._console.print(f"  {visit.entry}: {kind}: {problem}", markup=False, highlight=False)
+
+    def warming(self, trial: Trial) -> None:
+        if self._live is not None:
+            self._tell(f"block {trial.block}: {trial.entry}: {trial.test}: warming up")
+
+    def measuring(self, trial: Trial) -> None:
+        if self._live is not None:
+            self._tell(_name(trial))
+
+    def recorded(self, record: Sample | Failure) -> None:
+        self._forecast.done(record.trial.key)
+        if isinstance(record, Sample):
+            self._samples.append(record)
+            rate = f"{record.load.requests_per_second:,.0f} requests/s"
+            self._tell(f"{_name(record.trial)}: {rate}; {self._left()} left")
+        else:
+            self._console.print(
+                f"  {_name(record.trial)}: not measured: {record.reason}", markup=False, highlight=False
+            )
+
+    def block(self, block: int) -> None:
+        if not self._samples:
+            return
+        overview = tables.overview(tuple(self._samples))
+        self._standing = _standing(overview, f"after block {block}, {TITLE}")
+        if self._live is None:
+            self._console.print(f"after block {block}, {TITLE}", markup=False, highlight=False)
+            self._console.print(tables.markdown(overview), markup=False, highlight=False, soft_wrap=True)
+
+    def _tell(self, line: str) -> None:
+        if self._live is None:
+            self._console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+        else:
+            self._live.update(Group(self._bar(line), self._standing), refresh=True)
+
+    def _left(self) -> str:
+        return minutes(self._forecast.left_s(time.monotonic() - self._started))
+
+    def _bar(self, line: str) -> Table:
+        done = self._forecast.fraction
+        bar = ProgressBar(total=1.0, completed=done, width=BAR_WIDTH)
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(bar, f"{done:.0%}", f"{self._left()} left", Text(line))
+        return grid
+
+
+def _standing(overview: pd.DataFrame, title: str) -> Table:
+    table = Table(title=title, title_justify="left")
+    for column in overview.columns:
+        table.add_column(Text(str(column)), justify="left" if column == "test" else "right")
+    for row in overview.itertuples(index=False):
+        table.add_row(*(Text(str(value)) for value in row))
+    return table
+
+
+def _name(trial: Trial) -> str:
+    return f"block {trial.block}: {trial.entry}: {trial.test} {varied(trial.test, trial.level)}"

@@ -1,0 +1,218 @@
+"""Measures: makes each visit, takes each sample, and appends what came of it to the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Protocol
+
+from benchlab import fetch, verify, workloads, wrk
+from benchlab.engine import Executed
+from benchlab.errors import EngineError, EntryError, WrkError
+from benchlab.model import Entry, Failure, Level, Load, Problem, Sample, Settings, Trial, Verdict, Visit
+from benchlab.verify import World
+from benchlab.workloads import WORKLOADS
+
+READY_S = 30
+# The names under which the load reaches the entry, and nginx where it stands in front.
+ENTRY_HOST, PROXY_HOST = "tfb-server", "nginx"
+
+
+class Host(Protocol):
+    """What the runner needs of an engine; a test passes in one that fails on demand."""
+
+    def start(self, service: str) -> None: ...
+    def stop(self, service: str) -> None: ...
+    def casualty(self, service: str) -> str | None: ...
+    def execute(self, service: str, command: list[str]) -> Executed: ...
+    def answers(self) -> bool: ...
+
+
+class Journal(Protocol):
+    def append(self, record: Sample | Failure) -> None: ...
+
+
+class Events:
+    """What happens in a run, told as it happens. Whoever shows it overrides what it needs."""
+
+    def visit(self, visit: Visit) -> None:
+        """An entry is about to be started."""
+
+    def verified(self, visit: Visit, problems: list[Problem]) -> None:
+        """A test type of the entry was verified."""
+
+    def warming(self, trial: Trial) -> None:
+        """The test type of the trial is being warmed up."""
+
+    def measuring(self, trial: Trial) -> None:
+        """The trial's sample is being taken."""
+
+    def recorded(self, record: Sample | Failure) -> None:
+        """The journal has a new line."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Everything that a visit needs."""
+
+    host: Host
+    journal: Journal
+    entries: Mapping[str, Entry]
+    settings: Settings
+    events: Events
+
+    def run(self, visits: Iterable[Visit]) -> Iterator[int]:
+        """Make the visits, and yield each block's number when the block is complete.
+
+        Raises EngineError where the engine itself is gone.
+        """
+        for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
+            for visit in visits_of_block:
+                self._visit(visit)
+            yield block
+
+    def verify(self, name: str) -> list[Verdict]:
+        """Start the entry and return what is found of each test type; nothing is loaded."""
+        entry = self.entries[name]
+        tests = [test for test in self.settings.tests if test in entry.tests]
+        try:
+            with self._serving(name) as world:
+                return [Verdict(name, test, tuple(self._problems(entry, test, world))) for test in tests]
+        except EntryError as error:
+            return [Verdict(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
+
+    def _visit(self, visit: Visit) -> None:
+        """Make the visit; what breaks it is recorded for every trial that it keeps from being measured."""
+        self.events.visit(visit)
+        pending = list(visit.trials)
+        try:
+            with self._serving(visit.entry) as world:
+                for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
+                    self._test(visit, test, list(trials), world, pending)
+        except (EntryError, EngineError) as error:
+            if not self.host.answers():
+                raise
+            self._fail(pending, str(error), pending)
+
+    def _test(self, visit: Visit, test: str, trials: list[Trial], world: World, pending: list[Trial]) -> None:
+        """Verify a test type of the visit's entry, warm it up, and measure its trials."""
+        entry = self.entries[visit.entry]
+        problems = self._problems(entry, test, world)
+        self.events.verified(visit, problems)
+        if wrong := [problem for problem in problems if not problem.warning]:
+            self._fail(trials, f"wrong answer: {wrong[0]}", pending)
+            return
+        self._warm_up(entry, test, trials)
+        for trial in trials:
+            self._measure(entry, trial, pending)
+
+    def _warm_up(self, entry: Entry, test: str, trials: list[Trial]) -> None:
+        """Send the study's primer and warm-up, as far as the settings have them."""
+        self.events.warming(trials[0])
+        largest = workloads.warmup_level(test, (trial.level for trial in trials))
+        steps = ((workloads.primer_level(test), self.settings.primer_s), (largest, self.settings.warmup_s))
+        for level, duration_s in steps:
+            if duration_s:
+                self._load(entry, test, level, duration_s)
+
+    def _measure(self, entry: Entry, trial: Trial, pending: list[Trial]) -> None:
+        self.events.measuring(trial)
+        started_at = datetime.now(UTC)
+        try:
+            load = self._load(entry, trial.test, trial.level, self.settings.duration_s)
+        except WrkError as error:
+            self._fail([trial], str(error), pending)
+            return
+        if reason := unusable(load):
+            self._record(Failure(trial, started_at, reason, load), pending)
+        else:
+            self._record(Sample(trial, started_at, load), pending)
+
+    def _load(self, entry: Entry, test: str, level: Level, duration_s: int) -> Load:
+        """Return what wrk counted. Raises WrkError, or EntryError where a container ended meanwhile."""
+        path = workloads.url_path(test, entry.tests[test], level)
+        command = wrk.command(level, self._target, path, WORKLOADS[test].accept, duration_s)
+        result = self.host.execute("wrk", command)
+        for service in (entry.name, *self._beside):
+            if casualty := self.host.casualty(service):
+                raise EntryError(f"under load, {casualty}")
+        if result.exit_code != 0:
+            said = (result.stderr or result.stdout).strip().splitlines()[-1:]
+            raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
+        return wrk.parse(result.stdout)
+
+    def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
+        paths = verify.paths(test, entry.tests[test])
+        answers = fetch.answers(self.host, self._target, WORKLOADS[test].accept, paths)
+        return verify.check(test, answers, world)
+
+    @property
+    def _target(self) -> str:
+        return ENTRY_HOST if self.settings.proxy == "none" else PROXY_HOST
+
+    @property
+    def _proxies(self) -> tuple[str, ...]:
+        return () if self.settings.proxy == "none" else (self.settings.proxy,)
+
+    @property
+    def _beside(self) -> tuple[str, ...]:
+        return ("db", "wrk", *self._proxies)
+
+    @contextmanager
+    def _serving(self, entry: str) -> Iterator[World]:
+        """Run the entry, and the proxy in front of it, beside a pristine database: its World.
+
+        Ready on entry, stopped on exit. Raises EntryError where one of them never gets ready.
+        """
+        self.host.start("wrk")
+        self.host.start("db")
+        self._execute("db", "wait-database")
+        self._execute("db", "reset-database")
+        world = _world(self._execute("db", "print-world"))
+        path = next(iter(self.entries[entry].tests.values()))
+        with ExitStack() as stack:
+            for service, host in ((entry, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
+                stack.callback(self.host.stop, service)
+                self.host.start(service)
+                self._wait(service, host, path)
+            yield world
+
+    def _wait(self, service: str, host: str, path: str) -> None:
+        """Return as soon as the service answers anything at all. Raises EntryError."""
+        for _ in range(READY_S // fetch.PATIENCE_S):
+            if fetch.answers(self.host, host, "*/*", (path,), patience_s=fetch.PATIENCE_S)[0].status:
+                return
+            if casualty := self.host.casualty(service):
+                raise EntryError(f"in start-up, {casualty}")
+        raise EntryError(
+            f"{service} did not answer {path} on port {wrk.PORT} within {READY_S} s of its start; see its log"
+        )
+
+    def _execute(self, service: str, command: str) -> str:
+        result = self.host.execute(service, [command])
+        if result.exit_code != 0:
+            raise EngineError(f"{command} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
+        return result.stdout
+
+    def _fail(self, trials: Iterable[Trial], reason: str, pending: list[Trial]) -> None:
+        for trial in list(trials):
+            self._record(Failure(trial, datetime.now(UTC), reason), pending)
+
+    def _record(self, record: Sample | Failure, pending: list[Trial]) -> None:
+        self.journal.append(record)
+        pending.remove(record.trial)
+        self.events.recorded(record)
+
+
+def unusable(load: Load) -> str | None:
+    """Return why a load is no sample: errors, or no answer at all."""
+    if load.errors.total:
+        return f"of {load.requests} answers and their connections: {load.errors}"
+    return None if load.requests else "no request was answered"
+
+
+def _world(lines: str) -> dict[int, int]:
+    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in lines.split())}

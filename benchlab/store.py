@@ -1,0 +1,210 @@
+"""Keeps runs on disk: the journal is the truth, everything else in the folder is derived from it.
+
+results/<run-id>/manifest.json    what the run is, written before the first sample
+                 samples.jsonl    one line per sample or failure, flushed and fsynced at once
+                 samples.csv      the samples, derived
+                 report.md        the tables, derived
+results/latest                    a link to the newest run
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from benchlab.errors import StoreError
+from benchlab.model import Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial
+
+# 1: the first form of manifest and journal.
+SCHEMA = 1
+
+MANIFEST, JOURNAL, CSV, REPORT = "manifest.json", "samples.jsonl", "samples.csv", "report.md"
+
+
+class Journal:
+    """The open journal of one run. Lines are appended, never changed."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._path = folder / JOURNAL
+
+    def append(self, record: Sample | Failure) -> None:
+        """Write the record so that it survives a crash. Raises StoreError; the journal stays whole."""
+        kind = "sample" if isinstance(record, Sample) else "failure"
+        line = json.dumps({"kind": kind, **_plain(record)}, ensure_ascii=False).encode() + b"\n"
+        with _writing(self._path), self._path.open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                if file.write(line) != len(line):
+                    raise OSError("only a part of the line could be written")
+                os.fsync(file.fileno())
+            except OSError:
+                os.ftruncate(file.fileno(), before)
+                raise
+
+    def derive(self, report: str) -> None:
+        """Write samples.csv from the journal, and the report beside it; a reader never sees a half."""
+        _replace(self.folder / CSV, _csv(read(self.folder)))
+        _replace(self.folder / REPORT, report)
+
+
+def create(results: Path, manifest: Manifest) -> Journal:
+    """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
+    folder = results / manifest.run_id
+    with _writing(folder):
+        folder.mkdir(parents=True)
+        (folder / JOURNAL).touch()
+        _replace(folder / MANIFEST, json.dumps({"schema": SCHEMA, **_plain(manifest)}, indent=2) + "\n")
+        _point(results / "latest", folder.name)
+    return Journal(folder)
+
+
+def reopen(folder: Path) -> tuple[Journal, int]:
+    """Open the journal of a run to continue it.
+
+    Returns it with the number of bytes dropped from its end: a line that a crash cut off.
+    """
+    path = folder / JOURNAL
+    with _writing(path), path.open("r+b") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        file.truncate(whole)
+        os.fsync(file.fileno())
+    return Journal(folder), len(content) - whole
+
+
+def read(folder: Path) -> Run:
+    """Return the run in the folder. A cut-off last line is left out. Raises StoreError."""
+    manifest = read_manifest(folder)
+    records = list(_records(folder / JOURNAL))
+    samples = tuple(record for record in records if isinstance(record, Sample))
+    failures = tuple(record for record in records if isinstance(record, Failure))
+    return Run(manifest, samples, failures)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return what the run in the folder is. Raises StoreError where it is no run of this schema."""
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text())
+        schema = content.pop("schema")
+        if schema != SCHEMA:
+            raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
+        return _manifest(content)
+    except OSError as error:
+        raise StoreError(
+            f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); name a folder of results/"
+        ) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); restore it or start a new run"
+        ) from error
+
+
+def resolve(folder: Path) -> Path:
+    """Return the run's folder itself where it was named by a link such as results/latest."""
+    return folder.resolve()
+
+
+def _records(path: Path) -> Iterator[Sample | Failure]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); restore it or start a new run") from error
+    whole = content[: content.rfind(b"\n") + 1]
+    for number, line in enumerate(whole.splitlines(), start=1):
+        try:
+            yield _record(json.loads(line))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"{path}, line {number}: not a record ({type(error).__name__}: {error}); mend or remove the line"
+            ) from error
+
+
+def _record(content: dict[str, Any]) -> Sample | Failure:
+    trial = Trial(**{**content["trial"], "level": Level(**content["trial"]["level"])})
+    started_at = datetime.fromisoformat(content["started_at"])
+    load = _load(content["load"]) if content["load"] else None
+    if content["kind"] == "failure":
+        return Failure(trial, started_at, content["reason"], load)
+    if content["kind"] != "sample" or load is None:
+        raise ValueError(f"kind {content['kind']!r} without a load")
+    return Sample(trial, started_at, load)
+
+
+def _load(content: dict[str, Any]) -> Load:
+    return Load(**{**content, "latency": Latency(**content["latency"]), "errors": Errors(**content["errors"])})
+
+
+def _manifest(content: dict[str, Any]) -> Manifest:
+    settings = content["settings"]
+    settings["frameworks"] = tuple(settings["frameworks"])
+    settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
+    content["settings"] = Settings(**settings)
+    content["created_at"] = datetime.fromisoformat(content["created_at"])
+    return Manifest(**content)
+
+
+def _plain(record: Sample | Failure | Manifest) -> dict[str, Any]:
+    """Return the record as JSON knows it: times as ISO 8601."""
+
+    def plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in pairs}
+
+    content: dict[str, Any] = asdict(record, dict_factory=plain)
+    return content
+
+
+def _csv(run: Run) -> str:
+    rows = [_row(sample) for sample in run.samples]
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+def _row(sample: Sample) -> dict[str, object]:
+    plain = _plain(sample)
+    trial, load = plain["trial"], plain["load"]
+    flat: dict[str, object] = {name: value for name, value in trial.items() if name != "level"} | trial["level"]
+    flat["started_at"] = plain["started_at"]
+    flat |= {name: value for name, value in load.items() if name not in ("latency", "errors")}
+    flat |= {f"latency_{name}": value for name, value in load["latency"].items()}
+    return flat | {f"errors_{name}": value for name, value in load["errors"].items()}
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write the whole file or leave the old one as it is."""
+    draft = path.with_name(f".{path.name}.draft")
+    with _writing(path):
+        draft.write_text(text)
+        draft.replace(path)
+
+
+def _point(link: Path, target: str) -> None:
+    draft = link.with_name(f".{link.name}.draft")
+    with suppress(FileNotFoundError):
+        draft.unlink()
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise StoreError(
+            f"{path} cannot be written ({reason}); nothing measured before is lost: make room or rights, then --resume"
+        ) from error

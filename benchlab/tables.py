@@ -1,0 +1,143 @@
+"""The study's tables and the overview, made from a run's samples: pure, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from benchlab import profiles, stack
+from benchlab.forecast import minutes
+from benchlab.model import Run, Sample
+from benchlab.workloads import WORKLOADS, varied
+
+FORMATS = {
+    "totalRequests": "{:.1f}",
+    "seconds": "{:.2f}",
+    "requestsPerSecond": "{:.2f}",
+    "latencyAvg": "{:.3f}",
+    "latencyMax": "{:.3f}",
+}
+LEFT = ("framework", "test")
+
+
+def report(run: Run) -> str:
+    """Return the run's report as Markdown: what it is, the overview, the study's tables, what failed."""
+    parts = [_heading(run), "## Entries\n\n" + stack.table(run.manifest.entries)]
+    if run.samples:
+        parts += [_overview_section(run), *_study_sections(run)]
+    else:
+        parts.append("No sample was measured.")
+    if run.missing:
+        parts.append(_missing(run))
+    return "\n\n".join(parts) + "\n"
+
+
+def study(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
+    """Return one row for each entry and level of the test, with the study's columns.
+
+    Each figure is the mean over the blocks. latencyAvg and latencyMax are wrk's own, in ms.
+    """
+    column = WORKLOADS[test].column
+    rows = [
+        {
+            "framework": sample.trial.entry,
+            column: varied(test, sample.trial.level),
+            "totalRequests": sample.load.requests,
+            "seconds": sample.load.seconds,
+            "requestsPerSecond": sample.load.requests_per_second,
+            "latencyAvg": sample.load.latency.mean_us / 1000,
+            "latencyMax": sample.load.latency.max_us / 1000,
+        }
+        for sample in samples
+        if sample.trial.test == test
+    ]
+    columns = ["framework", column, *FORMATS]
+    return pd.DataFrame(rows, columns=columns).groupby(["framework", column], as_index=False).mean()
+
+
+def overview(samples: tuple[Sample, ...]) -> pd.DataFrame:
+    """Return requests per second for each test and level, a column an entry: mean, and its extremes."""
+    rows = [
+        {
+            "test": sample.trial.test,
+            "level": varied(sample.trial.test, sample.trial.level),
+            "entry": sample.trial.entry,
+            "rps": sample.load.requests_per_second,
+        }
+        for sample in samples
+    ]
+    grouped = pd.DataFrame(rows, columns=["test", "level", "entry", "rps"]).groupby(["test", "level", "entry"])["rps"]
+    cells = grouped.agg(["mean", "min", "max"]).apply(_cell, axis=1)
+    return cells.unstack("entry", fill_value="–").reset_index().rename_axis(columns=None)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    return table.to_markdown(index=False, tablefmt="github", disable_numparse=True, colalign=_alignment(table))
+
+
+def _cell(row: pd.Series) -> str:
+    return f"{row['mean']:,.0f} [{row['min']:,.0f}–{row['max']:,.0f}]"
+
+
+def _alignment(table: pd.DataFrame) -> list[str]:
+    return ["left" if column in LEFT else "right" for column in table.columns]
+
+
+def _heading(run: Run) -> str:
+    settings = run.manifest.settings
+    through = "" if settings.proxy == "none" else f" through {settings.proxy}"
+    return "\n".join(
+        [
+            f"# {run.manifest.run_id}",
+            "",
+            profiles.note(settings),
+            f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {settings.blocks}. "
+            f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
+            f"Seed {settings.seed}.",
+            *_share(run),
+        ]
+    )
+
+
+def _share(run: Run) -> Iterator[str]:
+    """Yield how much of the time went into samples; a resumed run's pauses count as time."""
+    if run.samples:
+        last = max(run.samples, key=lambda sample: sample.started_at)
+        wall_s = (last.started_at - run.manifest.created_at).total_seconds() + last.load.seconds
+        sampling_s = sum(sample.load.seconds for sample in run.samples)
+        yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%})."
+
+
+def _overview_section(run: Run) -> str:
+    return "## Overview: requests per second, mean over blocks [lowest–highest block]\n\n" + markdown(
+        overview(run.samples)
+    )
+
+
+def _study_sections(run: Run) -> Iterator[str]:
+    for test in run.manifest.settings.tests:
+        table = study(run.samples, test)
+        if table.empty:
+            continue
+        for by, ascending in (("requestsPerSecond", False), ("latencyAvg", True)):
+            order = "ascending" if ascending else "descending"
+            ordered = table.sort_values(by, ascending=ascending, kind="stable")
+            yield f"## {test}, by {by} {order} (latency in ms)\n\n{markdown(_formatted(ordered))}"
+
+
+def _formatted(table: pd.DataFrame) -> pd.DataFrame:
+    formatted = table.astype(object)
+    for column, form in FORMATS.items():
+        formatted[column] = table[column].map(form.format)
+    return formatted
+
+
+def _missing(run: Run) -> str:
+    reasons: dict[str, list[str]] = {}
+    for failure in run.missing:
+        reasons.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(
+            failure.trial.key
+        )
+    lines = [f"* {reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in reasons.items()]
+    return "## Not measured\n\n" + "\n".join(lines)

@@ -1,0 +1,180 @@
+"""compose.yaml: its entries as records, its images built, its containers made. The only caller of Compose."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchlab.errors import ConfigError, SetupError
+from benchlab.model import Entry
+from benchlab.workloads import WORKLOADS
+
+REQUIRED_LABELS = ("orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
+# An entry is what Compose shows under this profile; the rest of the topology has none.
+ENTRY_PROFILE = "entry"
+BASE = "base"
+PREFIX = "benchlab."
+LOG_LINES = 30
+# Postgres is configured for 2,000 connections; some stay free for the lab itself.
+MOST_DB_CONNECTIONS = 1_900
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The project's services as Compose resolves them. `environment` is what Compose is given."""
+
+    root: Path
+    compose: tuple[str, ...]
+    environment: Mapping[str, str]
+    project: str
+    services: Mapping[str, Mapping[str, Any]]
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """Return the entries by name. Raises ConfigError with every problem of every stanza."""
+        problems: list[str] = []
+        entries = {
+            name: _entry(name, service, problems)
+            for name, service in self.services.items()
+            if ENTRY_PROFILE in service.get("profiles", [])
+        }
+        if problems:
+            raise ConfigError("compose.yaml: " + "; ".join(problems))
+        return entries
+
+    def choose(self, names: Iterable[str]) -> list[Entry]:
+        """Return the named entries, or all where none is named. Raises ConfigError."""
+        wanted = sorted(set(names)) or sorted(self.entries)
+        if unknown := [name for name in wanted if name not in self.entries]:
+            near = difflib.get_close_matches(unknown[0], self.entries, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigError(f"unknown framework {', '.join(unknown)}{hint} There is: {', '.join(self.entries)}")
+        return [self.entries[name] for name in wanted]
+
+    def image(self, service: str) -> str:
+        return str(self.services[service]["image"])
+
+    def inputs(self, service: str, base: str) -> str:
+        """Return a digest of all that the service's image is made from; `base` is the id of what it starts from."""
+        build = self.services[service]["build"]
+        digest = hashlib.sha256(json.dumps([build, base], sort_keys=True).encode())
+        context = Path(build["context"])
+        for path in sorted(path for path in context.rglob("*") if path.is_file()):
+            digest.update(str(path.relative_to(context)).encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+    def build(self, services: Collection[str], log: Path) -> None:
+        """Build the services' images; what the builder prints goes into `log`. Raises SetupError."""
+        profiles = f"{ENTRY_PROFILE},{BASE}"
+        code = _logged([*self.compose, "build", *services], log, self._environment(profiles), self.root)
+        if code != 0:
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
+
+    def create(self, services: Collection[str], log: Path) -> None:
+        """Make the services' containers and their network, without starting any. Raises SetupError."""
+        command = [*self.compose, "up", "--no-start", "--no-build", *services]
+        if _logged(command, log, self._environment(ENTRY_PROFILE), self.root) != 0:
+            tail = " ".join(log.read_text(errors="replace").split()[-60:])
+            raise SetupError(f"making the containers failed: {tail}")
+
+    def _environment(self, profiles: str) -> dict[str, str]:
+        return {**os.environ, **self.environment, "COMPOSE_PROFILES": profiles}
+
+
+def load(root: Path, environment: Mapping[str, str]) -> Topology:
+    """Return the topology of compose.yaml in `root`, resolved with `environment` on top of the caller's.
+
+    Raises SetupError where there is no Compose, ConfigError where it refuses the file.
+    """
+    compose = _compose()
+    profiles = {"COMPOSE_PROFILES": f"{ENTRY_PROFILE},{BASE}"}
+    result = subprocess.run(
+        [*compose, "config"], cwd=root, env={**os.environ, **environment, **profiles}, capture_output=True, text=True
+    )
+    if result.returncode != 0:
+        raise ConfigError(f"compose.yaml is refused: {' '.join(result.stderr.split())[-500:]}")
+    services = yaml.safe_load(result.stdout)["services"]
+    return Topology(root, compose, environment, project(root), services)
+
+
+def project(root: Path) -> str:
+    """Return the Compose project's name: the label of all that the lab makes."""
+    return os.environ.get("COMPOSE_PROJECT_NAME") or _dotenv(root)["COMPOSE_PROJECT_NAME"]
+
+
+def resources(root: Path, cpus: int) -> dict[str, str]:
+    """Return what every entry gets on an engine of `cpus`: workers, and database connections of each.
+
+    LAB_DB_CONNECTIONS, of the environment or of .env, is the total for an entry. Raises ConfigError.
+    """
+    text = os.environ.get("LAB_DB_CONNECTIONS") or _dotenv(root).get("LAB_DB_CONNECTIONS", "")
+    total = int(text) if text.isdecimal() else 0
+    if not cpus <= total <= MOST_DB_CONNECTIONS:
+        raise ConfigError(
+            f"LAB_DB_CONNECTIONS={text}: use {cpus} (one for each worker) to {MOST_DB_CONNECTIONS} (Postgres' limit)"
+        )
+    return {"LAB_WORKERS": str(cpus), "LAB_POOL_SIZE": str(total // cpus)}
+
+
+def compose_version() -> str:
+    """Return what Compose says of itself, in one line. Raises SetupError."""
+    command = _compose()
+    result = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
+    return f"{' '.join(command)} {result.stdout.strip()}"
+
+
+def _compose() -> tuple[str, ...]:
+    """Return the Compose command: v2 where the docker client has it, else v1."""
+    for command in (("docker", "compose"), ("docker-compose",)):
+        try:
+            if subprocess.run([*command, "version"], capture_output=True).returncode == 0:
+                return command
+        except FileNotFoundError:
+            continue
+    raise SetupError(
+        "no Compose: neither `docker compose` nor `docker-compose` runs; install docker-compose, or `make setup`"
+    )
+
+
+def _dotenv(root: Path) -> dict[str, str]:
+    lines = (line.partition("=") for line in (root / ".env").read_text().splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}
+
+
+def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
+    labels = {key.removeprefix(PREFIX): str(value) for key, value in _labels(service).items() if key.startswith(PREFIX)}
+    problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
+    problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
+    tests = labels.get("tests", "").split()
+    problems += [
+        f"{name}: unknown test {test!r} in {PREFIX}tests; use {' '.join(WORKLOADS)}"
+        for test in tests
+        if test not in WORKLOADS
+    ]
+    paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
+    return Entry(name, labels, paths)
+
+
+def _labels(service: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
+    labels = service.get("labels", {})
+    return labels if isinstance(labels, dict) else dict(label.split("=", 1) for label in labels)
+
+
+def _logged(command: list[str], log: Path, environment: dict[str, str], root: Path) -> int:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as file:
+        return subprocess.run(
+            command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
+        ).returncode

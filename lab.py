@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""The benchmark lab's command line: `python lab.py --help`.
+
+Works from a bare interpreter: it continues in the locked environment that `make setup` makes.
+"""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+
+
+def enter_environment() -> None:
+    """Go on in the project's own environment, unless this interpreter is it, or has all that is needed."""
+    interpreter = VENV / "bin" / "python"
+    if interpreter.exists() and Path(sys.prefix).resolve() != VENV:
+        os.execv(interpreter, [str(interpreter), *sys.argv])
+    if not all(find_spec(name) for name in ("docker", "pandas", "rich", "tabulate", "yaml")):
+        sys.exit("error: the lab's packages are not installed; run `make setup`")
+
+
+if __name__ == "__main__":
+    enter_environment()
+
+    from benchlab.cli import main
+
+    sys.exit(main(ROOT, sys.argv[1:]))

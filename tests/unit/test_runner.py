@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from benchlab import schedule, workloads
+from benchlab.errors import EngineError
+from benchlab.model import Entry, Failure, Sample, Settings, Visit
+from benchlab.runner import Events, Runner
+from benchlab.wrk import MARK
+
+from .fake_host import REPORT, FakeHost
+
+LEVELS = {
+    "json": workloads.levels("json", (16, 32), 2),
+    "plaintext": workloads.levels("plaintext", (256,), 2),
+    "query": workloads.levels("query", (1, 20), 2),
+}
+
+
+class Kept(list[Sample | Failure]):
+    """A journal in memory. Appending is the list's own."""
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [record for record in self if isinstance(record, Sample)]
+
+    @property
+    def failures(self) -> list[Failure]:
+        return [record for record in self if isinstance(record, Failure)]
+
+
+def _visits(entries: list[Entry], blocks: int = 2) -> tuple[Visit, ...]:
+    return schedule.plan(entries, LEVELS, blocks, seed=7)
+
+
+def _run(host: FakeHost, entries: list[Entry], settings: Settings, kept: Kept) -> list[int]:
+    runner = Runner(host, kept, {entry.name: entry for entry in entries}, settings, Events())
+    return list(runner.run(_visits(entries)))
+
+
+def test_every_planned_trial_is_measured_in_the_planned_order(entries: list[Entry], settings: Settings) -> None:
+    kept = Kept()
+    assert _run(FakeHost(), entries, settings, kept) == [1, 2]
+    assert [sample.trial for sample in kept.samples] == [t for visit in _visits(entries) for t in visit.trials]
+
+
+def test_only_one_entry_runs_at_a_time_and_each_visit_starts_it_anew(entries: list[Entry], settings: Settings) -> None:
+    host = FakeHost()
+    _run(host, entries, settings, Kept())
+    lives = [step for step in host.done if step.endswith(("aiohttp", "crax"))]
+    expected = [step for visit in _visits(entries) for step in (f"start {visit.entry}", f"stop {visit.entry}")]
+    assert lives == expected
+
+
+def test_a_wrong_answer_is_recorded_and_never_loaded(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.lies = {"crax"}
+    _run(host, entries, settings, kept)
+    assert not any(entry == "crax" and url.endswith("/json") for entry, url in host.loads)
+    assert {(failure.trial.entry, failure.trial.test) for failure in kept.failures} == {("crax", "json")}
+    assert '\'{"message": "No"}\'' in kept.failures[0].reason
+    assert {sample.trial.test for sample in kept.samples if sample.trial.entry == "crax"} == {"plaintext", "query"}
+    assert len(kept) == 20
+
+
+def test_an_entry_that_dies_under_load_fails_the_rest_of_its_visit_only(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def die_once(entry: str, number: int) -> None:
+        if number == 2:
+            host.dead[entry] = f"{entry} is not running (out of memory)"
+
+    host.on_load = die_once
+    _run(host, entries, settings, kept)
+    first = _visits(entries)[0]
+    assert [failure.trial for failure in kept.failures] == list(first.trials)
+    assert kept.failures[0].reason == f"under load, {first.entry} is not running (out of memory)"
+    assert len(kept.samples) == 15
+
+
+def test_a_database_that_dies_under_load_is_named_and_started_again(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def kill_database(entry: str, number: int) -> None:
+        if number == 2:
+            host.dead["db"] = "db is not running (exit code 137)"
+
+    host.on_load = kill_database
+    _run(host, entries, settings, kept)
+    assert "db is not running (exit code 137)" in kept.failures[0].reason
+    assert len(kept.samples) == 15
+
+
+def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.stillborn = {"aiohttp"}
+    _run(host, entries, settings, kept)
+    assert {failure.reason for failure in kept.failures} == {"in start-up, aiohttp is not running (exit code 3)"}
+    assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
+    assert {sample.trial.entry for sample in kept.samples} == {"crax"}
+
+
+def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.mute = {"aiohttp"}
+    _run(host, entries, settings, kept)
+    assert "did not answer" in kept.failures[0].reason
+    assert host.running == {"db", "wrk"}
+
+
+def test_answers_with_errors_are_a_failure_that_keeps_what_was_counted(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    broken = REPORT | {"errors": {"connect": 0, "read": 0, "write": 0, "status": 12, "timeout": 1}}
+    warm_up_and_sample = (1, 2)
+    host.on_load = lambda entry, number: MARK + json.dumps(broken) if number in warm_up_and_sample else None
+    _run(host, entries, settings, kept)
+    (failure,) = kept.failures
+    assert failure.reason == "of 1000 answers and their connections: 12 answers above 399, 1 time-outs"
+    assert failure.load is not None
+    assert failure.load.requests == 1000
+
+
+def test_a_sample_without_any_answer_is_a_failure(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    nothing = MARK + json.dumps(REPORT | {"requests": 0})
+    host.on_load = lambda entry, number: nothing if number == 2 else None
+    _run(host, entries, settings, kept)
+    assert [failure.reason for failure in kept.failures] == ["no request was answered"]
+
+
+def test_what_wrk_did_not_finish_fails_that_trial_only(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_load = lambda entry, number: "unable to connect" if number == 2 else None
+    _run(host, entries, settings, kept)
+    assert len(kept.failures) == 1
+    assert "unable to connect" in kept.failures[0].reason
+
+
+def test_an_engine_that_is_gone_ends_the_run_and_keeps_what_was_measured(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def vanish(entry: str, number: int) -> None:
+        host.gone = number == 3
+
+    host.on_load = vanish
+    with pytest.raises(EngineError, match="the engine is gone"):
+        _run(host, entries, settings, kept)
+    assert (len(kept.samples), kept.failures) == (1, [])
+
+
+def test_through_the_proxy_the_load_goes_to_nginx_which_starts_after_the_entry(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host = FakeHost()
+    _run(host, entries, replace(settings, proxy="nginx"), Kept())
+    assert {url.split("/")[2] for _, url in host.loads} == {"nginx:8080"}
+    visit = _visits(entries)[0].entry
+    first = host.done.index(f"start {visit}")
+    assert host.done[first : first + 4] == [f"start {visit}", "start nginx", "stop nginx", f"stop {visit}"]
+
+
+def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
+    entries: list[Entry], settings: Settings
+) -> None:
+    commands: list[str] = []
+
+    class Listening(FakeHost):
+        def execute(self, service: str, command: list[str]):  # type: ignore[no-untyped-def]
+            if "wrk" in command:
+                commands.append(" ".join(command))
+            return super().execute(service, command)
+
+    study = replace(settings, primer_s=5, warmup_s=15, duration_s=15)
+    _run(Listening(), entries[:1], study, Kept())
+    primer, warm_up = (next(i for i, c in enumerate(commands) if "/queries" in c), 1)
+    assert "-d 5 -c 8 --timeout 8 -t 8 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2" in commands[primer]
+    assert (
+        "-d 15 -c 128 --timeout 8 -t 2 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2"
+        in commands[primer + warm_up]
+    )
+
+
+def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry], settings: Settings) -> None:
+    host = FakeHost()
+    host.lies = {"crax"}
+    runner = Runner(host, Kept(), {entry.name: entry for entry in entries}, settings, Events())
+    verdicts = [verdict for entry in entries for verdict in runner.verify(entry.name)]
+    assert [verdict.passed for verdict in verdicts] == [True, True, True, False, True, True]
+    assert str(verdicts[0]) == "pass  aiohttp json"
+    assert host.loads == []

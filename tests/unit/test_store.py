@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import csv
+import os
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchlab import store
+from benchlab.errors import StoreError
+from benchlab.model import Failure, Manifest, Sample
+
+from .conftest import STARTED, make_load, make_trial
+
+
+def _failure(reason: str = "it died") -> Failure:
+    return Failure(make_trial(block=2), STARTED, reason)
+
+
+def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
+    journal = store.create(tmp_path, manifest)
+    failures = (_failure(), Failure(make_trial(block=3), STARTED, "errors", make_load()))
+    for record in (sample, *failures):
+        journal.append(record)
+    run = store.read(tmp_path / manifest.run_id)
+    assert (run.manifest, run.samples, run.failures) == (manifest, (sample,), failures)
+
+
+@given(reason=st.text())
+def test_any_reason_survives_the_journal(tmp_path_factory: pytest.TempPathFactory, reason: str) -> None:
+    path = tmp_path_factory.mktemp("run")
+    (path / store.JOURNAL).touch()
+    try:
+        reason.encode()
+    except UnicodeEncodeError:
+        return
+    store.Journal(path).append(_failure(reason))
+    assert list(store._records(path / store.JOURNAL)) == [_failure(reason)]
+
+
+def test_latest_points_to_the_newest_run(tmp_path: Path, manifest: Manifest) -> None:
+    for run_id in ("first", "second"):
+        store.create(tmp_path, replace(manifest, run_id=run_id))
+    assert (tmp_path / "latest").resolve() == tmp_path / "second"
+
+
+def test_a_cut_off_last_line_is_left_out_and_dropped_before_going_on(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(sample)
+    path = journal.folder / store.JOURNAL
+    whole = path.read_bytes()
+    for cut in range(1, len(whole)):
+        path.write_bytes(whole + whole[:cut])
+        assert store.read(journal.folder).samples == (sample,)
+        reopened, dropped = store.reopen(journal.folder)
+        assert dropped == cut
+        reopened.append(_failure())
+        assert store.read(journal.folder).failures == (_failure(),)
+
+
+def test_nonsense_inside_the_journal_is_refused_with_its_line(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(sample)
+    path = journal.folder / store.JOURNAL
+    path.write_bytes(path.read_bytes() + b'{"kind": "sample"}\n')
+    with pytest.raises(StoreError, match="line 2"):
+        store.read(journal.folder)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="is not a run"):
+        store.read(tmp_path)
+
+
+def test_another_schema_is_refused_with_both_numbers(tmp_path: Path, manifest: Manifest) -> None:
+    journal = store.create(tmp_path, manifest)
+    path = journal.folder / store.MANIFEST
+    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 99'))
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads {store.SCHEMA}"):
+        store.read(journal.folder)
+
+
+def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> None:
+    journal = store.create(tmp_path, manifest)
+    (journal.folder / store.MANIFEST).write_text("{")
+    with pytest.raises(StoreError, match=r"manifest.json cannot be read"):
+        store.read(journal.folder)
+
+
+def test_a_results_folder_that_is_a_file_is_refused_with_the_remedy(tmp_path: Path, manifest: Manifest) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StoreError, match="cannot be written"):
+        store.create(tmp_path / "results", manifest)
+
+
+def test_a_full_disk_leaves_a_journal_of_whole_lines(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(sample)
+    size = (journal.folder / store.JOURNAL).stat().st_size
+    child = os.fork()
+    if child == 0:
+        os._exit(_append_with_room_for(journal, size + 20))
+    assert os.waitpid(child, 0)[1] == 0
+    assert store.read(journal.folder).samples == (sample,)
+    assert (journal.folder / store.JOURNAL).stat().st_size == size
+
+
+def _append_with_room_for(journal: store.Journal, most_bytes: int) -> int:
+    """Append where no file may grow over `most_bytes`: 0 when it was refused as it should be."""
+    import resource
+    import signal
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+    try:
+        journal.append(_failure())
+    except StoreError as error:
+        return 0 if "cannot be written" in str(error) else 1
+    return 2
+
+
+def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
+    journal = store.create(tmp_path, manifest)
+    later = replace(sample, trial=make_trial(block=2), started_at=STARTED + timedelta(seconds=9))
+    for record in (sample, _failure(), later):
+        journal.append(record)
+    journal.derive("# report\n")
+    with (journal.folder / store.CSV).open() as file:
+        rows = list(csv.DictReader(file))
+    assert [
+        (row["block"], row["entry"], row["connections"], row["requests"], row["latency_max_us"]) for row in rows
+    ] == [
+        ("1", "crax", "16", "1000", "9000.0"),
+        ("2", "crax", "16", "1000", "9000.0"),
+    ]
+    assert (journal.folder / store.REPORT).read_text() == "# report\n"
+
+
+def test_a_trial_that_failed_and_was_then_measured_is_not_missing(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    failed = Failure(sample.trial, STARTED, "it died")
+    for record in (failed, _failure("first"), sample, _failure("second")):
+        journal.append(record)
+    run = store.read(journal.folder)
+    assert run.missing == (_failure("second"),)
+    assert run.measured == {sample.trial.key}

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+from benchlab import tables
+from benchlab.model import Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
+
+from .conftest import STARTED, make_load, make_trial
+
+
+def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sample:
+    return Sample(make_trial(block, entry, "json", connections), STARTED, make_load(requests))
+
+
+SAMPLES = (
+    _sample("aiohttp", 1, 1000),
+    _sample("aiohttp", 2, 3000),
+    _sample("crax", 1, 1500),
+    _sample("crax", 2, 1700),
+)
+
+
+def test_the_study_table_holds_means_over_blocks_in_its_columns_and_units() -> None:
+    table = tables.study(SAMPLES, "json")
+    assert table.to_dict("records") == [
+        {
+            "framework": entry,
+            "jsonConcurrencyLevels": 16,
+            "totalRequests": requests,
+            "seconds": 1.0,
+            "requestsPerSecond": requests,
+            "latencyAvg": 2.0,
+            "latencyMax": 9.0,
+        }
+        for entry, requests in (("aiohttp", 2000.0), ("crax", 1600.0))
+    ]
+
+
+def test_the_query_table_names_rows_a_request_not_connections() -> None:
+    trial = Trial(1, "crax", "query", Level(128, 2, queries=20))
+    table = tables.study((Sample(trial, STARTED, make_load()),), "query")
+    assert list(table["queryLevels"]) == [20]
+
+
+def test_each_test_has_its_two_tables_each_in_its_order(manifest: Manifest) -> None:
+    slow = Latency(5000.0, 1.0, 6000.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+    fast_but_late = replace(_sample("crax", 1, 9000), load=replace(make_load(9000), latency=slow))
+    report = tables.report(Run(manifest, (_sample("aiohttp", 1, 1000), fast_but_late), ()))
+    by_rate, by_latency = re.findall(r"## json, by .*?(?=\n## |\Z)", report, re.DOTALL)
+    assert "requestsPerSecond descending" in by_rate
+    assert by_rate.index("crax") < by_rate.index("aiohttp")
+    assert "latencyAvg ascending" in by_latency
+    assert by_latency.index("aiohttp") < by_latency.index("crax")
+
+
+def test_the_overview_shows_mean_and_extremes_of_the_blocks() -> None:
+    assert tables.overview(SAMPLES).to_dict("records") == [
+        {"test": "json", "level": 16, "aiohttp": "2,000 [1,000–3,000]", "crax": "1,600 [1,500–1,700]"}
+    ]
+
+
+def test_a_cell_without_samples_is_a_dash() -> None:
+    (row,) = tables.overview((*SAMPLES[:2], _sample("crax", 1, 5, connections=32))).to_dict("records")[:1]
+    assert row["crax"] == "–"
+
+
+def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
+    failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
+    report = tables.report(Run(manifest, SAMPLES[:2], failures))
+    assert "* crax, json: wrong answer: x (2 trial(s), first 1/crax/json/c16-q0-p1)" in report
+
+
+def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
+    assert "No sample was measured" in tables.report(Run(manifest, (), ()))
+
+
+def test_the_report_says_how_much_of_the_time_went_into_samples(manifest: Manifest) -> None:
+    late = replace(SAMPLES[1], started_at=STARTED + timedelta(seconds=3))
+    assert "Sampling took 2 s of 4 s (50%)" in tables.report(Run(manifest, (SAMPLES[0], late), ()))
+
+
+def test_errors_are_named_by_kind() -> None:
+    assert str(Errors(status=3, timeout=1)) == "3 answers above 399, 1 time-outs"
