@@ -113,15 +113,21 @@ def verify(lab: Lab, settings: Settings) -> list[Verdict]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
     with stage(lab, list(entries)):
-        runner = Runner(lab.engine, _Nowhere(), entries, settings, Events())
+        runner = Runner(lab.engine, _Nowhere(lab.state), entries, settings, Events())
         return [verdict for name in entries for verdict in runner.verify(name)]
 
 
+@dataclass(frozen=True)
 class _Nowhere:
-    """The journal of a command that keeps nothing."""
+    """The journal of a command that measures nothing; logs of lost containers go into `folder`."""
+
+    folder: Path
 
     def append(self, record: Sample | Failure) -> None:
         raise AssertionError("verification records nothing")
+
+    def keep_log(self, service: str, text: str) -> Path:
+        return store.keep_log(self.folder, service, text)
 
 
 def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit, ...], console: Console) -> None:

@@ -24,7 +24,7 @@ LEASE = "benchlab-lease"
 # A silent exec (a sample of 600 s) must not look like a dead engine.
 TIMEOUT_S = 900
 STOP_S = 5
-LOG_LINES = 5
+LOG_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -130,19 +130,24 @@ class Engine:
             self._container(service).stop(timeout=STOP_S)
 
     def casualty(self, service: str) -> str | None:
-        """Return how the service's container ended, with the end of its log; None while it runs."""
+        """Return how the service's container ended; None while it runs."""
         with _translated(f"inspecting {service}"):
             try:
-                container = self._container(service)
+                state = self._container(service).attrs["State"]
             except EngineError as error:
                 return str(error)
-            state = container.attrs["State"]
-            if state["Running"] and not state.get("Restarting"):
-                return None
-            log = bytes(container.logs(tail=LOG_LINES)).decode(errors="replace")
+        if state["Running"] and not state.get("Restarting"):
+            return None
         why = "out of memory" if state.get("OOMKilled") else f"exit code {state['ExitCode']}"
-        said = "; ".join(line.strip() for line in log.splitlines() if line.strip())
-        return f"{service} is not running ({why})" + (f"; its log ends: {said[-400:]}" if said else "")
+        return f"{service} is not running ({why})"
+
+    def log(self, service: str) -> str:
+        """Return the end of what the service's container printed; nothing where there is no container."""
+        with _translated(f"reading the log of {service}"):
+            try:
+                return self._container(service).logs(tail=LOG_LINES).decode(errors="replace")
+            except EngineError:
+                return ""
 
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""

@@ -13,27 +13,29 @@ from benchlab.verify import Answer
 from benchlab.wrk import PORT
 
 TIMEOUT_S = 15
-PATIENCE_S = 2
+# How long one look for a server that is starting waits for it: to connect, and to answer.
+KNOCK_S = 2
 
 
 class Executor(Protocol):
     def execute(self, service: str, command: list[str]) -> Executed: ...
 
 
-def answers(host: Executor, target: str, accept: str, paths: Iterable[str], patience_s: int = 0) -> tuple[Answer, ...]:
-    """Return the target's answers to the paths, in order.
+def answers(host: Executor, target: str, accept: str, paths: Iterable[str]) -> tuple[Answer, ...]:
+    """Return the target's answers to the paths, in order. Raises EngineError."""
+    return _fetch(
+        host, {"host": target, "accept": accept, "timeout_s": TIMEOUT_S, "patience_s": 0, "paths": list(paths)}
+    )
 
-    `patience_s` seconds are spent on trying again where nothing listens yet. Raises EngineError.
-    """
-    job = {
-        "host": target,
-        "port": PORT,
-        "accept": accept,
-        "timeout_s": TIMEOUT_S,
-        "patience_s": patience_s,
-        "paths": list(paths),
-    }
-    result = host.execute("wrk", ["python3", "/wrk/fetch.py", json.dumps(job)])
+
+def knock(host: Executor, target: str, path: str) -> bool:
+    """Return whether the target answers anything at all, after looking for 2 s. Raises EngineError."""
+    job = {"host": target, "accept": "*/*", "timeout_s": KNOCK_S, "patience_s": KNOCK_S, "paths": [path]}
+    return _fetch(host, job)[0].status != 0
+
+
+def _fetch(host: Executor, job: dict[str, object]) -> tuple[Answer, ...]:
+    result = host.execute("wrk", ["python3", "/wrk/fetch.py", json.dumps({"port": PORT, **job})])
     if result.exit_code != 0:
         raise EngineError(f"fetch.py in wrk failed: {result.stderr.strip()[-300:]}")
     return tuple(_answer(answer) for answer in json.loads(result.stdout))

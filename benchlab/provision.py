@@ -167,7 +167,7 @@ def _debian_root() -> bool:
 def _apt_install(packages: Iterable[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     _run(["apt-get", "update", "-qq"], environment)
-    _run(["apt-get", "install", "-qq", "--yes", "--no-install-recommends", *packages], environment)
+    _run(["apt-get", "install", "-qq", "--yes", *packages], environment)
 
 
 def _start_daemon() -> None:

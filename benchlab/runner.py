@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Protocol
 
 from benchlab import fetch, verify, workloads, wrk
@@ -27,12 +29,14 @@ class Host(Protocol):
     def start(self, service: str) -> None: ...
     def stop(self, service: str) -> None: ...
     def casualty(self, service: str) -> str | None: ...
+    def log(self, service: str) -> str: ...
     def execute(self, service: str, command: list[str]) -> Executed: ...
     def answers(self) -> bool: ...
 
 
 class Journal(Protocol):
     def append(self, record: Sample | Failure) -> None: ...
+    def keep_log(self, service: str, text: str) -> Path: ...
 
 
 class Events:
@@ -63,6 +67,7 @@ class Runner:
     entries: Mapping[str, Entry]
     settings: Settings
     events: Events
+    ready_s: int = READY_S
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, and yield each block's number when the block is complete.
@@ -138,7 +143,7 @@ class Runner:
         result = self.host.execute("wrk", command)
         for service in (entry.name, *self._beside):
             if casualty := self.host.casualty(service):
-                raise EntryError(f"under load, {casualty}")
+                raise self._lost(service, f"under load, {casualty}")
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]
             raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
@@ -182,14 +187,17 @@ class Runner:
 
     def _wait(self, service: str, host: str, path: str) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError."""
-        for _ in range(READY_S // fetch.PATIENCE_S):
-            if fetch.answers(self.host, host, "*/*", (path,), patience_s=fetch.PATIENCE_S)[0].status:
-                return
+        deadline = time.monotonic() + self.ready_s
+        while not fetch.knock(self.host, host, path):
             if casualty := self.host.casualty(service):
-                raise EntryError(f"in start-up, {casualty}")
-        raise EntryError(
-            f"{service} did not answer {path} on port {wrk.PORT} within {READY_S} s of its start; see its log"
-        )
+                raise self._lost(service, f"in start-up, {casualty}")
+            if time.monotonic() > deadline:
+                what = f"{service} did not answer {path} on port {wrk.PORT} within {self.ready_s} s of its start"
+                raise self._lost(service, what)
+
+    def _lost(self, service: str, what: str) -> EntryError:
+        """Return the error, after keeping the service's log: the container will not be there to be asked."""
+        return EntryError(f"{what}; its log: {self.journal.keep_log(service, self.host.log(service))}")
 
     def _execute(self, service: str, command: str) -> str:
         result = self.host.execute(service, [command])

@@ -26,7 +26,7 @@ from benchlab.model import Errors, Failure, Latency, Level, Load, Manifest, Run,
 # 1: the first form of manifest and journal.
 SCHEMA = 1
 
-MANIFEST, JOURNAL, CSV, REPORT = "manifest.json", "samples.jsonl", "samples.csv", "report.md"
+MANIFEST, JOURNAL, CSV, REPORT, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "report.md", "logs"
 
 
 class Journal:
@@ -50,10 +50,23 @@ class Journal:
                 os.ftruncate(file.fileno(), before)
                 raise
 
+    def keep_log(self, service: str, text: str) -> Path:
+        """Keep what a container printed before it was lost, and return where; a later loss replaces it."""
+        return keep_log(self.folder, service, text)
+
     def derive(self, report: str) -> None:
         """Write samples.csv from the journal, and the report beside it; a reader never sees a half."""
         _replace(self.folder / CSV, _csv(read(self.folder)))
         _replace(self.folder / REPORT, report)
+
+
+def keep_log(folder: Path, service: str, text: str) -> Path:
+    """Write a container's log into the folder and return its path."""
+    path = folder / LOGS / f"{service}.log"
+    with _writing(path):
+        path.parent.mkdir(exist_ok=True)
+    _replace(path, text)
+    return path
 
 
 def create(results: Path, manifest: Manifest) -> Journal:

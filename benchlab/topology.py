@@ -66,9 +66,9 @@ class Topology:
 
     def inputs(self, service: str, base: str) -> str:
         """Return a digest of all that the service's image is made from; `base` is the id of what it starts from."""
-        build = self.services[service]["build"]
+        build = dict(self.services[service]["build"])
+        context = Path(build.pop("context"))
         digest = hashlib.sha256(json.dumps([build, base], sort_keys=True).encode())
-        context = Path(build["context"])
         for path in sorted(path for path in context.rglob("*") if path.is_file()):
             digest.update(str(path.relative_to(context)).encode() + b"\0" + path.read_bytes() + b"\0")
         return digest.hexdigest()

@@ -67,6 +67,9 @@ class FakeHost:
         self._refuse_if_gone()
         return self.dead.get(service)
 
+    def log(self, service: str) -> str:
+        return f"{service} is tired"
+
     def answers(self) -> bool:
         return not self.gone
 

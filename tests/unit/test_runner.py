@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,13 @@ LEVELS = {
 
 class Kept(list[Sample | Failure]):
     """A journal in memory. Appending is the list's own."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, str] = {}
+
+    def keep_log(self, service: str, text: str) -> Path:
+        self.logs[service] = text
+        return Path("logs", service)
 
     @property
     def samples(self) -> list[Sample]:
@@ -79,7 +87,10 @@ def test_an_entry_that_dies_under_load_fails_the_rest_of_its_visit_only(
     _run(host, entries, settings, kept)
     first = _visits(entries)[0]
     assert [failure.trial for failure in kept.failures] == list(first.trials)
-    assert kept.failures[0].reason == f"under load, {first.entry} is not running (out of memory)"
+    assert (
+        kept.failures[0].reason
+        == f"under load, {first.entry} is not running (out of memory); its log: logs/{first.entry}"
+    )
     assert len(kept.samples) == 15
 
 
@@ -102,7 +113,9 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
     host, kept = FakeHost(), Kept()
     host.stillborn = {"aiohttp"}
     _run(host, entries, settings, kept)
-    assert {failure.reason for failure in kept.failures} == {"in start-up, aiohttp is not running (exit code 3)"}
+    assert {failure.reason for failure in kept.failures} == {
+        "in start-up, aiohttp is not running (exit code 3); its log: logs/aiohttp"
+    }
     assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
 
@@ -110,8 +123,12 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
 def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry], settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.mute = {"aiohttp"}
-    _run(host, entries, settings, kept)
-    assert "did not answer" in kept.failures[0].reason
+    by_name = {entry.name: entry for entry in entries}
+    list(Runner(host, kept, by_name, settings, Events(), ready_s=0).run(_visits(entries)))
+    assert kept.failures[0].reason == (
+        "aiohttp did not answer /json on port 8080 within 0 s of its start; its log: logs/aiohttp"
+    )
+    assert kept.logs == {"aiohttp": "aiohttp is tired"}
     assert host.running == {"db", "wrk"}
 
 

@@ -1,0 +1,149 @@
+"""A copy of the project to work in, the lab run as its user runs it, and a check that nothing stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from benchlab import bench, store
+from benchlab.bench import Lab
+from benchlab.engine import PROJECT_LABEL
+from benchlab.model import Run
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = "benchlab"
+WAIT_S = 120
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.docker)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A copy of the project: tests add entries to it, change it, and run lab.py in it."""
+
+    root: Path
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "lab.py", *arguments],
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str) -> tuple[int, str]:
+        """Run lab.py to its end and return its exit code and all that it printed."""
+        process = self.start(*arguments)
+        printed, _ = process.communicate()
+        return process.returncode, printed
+
+    def latest(self) -> Run:
+        return store.read((self.root / "results/latest").resolve())
+
+    def journal(self) -> Path:
+        return self.root / "results/latest/samples.jsonl"
+
+    def add_entry(self, name: str, like: str, change: Callable[[str], str]) -> None:
+        """Copy an entry's folder and stanza as the README says, and change its app.py."""
+        folder = self.root / "frameworks" / name
+        shutil.copytree(self.root / "frameworks" / like, folder)
+        app = folder / "app.py"
+        app.write_text(change(app.read_text()))
+        compose = self.root / "compose.yaml"
+        text = compose.read_text()
+        begin = text.index(f"  {like}:\n")
+        stanza = text[begin : text.index("\n\n", begin)]
+        compose.write_text(text.replace(stanza, stanza + "\n\n" + stanza.replace(like, name)))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """Return a copy of what git tracks, with what is known of the images, so that nothing is built anew."""
+    root = tmp_path / "project"
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    for name in tracked:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, root / name)
+    shutil.copytree(ROOT / ".lab", root / ".lab")
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def client() -> docker.DockerClient:
+    return docker.from_env()
+
+
+def objects(client: docker.DockerClient) -> list[str]:
+    """Return the names of the project's containers, networks and volumes on the engine."""
+    labelled: Any = {"label": f"{PROJECT_LABEL}={PROJECT}"}
+    return [
+        *(str(container.name) for container in client.containers.list(all=True, filters=labelled, ignore_removed=True)),
+        *(str(network.name) for network in client.networks.list(filters=labelled)),
+        *(str(volume.name) for volume in client.volumes.list(filters=labelled)),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if "staged" not in request.fixturenames:
+        await_that(lambda: objects(client) == [], "the project's objects are gone")
+
+
+@pytest.fixture(scope="module")
+def staged() -> Iterator[Lab]:
+    """The lab of this checkout with all its containers made, for tests that look inside them."""
+    lab = bench.open_lab(ROOT, (), lambda line: None)
+    with bench.stage(lab, list(lab.topology.entries)):
+        yield lab
+
+
+def await_that(condition: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:
+    """Return once the condition holds; fail where it does not in two minutes, or the process has ended."""
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        if process is not None and process.poll() is not None:
+            pytest.fail(f"lab.py ended before {what}: {process.stdout.read() if process.stdout else ''}")
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {WAIT_S} s in vain until {what}")
+        time.sleep(0.05)
+
+
+def await_lines(project: Project, count: int, process: subprocess.Popen[str]) -> list[dict[str, object]]:
+    """Return the journal's lines once there are `count` of them."""
+    journal = project.journal()
+    await_that(
+        lambda: journal.exists() and journal.read_bytes().count(b"\n") >= count, f"{count} journal lines", process
+    )
+    return [json.loads(line) for line in journal.read_text().splitlines()]
+
+
+def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:
+    """Send the signal to lab.py alone, and return its exit code and what it printed."""
+    os.kill(process.pid, number)
+    printed, _ = process.communicate(timeout=WAIT_S)
+    return process.returncode, printed

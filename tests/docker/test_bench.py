@@ -1,0 +1,229 @@
+"""The lab as its user runs it, on the real engine, with real Postgres and wrk."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import docker
+import pytest
+
+from benchlab import store
+from benchlab.engine import LEASE
+
+from .conftest import Project, await_lines, await_that, end, objects
+
+SHORT = ("--profile", "quick", "--duration", "1")
+V2_CLIENT = "benchlab/compose-v2"
+JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
+
+
+def test_every_entry_passes_verification(project: Project) -> None:
+    code, printed = project.run("verify")
+    verdicts = [line for line in printed.splitlines() if re.match(r"(pass|warn|fail) ", line)]
+    assert verdicts == [
+        f"pass  {entry} {test}" for entry in ("aiohttp", "crax") for test in ("json", "plaintext", "query")
+    ]
+    assert code == 0
+
+
+def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project) -> None:
+    code, printed = project.run(*SHORT, "--blocks", "1", "--seed", "7")
+    run = project.latest()
+    assert code == 0
+    assert len(run.samples) == 2 * 8
+    assert run.failures == ()
+    assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "crax"}
+    assert all(sample.load.requests > 0 for sample in run.samples)
+    assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
+    report = (project.root / "results/latest" / store.REPORT).read_text()
+    assert report in printed
+    assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
+    assert "FIRST LOOK" in report
+    with (project.root / "results/latest" / store.CSV).open() as file:
+        assert len(list(csv.DictReader(file))) == 16
+
+
+def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
+    code, printed = project.run(*JSON, "--blocks", "1", "--proxy", "nginx", "--framework", "crax")
+    run = project.latest()
+    assert code == 0
+    assert run.manifest.run_id.endswith("-quick-nginx")
+    assert "through nginx" in printed
+    assert len(run.samples) == 2
+
+
+def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
+    project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
+    project.add_entry("stillborn", "aiohttp", lambda app: app + '\nraise RuntimeError("no configuration")\n')
+    code, printed = project.run(*SHORT, "--blocks", "1", "--test", "json", "--test", "plaintext", "--levels", "json=16")
+    run = project.latest()
+    assert code == 1
+    assert {(s.trial.entry, s.trial.test) for s in run.samples} == {
+        ("aiohttp", "json"),
+        ("aiohttp", "plaintext"),
+        ("crax", "json"),
+        ("crax", "plaintext"),
+        ("liar", "plaintext"),
+    }
+    reasons = {(failure.trial.entry, failure.trial.test): failure.reason for failure in run.missing}
+    assert set(reasons) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
+    assert '{"message":"Bye"}' in reasons["liar", "json"]
+    assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
+    kept = Path(reasons["stillborn", "json"].rpartition("its log: ")[2])
+    assert "RuntimeError: no configuration" in kept.read_text()
+    assert "## Not measured" in printed
+
+
+def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:
+    lab = project.start(*JSON, "--blocks", "2", "--framework", "crax", "--duration", "3")
+    await_lines(project, 1, lab)
+    (entry,) = client.containers.list(filters={"label": "com.docker.compose.service=crax"})
+    entry.kill()
+    printed, _ = lab.communicate()
+    run = project.latest()
+    assert lab.returncode == 1
+    assert [failure.trial.block for failure in run.failures] == [1]
+    assert "crax is not running (exit code 137)" in run.failures[0].reason
+    assert len(run.samples) == 3
+    assert "## Not measured" in printed
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_cleanly_and_resume_goes_on(
+    project: Project, client: docker.DockerClient, number: signal.Signals, code: int
+) -> None:
+    lab = project.start(*JSON, "--seed", "7")
+    await_lines(project, 2, lab)
+    ended, printed = end(lab, number)
+    kept = project.journal().read_bytes()
+    assert (ended, objects(client)) == (code, [])
+    assert "what was measured is kept" in printed
+    assert "## json, by" in (project.root / "results/latest" / store.REPORT).read_text()
+    resumed, _ = project.run("--resume", "results/latest")
+    run = project.latest()
+    assert resumed == 0
+    assert project.journal().read_bytes().startswith(kept)
+    assert len(run.samples) == len(run.measured) == 2 * 2 * 2
+    assert run.failures == ()
+
+
+def test_a_kill_leaves_what_the_next_start_clears_and_a_cut_line_is_measured_again(
+    project: Project, client: docker.DockerClient
+) -> None:
+    lab = project.start(*JSON)
+    await_lines(project, 2, lab)
+    end(lab, signal.SIGKILL)
+    assert objects(client) != []
+    with project.journal().open("ab") as journal:
+        journal.write(b'{"kind": "sample", "trial": {"blo')
+    await_that(lambda: LEASE not in objects(client), "the lease ended with its holder")
+    code, printed = project.run("--resume", "results/latest")
+    assert code == 0
+    assert "33 bytes dropped" in printed
+    assert "cleared what an earlier run had left behind" in printed
+    assert len(project.latest().samples) == 8
+
+
+def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(project: Project) -> None:
+    first = project.start(*JSON, "--framework", "crax")
+    await_lines(project, 1, first)
+    for command in (("--framework", "aiohttp"), ("verify",), ("clean",)):
+        code, printed = project.run(*command)
+        assert (code, printed.count("\n")) == (1, 1)
+        assert printed.startswith("error: another lab is at work on this engine: started")
+    first.communicate()
+    assert first.returncode == 0
+    assert len(project.latest().samples) == 4
+
+
+def test_resume_with_a_changed_image_is_refused_by_name_with_both_values(project: Project) -> None:
+    lab = project.start(*JSON, "--framework", "crax")
+    await_lines(project, 1, lab)
+    end(lab, signal.SIGINT)
+    kept = project.journal().read_bytes()
+    was = project.latest().manifest.images["crax"]
+    app = project.root / "frameworks/crax/app.py"
+    app.write_text(app.read_text() + "\n# changed\n")
+    code, printed = project.run("--resume", "results/latest")
+    assert code == 1
+    assert re.search(f"image of crax was {was}, is sha256:[0-9a-f]{{64}}", printed)
+    assert project.journal().read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--framework", "crx"], "unknown framework crx; did you mean crax?"),
+        (["--levels", "json=17"], "use a multiple of 2"),
+        (["--levels", "json=0"], "json=0: use 1 to"),
+        (["--blocks", "0"], "--blocks 0"),
+        (["--resume", "tests"], "is not a run"),
+    ],
+)
+def test_bad_input_is_one_line_that_says_what_to_do(project: Project, arguments: list[str], said: str) -> None:
+    code, printed = project.run(*arguments)
+    assert (code, printed.count("\n")) == (1, 1)
+    assert printed.startswith("error: ")
+    assert said in printed
+
+
+@pytest.mark.parametrize("arguments", [["--test", "jsn"], ["--profile", "fast"], ["--proxy", "haproxy"]])
+def test_an_unknown_choice_is_refused_with_the_choices(project: Project, arguments: list[str]) -> None:
+    code, printed = project.run(*arguments)
+    assert code == 2
+    assert f"invalid choice: '{arguments[1]}' (choose from" in printed
+
+
+def test_a_stanza_without_a_required_label_is_named(project: Project) -> None:
+    compose = project.root / "compose.yaml"
+    compose.write_text(compose.read_text().replace("benchlab.json: ujson", "benchlab.note: none"))
+    code, printed = project.run("list")
+    assert (code, printed) == (1, "error: compose.yaml: aiohttp: label benchlab.json is missing; add it\n")
+
+
+def test_a_build_that_fails_shows_the_end_of_its_log(project: Project) -> None:
+    project.add_entry("unbuildable", "aiohttp", lambda app: app)
+    (project.root / "frameworks/unbuildable/Dockerfile").write_text("FROM benchlab/base\nRUN echo no way && false\n")
+    code, printed = project.run(*JSON, "--framework", "unbuildable")
+    assert code == 1
+    assert "error: building unbuildable failed" in printed
+    assert "no way" in printed
+
+
+def test_a_results_folder_that_cannot_be_written_is_told_before_measuring(project: Project) -> None:
+    shutil.rmtree(project.root / "results")
+    (project.root / "results").write_text("")
+    code, printed = project.run(*JSON, "--framework", "crax")
+    assert code == 1
+    assert re.search(r"error: .*results.* cannot be written", printed)
+
+
+def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
+    code, printed = project.run("list")
+    assert code == 0
+    assert re.search(r"\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
+
+
+def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project(
+    project: Project, client: docker.DockerClient
+) -> None:
+    client.images.build(path=str(Path(__file__).parent / "compose_v2"), tag=V2_CLIENT, rm=True)
+    shutil.rmtree(project.root / ".lab")
+    environment = project.root / ".venv"
+    install = (
+        f"python3 -m venv {environment} && {environment}/bin/pip install --quiet --require-hashes -r requirements.txt"
+    )
+    printed = client.containers.run(
+        V2_CLIENT,
+        ["sh", "-c", f"{install} && exec python3 lab.py verify 2>&1"],
+        remove=True,
+        working_dir=str(project.root),
+        volumes=["/var/run/docker.sock:/var/run/docker.sock", f"{project.root}:{project.root}"],
+    ).decode()
+    assert printed.count("pass  ") == 6
+    # Only BuildKit numbers its steps so.
+    assert re.search(r"^#\d+ ", (project.root / ".lab/build.log").read_text(), re.MULTILINE)

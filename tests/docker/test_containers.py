@@ -1,0 +1,199 @@
+"""What runs in the containers, looked at from inside: labels, rights, the database, wrk's requests."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from benchlab import fetch, wrk
+from benchlab.bench import Lab
+from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
+from benchlab.model import Level
+from benchlab.runner import ENTRY_HOST, PROXY_HOST
+from benchlab.verify import Answer
+
+from .conftest import PROJECT, await_that
+
+ENTRIES = ("aiohttp", "crax")
+SERVICES = ("db", "wrk", "nginx", *ENTRIES)
+QUERY = ("/queries?queries=2",)
+
+# Prints what wrk sends before it got any answer. wrk first connects once only to see that it can.
+LISTEN = """
+import socket, subprocess, sys
+listener = socket.create_server(("127.0.0.1", 8080))
+wrk = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+received = b""
+while not received:
+    connection, _ = listener.accept()
+    connection.settimeout(1)
+    try:
+        while chunk := connection.recv(65536):
+            received += chunk
+    except TimeoutError:
+        pass
+wrk.kill()
+wrk.wait()
+print(received.decode())
+"""
+
+
+def _execute(lab: Lab, service: str, *command: str) -> str:
+    result = lab.engine.execute(service, list(command))
+    assert result.exit_code == 0, result.stderr
+    return result.stdout
+
+
+@contextmanager
+def _serving(lab: Lab, entry: str) -> Iterator[None]:
+    """Run the entry beside the database, ready to answer."""
+    for service in ("wrk", "db"):
+        lab.engine.start(service)
+    _execute(lab, "db", "wait-database")
+    lab.engine.start(entry)
+    try:
+        await_that(lambda: fetch.knock(lab.engine, ENTRY_HOST, "/json"), f"{entry} answers")
+        yield
+    finally:
+        lab.engine.stop(entry)
+
+
+def _container(client: docker.DockerClient, service: str) -> Container:
+    labels = [f"{PROJECT_LABEL}={PROJECT}", f"{SERVICE_LABEL}={service}"]
+    (container,) = client.containers.list(all=True, filters={"label": labels})
+    return container
+
+
+def _query(lab: Lab) -> Answer:
+    return fetch.answers(lab.engine, ENTRY_HOST, "application/json", QUERY)[0]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_labels_say_what_runs(staged: Lab, client: docker.DockerClient, entry: str) -> None:
+    labels = staged.topology.entries[entry].labels
+    workers = int(labels["workers"])
+
+    def started() -> list[tuple[str, str, str]]:
+        log = _container(client, entry).logs().decode()
+        return re.findall(r"started: loop=(\w+)\S* json=(\S+) pool=(\d+)", log)
+
+    with _serving(staged, entry):
+        await_that(lambda: len(started()) >= workers, "every worker has started")
+        log = _container(client, entry).logs().decode()
+        connected = _execute(
+            staged,
+            "db",
+            *("psql", "--dbname=hello_world", "--tuples-only", "--no-align"),
+            "--command=SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'",
+        )
+    assert workers == staged.engine.cpus
+    assert started() == [(labels["loop"], labels["json"], labels["pool"])] * workers
+    assert int(connected) == workers * int(labels["pool"])
+    assert f"Starting {labels['server']}" in log
+
+
+def test_all_entries_have_the_same_resources(staged: Lab) -> None:
+    assert (
+        len({(e.labels["workers"], e.labels["pool"], e.labels["loop"]) for e in staged.topology.entries.values()}) == 1
+    )
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_has_no_rights_and_publishes_nothing(
+    staged: Lab, client: docker.DockerClient, service: str
+) -> None:
+    container = _container(client, service)
+    host = container.attrs["HostConfig"]
+    assert container.attrs["Config"]["User"] not in ("", "root", "0", "0:0")
+    assert host["CapDrop"] == ["ALL"]
+    assert not host["CapAdd"]
+    assert host["ReadonlyRootfs"] is True
+    assert "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["Privileged"] is False
+    assert not host["PortBindings"]
+    assert not host["Binds"]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> None:
+    with _serving(staged, entry):
+        assert _query(staged).status == 200
+        staged.engine.stop("db")
+        assert _query(staged).status in (500, 503)
+        assert fetch.answers(staged.engine, ENTRY_HOST, "*/*", ("/json",))[0].status == 200
+        staged.engine.start("db")
+        _execute(staged, "db", "wait-database")
+        # Each worker may still tell of the outage a few times, then both answer.
+        assert any(all(_query(staged).status == 200 for _ in range(10)) for _ in range(40))
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerClient, entry: str) -> None:
+    with _serving(staged, entry):
+        pass
+    assert _container(client, entry).attrs["State"]["ExitCode"] == 0
+
+
+def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> None:
+    staged.engine.start("db")
+    _execute(staged, "db", "wait-database")
+    _execute(staged, "db", "reset-database")
+    pristine = _execute(staged, "db", "print-world")
+    rows = [tuple(map(int, line.split(","))) for line in pristine.split()]
+    assert [row_id for row_id, _ in rows] == list(range(1, 10_001))
+    assert all(1 <= number <= 10_000 for _, number in rows)
+
+    def ask(statement: str) -> str:
+        return _execute(
+            staged, "db", "psql", "--dbname=hello_world", "--tuples-only", "--no-align", f"--command={statement}"
+        ).strip()
+
+    ask("UPDATE world SET randomnumber = 10001; DELETE FROM fortune; CREATE TABLE junk (id integer)")
+    assert _execute(staged, "db", "print-world") != pristine
+    _execute(staged, "db", "reset-database")
+    assert _execute(staged, "db", "print-world") == pristine
+    assert ask("SELECT count(*) FROM fortune") == "12"
+    assert ask('SELECT count(*) FROM world JOIN "World" USING (id, randomnumber)') == "10000"
+    assert ask('SELECT count(*) FROM fortune JOIN "Fortune" USING (id, message)') == "12"
+    assert ask("SELECT to_regclass('junk') IS NULL") == "t"
+    assert int(ask("SHOW max_connections")) >= 2000
+
+
+@pytest.mark.parametrize(("pipeline", "batch"), [(1, 1), (16, 16)])
+def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: int, batch: int) -> None:
+    staged.engine.start("wrk")
+    level = Level(1, 1, pipeline=pipeline)
+    command = wrk.command(level, "127.0.0.1", "/plaintext", "text/plain", 5)
+    received = _execute(staged, "wrk", "python3", "-c", LISTEN, *command)
+    request = "GET /plaintext HTTP/1.1\r\n"
+    assert received.startswith(request)
+    # The server never answers, so all that arrives is the first batch.
+    assert received.count(request) == batch
+    for header in ("Host: 127.0.0.1", "Accept: text/plain", "Connection: keep-alive"):
+        assert received.count(f"{header}\r\n") == batch
+
+
+def test_wrk_counts_what_is_no_answer(staged: Lab) -> None:
+    with _serving(staged, "crax"):
+        command = wrk.command(Level(2, 2), ENTRY_HOST, "/nowhere", "*/*", 1)
+        load = wrk.parse(_execute(staged, "wrk", *command))
+    assert load.requests > 0
+    assert load.errors.status == load.requests
+
+
+def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
+    with _serving(staged, "aiohttp"):
+        staged.engine.start("nginx")
+        try:
+            await_that(lambda: fetch.knock(staged.engine, PROXY_HOST, "/json"), "nginx answers")
+            answer = fetch.answers(staged.engine, PROXY_HOST, "*/*", ("/json",))[0]
+        finally:
+            staged.engine.stop("nginx")
+    assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})
+    assert answer.headers["server"].startswith("nginx")
