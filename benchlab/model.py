@@ -101,9 +101,13 @@ class Errors:
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk counted; rates are derived, never stored."""
+    """What one run of wrk counted; rates are derived, never stored.
+
+    `duration_us` is wrk's own clock, which its rates are made from; `wall_us` is the life of its process.
+    """
 
     duration_us: int
+    wall_us: int
     requests: int
     bytes: int
     latency: Latency

@@ -19,6 +19,8 @@ from benchlab.verify import World
 from benchlab.workloads import WORKLOADS
 
 READY_S = 30
+# wrk opens and closes its connections outside the time it was told; more than this is no measurement.
+LATE_S = 0.3
 # The names under which the load reaches the entry, and nginx where it stands in front.
 ENTRY_HOST, PROXY_HOST = "tfb-server", "nginx"
 
@@ -131,7 +133,7 @@ class Runner:
         except WrkError as error:
             self._fail([trial], str(error), pending)
             return
-        if reason := unusable(load):
+        if reason := unusable(load, self.settings.duration_s):
             self._record(Failure(trial, started_at, reason, load), pending)
         else:
             self._record(Sample(trial, started_at, load), pending)
@@ -215,11 +217,16 @@ class Runner:
         self.events.recorded(record)
 
 
-def unusable(load: Load) -> str | None:
-    """Return why a load is no sample: errors, or no answer at all."""
+def unusable(load: Load, duration_s: int) -> str | None:
+    """Return why a load is no sample: errors, no answer at all, or a clock that cannot be right (METHOD, section 4)."""
     if load.errors.total:
         return f"of {load.requests} answers and their connections: {load.errors}"
-    return None if load.requests else "no request was answered"
+    if not load.requests:
+        return "no request was answered"
+    for clock, took_s in (("by its own clock", load.seconds), ("by the host's", load.wall_us / 1e6)):
+        if not duration_s <= took_s <= duration_s + LATE_S:
+            return f"wrk ran for {took_s:.2f} s {clock} instead of {duration_s} s: the host stalled, or a clock was set"
+    return None
 
 
 def _world(lines: str) -> dict[int, int]:

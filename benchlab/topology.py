@@ -19,6 +19,7 @@ from benchlab.errors import ConfigError, SetupError
 from benchlab.model import Entry
 from benchlab.workloads import WORKLOADS
 
+V2, V1 = ("docker", "compose"), ("docker-compose",)
 REQUIRED_LABELS = ("orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
@@ -76,7 +77,9 @@ class Topology:
     def build(self, services: Collection[str], log: Path) -> None:
         """Build the services' images; what the builder prints goes into `log`. Raises SetupError."""
         profiles = f"{ENTRY_PROFILE},{BASE}"
-        code = _logged([*self.compose, "build", *services], log, self._environment(profiles), self.root)
+        # v2 builds in parallel by itself.
+        parallel = ["--parallel"] if self.compose == V1 else []
+        code = _logged([*self.compose, "build", *parallel, *services], log, self._environment(profiles), self.root)
         if code != 0:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
@@ -136,7 +139,7 @@ def compose_version() -> str:
 
 def _compose() -> tuple[str, ...]:
     """Return the Compose command: v2 where the docker client has it, else v1."""
-    for command in (("docker", "compose"), ("docker-compose",)):
+    for command in (V2, V1):
         try:
             if subprocess.run([*command, "version"], capture_output=True).returncode == 0:
                 return command

@@ -12,8 +12,7 @@ from benchlab.model import Errors, Latency, Level, Load
 MARK = "BENCHLAB "
 TIMEOUT_S = 8
 PORT = 8080
-# Newer engines give a soft limit of 1,024 open files: too few for 1,024 connections.
-ALL_FILES = ("sh", "-c", 'ulimit -n "$(ulimit -Hn)" && exec "$@"', "sh")
+WALL_MARK = "BENCHLAB-WALL "
 
 
 def command(level: Level, host: str, path: str, accept: str, duration_s: int) -> list[str]:
@@ -21,7 +20,7 @@ def command(level: Level, host: str, path: str, accept: str, duration_s: int) ->
     script = ["-s", "/wrk/pipeline.lua"] if level.pipeline > 1 else ["-s", "/wrk/report.lua"]
     depth = ["--", str(level.pipeline)] if level.pipeline > 1 else []
     return [
-        *ALL_FILES,
+        *("python3", "/wrk/load.py"),
         "wrk",
         *("-H", f"Host: {host}"),
         *("-H", f"Accept: {accept}"),
@@ -38,20 +37,27 @@ def command(level: Level, host: str, path: str, accept: str, duration_s: int) ->
 
 
 def parse(output: str) -> Load:
-    """Return the load in wrk's output. Raises WrkError where there is none, or one that cannot be."""
-    lines = [line for line in output.splitlines() if line.startswith(MARK)]
+    """Return the load in what load.py printed. Raises WrkError where there is none, or one that cannot be."""
+    report, wall_us = _only(output, MARK), _only(output, WALL_MARK)
+    try:
+        return _load(json.loads(report), int(wall_us))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WrkError(f"wrk: its result line cannot be read ({error}): {report[:200]}") from error
+
+
+def _only(output: str, mark: str) -> str:
+    """Return what follows the mark on the one line that begins with it."""
+    lines = [line for line in output.splitlines() if line.startswith(mark)]
     if len(lines) != 1:
         last = output.strip().splitlines()[-1:] or ["nothing"]
-        raise WrkError(f"wrk: expected one result line, found {len(lines)}; it ended with: {last[0]}")
-    try:
-        return _load(json.loads(lines[0].removeprefix(MARK)))
-    except (ValueError, KeyError, TypeError) as error:
-        raise WrkError(f"wrk: its result line cannot be read ({error}): {lines[0][:200]}") from error
+        raise WrkError(f"wrk: expected one line {mark.strip()}, found {len(lines)}; it ended with: {last[0][:200]}")
+    return lines[0].removeprefix(mark)
 
 
-def _load(report: dict[str, Any]) -> Load:
+def _load(report: dict[str, Any], wall_us: int) -> Load:
     return Load(
         duration_us=int(report["duration_us"]),
+        wall_us=wall_us,
         requests=int(report["requests"]),
         bytes=int(report["bytes"]),
         latency=Latency(**{name: float(value) for name, value in report["latency"].items()}),

@@ -39,10 +39,13 @@ async def plaintext(request: web.Request) -> web.Response:
 async def queries(request: web.Request) -> web.Response:
     ids = [randint(1, 10000) for _ in range(number_of_queries(request))]
     worlds = []
-    async with request.app[SESSIONS]() as session:
-        for id_ in ids:
-            number = await session.scalar(select(World.randomnumber).where(World.id == id_))
-            worlds.append({"id": id_, "randomNumber": number})
+    try:
+        async with request.app[SESSIONS]() as session:
+            for id_ in ids:
+                number = await session.scalar(select(World.randomnumber).where(World.id == id_))
+                worlds.append({"id": id_, "randomNumber": number})
+    except TimeoutError as error:  # aiohttp would answer 504, as if it were a gateway
+        raise web.HTTPServiceUnavailable from error
     return web.json_response(worlds, dumps=ujson.dumps)
 
 

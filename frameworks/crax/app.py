@@ -21,7 +21,7 @@ pool: asyncpg.Pool
 class Methods(list):
     """A view's HTTP methods, safe from crax 0.1.5.
 
-    For each request crax runs `methods += ["HEAD", "OPTIONS"]` on the list that all views share, so it would grow for ever.
+    For each request crax runs `methods += ["HEAD", "OPTIONS"]` on a list that all views share: it would grow for ever.
     """
 
     def __iadd__(self, added):

@@ -1,10 +1,12 @@
 """uvicorn's gunicorn worker, with nothing left to what happens to be installed."""
 
+from typing import ClassVar
+
 from uvicorn_worker import UvicornWorker
 
 
 class Worker(UvicornWorker):
-    CONFIG_KWARGS = {
+    CONFIG_KWARGS: ClassVar = {
         "loop": "uvloop",
         "http": "httptools",
         "ws": "none",

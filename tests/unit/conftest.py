@@ -26,7 +26,7 @@ STARTED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 def make_load(requests: int = 1000, duration_us: int = 1_000_000, errors: Errors | None = None) -> Load:
     latency = Latency(2000.0, 100.0, 9000.0, 1900.0, 2100.0, 2500.0, 4000.0, 8000.0)
-    return Load(duration_us, requests, 150_000, latency, errors or Errors())
+    return Load(duration_us, duration_us + 20_000, requests, 150_000, latency, errors or Errors())
 
 
 def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connections: int = 16) -> Trial:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from benchlab.engine import Executed
 from benchlab.errors import EngineError
-from benchlab.wrk import MARK
+from benchlab.wrk import MARK, WALL_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
 REPORT = {
-    "duration_us": 1_000_000,
+    "duration_us": 2_010_000,
     "requests": 1000,
     "bytes": 150_000,
     "latency": {
@@ -27,6 +27,11 @@ REPORT = {
     },
     "errors": {"connect": 0, "read": 0, "write": 0, "status": 0, "timeout": 0},
 }
+
+
+def printed(wall_us: int = 2_050_000, **changes: object) -> str:
+    """Return what load.py prints, with some of wrk's counts changed."""
+    return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{WALL_MARK}{wall_us}\n"
 
 
 class FakeHost:
@@ -86,9 +91,9 @@ class FakeHost:
     def _wrk(self, command: list[str]) -> Executed:
         url = next(word for word in command if word.startswith("http://"))
         self.loads.append((self.entry, url))
-        printed = self.on_load(self.entry, len(self.loads))
+        output = self.on_load(self.entry, len(self.loads))
         self._refuse_if_gone()
-        return Executed(0, printed if printed is not None else MARK + json.dumps(REPORT) + "\n", "")
+        return Executed(0, printed() if output is None else output, "")
 
     def _fetch(self, job: dict[str, object]) -> str:
         paths: list[str] = job["paths"]  # type: ignore[assignment]

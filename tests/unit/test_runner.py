@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +9,8 @@ from benchlab import schedule, workloads
 from benchlab.errors import EngineError
 from benchlab.model import Entry, Failure, Sample, Settings, Visit
 from benchlab.runner import Events, Runner
-from benchlab.wrk import MARK
 
-from .fake_host import REPORT, FakeHost
+from .fake_host import FakeHost, printed
 
 LEVELS = {
     "json": workloads.levels("json", (16, 32), 2),
@@ -136,9 +134,9 @@ def test_answers_with_errors_are_a_failure_that_keeps_what_was_counted(
     entries: list[Entry], settings: Settings
 ) -> None:
     host, kept = FakeHost(), Kept()
-    broken = REPORT | {"errors": {"connect": 0, "read": 0, "write": 0, "status": 12, "timeout": 1}}
+    broken = printed(errors={"connect": 0, "read": 0, "write": 0, "status": 12, "timeout": 1})
     warm_up_and_sample = (1, 2)
-    host.on_load = lambda entry, number: MARK + json.dumps(broken) if number in warm_up_and_sample else None
+    host.on_load = lambda entry, number: broken if number in warm_up_and_sample else None
     _run(host, entries, settings, kept)
     (failure,) = kept.failures
     assert failure.reason == "of 1000 answers and their connections: 12 answers above 399, 1 time-outs"
@@ -148,10 +146,28 @@ def test_answers_with_errors_are_a_failure_that_keeps_what_was_counted(
 
 def test_a_sample_without_any_answer_is_a_failure(entries: list[Entry], settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
-    nothing = MARK + json.dumps(REPORT | {"requests": 0})
+    nothing = printed(requests=0)
     host.on_load = lambda entry, number: nothing if number == 2 else None
     _run(host, entries, settings, kept)
     assert [failure.reason for failure in kept.failures] == ["no request was answered"]
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (printed(duration_us=900_000), "0.90 s by its own clock instead of 2 s"),
+        (printed(duration_us=2_400_000), "2.40 s by its own clock instead of 2 s"),
+        (printed(wall_us=7_310_000), "7.31 s by the host's instead of 2 s"),
+    ],
+)
+def test_a_sample_of_another_length_than_asked_for_is_a_failure(
+    entries: list[Entry], settings: Settings, output: str, told: str
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_load = lambda entry, number: output if number == 2 else None
+    _run(host, entries, settings, kept)
+    (failure,) = kept.failures
+    assert f"wrk ran for {told}" in failure.reason
 
 
 def test_what_wrk_did_not_finish_fails_that_trial_only(entries: list[Entry], settings: Settings) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab import store
@@ -30,6 +30,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, manifest: Manifest
     assert (run.manifest, run.samples, run.failures) == (manifest, (sample,), failures)
 
 
+@settings(deadline=None)
 @given(reason=st.text())
 def test_any_reason_survives_the_journal(tmp_path_factory: pytest.TempPathFactory, reason: str) -> None:
     path = tmp_path_factory.mktemp("run")
