@@ -1,0 +1,112 @@
+"""Parsing, on what wrk really printed: the files of tests/captured, made with wrk 4.1.0."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchlab import wrk
+from benchlab.errors import WrkError
+from benchlab.model import Errors, Latency, Level, Load
+from benchlab.runner import unusable
+
+CAPTURED = Path(__file__).parents[1] / "captured"
+
+
+def _captured(name: str) -> str:
+    return (CAPTURED / f"{name}.txt").read_text()
+
+
+def test_a_load_is_read_with_every_figure_in_its_unit() -> None:
+    assert wrk.parse(_captured("json")) == Load(
+        duration_us=2_100_372,
+        wall_us=2_115_709,
+        requests=49_876,
+        bytes=8_329_432,
+        latency=Latency(
+            mean_us=654.305,
+            stdev_us=131.288,
+            max_us=5090,
+            p50_us=649,
+            p75_us=662,
+            p90_us=705,
+            p99_us=992,
+            p99_9_us=1946,
+        ),
+        errors=Errors(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "requests", "errors", "reason"),
+    [
+        ("plaintext", 43_192, Errors(), None),
+        ("query", 2_255, Errors(), None),
+        ("not_found", 40_071, Errors(status=40_071), "40071 answers above 399"),
+        ("died", 44_160, Errors(read=16, write=160), "16 read errors, 160 write errors"),
+        ("silent", 0, Errors(), "no request was answered"),
+    ],
+)
+def test_what_went_wrong_is_counted_and_makes_the_load_unusable(
+    name: str, requests: int, errors: Errors, reason: str | None
+) -> None:
+    load = wrk.parse(_captured(name))
+    assert (load.requests, load.errors) == (requests, errors)
+    told = unusable(load, duration_s=2)
+    assert told is None if reason is None else reason in str(told)
+
+
+def test_a_maximum_is_never_below_the_average() -> None:
+    broken = _captured("json").replace('"max_us":5090', '"max_us":600')
+    with pytest.raises(WrkError, match=r"max 600\.0 us is below mean 654\.305 us"):
+        wrk.parse(broken)
+
+
+def test_a_refused_connection_is_told_in_the_words_of_wrk() -> None:
+    with pytest.raises(WrkError, match="unable to connect to db:8080 Connection refused"):
+        wrk.parse(_captured("refused"))
+
+
+def test_output_cut_off_anywhere_is_refused_and_never_half_read() -> None:
+    output = _captured("json").rstrip("\n")
+    wall = output.rindex("BENCHLAB-WALL ") + len("BENCHLAB-WALL ")
+    for length in range(wall):
+        with pytest.raises(WrkError):
+            wrk.parse(output[:length])
+
+
+@given(st.text())
+def test_no_other_text_is_taken_for_a_load(text: str) -> None:
+    with pytest.raises(WrkError):
+        wrk.parse(text)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["duration_us", "requests", "bytes", "latency", "errors"]), st.none() | st.text())
+)
+def test_a_result_line_of_nonsense_is_refused(report: dict[str, str | None]) -> None:
+    with pytest.raises(WrkError):
+        wrk.parse(f"{wrk.MARK}{json.dumps(report)}\n{wrk.WALL_MARK}1\n")
+
+
+def test_two_result_lines_are_refused() -> None:
+    with pytest.raises(WrkError, match="found 2"):
+        wrk.parse(_captured("json") + _captured("json"))
+
+
+def test_the_command_is_that_of_the_study() -> None:
+    command = wrk.command(Level(128, 2), "tfb-server", "/json", "application/json", 15)
+    assert command[2:] == [
+        *("wrk", "-H", "Host: tfb-server", "-H", "Accept: application/json", "-H", "Connection: keep-alive"),
+        *("--latency", "-d", "15", "-c", "128", "--timeout", "8", "-t", "2"),
+        *("-s", "/wrk/report.lua", "http://tfb-server:8080/json"),
+    ]
+
+
+def test_a_pipelined_command_names_its_depth() -> None:
+    command = wrk.command(Level(256, 2, pipeline=16), "tfb-server", "/plaintext", "text/plain", 15)
+    assert command[-5:] == ["-s", "/wrk/pipeline.lua", "http://tfb-server:8080/plaintext", "--", "16"]
