@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from rich.console import Console
 
 from benchlab import host, provision, schedule, store, tables, topology, workloads
 from benchlab.engine import Engine
-from benchlab.errors import ConfigError, EngineError, StoreError
+from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.interrupts import shielded
 from benchlab.model import Failure, Manifest, Sample, Settings, Verdict, Visit
@@ -97,14 +98,15 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
     manifest = store.read_manifest(folder)
+    visits = schedule.remaining(_plan(lab, manifest.settings), store.read(folder).measured)
+    if not visits:
+        lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
+        return folder
     with stage(lab, list(manifest.settings.frameworks)) as images:
         _refuse_changes(manifest, _manifest(lab, manifest.settings, images))
         journal, dropped = store.reopen(folder)
         if dropped:
-            lab.say(
-                f"the journal's last line was cut off by a crash: {dropped} bytes dropped, its trial is measured again"
-            )
-        visits = schedule.remaining(_plan(lab, manifest.settings), store.read(folder).measured)
+            lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
         _measure(lab, manifest, journal, visits, console)
     return folder
 
@@ -133,11 +135,9 @@ class _Nowhere:
 def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit, ...], console: Console) -> None:
     """Make the visits; the report is renewed after each block, and however it ends."""
     forecast = Forecast(visits, manifest.settings)
-    count = sum(len(visit.trials) for visit in visits)
-    lab.say(
-        f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits of "
-        f"{', '.join(manifest.settings.frameworks)}: about {minutes(forecast.total_s)}; journal: {journal.folder}"
-    )
+    count, names = sum(len(visit.trials) for visit in visits), ", ".join(manifest.settings.frameworks)
+    lab.say(f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits of {names}")
+    lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(journal.folder)}")
     entries = {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)}
     progress = Progress(console, forecast, store.read(journal.folder).samples)
     runner = Runner(lab.engine, journal, entries, manifest.settings, progress)
@@ -146,8 +146,15 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit
             for block in runner.run(visits):
                 _report(journal)
                 progress.block(block)
-    finally:
+    except (LabError, KeyboardInterrupt):
         _report(journal)
+        lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
+        raise
+
+
+def shown(folder: Path) -> str:
+    """Return the path as short as it can be typed here."""
+    return min(os.path.relpath(folder), str(folder), key=len)
 
 
 def _report(journal: Journal) -> None:

@@ -47,7 +47,7 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return FAILED
     except interrupts.Interrupted as interrupt:
-        print(f"ended by {interrupt}; what was measured is kept", file=sys.stderr)
+        print(f"ended by {interrupt}", file=sys.stderr)
         return interrupt.exit_code
 
 
@@ -76,11 +76,13 @@ def _resume(root: Path, folder: Path, flags: argparse.Namespace) -> int:
 
 def _finish(folder: Path) -> int:
     """Print the run's report; a trial that was not measured makes the command fail."""
-    from benchlab import tables
+    from benchlab import bench, tables
 
-    run = store.read(folder)
+    run, shown = store.read(folder), bench.shown(folder)
     print(tables.report(run))
-    print(f"kept in {folder}", file=sys.stderr)
+    _say(f"kept in {shown}")
+    if run.missing:
+        _say(f"{len(run.missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
     return FAILED if run.missing else OK
 
 

@@ -51,7 +51,7 @@ class Progress(Events):
     def verified(self, visit: Visit, problems: list[Problem]) -> None:
         for problem in problems:
             kind = "warning" if problem.warning else "wrong"
-            self._console.print(f"  {visit.entry}: {kind}: {problem}", markup=False, highlight=False)
+            self._print(f"  {visit.entry}: {kind}: {problem}")
 
     def warming(self, trial: Trial) -> None:
         if self._live is not None:
@@ -68,9 +68,7 @@ class Progress(Events):
             rate = f"{record.load.requests_per_second:,.0f} requests/s"
             self._tell(f"{_name(record.trial)}: {rate}; {self._left()} left")
         else:
-            self._console.print(
-                f"  {_name(record.trial)}: not measured: {record.reason}", markup=False, highlight=False
-            )
+            self._print(f"  {_name(record.trial)}: not measured: {record.reason}")
 
     def block(self, block: int) -> None:
         if not self._samples:
@@ -78,14 +76,17 @@ class Progress(Events):
         overview = tables.overview(tuple(self._samples))
         self._standing = _standing(overview, f"after block {block}, {TITLE}")
         if self._live is None:
-            self._console.print(f"after block {block}, {TITLE}", markup=False, highlight=False)
-            self._console.print(tables.markdown(overview), markup=False, highlight=False, soft_wrap=True)
+            self._print(f"after block {block}, {TITLE}\n{tables.markdown(overview)}")
 
     def _tell(self, line: str) -> None:
         if self._live is None:
-            self._console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+            self._print(f"  {line}")
         else:
             self._live.update(Group(self._bar(line), self._standing), refresh=True)
+
+    def _print(self, line: str) -> None:
+        """Print the line as it is: a name or a reason may hold what rich takes for markup."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def _left(self) -> str:
         return minutes(self._forecast.left_s(time.monotonic() - self._started))
