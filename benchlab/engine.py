@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +22,7 @@ from benchlab.errors import EngineError, SetupError
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
 LEASE = "benchlab-lease"
+CONNECT_S = 10
 # A silent exec (a sample of 600 s) must not look like a dead engine.
 TIMEOUT_S = 900
 STOP_S = 5
@@ -47,12 +49,13 @@ class Engine:
     def connect(cls, project: str) -> Engine:
         """Return the engine that DOCKER_HOST or the current docker context names. Raises SetupError."""
         try:
-            client = docker.from_env(timeout=TIMEOUT_S)
+            client = docker.from_env(timeout=CONNECT_S)
             client.ping()
         except (DockerException, requests.RequestException, OSError) as error:
-            raise SetupError(
-                f"no Docker engine answers ({_reason(error)}); start Docker, or set DOCKER_HOST"
-            ) from error
+            reason = _reason(error)
+            remedy = "join the group docker" if "Permission denied" in reason else "start Docker, or set DOCKER_HOST"
+            raise SetupError(f"no Docker engine answers ({reason}); {remedy}") from error
+        client.api.timeout = TIMEOUT_S
         return cls(client, project)
 
     @classmethod
@@ -257,5 +260,7 @@ def _translated(doing: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
+    """Return the error in one line; of a refused connection, what the operating system said."""
     explanation = getattr(error, "explanation", None) or str(error) or type(error).__name__
-    return " ".join(str(explanation).split())[:300]
+    system = re.search(r"\[Errno \d+\] ([^'\")]+)", str(explanation))
+    return system[1] if system else " ".join(str(explanation).split())[:300]

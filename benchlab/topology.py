@@ -119,15 +119,14 @@ def project(root: Path) -> str:
 def resources(root: Path, cpus: int) -> dict[str, str]:
     """Return what every entry gets on an engine of `cpus`: workers, and database connections of each.
 
-    LAB_DB_CONNECTIONS, of the environment or of .env, is the total for an entry. Raises ConfigError.
+    LAB_DB_CONNECTIONS, of the environment or of .env, is the total of an entry; a worker has at least one.
+    Raises ConfigError.
     """
     text = os.environ.get("LAB_DB_CONNECTIONS") or _dotenv(root).get("LAB_DB_CONNECTIONS", "")
     total = int(text) if text.isdecimal() else 0
-    if not cpus <= total <= MOST_DB_CONNECTIONS:
-        raise ConfigError(
-            f"LAB_DB_CONNECTIONS={text}: use {cpus} (one for each worker) to {MOST_DB_CONNECTIONS} (Postgres' limit)"
-        )
-    return {"LAB_WORKERS": str(cpus), "LAB_POOL_SIZE": str(total // cpus)}
+    if not 1 <= total <= MOST_DB_CONNECTIONS:
+        raise ConfigError(f"LAB_DB_CONNECTIONS={text}: use 1 to {MOST_DB_CONNECTIONS}, which Postgres has for an entry")
+    return {"LAB_WORKERS": str(cpus), "LAB_POOL_SIZE": str(max(1, total // cpus))}
 
 
 def compose_version() -> str:
