@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchlab import topology
+from benchlab.errors import ConfigError
+from benchlab.model import Entry
+from benchlab.topology import Topology
+
+from .conftest import LABELS, PATHS
+
+SERVICE = {"image": "benchlab/x", "build": {"context": "."}, "profiles": ["entry"]}
+
+
+def _labels(**changes: str | None) -> dict[str, str]:
+    labels = LABELS | {name.replace("__", "."): value for name, value in changes.items()}
+    return {f"benchlab.{name}": value for name, value in labels.items() if value is not None}
+
+
+def _topology(**services: Any) -> Topology:
+    return Topology(Path(), ("compose",), {}, "benchlab", services)
+
+
+def test_entries_are_the_services_of_the_entry_profile() -> None:
+    found = _topology(crax=SERVICE | {"labels": _labels()}, db={"image": "benchlab/postgres"}).entries
+    assert found == {"crax": Entry("crax", LABELS, PATHS)}
+
+
+def test_labels_may_come_as_a_list_as_some_versions_of_compose_print_them() -> None:
+    listed = [f"{name}={value}" for name, value in _labels().items()]
+    assert _topology(crax=SERVICE | {"labels": listed}).entries["crax"].labels == LABELS
+
+
+def test_a_path_of_its_own_is_taken_from_its_label() -> None:
+    labels = _labels(tests="query", path__query="/q/")
+    assert _topology(x=SERVICE | {"labels": labels}).entries["x"].tests == {"query": "/q/"}
+
+
+def test_every_problem_of_every_stanza_is_told_at_once() -> None:
+    broken = {"labels": _labels(orm=None, tests="json jsn"), "profiles": ["entry"], "build": {"context": "."}}
+    with pytest.raises(ConfigError) as told:
+        _ = _topology(a=broken, b=SERVICE | {"labels": _labels(loop=None)}).entries
+    assert str(told.value) == (
+        "compose.yaml: a: image is missing; add it; a: label benchlab.orm is missing; add it; "
+        "a: unknown test 'jsn' in benchlab.tests; use json plaintext query; b: label benchlab.loop is missing; add it"
+    )
+
+
+def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None:
+    lab = _topology(aiohttp=SERVICE | {"labels": _labels()}, crax=SERVICE | {"labels": _labels()})
+    with pytest.raises(
+        ConfigError, match=re.escape("unknown framework crx; did you mean crax? There is: aiohttp, crax")
+    ):
+        lab.choose(["crx"])
+
+
+@pytest.mark.parametrize(
+    ("connections", "cpus", "shared"),
+    [("32", 2, ("2", "16")), ("32", 1, ("1", "32")), ("32", 3, ("3", "10")), ("32", 64, ("64", "1"))],
+)
+def test_connections_are_shared_among_a_worker_per_cpu(
+    tmp_path: Path, connections: str, cpus: int, shared: tuple[str, str]
+) -> None:
+    (tmp_path / ".env").write_text(f"# a comment\nLAB_DB_CONNECTIONS={connections}\n")
+    workers, pool = shared
+    assert topology.resources(tmp_path, cpus) == {"LAB_WORKERS": workers, "LAB_POOL_SIZE": pool}
+
+
+@pytest.mark.parametrize("connections", ["0", "1901", "many", ""])
+def test_an_impossible_number_of_connections_is_refused(tmp_path: Path, connections: str) -> None:
+    (tmp_path / ".env").write_text(f"LAB_DB_CONNECTIONS={connections}\n")
+    with pytest.raises(ConfigError, match=f"LAB_DB_CONNECTIONS={connections}: use 1 to 1900"):
+        topology.resources(tmp_path, 2)
+
+
+def test_the_digest_of_an_image_follows_every_input(tmp_path: Path) -> None:
+    def digest(base: str = "sha256:base", **arguments: str) -> str:
+        lab = _topology(x={"build": {"context": str(tmp_path), "args": arguments}})
+        return lab.inputs("x", base)
+
+    (tmp_path / "app.py").write_text("1")
+    first = digest()
+    assert digest() == first
+    assert digest(base="sha256:other") != first
+    assert digest(http_proxy="p") != first
+    (tmp_path / "app.py").write_text("2")
+    assert digest() != first
