@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -92,51 +92,55 @@ class Runner:
             return [Verdict(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
 
     def _visit(self, visit: Visit) -> None:
-        """Make the visit; what breaks it is recorded for every trial that it keeps from being measured."""
+        """Make the visit; what breaks it is recorded for every trial that has no record yet."""
         self.events.visit(visit)
-        pending = list(visit.trials)
+        settled: set[Trial] = set()
         try:
             with self._serving(visit.entry) as world:
                 for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
-                    self._test(visit, test, list(trials), world, pending)
+                    self._test(visit, test, list(trials), world, settled)
         except (EntryError, EngineError) as error:
             if not self.host.answers():
                 raise
-            self._fail(pending, str(error), pending)
+            self._fail((trial for trial in visit.trials if trial not in settled), str(error), settled)
 
-    def _test(self, visit: Visit, test: str, trials: list[Trial], world: World, pending: list[Trial]) -> None:
-        """Verify a test type of the visit's entry, warm it up, and measure its trials."""
+    def _test(self, visit: Visit, test: str, trials: list[Trial], world: World, settled: set[Trial]) -> None:
+        """Verify a test type of the visit's entry, warm it up, and measure its trials; what failed, once more."""
         entry = self.entries[visit.entry]
         problems = self._problems(entry, test, world)
         self.events.verified(visit, problems)
         if wrong := [problem for problem in problems if not problem.warning]:
-            self._fail(trials, f"wrong answer: {wrong[0]}", pending)
+            self._fail(trials, f"wrong answer: {wrong[0]}", settled)
             return
         self._warm_up(entry, test, trials)
-        for trial in trials:
-            self._measure(entry, trial, pending)
+        again = [trial for trial in trials if not self._measure(entry, trial, settled)]
+        for trial in again:
+            self._measure(entry, trial, settled)
 
     def _warm_up(self, entry: Entry, test: str, trials: list[Trial]) -> None:
-        """Send the study's primer and warm-up, as far as the settings have them."""
+        """Send the study's primer and warm-up, as far as the settings have them; the samples tell of failures."""
         self.events.warming(trials[0])
         largest = workloads.warmup_level(test, (trial.level for trial in trials))
         steps = ((workloads.primer_level(test), self.settings.primer_s), (largest, self.settings.warmup_s))
         for level, duration_s in steps:
             if duration_s:
-                self._load(entry, test, level, duration_s)
+                with suppress(WrkError):
+                    self._load(entry, test, level, duration_s)
 
-    def _measure(self, entry: Entry, trial: Trial, pending: list[Trial]) -> None:
+    def _measure(self, entry: Entry, trial: Trial, settled: set[Trial]) -> bool:
+        """Take the trial's sample; return whether it is one."""
         self.events.measuring(trial)
         started_at = datetime.now(UTC)
         try:
             load = self._load(entry, trial.test, trial.level, self.settings.duration_s)
         except WrkError as error:
-            self._fail([trial], str(error), pending)
-            return
+            self._record(Failure(trial, started_at, str(error)), settled)
+            return False
         if reason := unusable(load, self.settings.duration_s):
-            self._record(Failure(trial, started_at, reason, load), pending)
-        else:
-            self._record(Sample(trial, started_at, load), pending)
+            self._record(Failure(trial, started_at, reason, load), settled)
+            return False
+        self._record(Sample(trial, started_at, load), settled)
+        return True
 
     def _load(self, entry: Entry, test: str, level: Level, duration_s: int) -> Load:
         """Return what wrk counted. Raises WrkError, or EntryError where a container ended meanwhile."""
@@ -207,13 +211,13 @@ class Runner:
             raise EngineError(f"{command} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
         return result.stdout
 
-    def _fail(self, trials: Iterable[Trial], reason: str, pending: list[Trial]) -> None:
-        for trial in list(trials):
-            self._record(Failure(trial, datetime.now(UTC), reason), pending)
+    def _fail(self, trials: Iterable[Trial], reason: str, settled: set[Trial]) -> None:
+        for trial in trials:
+            self._record(Failure(trial, datetime.now(UTC), reason), settled)
 
-    def _record(self, record: Sample | Failure, pending: list[Trial]) -> None:
+    def _record(self, record: Sample | Failure, settled: set[Trial]) -> None:
         self.journal.append(record)
-        pending.remove(record.trial)
+        settled.add(record.trial)
         self.events.recorded(record)
 
 

@@ -135,8 +135,7 @@ def test_answers_with_errors_are_a_failure_that_keeps_what_was_counted(
 ) -> None:
     host, kept = FakeHost(), Kept()
     broken = printed(errors={"connect": 0, "read": 0, "write": 0, "status": 12, "timeout": 1})
-    warm_up_and_sample = (1, 2)
-    host.on_load = lambda entry, number: broken if number in warm_up_and_sample else None
+    host.on_load = lambda entry, number: broken if number == 2 else None
     _run(host, entries, settings, kept)
     (failure,) = kept.failures
     assert failure.reason == "of 1000 answers and their connections: 12 answers above 399, 1 time-outs"
@@ -172,10 +171,33 @@ def test_a_sample_of_another_length_than_asked_for_is_a_failure(
 
 def test_what_wrk_did_not_finish_fails_that_trial_only(entries: list[Entry], settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
-    host.on_load = lambda entry, number: "unable to connect" if number == 2 else None
+    host.on_load = lambda entry, number: "unable to connect" if number <= 2 else None
     _run(host, entries, settings, kept)
     assert len(kept.failures) == 1
     assert "unable to connect" in kept.failures[0].reason
+
+
+def test_a_trial_that_failed_is_tried_once_more_in_the_same_visit(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_load = lambda entry, number: printed(requests=0) if number == 2 else None
+    _run(host, entries, settings, kept)
+    (failure,) = kept.failures
+    first = _visits(entries)[0]
+    of_its_test = [trial for trial in first.trials if trial.test == first.trials[0].test]
+    assert failure.trial == first.trials[0]
+    assert kept[len(of_its_test)].trial == failure.trial
+    assert {sample.trial for sample in kept.samples} == {t for visit in _visits(entries) for t in visit.trials}
+
+
+def test_a_trial_that_fails_twice_is_missing_and_the_rest_goes_on(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    doomed = _visits(entries)[0].trials[0]
+    count = sum(trial.test == doomed.test for trial in _visits(entries)[0].trials)
+    attempts = (2, 2 + count)
+    host.on_load = lambda entry, number: printed(requests=0) if number in attempts else None
+    _run(host, entries, settings, kept)
+    assert [failure.trial for failure in kept.failures] == [doomed, doomed]
+    assert len(kept.samples) == 19
 
 
 def test_an_engine_that_is_gone_ends_the_run_and_keeps_what_was_measured(
