@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,21 +11,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchlab import host, provision, schedule, store, tables, topology, workloads
+from benchlab import host, lease, provision, schedule, store, tables, topology, workloads
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.interrupts import shielded
-from benchlab.model import Failure, Manifest, Sample, Settings, Verdict, Visit
+from benchlab.model import Failure, Level, Manifest, Sample, Settings, Verdict, Visit
 from benchlab.progress import Progress
+from benchlab.provision import Say
 from benchlab.runner import Events, Runner
 from benchlab.store import Journal
 from benchlab.topology import Topology
 
 # Beside the entries, whether or not a proxy is asked for: it is part of what is built.
 BESIDE = ("db", "wrk", "nginx")
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -43,38 +42,32 @@ class Lab:
 
 
 def open_lab(root: Path, frameworks: Iterable[str], say: Say) -> Lab:
-    """Return the lab, with an engine and Compose made ready; the frameworks' names are checked first."""
-    frameworks = tuple(frameworks)
+    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
     provision.compose(say)
     project = topology.project(root)
-    engine = Engine.if_any(project)
-    if engine is None:
-        topology.load(root, {}).choose(frameworks)
-        engine = provision.engine(project, say)
-    shared = topology.resources(root, engine.cpus)
-    debian = provision.local_debian(engine)
-    resolved = topology.load(root, {**shared, **({"LAB_DEBIAN_IMAGE": debian} if debian else {})})
-    resolved.choose(frameworks)
-    if debian is None:
-        resolved = topology.load(root, {**shared, "LAB_DEBIAN_IMAGE": provision.fetch_debian(engine, say)})
-    return Lab(root, resolved, engine, say)
+    topology.load(root, {}).choose(frameworks)
+    engine = provision.engine(project, say)
+    debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
+    environment = {**topology.resources(root, engine.cpus), "LAB_DEBIAN_IMAGE": debian}
+    return Lab(root, topology.load(root, environment), engine, say)
 
 
 @contextmanager
-def stage(lab: Lab, entries: list[str]) -> Iterator[dict[str, str]]:
+def stage(lab: Lab, entries: Iterable[str]) -> Iterator[dict[str, str]]:
     """Build what is needed and make the containers, for the length of the with block.
 
-    Yields the image ids by service. However it ends, nothing of the project is left on the engine.
+    Yields the id of each container's image, by service. At the end the engine has nothing left but images; after
+    a kill or with the engine gone, the next start clears up.
     """
     services = [*BESIDE, *entries]
-    lab.engine.refuse_if_leased()
-    images = provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
-    with lab.engine.lease(lab.topology.image("wrk")):
+    lease.refuse_if_held(lab.engine)
+    provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+    with lease.held(lab.engine, lab.topology.image("wrk")):
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")
             lab.topology.create(services, lab.state / "create.log")
-            yield images
+            yield lab.engine.container_images(services)
         finally:
             _clear(lab)
 
@@ -88,7 +81,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
         raise ConfigError(
             f"none of {', '.join(settings.frameworks)} has the test {', '.join(settings.tests)}; see list"
         )
-    with stage(lab, list(settings.frameworks)) as images:
+    with stage(lab, settings.frameworks) as images:
         manifest = _manifest(lab, settings, images)
         journal = store.create(results, manifest)
         _measure(lab, manifest, journal, visits, console)
@@ -97,25 +90,26 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
 
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
-    manifest = store.read_manifest(folder)
-    visits = schedule.remaining(_plan(lab, manifest.settings), store.read(folder).measured)
+    run = store.read(folder)
+    visits = schedule.remaining(_plan(lab, run.manifest.settings), run.measured)
     if not visits:
-        lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
+        lab.say(f"{run.manifest.run_id} has all its samples: nothing to measure")
+        _report(Journal(folder))
         return folder
-    with stage(lab, list(manifest.settings.frameworks)) as images:
-        _refuse_changes(manifest, _manifest(lab, manifest.settings, images))
+    with stage(lab, run.manifest.settings.frameworks) as images:
+        _refuse_changes(run.manifest, _manifest(lab, run.manifest.settings, images))
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
-        _measure(lab, manifest, journal, visits, console)
+        _measure(lab, run.manifest, journal, visits, console)
     return folder
 
 
 def verify(lab: Lab, settings: Settings) -> list[Verdict]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
-    with stage(lab, list(entries)):
-        runner = Runner(lab.engine, _Nowhere(lab.state), entries, settings, Events())
+    with stage(lab, entries):
+        runner = Runner(lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events())
         return [verdict for name in entries for verdict in runner.verify(name)]
 
 
@@ -128,8 +122,8 @@ class _Nowhere:
     def append(self, record: Sample | Failure) -> None:
         raise AssertionError("verification records nothing")
 
-    def keep_log(self, service: str, text: str) -> Path:
-        return store.keep_log(self.folder, service, text)
+    def keep_log(self, name: str, text: str) -> str:
+        return shown(store.keep_log(self.folder, name, text))
 
 
 def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit, ...], console: Console) -> None:
@@ -140,7 +134,8 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit
     lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(journal.folder)}")
     entries = {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)}
     progress = Progress(console, forecast, store.read(journal.folder).samples)
-    runner = Runner(lab.engine, journal, entries, manifest.settings, progress)
+    levels = _levels(lab, manifest.settings)
+    runner = Runner(lab.engine, journal, entries, levels, manifest.settings, progress)
     try:
         with progress.running():
             for block in runner.run(visits):
@@ -158,13 +153,17 @@ def shown(folder: Path) -> str:
 
 
 def _report(journal: Journal) -> None:
-    journal.derive(tables.report(store.read(journal.folder)))
+    run = store.read(journal.folder)
+    journal.derive(run, tables.report(run))
+
+
+def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
+    return {test: workloads.levels(test, values, lab.engine.cpus) for test, values in settings.levels.items()}
 
 
 def _plan(lab: Lab, settings: Settings) -> tuple[Visit, ...]:
-    cpus = lab.engine.cpus
-    levels = {test: workloads.levels(test, values, cpus) for test, values in settings.levels.items()}
-    return schedule.plan(lab.topology.choose(settings.frameworks), levels, settings.blocks, settings.seed)
+    entries = lab.topology.choose(settings.frameworks)
+    return schedule.plan(entries, _levels(lab, settings), settings.blocks, settings.seed)
 
 
 def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
@@ -177,6 +176,7 @@ def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
         settings=settings,
         entries={entry.name: entry.labels for entry in lab.topology.choose(settings.frameworks)},
         images=images,
+        services={service: lab.topology.definition(service) for service in images},
         cpus=lab.engine.cpus,
         facts=host.facts(lab.root, lab.engine, str(base)),
     )
@@ -196,10 +196,10 @@ def _refuse_changes(old: Manifest, new: Manifest) -> None:
 def _comparable(manifest: Manifest) -> dict[str, object]:
     """Return what must be equal for samples to belong to one run, by name."""
     images = {f"image of {service}": image_id for service, image_id in manifest.images.items()}
-    labels = {
-        f"{entry}'s label {key}": value for entry, labels in manifest.entries.items() for key, value in labels.items()
+    definitions = {
+        f"{key} of {service}": value for service, keys in manifest.services.items() for key, value in keys.items()
     }
-    return {"number of CPUs": manifest.cpus, **images, **labels}
+    return {"number of CPUs": manifest.cpus, **images, **definitions}
 
 
 def _clear(lab: Lab) -> None:

@@ -102,7 +102,16 @@ def _verify(root: Path, arguments: list[str]) -> int:
     from benchlab import bench
 
     flags = _verify_parser().parse_args(arguments)
-    settings = profiles.settings("quick", flags.framework, flags.test, {}, None, None, flags.proxy or "none", 0)
+    settings = profiles.settings(
+        profile="quick",
+        frameworks=flags.framework,
+        tests=flags.test,
+        levels={},
+        blocks=None,
+        duration_s=None,
+        proxy=flags.proxy or "none",
+        seed=0,
+    )
     lab = bench.open_lab(root, settings.frameworks, _say)
     verdicts = bench.verify(lab, settings)
     print("\n".join(str(verdict) for verdict in verdicts))
@@ -110,19 +119,19 @@ def _verify(root: Path, arguments: list[str]) -> int:
 
 
 def _setup(root: Path, arguments: list[str]) -> int:
-    from benchlab import bench, provision
+    from benchlab import bench, lease, provision
 
     argparse.ArgumentParser(
         prog="lab.py setup", description="Make the machine ready: engine, Compose, and the images of all entries."
     ).parse_args(arguments)
     lab = bench.open_lab(root, (), _say)
-    lab.engine.refuse_if_leased()
+    lease.refuse_if_held(lab.engine)
     provision.images(lab.topology, lab.engine, [*bench.BESIDE, *lab.topology.entries], lab.state, _say)
     return OK
 
 
 def _clean(root: Path, arguments: list[str]) -> int:
-    from benchlab import provision
+    from benchlab import lease, provision
 
     argparse.ArgumentParser(
         prog="lab.py clean", description="Remove the lab's containers, networks, volumes and images; results stay."
@@ -131,9 +140,9 @@ def _clean(root: Path, arguments: list[str]) -> int:
     if engine is None:
         _say("no Docker engine answers: nothing of the lab can be on it")
         return OK
-    engine.refuse_if_leased()
+    lease.refuse_if_held(engine)
     count = engine.remove_all()
-    images = engine.remove_images(provision.image_names(topology.load(root, {})))
+    images = provision.remove_images(engine)
     _say(f"removed {count} containers and networks, and the images {', '.join(images) or '(none)'}")
     return OK
 

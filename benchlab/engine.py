@@ -1,19 +1,20 @@
-"""The only importer of docker: starts, stops and executes in this project's containers, and no others."""
+"""The engine, through docker's SDK: starts, stops and executes in the lab's own containers, and no others."""
 
 from __future__ import annotations
 
 import json
+import os
 import re
-import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 import docker
 import requests
+from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
@@ -21,10 +22,13 @@ from benchlab.errors import EngineError, SetupError
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
+# Compose's project name alone is not enough: another project may be called the same.
+LAB_LABEL, LAB_VALUE = "benchlab.lab", "yes"
 LEASE = "benchlab-lease"
-CONNECT_S = 10
-# A silent exec (a sample of 600 s) must not look like a dead engine.
-TIMEOUT_S = 900
+FORBIDDEN = "Permission denied"
+# Within these the engine must answer: anything, and an exec or an import that is silent meanwhile (a sample has 600 s).
+ANSWER_S = 60
+SILENCE_S = 900
 STOP_S = 5
 LOG_LINES = 500
 
@@ -41,40 +45,52 @@ class Executed:
 class Engine:
     """A Docker engine, seen through the objects of one Compose project."""
 
-    def __init__(self, client: docker.DockerClient, project: str):
-        self._client = client
-        self._project = project
+    def __init__(self, client: docker.DockerClient, patient: docker.DockerClient, project: str):
+        self._client, self._patient = client, patient
+        self.project = project
 
     @classmethod
     def connect(cls, project: str) -> Engine:
         """Return the engine that DOCKER_HOST or the current docker context names. Raises SetupError."""
         try:
-            client = docker.from_env(timeout=CONNECT_S)
+            client = docker.from_env(timeout=ANSWER_S)
             client.ping()
+            patient = docker.from_env(timeout=SILENCE_S)
         except (DockerException, requests.RequestException, OSError) as error:
             reason = _reason(error)
-            remedy = "join the group docker" if "Permission denied" in reason else "start Docker, or set DOCKER_HOST"
+            remedy = "join the group docker" if FORBIDDEN in reason else "start Docker, or set DOCKER_HOST"
             raise SetupError(f"no Docker engine answers ({reason}); {remedy}") from error
-        client.api.timeout = TIMEOUT_S
-        return cls(client, project)
+        return cls(client, patient, project)
+
+    @staticmethod
+    def is_named() -> bool:
+        """Return whether the caller has chosen an engine, by DOCKER_HOST or by a docker context."""
+        context = ContextAPI.get_current_context()
+        return bool(os.environ.get("DOCKER_HOST")) or (context is not None and context.name != "default")
 
     @classmethod
     def if_any(cls, project: str) -> Engine | None:
-        """Return the engine that answers, or None."""
+        """Return the engine that answers, or None. Raises SetupError where it may not be asked."""
         try:
             return cls.connect(project)
-        except SetupError:
+        except SetupError as error:
+            if FORBIDDEN in str(error):
+                raise
             return None
+
+    @property
+    def client(self) -> docker.DockerClient:
+        return self._client
 
     # -- facts ---------------------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
         """Return what the engine says of itself and its host: the keys of `docker info`."""
-        with _translated("reading docker info"):
+        with translated("reading docker info"):
             return self._client.info()
 
     def version(self) -> dict[str, Any]:
-        with _translated("reading docker version"):
+        with translated("reading docker version"):
             return self._client.version()
 
     @property
@@ -92,7 +108,7 @@ class Engine:
 
     def image_id(self, name: str) -> str | None:
         """Return the image's id, or None where the engine does not have it."""
-        with _translated(f"looking for image {name}"):
+        with translated(f"looking for image {name}"):
             try:
                 return str(self._client.images.get(name).id)
             except ImageNotFound:
@@ -100,44 +116,50 @@ class Engine:
 
     def pull(self, repository: str, tag: str) -> None:
         """Fetch an image from its registry. Raises EngineError."""
-        with _translated(f"pulling {repository}:{tag}"):
-            self._client.images.pull(repository, tag=tag)
+        with translated(f"pulling {repository}:{tag}"):
+            self._patient.images.pull(repository, tag=tag)
 
     def load_rootfs(self, archive: Path, repository: str, tag: str) -> None:
         """Make an image of a tar file that holds a root file system. Raises EngineError."""
-        with _translated(f"importing {repository}:{tag}"):
-            answer = self._client.api.import_image_from_file(str(archive), repository=repository, tag=tag)
+        with translated(f"importing {repository}:{tag}"):
+            answer = self._patient.api.import_image_from_file(str(archive), repository=repository, tag=tag)
         for line in answer.splitlines():
             if error := json.loads(line).get("error"):
                 raise EngineError(f"importing {repository}:{tag} failed: {error}")
 
-    def remove_images(self, names: Iterable[str]) -> list[str]:
-        """Remove the images that exist, and return their names."""
-        removed = []
-        for name in names:
-            with _translated(f"removing image {name}"), suppress(ImageNotFound):
-                self._client.images.remove(name, force=True)
-                removed.append(name)
-        return removed
+    def remove_image(self, name: str) -> bool:
+        """Remove the image, or only its name where others have it too; return whether it was there."""
+        with translated(f"removing image {name}"):
+            try:
+                self._client.images.remove(name)
+            except ImageNotFound:
+                return False
+            return True
+
+    def image_names(self, prefix: str) -> list[str]:
+        """Return the names of all images whose repository begins with the prefix."""
+        with translated("listing images"):
+            names = [str(tag) for image in self._client.images.list() for tag in image.tags]
+        return sorted(name for name in names if name.startswith(prefix))
 
     # -- containers ----------------------------------------------------------------------------------
 
     def start(self, service: str) -> None:
         """Start the service's container; one that runs is left as it is. Raises EngineError."""
-        with _translated(f"starting {service}"):
+        with translated(f"starting {service}"):
             self._container(service).start()
 
     def stop(self, service: str) -> None:
         """Ask the service's container to end, and end it after 5 s; a lost one is no error."""
-        with _translated(f"stopping {service}"), suppress(NotFound):
+        with translated(f"stopping {service}"), suppress(NotFound, _LostError):
             self._container(service).stop(timeout=STOP_S)
 
     def casualty(self, service: str) -> str | None:
         """Return how the service's container ended; None while it runs."""
-        with _translated(f"inspecting {service}"):
+        with translated(f"inspecting {service}"):
             try:
                 state = self._container(service).attrs["State"]
-            except EngineError as error:
+            except _LostError as error:
                 return str(error)
         if state["Running"] and not state.get("Restarting"):
             return None
@@ -146,112 +168,74 @@ class Engine:
 
     def log(self, service: str) -> str:
         """Return the end of what the service's container printed; nothing where there is no container."""
-        with _translated(f"reading the log of {service}"):
+        with translated(f"reading the log of {service}"):
             try:
                 return self._container(service).logs(tail=LOG_LINES).decode(errors="replace")
-            except EngineError:
+            except _LostError:
                 return ""
 
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""
-        with _translated(f"running {command[0]} in {service}"):
-            code, output = self._container(service).exec_run(list(command), demux=True)
+        with translated(f"running {command[0]} in {service}"):
+            container = self._patient.containers.get(str(self._container(service).id))
+            code, output = container.exec_run(list(command), demux=True)
         if code is None:
             raise EngineError(f"running {command[0]} in {service} was cut off: the container or the engine ended")
         out, err = cast(tuple[bytes | None, bytes | None], output)
         return Executed(code, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
 
+    def container_images(self, services: Iterable[str]) -> dict[str, str]:
+        """Return the id of the image that each service's container was made from."""
+        with translated("inspecting the containers"):
+            return {service: str(self._container(service).attrs["Image"]) for service in services}
+
     def remove_all(self) -> int:
-        """Remove every container, network and volume of the project but the lease; return how many."""
-        labelled: Any = {"label": f"{PROJECT_LABEL}={self._project}"}
-        removed = 0
-        with _translated("removing the lab's containers"):
-            for container in self._client.containers.list(all=True, filters=labelled, ignore_removed=True):
-                if container.name == LEASE:
-                    continue
-                with suppress(NotFound):
-                    container.remove(force=True, v=True)
-                    removed += 1
-            for network in self._client.networks.list(filters=labelled):
-                with suppress(NotFound):
-                    network.remove()
-                    removed += 1
-            for volume in self._client.volumes.list(filters=labelled):
-                with suppress(NotFound):
-                    volume.remove(force=True)
-                    removed += 1
-        return removed
+        """Remove every container and network of the lab but the lease, and return how many there were.
+
+        One that resists does not keep the others. Raises EngineError, which names what is left.
+        """
+        found, left = 0, []
+        with translated("removing the lab's containers"):
+            containers = self._client.containers.list(all=True, filters=self.labelled(), ignore_removed=True)
+            for container in (container for container in containers if container.name != LEASE):
+                found += 1
+                left += self._remove(str(container.name), partial(container.remove, force=True, v=True))
+            for network in self._client.networks.list(filters=self.labelled()):
+                found += 1
+                left += self._remove(str(network.name), network.remove)
+        if left:
+            raise EngineError(f"the engine kept {'; '.join(left)}")
+        return found
+
+    def _remove(self, name: str, remove: Callable[[], None]) -> list[str]:
+        """Remove one object and return nothing, or its name and why it stays."""
+        try:
+            remove()
+        except NotFound:
+            return []
+        except APIError as error:
+            # Another removal of the same object may be under way: then it is as good as gone.
+            return [] if "already in progress" in str(error) else [f"{name} ({_reason(error)})"]
+        return []
+
+    def labelled(self, service: str | None = None) -> dict[str, Any]:
+        """Return the filter for what is the lab's, or for one service's container."""
+        labels = [f"{PROJECT_LABEL}={self.project}", f"{LAB_LABEL}={LAB_VALUE}"]
+        return {"label": labels + ([f"{SERVICE_LABEL}={service}"] if service else [])}
 
     def _container(self, service: str) -> Container:
-        labels = [f"{PROJECT_LABEL}={self._project}", f"{SERVICE_LABEL}={service}"]
-        found = self._client.containers.list(all=True, filters={"label": labels}, ignore_removed=True)
+        found = self._client.containers.list(all=True, filters=self.labelled(service), ignore_removed=True)
         if not found:
-            raise EngineError(f"{service} has no container any more: it was removed from outside; --resume continues")
+            raise _LostError(f"{service} has no container any more: it was removed from outside")
         return found[0]
 
-    # -- one lab at a time ---------------------------------------------------------------------------
 
-    def refuse_if_leased(self) -> None:
-        """Raise EngineError where another lab is at work on this engine."""
-        with _translated("looking for another lab"):
-            try:
-                holder = self._client.containers.get(LEASE)
-            except NotFound:
-                return
-            if holder.status == "running":
-                raise EngineError(
-                    f"another lab is at work on this engine: {holder.labels.get('benchlab.holder', 'unknown')}; "
-                    "two would disturb each other: wait until it ends"
-                )
-            with suppress(NotFound):
-                holder.remove(force=True)
-
-    @contextmanager
-    def lease(self, image: str) -> Iterator[None]:
-        """Hold the engine for one lab. Raises EngineError where another lab holds it.
-
-        The lease is a container that runs `cat` on a connection of this process: when the process
-        ends, however it ends, the connection closes, cat ends, and the engine removes the container.
-        So it works for a remote engine too, and never outlives its holder.
-        """
-        self.refuse_if_leased()
-        with _translated("taking the engine's lease"):
-            try:
-                made = self._client.api.create_container(
-                    image,
-                    ["cat"],
-                    name=LEASE,
-                    stdin_open=True,
-                    user="10001:10001",
-                    labels={PROJECT_LABEL: self._project, "benchlab.holder": _holder()},
-                    host_config=self._client.api.create_host_config(
-                        auto_remove=True,
-                        network_mode="none",
-                        cap_drop=["ALL"],
-                        read_only=True,
-                        security_opt=["no-new-privileges:true"],
-                    ),
-                )
-            except APIError as error:
-                if error.status_code == 409:
-                    raise EngineError("another lab is starting on this engine: wait until it ends") from error
-                raise
-            stream = self._client.api.attach_socket(made["Id"], params={"stdin": 1, "stream": 1})
-            self._client.api.start(made["Id"])
-        try:
-            yield
-        finally:
-            stream.close()
-            with suppress(EngineError), _translated("giving up the lease"), suppress(NotFound, APIError):
-                self._client.api.remove_container(made["Id"], force=True)
-
-
-def _holder() -> str:
-    return f"started {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {socket.gethostname()}"
+class _LostError(EngineError):
+    """A container is not there any more."""
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
+def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except (DockerException, requests.RequestException, OSError) as error:

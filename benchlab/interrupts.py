@@ -27,12 +27,23 @@ def install() -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Hold ending signals back for the length of the with block, which must be short; then let them act."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    """Hold ending signals back for the length of the with block, which must be short; then let the first act.
+
+    Handlers are swapped, not masked: a mask holds for one thread, and libraries start others.
+    """
+    held: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: held.append(number))
+        for number in ENDING
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if held:
+        raise Interrupted(held[0])
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

@@ -85,8 +85,9 @@ class Errors:
     timeout: int = 0
 
     @property
-    def total(self) -> int:
-        return self.connect + self.read + self.write + self.status + self.timeout
+    def broken(self) -> int:
+        """Return all but the time-outs: what was answered wrongly, or not at all."""
+        return self.connect + self.read + self.write + self.status
 
     def __str__(self) -> str:
         counts = {
@@ -205,8 +206,8 @@ class Settings:
 class Manifest:
     """What a run is: written before its first sample, compared before it is resumed.
 
-    `entries` holds each entry's labels, `images` each service's image id; `facts` describes host
-    and tools for the reader and is not compared.
+    `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
+    container; `facts` describes host and tools for the reader and is not compared.
     """
 
     run_id: str
@@ -214,6 +215,7 @@ class Manifest:
     settings: Settings
     entries: dict[str, dict[str, str]]
     images: dict[str, str]
+    services: dict[str, dict[str, object]]
     cpus: int
     facts: dict[str, object] = field(default_factory=dict)
 

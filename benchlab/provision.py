@@ -5,36 +5,39 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 
-from benchlab import topology
+from benchlab import process, topology
 from benchlab.engine import Engine
 from benchlab.errors import EngineError, SetupError
+from benchlab.topology import Topology
 
 DEBIAN = ("debian", "trixie-slim")
 BOOTSTRAPPED = ("benchlab/debian", "trixie")
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 ENGINE_PACKAGES = ("docker.io", "docker-compose")
 ENGINE_START_S = 60
+PREFIX = "benchlab/"
 
 Say = Callable[[str], None]
 
 
 def engine(project: str, say: Say) -> Engine:
-    """Return the engine that answers, after installing one where this machine can. Raises SetupError."""
+    """Return the engine that answers, after starting or installing one where this machine can. Raises SetupError."""
     try:
         return Engine.connect(project)
     except SetupError:
         # An engine that was named, and does not answer, is not replaced by another.
-        if os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT") or not _debian_root():
+        if Engine.is_named() or not _debian_root():
             raise
-    say("no Docker engine answers: installing Debian's docker.io and docker-compose, and starting the daemon")
     if shutil.which("dockerd") is None:
+        say("no Docker engine: installing Debian's docker.io and docker-compose")
         _apt_install(ENGINE_PACKAGES)
+    say("no Docker engine answers: starting the daemon")
     _start_daemon()
     return _wait_for_engine(project)
 
@@ -42,34 +45,37 @@ def engine(project: str, say: Say) -> Engine:
 def compose(say: Say) -> None:
     """Make sure that a Compose runs, after installing one where this machine can. Raises SetupError."""
     try:
-        topology.compose_version()
+        topology.compose_command()
     except SetupError:
         if not _debian_root():
             raise
         say("no Compose: installing Debian's docker-compose")
         _apt_install(["docker-compose"])
-        topology.compose_version()
+        topology.compose_command()
 
 
-def images(lab: topology.Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> dict[str, str]:
-    """Bring the services' images up to date and return their ids by service.
+def images(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> None:
+    """Bring the services' images up to date.
 
     What an image was built from is kept in `state`: where nothing changed, nothing is built.
     Raises SetupError.
     """
-    built = _Built(state, str(on.info()["ID"]))
-    _copy_certificates(lab.root / "images/base/certificates")
-    base = _ensure(lab, on, [topology.BASE], built, "", say)[topology.BASE]
-    return _ensure(lab, on, sorted(services), built, base, say)
+    try:
+        built = _Built(state, str(on.info()["ID"]))
+        _copy_certificates(resolved.root / "images/base/certificates")
+        _ensure(resolved, on, [topology.BASE], built, "", say)
+        base = on.image_id(resolved.image(topology.BASE)) or ""
+        _ensure(resolved, on, sorted(services), built, base, say)
+    except OSError as error:
+        raise SetupError(f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights") from error
 
 
-def image_names(lab: topology.Topology) -> list[str]:
-    """Return the names of all images that the lab makes; Debian's own, where it was pulled, is not one."""
-    return [
-        *(lab.image(service) for service in lab.services if service != topology.BASE),
-        lab.image(topology.BASE),
-        ":".join(BOOTSTRAPPED),
-    ]
+def remove_images(on: Engine) -> list[str]:
+    """Remove all images that the lab made, and return their names; Debian's own, where it was pulled, stays."""
+    # The images that others start from go last.
+    bases = [name for name in on.image_names(PREFIX) if name.startswith((f"{PREFIX}base:", f"{PREFIX}debian:"))]
+    others = [name for name in on.image_names(PREFIX) if name not in bases]
+    return [name for name in [*others, *bases] if on.remove_image(name)]
 
 
 def local_debian(on: Engine) -> str | None:
@@ -102,8 +108,8 @@ class _Built:
     def current(self, service: str, inputs: str, image_id: str | None) -> bool:
         return self._known.get(self._engine_id, {}).get(service) == [inputs, image_id]
 
-    def remember(self, service: str, inputs: str, image_id: str | None) -> None:
-        self._known.setdefault(self._engine_id, {})[service] = [inputs, image_id or ""]
+    def remember(self, service: str, inputs: str, image_id: str) -> None:
+        self._known.setdefault(self._engine_id, {})[service] = [inputs, image_id]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(json.dumps(self._known, indent=1))
 
@@ -112,26 +118,26 @@ class _Built:
         return self._path.with_name("build.log")
 
 
-def _ensure(
-    lab: topology.Topology, on: Engine, services: Iterable[str], built: _Built, base: str, say: Say
-) -> dict[str, str]:
-    """Build the services whose inputs changed, and return the image ids of all of them."""
-    stale = {
-        service: inputs
-        for service in services
-        if not built.current(service, inputs := lab.inputs(service, base), on.image_id(lab.image(service)))
-    }
-    if stale:
-        started = time.monotonic()
-        say(f"building {', '.join(stale)} …")
-        lab.build(list(stale), built.log)
-        say(f"built {', '.join(stale)} in {time.monotonic() - started:.0f} s")
-    ids = {}
-    for service in services:
-        ids[service] = on.image_id(lab.image(service)) or ""
-        if service in stale:
-            built.remember(service, stale[service], ids[service])
-    return ids
+def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _Built, base: str, say: Say) -> None:
+    """Build the services whose inputs changed or whose image is gone; what an old build leaves unnamed is removed."""
+    before = {service: on.image_id(resolved.image(service)) for service in services}
+    inputs = {service: resolved.inputs(service, base) for service in services}
+    stale = [service for service in services if not built.current(service, inputs[service], before[service])]
+    if not stale:
+        return
+    started = time.monotonic()
+    say(f"building {', '.join(stale)} …")
+    resolved.build(stale, built.log)
+    say(f"built {', '.join(stale)} in {time.monotonic() - started:.0f} s")
+    for service in stale:
+        image_id = on.image_id(resolved.image(service))
+        if image_id is None:
+            raise SetupError(f"building {service} left no image {resolved.image(service)}; see {built.log}")
+        built.remember(service, inputs[service], image_id)
+        if before[service] not in (None, image_id):
+            # It may serve another checkout, or hold up a layer of another image: then it stays.
+            with suppress(EngineError):
+                on.remove_image(str(before[service]))
 
 
 def _copy_certificates(target: Path) -> None:
@@ -155,8 +161,9 @@ def _bootstrap(on: Engine, why: str) -> None:
         _apt_install(["debootstrap"])
     with tempfile.TemporaryDirectory(prefix="benchlab-") as folder:
         rootfs, archive = Path(folder, "rootfs"), Path(folder, "rootfs.tar")
-        _run(["debootstrap", "--variant=minbase", "trixie", str(rootfs)])
-        _run(["tar", "--directory", str(rootfs), "--create", "--file", str(archive), "."])
+        # Run whole: cut off, it could leave the host's /proc mounted in a folder that is about to be removed.
+        process.whole(["debootstrap", "--variant=minbase", "trixie", str(rootfs)])
+        process.whole(["tar", "--directory", str(rootfs), "--create", "--file", str(archive), "."])
         on.load_rootfs(archive, *BOOTSTRAPPED)
 
 
@@ -166,15 +173,15 @@ def _debian_root() -> bool:
 
 def _apt_install(packages: Iterable[str]) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    _run(["apt-get", "update", "-qq"], environment)
-    _run(["apt-get", "install", "-qq", "--yes", *packages], environment)
+    process.whole(["apt-get", "update", "-qq"], environment)
+    process.whole(["apt-get", "install", "-qq", "--yes", *packages], environment)
 
 
 def _start_daemon() -> None:
     if Path("/run/systemd/system").exists():
-        _run(["systemctl", "start", "docker"])
+        process.whole(["systemctl", "start", "docker"])
     elif shutil.which("service"):
-        _run(["service", "docker", "start"])
+        process.whole(["service", "docker", "start"])
     else:
         raise SetupError("Docker is installed, but neither systemctl nor service is there to start it; start dockerd")
 
@@ -188,10 +195,3 @@ def _wait_for_engine(project: str) -> Engine:
             if time.monotonic() > deadline:
                 raise SetupError(f"the Docker daemon was started, but {error}; see its log") from error
             time.sleep(0.5)
-
-
-def _run(command: list[str], environment: dict[str, str] | None = None) -> None:
-    result = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if result.returncode != 0:
-        said = " ".join((result.stderr or result.stdout).split())[-400:]
-        raise SetupError(f"`{' '.join(command)}` failed: {said}")

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
-from pathlib import Path
 from typing import Protocol
 
 from benchlab import fetch, verify, workloads, wrk
@@ -38,7 +37,7 @@ class Host(Protocol):
 
 class Journal(Protocol):
     def append(self, record: Sample | Failure) -> None: ...
-    def keep_log(self, service: str, text: str) -> Path: ...
+    def keep_log(self, name: str, text: str) -> str: ...
 
 
 class Events:
@@ -67,6 +66,7 @@ class Runner:
     host: Host
     journal: Journal
     entries: Mapping[str, Entry]
+    levels: Mapping[str, tuple[Level, ...]]
     settings: Settings
     events: Events
     ready_s: int = READY_S
@@ -74,11 +74,15 @@ class Runner:
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, and yield each block's number when the block is complete.
 
-        Raises EngineError where the engine itself is gone.
+        Raises EngineError where the engine is gone, or fails two visits in a row: it would fail the others too.
         """
+        failed_before = False
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
             for visit in visits_of_block:
-                self._visit(visit)
+                error = self._visit(visit)
+                if error and (failed_before or not self.host.answers()):
+                    raise error
+                failed_before = error is not None
             yield block
 
     def verify(self, name: str) -> list[Verdict]:
@@ -86,23 +90,29 @@ class Runner:
         entry = self.entries[name]
         tests = [test for test in self.settings.tests if test in entry.tests]
         try:
-            with self._serving(name) as world:
+            with self._serving(name, "verify") as world:
                 return [Verdict(name, test, tuple(self._problems(entry, test, world))) for test in tests]
-        except EntryError as error:
-            return [Verdict(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
-
-    def _visit(self, visit: Visit) -> None:
-        """Make the visit; what breaks it is recorded for every trial that has no record yet."""
-        self.events.visit(visit)
-        settled: set[Trial] = set()
-        try:
-            with self._serving(visit.entry) as world:
-                for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
-                    self._test(visit, test, list(trials), world, settled)
         except (EntryError, EngineError) as error:
             if not self.host.answers():
                 raise
-            self._fail((trial for trial in visit.trials if trial not in settled), str(error), settled)
+            return [Verdict(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
+
+    def _visit(self, visit: Visit) -> EngineError | None:
+        """Make the visit; what breaks it is recorded for every trial that has no record yet.
+
+        Returns the error where it was the engine's.
+        """
+        self.events.visit(visit)
+        settled: set[Trial] = set()
+        try:
+            with self._serving(visit.entry, f"block{visit.block}") as world:
+                for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
+                    self._test(visit, test, list(trials), world, settled)
+        except (EntryError, EngineError) as error:
+            if self.host.answers():
+                self._fail((trial for trial in visit.trials if trial not in settled), str(error), settled)
+            return error if isinstance(error, EngineError) else None
+        return None
 
     def _test(self, visit: Visit, test: str, trials: list[Trial], world: World, settled: set[Trial]) -> None:
         """Verify a test type of the visit's entry, warm it up, and measure its trials; what failed, once more."""
@@ -112,27 +122,30 @@ class Runner:
         if wrong := [problem for problem in problems if not problem.warning]:
             self._fail(trials, f"wrong answer: {wrong[0]}", settled)
             return
-        self._warm_up(entry, test, trials)
+        self._warm_up(entry, trials[0])
         again = [trial for trial in trials if not self._measure(entry, trial, settled)]
         for trial in again:
             self._measure(entry, trial, settled)
 
-    def _warm_up(self, entry: Entry, test: str, trials: list[Trial]) -> None:
+    def _warm_up(self, entry: Entry, first: Trial) -> None:
         """Send the study's primer and warm-up, as far as the settings have them; the samples tell of failures."""
-        self.events.warming(trials[0])
-        largest = workloads.warmup_level(test, (trial.level for trial in trials))
-        steps = ((workloads.primer_level(test), self.settings.primer_s), (largest, self.settings.warmup_s))
+        self.events.warming(first)
+        largest = workloads.warmup_level(first.test, self.levels[first.test])
+        steps = (
+            (workloads.primer_level(first.test), self.settings.primer_s),
+            (largest, self.settings.warmup_s),
+        )
         for level, duration_s in steps:
             if duration_s:
                 with suppress(WrkError):
-                    self._load(entry, test, level, duration_s)
+                    self._load(entry, first.test, level, duration_s, f"block{first.block}")
 
     def _measure(self, entry: Entry, trial: Trial, settled: set[Trial]) -> bool:
         """Take the trial's sample; return whether it is one."""
         self.events.measuring(trial)
         started_at = datetime.now(UTC)
         try:
-            load = self._load(entry, trial.test, trial.level, self.settings.duration_s)
+            load = self._load(entry, trial.test, trial.level, self.settings.duration_s, f"block{trial.block}")
         except WrkError as error:
             self._record(Failure(trial, started_at, str(error)), settled)
             return False
@@ -142,14 +155,14 @@ class Runner:
         self._record(Sample(trial, started_at, load), settled)
         return True
 
-    def _load(self, entry: Entry, test: str, level: Level, duration_s: int) -> Load:
+    def _load(self, entry: Entry, test: str, level: Level, duration_s: int, life: str) -> Load:
         """Return what wrk counted. Raises WrkError, or EntryError where a container ended meanwhile."""
         path = workloads.url_path(test, entry.tests[test], level)
         command = wrk.command(level, self._target, path, WORKLOADS[test].accept, duration_s)
         result = self.host.execute("wrk", command)
         for service in (entry.name, *self._beside):
             if casualty := self.host.casualty(service):
-                raise self._lost(service, f"under load, {casualty}")
+                raise self._lost(service, life, f"under load, {casualty}")
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]
             raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
@@ -173,37 +186,56 @@ class Runner:
         return ("db", "wrk", *self._proxies)
 
     @contextmanager
-    def _serving(self, entry: str) -> Iterator[World]:
+    def _serving(self, name: str, life: str) -> Iterator[World]:
         """Run the entry, and the proxy in front of it, beside a pristine database: its World.
 
-        Ready on entry, stopped on exit. Raises EntryError where one of them never gets ready.
+        Ready on entry, stopped on exit. `life` names this life of the containers, for the logs that are kept.
+        Raises EntryError where one of them never gets ready.
         """
+        self._stop_others(name)
         self.host.start("wrk")
         self.host.start("db")
         self._execute("db", "wait-database")
         self._execute("db", "reset-database")
         world = _world(self._execute("db", "print-world"))
-        path = next(iter(self.entries[entry].tests.values()))
+        path = next(iter(self.entries[name].tests.values()))
         with ExitStack() as stack:
-            for service, host in ((entry, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
-                stack.callback(self.host.stop, service)
-                self.host.start(service)
-                self._wait(service, host, path)
+            for service, host in ((name, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
+                stack.enter_context(self._running(service))
+                self._wait(service, host, path, life)
             yield world
 
-    def _wait(self, service: str, host: str, path: str) -> None:
+    def _stop_others(self, name: str) -> None:
+        """Stop entries that an earlier visit failed to stop: they would answer under the same name."""
+        for other in self.entries:
+            if other != name and self.host.casualty(other) is None:
+                self.host.stop(other)
+
+    @contextmanager
+    def _running(self, service: str) -> Iterator[None]:
+        """Run the service; a failing stop never hides what ended the with block."""
+        try:
+            self.host.start(service)
+            yield
+        except BaseException:
+            with suppress(EngineError):
+                self.host.stop(service)
+            raise
+        self.host.stop(service)
+
+    def _wait(self, service: str, host: str, path: str, life: str) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError."""
         deadline = time.monotonic() + self.ready_s
         while not fetch.knock(self.host, host, path):
             if casualty := self.host.casualty(service):
-                raise self._lost(service, f"in start-up, {casualty}")
+                raise self._lost(service, life, f"in start-up, {casualty}")
             if time.monotonic() > deadline:
                 what = f"{service} did not answer {path} on port {wrk.PORT} within {self.ready_s} s of its start"
-                raise self._lost(service, what)
+                raise self._lost(service, life, what)
 
-    def _lost(self, service: str, what: str) -> EntryError:
+    def _lost(self, service: str, life: str, what: str) -> EntryError:
         """Return the error, after keeping the service's log: the container will not be there to be asked."""
-        return EntryError(f"{what}; its log: {self.journal.keep_log(service, self.host.log(service))}")
+        return EntryError(f"{what}; its log: {self.journal.keep_log(f'{life}-{service}', self.host.log(service))}")
 
     def _execute(self, service: str, command: str) -> str:
         result = self.host.execute(service, [command])
@@ -222,8 +254,12 @@ class Runner:
 
 
 def unusable(load: Load, duration_s: int) -> str | None:
-    """Return why a load is no sample: errors, no answer at all, or a clock that cannot be right (METHOD, section 4)."""
-    if load.errors.total:
+    """Return why a load is no sample: errors, no answer at all, or a clock that cannot be right (METHOD, section 4).
+
+    Requests that are open for more than 8 s, wrk's time-outs, are no reason: under a burst of 1,024 connections a
+    server may be that slow to accept the last of them. They are counted and shown.
+    """
+    if load.errors.broken:
         return f"of {load.requests} answers and their connections: {load.errors}"
     if not load.requests:
         return "no request was answered"

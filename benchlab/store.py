@@ -50,19 +50,19 @@ class Journal:
                 os.ftruncate(file.fileno(), before)
                 raise
 
-    def keep_log(self, service: str, text: str) -> Path:
-        """Keep what a container printed before it was lost, and return where; a later loss replaces it."""
-        return keep_log(self.folder, service, text)
+    def keep_log(self, name: str, text: str) -> str:
+        """Keep what a container printed before it was lost, and return where, as seen from the run's folder."""
+        return str(keep_log(self.folder, name, text).relative_to(self.folder))
 
-    def derive(self, report: str) -> None:
-        """Write samples.csv from the journal, and the report beside it; a reader never sees a half."""
-        _replace(self.folder / CSV, _csv(read(self.folder)))
+    def derive(self, run: Run, report: str) -> None:
+        """Write what is derived from the run: samples.csv, and its report; a reader never sees a half."""
+        _replace(self.folder / CSV, _csv(run))
         _replace(self.folder / REPORT, report)
 
 
-def keep_log(folder: Path, service: str, text: str) -> Path:
+def keep_log(folder: Path, name: str, text: str) -> Path:
     """Write a container's log into the folder and return its path."""
-    path = folder / LOGS / f"{service}.log"
+    path = folder / LOGS / f"{name}.log"
     with _writing(path):
         path.parent.mkdir(exist_ok=True)
     _replace(path, text)
@@ -120,11 +120,6 @@ def read_manifest(folder: Path) -> Manifest:
         raise StoreError(
             f"{path} cannot be read ({type(error).__name__}: {error}); restore it or start a new run"
         ) from error
-
-
-def resolve(folder: Path) -> Path:
-    """Return the run's folder itself where it was named by a link such as results/latest."""
-    return folder.resolve()
 
 
 def _records(path: Path) -> Iterator[Sample | Failure]:
@@ -199,8 +194,10 @@ def _row(sample: Sample) -> dict[str, object]:
 def _replace(path: Path, text: str) -> None:
     """Write the whole file or leave the old one as it is."""
     draft = path.with_name(f".{path.name}.draft")
-    with _writing(path):
-        draft.write_text(text)
+    with _writing(path), draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
         draft.replace(path)
 
 

@@ -9,17 +9,20 @@ import os
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from benchlab import process
 from benchlab.errors import ConfigError, SetupError
 from benchlab.model import Entry
 from benchlab.workloads import WORKLOADS
 
 V2, V1 = ("docker", "compose"), ("docker-compose",)
+# The engine's own builder, which sees the local base image; and no attestations, which would give every build a new id.
+BUILDER = {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 REQUIRED_LABELS = ("orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
@@ -58,28 +61,34 @@ class Topology:
         wanted = sorted(set(names)) or sorted(self.entries)
         if unknown := [name for name in wanted if name not in self.entries]:
             near = difflib.get_close_matches(unknown[0], self.entries, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"unknown framework {', '.join(unknown)}{hint} There is: {', '.join(self.entries)}")
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise ConfigError(f"unknown framework {', '.join(unknown)}: {hint}there is {', '.join(self.entries)}")
         return [self.entries[name] for name in wanted]
 
     def image(self, service: str) -> str:
         return str(self.services[service]["image"])
+
+    def definition(self, service: str) -> dict[str, Any]:
+        """Return what the service's container is made by: all that Compose resolved but how its image is built."""
+        return {key: value for key, value in self.services[service].items() if key != "build"}
 
     def inputs(self, service: str, base: str) -> str:
         """Return a digest of all that the service's image is made from; `base` is the id of what it starts from."""
         build = dict(self.services[service]["build"])
         context = Path(build.pop("context"))
         digest = hashlib.sha256(json.dumps([build, base], sort_keys=True).encode())
-        for path in sorted(path for path in context.rglob("*") if path.is_file()):
-            digest.update(str(path.relative_to(context)).encode() + b"\0" + path.read_bytes() + b"\0")
+        for path in sorted(path for path in context.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+            mode = path.stat().st_mode & 0o111
+            digest.update(f"{path.relative_to(context)} {mode}\0".encode() + path.read_bytes() + b"\0")
         return digest.hexdigest()
 
     def build(self, services: Collection[str], log: Path) -> None:
         """Build the services' images; what the builder prints goes into `log`. Raises SetupError."""
         profiles = f"{ENTRY_PROFILE},{BASE}"
-        # v2 builds in parallel by itself.
-        parallel = ["--parallel"] if self.compose == V1 else []
-        code = _logged([*self.compose, "build", *parallel, *services], log, self._environment(profiles), self.root)
+        # v2 builds in parallel and leaves no intermediate containers by itself.
+        options = ["--parallel", "--force-rm"] if self.compose[0] == V1[0] else []
+        command = [*self.compose, "build", *options, *services]
+        code = process.logged(command, log, self.root, _environment(self.environment, profiles))
         if code != 0:
             tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
@@ -87,12 +96,9 @@ class Topology:
     def create(self, services: Collection[str], log: Path) -> None:
         """Make the services' containers and their network, without starting any. Raises SetupError."""
         command = [*self.compose, "up", "--no-start", "--no-build", *services]
-        if _logged(command, log, self._environment(ENTRY_PROFILE), self.root) != 0:
+        if process.logged(command, log, self.root, _environment(self.environment, ENTRY_PROFILE)) != 0:
             tail = " ".join(log.read_text(errors="replace").split()[-60:])
             raise SetupError(f"making the containers failed: {tail}")
-
-    def _environment(self, profiles: str) -> dict[str, str]:
-        return {**os.environ, **self.environment, "COMPOSE_PROFILES": profiles}
 
 
 def load(root: Path, environment: Mapping[str, str]) -> Topology:
@@ -100,20 +106,29 @@ def load(root: Path, environment: Mapping[str, str]) -> Topology:
 
     Raises SetupError where there is no Compose, ConfigError where it refuses the file.
     """
-    compose = _compose()
-    profiles = {"COMPOSE_PROFILES": f"{ENTRY_PROFILE},{BASE}"}
+    name = project(root)
+    compose = (*compose_command(), "--project-name", name, "--file", "compose.yaml")
     result = subprocess.run(
-        [*compose, "config"], cwd=root, env={**os.environ, **environment, **profiles}, capture_output=True, text=True
+        [*compose, "config"],
+        cwd=root,
+        env=_environment(environment, f"{ENTRY_PROFILE},{BASE}"),
+        capture_output=True,
+        text=True,
     )
     if result.returncode != 0:
         raise ConfigError(f"compose.yaml is refused: {' '.join(result.stderr.split())[-500:]}")
-    services = yaml.safe_load(result.stdout)["services"]
-    return Topology(root, compose, environment, project(root), services)
+    return Topology(root, compose, environment, name, yaml.safe_load(result.stdout)["services"])
 
 
 def project(root: Path) -> str:
-    """Return the Compose project's name: the label of all that the lab makes."""
-    return os.environ.get("COMPOSE_PROJECT_NAME") or _dotenv(root)["COMPOSE_PROJECT_NAME"]
+    """Return the Compose project's name, a label of all that the lab makes. Raises ConfigError.
+
+    It comes from .env alone: one taken from the caller's environment could be that of another project.
+    """
+    name = _dotenv(root).get("COMPOSE_PROJECT_NAME")
+    if not name:
+        raise ConfigError(f"{root / '.env'}: COMPOSE_PROJECT_NAME is missing; restore the file")
+    return name
 
 
 def resources(root: Path, cpus: int) -> dict[str, str]:
@@ -129,28 +144,37 @@ def resources(root: Path, cpus: int) -> dict[str, str]:
     return {"LAB_WORKERS": str(cpus), "LAB_POOL_SIZE": str(max(1, total // cpus))}
 
 
-def compose_version() -> str:
-    """Return what Compose says of itself, in one line. Raises SetupError."""
-    command = _compose()
-    result = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
-    return f"{' '.join(command)} {result.stdout.strip()}"
-
-
-def _compose() -> tuple[str, ...]:
-    """Return the Compose command: v2 where the docker client has it, else v1."""
+@cache
+def compose_command() -> tuple[str, ...]:
+    """Return the Compose command: v2 where the docker client has it, else v1. Raises SetupError."""
     for command in (V2, V1):
         try:
             if subprocess.run([*command, "version"], capture_output=True).returncode == 0:
                 return command
         except FileNotFoundError:
             continue
-    raise SetupError(
-        "no Compose: neither `docker compose` nor `docker-compose` runs; install docker-compose, or `make setup`"
-    )
+    raise SetupError("no Compose: neither `docker compose` nor `docker-compose` runs; install one of them")
+
+
+def compose_version() -> str:
+    """Return what Compose says of itself, in one line. Raises SetupError."""
+    command = compose_command()
+    result = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
+    return f"{' '.join(command)} {result.stdout.strip()}"
+
+
+def _environment(settings: Mapping[str, str], profiles: str) -> dict[str, str]:
+    """Return what Compose is given: the caller's environment, without what would point it at another project."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    return {**inherited, **BUILDER, **settings, "COMPOSE_PROFILES": profiles}
 
 
 def _dotenv(root: Path) -> dict[str, str]:
-    lines = (line.partition("=") for line in (root / ".env").read_text().splitlines() if "=" in line)
+    try:
+        text = (root / ".env").read_text()
+    except OSError as error:
+        raise ConfigError(f"{root / '.env'} cannot be read ({error.strerror}); restore the file") from error
+    lines = (line.partition("=") for line in text.splitlines() if "=" in line)
     return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}
 
 
@@ -164,6 +188,11 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
         for test in tests
         if test not in WORKLOADS
     ]
+    problems += [
+        f"{name}: label {PREFIX}{key}={value} is no path; begin it with /"
+        for key, value in labels.items()
+        if key.startswith("path.") and not value.startswith("/")
+    ]
     paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
     return Entry(name, labels, paths)
 
@@ -172,11 +201,3 @@ def _labels(service: Mapping[str, Any]) -> dict[str, Any]:
     """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
     labels = service.get("labels", {})
     return labels if isinstance(labels, dict) else dict(label.split("=", 1) for label in labels)
-
-
-def _logged(command: list[str], log: Path, environment: dict[str, str], root: Path) -> int:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as file:
-        return subprocess.run(
-            command, cwd=root, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT
-        ).returncode

@@ -157,7 +157,7 @@ def test_resume_with_a_changed_image_is_refused_by_name_with_both_values(project
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--framework", "crx"], "unknown framework crx; did you mean crax?"),
+        (["--framework", "crx"], "unknown framework crx: did you mean crax?"),
         (["--levels", "json=17"], "use a multiple of 2"),
         (["--levels", "json=0"], "json=0: use 1 to"),
         (["--blocks", "0"], "--blocks 0"),

@@ -51,6 +51,7 @@ def manifest(settings: Settings) -> Manifest:
         settings=settings,
         entries={"aiohttp": LABELS, "crax": LABELS},
         images={"aiohttp": "sha256:a", "crax": "sha256:c"},
+        services={"crax": {"mem_limit": "1g", "environment": {"A": "1"}}},
         cpus=2,
         facts={"engine_version": "20.10"},
     )

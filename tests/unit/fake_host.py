@@ -70,7 +70,7 @@ class FakeHost:
 
     def casualty(self, service: str) -> str | None:
         self._refuse_if_gone()
-        return self.dead.get(service)
+        return self.dead.get(service, None if service in self.running else f"{service} is not running (exit code 0)")
 
     def log(self, service: str) -> str:
         return f"{service} is tired"

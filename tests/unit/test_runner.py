@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -25,9 +24,9 @@ class Kept(list[Sample | Failure]):
     def __init__(self) -> None:
         self.logs: dict[str, str] = {}
 
-    def keep_log(self, service: str, text: str) -> Path:
-        self.logs[service] = text
-        return Path("logs", service)
+    def keep_log(self, name: str, text: str) -> str:
+        self.logs[name] = text
+        return f"logs/{name}"
 
     @property
     def samples(self) -> list[Sample]:
@@ -43,7 +42,7 @@ def _visits(entries: list[Entry], blocks: int = 2) -> tuple[Visit, ...]:
 
 
 def _run(host: FakeHost, entries: list[Entry], settings: Settings, kept: Kept) -> list[int]:
-    runner = Runner(host, kept, {entry.name: entry for entry in entries}, settings, Events())
+    runner = Runner(host, kept, {entry.name: entry for entry in entries}, LEVELS, settings, Events())
     return list(runner.run(_visits(entries)))
 
 
@@ -87,7 +86,7 @@ def test_an_entry_that_dies_under_load_fails_the_rest_of_its_visit_only(
     assert [failure.trial for failure in kept.failures] == list(first.trials)
     assert (
         kept.failures[0].reason
-        == f"under load, {first.entry} is not running (out of memory); its log: logs/{first.entry}"
+        == f"under load, {first.entry} is not running (out of memory); its log: logs/block1-{first.entry}"
     )
     assert len(kept.samples) == 15
 
@@ -112,7 +111,8 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
     host.stillborn = {"aiohttp"}
     _run(host, entries, settings, kept)
     assert {failure.reason for failure in kept.failures} == {
-        "in start-up, aiohttp is not running (exit code 3); its log: logs/aiohttp"
+        "in start-up, aiohttp is not running (exit code 3); its log: logs/block1-aiohttp",
+        "in start-up, aiohttp is not running (exit code 3); its log: logs/block2-aiohttp",
     }
     assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
@@ -122,11 +122,11 @@ def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry
     host, kept = FakeHost(), Kept()
     host.mute = {"aiohttp"}
     by_name = {entry.name: entry for entry in entries}
-    list(Runner(host, kept, by_name, settings, Events(), ready_s=0).run(_visits(entries)))
+    list(Runner(host, kept, by_name, LEVELS, settings, Events(), ready_s=0).run(_visits(entries)))
     assert kept.failures[0].reason == (
-        "aiohttp did not answer /json on port 8080 within 0 s of its start; its log: logs/aiohttp"
+        "aiohttp did not answer /json on port 8080 within 0 s of its start; its log: logs/block1-aiohttp"
     )
-    assert kept.logs == {"aiohttp": "aiohttp is tired"}
+    assert kept.logs == {f"block{n}-aiohttp": "aiohttp is tired" for n in (1, 2)}
     assert host.running == {"db", "wrk"}
 
 
@@ -249,7 +249,7 @@ def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
 def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
     host.lies = {"crax"}
-    runner = Runner(host, Kept(), {entry.name: entry for entry in entries}, settings, Events())
+    runner = Runner(host, Kept(), {entry.name: entry for entry in entries}, LEVELS, settings, Events())
     verdicts = [verdict for entry in entries for verdict in runner.verify(entry.name)]
     assert [verdict.passed for verdict in verdicts] == [True, True, True, False, True, True]
     assert str(verdicts[0]) == "pass  aiohttp json"

@@ -133,7 +133,7 @@ def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Man
     later = replace(sample, trial=make_trial(block=2), started_at=STARTED + timedelta(seconds=9))
     for record in (sample, _failure(), later):
         journal.append(record)
-    journal.derive("# report\n")
+    journal.derive(store.read(journal.folder), "# report\n")
     with (journal.folder / store.CSV).open() as file:
         rows = list(csv.DictReader(file))
     assert [

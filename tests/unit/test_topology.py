@@ -53,7 +53,7 @@ def test_every_problem_of_every_stanza_is_told_at_once() -> None:
 def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None:
     lab = _topology(aiohttp=SERVICE | {"labels": _labels()}, crax=SERVICE | {"labels": _labels()})
     with pytest.raises(
-        ConfigError, match=re.escape("unknown framework crx; did you mean crax? There is: aiohttp, crax")
+        ConfigError, match=re.escape("unknown framework crx: did you mean crax? there is aiohttp, crax")
     ):
         lab.choose(["crx"])
 

@@ -1,0 +1,92 @@
+"""One lab at a time: the lease of an engine.
+
+The lease is a container that runs `cat` on a connection of the lab's process. When the process ends, however it
+ends, the connection closes, cat ends, and the engine removes the container. So it works for a remote engine too.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+from docker.errors import APIError, NotFound
+
+from benchlab.engine import LAB_LABEL, LAB_VALUE, LEASE, PROJECT_LABEL, Engine, translated
+from benchlab.errors import EngineError
+from benchlab.interrupts import shielded
+
+HOLDER_LABEL = "benchlab.holder"
+CONFLICT = 409
+
+
+def refuse_if_held(engine: Engine) -> None:
+    """Raise EngineError where another lab is at work on this engine; clear a lease that nobody holds."""
+    with translated("looking for another lab"):
+        try:
+            lease = engine.client.containers.get(LEASE)
+            if lease.status not in ("running", "created"):
+                lease.remove()
+                return
+        except NotFound:
+            return
+        except APIError as error:
+            if error.status_code != CONFLICT:
+                raise
+            return
+    holder = lease.labels.get(HOLDER_LABEL, "unknown")
+    raise EngineError(
+        f"another lab is at work on this engine ({holder}) and two would disturb each other: wait until it ends; "
+        f"if it is long gone: docker rm -f {LEASE}"
+    )
+
+
+@contextmanager
+def held(engine: Engine, image: str) -> Iterator[None]:
+    """Hold the engine for the length of the with block. Raises EngineError where another lab holds it."""
+    refuse_if_held(engine)
+    api, made = engine.client.api, ""
+    try:
+        with shielded(), translated("taking the engine's lease"):
+            made = _create(engine, image)
+            stream = api.attach_socket(made, params={"stdin": 1, "stream": 1})
+            api.start(made)
+        try:
+            yield
+        finally:
+            stream.close()
+    finally:
+        if made:
+            with shielded(), suppress(NotFound, APIError, OSError):
+                api.remove_container(made, force=True)
+
+
+def _create(engine: Engine, image: str) -> str:
+    """Make the lease's container and return its id."""
+    api = engine.client.api
+    try:
+        made = api.create_container(
+            image,
+            ["cat"],
+            name=LEASE,
+            stdin_open=True,
+            user="10001:10001",
+            labels={PROJECT_LABEL: engine.project, LAB_LABEL: LAB_VALUE, HOLDER_LABEL: _holder()},
+            host_config=api.create_host_config(
+                auto_remove=True,
+                network_mode="none",
+                cap_drop=["ALL"],
+                read_only=True,
+                security_opt=["no-new-privileges:true"],
+            ),
+        )
+    except APIError as error:
+        if error.status_code == CONFLICT:
+            raise EngineError("another lab is starting on this engine: wait until it ends") from error
+        raise
+    return str(made["Id"])
+
+
+def _holder() -> str:
+    return f"started {datetime.now(UTC):%Y-%m-%d %H:%M} UTC on {socket.gethostname()}"
