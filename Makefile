@@ -33,15 +33,15 @@ setup: $(VENV)/lab ## the locked environment, an engine that answers, the images
 
 clean: $(VENV)/lab ## remove the lab's containers, networks, images and environment; results stay
 	$(PY) lab.py clean
-	rm -rf $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf images/base/certificates/*.crt $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-lock: ## lock the newest versions of what the requirements.in files name (needs uv)
+lock: ## lock what the requirements.in files name, keeping what is locked (needs uv); ARGS=--upgrade for the newest
 	for file in requirements requirements-dev; do \
-	  uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  uv pip compile --quiet $(ARGS) --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file.in -o $$file.txt || exit 1; \
 	done
 	for file in frameworks/*/*requirements.in; do \
-	  uv pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes \
+	  uv pip compile --quiet $(ARGS) --universal --python-version 3.13 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file -o $${file%.in}.txt || exit 1; \
 	done
 

@@ -14,9 +14,9 @@ VENV = ROOT / ".venv"
 
 
 def enter_environment() -> None:
-    """Go on in the project's own environment, unless this interpreter is it, or has all that is needed."""
+    """Go on in the project's own environment; where there is none, in this one if it has all that is needed."""
     interpreter = VENV / "bin" / "python"
-    if interpreter.exists() and Path(sys.prefix).resolve() != VENV:
+    if interpreter.exists() and Path(sys.prefix).resolve() != VENV.resolve():
         os.execv(interpreter, [str(interpreter), *sys.argv])
     if not all(find_spec(name) for name in ("docker", "pandas", "rich", "tabulate", "yaml")):
         sys.exit("error: the lab's packages are not installed; run `make setup`")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchlab import host, lease, provision, schedule, store, tables, topology, workloads
+from benchlab import host, lease, profiles, provision, schedule, store, tables, topology, workloads
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
@@ -133,7 +133,8 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit
     lab.say(f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits of {names}")
     lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(journal.folder)}")
     entries = {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)}
-    progress = Progress(console, forecast, store.read(journal.folder).samples)
+    caution = profiles.caution(manifest.settings)
+    progress = Progress(console, forecast, store.read(journal.folder).samples, caution)
     levels = _levels(lab, manifest.settings)
     runner = Runner(lab.engine, journal, entries, levels, manifest.settings, progress)
     try:

@@ -152,7 +152,7 @@ def _settings(flags: argparse.Namespace) -> Settings:
         profile=flags.profile or "default",
         frameworks=flags.framework,
         tests=flags.test,
-        levels=dict(profiles.parse_levels(text) for text in flags.levels),
+        levels=profiles.parse_levels(flags.levels),
         blocks=flags.blocks,
         duration_s=flags.duration,
         proxy=flags.proxy or "none",
@@ -162,22 +162,29 @@ def _settings(flags: argparse.Namespace) -> Settings:
 
 def _refuse_other_settings(flags: argparse.Namespace, settings: Settings) -> None:
     """Raise ConfigError where a flag beside --resume names another value than the run has."""
-    levels = dict(profiles.parse_levels(text) for text in flags.levels)
-    pairs = {
-        "--framework": (tuple(sorted(set(flags.framework))) or None, settings.frameworks),
-        "--test": (tuple(dict.fromkeys(flags.test)) or None, settings.tests),
+    pairs: dict[str, tuple[object, object]] = {
+        "--framework": (set(flags.framework), set(settings.frameworks)),
+        "--test": (set(flags.test), set(settings.tests)),
         "--profile": (flags.profile, settings.profile),
         "--proxy": (flags.proxy, settings.proxy),
         "--blocks": (flags.blocks, settings.blocks),
         "--duration": (flags.duration, settings.duration_s),
-        "--levels": (levels or None, settings.levels),
         "--seed": (flags.seed, settings.seed),
     }
+    for test, values in profiles.parse_levels(flags.levels).items():
+        pairs[f"--levels {test}="] = (set(values), set(settings.levels.get(test, ())))
     changed = [
-        f"{flag} is {given}, the run has {kept}" for flag, (given, kept) in pairs.items() if given not in (None, kept)
+        f"{flag} {_typed(given)} was given, the run has {_typed(kept)}"
+        for flag, (given, kept) in pairs.items()
+        if given not in (None, set(), kept)
     ]
     if changed:
         raise ConfigError(f"--resume keeps the run's own settings: {'; '.join(changed)}; leave that flag out")
+
+
+def _typed(value: object) -> str:
+    """Return the value as it is typed in a flag."""
+    return ",".join(map(str, sorted(value))) or "none" if isinstance(value, set) else str(value)
 
 
 def _bench_parser() -> argparse.ArgumentParser:

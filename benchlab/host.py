@@ -19,7 +19,7 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     return {
         "lab_version": __version__,
         "lab_commit": _git(root, "rev-parse", "HEAD"),
-        "lab_changed_files": len(_git(root, "status", "--porcelain").splitlines()),
+        "lab_changed_files": _changed_files(root),
         "argv": sys.argv[1:],
         "python": platform.python_version(),
         "compose": topology.compose_version(),
@@ -33,6 +33,11 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
         "engine_storage_driver": info.get("Driver", UNAVAILABLE),
         "base_image_from": debian_image,
     }
+
+
+def _changed_files(root: Path) -> int | str:
+    listed = _git(root, "status", "--porcelain")
+    return listed if listed == UNAVAILABLE else len(listed.splitlines())
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -10,6 +10,7 @@ from benchlab.model import Settings
 from benchlab.workloads import MAX_QUERIES, WORKLOADS
 
 STUDY_LEVELS = {"json": (16, 32, 128), "plaintext": (256, 1024), "query": (1, 10, 20)}
+FIRST_LOOK = "a first look, not to be quoted"
 PROXIES = ("none", "nginx")
 # The entries keep an idle connection for 620 s: a sample must end before.
 MAX_DURATION_S = 600
@@ -19,7 +20,7 @@ MAX_BLOCKS = 1_000
 
 @dataclass(frozen=True)
 class Profile:
-    """A named protocol. Times are seconds; `note` stands under the title of every table."""
+    """A named protocol. Times are seconds; `note` stands under the title of a report."""
 
     name: str
     blocks: int
@@ -33,19 +34,28 @@ PROFILES = {
     profile.name: profile
     for profile in (
         Profile("default", 5, 5, 0, 2, "Five blocks of 5-s samples at the study's levels."),
-        Profile("quick", 2, 2, 0, 1, "A FIRST LOOK: two blocks of 2-s samples; do not quote these figures."),
+        Profile("quick", 2, 2, 0, 1, f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
         Profile("seed", 5, 15, 5, 15, "The original study's protocol: primer, warm-up, 15-s samples, five blocks."),
     )
 }
 
 
 def note(settings: Settings) -> str:
-    """Return the profile's note, or what was changed in it."""
+    """Return the profile's note, with what was changed in it."""
     profile = PROFILES[settings.profile]
-    if (settings.blocks, settings.duration_s) == (profile.blocks, profile.duration_s):
-        return profile.note
-    changed = f"Profile {profile.name} with {settings.blocks} block(s) of {settings.duration_s}-s samples."
-    return f"{changed} A FIRST LOOK: do not quote these figures." if profile.name == "quick" else changed
+    changed = {
+        f"{settings.blocks} block(s)": settings.blocks != profile.blocks,
+        f"{settings.duration_s}-s samples": settings.duration_s != profile.duration_s,
+        "other levels": any(values != STUDY_LEVELS[test] for test, values in settings.levels.items()),
+        "only some tests": set(settings.levels) != set(STUDY_LEVELS),
+    }
+    words = [word for word, is_changed in changed.items() if is_changed]
+    return f"{profile.note} Changed: {', '.join(words)}." if words else profile.note
+
+
+def caution(settings: Settings) -> str:
+    """Return what must stand beside each table of the run, or nothing."""
+    return f" ({FIRST_LOOK})" if settings.profile == "quick" else ""
 
 
 def settings(
@@ -85,8 +95,18 @@ def settings(
     return result
 
 
-def parse_levels(text: str) -> tuple[str, tuple[int, ...]]:
-    """Return the test type and values of one `json=16,32`. Raises ConfigError."""
+def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Return the values of each test type in texts such as `json=16,32`. Raises ConfigError."""
+    levels: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        test, values = _parse(text)
+        if test in levels:
+            raise ConfigError(f"--levels {test} is given twice; name all its levels in one: {test}=16,32")
+        levels[test] = values
+    return levels
+
+
+def _parse(text: str) -> tuple[str, tuple[int, ...]]:
     test, equals, values = text.partition("=")
     if not equals or test not in WORKLOADS:
         raise ConfigError(f"--levels {text}: write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32")

@@ -20,14 +20,14 @@ from benchlab.runner import Events
 from benchlab.workloads import varied
 
 BAR_WIDTH = 30
-TITLE = "requests/s: mean [lowest–highest block]"
 
 
 class Progress(Events):
     """Says what happens. Nothing is drawn or computed while a sample is being taken."""
 
-    def __init__(self, console: Console, forecast: Forecast, samples: tuple[Sample, ...] = ()):
+    def __init__(self, console: Console, forecast: Forecast, samples: tuple[Sample, ...], caution: str):
         self._console = console
+        self._title = f"requests/s: mean [lowest–highest block]{caution}"
         self._forecast = forecast
         self._samples = list(samples)
         self._started = time.monotonic()
@@ -74,9 +74,9 @@ class Progress(Events):
         if not self._samples:
             return
         overview = tables.overview(tuple(self._samples))
-        self._standing = _standing(overview, f"after block {block}, {TITLE}")
+        self._standing = _standing(overview, f"after block {block}, {self._title}")
         if self._live is None:
-            self._print(f"after block {block}, {TITLE}\n{tables.markdown(overview)}")
+            self._print(f"after block {block}, {self._title}\n{tables.markdown(overview)}")
 
     def _tell(self, line: str) -> None:
         if self._live is None:

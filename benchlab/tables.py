@@ -10,6 +10,7 @@ from benchlab import profiles, stack
 from benchlab.forecast import minutes
 from benchlab.model import Run, Sample
 from benchlab.workloads import WORKLOADS, varied
+from benchlab.wrk import TIMEOUT_S
 
 FORMATS = {
     "totalRequests": "{:.1f}",
@@ -57,7 +58,10 @@ def study(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
 
 
 def overview(samples: tuple[Sample, ...]) -> pd.DataFrame:
-    """Return requests per second for each test and level, a column an entry: mean, and its extremes."""
+    """Return requests per second for each test and level, a column an entry: mean, and its extremes.
+
+    A cell that has fewer blocks than the fullest one says so.
+    """
     rows = [
         {
             "test": sample.trial.test,
@@ -68,7 +72,8 @@ def overview(samples: tuple[Sample, ...]) -> pd.DataFrame:
         for sample in samples
     ]
     grouped = pd.DataFrame(rows, columns=["test", "level", "entry", "rps"]).groupby(["test", "level", "entry"])["rps"]
-    cells = grouped.agg(["mean", "min", "max"]).apply(_cell, axis=1)
+    figures = grouped.agg(["mean", "min", "max", "count"])
+    cells = figures.apply(_cell, axis=1, most=figures["count"].max())
     return cells.unstack("entry", fill_value="–").reset_index().rename_axis(columns=None)
 
 
@@ -76,8 +81,9 @@ def markdown(table: pd.DataFrame) -> str:
     return table.to_markdown(index=False, tablefmt="github", disable_numparse=True, colalign=_alignment(table))
 
 
-def _cell(row: pd.Series) -> str:
-    return f"{row['mean']:,.0f} [{row['min']:,.0f}–{row['max']:,.0f}]"
+def _cell(row: pd.Series, most: int) -> str:
+    short = f" ({row['count']:.0f} of {most} blocks)" if row["count"] < most else ""
+    return f"{row['mean']:,.0f} [{row['min']:,.0f}–{row['max']:,.0f}]{short}"
 
 
 def _alignment(table: pd.DataFrame) -> list[str]:
@@ -106,16 +112,17 @@ def _share(run: Run) -> Iterator[str]:
         last = max(run.samples, key=lambda sample: sample.started_at)
         wall_s = (last.started_at - run.manifest.created_at).total_seconds() + last.load.seconds
         sampling_s = sum(sample.load.seconds for sample in run.samples)
-        yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%})."
+        yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included."
 
 
 def _overview_section(run: Run) -> str:
-    return "## Overview: requests per second, mean over blocks [lowest–highest block]\n\n" + markdown(
-        overview(run.samples)
-    )
+    caution = profiles.caution(run.manifest.settings)
+    title = f"## Overview: requests per second, mean over blocks [lowest–highest block]{caution}"
+    return f"{title}\n\n{markdown(overview(run.samples))}"
 
 
 def _study_sections(run: Run) -> Iterator[str]:
+    caution = profiles.caution(run.manifest.settings)
     for test in run.manifest.settings.tests:
         table = study(run.samples, test)
         if table.empty:
@@ -123,7 +130,21 @@ def _study_sections(run: Run) -> Iterator[str]:
         for by, ascending in (("requestsPerSecond", False), ("latencyAvg", True)):
             order = "ascending" if ascending else "descending"
             ordered = table.sort_values(by, ascending=ascending, kind="stable")
-            yield f"## {test}, by {by} {order} (latency in ms)\n\n{markdown(_formatted(ordered))}"
+            title = f"## {test}, by {by} {order} (latency in ms){caution}"
+            yield f"{title}\n\n{markdown(_formatted(ordered))}"
+        yield from _timeouts(run, test)
+
+
+def _timeouts(run: Run, test: str) -> Iterator[str]:
+    """Yield how many requests of the test were open for longer than wrk waits, where there were any."""
+    counts: dict[str, int] = {}
+    for sample in run.samples:
+        if sample.trial.test == test and sample.load.errors.timeout:
+            cell = f"{sample.trial.entry} at {varied(test, sample.trial.level)}"
+            counts[cell] = counts.get(cell, 0) + sample.load.errors.timeout
+    if counts:
+        told = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))
+        yield f"Time-outs (a request open for more than {TIMEOUT_S} s, counted every 2 s), over all blocks: {told}."
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:

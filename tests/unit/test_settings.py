@@ -43,12 +43,13 @@ def test_flags_change_only_what_they_name() -> None:
     assert (changed.levels, changed.blocks, changed.duration_s) == ({"json": (8,)}, 3, 5)
 
 
-@pytest.mark.parametrize(
-    ("text", "parsed"),
-    [("json=16,32", ("json", (16, 32))), ("query=1", ("query", (1,)))],
-)
-def test_levels_are_read_as_test_and_numbers(text: str, parsed: tuple[str, tuple[int, ...]]) -> None:
-    assert profiles.parse_levels(text) == parsed
+def test_levels_are_read_as_test_and_numbers() -> None:
+    assert profiles.parse_levels(["json=16,32", "query=1"]) == {"json": (16, 32), "query": (1,)}
+
+
+def test_levels_of_one_test_given_twice_are_refused() -> None:
+    with pytest.raises(ConfigError, match="--levels json is given twice"):
+        profiles.parse_levels(["json=16", "json=32"])
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_levels_are_read_as_test_and_numbers(text: str, parsed: tuple[str, tuple
 )
 def test_levels_that_cannot_be_read_are_refused_by_name(text: str, named: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(named)):
-        profiles.parse_levels(text)
+        profiles.parse_levels([text])
 
 
 @pytest.mark.parametrize(
@@ -96,5 +97,19 @@ def test_a_level_that_leaves_one_thread_on_many_cpus_is_refused_with_the_remedy(
 
 
 def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:
-    assert "FIRST LOOK" in profiles.note(_settings(profile="quick", blocks=7))
-    assert "FIRST LOOK" not in profiles.note(_settings(profile="default", blocks=7))
+    assert "first look" in profiles.note(_settings(profile="quick", blocks=7)).lower()
+    assert "first look" not in profiles.note(_settings(profile="default", blocks=7)).lower()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"blocks": 3}, "3 block(s)"),
+        ({"duration_s": 4}, "4-s samples"),
+        ({"levels": {"json": (8,)}}, "other levels"),
+        ({"tests": ["json"]}, "only some tests"),
+    ],
+)
+def test_a_changed_profile_is_not_called_by_its_name_alone(changes: dict[str, Any], told: str) -> None:
+    assert profiles.note(_settings(profile="seed")) == profiles.PROFILES["seed"].note
+    assert profiles.note(_settings(profile="seed", **changes)).endswith(f"Changed: {told}.")

@@ -61,6 +61,23 @@ def test_the_overview_shows_mean_and_extremes_of_the_blocks() -> None:
     ]
 
 
+def test_a_cell_with_fewer_blocks_than_others_says_so() -> None:
+    (row,) = tables.overview(SAMPLES[:3]).to_dict("records")
+    assert row["crax"] == "1,500 [1,500–1,500] (1 of 2 blocks)"
+
+
+def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
+    slow = replace(SAMPLES[0], load=make_load(1000, errors=Errors(timeout=3)))
+    report = tables.report(Run(manifest, (slow, *SAMPLES[1:]), ()))
+    assert "over all blocks: aiohttp at 16: 3." in report
+    assert "Time-outs" not in tables.report(Run(manifest, SAMPLES, ()))
+
+
+def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest) -> None:
+    titles = [line for line in tables.report(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("## ")]
+    assert [title for title in titles if "a first look" not in title] == ["## Entries"]
+
+
 def test_a_cell_without_samples_is_a_dash() -> None:
     (row,) = tables.overview((*SAMPLES[:2], _sample("crax", 1, 5, connections=32))).to_dict("records")[:1]
     assert row["crax"] == "–"
