@@ -12,7 +12,8 @@ from benchlab.errors import EngineError
 from benchlab.verify import Answer
 from benchlab.wrk import PORT
 
-TIMEOUT_S = 15
+# An entry may take up to 20 s to tell of an outage of its database.
+TIMEOUT_S = 30
 # How long one look for a server that is starting waits for it: to connect, and to answer.
 KNOCK_S = 2
 

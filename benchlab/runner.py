@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
 from benchlab import fetch, verify, workloads, wrk
-from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.model import Entry, Failure, Level, Load, Problem, Sample, Settings, Trial, Verdict, Visit
+from benchlab.serving import READY_S, Host, Server
 from benchlab.verify import World
 from benchlab.workloads import WORKLOADS
 
-READY_S = 30
 # wrk opens and closes its connections outside the time it was told; more than this is no measurement.
 LATE_S = 0.3
-# The names under which the load reaches the entry, and nginx where it stands in front.
-ENTRY_HOST, PROXY_HOST = "tfb-server", "nginx"
-
-
-class Host(Protocol):
-    """What the runner needs of an engine; a test passes in one that fails on demand."""
-
-    def start(self, service: str) -> None: ...
-    def stop(self, service: str) -> None: ...
-    def casualty(self, service: str) -> str | None: ...
-    def log(self, service: str) -> str: ...
-    def execute(self, service: str, command: list[str]) -> Executed: ...
-    def answers(self) -> bool: ...
 
 
 class Journal(Protocol):
@@ -71,6 +56,10 @@ class Runner:
     events: Events
     ready_s: int = READY_S
 
+    @property
+    def _server(self) -> Server:
+        return Server(self.host, self.entries, self.settings.proxy, self.journal.keep_log, self.ready_s)
+
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, and yield each block's number when the block is complete.
 
@@ -90,7 +79,7 @@ class Runner:
         entry = self.entries[name]
         tests = [test for test in self.settings.tests if test in entry.tests]
         try:
-            with self._serving(name, "verify") as world:
+            with self._server.serve(entry, "verify") as world:
                 return [Verdict(name, test, tuple(self._problems(entry, test, world))) for test in tests]
         except (EntryError, EngineError) as error:
             if not self.host.answers():
@@ -105,7 +94,7 @@ class Runner:
         self.events.visit(visit)
         settled: set[Trial] = set()
         try:
-            with self._serving(visit.entry, f"block{visit.block}") as world:
+            with self._server.serve(self.entries[visit.entry], f"block{visit.block}") as world:
                 for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
                     self._test(visit, test, list(trials), world, settled)
         except (EntryError, EngineError) as error:
@@ -158,11 +147,9 @@ class Runner:
     def _load(self, entry: Entry, test: str, level: Level, duration_s: int, life: str) -> Load:
         """Return what wrk counted. Raises WrkError, or EntryError where a container ended meanwhile."""
         path = workloads.url_path(test, entry.tests[test], level)
-        command = wrk.command(level, self._target, path, WORKLOADS[test].accept, duration_s)
+        command = wrk.command(level, self._server.target, path, WORKLOADS[test].accept, duration_s)
         result = self.host.execute("wrk", command)
-        for service in (entry.name, *self._beside):
-            if casualty := self.host.casualty(service):
-                raise self._lost(service, life, f"under load, {casualty}")
+        self._server.check(entry, life)
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]
             raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
@@ -170,78 +157,8 @@ class Runner:
 
     def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
         paths = verify.paths(test, entry.tests[test])
-        answers = fetch.answers(self.host, self._target, WORKLOADS[test].accept, paths)
+        answers = fetch.answers(self.host, self._server.target, WORKLOADS[test].accept, paths)
         return verify.check(test, answers, world)
-
-    @property
-    def _target(self) -> str:
-        return ENTRY_HOST if self.settings.proxy == "none" else PROXY_HOST
-
-    @property
-    def _proxies(self) -> tuple[str, ...]:
-        return () if self.settings.proxy == "none" else (self.settings.proxy,)
-
-    @property
-    def _beside(self) -> tuple[str, ...]:
-        return ("db", "wrk", *self._proxies)
-
-    @contextmanager
-    def _serving(self, name: str, life: str) -> Iterator[World]:
-        """Run the entry, and the proxy in front of it, beside a pristine database: its World.
-
-        Ready on entry, stopped on exit. `life` names this life of the containers, for the logs that are kept.
-        Raises EntryError where one of them never gets ready.
-        """
-        self._stop_others(name)
-        self.host.start("wrk")
-        self.host.start("db")
-        self._execute("db", "wait-database")
-        self._execute("db", "reset-database")
-        world = _world(self._execute("db", "print-world"))
-        path = next(iter(self.entries[name].tests.values()))
-        with ExitStack() as stack:
-            for service, host in ((name, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
-                stack.enter_context(self._running(service))
-                self._wait(service, host, path, life)
-            yield world
-
-    def _stop_others(self, name: str) -> None:
-        """Stop entries that an earlier visit failed to stop: they would answer under the same name."""
-        for other in self.entries:
-            if other != name and self.host.casualty(other) is None:
-                self.host.stop(other)
-
-    @contextmanager
-    def _running(self, service: str) -> Iterator[None]:
-        """Run the service; a failing stop never hides what ended the with block."""
-        try:
-            self.host.start(service)
-            yield
-        except BaseException:
-            with suppress(EngineError):
-                self.host.stop(service)
-            raise
-        self.host.stop(service)
-
-    def _wait(self, service: str, host: str, path: str, life: str) -> None:
-        """Return as soon as the service answers anything at all. Raises EntryError."""
-        deadline = time.monotonic() + self.ready_s
-        while not fetch.knock(self.host, host, path):
-            if casualty := self.host.casualty(service):
-                raise self._lost(service, life, f"in start-up, {casualty}")
-            if time.monotonic() > deadline:
-                what = f"{service} did not answer {path} on port {wrk.PORT} within {self.ready_s} s of its start"
-                raise self._lost(service, life, what)
-
-    def _lost(self, service: str, life: str, what: str) -> EntryError:
-        """Return the error, after keeping the service's log: the container will not be there to be asked."""
-        return EntryError(f"{what}; its log: {self.journal.keep_log(f'{life}-{service}', self.host.log(service))}")
-
-    def _execute(self, service: str, command: str) -> str:
-        result = self.host.execute(service, [command])
-        if result.exit_code != 0:
-            raise EngineError(f"{command} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
-        return result.stdout
 
     def _fail(self, trials: Iterable[Trial], reason: str, settled: set[Trial]) -> None:
         for trial in trials:
@@ -267,7 +184,3 @@ def unusable(load: Load, duration_s: int) -> str | None:
         if not duration_s <= took_s <= duration_s + LATE_S:
             return f"wrk ran for {took_s:.2f} s {clock} instead of {duration_s} s: the host stalled, or a clock was set"
     return None
-
-
-def _world(lines: str) -> dict[int, int]:
-    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in lines.split())}

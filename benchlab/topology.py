@@ -23,7 +23,7 @@ from benchlab.workloads import WORKLOADS
 V2, V1 = ("docker", "compose"), ("docker-compose",)
 # The engine's own builder, which sees the local base image; and no attestations, which would give every build a new id.
 BUILDER = {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-REQUIRED_LABELS = ("orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
+REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
 BASE = "base"

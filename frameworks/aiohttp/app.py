@@ -8,6 +8,7 @@ from random import randint
 import ujson
 from aiohttp import web
 from sqlalchemy import URL, select
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -44,7 +45,7 @@ async def queries(request: web.Request) -> web.Response:
             for id_ in ids:
                 number = await session.scalar(select(World.randomnumber).where(World.id == id_))
                 worlds.append({"id": id_, "randomNumber": number})
-    except TimeoutError as error:  # aiohttp would answer 504, as if it were a gateway
+    except (TimeoutError, PoolTimeout) as error:  # aiohttp would answer the first with 504, as if it were a gateway
         raise web.HTTPServiceUnavailable from error
     return web.json_response(worlds, dumps=ujson.dumps)
 
@@ -87,9 +88,10 @@ async def database(app: web.Application):
     await open_pool(engine)
     app[SESSIONS] = async_sessionmaker(engine, expire_on_commit=False)
     log.info(
-        "started: loop=%s json=%s pool=%d",
+        "started: loop=%s json=%s driver=%s pool=%d",
         type(asyncio.get_running_loop()).__module__,
         ujson.dumps.__module__,
+        engine.dialect.driver,
         engine.pool.checkedin(),
     )
     yield

@@ -67,9 +67,10 @@ async def open_pool() -> None:
         command_timeout=10,
     )
     log.info(
-        "started: loop=%s json=%s pool=%d",
+        "started: loop=%s json=%s driver=%s pool=%d",
         type(asyncio.get_running_loop()).__module__,
         crax.response_types.json.__name__,
+        type(pool).__module__,
         pool.get_size(),
     )
 

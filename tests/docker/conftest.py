@@ -24,7 +24,7 @@ from benchlab.model import Run
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "benchlab"
-WAIT_S = 120
+WAIT_S, RUN_S = 120, 300
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -52,7 +52,7 @@ class Project:
     def run(self, *arguments: str) -> tuple[int, str]:
         """Run lab.py to its end and return its exit code and all that it printed."""
         process = self.start(*arguments)
-        printed, _ = process.communicate()
+        printed, _ = process.communicate(timeout=RUN_S)
         return process.returncode, printed
 
     def latest(self) -> Run:
@@ -107,19 +107,34 @@ def objects(client: docker.DockerClient) -> list[str]:
     ]
 
 
+def everything(client: docker.DockerClient) -> set[str]:
+    """Return the ids of all containers, networks and volumes on the engine, whoever made them."""
+    return {
+        *(str(container.id) for container in client.containers.list(all=True, ignore_removed=True)),
+        *(str(network.id) for network in client.networks.list()),
+        *(str(volume.id) for volume in client.volumes.list()),
+    }
+
+
 @pytest.fixture(autouse=True)
 def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[None]:
+    if "staged" in request.fixturenames:
+        yield
+        return
+    before = everything(client)
     yield
-    if "staged" not in request.fixturenames:
-        await_that(lambda: objects(client) == [], "the project's objects are gone")
+    assert everything(client) == before
 
 
 @pytest.fixture(scope="module")
 def staged() -> Iterator[Lab]:
     """The lab of this checkout with all its containers made, for tests that look inside them."""
     lab = bench.open_lab(ROOT, (), lambda line: None)
+    client = docker.from_env()
+    before = everything(client)
     with bench.stage(lab, list(lab.topology.entries)):
         yield lab
+    assert everything(client) == before
 
 
 def await_that(condition: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:

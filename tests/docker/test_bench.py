@@ -11,8 +11,9 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab import store
-from benchlab.engine import LEASE
+from benchlab import schedule, store, workloads
+from benchlab.engine import LEASE, PROJECT_LABEL
+from benchlab.model import Entry, Run, Trial
 
 from .conftest import Project, await_lines, await_that, end, objects
 
@@ -73,7 +74,7 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert set(reasons) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
     assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
-    kept = Path(reasons["stillborn", "json"].rpartition("its log: ")[2])
+    kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert "## Not measured" in printed
 
@@ -107,8 +108,70 @@ def test_a_signal_ends_cleanly_and_resume_goes_on(
     run = project.latest()
     assert resumed == 0
     assert project.journal().read_bytes().startswith(kept)
-    assert len(run.samples) == len(run.measured) == 2 * 2 * 2
-    assert run.failures == ()
+    assert [sample.trial for sample in run.samples] == _plan(run, client)
+
+
+def _plan(run: Run, client: docker.DockerClient) -> list[Trial]:
+    """Return the trials of the run in the order of its plan."""
+    cpus = int(client.info()["NCPU"])
+    levels = {test: workloads.levels(test, values, cpus) for test, values in run.manifest.settings.levels.items()}
+    entries = [Entry(name, {}, {"json": "/json"}) for name in run.manifest.settings.frameworks]
+    visits = schedule.plan(entries, levels, run.manifest.settings.blocks, run.manifest.settings.seed)
+    return [trial for visit in visits for trial in visit.trials]
+
+
+@pytest.mark.parametrize("stage", ["build", "create", "start-up", "clean-up"])
+def test_ctrl_c_at_any_point_leaves_nothing_behind(project: Project, client: docker.DockerClient, stage: str) -> None:
+    app = project.root / "frameworks/crax/app.py"
+    app.write_text(app.read_text() + f"\n# so that {stage} builds anew\n")
+    shutil.rmtree(project.root / ".lab")
+    lab = project.start(*JSON, "--framework", "crax")
+    logs = project.root / ".lab"
+    reached = {
+        "build": lambda: "crax" in _text(logs / "build.log"),
+        "create": lambda: (logs / "create.log").exists(),
+        "start-up": lambda: any("db" in name for name in objects(client)) and project.journal().exists(),
+        "clean-up": lambda: project.journal().exists() and project.journal().stat().st_size > 0,
+    }
+    await_that(reached[stage], stage, lab)
+    lab.send_signal(signal.SIGINT)
+    if stage == "clean-up":
+        # The second one arrives while the first is being obeyed.
+        lab.send_signal(signal.SIGINT)
+    ended, printed = end(lab, signal.SIGINT)
+    assert (ended, objects(client)) == (130, [])
+    assert "Traceback" not in printed
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def test_objects_of_another_project_of_the_same_name_are_left_alone(
+    project: Project, client: docker.DockerClient
+) -> None:
+    labels = {PROJECT_LABEL: "benchlab"}
+    stranger = client.containers.create("benchlab/wrk", ["true"], labels=labels)
+    volume = client.volumes.create(labels=labels)
+    try:
+        code, _ = project.run("verify", "--framework", "crax", "--test", "json")
+        assert code == 0
+        stranger.reload()
+        volume.reload()
+    finally:
+        stranger.remove()
+        volume.remove()
+
+
+def test_the_caller_s_compose_variables_do_not_lead_elsewhere(
+    project: Project, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "elsewhere")
+    monkeypatch.setenv("COMPOSE_FILE", "nowhere.yaml")
+    lab = project.start(*JSON, "--framework", "crax")
+    await_lines(project, 1, lab)
+    assert any("crax" in name for name in objects(client))
+    assert end(lab, signal.SIGINT)[0] == 130
 
 
 def test_a_kill_leaves_what_the_next_start_clears_and_a_cut_line_is_measured_again(
@@ -134,7 +197,7 @@ def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(project: Pro
     for command in (("--framework", "aiohttp"), ("verify",), ("clean",)):
         code, printed = project.run(*command)
         assert (code, printed.count("\n")) == (1, 1)
-        assert printed.startswith("error: another lab is at work on this engine: started")
+        assert printed.startswith("error: another lab is at work on this engine (started")
     first.communicate()
     assert first.returncode == 0
     assert len(project.latest().samples) == 4
@@ -158,7 +221,7 @@ def test_resume_with_a_changed_image_is_refused_by_name_with_both_values(project
     ("arguments", "said"),
     [
         (["--framework", "crx"], "unknown framework crx: did you mean crax?"),
-        (["--levels", "json=17"], "use a multiple of 2"),
+        (["--levels", "json=16", "--levels", "json=32"], "given twice"),
         (["--levels", "json=0"], "json=0: use 1 to"),
         (["--blocks", "0"], "--blocks 0"),
         (["--resume", "tests"], "is not a run"),
@@ -205,7 +268,7 @@ def test_a_results_folder_that_cannot_be_written_is_told_before_measuring(projec
 def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
     code, printed = project.run("list")
     assert code == 0
-    assert re.search(r"\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
+    assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
 
 
 def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project(

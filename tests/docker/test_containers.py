@@ -15,7 +15,7 @@ from benchlab import fetch, wrk
 from benchlab.bench import Lab
 from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
 from benchlab.model import Level
-from benchlab.runner import ENTRY_HOST, PROXY_HOST
+from benchlab.serving import ENTRY_HOST
 from benchlab.verify import Answer
 
 from .conftest import PROJECT, await_that
@@ -52,12 +52,13 @@ def _execute(lab: Lab, service: str, *command: str) -> str:
 
 @contextmanager
 def _serving(lab: Lab, entry: str) -> Iterator[None]:
-    """Run the entry beside the database, ready to answer."""
+    """Run the entry beside the database, all its workers ready to answer."""
     for service in ("wrk", "db"):
         lab.engine.start(service)
     _execute(lab, "db", "wait-database")
     lab.engine.start(entry)
     try:
+        await_that(lambda: lab.engine.log(entry).count("started: ") >= lab.engine.cpus, f"all workers of {entry} run")
         await_that(lambda: fetch.knock(lab.engine, ENTRY_HOST, "/json"), f"{entry} answers")
         yield
     finally:
@@ -75,17 +76,14 @@ def _query(lab: Lab) -> Answer:
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
-def test_labels_say_what_runs(staged: Lab, client: docker.DockerClient, entry: str) -> None:
+def test_labels_say_what_runs(staged: Lab, entry: str) -> None:
     labels = staged.topology.entries[entry].labels
     workers = int(labels["workers"])
 
-    def started() -> list[tuple[str, str, str]]:
-        log = _container(client, entry).logs().decode()
-        return re.findall(r"started: loop=(\w+)\S* json=(\S+) pool=(\d+)", log)
-
     with _serving(staged, entry):
-        await_that(lambda: len(started()) >= workers, "every worker has started")
-        log = _container(client, entry).logs().decode()
+        log = staged.engine.log(entry)
+        find_orm = "import importlib.util; print(importlib.util.find_spec('sqlalchemy') is not None)"
+        installed = _execute(staged, entry, "python3", "-c", find_orm).strip()
         connected = _execute(
             staged,
             "db",
@@ -93,7 +91,9 @@ def test_labels_say_what_runs(staged: Lab, client: docker.DockerClient, entry: s
             "--command=SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'",
         )
     assert workers == staged.engine.cpus
-    assert started() == [(labels["loop"], labels["json"], labels["pool"])] * workers
+    started = re.findall(r"started: loop=(\w+)\S* json=(\S+) driver=(\w+)\S* pool=(\d+)", log)
+    assert started == [(labels["loop"], labels["json"], labels["driver"], labels["pool"])] * workers
+    assert installed == {"full": "True", "raw": "False"}[labels["orm"]]
     assert int(connected) == workers * int(labels["pool"])
     assert f"Starting {labels['server']}" in log
 
@@ -134,6 +134,19 @@ def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> Non
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
+def test_a_database_that_hangs_is_answered_5xx_and_heals(staged: Lab, client: docker.DockerClient, entry: str) -> None:
+    with _serving(staged, entry):
+        database = _container(client, "db")
+        database.pause()
+        try:
+            answer = _query(staged)
+        finally:
+            database.unpause()
+        assert answer.status in (500, 503)
+        assert any(all(_query(staged).status == 200 for _ in range(10)) for _ in range(40))
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
 def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerClient, entry: str) -> None:
     with _serving(staged, entry):
         pass
@@ -169,7 +182,7 @@ def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> N
 def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: int, batch: int) -> None:
     staged.engine.start("wrk")
     level = Level(1, 1, pipeline=pipeline)
-    command = wrk.command(level, "127.0.0.1", "/plaintext", "text/plain", 5)
+    _, _, *command = wrk.command(level, "127.0.0.1", "/plaintext", "text/plain", 5)  # without load.py, to be killed
     received = _execute(staged, "wrk", "python3", "-c", LISTEN, *command)
     request = "GET /plaintext HTTP/1.1\r\n"
     assert received.startswith(request)
@@ -191,8 +204,8 @@ def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
     with _serving(staged, "aiohttp"):
         staged.engine.start("nginx")
         try:
-            await_that(lambda: fetch.knock(staged.engine, PROXY_HOST, "/json"), "nginx answers")
-            answer = fetch.answers(staged.engine, PROXY_HOST, "*/*", ("/json",))[0]
+            await_that(lambda: fetch.knock(staged.engine, "nginx", "/json"), "nginx answers")
+            answer = fetch.answers(staged.engine, "nginx", "*/*", ("/json",))[0]
         finally:
             staged.engine.stop("nginx")
     assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})

@@ -1,0 +1,123 @@
+"""Brings an entry up beside a pristine database, for one life of its container, and down again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from benchlab import fetch
+from benchlab.engine import Executed
+from benchlab.errors import EngineError, EntryError
+from benchlab.model import Entry
+from benchlab.verify import World
+from benchlab.wrk import PORT
+
+READY_S = 30
+NO_PROXY = "none"
+# The name under which every entry is reached; a proxy is reached by its service's own name.
+ENTRY_HOST = "tfb-server"
+
+
+class Host(Protocol):
+    """What is needed of an engine; a test passes in one that fails on demand."""
+
+    def start(self, service: str) -> None: ...
+    def stop(self, service: str) -> None: ...
+    def casualty(self, service: str) -> str | None: ...
+    def log(self, service: str) -> str: ...
+    def execute(self, service: str, command: list[str]) -> Executed: ...
+    def answers(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Server:
+    """Serves one of `entries` at a time, through `proxy` where that is not "none".
+
+    `keep_log(name, text)` keeps the log of a container that is lost, and returns where.
+    """
+
+    host: Host
+    entries: Collection[str]
+    proxy: str
+    keep_log: Callable[[str, str], str]
+    ready_s: int = READY_S
+
+    @property
+    def target(self) -> str:
+        """Return the host name that the load goes to."""
+        return ENTRY_HOST if self.proxy == NO_PROXY else self.proxy
+
+    @contextmanager
+    def serve(self, entry: Entry, life: str) -> Iterator[World]:
+        """Run the entry, and the proxy in front of it, for the length of the with block; yield the database's World.
+
+        `life` names this life of the containers, for the logs that are kept.
+        Raises EntryError where one of them never gets ready, EngineError where the database does not.
+        """
+        self._stop_others(entry.name)
+        self.host.start("wrk")
+        self.host.start("db")
+        self._execute("db", "wait-database")
+        self._execute("db", "reset-database")
+        world = _world(self._execute("db", "print-world"))
+        path = next(iter(entry.tests.values()))
+        with ExitStack() as stack:
+            for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
+                stack.enter_context(self._running(service))
+                self._wait(service, name, path, life)
+            yield world
+
+    def check(self, entry: Entry, life: str) -> None:
+        """Raise EntryError where a container that takes part has ended under load."""
+        for service in (entry.name, "db", "wrk", *self._proxies):
+            if casualty := self.host.casualty(service):
+                raise self._lost(service, life, f"under load, {casualty}")
+
+    @property
+    def _proxies(self) -> tuple[str, ...]:
+        return () if self.proxy == NO_PROXY else (self.proxy,)
+
+    def _stop_others(self, name: str) -> None:
+        """Stop entries that an earlier life failed to stop: they would answer under the same name."""
+        for other in self.entries:
+            if other != name and self.host.casualty(other) is None:
+                self.host.stop(other)
+
+    @contextmanager
+    def _running(self, service: str) -> Iterator[None]:
+        """Run the service; a failing stop never hides what ended the with block."""
+        try:
+            self.host.start(service)
+            yield
+        except BaseException:
+            with suppress(EngineError):
+                self.host.stop(service)
+            raise
+        self.host.stop(service)
+
+    def _wait(self, service: str, name: str, path: str, life: str) -> None:
+        """Return as soon as the service answers anything at all. Raises EntryError."""
+        deadline = time.monotonic() + self.ready_s
+        while not fetch.knock(self.host, name, path):
+            if casualty := self.host.casualty(service):
+                raise self._lost(service, life, f"in start-up, {casualty}")
+            if time.monotonic() > deadline:
+                what = f"{service} did not answer {path} on port {PORT} within {self.ready_s} s of its start"
+                raise self._lost(service, life, what)
+
+    def _lost(self, service: str, life: str, what: str) -> EntryError:
+        """Return the error, after keeping the service's log: the container will not be there to be asked."""
+        return EntryError(f"{what}; its log: {self.keep_log(f'{life}-{service}', self.host.log(service))}")
+
+    def _execute(self, service: str, command: str) -> str:
+        result = self.host.execute(service, [command])
+        if result.exit_code != 0:
+            raise EngineError(f"{command} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
+        return result.stdout
+
+
+def _world(lines: str) -> dict[int, int]:
+    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in lines.split())}
