@@ -198,7 +198,7 @@ def _comparable(manifest: Manifest) -> dict[str, object]:
     """Return what must be equal for samples to belong to one run, by name."""
     images = {f"image of {service}": image_id for service, image_id in manifest.images.items()}
     definitions = {
-        f"{key} of {service}": value for service, keys in manifest.services.items() for key, value in keys.items()
+        f"{service}'s {key}": value for service, keys in manifest.services.items() for key, value in keys.items()
     }
     return {"number of CPUs": manifest.cpus, **images, **definitions}
 

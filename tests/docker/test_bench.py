@@ -36,14 +36,14 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     run = project.latest()
     assert code == 0
     assert len(run.samples) == 2 * 8
-    assert run.failures == ()
+    assert run.missing == ()
     assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "crax"}
     assert all(sample.load.requests > 0 for sample in run.samples)
     assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
     report = (project.root / "results/latest" / store.REPORT).read_text()
     assert report in printed
     assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
-    assert "FIRST LOOK" in report
+    assert "A first look, not to be quoted" in report
     with (project.root / "results/latest" / store.CSV).open() as file:
         assert len(list(csv.DictReader(file))) == 16
 
@@ -212,9 +212,31 @@ def test_resume_with_a_changed_image_is_refused_by_name_with_both_values(project
     app = project.root / "frameworks/crax/app.py"
     app.write_text(app.read_text() + "\n# changed\n")
     code, printed = project.run("--resume", "results/latest")
-    assert code == 1
+    assert code == 1, printed
     assert re.search(f"image of crax was {was}, is sha256:[0-9a-f]{{64}}", printed)
     assert project.journal().read_bytes() == kept
+
+
+def test_resume_with_other_resources_is_refused_by_name_with_both_values(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = project.start(*JSON, "--framework", "crax")
+    await_lines(project, 1, lab)
+    end(lab, signal.SIGINT)
+    monkeypatch.setenv("LAB_DB_CONNECTIONS", "8")
+    code, printed = project.run("--resume", "results/latest")
+    assert code == 1
+    assert re.search(r"crax's environment was \{.*'DB_POOL_SIZE': '\d+'.*\}, is \{.*'DB_POOL_SIZE': '\d+'", printed)
+
+
+def test_resume_keeps_its_settings_and_refuses_others(project: Project) -> None:
+    lab = project.start(*JSON, "--framework", "crax", "--seed", "7")
+    await_lines(project, 1, lab)
+    end(lab, signal.SIGINT)
+    for flags in (["--duration", "9"], ["--levels", "json=16"], ["--seed", "1"], ["--framework", "aiohttp"]):
+        code, printed = project.run("--resume", "results/latest", *flags)
+        assert (code, printed.count("\n")) == (1, 1)
+        assert printed.startswith(f"error: --resume keeps the run's own settings: {flags[0]} ")
 
 
 @pytest.mark.parametrize(
