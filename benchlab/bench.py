@@ -16,7 +16,7 @@ from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.interrupts import shielded
-from benchlab.model import Failure, Level, Manifest, Sample, Settings, Verdict, Visit
+from benchlab.model import Entry, Failure, Level, Manifest, Sample, Settings, Verdict, Visit
 from benchlab.progress import Progress
 from benchlab.provision import Say
 from benchlab.runner import Events, Runner
@@ -108,6 +108,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
 def verify(lab: Lab, settings: Settings) -> list[Verdict]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
+    _refuse_nothing(entries.values(), settings)
     with stage(lab, entries):
         runner = Runner(lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events())
         return [verdict for name in entries for verdict in runner.verify(name)]
@@ -165,6 +166,12 @@ def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
 def _plan(lab: Lab, settings: Settings) -> tuple[Visit, ...]:
     entries = lab.topology.choose(settings.frameworks)
     return schedule.plan(entries, _levels(lab, settings), settings.blocks, settings.seed)
+
+
+def _refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
+    """Raise ConfigError where no entry has any of the tests."""
+    if not any(test in entry.tests for entry in entries for test in settings.tests):
+        raise ConfigError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")
 
 
 def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:

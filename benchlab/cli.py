@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -45,6 +46,10 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         return COMMANDS[name](root, list(rest))
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read the output has enough of it (`lab.py list | head -1`); nothing more can be told there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except interrupts.Interrupted as interrupt:
         print(f"ended by {interrupt}", file=sys.stderr)
@@ -93,8 +98,8 @@ def _list(root: Path, arguments: list[str]) -> int:
     engine = Engine.if_any(topology.project(root))
     if engine is None:
         _say("no Docker engine answers: workers and pool are shown for one CPU")
-    lab = topology.load(root, topology.resources(root, engine.cpus if engine else 1))
-    print(stack.table({entry.name: entry.labels for entry in lab.choose([])}))
+    resolved = topology.load(root, topology.resources(root, engine.cpus if engine else 1))
+    print(stack.table({entry.name: entry.labels for entry in resolved.choose([])}))
     return OK
 
 

@@ -53,9 +53,10 @@ class Engine:
     def connect(cls, project: str) -> Engine:
         """Return the engine that DOCKER_HOST or the current docker context names. Raises SetupError."""
         try:
-            client = docker.from_env(timeout=ANSWER_S)
+            # The ssh program itself, which knows the caller's keys and hosts, for an ssh:// engine.
+            client = docker.from_env(timeout=ANSWER_S, use_ssh_client=True)
             client.ping()
-            patient = docker.from_env(timeout=SILENCE_S)
+            patient = docker.from_env(timeout=SILENCE_S, use_ssh_client=True)
         except (DockerException, requests.RequestException, OSError) as error:
             reason = _reason(error)
             remedy = "join the group docker" if FORBIDDEN in reason else "start Docker, or set DOCKER_HOST"
@@ -66,7 +67,8 @@ class Engine:
     def is_named() -> bool:
         """Return whether the caller has chosen an engine, by DOCKER_HOST or by a docker context."""
         context = ContextAPI.get_current_context()
-        return bool(os.environ.get("DOCKER_HOST")) or (context is not None and context.name != "default")
+        named = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
+        return bool(named) or (context is not None and context.name != "default")
 
     @classmethod
     def if_any(cls, project: str) -> Engine | None:

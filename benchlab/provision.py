@@ -62,7 +62,7 @@ def images(resolved: Topology, on: Engine, services: Collection[str], state: Pat
     """
     try:
         built = _Built(state, str(on.info()["ID"]))
-        _copy_certificates(resolved.root / "images/base/certificates")
+        copy_certificates(CERTIFICATES, resolved.root / "images/base/certificates")
         _ensure(resolved, on, [topology.BASE], built, "", say)
         base = on.image_id(resolved.image(topology.BASE)) or ""
         _ensure(resolved, on, sorted(services), built, base, say)
@@ -140,9 +140,9 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
                 on.remove_image(str(before[service]))
 
 
-def _copy_certificates(target: Path) -> None:
-    """Make the extra CA certificates of this machine, and no others, those of the base image."""
-    wanted = {path.name: path.read_bytes() for path in CERTIFICATES.rglob("*.crt")} if CERTIFICATES.is_dir() else {}
+def copy_certificates(source: Path, target: Path) -> None:
+    """Make the extra CA certificates of this machine, in `source`, and no others, those of the base image."""
+    wanted = {path.name: path.read_bytes() for path in source.rglob("*.crt")}
     for old in target.glob("*.crt"):
         if old.name not in wanted:
             old.unlink()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from benchlab import schedule, workloads
+from benchlab.engine import Executed
 from benchlab.errors import EngineError
 from benchlab.model import Entry, Failure, Sample, Settings, Visit
 from benchlab.runner import Events, Runner
@@ -177,6 +178,69 @@ def test_what_wrk_did_not_finish_fails_that_trial_only(entries: list[Entry], set
     assert "unable to connect" in kept.failures[0].reason
 
 
+def test_what_wrk_says_when_it_fails_is_the_reason(entries: list[Entry], settings: Settings) -> None:
+    class Refusing(FakeHost):
+        def execute(self, service: str, command: list[str]) -> Executed:
+            left = super().execute(service, command)
+            refused = "wrk" in command and len(self.loads) <= 2
+            return Executed(1, "", "unable to connect to tfb-server:8080\n") if refused else left
+
+    kept = Kept()
+    _run(Refusing(), entries, settings, kept)
+    assert [failure.reason for failure in kept.failures] == [
+        "wrk ended with exit code 1: unable to connect to tfb-server:8080"
+    ]
+    assert len(kept.samples) == 20
+
+
+def test_an_interrupt_ends_the_run_even_where_the_entry_cannot_be_stopped(
+    entries: list[Entry], settings: Settings
+) -> None:
+    class Stuck(FakeHost):
+        def stop(self, service: str) -> None:
+            raise EngineError(f"{service} cannot be stopped")
+
+    def interrupt(entry: str, number: int) -> None:
+        raise KeyboardInterrupt
+
+    host, kept = Stuck(), Kept()
+    host.on_load = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        _run(host, entries, settings, kept)
+    assert kept == []
+
+
+def test_two_visits_in_a_row_lost_to_the_engine_end_the_run(entries: list[Entry], settings: Settings) -> None:
+    class Full(FakeHost):
+        def start(self, service: str) -> None:
+            raise EngineError("no space left on device")
+
+    kept = Kept()
+    with pytest.raises(EngineError, match="no space left"):
+        _run(Full(), entries, settings, kept)
+    assert {failure.trial.block for failure in kept.failures} == {1}
+
+
+def test_a_resumed_visit_warms_up_at_the_largest_level_of_the_run(entries: list[Entry], settings: Settings) -> None:
+    commands: list[str] = []
+
+    class Listening(FakeHost):
+        def execute(self, service: str, command: list[str]) -> Executed:
+            if "wrk" in command:
+                commands.append(" ".join(command))
+            return super().execute(service, command)
+
+    visits = _visits(entries[:1], blocks=1)
+    small = next(trial for trial in visits[0].trials if trial.level.connections == 16)
+    measured = {trial.key for trial in visits[0].trials if trial != small}
+    runner = Runner(Listening(), Kept(), {"aiohttp": entries[0]}, LEVELS, settings, Events())
+    list(runner.run(schedule.remaining(visits, measured)))
+    assert [f"-c {connections} " in command for connections, command in zip((32, 16), commands, strict=True)] == [
+        True,
+        True,
+    ]
+
+
 def test_a_trial_that_failed_is_tried_once_more_in_the_same_visit(entries: list[Entry], settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.on_load = lambda entry, number: printed(requests=0) if number == 2 else None
@@ -231,18 +295,18 @@ def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
     commands: list[str] = []
 
     class Listening(FakeHost):
-        def execute(self, service: str, command: list[str]):  # type: ignore[no-untyped-def]
+        def execute(self, service: str, command: list[str]) -> Executed:
             if "wrk" in command:
                 commands.append(" ".join(command))
             return super().execute(service, command)
 
     study = replace(settings, primer_s=5, warmup_s=15, duration_s=15)
     _run(Listening(), entries[:1], study, Kept())
-    primer, warm_up = (next(i for i, c in enumerate(commands) if "/queries" in c), 1)
+    primer = next(number for number, command in enumerate(commands) if "/queries" in command)
     assert "-d 5 -c 8 --timeout 8 -t 8 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2" in commands[primer]
     assert (
         "-d 15 -c 128 --timeout 8 -t 2 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2"
-        in commands[primer + warm_up]
+        in commands[primer + 1]
     )
 
 
