@@ -76,11 +76,9 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
     """Measure a new run and return its folder. What was measured is kept, however it ends."""
     entries = lab.topology.choose(settings.frameworks)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
+    _refuse_nothing(entries, settings)
     visits = _plan(lab, settings)
-    if not any(visit.trials for visit in visits):
-        raise ConfigError(
-            f"none of {', '.join(settings.frameworks)} has the test {', '.join(settings.tests)}; see list"
-        )
+    store.check(results)
     with stage(lab, settings.frameworks) as images:
         manifest = _manifest(lab, settings, images)
         journal = store.create(results, manifest)

@@ -69,6 +69,15 @@ def keep_log(folder: Path, name: str, text: str) -> Path:
     return path
 
 
+def check(results: Path) -> None:
+    """Raise StoreError where no run can be kept in the folder: before anything is built or measured for it."""
+    probe = results / ".probe"
+    with _writing(results):
+        results.mkdir(parents=True, exist_ok=True)
+        probe.write_text("")
+        probe.unlink()
+
+
 def create(results: Path, manifest: Manifest) -> Journal:
     """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
     folder = results / manifest.run_id
