@@ -100,7 +100,7 @@ class Progress(Events):
 
 
 def _standing(overview: pd.DataFrame, title: str) -> Table:
-    table = Table(title=title, title_justify="left")
+    table = Table(title=Text(title), title_justify="left")
     for column in overview.columns:
         table.add_column(Text(str(column)), justify="left" if column == "test" else "right")
     for row in overview.itertuples(index=False):

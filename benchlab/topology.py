@@ -6,8 +6,10 @@ import difflib
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -147,12 +149,12 @@ def resources(root: Path, cpus: int) -> dict[str, str]:
 @cache
 def compose_command() -> tuple[str, ...]:
     """Return the Compose command: v2 where the docker client has it, else v1. Raises SetupError."""
-    for command in (V2, V1):
-        try:
-            if subprocess.run([*command, "version"], capture_output=True).returncode == 0:
-                return command
-        except FileNotFoundError:
-            continue
+    with suppress(FileNotFoundError):
+        if subprocess.run([*V2, "version"], capture_output=True).returncode == 0:
+            return V2
+    # Not asked for its version: v1 takes 0.4 s to say it.
+    if shutil.which(V1[0]):
+        return V1
     raise SetupError("no Compose: neither `docker compose` nor `docker-compose` runs; install one of them")
 
 

@@ -55,6 +55,7 @@ def test_a_terminal_of_any_width_shows_what_happens(entries: list[Entry], settin
     shown = _show(_visits(entries), settings, terminal=True, width=width)
     assert "[red]died" in shown
     assert "left" in shown
+    assert "[lowest" in shown
 
 
 def test_the_time_to_come_follows_the_pace_of_what_was_done(entries: list[Entry], settings: Settings) -> None:
