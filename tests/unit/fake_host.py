@@ -38,7 +38,7 @@ class FakeHost:
     """Runs nothing. `done` lists what was asked of it, in order.
 
     `lies` names entries whose json is wrong; `on_load` is called with the running entry and the number
-    of the load (from 1), and may change the host or return what wrk prints.
+    of the load (from 1), and may change the host or return what wrk prints. `commands` are those of wrk.
     """
 
     def __init__(self) -> None:
@@ -51,6 +51,7 @@ class FakeHost:
         self.gone = False
         self.on_load: Callable[[str, int], str | None] = lambda entry, number: None
         self.loads: list[tuple[str, str]] = []
+        self.commands: list[str] = []
 
     @property
     def entry(self) -> str:
@@ -91,6 +92,7 @@ class FakeHost:
     def _wrk(self, command: list[str]) -> Executed:
         url = next(word for word in command if word.startswith("http://"))
         self.loads.append((self.entry, url))
+        self.commands.append(" ".join(command))
         output = self.on_load(self.entry, len(self.loads))
         self._refuse_if_gone()
         return Executed(0, printed() if output is None else output, "")

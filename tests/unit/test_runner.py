@@ -222,20 +222,13 @@ def test_two_visits_in_a_row_lost_to_the_engine_end_the_run(entries: list[Entry]
 
 
 def test_a_resumed_visit_warms_up_at_the_largest_level_of_the_run(entries: list[Entry], settings: Settings) -> None:
-    commands: list[str] = []
-
-    class Listening(FakeHost):
-        def execute(self, service: str, command: list[str]) -> Executed:
-            if "wrk" in command:
-                commands.append(" ".join(command))
-            return super().execute(service, command)
-
+    host = FakeHost()
     visits = _visits(entries[:1], blocks=1)
     small = next(trial for trial in visits[0].trials if trial.level.connections == 16)
     measured = {trial.key for trial in visits[0].trials if trial != small}
-    runner = Runner(Listening(), Kept(), {"aiohttp": entries[0]}, LEVELS, settings, Events())
+    runner = Runner(host, Kept(), {"aiohttp": entries[0]}, LEVELS, settings, Events())
     list(runner.run(schedule.remaining(visits, measured)))
-    assert [f"-c {connections} " in command for connections, command in zip((32, 16), commands, strict=True)] == [
+    assert [f"-c {connections} " in command for connections, command in zip((32, 16), host.commands, strict=True)] == [
         True,
         True,
     ]
@@ -292,21 +285,17 @@ def test_through_the_proxy_the_load_goes_to_nginx_which_starts_after_the_entry(
 def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
     entries: list[Entry], settings: Settings
 ) -> None:
-    commands: list[str] = []
-
-    class Listening(FakeHost):
-        def execute(self, service: str, command: list[str]) -> Executed:
-            if "wrk" in command:
-                commands.append(" ".join(command))
-            return super().execute(service, command)
-
+    host = FakeHost()
     study = replace(settings, primer_s=5, warmup_s=15, duration_s=15)
-    _run(Listening(), entries[:1], study, Kept())
-    primer = next(number for number, command in enumerate(commands) if "/queries" in command)
-    assert "-d 5 -c 8 --timeout 8 -t 8 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2" in commands[primer]
+    _run(host, entries[:1], study, Kept())
+    primer = next(number for number, command in enumerate(host.commands) if "/queries" in command)
+    assert (
+        "-d 5 -c 8 --timeout 8 -t 8 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2"
+        in host.commands[primer]
+    )
     assert (
         "-d 15 -c 128 --timeout 8 -t 2 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2"
-        in commands[primer + 1]
+        in host.commands[primer + 1]
     )
 
 
