@@ -33,7 +33,7 @@ setup: $(VENV)/lab ## the locked environment, an engine that answers, the images
 
 clean: $(VENV)/lab ## remove the lab's containers, networks, images and environment; results stay
 	$(PY) lab.py clean
-	rm -rf images/base/certificates/*.crt $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf images/base/rootfs/usr/local/share/ca-certificates/*.crt $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 lock: ## lock what the requirements.in files name, keeping what is locked (needs uv); ARGS=--upgrade for the newest
 	for file in requirements requirements-dev; do \
