@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
+# Bytecode is made of what the lab imports, once: made of all of pandas, it would take longer than the rest of the set-up.
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help bench quick test unit lint setup clean lock
@@ -54,9 +56,10 @@ $(VENV)/lab: requirements.txt
 	    apt-get update -qq && apt-get install -qq --yes --no-install-recommends python3-venv && \
 	    $(PYTHON) -m venv --clear $(VENV); } || \
 	  { echo "error: $(PYTHON) -m venv failed; install your system's python3-venv package" >&2; exit 1; }
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(PY) -m pip install $(PIP_OPTIONS) -r requirements.txt
+	@PYTHONDONTWRITEBYTECODE= $(PY) -c 'import docker, pandas, rich.progress, tabulate, yaml'
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/lab
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(PY) -m pip install $(PIP_OPTIONS) -r requirements-dev.txt
 	@touch $@
