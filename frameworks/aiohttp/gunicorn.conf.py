@@ -7,7 +7,7 @@ _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 bind = "0.0.0.0:8080"
-worker_class = "aiohttp.GunicornUVLoopWebWorker"
+worker_class = "worker.Worker"
 keepalive = 620  # s; longer than the longest sample, so that no connection is closed under load
 graceful_timeout = 1  # s; the load is over when the container is stopped
 worker_tmp_dir = "/dev/shm"  # the heartbeat file must not wait for a disk
