@@ -11,12 +11,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchlab import host, lease, profiles, provision, schedule, store, tables, topology, workloads
+from benchlab import connection, host, lease, profiles, provision, schedule, store, tables, topology, workloads
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.interrupts import shielded
 from benchlab.model import Entry, Failure, Level, Manifest, Sample, Settings, Verdict, Visit
+from benchlab.profiles import PROXIES
 from benchlab.progress import Progress
 from benchlab.provision import Say
 from benchlab.runner import Events, Runner
@@ -34,6 +35,7 @@ class Lab:
     root: Path
     topology: Topology
     engine: Engine
+    debian: str
     say: Say
 
     @property
@@ -48,8 +50,14 @@ def open_lab(root: Path, frameworks: Iterable[str], say: Say) -> Lab:
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
     debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
-    environment = {**topology.resources(root, engine.cpus), "LAB_DEBIAN_IMAGE": debian}
-    return Lab(root, topology.load(root, environment), engine, say)
+    environment = {**topology.resources(root, engine.cpus), **connection.address(), "LAB_DEBIAN_IMAGE": debian}
+    return Lab(root, topology.load(root, environment), engine, debian, say)
+
+
+def build(lab: Lab, entries: Iterable[str]) -> None:
+    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples."""
+    with lease.held(lab.engine, lab.debian):
+        provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say)
 
 
 @contextmanager
@@ -60,9 +68,8 @@ def stage(lab: Lab, entries: Iterable[str]) -> Iterator[dict[str, str]]:
     a kill or with the engine gone, the next start clears up.
     """
     services = [*BESIDE, *entries]
-    lease.refuse_if_held(lab.engine)
-    provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
-    with lease.held(lab.engine, lab.topology.image("wrk")):
+    with lease.held(lab.engine, lab.debian):
+        provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")
@@ -142,8 +149,11 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit
                 _report(journal)
                 progress.block(block)
     except (LabError, KeyboardInterrupt):
-        _report(journal)
         lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
+        try:
+            _report(journal)
+        except StoreError as error:
+            lab.say(f"its report is not renewed: {error}")
         raise
 
 
@@ -201,11 +211,23 @@ def _refuse_changes(old: Manifest, new: Manifest) -> None:
 
 def _comparable(manifest: Manifest) -> dict[str, object]:
     """Return what must be equal for samples to belong to one run, by name."""
-    images = {f"image of {service}": image_id for service, image_id in manifest.images.items()}
+    taking_part = [
+        service for service in manifest.images if service not in PROXIES or service == manifest.settings.proxy
+    ]
+    images = {f"image of {service}": manifest.images[service] for service in taking_part}
     definitions = {
-        f"{service}'s {key}": value for service, keys in manifest.services.items() for key, value in keys.items()
+        name: value for service in taking_part for name, value in _flat(f"{service}'s", manifest.services[service])
     }
     return {"number of CPUs": manifest.cpus, **images, **definitions}
+
+
+def _flat(name: str, content: object) -> Iterator[tuple[str, object]]:
+    """Yield each single value under the name of the keys that lead to it."""
+    if isinstance(content, dict):
+        for key, value in content.items():
+            yield from _flat(f"{name} {key}", value)
+    else:
+        yield name, content
 
 
 def _clear(lab: Lab) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from benchlab import flags, interrupts, stack, store, topology
 from benchlab.engine import Engine
-from benchlab.errors import LabError
+from benchlab.errors import LabError, SetupError
 from benchlab.model import Settings
 
 if TYPE_CHECKING:
@@ -95,13 +95,12 @@ def _verify(root: Path, arguments: list[str]) -> int:
 
 
 def _setup(root: Path, arguments: list[str]) -> int:
-    from benchlab import bench, lease, provision
+    from benchlab import bench
 
     about = "Make the machine ready: engine, Compose, and the images of all entries."
     flags.plain_parser("setup", about).parse_args(arguments)
     lab = bench.open_lab(root, (), _say)
-    lease.refuse_if_held(lab.engine)
-    provision.images(lab.topology, lab.engine, [*bench.BESIDE, *lab.topology.entries], lab.state, _say)
+    bench.build(lab, lab.topology.entries)
     return OK
 
 
@@ -112,11 +111,12 @@ def _clean(root: Path, arguments: list[str]) -> int:
     flags.plain_parser("clean", about).parse_args(arguments)
     engine = Engine.if_any(topology.project(root))
     if engine is None:
-        _say("no Docker engine answers: nothing of the lab can be on it")
-        return OK
+        raise SetupError(
+            "no Docker engine answers, and what the lab left may be on one; start Docker, then clean again"
+        )
     lease.refuse_if_held(engine)
     count = engine.remove_all()
-    images = provision.remove_images(engine)
+    images = provision.remove_images(topology.load(root, {}), engine)
     _say(f"removed {count} containers and networks, and the images {', '.join(images) or '(none)'}")
     return OK
 

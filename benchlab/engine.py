@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,10 +12,11 @@ from typing import Any, cast
 
 import docker
 import requests
-from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
+from benchlab import connection
+from benchlab.connection import FORBIDDEN, reason, translated
 from benchlab.errors import EngineError, SetupError
 
 PROJECT_LABEL = "com.docker.compose.project"
@@ -25,10 +24,6 @@ SERVICE_LABEL = "com.docker.compose.service"
 # Compose's project name alone is not enough: another project may be called the same.
 LAB_LABEL, LAB_VALUE = "benchlab.lab", "yes"
 LEASE = "benchlab-lease"
-FORBIDDEN = "Permission denied"
-# Within these the engine must answer: anything, and an exec or an import that is silent meanwhile (a sample has 600 s).
-ANSWER_S = 60
-SILENCE_S = 900
 STOP_S = 5
 LOG_LINES = 500
 
@@ -52,23 +47,7 @@ class Engine:
     @classmethod
     def connect(cls, project: str) -> Engine:
         """Return the engine that DOCKER_HOST or the current docker context names. Raises SetupError."""
-        try:
-            # The ssh program itself, which knows the caller's keys and hosts, for an ssh:// engine.
-            client = docker.from_env(timeout=ANSWER_S, use_ssh_client=True)
-            client.ping()
-            patient = docker.from_env(timeout=SILENCE_S, use_ssh_client=True)
-        except (DockerException, requests.RequestException, OSError) as error:
-            reason = _reason(error)
-            remedy = "join the group docker" if FORBIDDEN in reason else "start Docker, or set DOCKER_HOST"
-            raise SetupError(f"no Docker engine answers ({reason}); {remedy}") from error
-        return cls(client, patient, project)
-
-    @staticmethod
-    def is_named() -> bool:
-        """Return whether the caller has chosen an engine, by DOCKER_HOST or by a docker context."""
-        context = ContextAPI.get_current_context()
-        named = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
-        return bool(named) or (context is not None and context.name != "default")
+        return cls(*connection.clients(), project)
 
     @classmethod
     def if_any(cls, project: str) -> Engine | None:
@@ -137,12 +116,6 @@ class Engine:
             except ImageNotFound:
                 return False
             return True
-
-    def image_names(self, prefix: str) -> list[str]:
-        """Return the names of all images whose repository begins with the prefix."""
-        with translated("listing images"):
-            names = [str(tag) for image in self._client.images.list() for tag in image.tags]
-        return sorted(name for name in names if name.startswith(prefix))
 
     # -- containers ----------------------------------------------------------------------------------
 
@@ -217,7 +190,7 @@ class Engine:
             return []
         except APIError as error:
             # Another removal of the same object may be under way: then it is as good as gone.
-            return [] if "already in progress" in str(error) else [f"{name} ({_reason(error)})"]
+            return [] if "already in progress" in str(error) else [f"{name} ({reason(error)})"]
         return []
 
     def labelled(self, service: str | None = None) -> dict[str, Any]:
@@ -234,19 +207,3 @@ class Engine:
 
 class _LostError(EngineError):
     """A container is not there any more."""
-
-
-@contextmanager
-def translated(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except (DockerException, requests.RequestException, OSError) as error:
-        remedy = "; free space on the engine's disk" if "no space left" in str(error).lower() else ""
-        raise EngineError(f"{doing} failed: {_reason(error)}{remedy}") from error
-
-
-def _reason(error: Exception) -> str:
-    """Return the error in one line; of a refused connection, what the operating system said."""
-    explanation = getattr(error, "explanation", None) or str(error) or type(error).__name__
-    system = re.search(r"\[Errno \d+\] ([^'\")]+)", str(explanation))
-    return system[1] if system else " ".join(str(explanation).split())[:300]

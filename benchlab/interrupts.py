@@ -27,7 +27,7 @@ def install() -> None:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Hold ending signals back for the length of the with block, which must be short; then let the first act.
+    """Hold ending signals back for the length of the with block, which should be short; then let the first act.
 
     Handlers are swapped, not masked: a mask holds for one thread, and libraries start others.
     """
@@ -42,8 +42,8 @@ def shielded() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if held:
-        raise Interrupted(held[0])
+        if held:
+            raise Interrupted(held[0])
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

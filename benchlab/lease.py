@@ -9,16 +9,19 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from docker.errors import APIError, NotFound
+from docker.models.containers import Container
 
-from benchlab.engine import LAB_LABEL, LAB_VALUE, LEASE, PROJECT_LABEL, Engine, translated
+from benchlab.connection import translated
+from benchlab.engine import LAB_LABEL, LAB_VALUE, LEASE, PROJECT_LABEL, Engine
 from benchlab.errors import EngineError
 from benchlab.interrupts import shielded
 
 HOLDER_LABEL = "benchlab.holder"
 CONFLICT = 409
+STARTING = timedelta(seconds=10)
 
 
 def refuse_if_held(engine: Engine) -> None:
@@ -26,7 +29,7 @@ def refuse_if_held(engine: Engine) -> None:
     with translated("looking for another lab"):
         try:
             lease = engine.client.containers.get(LEASE)
-            if lease.status not in ("running", "created"):
+            if lease.status != "running" and not _is_starting(engine, lease):
                 lease.remove()
                 return
         except NotFound:
@@ -40,6 +43,12 @@ def refuse_if_held(engine: Engine) -> None:
         f"another lab is at work on this engine ({holder}) and two would disturb each other: wait until it ends; "
         f"if it is long gone: docker rm -f {LEASE}"
     )
+
+
+def _is_starting(engine: Engine, lease: Container) -> bool:
+    """Return whether the lease was made a moment ago, by the engine's clock; a lab killed there never starts it."""
+    made, now = (datetime.fromisoformat(time) for time in (lease.attrs["Created"], engine.info()["SystemTime"]))
+    return lease.status == "created" and now - made < STARTING
 
 
 @contextmanager

@@ -7,11 +7,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
-from benchlab import process, topology
+from benchlab import connection, process, topology
 from benchlab.engine import Engine
 from benchlab.errors import EngineError, SetupError
 from benchlab.topology import Topology
@@ -21,13 +21,15 @@ BOOTSTRAPPED = ("benchlab/debian", "trixie")
 CERTIFICATES = "usr/local/share/ca-certificates"
 # A Debian like the registry's slim one, with its archives of updates and of security. What images/base installs anyway
 # is in it, because it unpacks faster here than in a build.
-BOOTSTRAP = ("mmdebstrap", "--mode=root", "--variant=minbase", "--include=ca-certificates,python3,python3-venv")
-BOOTSTRAP += ("--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*")
-BOOTSTRAP += ("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*")
-BOOTSTRAP += ("--dpkgopt=path-include=/usr/share/doc/*/copyright", BOOTSTRAPPED[1])
-ENGINE_PACKAGES = ("docker.io", "docker-compose")
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+BOOTSTRAP = (
+    *("mmdebstrap", "--mode=root", f"--keyring={KEYRING}"),
+    *("--variant=minbase", "--include=ca-certificates,python3,python3-venv"),
+    *("--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*"),
+    *("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
+    *("--dpkgopt=path-include=/usr/share/doc/*/copyright", BOOTSTRAPPED[1]),
+)
 ENGINE_START_S = 60
-PREFIX = "benchlab/"
 
 Say = Callable[[str], None]
 
@@ -38,11 +40,11 @@ def engine(project: str, say: Say) -> Engine:
         return Engine.connect(project)
     except SetupError:
         # An engine that was named, and does not answer, is not replaced by another.
-        if Engine.is_named() or not _debian_root():
+        if connection.is_named() or not _debian_root():
             raise
     if shutil.which("dockerd") is None:
-        say("no Docker engine: installing Debian's docker.io and docker-compose")
-        _apt_install(ENGINE_PACKAGES)
+        say("no Docker engine on this machine")
+        _apt_install(["docker.io"], say)
     say("no Docker engine answers: starting the daemon")
     _start_daemon()
     return _wait_for_engine(project)
@@ -55,8 +57,8 @@ def compose(say: Say) -> None:
     except SetupError:
         if not _debian_root():
             raise
-        say("no Compose: installing Debian's docker-compose")
-        _apt_install(["docker-compose"])
+        # Without what it recommends: that is an engine, and the caller may have one elsewhere.
+        _apt_install(["--no-install-recommends", *_compose_packages()], say)
         topology.compose_command()
 
 
@@ -76,12 +78,12 @@ def images(resolved: Topology, on: Engine, services: Collection[str], state: Pat
         raise SetupError(f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights") from error
 
 
-def remove_images(on: Engine) -> list[str]:
-    """Remove all images that the lab made, and return their names; Debian's own, where it was pulled, stays."""
+def remove_images(resolved: Topology, on: Engine) -> list[str]:
+    """Remove the images that the lab made, and return their names; Debian's own, where it was pulled, stays."""
     # The images that others start from go last.
-    bases = [name for name in on.image_names(PREFIX) if name.startswith((f"{PREFIX}base:", f"{PREFIX}debian:"))]
-    others = [name for name in on.image_names(PREFIX) if name not in bases]
-    return [name for name in [*others, *bases] if on.remove_image(name)]
+    others = [resolved.image(service) for service in resolved.services if service != topology.BASE]
+    names = [*others, resolved.image(topology.BASE), ":".join(BOOTSTRAPPED)]
+    return [name for name in names if on.remove_image(name)]
 
 
 def local_debian(on: Engine) -> str | None:
@@ -97,7 +99,7 @@ def fetch_debian(on: Engine, say: Say) -> str:
         return ":".join(DEBIAN)
     except EngineError as error:
         say(f"{':'.join(DEBIAN)} cannot be pulled: bootstrapping it from Debian's packages")
-        _bootstrap(on, str(error))
+        _bootstrap(on, str(error), say)
         return ":".join(BOOTSTRAPPED)
 
 
@@ -148,23 +150,24 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
 
 def copy_certificates(source: Path, target: Path) -> None:
     """Make the extra CA certificates of this machine, in `source`, and no others, those of the base image."""
-    wanted = {path.name: path.read_bytes() for path in source.rglob("*.crt")}
+    found = (path for path in source.rglob("*.crt") if path.is_file())
+    wanted = {"-".join(path.relative_to(source).parts): path.read_bytes() for path in found}
     for old in target.glob("*.crt"):
         if old.name not in wanted:
             old.unlink()
     for name, content in wanted.items():
-        if not (target / name).is_file() or (target / name).read_bytes() != content:
-            (target / name).write_bytes(content)
+        (target / name).write_bytes(content)
+        (target / name).chmod(0o644)
 
 
-def _bootstrap(on: Engine, why: str) -> None:
+def _bootstrap(on: Engine, why: str, say: Say) -> None:
     if not _debian_root():
         raise SetupError(
             f"{why}; reach a registry that has {':'.join(DEBIAN)}, or run `make setup` as root on a "
             "Debian-family machine, which bootstraps it"
         )
-    if shutil.which(BOOTSTRAP[0]) is None:
-        _apt_install(["--no-install-recommends", BOOTSTRAP[0], "debian-archive-keyring"])
+    if shutil.which(BOOTSTRAP[0]) is None or not KEYRING.exists():
+        _apt_install(["--no-install-recommends", BOOTSTRAP[0], "debian-archive-keyring"], say)
     with tempfile.TemporaryDirectory(prefix="benchlab-") as folder:
         archive = Path(folder, "rootfs.tar")
         # Run whole: cut off, it could leave the host's /proc mounted in a folder that is about to be removed.
@@ -176,7 +179,16 @@ def _debian_root() -> bool:
     return Path("/etc/debian_version").exists() and os.geteuid() == 0
 
 
-def _apt_install(arguments: Iterable[str]) -> None:
+def _compose_packages() -> tuple[str, ...]:
+    """Return what Compose is called here: Ubuntu has v2 under a name of its own."""
+    if "ID=ubuntu" in Path("/etc/os-release").read_text():
+        return ("docker-compose-v2", "docker-buildx")
+    return ("docker-compose",)
+
+
+def _apt_install(arguments: Collection[str], say: Say) -> None:
+    packages = ", ".join(argument for argument in arguments if not argument.startswith("-"))
+    say(f"installing {packages} from this machine's packages; a signal waits until that is done")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     process.whole(["apt-get", "update", "-qq"], environment)
     process.whole(["apt-get", "install", "-qq", "--yes", *arguments], environment)

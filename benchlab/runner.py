@@ -69,7 +69,7 @@ class Runner:
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
             for visit in visits_of_block:
                 error = self._visit(visit)
-                if error and (failed_before or not self.host.answers()):
+                if error and failed_before:
                     raise error
                 failed_before = error is not None
             yield block
@@ -89,7 +89,7 @@ class Runner:
     def _visit(self, visit: Visit) -> EngineError | None:
         """Make the visit; what breaks it is recorded for every trial that has no record yet.
 
-        Returns the error where it was the engine's.
+        Returns the error where it was the engine's. Raises EngineError where the engine is gone.
         """
         self.events.visit(visit)
         settled: set[Trial] = set()
@@ -98,8 +98,9 @@ class Runner:
                 for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
                     self._test(visit, test, list(trials), world, settled)
         except (EntryError, EngineError) as error:
-            if self.host.answers():
-                self._fail((trial for trial in visit.trials if trial not in settled), str(error), settled)
+            if not self.host.answers():
+                raise EngineError(f"the engine does not answer any more: {error}") from error
+            self._fail((trial for trial in visit.trials if trial not in settled), str(error), settled)
             return error if isinstance(error, EngineError) else None
         return None
 

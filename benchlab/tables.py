@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pandas as pd
@@ -132,7 +133,20 @@ def _study_sections(run: Run) -> Iterator[str]:
             ordered = table.sort_values(by, ascending=ascending, kind="stable")
             title = f"## {test}, by {by} {order} (latency in ms){caution}"
             yield f"{title}\n\n{markdown(_formatted(ordered))}"
+        yield from _short(run, test)
         yield from _timeouts(run, test)
+
+
+def _short(run: Run, test: str) -> Iterator[str]:
+    """Yield which cells of the test have fewer blocks than its fullest one, where there are any."""
+    counts = Counter(
+        f"{sample.trial.entry} at {varied(test, sample.trial.level)}"
+        for sample in run.samples
+        if sample.trial.test == test
+    )
+    most = max(counts.values())
+    if short := [f"{cell}: {count}" for cell, count in sorted(counts.items()) if count < most]:
+        yield f"Means over fewer than {most} blocks, so not quite comparable: {', '.join(short)}."
 
 
 def _timeouts(run: Run, test: str) -> Iterator[str]:

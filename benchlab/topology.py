@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -75,13 +76,21 @@ class Topology:
         return {key: value for key, value in self.services[service].items() if key != "build"}
 
     def inputs(self, service: str, base: str) -> str:
-        """Return a digest of all that the service's image is made from; `base` is the id of what it starts from."""
+        """Return a digest of all that the service's image is made from; `base` is the id of what it starts from.
+
+        Raises ConfigError where a file could not be read in the container.
+        """
         build = dict(self.services[service]["build"])
         context = Path(build.pop("context"))
         digest = hashlib.sha256(json.dumps([build, base], sort_keys=True).encode())
         for path in sorted(path for path in context.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            mode = path.stat().st_mode & 0o111
-            digest.update(f"{path.relative_to(context)} {mode}\0".encode() + path.read_bytes() + b"\0")
+            mode = path.stat().st_mode
+            if not mode & stat.S_IROTH:
+                raise ConfigError(
+                    f"{path} may be read by its owner alone, and an image copies that: its container could not read "
+                    "it; chmod -R a+rX frameworks images wrk"
+                )
+            digest.update(f"{path.relative_to(context)} {mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
         return digest.hexdigest()
 
     def build(self, services: Collection[str], log: Path) -> None:
@@ -118,7 +127,10 @@ def load(root: Path, environment: Mapping[str, str]) -> Topology:
         text=True,
     )
     if result.returncode != 0:
-        raise ConfigError(f"compose.yaml is refused: {' '.join(result.stderr.split())[-500:]}")
+        said = " ".join(result.stderr.split())[-500:]
+        if subprocess.run([*compose_command(), "version"], capture_output=True).returncode != 0:
+            raise SetupError(f"`{' '.join(compose_command())}` is broken ({said}); install Compose anew")
+        raise ConfigError(f"compose.yaml is refused: {said}")
     return Topology(root, compose, environment, name, yaml.safe_load(result.stdout)["services"])
 
 
@@ -168,6 +180,8 @@ def compose_version() -> str:
 def _environment(settings: Mapping[str, str], profiles: str) -> dict[str, str]:
     """Return what Compose is given: the caller's environment, without what would point it at another project."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+    if "DOCKER_HOST" in settings:
+        inherited.pop("DOCKER_CONTEXT", None)
     return {**inherited, **BUILDER, **settings, "COMPOSE_PROFILES": profiles}
 
 

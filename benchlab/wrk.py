@@ -46,8 +46,9 @@ def parse(output: str) -> Load:
 
 
 def _only(output: str, mark: str) -> str:
-    """Return what follows the mark on the one line that begins with it."""
-    lines = [line for line in output.splitlines() if line.startswith(mark)]
+    """Return what follows the mark on the one whole line that begins with it."""
+    whole = output[: output.rfind("\n") + 1]
+    lines = [line for line in whole.splitlines() if line.startswith(mark)]
     if len(lines) != 1:
         last = output.strip().splitlines()[-1:] or ["nothing"]
         raise WrkError(f"wrk: expected one line {mark.strip()}, found {len(lines)}; it ended with: {last[0][:200]}")

@@ -43,6 +43,19 @@ wrk.wait()
 print(received.decode())
 """
 
+# Opens 1,024 connections one by one, and prints how many there are when one is not taken within 5 s.
+BURST = """
+import resource, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+connections = []
+try:
+    while len(connections) < 1024:
+        connections.append(socket.create_connection((sys.argv[1], 8080), timeout=5))
+except TimeoutError:
+    pass
+print(len(connections))
+"""
+
 
 def _execute(lab: Lab, service: str, *command: str) -> str:
     result = lab.engine.execute(service, list(command))
@@ -104,10 +117,19 @@ def test_labels_say_what_runs(staged: Lab, entry: str) -> None:
     assert f"Starting {labels['server']}" in log
 
 
-def test_all_entries_have_the_same_resources(staged: Lab) -> None:
-    assert (
-        len({(e.labels["workers"], e.labels["pool"], e.labels["loop"]) for e in staged.topology.entries.values()}) == 1
-    )
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_burst_of_1024_connections_is_queued_and_not_turned_away(
+    staged: Lab, client: docker.DockerClient, entry: str
+) -> None:
+    with _serving(staged, entry):
+        server = _container(client, entry)
+        # Frozen, so that it accepts nothing: what connects waits in the backlog.
+        server.pause()
+        try:
+            connected = _execute(staged, "wrk", "python3", "-c", BURST, ENTRY_HOST)
+        finally:
+            server.unpause()
+    assert connected.strip() == "1024"
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -66,6 +66,12 @@ def test_a_cell_with_fewer_blocks_than_others_says_so() -> None:
     assert row["crax"] == "1,500 [1,500–1,500] (1 of 2 blocks)"
 
 
+def test_the_study_s_tables_name_their_cells_that_miss_blocks(manifest: Manifest) -> None:
+    whole, short = (tables.report(Run(manifest, samples, ())) for samples in (SAMPLES, SAMPLES[:3]))
+    assert "Means over fewer than 2 blocks, so not quite comparable: crax at 16: 1." in short
+    assert "fewer than" not in whole
+
+
 def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
     slow = replace(SAMPLES[0], load=make_load(1000, errors=Errors(timeout=3)))
     report = tables.report(Run(manifest, (slow, *SAMPLES[1:]), ()))
