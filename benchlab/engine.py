@@ -108,6 +108,12 @@ class Engine:
             if error := json.loads(line).get("error"):
                 raise EngineError(f"importing {repository}:{tag} failed: {error}")
 
+    def remove_unnamed_image(self, image_id: str) -> None:
+        """Remove the image where a later build took its last name; one that somebody named again stays."""
+        with translated(f"removing image {image_id}"), suppress(ImageNotFound):
+            if not self._client.images.get(image_id).tags:
+                self._client.images.remove(image_id)
+
     def remove_image(self, name: str) -> bool:
         """Remove the image, or only its name where others have it too; return whether it was there."""
         with translated(f"removing image {name}"):

@@ -145,7 +145,7 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
         if before[service] not in (None, image_id):
             # It may serve another checkout, or hold up a layer of another image: then it stays.
             with suppress(EngineError):
-                on.remove_image(str(before[service]))
+                on.remove_unnamed_image(str(before[service]))
 
 
 def copy_certificates(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -304,6 +305,19 @@ def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
     assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
 
 
+@pytest.fixture
+def own_images(client: docker.DockerClient) -> Iterator[None]:
+    """Keep the images under a second name while the test builds them anew: nothing after it has to build them again."""
+    images = [(name, image) for image in client.images.list("benchlab/*") for name in image.tags]
+    for name, image in images:
+        image.tag(f"kept-{name}")
+    yield
+    for name, image in images:
+        image.tag(name)
+        client.images.remove(f"kept-{name}")
+
+
+@pytest.mark.usefixtures("own_images")
 def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project(
     project: Project, client: docker.DockerClient
 ) -> None:
@@ -312,21 +326,23 @@ def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project(
     shutil.rmtree(project.root / ".lab")
     environment = project.root / ".venv"
     install = (
-        f"python3 -m venv {environment} && {environment}/bin/pip install --quiet --require-hashes -r requirements.txt"
+        f"python3 -m venv {environment} && "
+        f"{environment}/bin/pip install --quiet --no-compile --require-hashes -r requirements.txt"
     )
+    bench = " ".join((*JSON, "--framework", "crax", "--blocks", "1"))
     # A context of another name than "default", as Docker Desktop has it.
     use_context = (
         "docker context create desktop --docker host=unix:///var/run/docker.sock && docker context use desktop"
     )
     printed = client.containers.run(
         V2_CLIENT,
-        ["sh", "-c", f"{install} && {use_context} && (python3 lab.py verify && python3 lab.py {' '.join(JSON)}) 2>&1"],
+        ["sh", "-c", f"{install} && {use_context} && (python3 lab.py verify && python3 lab.py {bench}) 2>&1"],
         environment=proxies,
         remove=True,
         working_dir=str(project.root),
         volumes=["/var/run/docker.sock:/var/run/docker.sock", f"{project.root}:{project.root}"],
     ).decode()
     assert printed.count("pass  ") == 6
-    assert len(project.latest().samples) == 8
+    assert len(project.latest().samples) == 2
     # Only BuildKit numbers its steps so.
     assert re.search(r"^#\d+ ", (project.root / ".lab/build.log").read_text(), re.MULTILINE)
