@@ -174,8 +174,8 @@ class Runner:
 def unusable(load: Load, duration_s: int) -> str | None:
     """Return why a load is no sample: errors, no answer at all, or a clock that cannot be right (METHOD, section 4).
 
-    Requests that are open for more than 8 s, wrk's time-outs, are no reason: under a burst of 1,024 connections a
-    server may be that slow to accept the last of them. They are counted and shown.
+    Requests answered after more than 8 s, wrk's time-outs, are no reason: uvloop accepts one connection in each turn
+    of its loop, so under a burst of 1,024 it may take that long (docs/method.md). They are counted and shown.
     """
     if load.errors.broken:
         return f"of {load.requests} answers and their connections: {load.errors}"

@@ -158,7 +158,7 @@ def _timeouts(run: Run, test: str) -> Iterator[str]:
             counts[cell] = counts.get(cell, 0) + sample.load.errors.timeout
     if counts:
         told = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))
-        yield f"Time-outs (a request open for more than {TIMEOUT_S} s, counted every 2 s), over all blocks: {told}."
+        yield f"Time-outs (a request that was answered after more than {TIMEOUT_S} s), over all blocks: {told}."
 
 
 def _formatted(table: pd.DataFrame) -> pd.DataFrame:
