@@ -16,7 +16,7 @@ from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.interrupts import shielded
-from benchlab.model import Entry, Failure, Level, Manifest, Sample, Settings, Verdict, Visit
+from benchlab.model import Entry, Failure, Level, Manifest, Sample, Settings, Verification, Visit
 from benchlab.profiles import PROXIES
 from benchlab.progress import Progress
 from benchlab.provision import Say
@@ -110,12 +110,14 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
     return folder
 
 
-def verify(lab: Lab, settings: Settings) -> list[Verdict]:
+def verify(lab: Lab, settings: Settings) -> list[Verification]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
     _refuse_nothing(entries.values(), settings)
     with stage(lab, entries):
-        runner = Runner(lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events())
+        runner = Runner(
+            lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.engine.cpus
+        )
         return [verdict for name in entries for verdict in runner.verify(name)]
 
 
@@ -140,9 +142,10 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit
     lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(journal.folder)}")
     entries = {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)}
     caution = profiles.caution(manifest.settings)
-    progress = Progress(console, forecast, store.read(journal.folder).samples, caution)
+    run = store.read(journal.folder)
+    progress = Progress(console, forecast, run.samples, caution)
     levels = _levels(lab, manifest.settings)
-    runner = Runner(lab.engine, journal, entries, levels, manifest.settings, progress)
+    runner = Runner(lab.engine, journal, entries, levels, manifest.settings, progress, manifest.cpus, list(run.taken))
     try:
         with progress.running():
             for block in runner.run(visits):

@@ -63,14 +63,15 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 
 def _finish(folder: Path) -> int:
     """Print the run's report; a trial that was not measured makes the command fail."""
-    from benchlab import bench, tables
+    from benchlab import bench, judge, tables
 
     run, shown = store.read(folder), bench.shown(folder)
     print(tables.report(run))
     _say(f"kept in {shown}")
-    if run.missing:
-        _say(f"{len(run.missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
-    return FAILED if run.missing else OK
+    missing = judge.missing(run)
+    if missing:
+        _say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
+    return FAILED if missing else OK
 
 
 def _list(root: Path, arguments: list[str]) -> int:

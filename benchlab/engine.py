@@ -155,6 +155,11 @@ class Engine:
             except _LostError:
                 return ""
 
+    def container_id(self, service: str) -> str:
+        """Return the id of the service's container. Raises EngineError."""
+        with translated(f"looking for the container of {service}"):
+            return str(self._container(service).id)
+
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""
         with translated(f"running {command[0]} in {service}"):

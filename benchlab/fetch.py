@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Iterable
 from typing import Protocol
 
+from benchlab import verify
 from benchlab.engine import Executed
 from benchlab.errors import EngineError
 from benchlab.verify import Answer
@@ -16,10 +16,16 @@ from benchlab.wrk import PORT
 TIMEOUT_S = 30
 # How long one look for a server that is starting waits for it: to connect, and to answer.
 KNOCK_S = 2
+LOADED_TIMEOUT_S = 10
 
 
 class Executor(Protocol):
     def execute(self, service: str, command: list[str]) -> Executed: ...
+
+
+def job(target: str, accept: str, path: str) -> dict[str, object]:
+    """Return what load.py needs to ask for answers under load: a slow one must not hold up the run for long."""
+    return {"host": target, "port": PORT, "accept": accept, "path": path, "timeout_s": LOADED_TIMEOUT_S}
 
 
 def answers(host: Executor, target: str, accept: str, paths: Iterable[str]) -> tuple[Answer, ...]:
@@ -39,16 +45,4 @@ def _fetch(host: Executor, job: dict[str, object]) -> tuple[Answer, ...]:
     result = host.execute("wrk", ["python3", "/wrk/fetch.py", json.dumps({"port": PORT, **job})])
     if result.exit_code != 0:
         raise EngineError(f"fetch.py in wrk failed: {result.stderr.strip()[-300:]}")
-    return tuple(_answer(answer) for answer in json.loads(result.stdout))
-
-
-def _answer(answer: dict[str, object]) -> Answer:
-    if "error" in answer:
-        return Answer(str(answer["path"]), error=str(answer["error"]))
-    pairs: list[tuple[str, str]] = answer["headers"]  # type: ignore[assignment]
-    return Answer(
-        path=str(answer["path"]),
-        status=int(str(answer["status"])),
-        headers={name.lower(): value for name, value in pairs},
-        body=base64.b64decode(str(answer["body"])),
-    )
+    return tuple(map(verify.answer, json.loads(result.stdout)))

@@ -11,6 +11,8 @@ from benchlab.model import Settings, Visit
 VISIT_S = 5.0
 TEST_S = 0.5
 TRIAL_S = 0.4
+# How much longer than the least a warm-up takes.
+WARM_UP_S = 1.0
 
 
 class Forecast:
@@ -40,7 +42,7 @@ def _costs(visits: Iterable[Visit], settings: Settings) -> Iterable[tuple[str, f
     for visit in visits:
         before = VISIT_S
         for _, trials in groupby(visit.trials, key=lambda trial: trial.test):
-            before += TEST_S + settings.primer_s + settings.warmup_s
+            before += TEST_S + settings.primer_s + settings.warmup_s[0] + WARM_UP_S
             for trial in trials:
                 yield trial.key, before + settings.duration_s + TRIAL_S
                 before = 0.0

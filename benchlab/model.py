@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
+
+from benchlab.counters import Counters
+
+# What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
+GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 
 
 @dataclass(frozen=True)
@@ -131,22 +137,38 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What was found of a sample: `broken` has, by rule, what was measured; `unknown` the rules that had no figure.
+
+    `detail` quotes the first wrong answer.
+    """
+
+    severity: str
+    broken: dict[str, float]
+    unknown: tuple[str, ...] = ()
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class Sample:
-    """A trial that was measured. `started_at` is UTC."""
+    """A trial that was measured, the `attempt`-th time. `started_at` is UTC."""
 
     trial: Trial
+    attempt: int
     started_at: datetime
     load: Load
+    counters: Counters
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A trial without a sample, and why. `load` is what wrk counted, where it ran at all."""
+    """A trial that could not be measured, and why. A `passing` one is worth another try."""
 
     trial: Trial
     started_at: datetime
     reason: str
-    load: Load | None = None
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +185,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What verification found of one test type of an entry."""
 
     entry: str
@@ -183,8 +205,8 @@ class Verdict:
 class Settings:
     """Everything that decides a run's plan and load; equal settings give equal plans.
 
-    `levels` maps a test type to what varies in it: connections, or queries for `query`.
-    Times are seconds; a time of 0 leaves the step out.
+    `levels` maps a test type to what varies in it: connections, or queries for `query`. Times are seconds; a time of 0
+    leaves the step out. The warm-up ends between its two times, as soon as the rate is steady.
     """
 
     profile: str
@@ -193,7 +215,7 @@ class Settings:
     blocks: int
     duration_s: int
     primer_s: int
-    warmup_s: int
+    warmup_s: tuple[int, int]
     proxy: str
     seed: int
 
@@ -222,20 +244,27 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read back. `samples` and `failures` are in the order of the journal."""
+    """A run as read back. `taken` and `failures` are in the order of the journal."""
 
     manifest: Manifest
-    samples: tuple[Sample, ...]
+    taken: tuple[Sample, ...]
     failures: tuple[Failure, ...]
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Return the sample that counts of each trial: its first good one, else its last suspect one."""
+        chosen: dict[str, Sample] = {}
+        for sample in sorted(self.taken, key=lambda sample: (sample.attempt, sample.started_at)):
+            key = sample.trial.key
+            if sample.verdict.severity != INVALID and not _is_good(chosen.get(key)):
+                chosen[key] = sample
+        return tuple(chosen.values())
 
     @property
     def measured(self) -> frozenset[str]:
-        """Return the keys of the trials that have a sample."""
+        """Return the keys of the trials that have a sample that counts."""
         return frozenset(sample.trial.key for sample in self.samples)
 
-    @property
-    def missing(self) -> tuple[Failure, ...]:
-        """Return the last failure of each trial that never got a sample."""
-        measured = self.measured
-        last = {failure.trial.key: failure for failure in self.failures}
-        return tuple(failure for key, failure in last.items() if key not in measured)
+
+def _is_good(sample: Sample | None) -> bool:
+    return sample is not None and sample.verdict.severity == GOOD

@@ -20,22 +20,24 @@ MAX_BLOCKS = 1_000
 
 @dataclass(frozen=True)
 class Profile:
-    """A named protocol. Times are seconds; `note` stands under the title of a report."""
+    """A named protocol. Times are seconds, of the warm-up the least and the most; `note` heads a report."""
 
     name: str
     blocks: int
     duration_s: int
     primer_s: int
-    warmup_s: int
+    warmup_s: tuple[int, int]
     note: str
 
 
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("default", 5, 5, 0, 2, "Five blocks of 5-s samples at the study's levels."),
-        Profile("quick", 2, 2, 0, 1, f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
-        Profile("seed", 5, 15, 5, 15, "The original study's protocol: primer, warm-up, 15-s samples, five blocks."),
+        Profile("default", 5, 5, 0, (3, 20), "Five blocks of 5-s samples at the study's levels."),
+        Profile("quick", 2, 2, 0, (1, 5), f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
+        Profile(
+            "seed", 5, 15, 5, (15, 15), "The original study's protocol: primer, warm-up, 15-s samples, five blocks."
+        ),
     )
 }
 

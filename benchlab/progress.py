@@ -13,9 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from benchlab import tables
+from benchlab import judge, tables
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import Failure, Problem, Sample, Trial, Visit
+from benchlab.model import GOOD, INVALID, Failure, Problem, Sample, Trial, Visit
 from benchlab.runner import Events
 from benchlab.workloads import varied
 
@@ -63,12 +63,15 @@ class Progress(Events):
 
     def recorded(self, record: Sample | Failure) -> None:
         self._forecast.done(record.trial.key)
-        if isinstance(record, Sample):
-            self._samples.append(record)
-            rate = f"{record.load.requests_per_second:,.0f} requests/s"
-            self._tell(f"{_name(record.trial)}: {rate}; {self._left()} left")
-        else:
+        if isinstance(record, Failure):
             self._print(f"  {_name(record.trial)}: not measured: {record.reason}")
+            return
+        if record.verdict.severity != GOOD:
+            self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
+        if record.verdict.severity != INVALID:
+            self._samples.append(record)
+        rate = f"{record.load.requests_per_second:,.0f} requests/s"
+        self._tell(f"{_name(record.trial)}: {rate}; {self._left()} left")
 
     def block(self, block: int) -> None:
         if not self._samples:

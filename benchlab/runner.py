@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from benchlab import fetch, verify, workloads, wrk
+from benchlab import fetch, judge, verify, workloads, wrk
 from benchlab.errors import EngineError, EntryError, WrkError
-from benchlab.model import Entry, Failure, Level, Load, Problem, Sample, Settings, Trial, Verdict, Visit
+from benchlab.judge import Evidence
+from benchlab.model import (
+    INVALID,
+    SUSPECT,
+    Entry,
+    Failure,
+    Level,
+    Problem,
+    Sample,
+    Settings,
+    Trial,
+    Verification,
+    Visit,
+)
 from benchlab.serving import READY_S, Host, Server
 from benchlab.verify import World
 from benchlab.workloads import WORKLOADS
+from benchlab.wrk import Outcome
 
-# wrk opens and closes its connections outside the time it was told; more than this is no measurement.
-LATE_S = 0.3
+# An invalid sample is taken anew at the end of its block, at most twice (METHOD, section 1), a suspect one once.
+MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
 
 
 class Journal(Protocol):
@@ -46,7 +60,10 @@ class Events:
 
 @dataclass(frozen=True)
 class Runner:
-    """Everything that a visit needs."""
+    """Everything that a visit needs.
+
+    `taken` are the samples of earlier sessions of the same run: a resumed run counts on.
+    """
 
     host: Host
     journal: Journal
@@ -54,6 +71,8 @@ class Runner:
     levels: Mapping[str, tuple[Level, ...]]
     settings: Settings
     events: Events
+    cpus: int
+    taken: list[Sample] = field(default_factory=list)
     ready_s: int = READY_S
 
     @property
@@ -61,96 +80,129 @@ class Runner:
         return Server(self.host, self.entries, self.settings.proxy, self.journal.keep_log, self.ready_s)
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
-        """Make the visits, and yield each block's number when the block is complete.
+        """Make the visits, then those again that gave samples which do not count, and yield the block's number.
 
         Raises EngineError where the engine is gone, or fails two visits in a row: it would fail the others too.
         """
-        failed_before = False
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
-            for visit in visits_of_block:
-                error = self._visit(visit)
-                if error and failed_before:
-                    raise error
-                failed_before = error is not None
+            pending = list(visits_of_block)
+            for attempt in range(1, MOST_ATTEMPTS + 1):
+                records = list(self._make(pending))
+                pending = again(pending, records, attempt)
             yield block
 
-    def verify(self, name: str) -> list[Verdict]:
+    def verify(self, name: str) -> list[Verification]:
         """Start the entry and return what is found of each test type; nothing is loaded."""
         entry = self.entries[name]
         tests = [test for test in self.settings.tests if test in entry.tests]
         try:
             with self._server.serve(entry, "verify") as world:
-                return [Verdict(name, test, tuple(self._problems(entry, test, world))) for test in tests]
+                return [Verification(name, test, tuple(self._problems(entry, test, world))) for test in tests]
         except (EntryError, EngineError) as error:
             if not self.host.answers():
                 raise
-            return [Verdict(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
+            return [Verification(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
 
-    def _visit(self, visit: Visit) -> EngineError | None:
-        """Make the visit; what breaks it is recorded for every trial that has no record yet.
+    def _make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
+        """Make the visits and yield what came of their trials."""
+        failed_before = False
+        for visit in visits:
+            records: dict[Trial, Sample | Failure] = {}
+            error = self._visit(visit, records)
+            yield from records.values()
+            if error and failed_before:
+                raise error
+            failed_before = error is not None
+
+    def _visit(self, visit: Visit, records: dict[Trial, Sample | Failure]) -> EngineError | None:
+        """Make the visit and note what came of it; what breaks it is the failure of each trial that has no record yet.
 
         Returns the error where it was the engine's. Raises EngineError where the engine is gone.
         """
         self.events.visit(visit)
-        settled: set[Trial] = set()
         try:
             with self._server.serve(self.entries[visit.entry], f"block{visit.block}") as world:
                 for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
-                    self._test(visit, test, list(trials), world, settled)
+                    self._test(visit, test, list(trials), world, records)
         except (EntryError, EngineError) as error:
             if not self.host.answers():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            self._fail((trial for trial in visit.trials if trial not in settled), str(error), settled)
+            self._fail((trial for trial in visit.trials if trial not in records), str(error), records)
             return error if isinstance(error, EngineError) else None
         return None
 
-    def _test(self, visit: Visit, test: str, trials: list[Trial], world: World, settled: set[Trial]) -> None:
-        """Verify a test type of the visit's entry, warm it up, and measure its trials; what failed, once more."""
+    def _test(
+        self, visit: Visit, test: str, trials: list[Trial], world: World, records: dict[Trial, Sample | Failure]
+    ) -> None:
+        """Verify a test type of the visit's entry, warm it up, and measure its trials."""
         entry = self.entries[visit.entry]
         problems = self._problems(entry, test, world)
         self.events.verified(visit, problems)
         if wrong := [problem for problem in problems if not problem.warning]:
-            self._fail(trials, f"wrong answer: {wrong[0]}", settled)
+            self._fail(trials, f"wrong answer: {wrong[0]}", records)
             return
-        self._warm_up(entry, trials[0])
-        again = [trial for trial in trials if not self._measure(entry, trial, settled)]
-        for trial in again:
-            self._measure(entry, trial, settled)
+        steady = self._warm_up(entry, trials[0])
+        for trial in trials:
+            self._record(self._measure(entry, trial, world, steady), records)
 
-    def _warm_up(self, entry: Entry, first: Trial) -> None:
-        """Send the study's primer and warm-up, as far as the settings have them; the samples tell of failures."""
+    def _warm_up(self, entry: Entry, first: Trial) -> bool:
+        """Send primer and warm-up, as far as the settings have them, and return whether the rate became steady.
+
+        The samples tell of failures.
+        """
         self.events.warming(first)
-        largest = workloads.warmup_level(first.test, self.levels[first.test])
-        steps = (
-            (workloads.primer_level(first.test), self.settings.primer_s),
-            (largest, self.settings.warmup_s),
-        )
-        for level, duration_s in steps:
-            if duration_s:
-                with suppress(WrkError):
-                    self._load(entry, first.test, level, duration_s, f"block{first.block}")
+        test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
+        with suppress(WrkError):
+            if primer_s:
+                self._load(entry, first, workloads.primer_level(test), primer_s)
+            if most_s:
+                largest = workloads.warmup_level(test, self.levels[test])
+                return self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s)).steady
+        return False
 
-    def _measure(self, entry: Entry, trial: Trial, settled: set[Trial]) -> bool:
-        """Take the trial's sample; return whether it is one."""
+    def _measure(self, entry: Entry, trial: Trial, world: World, steady: bool) -> Sample | Failure:
         self.events.measuring(trial)
         started_at = datetime.now(UTC)
+        path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
+        check = fetch.job(self._server.target, WORKLOADS[trial.test].accept, path)
         try:
-            load = self._load(entry, trial.test, trial.level, self.settings.duration_s, f"block{trial.block}")
+            outcome = self._load(entry, trial, trial.level, self.settings.duration_s, check=check)
         except WrkError as error:
-            self._record(Failure(trial, started_at, str(error)), settled)
-            return False
-        if reason := unusable(load, self.settings.duration_s):
-            self._record(Failure(trial, started_at, reason, load), settled)
-            return False
-        self._record(Sample(trial, started_at, load), settled)
-        return True
+            return Failure(trial, started_at, str(error), passing=True)
+        wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, world)
+        verdict = judge.judge(self._evidence(trial.level, outcome, steady, wrong))
+        return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 
-    def _load(self, entry: Entry, test: str, level: Level, duration_s: int, life: str) -> Load:
-        """Return what wrk counted. Raises WrkError, or EntryError where a container ended meanwhile."""
-        path = workloads.url_path(test, entry.tests[test], level)
-        command = wrk.command(level, self._server.target, path, WORKLOADS[test].accept, duration_s)
-        result = self.host.execute("wrk", command)
-        self._server.check(entry, life)
+    def _evidence(self, level: Level, outcome: Outcome, steady: bool, wrong: list[Problem]) -> Evidence:
+        return Evidence(
+            level=level,
+            duration_s=self.settings.duration_s,
+            load=outcome.load,
+            counters=outcome.counters,
+            steady=steady,
+            wrong_answers=wrong,
+            usual_speed_us=judge.usual_speed_us(self.taken),
+            client_cpus=min(level.threads, self.cpus),
+        )
+
+    def _attempt(self, trial: Trial) -> int:
+        return 1 + sum(sample.trial == trial for sample in self.taken)
+
+    def _load(
+        self,
+        entry: Entry,
+        trial: Trial,
+        level: Level,
+        duration_s: int,
+        warm_up_s: tuple[int, int] | None = None,
+        check: Mapping[str, object] | None = None,
+    ) -> Outcome:
+        """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
+        path = workloads.url_path(trial.test, entry.tests[trial.test], level)
+        command = wrk.command(level, self._server.target, path, WORKLOADS[trial.test].accept, duration_s)
+        containers = self._server.containers(entry)
+        result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
+        self._server.check(entry, f"block{trial.block}")
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]
             raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
@@ -161,27 +213,28 @@ class Runner:
         answers = fetch.answers(self.host, self._server.target, WORKLOADS[test].accept, paths)
         return verify.check(test, answers, world)
 
-    def _fail(self, trials: Iterable[Trial], reason: str, settled: set[Trial]) -> None:
+    def _fail(self, trials: Iterable[Trial], reason: str, records: dict[Trial, Sample | Failure]) -> None:
         for trial in trials:
-            self._record(Failure(trial, datetime.now(UTC), reason), settled)
+            self._record(Failure(trial, datetime.now(UTC), reason), records)
 
-    def _record(self, record: Sample | Failure, settled: set[Trial]) -> None:
+    def _record(self, record: Sample | Failure, records: dict[Trial, Sample | Failure]) -> None:
         self.journal.append(record)
-        settled.add(record.trial)
+        if isinstance(record, Sample):
+            self.taken.append(record)
+        records[record.trial] = record
         self.events.recorded(record)
 
 
-def unusable(load: Load, duration_s: int) -> str | None:
-    """Return why a load is no sample: errors, no answer at all, or a clock that cannot be right (METHOD, section 4).
+def again(visits: Iterable[Visit], records: Iterable[Sample | Failure], attempt: int) -> list[Visit]:
+    """Return the visits to make once more, with those trials only that are worth it after this attempt."""
+    worth = {record.trial.key for record in records if _is_worth_another(record, attempt)}
+    cut = (Visit(visit.block, visit.entry, tuple(t for t in visit.trials if t.key in worth)) for visit in visits)
+    return [visit for visit in cut if visit.trials]
 
-    Requests answered after more than 8 s, wrk's time-outs, are no reason: uvloop accepts one connection in each turn
-    of its loop, so under a burst of 1,024 it may take that long (docs/method.md). They are counted and shown.
-    """
-    if load.errors.broken:
-        return f"of {load.requests} answers and their connections: {load.errors}"
-    if not load.requests:
-        return "no request was answered"
-    for clock, took_s in (("by its own clock", load.seconds), ("by the host's", load.wall_us / 1e6)):
-        if not duration_s <= took_s <= duration_s + LATE_S:
-            return f"wrk ran for {took_s:.2f} s {clock} instead of {duration_s} s: the host stalled, or a clock was set"
-    return None
+
+def _is_worth_another(record: Sample | Failure, attempt: int) -> bool:
+    if isinstance(record, Failure):
+        return record.passing
+    if record.verdict.severity == SUSPECT:
+        return attempt < MOST_SUSPECT_ATTEMPTS
+    return record.verdict.severity == INVALID

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from benchlab import fetch
+from benchlab.counters import APP, CLIENT, DB, PROXY
 from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError
 from benchlab.model import Entry
@@ -28,6 +29,7 @@ class Host(Protocol):
     def stop(self, service: str) -> None: ...
     def casualty(self, service: str) -> str | None: ...
     def log(self, service: str) -> str: ...
+    def container_id(self, service: str) -> str: ...
     def execute(self, service: str, command: list[str]) -> Executed: ...
     def answers(self) -> bool: ...
 
@@ -75,6 +77,13 @@ class Server:
         for service in (entry.name, "db", "wrk", *self._proxies):
             if casualty := self.host.casualty(service):
                 raise self._lost(service, life, f"under load, {casualty}")
+
+    def containers(self, entry: Entry) -> dict[str, str]:
+        """Return the id of the container in each role."""
+        services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
+        if self._proxies:
+            services[PROXY] = self.proxy
+        return {role: self.host.container_id(service) for role, service in services.items()}
 
     @property
     def _proxies(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 results/<run-id>/manifest.json    what the run is, written before the first sample
                  samples.jsonl    one line per sample or failure, flushed and fsynced at once
-                 samples.csv      the samples, derived
+                 samples.csv      the samples, derived, with those that do not count
                  report.md        the tables, derived
 results/latest                    a link to the newest run
 """
@@ -20,11 +20,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from benchlab.counters import Counters, HostUsage, Usage
 from benchlab.errors import StoreError
-from benchlab.model import Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial
+from benchlab.model import Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial, Verdict
 
 # 1: the first form of manifest and journal.
-SCHEMA = 1
+# 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure.
+SCHEMA = 2
 
 MANIFEST, JOURNAL, CSV, REPORT, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "report.md", "logs"
 
@@ -107,9 +109,9 @@ def read(folder: Path) -> Run:
     """Return the run in the folder. A cut-off last line is left out. Raises StoreError."""
     manifest = read_manifest(folder)
     records = list(_records(folder / JOURNAL))
-    samples = tuple(record for record in records if isinstance(record, Sample))
+    taken = tuple(record for record in records if isinstance(record, Sample))
     failures = tuple(record for record in records if isinstance(record, Failure))
-    return Run(manifest, samples, failures)
+    return Run(manifest, taken, failures)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -149,12 +151,28 @@ def _records(path: Path) -> Iterator[Sample | Failure]:
 def _record(content: dict[str, Any]) -> Sample | Failure:
     trial = Trial(**{**content["trial"], "level": Level(**content["trial"]["level"])})
     started_at = datetime.fromisoformat(content["started_at"])
-    load = _load(content["load"]) if content["load"] else None
     if content["kind"] == "failure":
-        return Failure(trial, started_at, content["reason"], load)
-    if content["kind"] != "sample" or load is None:
-        raise ValueError(f"kind {content['kind']!r} without a load")
-    return Sample(trial, started_at, load)
+        return Failure(trial, started_at, content["reason"], content["passing"])
+    if content["kind"] != "sample":
+        raise ValueError(f"unknown kind {content['kind']!r}")
+    return Sample(
+        trial,
+        content["attempt"],
+        started_at,
+        _load(content["load"]),
+        _counters(content["counters"]),
+        Verdict(**content["verdict"] | {"unknown": tuple(content["verdict"]["unknown"])}),
+    )
+
+
+def _counters(content: dict[str, Any]) -> Counters:
+    return Counters(
+        between_us=content["between_us"],
+        host=HostUsage(**content["host"]),
+        roles={role: Usage(**usage) for role, usage in content["roles"].items()},
+        received=tuple((at_us, count) for at_us, count in content["received"]),
+        speeds_us=tuple(content["speeds_us"]),
+    )
 
 
 def _load(content: dict[str, Any]) -> Load:
@@ -164,6 +182,7 @@ def _load(content: dict[str, Any]) -> Load:
 def _manifest(content: dict[str, Any]) -> Manifest:
     settings = content["settings"]
     settings["frameworks"] = tuple(settings["frameworks"])
+    settings["warmup_s"] = tuple(settings["warmup_s"])
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
     content["settings"] = Settings(**settings)
     content["created_at"] = datetime.fromisoformat(content["created_at"])
@@ -181,7 +200,8 @@ def _plain(record: Sample | Failure | Manifest) -> dict[str, Any]:
 
 
 def _csv(run: Run) -> str:
-    rows = [_row(sample) for sample in run.samples]
+    roles = sorted({role for sample in run.taken for role in sample.counters.roles})
+    rows = [_row(sample, roles) for sample in run.taken]
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
@@ -190,14 +210,20 @@ def _csv(run: Run) -> str:
     return text.getvalue()
 
 
-def _row(sample: Sample) -> dict[str, object]:
+def _row(sample: Sample, roles: list[str]) -> dict[str, object]:
     plain = _plain(sample)
-    trial, load = plain["trial"], plain["load"]
+    trial, load, verdict = plain["trial"], plain["load"], plain["verdict"]
     flat: dict[str, object] = {name: value for name, value in trial.items() if name != "level"} | trial["level"]
-    flat["started_at"] = plain["started_at"]
+    flat |= {"attempt": sample.attempt, "started_at": plain["started_at"]}
+    flat |= {"verdict": verdict["severity"], "broken": " ".join(verdict["broken"])}
     flat |= {name: value for name, value in load.items() if name not in ("latency", "errors")}
     flat |= {f"latency_{name}": value for name, value in load["latency"].items()}
-    return flat | {f"errors_{name}": value for name, value in load["errors"].items()}
+    flat |= {f"errors_{name}": value for name, value in load["errors"].items()}
+    flat |= {f"host_{name}": value for name, value in plain["counters"]["host"].items()}
+    for role in roles:
+        usage = asdict(sample.counters.roles.get(role, Usage()))
+        flat |= {f"{role}_{name}": value for name, value in usage.items()}
+    return flat
 
 
 def _replace(path: Path, text: str) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from benchlab import profiles, stack
+from benchlab import judge, profiles, stack
 from benchlab.forecast import minutes
-from benchlab.model import Run, Sample
+from benchlab.model import Failure, Run, Sample
 from benchlab.workloads import WORKLOADS, varied
 from benchlab.wrk import TIMEOUT_S
 
@@ -30,8 +30,8 @@ def report(run: Run) -> str:
         parts += [_overview_section(run), *_study_sections(run)]
     else:
         parts.append("No sample was measured.")
-    if run.missing:
-        parts.append(_missing(run))
+    if missing := judge.missing(run):
+        parts.append(_missing(missing))
     return "\n\n".join(parts) + "\n"
 
 
@@ -168,9 +168,9 @@ def _formatted(table: pd.DataFrame) -> pd.DataFrame:
     return formatted
 
 
-def _missing(run: Run) -> str:
+def _missing(missing: tuple[Failure, ...]) -> str:
     reasons: dict[str, list[str]] = {}
-    for failure in run.missing:
+    for failure in missing:
         reasons.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(
             failure.trial.key
         )

@@ -6,9 +6,11 @@ changes; and one more: values are compared with the table they were read from.
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchlab.model import Problem
 from benchlab.workloads import MAX_QUERIES, WORKLOADS
@@ -30,6 +32,18 @@ class Answer:
     error: str = ""
 
 
+def answer(found: Mapping[str, Any]) -> Answer:
+    """Return one answer in what fetch.py and load.py print."""
+    if "error" in found:
+        return Answer(str(found["path"]), error=str(found["error"]))
+    return Answer(
+        path=str(found["path"]),
+        status=int(found["status"]),
+        headers={name.lower(): value for name, value in found["headers"]},
+        body=base64.b64decode(found["body"]),
+    )
+
+
 def paths(test: str, path: str) -> tuple[str, ...]:
     """Return what must be requested to verify a test type that answers under `path`."""
     if WORKLOADS[test].varies != "queries":
@@ -44,6 +58,20 @@ def check(test: str, answers: tuple[Answer, ...], world: World) -> list[Problem]
     if problems:
         return problems
     return list(CHECKS[test](answers, world))
+
+
+def check_loaded(test: str, queries: int, answers: tuple[Answer, ...], world: World) -> list[Problem]:
+    """Return what is wrong with answers to one and the same request, N=`queries`, from before, under and after a load.
+
+    Warnings are left out: they were told before the load.
+    """
+    problems: list[Problem] = []
+    for found in answers:
+        wrong = list(_envelope(test, found))
+        if not wrong:
+            wrong = list(_list(f"N={queries}", found, queries, world) if queries else CHECKS[test]((found,), world))
+        problems += [problem for problem in wrong if not problem.warning]
+    return problems
 
 
 def _envelope(test: str, answer: Answer) -> Iterator[Problem]:
@@ -85,14 +113,18 @@ def _plaintext(answers: tuple[Answer, ...], world: World) -> Iterator[Problem]:
 
 def _query(answers: tuple[Answer, ...], world: World) -> Iterator[Problem]:
     for answer, (sent, count) in zip(answers, [*QUERY_COUNTS.items(), ("nothing", 1)], strict=True):
-        rows = _parsed(answer.body)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            yield Problem("query", "body", f"N={sent!r} answered {_quoted(answer.body)}, not a list of objects")
-        elif len(rows) != count:
-            over = sent == str(MAX_QUERIES + 1)
-            yield Problem("query", "count", f"N={sent!r} gave {len(rows)} rows, not {count}", warning=over)
-        else:
-            yield from _rows(f"N={sent!r}", rows, world)
+        yield from _list(f"N={sent!r}", answer, count, world, lenient=sent == str(MAX_QUERIES + 1))
+
+
+def _list(request: str, answer: Answer, count: int, world: World, lenient: bool = False) -> Iterator[Problem]:
+    """Yield what is wrong with an answer that is to list `count` rows; of a lenient one a wrong count is a warning."""
+    rows = _parsed(answer.body)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        yield Problem("query", "body", f"{request} answered {_quoted(answer.body)}, not a list of objects")
+    elif len(rows) != count:
+        yield Problem("query", "count", f"{request} gave {len(rows)} rows, not {count}", warning=lenient)
+    else:
+        yield from _rows(request, rows, world)
 
 
 def _rows(request: str, rows: list[dict[str, object]], world: World) -> Iterator[Problem]:

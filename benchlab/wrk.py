@@ -1,26 +1,39 @@
-"""wrk at both ends: the command line of one load, and the Load in what it printed."""
+"""wrk at both ends: the command line of one load, and what it and load.py printed of it."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from benchlab import counters
+from benchlab.counters import Counters
 from benchlab.errors import WrkError
 from benchlab.model import Errors, Latency, Level, Load
+from benchlab.verify import Answer, answer
 
-# report.lua prints its one line of JSON behind this mark.
-MARK = "BENCHLAB "
+# report.lua and load.py each print one line of JSON behind a mark.
+MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
 TIMEOUT_S = 8
 PORT = 8080
-WALL_MARK = "BENCHLAB-WALL "
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run of wrk left: its counts, the counters around it, and the answers that were looked at."""
+
+    load: Load
+    counters: Counters
+    answers: tuple[Answer, ...]
+    steady: bool
 
 
 def command(level: Level, host: str, path: str, accept: str, duration_s: int) -> list[str]:
-    """Return the wrk command of one load, with the study's headers."""
+    """Return the wrk command of one load, as it could be typed, with the study's headers."""
     script = ["-s", "/wrk/pipeline.lua"] if level.pipeline > 1 else ["-s", "/wrk/report.lua"]
     depth = ["--", str(level.pipeline)] if level.pipeline > 1 else []
     return [
-        *("python3", "/wrk/load.py"),
         "wrk",
         *("-H", f"Host: {host}"),
         *("-H", f"Accept: {accept}"),
@@ -36,13 +49,30 @@ def command(level: Level, host: str, path: str, accept: str, duration_s: int) ->
     ]
 
 
-def parse(output: str) -> Load:
-    """Return the load in what load.py printed. Raises WrkError where there is none, or one that cannot be."""
-    report, wall_us = _only(output, MARK), _only(output, WALL_MARK)
+def observed(
+    wrk_command: Sequence[str],
+    containers: Mapping[str, str],
+    warm_up_s: tuple[int, int] | None = None,
+    check: Mapping[str, object] | None = None,
+) -> list[str]:
+    """Return the command that runs wrk between two readings of the counters.
+
+    `containers` maps each role to its container's id; see load.py for the rest.
+    """
+    job = {"command": wrk_command, "containers": containers, "warm_up_s": warm_up_s, "check": check}
+    return ["python3", "/wrk/load.py", json.dumps(job)]
+
+
+def parse(output: str) -> Outcome:
+    """Return what load.py printed. Raises WrkError where there is no result, or one that cannot be."""
+    report, seen_text = _only(output, MARK), _only(output, SEEN_MARK)
     try:
-        return _load(json.loads(report), int(wall_us))
+        seen = json.loads(seen_text)
+        load = _load(json.loads(report), int(seen["wall_us"]))
+        answers = tuple(map(answer, seen["answers"]))
+        return Outcome(load, counters.between(seen), answers, bool(seen["steady"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WrkError(f"wrk: its result line cannot be read ({error}): {report[:200]}") from error
+        raise WrkError(f"wrk: its result cannot be read ({type(error).__name__}: {error}): {report[:200]}") from error
 
 
 def _only(output: str, mark: str) -> str:

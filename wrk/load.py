@@ -1,21 +1,107 @@
-"""Runs wrk with all the open files that the container may have, and prints how long it took.
+"""Runs wrk between two readings of the host's counters.
 
-    load.py wrk -d 5 …
+    load.py '{"command": ["wrk", "-d", "5", …], "containers": {"app": "<id>", …}, "warm_up_s": null, "check": null}'
 
-What wrk prints passes through; behind it comes a line `BENCHLAB-WALL <microseconds>`. wrk's own clock starts only when
-all its threads have been started, so a host that stalls meanwhile is seen by no other clock.
+What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a JSON object: `wall_us`, the life of
+wrk's process; `before` and `after`, the readings; `speeds_us`, the rounds of the speed probe before and after;
+`received`, once a second the time since the start and the bytes that came so far; `answers`, where `check` asked for
+some; `steady`.
+
+With `warm_up_s` of [least, most], wrk is ended as soon as the load is steady, between these.
 """
 
+import itertools
+import json
+import os
 import resource
+import select
+import signal
 import subprocess
 import sys
 import time
 
-# Newer engines give a soft limit of 1,024 open files: too few for 1,024 connections.
-_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+import readings
+from answering import Checker
 
-started_ns = time.monotonic_ns()
-exit_code = subprocess.run(sys.argv[1:], check=False).returncode
-print(f"BENCHLAB-WALL {(time.monotonic_ns() - started_ns) // 1000}")
-sys.exit(exit_code)
+MARK = "BENCHLAB-SEEN"
+SLICE_S = 1.0
+# Three slices in a row as even as this, and neither rising nor falling by half of it, are a steady state.
+STEADY_SLICES, STEADY_WITHIN = 3, 0.03
+
+
+def main():
+    job = json.loads(sys.argv[1])
+    raise_open_files()
+    places = {role: readings.folders(container_id) for role, container_id in job["containers"].items()}
+    seen = {"speeds_us": [readings.speeds_us()]}
+    with Checker(job["check"]) as checker:
+        seen["before"] = readings.read(places)
+        exit_code = load(job["command"], job["warm_up_s"], seen)
+        seen["after"] = readings.read(places)
+    seen["speeds_us"].append(readings.speeds_us())
+    seen["answers"] = checker.answers
+    print(f"{MARK} {json.dumps(seen)}")
+    sys.exit(exit_code)
+
+
+def raise_open_files():
+    """Newer engines give a soft limit of 1,024 open files: too few for 1,024 connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def load(command, warm_up_s, seen):
+    """Run wrk, note in `seen` what can be seen of it from outside, and return its exit code.
+
+    wrk's own clock starts only when all its threads have been started, so a host that stalls meanwhile is seen by no
+    other clock than this one.
+    """
+    started_ns = time.monotonic_ns()
+    received = [[0, readings.received_bytes()]]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as wrk:
+
+        def note():
+            received.append([(time.monotonic_ns() - started_ns) // 1000, readings.received_bytes()])
+            if warm_up_s and is_over(received, *warm_up_s):
+                wrk.send_signal(signal.SIGINT)
+
+        pass_on(wrk.stdout, note)
+        exit_code = wrk.wait()
+    seen |= {"wall_us": (time.monotonic_ns() - started_ns) // 1000, "received": received, "steady": is_steady(received)}
+    return exit_code
+
+
+def pass_on(output, note):
+    """Print what wrk prints until it ends, and call `note` once a second."""
+    due = time.monotonic() + SLICE_S
+    while True:
+        ready, _, _ = select.select([output], [], [], max(0.0, due - time.monotonic()))
+        if not ready:
+            note()
+            due += SLICE_S
+        elif chunk := os.read(output.fileno(), 65_536):
+            sys.stdout.write(chunk.decode(errors="replace"))
+        else:
+            return
+
+
+def is_over(received, least_s, most_s):
+    elapsed_s = received[-1][0] / 1e6
+    return elapsed_s >= most_s or (elapsed_s >= least_s and is_steady(received))
+
+
+def is_steady(received):
+    """Return whether the last slices lie close together and show no trend; `received` is a list of [us, bytes]."""
+    recent = received[-STEADY_SLICES - 1 :]
+    if len(recent) <= STEADY_SLICES or recent[0][1] is None:
+        return False
+    rates = [(b - a) / (t - s) for (s, a), (t, b) in itertools.pairwise(recent)]
+    mean = sum(rates) / len(rates)
+    if mean <= 0 or max(rates) - min(rates) > STEADY_WITHIN * mean:
+        return False
+    ordered = rates in (sorted(rates), sorted(rates, reverse=True))
+    return not ordered or abs(rates[-1] - rates[0]) <= STEADY_WITHIN / 2 * mean
+
+
+if __name__ == "__main__":
+    main()

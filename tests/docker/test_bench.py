@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab import schedule, store, workloads
+from benchlab import judge, schedule, store, workloads
 from benchlab.engine import LEASE, PROJECT_LABEL
 from benchlab.model import Entry, Run, Trial
 
@@ -39,7 +39,7 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     run = project.latest()
     assert code == 0
     assert len(run.samples) == 2 * 8
-    assert run.missing == ()
+    assert judge.missing(run) == ()
     assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "crax"}
     assert all(sample.load.requests > 0 for sample in run.samples)
     assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
@@ -73,7 +73,7 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
         ("crax", "plaintext"),
         ("liar", "plaintext"),
     }
-    reasons = {(failure.trial.entry, failure.trial.test): failure.reason for failure in run.missing}
+    reasons = {(failure.trial.entry, failure.trial.test): failure.reason for failure in judge.missing(run)}
     assert set(reasons) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
     assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]

@@ -210,7 +210,7 @@ def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> N
 def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: int, batch: int) -> None:
     staged.engine.start("wrk")
     level = Level(1, 1, pipeline=pipeline)
-    _, _, *command = wrk.command(level, "127.0.0.1", "/plaintext", "text/plain", 5)  # without load.py, to be killed
+    command = wrk.command(level, "127.0.0.1", "/plaintext", "text/plain", 5)
     received = _execute(staged, "wrk", "python3", "-c", LISTEN, *command)
     request = "GET /plaintext HTTP/1.1\r\n"
     assert received.startswith(request)
@@ -223,7 +223,7 @@ def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: in
 def test_wrk_counts_what_is_no_answer(staged: Lab) -> None:
     with _serving(staged, "crax"):
         command = wrk.command(Level(2, 2), ENTRY_HOST, "/nowhere", "*/*", 1)
-        load = wrk.parse(_execute(staged, "wrk", *command))
+        load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
     assert load.requests > 0
     assert load.errors.status == load.requests
 

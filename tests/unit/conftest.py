@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from benchlab import profiles
-from benchlab.model import Entry, Errors, Latency, Level, Load, Manifest, Sample, Settings, Trial
+from benchlab.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.model import GOOD, Entry, Errors, Latency, Level, Load, Manifest, Sample, Settings, Trial, Verdict
 
 LABELS = {
     "framework": "x",
@@ -27,6 +28,23 @@ STARTED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 def make_load(requests: int = 1000, duration_us: int = 1_000_000, errors: Errors | None = None) -> Load:
     latency = Latency(2000.0, 100.0, 9000.0, 1900.0, 2100.0, 2500.0, 4000.0, 8000.0)
     return Load(duration_us, duration_us + 20_000, requests, 150_000, latency, errors or Errors())
+
+
+def make_counters(app_cpu_us: int = 500_000, speed_us: float = 5000.0) -> Counters:
+    """Return the counters of a calm second on two CPUs."""
+    roles = {
+        CLIENT: Usage(250_000, 0, 0, 10_000_000),
+        APP: Usage(app_cpu_us, 0, 0, 90_000_000),
+        DB: Usage(200_000, 0, 0, 300_000_000),
+    }
+    host = HostUsage(900_000, 80_000, 1_060_000, 0, 0, 0, 0, None)
+    return Counters(1_050_000, host, roles, ((0, 0), (1_000_000, 150_000)), (speed_us, speed_us))
+
+
+def make_sample(trial: Trial | None = None, load: Load | None = None, severity: str = GOOD, attempt: int = 1) -> Sample:
+    broken = {} if severity == GOOD else {"late": 2.0}
+    verdict = Verdict(severity, broken)
+    return Sample(trial or make_trial(), attempt, STARTED, load or make_load(), make_counters(), verdict)
 
 
 def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connections: int = 16) -> Trial:
@@ -59,4 +77,4 @@ def manifest(settings: Settings) -> Manifest:
 
 @pytest.fixture
 def sample() -> Sample:
-    return Sample(make_trial(), STARTED, make_load())
+    return make_sample()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
+from typing import Any
 
 from benchlab.engine import Executed
 from benchlab.errors import EngineError
-from benchlab.wrk import MARK, WALL_MARK
+from benchlab.wrk import MARK, SEEN_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
 REPORT = {
@@ -16,29 +17,64 @@ REPORT = {
     "requests": 1000,
     "bytes": 150_000,
     "latency": {
-        "mean_us": 2000.0,
+        "mean_us": 10_000_000.0,  # so slow that by Little's law every connection of any level was busy
         "stdev_us": 100.0,
-        "max_us": 9000.0,
-        "p50_us": 1900.0,
-        "p75_us": 2100.0,
-        "p90_us": 2500.0,
-        "p99_us": 4000.0,
-        "p99_9_us": 8000.0,
+        "max_us": 12_000_000.0,
+        "p50_us": 10_000_000.0,
+        "p75_us": 10_000_000.0,
+        "p90_us": 10_000_000.0,
+        "p99_us": 11_000_000.0,
+        "p99_9_us": 12_000_000.0,
     },
     "errors": {"connect": 0, "read": 0, "write": 0, "status": 0, "timeout": 0},
 }
 
 
-def printed(wall_us: int = 2_050_000, **changes: object) -> str:
+READING: dict[str, Any] = {
+    "host": {
+        "busy_us": 0,
+        "interrupts_us": 0,
+        "idle_us": 0,
+        "stolen_us": 0,
+        "swapped_pages": 0,
+        "memory_stalled_us": 0,
+        "io_stalled_us": 0,
+        "thermal_throttles": None,
+    },
+    "roles": {
+        role: {"cpu_us": 0, "throttled_periods": 0, "oom_kills": 0, "memory_peak_bytes": 90_000_000}
+        for role in ("client", "app", "db")
+    },
+}
+
+
+def seen(wall_us: int = 2_050_000, stolen_us: int = 0, answers: list[dict[str, object]] | None = None) -> str:
+    """Return what load.py tells of a calm run on two CPUs, in which the hypervisor took `stolen_us`."""
+    host = READING["host"] | {"busy_us": 3_000_000, "idle_us": 1_100_000, "stolen_us": stolen_us}
+    roles = {role: usage | {"cpu_us": 1_000_000} for role, usage in READING["roles"].items()}
+    found = {
+        "wall_us": wall_us,
+        "before": {"at_us": 0, **READING},
+        "after": {"at_us": wall_us + 2000, "host": host, "roles": roles},
+        "speeds_us": [[5000], [5000]],
+        "received": [[0, 0], [1_000_000, 75_000], [2_000_000, 150_000]],
+        "answers": answers or [],
+        "steady": True,
+    }
+    return f"{SEEN_MARK}{json.dumps(found)}\n"
+
+
+def printed(wall_us: int = 2_050_000, stolen_us: int = 0, **changes: object) -> str:
     """Return what load.py prints, with some of wrk's counts changed."""
-    return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{WALL_MARK}{wall_us}\n"
+    return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{seen(wall_us, stolen_us)}"
 
 
 class FakeHost:
     """Runs nothing. `done` lists what was asked of it, in order.
 
     `lies` names entries whose json is wrong; `on_load` is called with the running entry and the number
-    of the load (from 1), and may change the host or return what wrk prints. `commands` are those of wrk.
+    of the load (from 1), and may change the host or return what load.py prints. `commands` are those of
+    wrk, `jobs` those of load.py.
     """
 
     def __init__(self) -> None:
@@ -52,6 +88,7 @@ class FakeHost:
         self.on_load: Callable[[str, int], str | None] = lambda entry, number: None
         self.loads: list[tuple[str, str]] = []
         self.commands: list[str] = []
+        self.jobs: list[dict[str, Any]] = []
 
     @property
     def entry(self) -> str:
@@ -73,6 +110,9 @@ class FakeHost:
         self._refuse_if_gone()
         return self.dead.get(service, None if service in self.running else f"{service} is not running (exit code 0)")
 
+    def container_id(self, service: str) -> str:
+        return f"id-of-{service}"
+
     def log(self, service: str) -> str:
         return f"{service} is tired"
 
@@ -85,12 +125,14 @@ class FakeHost:
             return Executed(0, "".join(f"{row_id},{number}\n" for row_id, number in WORLD.items()), "")
         if "/wrk/fetch.py" in command:
             return Executed(0, self._fetch(json.loads(command[-1])), "")
-        if "wrk" in command:
-            return self._wrk(command)
+        if "/wrk/load.py" in command:
+            return self._wrk(json.loads(command[-1]))
         return Executed(0, "", "")
 
-    def _wrk(self, command: list[str]) -> Executed:
+    def _wrk(self, job: dict[str, Any]) -> Executed:
+        command = job["command"]
         url = next(word for word in command if word.startswith("http://"))
+        self.jobs.append(job)
         self.loads.append((self.entry, url))
         self.commands.append(" ".join(command))
         output = self.on_load(self.entry, len(self.loads))

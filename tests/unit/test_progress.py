@@ -8,10 +8,10 @@ from rich.console import Console
 
 from benchlab import schedule, workloads
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import Entry, Failure, Problem, Sample, Settings, Visit
+from benchlab.model import Entry, Failure, Problem, Settings, Visit
 from benchlab.progress import Progress
 
-from .conftest import STARTED, make_load
+from .conftest import STARTED, make_sample
 
 LEVELS = {"json": workloads.levels("json", (16, 32), 2)}
 
@@ -33,9 +33,7 @@ def _show(visits: tuple[Visit, ...], settings: Settings, terminal: bool, width: 
                 progress.warming(trial)
                 progress.measuring(trial)
                 failed = number == 0
-                progress.recorded(
-                    Failure(trial, STARTED, "[red]died") if failed else Sample(trial, STARTED, make_load())
-                )
+                progress.recorded(Failure(trial, STARTED, "[red]died") if failed else make_sample(trial))
             progress.block(visit.block)
     return screen.getvalue()
 

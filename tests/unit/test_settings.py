@@ -32,7 +32,7 @@ def test_the_seed_profile_is_the_protocol_of_the_study() -> None:
         blocks=5,
         duration_s=15,
         primer_s=5,
-        warmup_s=15,
+        warmup_s=(15, 15),
         proxy="none",
         seed=7,
     )

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchlab import store
+from benchlab import judge, store
 from benchlab.errors import StoreError
 from benchlab.model import Failure, Manifest, Sample
 
-from .conftest import STARTED, make_load, make_trial
+from .conftest import STARTED, make_trial
 
 
 def _failure(reason: str = "it died") -> Failure:
@@ -23,7 +23,7 @@ def _failure(reason: str = "it died") -> Failure:
 
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
     journal = store.create(tmp_path, manifest)
-    failures = (_failure(), Failure(make_trial(block=3), STARTED, "errors", make_load()))
+    failures = (_failure(), Failure(make_trial(block=3), STARTED, "errors", passing=True))
     for record in (sample, *failures):
         journal.append(record)
     run = store.read(tmp_path / manifest.run_id)
@@ -153,5 +153,5 @@ def test_a_trial_that_failed_and_was_then_measured_is_not_missing(
     for record in (failed, _failure("first"), sample, _failure("second")):
         journal.append(record)
     run = store.read(journal.folder)
-    assert run.missing == (_failure("second"),)
+    assert judge.missing(run) == (_failure("second"),)
     assert run.measured == {sample.trial.key}

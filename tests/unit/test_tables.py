@@ -7,11 +7,11 @@ from datetime import timedelta
 from benchlab import tables
 from benchlab.model import Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
 
-from .conftest import STARTED, make_load, make_trial
+from .conftest import STARTED, make_load, make_sample, make_trial
 
 
 def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sample:
-    return Sample(make_trial(block, entry, "json", connections), STARTED, make_load(requests))
+    return make_sample(make_trial(block, entry, "json", connections), make_load(requests))
 
 
 SAMPLES = (
@@ -40,7 +40,7 @@ def test_the_study_table_holds_means_over_blocks_in_its_columns_and_units() -> N
 
 def test_the_query_table_names_rows_a_request_not_connections() -> None:
     trial = Trial(1, "crax", "query", Level(128, 2, queries=20))
-    table = tables.study((Sample(trial, STARTED, make_load()),), "query")
+    table = tables.study((make_sample(trial),), "query")
     assert list(table["queryLevels"]) == [20]
 
 

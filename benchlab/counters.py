@@ -1,0 +1,99 @@
+"""What host and containers did while a sample was taken, as differences of two readings; None is "unavailable"."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from statistics import median
+from typing import Any
+
+# The parts that a container can play in a measurement, in the order of the load's way.
+CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What one container used. The peak of memory is counted from the container's start, not from the sample's."""
+
+    cpu_us: int | None = None
+    throttled_periods: int | None = None
+    oom_kills: int | None = None
+    memory_peak_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_negative(self)
+
+
+@dataclass(frozen=True)
+class HostUsage:
+    """What all processes of the host did, summed over its CPUs; stalls are the time in which all waited at once."""
+
+    busy_us: int | None = None
+    interrupts_us: int | None = None
+    idle_us: int | None = None
+    stolen_us: int | None = None
+    swapped_pages: int | None = None
+    memory_stalled_us: int | None = None
+    io_stalled_us: int | None = None
+    thermal_throttles: int | None = None
+
+    def __post_init__(self) -> None:
+        _refuse_negative(self)
+
+
+@dataclass(frozen=True)
+class Counters:
+    """All readings around one sample.
+
+    `between_us` is the time between the two readings. `received` has, about once a second of the load, the microseconds
+    since its start and the bytes that the client had received by then. `speeds_us` is how long the speed probe took
+    before and after: the medians of its rounds.
+    """
+
+    between_us: int
+    host: HostUsage
+    roles: dict[str, Usage]
+    received: tuple[tuple[int, int], ...]
+    speeds_us: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if self.between_us <= 0:
+            raise ValueError(f"counters: {self.between_us} us between two readings is not positive")
+
+    @property
+    def containers_cpu_us(self) -> int | None:
+        """Return the CPU time of all the lab's containers together."""
+        times = [usage.cpu_us for usage in self.roles.values()]
+        known = [time for time in times if time is not None]
+        return sum(known) if known and len(known) == len(times) else None
+
+
+def between(seen: Mapping[str, Any]) -> Counters:
+    """Return the counters in what load.py saw. Raises ValueError, KeyError or TypeError where they cannot be."""
+    before, after = seen["before"], seen["after"]
+    return Counters(
+        between_us=int(after["at_us"]) - int(before["at_us"]),
+        host=HostUsage(**_grown(before["host"], after["host"])),
+        roles={role: _usage(before["roles"][role], found) for role, found in after["roles"].items()},
+        received=tuple((int(at_us), int(count)) for at_us, count in seen["received"] if count is not None),
+        speeds_us=tuple(median(rounds) for rounds in seen["speeds_us"]),
+    )
+
+
+def _usage(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> Usage:
+    return Usage(**_grown(before, after) | {"memory_peak_bytes": after["memory_peak_bytes"]})
+
+
+def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Return by how much each counter grew."""
+    return {
+        name: None if value is None or before[name] is None else value - int(before[name] or 0)
+        for name, value in after.items()
+    }
+
+
+def _refuse_negative(record: Usage | HostUsage) -> None:
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if value is not None and value < 0:
+            raise ValueError(f"counters: {field.name} ran backwards by {-value}; was a container started anew?")

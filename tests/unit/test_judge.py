@@ -1,0 +1,147 @@
+"""Each rule of the judge, broken alone; and that the throughput itself breaks none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from benchlab import judge
+from benchlab.counters import APP, CLIENT, Counters, HostUsage
+from benchlab.judge import Evidence
+from benchlab.model import GOOD, INVALID, SUSPECT, Errors, Level, Load, Manifest, Problem, Run, Verdict
+
+from .conftest import make_counters, make_load, make_sample, make_trial
+
+# 16 connections at 2 ms each are 8,000 requests in a second.
+CALM = Evidence(Level(16, 2), 1, make_load(8000), make_counters(), True, (), 5000.0, 2)
+
+
+def _load(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda calm: replace(calm, load=replace(calm.load, **changes))  # type: ignore[arg-type]
+
+
+def _host(**changes: int | None) -> Callable[[Evidence], Evidence]:
+    return lambda calm: replace(calm, counters=replace(calm.counters, host=replace(calm.counters.host, **changes)))
+
+
+def _role(role: str, **changes: int | None) -> Callable[[Evidence], Evidence]:
+    def change(calm: Evidence) -> Evidence:
+        roles = calm.counters.roles
+        return replace(calm, counters=replace(calm.counters, roles={**roles, role: replace(roles[role], **changes)}))
+
+    return change
+
+
+def _calm(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda calm: replace(calm, **changes)  # type: ignore[arg-type]
+
+
+def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> None:
+    assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat",))
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "change"),
+    [
+        ("errors", INVALID, _load(errors=Errors(status=1))),
+        ("errors", INVALID, _load(errors=Errors(read=1))),
+        ("silence", INVALID, _load(requests=0)),
+        ("late", INVALID, _load(wall_us=1_400_000)),
+        ("late", INVALID, _calm(duration_s=2, load=replace(make_load(16_000), wall_us=2_000_000))),
+        ("wrong answers", INVALID, _calm(wrong_answers=[Problem("json", "body", "no")])),
+        ("hung", INVALID, _load(requests=7000)),
+        ("throttled", INVALID, _role(APP, throttled_periods=1)),
+        ("out of memory", INVALID, _role(APP, oom_kills=1)),
+        ("swap", INVALID, _host(swapped_pages=1)),
+        ("steal", SUSPECT, _host(stolen_us=30_000)),
+        ("foreign", SUSPECT, _host(busy_us=1_000_000)),
+        ("memory pressure", SUSPECT, _host(memory_stalled_us=20_000)),
+        ("io pressure", SUSPECT, _host(io_stalled_us=20_000)),
+        ("heat", SUSPECT, _host(thermal_throttles=1)),
+        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=5300.0))),
+        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=4700.0))),
+        ("client-bound", GOOD, _role(CLIENT, cpu_us=1_950_000)),
+        ("unsteady", GOOD, _calm(steady=False)),
+        ("unserved", GOOD, _calm(level=Level(16, 2, pipeline=16))),
+    ],
+)
+def test_each_rule_is_broken_by_what_it_names_and_by_nothing_else(
+    name: str, severity: str, change: Callable[[Evidence], Evidence]
+) -> None:
+    verdict = judge.judge(change(CALM))
+    assert (list(verdict.broken), verdict.severity) == ([name], severity)
+
+
+def test_every_rule_has_a_case_above() -> None:
+    (mark,) = test_each_rule_is_broken_by_what_it_names_and_by_nothing_else.pytestmark  # type: ignore[attr-defined]
+    assert {case[0] for case in mark.args[1]} == set(judge.BY_NAME)
+
+
+@pytest.mark.parametrize("factor", [1, 3, 10])
+def test_the_throughput_itself_is_never_judged(factor: int) -> None:
+    slower = make_load(8000 // factor)
+    latency = replace(slower.latency, mean_us=2000.0 * factor, max_us=90_000.0)
+    assert judge.judge(replace(CALM, load=replace(slower, latency=latency))).severity == GOOD
+
+
+def test_time_outs_alone_break_no_rule() -> None:
+    assert judge.judge(_load(errors=Errors(timeout=9))(CALM)).severity == GOOD
+
+
+def test_a_host_that_tells_nothing_leaves_nothing_ok() -> None:
+    blind = replace(CALM, counters=Counters(1_050_000, HostUsage(), {}, (), (5000.0, 5000.0)), usual_speed_us=None)
+    verdict = judge.judge(blind)
+    assert (verdict.severity, verdict.broken) == (GOOD, {})
+    assert set(verdict.unknown) == {
+        "throttled",
+        "out of memory",
+        "swap",
+        "steal",
+        "foreign",
+        "memory pressure",
+        "io pressure",
+        "heat",
+        "speed",
+        "client-bound",
+    }
+
+
+def test_the_worst_broken_rule_is_the_verdict() -> None:
+    both = _host(stolen_us=30_000, swapped_pages=1)(CALM)
+    assert judge.judge(both).severity == INVALID
+
+
+def test_the_usual_speed_is_the_median_and_unknown_at_first() -> None:
+    samples = [make_sample() for _ in range(4)]
+    assert judge.usual_speed_us(samples[:3]) is None
+    assert judge.usual_speed_us(samples) == 5000.0
+
+
+def test_a_trial_counts_by_its_first_good_sample_else_its_last_suspect_one(manifest: Manifest) -> None:
+    def chosen(*severities: str) -> list[int]:
+        taken = [make_sample(severity=severity, attempt=n) for n, severity in enumerate(severities, start=1)]
+        return [sample.attempt for sample in Run(manifest, tuple(reversed(taken)), ()).samples]
+
+    assert chosen(INVALID, GOOD, GOOD) == [2]
+    assert chosen(SUSPECT, GOOD) == [2]
+    assert chosen(SUSPECT, SUSPECT) == [2]
+    assert chosen(INVALID, SUSPECT, INVALID) == [2]
+    assert chosen(INVALID, INVALID, INVALID) == []
+
+
+def test_a_trial_without_a_sample_that_counts_is_missing_with_its_reason(manifest: Manifest) -> None:
+    run = Run(manifest, (make_sample(severity=INVALID), make_sample(make_trial(block=2))), ())
+    (missing,) = judge.missing(run)
+    assert missing.trial == make_trial()
+    assert missing.reason == "wrk did not run as long as it was told: the host stalled (2.00 s off)"
+
+
+def test_a_rule_of_another_version_is_told_by_its_name() -> None:
+    assert judge.told("moonlight", 0.5) == "moonlight (0.5)"
+
+
+def test_load_of_many_answers_is_no_fault() -> None:
+    busy: Load = make_load(9000)  # wrk's rewriting of latencies makes more connections busy than there are
+    assert judge.judge(replace(CALM, load=busy)).severity == GOOD

@@ -1,0 +1,91 @@
+"""The scripts of the wrk container: counters of both cgroup versions, and what counts as a steady rate."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import load
+import pytest
+import readings
+
+ID = "4f0c9e21ab"
+USED = {"cpu_us": 123, "throttled_periods": 2, "oom_kills": 1, "memory_peak_bytes": 4096}
+NOTHING = dict.fromkeys(USED)
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    folder.mkdir(parents=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+
+
+@pytest.mark.parametrize("place", ["docker/{id}", "system.slice/docker-{id}.scope", "user.slice/a.service/{id}"])
+def test_counters_of_cgroup_version_1_are_read_wherever_the_engine_keeps_them(tmp_path: Path, place: str) -> None:
+    place = place.format(id=ID)
+    _write(tmp_path / "cpuacct" / place, {"cpuacct.usage": "123456\n"})
+    _write(tmp_path / "cpu" / place, {"cpu.stat": "nr_periods 9\nnr_throttled 2\nthrottled_time 5\n"})
+    memory = {"memory.max_usage_in_bytes": "4096\n", "memory.oom_control": "under_oom 0\noom_kill 1\n"}
+    _write(tmp_path / "memory" / place, memory)
+    assert readings.container(readings.folders(ID, tmp_path)) == USED
+
+
+def test_counters_of_cgroup_version_2_are_read(tmp_path: Path) -> None:
+    files = {
+        "cpu.stat": "usage_usec 123\nuser_usec 100\nnr_throttled 2\n",
+        "memory.peak": "4096\n",
+        "memory.events": "oom 1\noom_kill 1\n",
+    }
+    _write(tmp_path / f"system.slice/docker-{ID}.scope", files)
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    assert readings.container(readings.folders(ID, tmp_path)) == USED
+
+
+def test_what_the_kernel_does_not_tell_is_null_and_not_zero(tmp_path: Path) -> None:
+    assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
+    _write(tmp_path / f"docker/{ID}", {"memory.peak": "max\n", "cpu.stat": "garbage"})
+    (tmp_path / "cgroup.controllers").write_text("")
+    assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
+
+
+def test_a_reading_of_this_machine_has_every_figure_or_null() -> None:
+    reading: dict[str, Any] = readings.read({})
+    assert reading["at_us"] > 0
+    assert reading["host"]["idle_us"] > 0
+    assert all(value is None or value >= 0 for value in reading["host"].values())
+    assert len(readings.speeds_us()) == readings.PROBE_ROUNDS
+
+
+@pytest.mark.parametrize(
+    ("rates", "steady"),
+    [
+        ([100, 100, 100], True),
+        ([50, 100, 101, 100], True),  # only the last three count
+        ([100, 102, 101], True),
+        ([100, 101, 102.9], False),  # within 3 %, but rising
+        ([102.9, 101, 100], False),
+        ([100, 104, 100], False),
+        ([100, 100], False),  # too early to say
+        ([0, 0, 0], False),
+    ],
+)
+def test_a_rate_is_steady_when_three_slices_are_even_and_show_no_trend(rates: list[float], steady: bool) -> None:
+    received, total = [[0, 0]], 0.0
+    for second, rate in enumerate(rates, start=1):
+        total += rate * 1000
+        received.append([second * 1_000_000, int(total)])
+    assert load.is_steady(received) is steady
+
+
+@pytest.mark.parametrize(("seconds", "steady", "over"), [(2, True, False), (3, True, True), (4, False, False)])
+def test_a_warm_up_ends_between_its_times_when_the_rate_is_steady(seconds: int, steady: bool, over: bool) -> None:
+    received = [[s * 1_000_000, s * (1000 if steady else 100 * s)] for s in range(seconds + 1)]
+    assert load.is_over(received, 3, 20) is over
+
+
+def test_a_warm_up_ends_at_its_longest_time_in_any_case() -> None:
+    assert load.is_over([[s * 1_000_000, s * s] for s in range(21)], 3, 20)
+
+
+def test_without_a_network_card_nothing_is_called_steady() -> None:
+    assert not load.is_steady([[s * 1_000_000, None] for s in range(9)])
