@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchlab import connection, host, lease, profiles, provision, schedule, store, tables, topology, workloads
+from benchlab import connection, host, lease, profiles, provision, report, schedule, store, topology, workloads
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
@@ -143,7 +143,7 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit
     entries = {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)}
     caution = profiles.caution(manifest.settings)
     run = store.read(journal.folder)
-    progress = Progress(console, forecast, run.samples, caution)
+    progress = Progress(console, forecast, run, caution)
     levels = _levels(lab, manifest.settings)
     runner = Runner(lab.engine, journal, entries, levels, manifest.settings, progress, manifest.cpus, list(run.taken))
     try:
@@ -167,7 +167,7 @@ def shown(folder: Path) -> str:
 
 def _report(journal: Journal) -> None:
     run = store.read(journal.folder)
-    journal.derive(run, tables.report(run))
+    journal.derive(run, report.report(run))
 
 
 def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:

@@ -63,10 +63,10 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 
 def _finish(folder: Path) -> int:
     """Print the run's report; a trial that was not measured makes the command fail."""
-    from benchlab import bench, judge, tables
+    from benchlab import bench, judge, report
 
     run, shown = store.read(folder), bench.shown(folder)
-    print(tables.report(run))
+    print(report.report(run))
     _say(f"kept in {shown}")
     missing = judge.missing(run)
     if missing:

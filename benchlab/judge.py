@@ -53,8 +53,8 @@ def judge(evidence: Evidence) -> Verdict:
     """Return the verdict: the rules that the sample breaks, with what was measured, and those without a figure."""
     measured = {rule.name: rule.measure(evidence) for rule in RULES}
     broken = {name: value for name, value in measured.items() if value is not None and value > BY_NAME[name].limit}
-    severities = {BY_NAME[name].severity for name in broken}
-    worst = next((severity for severity in (INVALID, SUSPECT) if severity in severities), GOOD)
+    severities = {severity(name) for name in broken}
+    worst = next((found for found in (INVALID, SUSPECT) if found in severities), GOOD)
     unknown = tuple(name for name, value in measured.items() if value is None)
     return Verdict(worst, broken, unknown, "".join(str(problem) for problem in evidence.wrong_answers[:1]))
 
@@ -76,7 +76,7 @@ def missing(run: Run) -> tuple[Failure, ...]:
 def reason(sample: Sample) -> str:
     """Return in one line why the sample does not count, with what was measured."""
     broken = sample.verdict.broken
-    words = [told(name, value) for name, value in broken.items() if _severity(name) == sample.verdict.severity]
+    words = [told(name, value) for name, value in broken.items() if severity(name) == sample.verdict.severity]
     details = [str(sample.load.errors)] if "errors" in broken else []
     return "; ".join([*words, *details, *filter(None, [sample.verdict.detail])])
 
@@ -88,8 +88,12 @@ def told(name: str, value: float) -> str:
     return f"{rule.sentence} ({rule.form.format(value)})" if rule.form else rule.sentence
 
 
-def _severity(name: str) -> str:
+def severity(name: str) -> str:
     return BY_NAME[name].severity if name in BY_NAME else INVALID
+
+
+def meaning(name: str) -> str:
+    return BY_NAME[name].sentence if name in BY_NAME else name
 
 
 def share_of_host(part_us: int | None, counters: Counters) -> float | None:

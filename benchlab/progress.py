@@ -13,9 +13,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from benchlab import judge, tables
+from benchlab import analysis, judge, markdown, standings
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import GOOD, INVALID, Failure, Problem, Sample, Trial, Visit
+from benchlab.model import GOOD, Failure, Problem, Run, Sample, Trial, Visit
 from benchlab.runner import Events
 from benchlab.workloads import varied
 
@@ -25,11 +25,11 @@ BAR_WIDTH = 30
 class Progress(Events):
     """Says what happens. Nothing is drawn or computed while a sample is being taken."""
 
-    def __init__(self, console: Console, forecast: Forecast, samples: tuple[Sample, ...], caution: str):
+    def __init__(self, console: Console, forecast: Forecast, run: Run, caution: str):
         self._console = console
-        self._title = f"requests/s: mean [lowest–highest block]{caution}"
+        self._title = f"requests/s: geometric mean [95 % interval]{caution}"
         self._forecast = forecast
-        self._samples = list(samples)
+        self._manifest, self._taken = run.manifest, list(run.taken)
         self._started = time.monotonic()
         self._now = ""
         self._live: Live | None = None
@@ -68,18 +68,17 @@ class Progress(Events):
             return
         if record.verdict.severity != GOOD:
             self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
-        if record.verdict.severity != INVALID:
-            self._samples.append(record)
+        self._taken.append(record)
         rate = f"{record.load.requests_per_second:,.0f} requests/s"
         self._tell(f"{_name(record.trial)}: {rate}; {self._left()} left")
 
     def block(self, block: int) -> None:
-        if not self._samples:
+        overview = standings.overview(analysis.analyse(Run(self._manifest, tuple(self._taken), ())))
+        if overview.empty:
             return
-        overview = tables.overview(tuple(self._samples))
         self._standing = _standing(overview, f"after block {block}, {self._title}")
         if self._live is None:
-            self._print(f"after block {block}, {self._title}\n{tables.markdown(overview)}")
+            self._print(f"after block {block}, {self._title}\n{markdown.table(overview)}")
 
     def _tell(self, line: str) -> None:
         if self._live is None:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from benchlab import schedule, workloads
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import Entry, Failure, Problem, Settings, Visit
+from benchlab.model import Entry, Failure, Manifest, Problem, Run, Settings, Visit
 from benchlab.progress import Progress
 
 from .conftest import STARTED, make_sample
@@ -20,11 +20,11 @@ def _visits(entries: list[Entry]) -> tuple[Visit, ...]:
     return schedule.plan(entries, LEVELS, 2, seed=7)
 
 
-def _show(visits: tuple[Visit, ...], settings: Settings, terminal: bool, width: int = 80) -> str:
+def _show(visits: tuple[Visit, ...], manifest: Manifest, terminal: bool, width: int = 80) -> str:
     """Return all that is shown of a run in which every first trial of a visit fails."""
     screen = StringIO()
     console = Console(file=screen, force_terminal=terminal, width=width)
-    progress = Progress(console, Forecast(visits, settings), (), " (a first look)")
+    progress = Progress(console, Forecast(visits, manifest.settings), Run(manifest, (), ()), " (a first look)")
     with progress.running():
         for visit in visits:
             progress.visit(visit)
@@ -38,22 +38,22 @@ def _show(visits: tuple[Visit, ...], settings: Settings, terminal: bool, width: 
     return screen.getvalue()
 
 
-def test_a_log_gets_plain_whole_lines_and_the_table_after_each_block(entries: list[Entry], settings: Settings) -> None:
-    shown = _show(_visits(entries), settings, terminal=False, width=30)
+def test_a_log_gets_plain_whole_lines_and_the_table_after_each_block(entries: list[Entry], manifest: Manifest) -> None:
+    shown = _show(_visits(entries), manifest, terminal=False, width=30)
     assert "\x1b" not in shown
     assert (
         "  block 1: crax: json 32: not measured: [red]died\n" in shown or "json 16: not measured: [red]died\n" in shown
     )
-    assert "after block 2, requests/s: mean [lowest–highest block] (a first look)\n| test" in shown
+    assert "after block 2, requests/s: geometric mean [95 % interval] (a first look)\n| test" in shown
     assert "warning: json: [bold]odd[/bold] [extra keys]\n" in shown
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])
-def test_a_terminal_of_any_width_shows_what_happens(entries: list[Entry], settings: Settings, width: int) -> None:
-    shown = _show(_visits(entries), settings, terminal=True, width=width)
+def test_a_terminal_of_any_width_shows_what_happens(entries: list[Entry], manifest: Manifest, width: int) -> None:
+    shown = _show(_visits(entries), manifest, terminal=True, width=width)
     assert "[red]died" in shown
     assert "left" in shown
-    assert "[lowest" in shown
+    assert "[95" in shown
 
 
 def test_the_time_to_come_follows_the_pace_of_what_was_done(entries: list[Entry], settings: Settings) -> None:

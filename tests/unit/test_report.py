@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from benchlab import tables
+from benchlab import report, study
 from benchlab.model import Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
 
 from .conftest import STARTED, make_load, make_sample, make_trial
@@ -23,7 +23,7 @@ SAMPLES = (
 
 
 def test_the_study_table_holds_means_over_blocks_in_its_columns_and_units() -> None:
-    table = tables.study(SAMPLES, "json")
+    table = study.table(SAMPLES, "json")
     assert table.to_dict("records") == [
         {
             "framework": entry,
@@ -40,68 +40,52 @@ def test_the_study_table_holds_means_over_blocks_in_its_columns_and_units() -> N
 
 def test_the_query_table_names_rows_a_request_not_connections() -> None:
     trial = Trial(1, "crax", "query", Level(128, 2, queries=20))
-    table = tables.study((make_sample(trial),), "query")
+    table = study.table((make_sample(trial),), "query")
     assert list(table["queryLevels"]) == [20]
 
 
 def test_each_test_has_its_two_tables_each_in_its_order(manifest: Manifest) -> None:
     slow = Latency(5000.0, 1.0, 6000.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     fast_but_late = replace(_sample("crax", 1, 9000), load=replace(make_load(9000), latency=slow))
-    report = tables.report(Run(manifest, (_sample("aiohttp", 1, 1000), fast_but_late), ()))
-    by_rate, by_latency = re.findall(r"## json, by .*?(?=\n## |\Z)", report, re.DOTALL)
+    text = report.report(Run(manifest, (_sample("aiohttp", 1, 1000), fast_but_late), ()))
+    by_rate, by_latency = re.findall(r"## json, by .*?(?=\n## |\Z)", text, re.DOTALL)
     assert "requestsPerSecond descending" in by_rate
     assert by_rate.index("crax") < by_rate.index("aiohttp")
     assert "latencyAvg ascending" in by_latency
     assert by_latency.index("aiohttp") < by_latency.index("crax")
 
 
-def test_the_overview_shows_mean_and_extremes_of_the_blocks() -> None:
-    assert tables.overview(SAMPLES).to_dict("records") == [
-        {"test": "json", "level": 16, "aiohttp": "2,000 [1,000–3,000]", "crax": "1,600 [1,500–1,700]"}
-    ]
-
-
-def test_a_cell_with_fewer_blocks_than_others_says_so() -> None:
-    (row,) = tables.overview(SAMPLES[:3]).to_dict("records")
-    assert row["crax"] == "1,500 [1,500–1,500] (1 of 2 blocks)"
-
-
 def test_the_study_s_tables_name_their_cells_that_miss_blocks(manifest: Manifest) -> None:
-    whole, short = (tables.report(Run(manifest, samples, ())) for samples in (SAMPLES, SAMPLES[:3]))
+    whole, short = (report.report(Run(manifest, samples, ())) for samples in (SAMPLES, SAMPLES[:3]))
     assert "Means over fewer than 2 blocks, so not quite comparable: crax at 16: 1." in short
     assert "fewer than" not in whole
 
 
 def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
     slow = replace(SAMPLES[0], load=make_load(1000, errors=Errors(timeout=3)))
-    report = tables.report(Run(manifest, (slow, *SAMPLES[1:]), ()))
-    assert "over all blocks: aiohttp at 16: 3." in report
-    assert "Time-outs" not in tables.report(Run(manifest, SAMPLES, ()))
+    text = report.report(Run(manifest, (slow, *SAMPLES[1:]), ()))
+    assert "over all blocks: aiohttp at 16: 3." in text
+    assert "Time-outs" not in report.report(Run(manifest, SAMPLES, ()))
 
 
 def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest) -> None:
-    titles = [line for line in tables.report(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("## ")]
-    assert [title for title in titles if "a first look" not in title] == ["## Entries"]
-
-
-def test_a_cell_without_samples_is_a_dash() -> None:
-    (row,) = tables.overview((*SAMPLES[:2], _sample("crax", 1, 5, connections=32))).to_dict("records")[:1]
-    assert row["crax"] == "–"
+    titles = [line for line in report.report(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("## ")]
+    assert [title for title in titles if "a first look" not in title] == ["## Entries", "## Verdicts"]
 
 
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
     failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
-    report = tables.report(Run(manifest, SAMPLES[:2], failures))
-    assert "* crax, json: wrong answer: x (2 trial(s), first 1/crax/json/c16-q0-p1)" in report
+    text = report.report(Run(manifest, SAMPLES[:2], failures))
+    assert "* crax, json: wrong answer: x (2 trial(s), first 1/crax/json/c16-q0-p1)" in text
 
 
 def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
-    assert "No sample was measured" in tables.report(Run(manifest, (), ()))
+    assert "No sample was measured" in report.report(Run(manifest, (), ()))
 
 
 def test_the_report_says_how_much_of_the_time_went_into_samples(manifest: Manifest) -> None:
     late = replace(SAMPLES[1], started_at=STARTED + timedelta(seconds=3))
-    assert "Sampling took 2 s of 4 s (50%)" in tables.report(Run(manifest, (SAMPLES[0], late), ()))
+    assert "Sampling took 2 s of 4 s (50%)" in report.report(Run(manifest, (SAMPLES[0], late), ()))
 
 
 def test_errors_are_named_by_kind() -> None:

@@ -1,0 +1,167 @@
+"""From a run's samples to what its tables say: estimates, comparisons, bottlenecks. Pure: no clock, no chance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from benchlab import bottleneck, comparison, stats
+from benchlab.bottleneck import Shares
+from benchlab.comparison import Comparison, Standing
+from benchlab.counters import APP, CLIENT, DB, PROXY
+from benchlab.model import Level, Manifest, Run, Sample
+from benchlab.stats import Cells, Estimate
+from benchlab.workloads import WORKLOADS, varied
+
+Figure = Callable[[Sample], float | None]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry at one level of one test, over its blocks.
+
+    `rate` is requests per second; `per_cpu_s` requests per second of CPU time of app, database and proxy together, and
+    `per_app_cpu_s` of the app alone; both are None where the host does not tell. `memory_peak_bytes` is the app's.
+    """
+
+    entry: str
+    test: str
+    level: int
+    rate: Estimate
+    per_cpu_s: Estimate | None
+    per_app_cpu_s: Estimate | None
+    memory_peak_bytes: int | None
+    shares: Shares
+    bottleneck: str
+
+    @property
+    def client_bound(self) -> bool:
+        """Return whether wrk was the limit: the entry could do more, so it has no rank."""
+        return self.bottleneck == CLIENT
+
+
+@dataclass(frozen=True)
+class Result:
+    """All of one test: its cells, the pairs at each level, and the entries over all levels.
+
+    `by_cpu` tells what the ranks are made of: where the host was full, requests per CPU-second, because there a rate
+    says as much about the load's own need of CPU as about the entry.
+    """
+
+    test: str
+    cells: tuple[Cell, ...]
+    levels: Mapping[int, Comparison]
+    overall: Comparison
+    by_cpu: bool
+
+    @cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        return comparison.standings(self.overall)
+
+
+def analyse(run: Run) -> tuple[Result, ...]:
+    """Return the result of each test that has samples, in the order of the settings."""
+    by_test: dict[str, list[Sample]] = defaultdict(list)
+    for sample in run.samples:
+        by_test[sample.trial.test].append(sample)
+    return tuple(_result(run.manifest, test, by_test[test]) for test in run.manifest.settings.tests if by_test[test])
+
+
+def rate(sample: Sample) -> float | None:
+    """Return requests per second; None where nothing was answered."""
+    return sample.load.requests_per_second or None
+
+
+def per_cpu_s(sample: Sample) -> float | None:
+    """Return requests per second of CPU time of app, database and proxy together, None where it is not known."""
+    return _per_cpu_s(sample, (APP, DB, PROXY))
+
+
+def per_app_cpu_s(sample: Sample) -> float | None:
+    """Return requests per second of the app's CPU time, None where it is not known."""
+    return _per_cpu_s(sample, (APP,))
+
+
+def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
+    """Return how many CPUs each role of a trial can use at once."""
+    workers = int(manifest.entries[entry]["workers"])
+    found = {CLIENT: min(level.threads, manifest.cpus), APP: min(workers, manifest.cpus), DB: manifest.cpus}
+    return found if manifest.settings.proxy == "none" else {**found, PROXY: manifest.cpus}
+
+
+def figures(samples: Iterable[Sample], figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
+    """Return the figure by level, entry and block, as far as it is known."""
+    found: dict[int, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    for sample in samples:
+        trial, value = sample.trial, figure(sample)
+        if value is not None:
+            found[varied(trial.test, trial.level)][trial.entry][trial.block] = value
+    return found
+
+
+def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
+    used = [sample.counters.roles[role].cpu_us for role in roles if role in sample.counters.roles]
+    total_us = sum(cpu_us or 0 for cpu_us in used)
+    return None if None in used or not total_us else sample.load.requests / (total_us / 1e6) or None
+
+
+def _result(manifest: Manifest, test: str, samples: list[Sample]) -> Result:
+    cells = _cells(manifest, test, samples)
+    by_cpu = any(cell.bottleneck == bottleneck.HOST for cell in cells)
+    ranked = _ranked(samples, cells, per_cpu_s if by_cpu else rate)
+    rates = _ranked(samples, cells, rate)
+    levels = {level: comparison.compare(rates[level]) for level in sorted(rates)}
+    return Result(test, cells, levels, comparison.across(ranked.values()), by_cpu)
+
+
+def _ranked(samples: list[Sample], cells: Iterable[Cell], figure: Figure) -> dict[int, Cells]:
+    """Return the figures of all cells but those that the client bound."""
+    bound = {(cell.entry, cell.level) for cell in cells if cell.client_bound}
+    return {
+        level: {entry: blocks for entry, blocks in entries.items() if (entry, level) not in bound}
+        for level, entries in figures(samples, figure).items()
+    }
+
+
+def _cells(manifest: Manifest, test: str, samples: list[Sample]) -> tuple[Cell, ...]:
+    grouped: dict[tuple[str, int], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        grouped[sample.trial.entry, varied(test, sample.trial.level)].append(sample)
+    means = {key: _estimate(group, rate) for key, group in grouped.items()}
+    return tuple(
+        _cell(manifest, group, mean, _growth(means, test, *key))
+        for key, group in sorted(grouped.items())
+        if (mean := means[key]) is not None
+    )
+
+
+def _cell(manifest: Manifest, samples: list[Sample], mean: Estimate, growth: float | None) -> Cell:
+    trial = samples[0].trial
+    found = bottleneck.shares(samples, role_cpus(manifest, trial.entry, trial.level))
+    peaks = [sample.counters.roles[APP].memory_peak_bytes for sample in samples if APP in sample.counters.roles]
+    return Cell(
+        entry=trial.entry,
+        test=trial.test,
+        level=varied(trial.test, trial.level),
+        rate=mean,
+        per_cpu_s=_estimate(samples, per_cpu_s),
+        per_app_cpu_s=_estimate(samples, per_app_cpu_s),
+        memory_peak_bytes=max((peak for peak in peaks if peak is not None), default=None),
+        shares=found,
+        bottleneck=bottleneck.name(found, growth),
+    )
+
+
+def _estimate(samples: Iterable[Sample], figure: Figure) -> Estimate | None:
+    values = ((sample.trial.block, figure(sample)) for sample in samples)
+    return stats.estimate({block: value for block, value in values if value is not None})
+
+
+def _growth(means: Mapping[tuple[str, int], Estimate | None], test: str, entry: str, level: int) -> float | None:
+    """Return the rate at twice the connections over the rate here; None where that was not measured."""
+    here, doubled = means.get((entry, level)), means.get((entry, 2 * level))
+    if WORKLOADS[test].varies != "connections" or here is None or doubled is None:
+        return None
+    return doubled.mean / here.mean

@@ -1,0 +1,101 @@
+"""A run's report as Markdown, made from its samples: pure, so that equal runs give equal reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from benchlab import analysis, judge, markdown, profiles, stack, standings, study
+from benchlab.analysis import Result
+from benchlab.forecast import minutes
+from benchlab.model import GOOD, Failure, Run
+
+
+def report(run: Run) -> str:
+    """Return what the run is, the lab's tables, the study's, how the samples were judged, and what failed."""
+    parts = [_heading(run), "## Entries\n\n" + stack.table(run.manifest.entries)]
+    if run.samples:
+        results = analysis.analyse(run)
+        caution = profiles.caution(run.manifest.settings)
+        parts += [_overview(results, caution), *standings.sections(results, caution), *_shares(results, caution)]
+        parts += [*study.sections(run), *_verdicts(run)]
+    else:
+        parts.append("No sample was measured.")
+    if missing := judge.missing(run):
+        parts.append(_missing(missing))
+    return "\n\n".join(parts) + "\n"
+
+
+def _heading(run: Run) -> str:
+    settings = run.manifest.settings
+    through = "" if settings.proxy == "none" else f" through {settings.proxy}"
+    return "\n".join(
+        [
+            f"# {run.manifest.run_id}",
+            "",
+            profiles.note(settings),
+            f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {settings.blocks}. "
+            f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
+            f"Seed {settings.seed}.",
+            *_share(run),
+        ]
+    )
+
+
+def _share(run: Run) -> Iterator[str]:
+    """Yield how much of the time went into samples; a resumed run's pauses count as time."""
+    if run.samples:
+        last = max(run.samples, key=lambda sample: sample.started_at)
+        wall_s = (last.started_at - run.manifest.created_at).total_seconds() + last.load.seconds
+        sampling_s = sum(sample.load.seconds for sample in run.samples)
+        yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included."
+
+
+def _overview(results: Iterable[Result], caution: str) -> str:
+    title = f"## Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
+    return f"{title}\n\n{markdown.table(standings.overview(results))}"
+
+
+def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
+    """Yield how much of its CPUs each role used, and what limited each cell."""
+    rows = [
+        {
+            "test": cell.test,
+            "level": cell.level,
+            "entry": cell.entry,
+            **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
+            "host idle": "unavailable" if cell.shares.idle is None else f"{cell.shares.idle:.0%}",
+            "limited by": cell.bottleneck,
+        }
+        for result in results
+        for cell in result.cells
+    ]
+    title = f"## Bottlenecks: CPU used, of what each role could use{caution}"
+    yield f"{title}\n\n{markdown.table(pd.DataFrame(rows))}"
+
+
+def _verdicts(run: Run) -> Iterator[str]:
+    """Yield which rules the samples broke, how often, and what the host does not tell."""
+    broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
+    rows = [
+        {"rule": name, "samples": count, "verdict": judge.severity(name), "meaning": judge.meaning(name)}
+        for name, count in broken.most_common()
+    ]
+    good = sum(sample.verdict.severity == GOOD for sample in run.taken)
+    lines = [f"{good} of the {len(run.taken)} samples taken are good."]
+    if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
+        lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
+    table = f"\n\n{markdown.table(pd.DataFrame(rows))}" if rows else ""
+    yield f"## Verdicts\n\n{' '.join(lines)}{table}"
+
+
+def _missing(missing: tuple[Failure, ...]) -> str:
+    reasons: dict[str, list[str]] = {}
+    for failure in missing:
+        reasons.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(
+            failure.trial.key
+        )
+    lines = [f"* {reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in reasons.items()]
+    return "## Not measured\n\n" + "\n".join(lines)

@@ -1,0 +1,211 @@
+"""Estimates a figure, and the ratio of two entries in the same blocks: pure, on logarithms (METHOD, section 2).
+
+A higher figure is the better one; one of which less is better, such as bytes, is given as its reciprocal.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+# One entry's figure in each block that has one; the figures of all entries at one level.
+Blocks = Mapping[int, float]
+Cells = Mapping[str, Blocks]
+Array = NDArray[np.float64]
+
+ALPHA = 0.05
+# Entries this close are equal for practical purposes: on logs ±ln 1.03, the same whichever entry comes first.
+EQUIVALENCE = 0.03
+# The logarithm of a figure up to 1e15 is rounded by less than 1e-14: a difference below this is rounding.
+RESOLUTION = 1e-12
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure over the blocks, in its own unit.
+
+    `mean` is the geometric mean; `low` and `high` bound its 95 % interval, and are None with one block.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    median: float
+    minimum: float
+    maximum: float
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times the figure of `second` that of `first` is, over the blocks both have.
+
+    `low` and `high` bound the 95 % interval; `stdev` is that of the log-ratio over the blocks. `p` tests whether the
+    ratio is 1, `equivalence_p` whether it lies outside 1 ± EQUIVALENCE. With fewer than two blocks all five are None.
+    """
+
+    first: str
+    second: str
+    ratio: float
+    low: float | None
+    high: float | None
+    p: float | None
+    equivalence_p: float | None
+    blocks: int
+    stdev: float | None
+
+    @property
+    def inverse(self) -> Ratio:
+        """Return the ratio of second to first."""
+        low, high = (None if bound is None else 1 / bound for bound in (self.high, self.low))
+        return replace(self, first=self.second, second=self.first, ratio=1 / self.ratio, low=low, high=high)
+
+    @property
+    def half_width(self) -> float | None:
+        """Return how far the interval reaches above the ratio, as a share of it: 0.03 is 3 %."""
+        return None if self.high is None else self.high / self.ratio - 1
+
+
+def estimate(values: Blocks) -> Estimate | None:
+    """Return the geometric mean with its t-interval on logs, and what the blocks span; None without a block.
+
+    Raises ValueError if a value is not a positive number.
+    """
+    if not values:
+        return None
+    logs = np.array([[_log(value, f"block {block}") for block, value in values.items()]])
+    lowest, highest, count = min(values.values()), max(values.values()), len(values)
+    # exp(ln x) can come back a digit off x: the mean is kept between the figures it was made from.
+    mean = min(max(math.exp(logs.mean()), lowest), highest)
+    error = float(_stdevs(logs)[0]) / math.sqrt(count)
+    low, high = (None, None) if count < 2 else _interval(mean, error, count - 1)
+    return Estimate(mean, low, high, statistics.median(values.values()), lowest, highest, count)
+
+
+def ratio(cells: Cells, first: str, second: str) -> Ratio | None:
+    """Return the ratio of first to second over the blocks both have; None if they have none in common.
+
+    Raises ValueError if a value is not a positive number.
+    """
+    found = ratios([{name: cells.get(name, {}) for name in (first, second)}])
+    if not found:
+        return None
+    return found[0] if found[0].first == first else found[0].inverse
+
+
+def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
+    """Return the ratio of every pair of entries over all the levels; pairs and the names in them are alphabetical.
+
+    A pair shares the levels in which it has a block in common, and is left out if there is none. The log-ratio of a
+    block is its mean over the shared levels; a block that lacks one of them does not count. If no block is left, the
+    ratio is the mean of the levels' own ratios, of 0 blocks, without an interval. Raises ValueError if a value is not
+    a positive number.
+    """
+    levels = list(levels)
+    names = sorted({name for cells in levels for name in cells})
+    logs = _logs(levels, names)
+    first, second = np.triu_indices(len(names), k=1)
+    return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
+
+
+def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, freedom: int) -> Ratio:
+    """Return the ratio with its interval and tests, from the mean and standard deviation of the log-ratio.
+
+    `freedom` is one less than the blocks that the standard deviation was taken from. Sources: the paired t-test; for
+    equivalence two one-sided tests, Schuirmann (1987), J. Pharmacokinet. Biopharm. 15, 657-680.
+    """
+    error = stdev / math.sqrt(blocks)
+    center = math.exp(log_mean)
+    low, high = _interval(center, error, freedom)
+    p = min(1.0, 2 * _tail(abs(log_mean), error, freedom))
+    equivalence_p = _tail(_snapped(math.log1p(EQUIVALENCE) - abs(log_mean)), error, freedom)
+    return Ratio(first, second, center, low, high, p, equivalence_p, blocks, stdev)
+
+
+@cache
+def t_quantile(freedom: int, level: float = ALPHA) -> float:
+    """Return what Student's t exceeds, to either side, with the probability `level`."""
+    return float(stdtrit(freedom, 1 - level / 2))
+
+
+def _interval(center: float, error: float, freedom: int) -> tuple[float, float]:
+    half = t_quantile(freedom) * error
+    return center * math.exp(-half), center * math.exp(half)
+
+
+def _tail(distance: float, error: float, freedom: int) -> float:
+    """Return how likely Student's t is to exceed distance / error; without an error, 0 or 1."""
+    if error == 0:
+        return float(distance <= 0)
+    return float(stdtr(freedom, -distance / error))
+
+
+def _summaries(pairs: Sequence[tuple[str, str]], differences: Array) -> tuple[Ratio, ...]:
+    """Return the ratio of each pair from its log-ratios, level x pair x block, that are NaN where there is none."""
+    by_block = _block_means(differences)
+    blocks = np.isfinite(by_block).sum(axis=1)
+    of_levels = _means(_means(differences, axis=2), axis=0)
+    means = np.where(blocks > 0, _means(by_block, axis=1), of_levels)
+    rows = zip(pairs, means.tolist(), _stdevs(by_block).tolist(), blocks.tolist(), strict=True)
+    return tuple(
+        _summary(pair, _snapped(mean), stdev, count) for pair, mean, stdev, count in rows if not math.isnan(mean)
+    )
+
+
+def _summary(pair: tuple[str, str], log_mean: float, stdev: float, blocks: int) -> Ratio:
+    if blocks < 2:
+        return Ratio(*pair, math.exp(log_mean), None, None, None, None, blocks, None)
+    return tested(*pair, log_mean, stdev, blocks, blocks - 1)
+
+
+def _block_means(differences: Array) -> Array:
+    """Return the means over the shared levels, pair x block; NaN where a block lacks one of them."""
+    present = np.isfinite(differences)
+    shared = present.any(axis=2, keepdims=True)
+    complete = (present | ~shared).all(axis=0)
+    return np.where(complete, _means(differences, axis=0), np.nan)
+
+
+def _logs(levels: Sequence[Cells], names: Sequence[str]) -> Array:
+    """Return the logarithm of every figure, level x entry x block; NaN where there is none."""
+    numbers = sorted({block for cells in levels for blocks in cells.values() for block in blocks})
+    column = {block: index for index, block in enumerate(numbers)}
+    logs = np.full((len(levels), len(names), len(numbers)), np.nan)
+    for level, cells in enumerate(levels):
+        for row, name in enumerate(names):
+            for block, value in cells.get(name, {}).items():
+                logs[level, row, column[block]] = _log(value, f"{name}, block {block}")
+    return logs
+
+
+def _log(value: float, subject: str) -> float:
+    if not 0 < value < math.inf:
+        raise ValueError(f"{subject}: {value} is not a positive number; leave out a block that has no figure")
+    return math.log(value)
+
+
+def _means(values: Array, axis: int) -> Array:
+    """Return the means of what is known along the axis; NaN where nothing is."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nansum(values, axis=axis) / np.isfinite(values).sum(axis=axis))
+
+
+def _stdevs(rows: Array) -> Array:
+    """Return each row's standard deviation over what is known: NaN below two values, 0 where it is rounding."""
+    known = np.isfinite(rows).sum(axis=1)
+    squares = np.nansum((rows - _means(rows, axis=1)[:, None]) ** 2, axis=1)
+    stdevs = np.sqrt(squares / np.where(known > 1, known - 1, np.nan))
+    return np.where(stdevs < RESOLUTION, 0.0, stdevs)
+
+
+def _snapped(log: float) -> float:
+    """Return the logarithm, or 0 where it is nothing but rounding."""
+    return 0.0 if abs(log) < RESOLUTION else log
