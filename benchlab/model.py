@@ -173,7 +173,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class Decision:
-    """How many blocks a run gets in all, decided once, after the `pilot` blocks. `needed` is what its precision asks for."""
+    """How many blocks a run gets in all, decided once, after the `pilot` blocks.
+
+    `needed` is how many its precision asks for, None where it has none.
+    """
 
     decided_at: datetime
     pilot: int
