@@ -238,7 +238,7 @@ class Settings:
     seed: int
     precision: float | None = None
     budget_s: int | None = None
-    placement: str = "shared"
+    placement: str = "auto"
     against: str = ""
 
     @property
