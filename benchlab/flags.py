@@ -185,7 +185,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fail-if-slower",
         metavar="P%",
-        help="a gate for CI: exit 1 where something got slower by P %%, 3 where that cannot be excluded (default: none)",
+        help="a gate for CI: exit 1 if something got slower by P %%, 3 if that cannot be excluded (default: none)",
     )
 
 

@@ -222,9 +222,9 @@ class Settings:
     `levels` maps a test type to what varies in it: connections, or queries for `query`. Times are seconds; a time of 0
     leaves the step out. The warm-up ends between its two times, as soon as the rate is steady.
 
-    With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks is
-    decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the entries take
-    part too.
+    With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks
+    is decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the
+    entries take part too.
     """
 
     profile: str

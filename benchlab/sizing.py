@@ -36,9 +36,9 @@ def decide(
 ) -> Decision:
     """Return how many blocks the run gets in all, and why.
 
-    `block_s` is what a block of the pilot took, `left_s` what is left of the budget, None without one. With a precision
-    (0.03: intervals of ± 3 %) they are as many as Stein's rule asks for, within the budget; without, what the budget has
-    time for.
+    `block_s` is what a block of the pilot took, `left_s` what is left of the budget, None without one. With a
+    precision (0.03: intervals of ± 3 %) they are as many as Stein's rule asks for, within the budget; without, what the
+    budget has time for.
     """
     most = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
     if precision is None:

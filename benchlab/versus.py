@@ -133,7 +133,7 @@ def gate(found: Iterable[Row], margin: float) -> Gate:
     if not open_rows:
         return Gate(NO_REGRESSION, f"no regression: everything is above {1 - margin:.3f} of what it was")
     blocks = sequential.blocks_needed((row.ratio for row in open_rows), margin)
-    needed = f"it would take about {blocks} blocks" if blocks else "it takes at least 2 blocks"
+    needed = f"it would take about {blocks} blocks" if blocks > 1 else "it takes at least 2 blocks"
     return Gate(
         TOO_NOISY, f"too noisy to exclude a regression of {margin:.1%} ({needed}): {'; '.join(map(_told, open_rows))}"
     )
