@@ -180,7 +180,7 @@ def test_one_entry_alone_has_estimates_and_no_pairs(manifest: Manifest) -> None:
 
 def test_many_pairs_are_shown_over_all_levels_only(manifest: Manifest) -> None:
     names = [f"entry{number}" for number in range(7)]
-    labelled = replace(manifest, entries={name: manifest.entries["crax"] for name in names})
+    labelled = replace(manifest, entries=dict.fromkeys(names, manifest.entries["crax"]))
     (result,) = analysis.analyse(Run(labelled, _samples({name: [500, 510, 505] for name in names}), ()))
     assert set(standings.ratios(result)["level"]) == {standings.ALL_LEVELS}
 
