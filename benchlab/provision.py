@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchlab import connection, process, topology
 from benchlab.engine import Engine
-from benchlab.errors import EngineError, SetupError
+from benchlab.errors import EngineError, NoEngineError, SetupError
 from benchlab.topology import Topology
 
 DEBIAN = ("debian", "trixie-slim")
@@ -38,7 +38,7 @@ def engine(project: str, say: Say) -> Engine:
     """Return the engine that answers, after starting or installing one where this machine can. Raises SetupError."""
     try:
         return Engine.connect(project)
-    except SetupError:
+    except NoEngineError:
         # An engine that was named, and does not answer, is not replaced by another.
         if connection.is_named() or not _debian_root():
             raise
@@ -208,7 +208,7 @@ def _wait_for_engine(project: str) -> Engine:
     while True:
         try:
             return Engine.connect(project)
-        except SetupError as error:
+        except NoEngineError as error:
             if time.monotonic() > deadline:
                 raise SetupError(f"the Docker daemon was started, but {error}; see its log") from error
             time.sleep(0.5)
