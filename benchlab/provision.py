@@ -109,7 +109,7 @@ class _Built:
     def __init__(self, path: Path, engine_id: str):
         self._path, self._engine_id = path / "built.json", engine_id
         try:
-            self._known: dict[str, dict[str, list[str]]] = json.loads(self._path.read_text())
+            self._known: dict[str, dict[str, list[str]]] = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             self._known = {}
 
@@ -119,7 +119,7 @@ class _Built:
     def remember(self, service: str, inputs: str, image_id: str) -> None:
         self._known.setdefault(self._engine_id, {})[service] = [inputs, image_id]
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps(self._known, indent=1))
+        self._path.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
 
     @property
     def log(self) -> Path:
@@ -181,7 +181,7 @@ def _debian_root() -> bool:
 
 def _compose_packages() -> tuple[str, ...]:
     """Return what Compose is called here: Ubuntu has v2 under a name of its own."""
-    if "ID=ubuntu" in Path("/etc/os-release").read_text():
+    if "ID=ubuntu" in Path("/etc/os-release").read_text(encoding="utf-8"):
         return ("docker-compose-v2", "docker-buildx")
     return ("docker-compose",)
 

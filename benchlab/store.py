@@ -76,7 +76,7 @@ def check(results: Path) -> None:
     probe = results / ".probe"
     with _writing(results):
         results.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
+        probe.touch()
         probe.unlink()
 
 
@@ -118,7 +118,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Return what the run in the folder is. Raises StoreError where it is no run of this schema."""
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         schema = content.pop("schema")
         if schema != SCHEMA:
             raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
@@ -229,7 +229,7 @@ def _row(sample: Sample, roles: list[str]) -> dict[str, object]:
 def _replace(path: Path, text: str) -> None:
     """Write the whole file or leave the old one as it is."""
     draft = path.with_name(f".{path.name}.draft")
-    with _writing(path), draft.open("w") as file:
+    with _writing(path), draft.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -121,14 +121,14 @@ class Topology:
         command = [*self.compose, "build", *options, *services]
         code = process.logged(command, log, self.root, _environment(self.environment, profiles))
         if code != 0:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
 
     def create(self, services: Collection[str], log: Path) -> None:
         """Make the services' containers and their network, without starting any. Raises SetupError."""
         command = [*self.compose, "up", "--no-start", "--no-build", *services]
         if process.logged(command, log, self.root, _environment(self.environment, ENTRY_PROFILE)) != 0:
-            tail = " ".join(log.read_text(errors="replace").split()[-60:])
+            tail = " ".join(log.read_text(encoding="utf-8", errors="replace").split()[-60:])
             raise SetupError(f"making the containers failed: {tail}")
 
 
@@ -144,7 +144,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Topology:
         cwd=root,
         env=_environment(environment, f"{ENTRY_PROFILE},{BASE}"),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     if result.returncode != 0:
         said = " ".join(result.stderr.split())[-500:]
@@ -194,7 +194,7 @@ def compose_command() -> tuple[str, ...]:
 def compose_version() -> str:
     """Return what Compose says of itself, in one line. Raises SetupError."""
     command = compose_command()
-    result = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
+    result = subprocess.run([*command, "version", "--short"], capture_output=True, encoding="utf-8")
     return f"{' '.join(command)} {result.stdout.strip()}"
 
 
@@ -208,7 +208,7 @@ def _environment(settings: Mapping[str, str], profiles: str) -> dict[str, str]:
 
 def _dotenv(root: Path) -> dict[str, str]:
     try:
-        text = (root / ".env").read_text()
+        text = (root / ".env").read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{root / '.env'} cannot be read ({error.strerror}); restore the file") from error
     lines = (line.partition("=") for line in text.splitlines() if "=" in line)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +17,20 @@ from benchlab.errors import StoreError
 from benchlab.model import Failure, Manifest, Sample
 
 from .conftest import STARTED, make_trial
+
+ROOT = Path(__file__).parents[2]
+# A bare locale, without Python's own remedy for it.
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+FINISH = """
+import sys
+from pathlib import Path
+from benchlab import cli, report, store
+folder = Path(sys.argv[1])
+run = store.read(folder)
+store.Journal(folder).derive(run, report.report(run))
+cli._replace_what_cannot_be_printed()
+cli._finish(folder)
+"""
 
 
 def _failure(reason: str = "it died") -> Failure:
@@ -155,3 +171,20 @@ def test_a_trial_that_failed_and_was_then_measured_is_not_missing(
     run = store.read(journal.folder)
     assert judge.missing(run) == (_failure("second"),)
     assert run.measured == {sample.trial.key}
+
+
+def test_a_report_is_written_and_printed_in_a_locale_that_lacks_its_letters(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    for record in (sample, _failure("wrong answer: 16–32 „nein“")):
+        journal.append(record)
+    result = subprocess.run(
+        [sys.executable, "-c", FINISH, str(journal.folder)], cwd=ROOT, env={**os.environ, **ASCII}, capture_output=True
+    )
+    written = (journal.folder / store.REPORT).read_text(encoding="utf-8")
+    assert "wrong answer: 16–32 „nein“" in written
+    assert (result.returncode, result.stdout.decode("ascii").strip()) == (
+        0,
+        written.encode("ascii", "replace").decode().strip(),
+    )
