@@ -29,6 +29,9 @@ from benchlab.model import Errors, Failure, Latency, Level, Load, Manifest, Run,
 SCHEMA = 2
 
 MANIFEST, JOURNAL, CSV, REPORT, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "report.md", "logs"
+# What to do where a file cannot be written: before anything was measured, and since.
+BEFORE = "mend its owner or rights, or make room, then start anew"
+SINCE = "nothing measured before is lost: make room or rights, then --resume"
 
 
 class Journal:
@@ -73,20 +76,26 @@ def keep_log(folder: Path, name: str, text: str) -> Path:
 
 def check(results: Path) -> None:
     """Raise StoreError where no run can be kept in the folder: before anything is built or measured for it."""
-    probe = results / ".probe"
-    with _writing(results):
+    with _writing(results, BEFORE):
         results.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        _try(results)
+
+
+def check_run(folder: Path) -> None:
+    """Raise StoreError where the run in the folder cannot be continued: before anything is built for it."""
+    with _writing(folder):
+        _try(folder)
+        with (folder / JOURNAL).open("ab"):
+            pass
 
 
 def create(results: Path, manifest: Manifest) -> Journal:
     """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
     folder = results / manifest.run_id
-    with _writing(folder):
+    with _writing(folder, BEFORE):
         folder.mkdir(parents=True)
         (folder / JOURNAL).touch()
-        _replace(folder / MANIFEST, json.dumps({"schema": SCHEMA, **_plain(manifest)}, indent=2) + "\n")
+        _replace(folder / MANIFEST, json.dumps({"schema": SCHEMA, **_plain(manifest)}, indent=2) + "\n", BEFORE)
         _point(results / "latest", folder.name)
     return Journal(folder)
 
@@ -226,14 +235,20 @@ def _row(sample: Sample, roles: list[str]) -> dict[str, object]:
     return flat
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, remedy: str = SINCE) -> None:
     """Write the whole file or leave the old one as it is."""
     draft = path.with_name(f".{path.name}.draft")
-    with _writing(path), draft.open("w", encoding="utf-8") as file:
+    with _writing(path, remedy), draft.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
         draft.replace(path)
+
+
+def _try(folder: Path) -> None:
+    probe = folder / ".probe"
+    probe.touch()
+    probe.unlink()
 
 
 def _point(link: Path, target: str) -> None:
@@ -245,11 +260,8 @@ def _point(link: Path, target: str) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, remedy: str = SINCE) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise StoreError(
-            f"{path} cannot be written ({reason}); nothing measured before is lost: make room or rights, then --resume"
-        ) from error
+        raise StoreError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from error

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -114,8 +115,20 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> Non
 
 def test_a_results_folder_that_is_a_file_is_refused_with_the_remedy(tmp_path: Path, manifest: Manifest) -> None:
     (tmp_path / "results").write_text("")
-    with pytest.raises(StoreError, match="cannot be written"):
-        store.create(tmp_path / "results", manifest)
+    for use in (store.check, lambda results: store.create(results, manifest)):
+        with pytest.raises(StoreError) as error:
+            use(tmp_path / "results")
+        assert re.search(r"results\S* cannot be written \(.+\); mend its owner or rights", str(error.value))
+        assert "--resume" not in str(error.value)
+
+
+def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path, manifest: Manifest) -> None:
+    folder = store.create(tmp_path, manifest).folder
+    store.check_run(folder)
+    # The tests may run as root, whom no mode keeps from writing.
+    (folder / ".probe").mkdir()
+    with pytest.raises(StoreError, match=r"cannot be written \(.+\); nothing measured before is lost: .*--resume"):
+        store.check_run(folder)
 
 
 def test_a_full_disk_leaves_a_journal_of_whole_lines(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
