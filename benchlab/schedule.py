@@ -16,9 +16,9 @@ def plan(
 ) -> tuple[Visit, ...]:
     """Return the visits of a run: every block visits every entry once, each in an order of its own.
 
-    In a visit the test types come in shuffled order, and in each test type its levels. An entry is
-    given only the tests it declares, and one that declares none of them is not visited. Equal arguments give an equal plan, in any process; a plan of
-    more blocks begins with the plan of fewer.
+    In a visit the test types come in shuffled order, and in each test type its levels. An entry is given only the
+    tests it declares, and one that declares none of them is not visited. Equal arguments give an equal plan, in any
+    process; a plan of more blocks begins with the plan of fewer.
     """
     shuffler = random.Random(seed)
     ordered = sorted(entries, key=lambda entry: entry.name)
