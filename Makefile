@@ -33,9 +33,12 @@ lint: $(VENV)/dev ## ruff and mypy
 setup: $(VENV)/lab ## the locked environment, an engine that answers, the images
 	$(PY) lab.py setup
 
+# What is local goes even where no engine answers; that the rest stays is told by the exit code.
 clean: $(VENV)/lab ## remove the lab's containers, networks, images and environment; results stay
-	$(PY) lab.py clean
-	rm -rf images/base/rootfs/usr/local/share/ca-certificates/*.crt $(VENV) .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	status=0; $(PY) lab.py clean || status=$$?; \
+	rm -rf images/base/rootfs/usr/local/share/ca-certificates/*.crt $(VENV) .lab \
+	  .mypy_cache .ruff_cache .pytest_cache .hypothesis; \
+	exit $$status
 
 lock: ## lock what the requirements.in files name, keeping what is locked (needs uv); ARGS=--upgrade for the newest
 	for file in requirements requirements-dev; do \

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ OK, FAILED = 0, 1
 def main(root: Path, arguments: Sequence[str]) -> int:
     """Run the command and return its exit code: 0 done, 1 an error or something not measured, 128 + n a signal."""
     interrupts.install()
+    _replace_what_cannot_be_printed()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else ("bench", arguments)
     try:
         return COMMANDS[name](root, list(rest))
@@ -126,6 +128,12 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True)
+
+
+def _replace_what_cannot_be_printed() -> None:
+    """Let no report fail for a dash that the caller's locale does not have."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _say(line: str) -> None:

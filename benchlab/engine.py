@@ -16,8 +16,8 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from benchlab import connection
-from benchlab.connection import FORBIDDEN, reason, translated
-from benchlab.errors import EngineError, SetupError
+from benchlab.connection import reason, translated
+from benchlab.errors import EngineError, NoEngineError
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -46,17 +46,15 @@ class Engine:
 
     @classmethod
     def connect(cls, project: str) -> Engine:
-        """Return the engine that DOCKER_HOST or the current docker context names. Raises SetupError."""
+        """Return the engine that DOCKER_HOST or the docker context names. Raises SetupError and NoEngineError."""
         return cls(*connection.clients(), project)
 
     @classmethod
     def if_any(cls, project: str) -> Engine | None:
-        """Return the engine that answers, or None. Raises SetupError where it may not be asked."""
+        """Return the engine that answers, or None. Raises SetupError where it may not be asked or is named wrongly."""
         try:
             return cls.connect(project)
-        except SetupError as error:
-            if FORBIDDEN in str(error):
-                raise
+        except NoEngineError:
             return None
 
     @property

@@ -7,6 +7,7 @@ class LabError(Exception):
     LabError
     ├── ConfigError    flags, compose.yaml or a label ask for something impossible
     ├── SetupError     the engine, Compose or an image cannot be had
+    │   └── NoEngineError    no engine answers where one is looked for
     ├── EngineError    the engine refused, failed or went away
     ├── EntryError     an entry does not serve: it never got ready, or it died
     ├── WrkError       wrk failed, or printed what cannot be a result
@@ -19,6 +20,10 @@ class ConfigError(LabError):
 
 
 class SetupError(LabError):
+    pass
+
+
+class NoEngineError(SetupError):
     pass
 
 

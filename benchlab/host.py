@@ -42,7 +42,7 @@ def _changed_files(root: Path) -> int | str:
 
 def _git(root: Path, *arguments: str) -> str:
     try:
-        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return UNAVAILABLE
     return result.stdout.strip() if result.returncode == 0 else UNAVAILABLE

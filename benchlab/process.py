@@ -21,7 +21,7 @@ def logged(command: Sequence[str], log: Path, cwd: Path, environment: Mapping[st
     """
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as file:
+        with log.open("wb") as file:
             return _owned(
                 subprocess.Popen(
                     command,
@@ -48,7 +48,8 @@ def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) 
             env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
         )
     if result.returncode != 0:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchlab import connection, process, topology
 from benchlab.engine import Engine
-from benchlab.errors import EngineError, SetupError
+from benchlab.errors import EngineError, NoEngineError, SetupError
 from benchlab.topology import Topology
 
 DEBIAN = ("debian", "trixie-slim")
@@ -38,7 +38,7 @@ def engine(project: str, say: Say) -> Engine:
     """Return the engine that answers, after starting or installing one where this machine can. Raises SetupError."""
     try:
         return Engine.connect(project)
-    except SetupError:
+    except NoEngineError:
         # An engine that was named, and does not answer, is not replaced by another.
         if connection.is_named() or not _debian_root():
             raise
@@ -109,7 +109,7 @@ class _Built:
     def __init__(self, path: Path, engine_id: str):
         self._path, self._engine_id = path / "built.json", engine_id
         try:
-            self._known: dict[str, dict[str, list[str]]] = json.loads(self._path.read_text())
+            self._known: dict[str, dict[str, list[str]]] = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             self._known = {}
 
@@ -119,7 +119,7 @@ class _Built:
     def remember(self, service: str, inputs: str, image_id: str) -> None:
         self._known.setdefault(self._engine_id, {})[service] = [inputs, image_id]
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps(self._known, indent=1))
+        self._path.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
 
     @property
     def log(self) -> Path:
@@ -181,7 +181,7 @@ def _debian_root() -> bool:
 
 def _compose_packages() -> tuple[str, ...]:
     """Return what Compose is called here: Ubuntu has v2 under a name of its own."""
-    if "ID=ubuntu" in Path("/etc/os-release").read_text():
+    if "ID=ubuntu" in Path("/etc/os-release").read_text(encoding="utf-8"):
         return ("docker-compose-v2", "docker-buildx")
     return ("docker-compose",)
 
@@ -208,7 +208,7 @@ def _wait_for_engine(project: str) -> Engine:
     while True:
         try:
             return Engine.connect(project)
-        except SetupError as error:
+        except NoEngineError as error:
             if time.monotonic() > deadline:
                 raise SetupError(f"the Docker daemon was started, but {error}; see its log") from error
             time.sleep(0.5)

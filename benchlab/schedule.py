@@ -16,17 +16,18 @@ def plan(
 ) -> tuple[Visit, ...]:
     """Return the visits of a run: every block visits every entry once, each in an order of its own.
 
-    In a visit the test types come in shuffled order, and in each test type its levels. An entry is
-    given only the tests it declares. Equal arguments give an equal plan, in any process; a plan of
-    more blocks begins with the plan of fewer.
+    In a visit the test types come in shuffled order, and in each test type its levels. An entry is given only the
+    tests it declares, and one that declares none of them is not visited. Equal arguments give an equal plan, in any
+    process; a plan of more blocks begins with the plan of fewer.
     """
     shuffler = random.Random(seed)
     ordered = sorted(entries, key=lambda entry: entry.name)
-    return tuple(
+    visits = (
         _visit(block, entry, levels, shuffler)
         for block in range(1, blocks + 1)
         for entry in _shuffled(ordered, shuffler)
     )
+    return tuple(visit for visit in visits if visit.trials)
 
 
 def remaining(visits: Iterable[Visit], measured: Collection[str]) -> tuple[Visit, ...]:

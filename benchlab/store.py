@@ -16,19 +16,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from benchlab.counters import Counters, HostUsage, Usage
+from benchlab import records
+from benchlab.counters import Usage
 from benchlab.errors import StoreError
-from benchlab.model import Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial, Verdict
+from benchlab.model import Failure, Manifest, Run, Sample
 
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure.
 SCHEMA = 2
 
 MANIFEST, JOURNAL, CSV, REPORT, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "report.md", "logs"
+# What to do where a file cannot be written: before anything was measured, and since.
+BEFORE = "mend its owner or rights, or make room, then start anew"
+SINCE = "nothing measured before is lost: make room or rights, then --resume"
 
 
 class Journal:
@@ -41,7 +43,7 @@ class Journal:
     def append(self, record: Sample | Failure) -> None:
         """Write the record so that it survives a crash. Raises StoreError; the journal stays whole."""
         kind = "sample" if isinstance(record, Sample) else "failure"
-        line = json.dumps({"kind": kind, **_plain(record)}, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps({"kind": kind, **records.plain(record)}, ensure_ascii=False).encode() + b"\n"
         with _writing(self._path), self._path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
@@ -73,20 +75,26 @@ def keep_log(folder: Path, name: str, text: str) -> Path:
 
 def check(results: Path) -> None:
     """Raise StoreError where no run can be kept in the folder: before anything is built or measured for it."""
-    probe = results / ".probe"
-    with _writing(results):
+    with _writing(results, BEFORE):
         results.mkdir(parents=True, exist_ok=True)
-        probe.write_text("")
-        probe.unlink()
+        _try(results)
+
+
+def check_run(folder: Path) -> None:
+    """Raise StoreError where the run in the folder cannot be continued: before anything is built for it."""
+    with _writing(folder):
+        _try(folder)
+        with (folder / JOURNAL).open("ab"):
+            pass
 
 
 def create(results: Path, manifest: Manifest) -> Journal:
     """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
     folder = results / manifest.run_id
-    with _writing(folder):
+    with _writing(folder, BEFORE):
         folder.mkdir(parents=True)
         (folder / JOURNAL).touch()
-        _replace(folder / MANIFEST, json.dumps({"schema": SCHEMA, **_plain(manifest)}, indent=2) + "\n")
+        _replace(folder / MANIFEST, json.dumps({"schema": SCHEMA, **records.plain(manifest)}, indent=2) + "\n", BEFORE)
         _point(results / "latest", folder.name)
     return Journal(folder)
 
@@ -108,9 +116,9 @@ def reopen(folder: Path) -> tuple[Journal, int]:
 def read(folder: Path) -> Run:
     """Return the run in the folder. A cut-off last line is left out. Raises StoreError."""
     manifest = read_manifest(folder)
-    records = list(_records(folder / JOURNAL))
-    taken = tuple(record for record in records if isinstance(record, Sample))
-    failures = tuple(record for record in records if isinstance(record, Failure))
+    found = list(_records(folder / JOURNAL))
+    taken = tuple(record for record in found if isinstance(record, Sample))
+    failures = tuple(record for record in found if isinstance(record, Failure))
     return Run(manifest, taken, failures)
 
 
@@ -118,11 +126,11 @@ def read_manifest(folder: Path) -> Manifest:
     """Return what the run in the folder is. Raises StoreError where it is no run of this schema."""
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         schema = content.pop("schema")
         if schema != SCHEMA:
             raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
-        return _manifest(content)
+        return records.manifest(content)
     except OSError as error:
         raise StoreError(
             f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); name a folder of results/"
@@ -141,62 +149,11 @@ def _records(path: Path) -> Iterator[Sample | Failure]:
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            yield _record(json.loads(line))
+            yield records.record(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise StoreError(
                 f"{path}, line {number}: not a record ({type(error).__name__}: {error}); mend or remove the line"
             ) from error
-
-
-def _record(content: dict[str, Any]) -> Sample | Failure:
-    trial = Trial(**{**content["trial"], "level": Level(**content["trial"]["level"])})
-    started_at = datetime.fromisoformat(content["started_at"])
-    if content["kind"] == "failure":
-        return Failure(trial, started_at, content["reason"], content["passing"])
-    if content["kind"] != "sample":
-        raise ValueError(f"unknown kind {content['kind']!r}")
-    return Sample(
-        trial,
-        content["attempt"],
-        started_at,
-        _load(content["load"]),
-        _counters(content["counters"]),
-        Verdict(**content["verdict"] | {"unknown": tuple(content["verdict"]["unknown"])}),
-    )
-
-
-def _counters(content: dict[str, Any]) -> Counters:
-    return Counters(
-        between_us=content["between_us"],
-        host=HostUsage(**content["host"]),
-        roles={role: Usage(**usage) for role, usage in content["roles"].items()},
-        received=tuple((at_us, count) for at_us, count in content["received"]),
-        speeds_us=tuple(content["speeds_us"]),
-    )
-
-
-def _load(content: dict[str, Any]) -> Load:
-    return Load(**{**content, "latency": Latency(**content["latency"]), "errors": Errors(**content["errors"])})
-
-
-def _manifest(content: dict[str, Any]) -> Manifest:
-    settings = content["settings"]
-    settings["frameworks"] = tuple(settings["frameworks"])
-    settings["warmup_s"] = tuple(settings["warmup_s"])
-    settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
-    content["settings"] = Settings(**settings)
-    content["created_at"] = datetime.fromisoformat(content["created_at"])
-    return Manifest(**content)
-
-
-def _plain(record: Sample | Failure | Manifest) -> dict[str, Any]:
-    """Return the record as JSON knows it: times as ISO 8601."""
-
-    def plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in pairs}
-
-    content: dict[str, Any] = asdict(record, dict_factory=plain)
-    return content
 
 
 def _csv(run: Run) -> str:
@@ -211,7 +168,7 @@ def _csv(run: Run) -> str:
 
 
 def _row(sample: Sample, roles: list[str]) -> dict[str, object]:
-    plain = _plain(sample)
+    plain = records.plain(sample)
     trial, load, verdict = plain["trial"], plain["load"], plain["verdict"]
     flat: dict[str, object] = {name: value for name, value in trial.items() if name != "level"} | trial["level"]
     flat |= {"attempt": sample.attempt, "started_at": plain["started_at"]}
@@ -226,14 +183,20 @@ def _row(sample: Sample, roles: list[str]) -> dict[str, object]:
     return flat
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, remedy: str = SINCE) -> None:
     """Write the whole file or leave the old one as it is."""
     draft = path.with_name(f".{path.name}.draft")
-    with _writing(path), draft.open("w") as file:
+    with _writing(path, remedy), draft.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
         draft.replace(path)
+
+
+def _try(folder: Path) -> None:
+    probe = folder / ".probe"
+    probe.touch()
+    probe.unlink()
 
 
 def _point(link: Path, target: str) -> None:
@@ -245,11 +208,8 @@ def _point(link: Path, target: str) -> None:
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path, remedy: str = SINCE) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise StoreError(
-            f"{path} cannot be written ({reason}); nothing measured before is lost: make room or rights, then --resume"
-        ) from error
+        raise StoreError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from error

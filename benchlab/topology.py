@@ -11,7 +11,7 @@ import stat
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,19 @@ from typing import Any
 import yaml
 
 from benchlab import process
+from benchlab.engine import LAB_LABEL, LAB_VALUE
 from benchlab.errors import ConfigError, SetupError
 from benchlab.model import Entry
 from benchlab.workloads import WORKLOADS
 
 V2, V1 = ("docker", "compose"), ("docker-compose",)
-# The engine's own builder, which sees the local base image; and no attestations, which would give every build a new id.
-BUILDER = {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+# v2: the engine's own builder, which sees the local base image; and no attestations, which would give every build a new
+# id. v1: the engine's classic builder, asked by itself. Else it would hand each build to the docker client, if there is
+# one: then the client's version and settings choose the builder, and one in a container does not see the base image.
+BUILDER = {
+    V2[0]: {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+    V1[0]: {"COMPOSE_DOCKER_CLI_BUILD": "0", "DOCKER_BUILDKIT": "0"},
+}
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
@@ -45,6 +51,7 @@ class Topology:
     environment: Mapping[str, str]
     project: str
     services: Mapping[str, Mapping[str, Any]]
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @cached_property
     def entries(self) -> dict[str, Entry]:
@@ -55,9 +62,22 @@ class Topology:
             for name, service in self.services.items()
             if ENTRY_PROFILE in service.get("profiles", [])
         }
+        problems += self._unlabelled()
         if problems:
             raise ConfigError("compose.yaml: " + "; ".join(problems))
         return entries
+
+    def _unlabelled(self) -> list[str]:
+        """Return a problem for each stanza of which Compose would make what the lab never finds again, nor removes."""
+        # The default network is made even where no stanza names it.
+        networks = {"default": {}, **self.networks}
+        made = {name: service for name, service in self.services.items() if name != BASE}
+        made |= {f"network {name}": network for name, network in networks.items()}
+        return [
+            f'{name}: label {LAB_LABEL}: "{LAB_VALUE}" is missing; add it, or the lab will not find what is its own'
+            for name, stanza in made.items()
+            if _labels(stanza).get(LAB_LABEL) != LAB_VALUE
+        ]
 
     def choose(self, names: Iterable[str]) -> list[Entry]:
         """Return the named entries, or all where none is named. Raises ConfigError."""
@@ -101,14 +121,14 @@ class Topology:
         command = [*self.compose, "build", *options, *services]
         code = process.logged(command, log, self.root, _environment(self.environment, profiles))
         if code != 0:
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
 
     def create(self, services: Collection[str], log: Path) -> None:
         """Make the services' containers and their network, without starting any. Raises SetupError."""
         command = [*self.compose, "up", "--no-start", "--no-build", *services]
         if process.logged(command, log, self.root, _environment(self.environment, ENTRY_PROFILE)) != 0:
-            tail = " ".join(log.read_text(errors="replace").split()[-60:])
+            tail = " ".join(log.read_text(encoding="utf-8", errors="replace").split()[-60:])
             raise SetupError(f"making the containers failed: {tail}")
 
 
@@ -124,14 +144,15 @@ def load(root: Path, environment: Mapping[str, str]) -> Topology:
         cwd=root,
         env=_environment(environment, f"{ENTRY_PROFILE},{BASE}"),
         capture_output=True,
-        text=True,
+        encoding="utf-8",
     )
     if result.returncode != 0:
         said = " ".join(result.stderr.split())[-500:]
         if subprocess.run([*compose_command(), "version"], capture_output=True).returncode != 0:
             raise SetupError(f"`{' '.join(compose_command())}` is broken ({said}); install Compose anew")
         raise ConfigError(f"compose.yaml is refused: {said}")
-    return Topology(root, compose, environment, name, yaml.safe_load(result.stdout)["services"])
+    resolved = yaml.safe_load(result.stdout)
+    return Topology(root, compose, environment, name, resolved["services"], resolved.get("networks") or {})
 
 
 def project(root: Path) -> str:
@@ -173,7 +194,7 @@ def compose_command() -> tuple[str, ...]:
 def compose_version() -> str:
     """Return what Compose says of itself, in one line. Raises SetupError."""
     command = compose_command()
-    result = subprocess.run([*command, "version", "--short"], capture_output=True, text=True)
+    result = subprocess.run([*command, "version", "--short"], capture_output=True, encoding="utf-8")
     return f"{' '.join(command)} {result.stdout.strip()}"
 
 
@@ -182,12 +203,12 @@ def _environment(settings: Mapping[str, str], profiles: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
     if "DOCKER_HOST" in settings:
         inherited.pop("DOCKER_CONTEXT", None)
-    return {**inherited, **BUILDER, **settings, "COMPOSE_PROFILES": profiles}
+    return {**inherited, **BUILDER[compose_command()[0]], **settings, "COMPOSE_PROFILES": profiles}
 
 
 def _dotenv(root: Path) -> dict[str, str]:
     try:
-        text = (root / ".env").read_text()
+        text = (root / ".env").read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{root / '.env'} cannot be read ({error.strerror}); restore the file") from error
     lines = (line.partition("=") for line in text.splitlines() if "=" in line)
@@ -213,7 +234,7 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
     return Entry(name, labels, paths)
 
 
-def _labels(service: Mapping[str, Any]) -> dict[str, Any]:
+def _labels(stanza: Mapping[str, Any]) -> dict[str, Any]:
     """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
-    labels = service.get("labels", {})
+    labels = stanza.get("labels") or {}
     return labels if isinstance(labels, dict) else dict(label.split("=", 1) for label in labels)

@@ -53,8 +53,12 @@ def paths(test: str, path: str) -> tuple[str, ...]:
 
 
 def check(test: str, answers: tuple[Answer, ...], world: World) -> list[Problem]:
-    """Return what is wrong with the answers to `paths(test, …)`, given in that order."""
-    problems = [problem for answer in answers for problem in _envelope(test, answer)]
+    """Return what is wrong with the answers to `paths(test, …)`, given in that order.
+
+    The first answer that did not come is the last that was asked for.
+    """
+    missing = next((number for number, answer in enumerate(answers) if answer.error), len(answers))
+    problems = [problem for answer in answers[: missing + 1] for problem in _envelope(test, answer)]
     if problems:
         return problems
     return list(CHECKS[test](answers, world))

@@ -5,7 +5,8 @@
 
 One connection serves all paths while the server keeps it open. Each answer is {path, status,
 headers: [[name, value]], body: base64} or {path, error}. While nothing answers at all, the first path
-is tried again for patience_s seconds.
+is tried again for patience_s seconds. After a path that got no answer the others are not asked: each would wait
+as long as that one.
 """
 
 import base64
@@ -23,8 +24,10 @@ def main():
     headers = {"Accept": job["accept"], "Connection": "keep-alive"}
     first, *rest = job["paths"]
     answers = [patiently(connection, first, headers, time.monotonic() + job["patience_s"])]
-    answers += [fetch(connection, path, headers) for path in rest]
-    print(json.dumps(answers))
+    while rest and "error" not in answers[-1]:
+        answers.append(fetch(connection, rest.pop(0), headers))
+    error = f"not asked: {answers[-1]['path']} got no answer"
+    print(json.dumps(answers + [{"path": path, "error": error} for path in rest]))
 
 
 def patiently(connection, path, headers, deadline):

@@ -5,12 +5,12 @@ import logging
 import os
 from random import randint
 
-import ujson
 from aiohttp import web
 from sqlalchemy import URL, select
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from ujson import dumps
 
 Sessions = async_sessionmaker[AsyncSession]
 SESSIONS: web.AppKey[Sessions] = web.AppKey("sessions", Sessions)
@@ -30,7 +30,7 @@ class World(Base):
 
 
 async def json(request: web.Request) -> web.Response:
-    return web.json_response({"message": "Hello, World!"}, dumps=ujson.dumps)
+    return web.json_response({"message": "Hello, World!"}, dumps=dumps)
 
 
 async def plaintext(request: web.Request) -> web.Response:
@@ -47,7 +47,7 @@ async def queries(request: web.Request) -> web.Response:
                 worlds.append({"id": id_, "randomNumber": number})
     except (TimeoutError, PoolTimeout) as error:  # aiohttp would answer the first with 504, as if it were a gateway
         raise web.HTTPServiceUnavailable from error
-    return web.json_response(worlds, dumps=ujson.dumps)
+    return web.json_response(worlds, dumps=dumps)
 
 
 def number_of_queries(request: web.Request) -> int:
@@ -88,9 +88,10 @@ async def database(app: web.Application):
     await open_pool(engine)
     app[SESSIONS] = async_sessionmaker(engine, expire_on_commit=False)
     log.info(
-        "started: loop=%s json=%s driver=%s pool=%d",
+        "started: framework=%s loop=%s json=%s driver=%s pool=%d",
+        type(app).__module__,
         type(asyncio.get_running_loop()).__module__,
-        ujson.dumps.__module__,
+        dumps.__module__,
         engine.dialect.driver,
         engine.pool.checkedin(),
     )

@@ -67,7 +67,8 @@ async def open_pool() -> None:
         command_timeout=10,
     )
     log.info(
-        "started: loop=%s json=%s driver=%s pool=%d",
+        "started: framework=%s loop=%s json=%s driver=%s pool=%d",
+        type(app).__module__,
         type(asyncio.get_running_loop()).__module__,
         crax.response_types.json.__name__,
         type(pool).__module__,

@@ -110,8 +110,9 @@ def test_labels_say_what_runs(staged: Lab, entry: str) -> None:
             "--command=SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'",
         )
     assert workers == staged.engine.cpus
-    started = re.findall(r"started: loop=(\w+)\S* json=(\S+) driver=(\w+)\S* pool=(\d+)", log)
-    assert started[-workers:] == [(labels["loop"], labels["json"], labels["driver"], labels["pool"])] * workers
+    started = re.findall(r"started: framework=(\w+)\S* loop=(\w+)\S* json=(\S+) driver=(\w+)\S* pool=(\d+)", log)
+    said = tuple(labels[name] for name in ("framework", "loop", "json", "driver", "pool"))
+    assert started[-workers:] == [said] * workers
     assert installed == {"full": "True", "raw": "False"}[labels["orm"]]
     assert int(connected) == workers * int(labels["pool"])
     assert f"Starting {labels['server']}" in log

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import csv
 import os
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +18,20 @@ from benchlab.errors import StoreError
 from benchlab.model import Failure, Manifest, Sample
 
 from .conftest import STARTED, make_trial
+
+ROOT = Path(__file__).parents[2]
+# A bare locale, without Python's own remedy for it.
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
+FINISH = """
+import sys
+from pathlib import Path
+from benchlab import cli, report, store
+folder = Path(sys.argv[1])
+run = store.read(folder)
+store.Journal(folder).derive(run, report.report(run))
+cli._replace_what_cannot_be_printed()
+cli._finish(folder)
+"""
 
 
 def _failure(reason: str = "it died") -> Failure:
@@ -98,8 +115,20 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> Non
 
 def test_a_results_folder_that_is_a_file_is_refused_with_the_remedy(tmp_path: Path, manifest: Manifest) -> None:
     (tmp_path / "results").write_text("")
-    with pytest.raises(StoreError, match="cannot be written"):
-        store.create(tmp_path / "results", manifest)
+    for use in (store.check, lambda results: store.create(results, manifest)):
+        with pytest.raises(StoreError) as error:
+            use(tmp_path / "results")
+        assert re.search(r"results\S* cannot be written \(.+\); mend its owner or rights", str(error.value))
+        assert "--resume" not in str(error.value)
+
+
+def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path, manifest: Manifest) -> None:
+    folder = store.create(tmp_path, manifest).folder
+    store.check_run(folder)
+    # The tests may run as root, whom no mode keeps from writing.
+    (folder / ".probe").mkdir()
+    with pytest.raises(StoreError, match=r"cannot be written \(.+\); nothing measured before is lost: .*--resume"):
+        store.check_run(folder)
 
 
 def test_a_full_disk_leaves_a_journal_of_whole_lines(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
@@ -155,3 +184,20 @@ def test_a_trial_that_failed_and_was_then_measured_is_not_missing(
     run = store.read(journal.folder)
     assert judge.missing(run) == (_failure("second"),)
     assert run.measured == {sample.trial.key}
+
+
+def test_a_report_is_written_and_printed_in_a_locale_that_lacks_its_letters(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    for record in (sample, _failure("wrong answer: 16–32 „nein“")):
+        journal.append(record)
+    result = subprocess.run(
+        [sys.executable, "-c", FINISH, str(journal.folder)], cwd=ROOT, env={**os.environ, **ASCII}, capture_output=True
+    )
+    written = (journal.folder / store.REPORT).read_text(encoding="utf-8")
+    assert "wrong answer: 16–32 „nein“" in written
+    assert (result.returncode, result.stdout.decode("ascii").strip()) == (
+        0,
+        written.encode("ascii", "replace").decode().strip(),
+    )

@@ -14,25 +14,26 @@ from benchlab.topology import Topology
 from .conftest import LABELS, PATHS
 
 SERVICE = {"image": "benchlab/x", "build": {"context": "."}, "profiles": ["entry"]}
+OURS = {"labels": {"benchlab.lab": "yes"}}
 
 
 def _labels(**changes: str | None) -> dict[str, str]:
-    labels = LABELS | {name.replace("__", "."): value for name, value in changes.items()}
+    labels = LABELS | {"lab": "yes"} | {name.replace("__", "."): value for name, value in changes.items()}
     return {f"benchlab.{name}": value for name, value in labels.items() if value is not None}
 
 
 def _topology(**services: Any) -> Topology:
-    return Topology(Path(), ("compose",), {}, "benchlab", services)
+    return Topology(Path(), ("compose",), {}, "benchlab", services, {"default": OURS})
 
 
 def test_entries_are_the_services_of_the_entry_profile() -> None:
-    found = _topology(crax=SERVICE | {"labels": _labels()}, db={"image": "benchlab/postgres"}).entries
-    assert found == {"crax": Entry("crax", LABELS, PATHS)}
+    found = _topology(crax=SERVICE | {"labels": _labels()}, db=OURS | {"image": "benchlab/postgres"}).entries
+    assert found == {"crax": Entry("crax", LABELS | {"lab": "yes"}, PATHS)}
 
 
 def test_labels_may_come_as_a_list_as_some_versions_of_compose_print_them() -> None:
     listed = [f"{name}={value}" for name, value in _labels().items()]
-    assert _topology(crax=SERVICE | {"labels": listed}).entries["crax"].labels == LABELS
+    assert _topology(crax=SERVICE | {"labels": listed}).entries["crax"].labels == LABELS | {"lab": "yes"}
 
 
 def test_a_path_of_its_own_is_taken_from_its_label() -> None:
@@ -48,6 +49,26 @@ def test_every_problem_of_every_stanza_is_told_at_once() -> None:
         "compose.yaml: a: image is missing; add it; a: label benchlab.orm is missing; add it; "
         "a: unknown test 'jsn' in benchlab.tests; use json plaintext query; b: label benchlab.loop is missing; add it"
     )
+
+
+def test_what_lacks_the_lab_s_label_is_told_among_the_other_problems() -> None:
+    bare = {"image": "benchlab/x"}
+    crax = SERVICE | {"labels": _labels(lab="true", orm=None)}
+    networks: dict[str, Any] = {"default": {}, "outside": OURS, "inside": {"labels": ["benchlab.lab=yes"]}}
+    lab = Topology(
+        Path(), ("compose",), {}, "benchlab", {"crax": crax, "db": bare, "wrk": OURS, "base": bare}, networks
+    )
+    told = 'label benchlab.lab: "yes" is missing; add it, or the lab will not find what is its own'
+    with pytest.raises(ConfigError) as error:
+        _ = lab.entries
+    assert str(error.value) == (
+        f"compose.yaml: crax: label benchlab.orm is missing; add it; crax: {told}; db: {told}; network default: {told}"
+    )
+
+
+def test_the_network_that_compose_makes_without_being_asked_needs_the_label_too() -> None:
+    with pytest.raises(ConfigError, match="network default: label benchlab"):
+        _ = Topology(Path(), ("compose",), {}, "benchlab", {"wrk": OURS}).entries
 
 
 def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None:

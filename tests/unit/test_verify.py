@@ -82,6 +82,15 @@ def test_each_broken_rule_of_json_is_named(answer: Answer, rule: str) -> None:
     assert _rules("json", answer) == [rule]
 
 
+def test_of_the_answers_that_did_not_come_only_the_first_is_told() -> None:
+    silent, *others = verify.paths("query", PATH)[3:]
+    unasked = (Answer(path, error=f"not asked: {silent} got no answer") for path in others)
+    problems = verify.check("query", (*_query()[:3], Answer(silent, error="TimeoutError: timed out"), *unasked), WORLD)
+    assert [str(problem) for problem in problems] == [
+        "query: /queries?queries=0 got no answer: TimeoutError: timed out [answers]"
+    ]
+
+
 def test_a_wrong_text_is_an_error_and_more_than_the_text_a_warning() -> None:
     assert _rules("plaintext", _plaintext(b"Hi")) == ["body"]
     (problem,) = verify.check("plaintext", (_plaintext(b"Hello, World!\n"),), WORLD)
