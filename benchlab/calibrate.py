@@ -90,7 +90,7 @@ def bias(lab: Mapping[int, float], plain: Mapping[int, float]) -> Check:
     half = stats.t_quantile(ratio.blocks - 1, 1 - BIAS_CONFIDENCE) * ratio.stdev / math.sqrt(ratio.blocks)
     low, high = ratio.ratio * math.exp(-half), ratio.ratio * math.exp(half)
     measured = f"{ratio.ratio:.4f} [{low:.4f}–{high:.4f}], {ratio.blocks} rounds"
-    inside = 1 - BIAS_LIMIT <= low and high <= 1 + BIAS_LIMIT
+    inside = low >= 1 - BIAS_LIMIT and high <= 1 + BIAS_LIMIT
     return Check("bias against plain wrk, 90 % interval", measured, f"within ± {BIAS_LIMIT:.0%}", inside)
 
 
