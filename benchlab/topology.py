@@ -8,7 +8,7 @@ import json
 import os
 import stat
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -124,13 +124,16 @@ class Topology:
             raise SetupError(f"making the containers failed: {tail}")
 
 
-def load(root: Path, environment: Mapping[str, str]) -> Topology:
+def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = ()) -> Topology:
     """Return the topology of compose.yaml in `root`, resolved with `environment` on top of the caller's.
+
+    `overlays` are files of more services, which Compose merges into it.
 
     Raises SetupError where there is no Compose, ConfigError where it refuses the file.
     """
     name = project(root)
-    compose = (*compose_command(), "--project-name", name, "--file", "compose.yaml")
+    files = [part for path in ("compose.yaml", *map(str, overlays)) for part in ("--file", path)]
+    compose = (*compose_command(), "--project-name", name, *files)
     result = subprocess.run(
         [*compose, "config"],
         cwd=root,
@@ -159,7 +162,7 @@ def project(root: Path) -> str:
 
 
 def resources(root: Path, cpus: int) -> dict[str, str]:
-    """Return what every entry gets on an engine of `cpus`: workers, and database connections of each.
+    """Return what every entry gets that can use `cpus`: workers, and database connections of each.
 
     LAB_DB_CONNECTIONS, of the environment or of .env, is the total of an entry; a worker has at least one.
     Raises ConfigError.
