@@ -30,7 +30,7 @@ folder = Path(sys.argv[1])
 run = store.read(folder)
 store.Journal(folder).derive(run, report.report(run))
 cli._replace_what_cannot_be_printed()
-cli._finish(folder)
+cli._finish(folder, None)
 """
 
 
