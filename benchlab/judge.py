@@ -119,30 +119,23 @@ def _late(evidence: Evidence) -> float:
     return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + LATE_S) for seconds in took)
 
 
-def _idle_connections(evidence: Evidence) -> float:
+def _hung(evidence: Evidence) -> float:
     """Return the share of connections that took no part, by Little's law: busy ones are rate times latency.
 
-    wrk counts a pipelined batch as one latency. Its rewriting of the latencies can only hide some. Without any answer
-    the law says nothing. What a connection still waits for at the end is not among the latencies: up to one of them.
+    What a connection still waits for at the end is not among the latencies: up to one of them. Without any answer the
+    law says nothing, and nothing with pipelining: there wrk's mean is far too low, because wrk adds requests to its
+    histogram that it takes for delayed, and then counts them without their time.
     """
     load, level = evidence.load, evidence.level
-    if not load.requests:
+    if not load.requests or level.pipeline > 1:
         return 0.0
     latency_s = load.latency.mean_us / 1e6
-    busy = load.requests_per_second / level.pipeline * latency_s / level.connections
+    busy = load.requests_per_second * latency_s / level.connections
     return 1 - busy - latency_s / load.seconds
 
 
 def _wrong_answers(evidence: Evidence) -> float:
     return len(evidence.wrong_answers)
-
-
-def _hung(evidence: Evidence) -> float:
-    return _idle_connections(evidence) if evidence.level.pipeline == 1 else 0.0
-
-
-def _unserved(evidence: Evidence) -> float:
-    return _idle_connections(evidence) if evidence.level.pipeline > 1 else 0.0
 
 
 def _any(counter: str) -> Callable[[Evidence], float | None]:
@@ -218,9 +211,9 @@ RULES = (
     Rule("memory pressure", SUSPECT, _stalled("memory"), 0.01, "{:.1%} of the time", "all waited for memory"),
     Rule("io pressure", SUSPECT, _stalled("io"), 0.01, "{:.1%} of the time", "all waited for a disk"),
     Rule("heat", SUSPECT, _throttles, 0, "{:.0f} times", "the CPU slowed down for its temperature"),
-    Rule("speed", SUSPECT, _off_speed, 0.05, "{:.0%} off", "the host was faster or slower than usual"),
+    # Repeated on an idle shared VM, the probe alone varied by 3 % (standard deviation).
+    Rule("speed", SUSPECT, _off_speed, 0.10, "{:.0%} off", "the host was faster or slower than usual"),
     Rule("client-bound", GOOD, _client_share, 0.9, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
     Rule("unsteady", GOOD, _unsteady, 0, "", "the warm-up ended before the rate was steady"),
-    Rule("unserved", GOOD, _unserved, 0.1, "{:.0%}", "connections that were accepted late or never (Little's law)"),
 )
 BY_NAME = {rule.name: rule for rule in RULES}
