@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab import flags, interrupts, stack, store, topology
+from benchlab import flags, interrupts, output, stack, store, topology
 from benchlab.engine import Engine
-from benchlab.errors import ConfigError, LabError, SetupError
+from benchlab.errors import ConfigError, LabError, SetupError, StoreError
 from benchlab.model import Settings
 
 if TYPE_CHECKING:
@@ -27,16 +25,15 @@ OK, FAILED, ERROR = 0, 1, 2
 def main(root: Path, arguments: Sequence[str]) -> int:
     """Run the command and return its exit code: 0 done, 1 an error or something not measured, 128 + n a signal."""
     interrupts.install()
-    _replace_what_cannot_be_printed()
+    output.install()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else ("bench", arguments)
     try:
-        return COMMANDS[name](root, list(rest))
+        code = COMMANDS[name](root, list(rest))
+        if unwritten := output.failure():
+            raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
+        return code
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    except BrokenPipeError:
-        # Whoever read the output has enough of it (`lab.py list | head -1`); nothing more can be told there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except interrupts.Interrupted as interrupt:
         print(f"ended by {interrupt}", file=sys.stderr)
@@ -204,12 +201,6 @@ def _console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True)
-
-
-def _replace_what_cannot_be_printed() -> None:
-    """Let no report fail for a dash that the caller's locale does not have."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
 
 
 def _say(line: str) -> None:
