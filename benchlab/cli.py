@@ -197,6 +197,20 @@ def _clean(root: Path, arguments: list[str]) -> int:
     return OK
 
 
+def _calibrate(root: Path, arguments: list[str]) -> int:
+    import secrets
+
+    from benchlab import bench, proving, stage
+
+    given = flags.calibrate_parser().parse_args(arguments)
+    seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
+    lab = stage.open_lab(root, (), _say)
+    folder, checks = proving.prove(lab, given.full, seed, root / "results", _console())
+    print((folder / store.REPORT).read_text(encoding="utf-8"))
+    _say(f"kept in {bench.shown(folder)}")
+    return FAILED if any(check.passed is False for check in checks) else OK
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -216,4 +230,5 @@ COMMANDS: dict[str, Callable[[Path, list[str]], int]] = {
     "report": _report,
     "compare": _compare,
     "doctor": _doctor,
+    "calibrate": _calibrate,
 }

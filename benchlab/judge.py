@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import median
 
 from benchlab.counters import CLIENT, Counters, Usage
@@ -13,6 +14,8 @@ from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Level, Load, Problem
 LATE_S = 0.3
 # Before as many looks at the host's speed nothing is called its usual one.
 LEAST_PROBES = 8
+# With fewer seconds than these no one of them is called uneven.
+LEAST_SLICES = 3
 
 
 @dataclass(frozen=True)
@@ -178,6 +181,14 @@ def _stalled(resource: str) -> Callable[[Evidence], float | None]:
     return measure
 
 
+def _uneven(evidence: Evidence) -> float | None:
+    """Return how far the rate of one second fell below or rose above that of the median second."""
+    received = evidence.counters.received
+    rates = [(count - before) / (at - since) for (since, before), (at, count) in pairwise(received) if at > since]
+    usual = median(rates) if len(rates) >= LEAST_SLICES else 0.0
+    return max(abs(rate / usual - 1) for rate in rates) if usual else None
+
+
 def _throttles(evidence: Evidence) -> float | None:
     return evidence.counters.host.thermal_throttles
 
@@ -213,6 +224,8 @@ RULES = (
     Rule("heat", SUSPECT, _throttles, 0, "{:.0f} times", "the CPU slowed down for its temperature"),
     # Repeated on an idle shared VM, the probe alone varied by 3 % (standard deviation).
     Rule("speed", SUSPECT, _off_speed, 0.10, "{:.0%} off", "the host was faster or slower than usual"),
+    # A steady rate varied by 3 to 4 % from second to second (standard deviation, shared 2-core VM).
+    Rule("uneven", SUSPECT, _uneven, 0.35, "{:.0%}", "for a second the rate was far from the sample's own"),
     Rule("client-bound", GOOD, _client_share, 0.9, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
     Rule("unsteady", GOOD, _unsteady, 0, "", "the warm-up ended before the rate was steady"),
 )

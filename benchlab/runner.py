@@ -89,7 +89,7 @@ class Runner:
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
             pending = list(visits_of_block)
             for attempt in range(1, MOST_ATTEMPTS + 1):
-                records = list(self._make(pending))
+                records = list(self.make(pending))
                 pending = again(pending, records, attempt)
             yield block
 
@@ -105,8 +105,8 @@ class Runner:
                 raise
             return [Verification(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
 
-    def _make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
-        """Make the visits and yield what came of their trials."""
+    def make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
+        """Make the visits once and yield what came of their trials."""
         failed_before = False
         for visit in visits:
             records: dict[Trial, Sample | Failure] = {}

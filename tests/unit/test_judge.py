@@ -38,8 +38,14 @@ def _calm(**changes: object) -> Callable[[Evidence], Evidence]:
     return lambda calm: replace(calm, **changes)  # type: ignore[arg-type]
 
 
+def _received(*rates: int) -> Callable[[Evidence], Evidence]:
+    """Return the change to these rates in the seconds of the sample."""
+    seconds = tuple((second * 1_000_000, sum(rates[:second])) for second in range(len(rates) + 1))
+    return lambda calm: replace(calm, counters=replace(calm.counters, received=seconds))
+
+
 def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> None:
-    assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat",))
+    assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat", "uneven"))
 
 
 @pytest.mark.parametrize(
@@ -62,6 +68,8 @@ def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> Non
         ("heat", SUSPECT, _host(thermal_throttles=1)),
         ("speed", SUSPECT, _calm(counters=make_counters(speed_us=5600.0))),
         ("speed", SUSPECT, _calm(counters=make_counters(speed_us=4400.0))),
+        ("uneven", SUSPECT, _received(100, 100, 50, 100)),
+        ("uneven", SUSPECT, _received(100, 140, 100, 100)),
         ("client-bound", GOOD, _role(CLIENT, cpu_us=1_950_000)),
         ("unsteady", GOOD, _calm(steady=False)),
     ],
@@ -107,6 +115,7 @@ def test_a_host_that_tells_nothing_leaves_nothing_ok() -> None:
         "io pressure",
         "heat",
         "speed",
+        "uneven",
         "client-bound",
     }
 
