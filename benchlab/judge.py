@@ -24,14 +24,14 @@ class Evidence:
 
     `wrong_answers` are those, of the answers looked at before, under and after the load, that broke the contract;
     `usual_speed_us` is how long the speed probe usually takes in this run, None before that is known; `client_cpus` is
-    how many CPUs wrk can use.
+    how many CPUs wrk can use. `steady` is None where the warm-up was too short to tell.
     """
 
     level: Level
     duration_s: int
     load: Load
     counters: Counters
-    steady: bool
+    steady: bool | None
     wrong_answers: Sequence[Problem]
     usual_speed_us: float | None
     client_cpus: int
@@ -204,8 +204,8 @@ def _client_share(evidence: Evidence) -> float | None:
     return None if cpu_us is None else cpu_us / (evidence.counters.between_us * evidence.client_cpus)
 
 
-def _unsteady(evidence: Evidence) -> float:
-    return float(not evidence.steady)
+def _unsteady(evidence: Evidence) -> float | None:
+    return None if evidence.steady is None else float(not evidence.steady)
 
 
 RULES = (
