@@ -11,10 +11,10 @@ from scipy import stats as reference
 
 from benchlab import calibrate
 from benchlab.calibrate import Check
-from benchlab.model import GOOD, INVALID, SUSPECT, Manifest, Run, Sample, Verdict
+from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Manifest, Run, Sample, Verdict
 from benchlab.sequential import smallest_effect
 
-from .conftest import make_counters, make_load, make_sample, make_trial
+from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 from .figures import Array, blocks
 
 # So many that rounding to whole requests changes nothing.
@@ -204,6 +204,26 @@ def test_what_runs_outside_the_containers_is_unavailable_where_the_host_does_not
     ],
 )
 def test_a_fault_is_caught_by_one_of_its_own_rules(broken: dict[str, float], measured: str, passed: bool) -> None:
-    verdict = Verdict(SUSPECT if broken else GOOD, broken)
+    sample = replace(make_sample(), verdict=Verdict(SUSPECT if broken else GOOD, broken))
     expected = Check("fault: a 1-s stop", measured, "late or gaps", passed)
-    assert calibrate.fault("a 1-s stop", verdict, ["late", "gaps"]) == expected
+    assert calibrate.fault("a 1-s stop", sample, ["late", "gaps"]) == expected
+
+
+def test_a_fault_that_costs_the_entry_its_sample_is_caught() -> None:
+    lost = Failure(make_trial(), STARTED, "crax is not running (out of memory)")
+    expected = Check("fault: memory", "not measured: crax is not running (out of memory)", "out of memory", True)
+    assert calibrate.fault("memory", lost, ["out of memory"]) == expected
+
+
+def test_the_report_says_of_each_check_whether_it_passed_and_for_which_host() -> None:
+    checks = [Check("one", "0", "≤ 1", True), Check("two", "2", "≤ 1", False), Check("three", "3", "", None)]
+    told = calibrate.report("a calibration", checks, {"cpu_count": 2, "cpu_model": None, "odd": 1})
+    assert told == (
+        "# a calibration\n\n"
+        "| check   | measured   | goal   |      |\n"
+        "|---------|------------|--------|------|\n"
+        "| one     | 0          | ≤ 1    | pass |\n"
+        "| two     | 2          | ≤ 1    | FAIL |\n"
+        "| three   | 3          |        | –    |\n"
+        "\n## The host\n\n* cpu_count: 2\n"
+    )
