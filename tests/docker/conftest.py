@@ -9,22 +9,23 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 
 from benchlab import stage, store
-from benchlab.engine import PROJECT_LABEL
 from benchlab.model import Run
 from benchlab.stage import Lab
 
+from .traces import ASIDE, everything, images, named, restore, tag
+
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = "benchlab"
 WAIT_S, RUN_S = 120, 300
+SHORT = ("--profile", "quick", "--duration", "1")
+JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -97,34 +98,38 @@ def client() -> docker.DockerClient:
     return docker.from_env()
 
 
-def objects(client: docker.DockerClient) -> list[str]:
-    """Return the names of the project's containers, networks and volumes on the engine."""
-    labelled: Any = {"label": f"{PROJECT_LABEL}={PROJECT}"}
-    return [
-        *(str(container.name) for container in client.containers.list(all=True, filters=labelled, ignore_removed=True)),
-        *(str(network.name) for network in client.networks.list(filters=labelled)),
-        *(str(volume.name) for volume in client.volumes.list(filters=labelled)),
-    ]
+def await_nothing_new(client: docker.DockerClient, before: Collection[str], clear: Callable[[], None]) -> None:
+    """Return once nothing is left on the engine that was not there before; fail with its names where it stays.
 
-
-def everything(client: docker.DockerClient) -> set[str]:
-    """Return the ids of all containers, networks and volumes on the engine, whoever made them."""
-    return {
-        *(str(container.id) for container in client.containers.list(all=True, ignore_removed=True)),
-        *(str(network.id) for network in client.networks.list()),
-        *(str(volume.id) for volume in client.volumes.list()),
-    }
+    The engine itself ends a cancelled build, and removes a lease, a moment after the lab has left: `clear` is called
+    until then.
+    """
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        clear()
+        left = [name for key, name in everything(client).items() if key not in before]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"left on the engine: {', '.join(left)}")
+        time.sleep(0.2)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the engine as it was: the next test, and the user, find the images that they had."""
     if "staged" in request.fixturenames:
         yield
         return
-    before = everything(client)
+    before, own = everything(client), images(client)
+    for name, image_id in named(own).items():
+        tag(client, image_id, f"{ASIDE}{name}")
     yield
-    # The engine itself ends a cancelled build, and removes a lease, a moment after the lab has left.
-    await_that(lambda: everything(client) == before, "nothing stays on the engine")
+    try:
+        await_nothing_new(client, before, lambda: restore(client, own))
+    finally:
+        for name in named(own):
+            client.api.remove_image(f"{ASIDE}{name}")
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +137,12 @@ def staged() -> Iterator[Lab]:
     """The lab of this checkout with all its containers made, for tests that look inside them."""
     lab = stage.open_lab(ROOT, (), lambda line: None)
     client = docker.from_env()
+    # What is built here is what the checkout needs: it stays.
+    stage.build(lab, lab.topology.entries)
     before = everything(client)
     with stage.stage(lab, list(lab.topology.entries)):
         yield lab
-    await_that(lambda: everything(client) == before, "nothing stays on the engine")
+    await_nothing_new(client, before, lambda: None)
 
 
 def await_that(condition: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:
