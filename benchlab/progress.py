@@ -39,7 +39,7 @@ class Progress(Events):
     def running(self) -> Iterator[Progress]:
         """Show the run for the length of the with block."""
         self._started = time.monotonic()
-        if not self._console.is_terminal:
+        if not _redraws(self._console):
             yield self
             return
         with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
@@ -102,6 +102,14 @@ class Progress(Events):
         grid = Table.grid(padding=(0, 1))
         grid.add_row(bar, f"{done:.0%}", f"{self._left()} left", Text(line))
         return grid
+
+
+def _redraws(console: Console) -> bool:
+    """Return whether lines can be drawn over there.
+
+    A console calls a pipe a terminal where FORCE_COLOR is set, and on a dumb terminal rich's Live shows nothing.
+    """
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
 def _standing(overview: pd.DataFrame, title: str) -> Table:
