@@ -1,4 +1,4 @@
-"""Records to test with: small, complete, and changed one field at a time by the tests; and a run of them without an engine."""
+"""Records to test with: small, complete, and changed one field at a time; and a run of them without an engine."""
 
 from __future__ import annotations
 
