@@ -15,8 +15,9 @@ from rich.text import Text
 
 from benchlab import analysis, judge, markdown, standings
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import GOOD, Failure, Problem, Run, Sample, Trial, Visit
+from benchlab.model import GOOD, Failure, Run, Sample, Trial, Visit
 from benchlab.runner import Events
+from benchlab.verify import Problem
 from benchlab.workloads import varied
 
 BAR_WIDTH = 30

@@ -1,4 +1,4 @@
-"""Records to test with, small and complete, of which tests change a field at a time; and a run without an engine."""
+"""Records to test with: small, complete, and changed one field at a time; and a run of them without an engine."""
 
 from __future__ import annotations
 

@@ -8,8 +8,9 @@ from rich.console import Console
 
 from benchlab import schedule, workloads
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import Entry, Failure, Manifest, Problem, Run, Settings, Visit
+from benchlab.model import Entry, Failure, Manifest, Run, Settings, Visit
 from benchlab.progress import Progress
+from benchlab.verify import Problem
 
 from .conftest import STARTED, make_sample
 
