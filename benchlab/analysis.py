@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,7 +11,7 @@ from benchlab import bottleneck, comparison, sequential, stats
 from benchlab.bottleneck import Shares
 from benchlab.comparison import Comparison, Standing
 from benchlab.counters import APP, CLIENT, DB, PROXY
-from benchlab.model import Level, Manifest, Run, Sample
+from benchlab.model import Decision, Level, Manifest, Run, Sample
 from benchlab.stats import Cells, Estimate
 from benchlab.workloads import WORKLOADS, varied
 
@@ -66,9 +66,10 @@ def analyse(run: Run) -> tuple[Result, ...]:
     by_test: dict[str, list[Sample]] = defaultdict(list)
     for sample in run.samples:
         by_test[sample.trial.test].append(sample)
-    pilot = run.decision.pilot if run.decision else None
     return tuple(
-        _result(run.manifest, test, by_test[test], pilot) for test in run.manifest.settings.tests if by_test[test]
+        _result(run.manifest, test, by_test[test], run.decision)
+        for test in run.manifest.settings.tests
+        if by_test[test]
     )
 
 
@@ -111,22 +112,23 @@ def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
     return None if None in used or not total_us else sample.load.requests / (total_us / 1e6) or None
 
 
-def _result(manifest: Manifest, test: str, samples: list[Sample], pilot: int | None) -> Result:
+def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Decision | None) -> Result:
     cells = _cells(manifest, test, samples)
     by_cpu = any(cell.bottleneck == bottleneck.HOST for cell in cells)
     ranked = _ranked(samples, cells, per_cpu_s if by_cpu else rate)
     rates = _ranked(samples, cells, rate)
-    levels = {level: _compared([rates[level]], pilot) for level in sorted(rates)}
-    return Result(test, cells, levels, _compared(list(ranked.values()), pilot), by_cpu)
+    levels = {level: compared([rates[level]], decision) for level in sorted(rates)}
+    return Result(test, cells, levels, compared(list(ranked.values()), decision), by_cpu)
 
 
-def _compared(levels: list[Cells], pilot: int | None) -> Comparison:
-    """Return how the entries compare over the levels; where a pilot decided the number of blocks, by Stein's rule."""
+def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:
+    """Return how the entries compare over the levels; where spread decided the number of blocks, by Stein's rule."""
     found = comparison.across(levels)
-    if pilot is None:
+    if decision is None or decision.needed is None:
         return found
+    last = decision.pilot
     first = [
-        {entry: {block: value for block, value in blocks.items() if block <= pilot} for entry, blocks in cells.items()}
+        {entry: {block: value for block, value in blocks.items() if block <= last} for entry, blocks in cells.items()}
         for cells in levels
     ]
     return sequential.conclude(comparison.across(first), found)

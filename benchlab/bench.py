@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -62,7 +61,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
     manifest = store.read_manifest(folder)
     lab, _ = _contestants(lab, manifest.settings)
-    if not _left(lab, folder):
+    if not _left(lab, folder) and not _may_decide(folder):
         lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
         _report(Journal(folder))
         return folder
@@ -110,12 +109,11 @@ class _Session:
     journal: Journal
     held: Lease
     console: Console
-    started_s: float
 
     def measure(self) -> None:
         """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
         self._make(self._left())
-        if self._may_decide():
+        if _may_decide(self.journal.folder):
             self._decide()
             self._make(self._left())
 
@@ -148,25 +146,14 @@ class _Session:
                 _report(self.journal)
                 progress.block(block)
 
-    def _may_decide(self) -> bool:
-        settings = self.manifest.settings
-        asked = settings.precision is not None or settings.budget_s is not None
-        return asked and store.read(self.journal.folder).decision is None
-
     def _decide(self) -> Decision:
         """Decide how many blocks the run gets in all, write that into the journal, and return it."""
         settings, run = self.manifest.settings, store.read(self.journal.folder)
-        spent_s = time.monotonic() - self.started_s
-        left_s = None if settings.budget_s is None else settings.budget_s - spent_s
-        blocks_here = len({sample.trial.block for sample in run.taken}) or 1
-        decision = sizing.decide(
-            analysis.analyse(run),
-            settings.blocks,
-            settings.precision,
-            spent_s / blocks_here,
-            left_s,
-            datetime.now(UTC),
-        )
+        block_s = sizing.block_s(run)
+        left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
+        now = datetime.now(UTC)
+        results = analysis.analyse(run)
+        decision = sizing.decide(results, settings.blocks, settings.precision, block_s, left_s, now)
         self.journal.append(decision)
         self.lab.say(f"{decision.blocks} blocks in all: {decision.reason}")
         return decision
@@ -176,7 +163,7 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, held: Lease, consol
     """Make the visits that are left; the report is renewed after each block, and however it ends."""
     lab.say(f"entries: {', '.join(manifest.settings.frameworks)}; {placement.told(manifest.placement, manifest.cpus)}")
     try:
-        _Session(lab, manifest, journal, held, console, time.monotonic()).measure()
+        _Session(lab, manifest, journal, held, console).measure()
         _report(journal)
     except (LabError, KeyboardInterrupt):
         lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
@@ -216,11 +203,24 @@ def _fitted(lab: Lab, settings: Settings) -> Settings:
         )
     block = schedule.plan(lab.topology.choose(settings.frameworks), _levels(lab, settings), 1, settings.seed)
     blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
+    if settings.precision is not None and blocks < sizing.LEAST_PILOT:
+        raise ConfigError(
+            f"--precision needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of {blocks}; "
+            "use more --blocks, or a longer --budget"
+        )
     return replace(settings, blocks=blocks)
 
 
 def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
     return {test: workloads.levels(test, values, lab.client_cpus) for test, values in settings.levels.items()}
+
+
+def _may_decide(folder: Path) -> bool:
+    """Return whether the number of the run's blocks is still to be decided."""
+    run = store.read(folder)
+    settings = run.manifest.settings
+    asked = settings.precision is not None or settings.budget_s is not None
+    return asked and run.decision is None and bool(run.samples)
 
 
 def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:

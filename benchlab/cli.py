@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from benchlab.stage import Lab
-    from benchlab.versus import Row
+    from benchlab.versus import Side
 
 OK, FAILED, ERROR = 0, 1, 2
+GATE = "--fail-if-slower"
 
 
 def main(root: Path, arguments: Sequence[str]) -> int:
@@ -34,7 +35,8 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         return code
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
+        # 1 is the gate's word for a regression.
+        return ERROR if name == "compare" or any(word.startswith(GATE) for word in rest) else FAILED
     except interrupts.Interrupted as interrupt:
         print(f"ended by {interrupt}", file=sys.stderr)
         return interrupt.exit_code
@@ -50,9 +52,13 @@ def _bench(root: Path, arguments: list[str]) -> int:
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab import bench
 
+    _refuse_gate_without_versions(margin, settings)
+    return _finish(bench.start(_open(root, settings), settings, root / "results", _console()), margin)
+
+
+def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> None:
     if margin is not None and not settings.against:
         raise ConfigError("--fail-if-slower needs an older version to compare with; add --against REF, or use compare")
-    return _finish(bench.start(_open(root, settings), settings, root / "results", _console()), margin)
 
 
 def _open(root: Path, settings: Settings) -> Lab:
@@ -67,6 +73,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     from benchlab import bench
 
     settings = store.read_manifest(folder).settings
+    _refuse_gate_without_versions(flags.margin(given), settings)
     flags.refuse_other_settings(given, settings)
     return _finish(bench.resume(_open(root, settings), folder, _console()), flags.margin(given))
 
@@ -81,19 +88,24 @@ def _finish(folder: Path, margin: float | None) -> int:
     missing = judge.missing(run)
     if missing:
         _say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
-    if run.manifest.settings.against and run.samples:
-        return _compared(versus.rows(*versus.of_versions(run)), margin)
-    return FAILED if missing else OK
+    code = FAILED if missing else OK
+    if not run.manifest.settings.against:
+        return code
+    compared = _compared(versus.of_versions(run), margin)
+    return code if margin is None else compared
 
 
-def _compared(rows: Sequence[Row], margin: float | None) -> int:
+def _compared(sides: tuple[Side, Side], margin: float | None) -> int:
     """Print the ratios of new to old, and return what the gate says of them; without a margin there is none."""
     from benchlab import versus
 
+    rows, untold = versus.rows(*sides), versus.lost(*sides)
     print(versus.table(rows))
+    if untold:
+        _say(f"measured on one side only: {', '.join(untold)}")
     if margin is None:
         return OK
-    gate = versus.gate(rows, margin)
+    gate = versus.gate(rows, margin, untold)
     _say(gate.reason)
     return gate.exit_code
 
@@ -113,18 +125,13 @@ def _compare(root: Path, arguments: list[str]) -> int:
     from benchlab import versus
 
     given = flags.compare_parser().parse_args(arguments)
-    try:
-        margin = flags.margin(given)
-        old = store.read(Path(given.old).resolve())
-        if given.new is None:
-            return _compared(versus.rows(*versus.of_versions(old)), margin)
-        new = store.read(Path(given.new).resolve())
-        _refuse_other_conditions(versus.differences(old.manifest, new.manifest), given.anyway)
-        return _compared(versus.rows(*versus.of_runs(old, new)), margin)
-    except LabError as error:
-        # 1 is the gate's word for a regression.
-        print(f"error: {error}", file=sys.stderr)
-        return ERROR
+    margin = flags.margin(given)
+    old = store.read(Path(given.old).resolve())
+    if given.new is None:
+        return _compared(versus.of_versions(old), margin)
+    new = store.read(Path(given.new).resolve())
+    _refuse_other_conditions(versus.differences(old.manifest, new.manifest), given.anyway)
+    return _compared(versus.of_runs(old, new), margin)
 
 
 def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
@@ -200,11 +207,12 @@ def _clean(root: Path, arguments: list[str]) -> int:
 def _calibrate(root: Path, arguments: list[str]) -> int:
     import secrets
 
-    from benchlab import bench, proving, stage
+    from benchlab import bench, placement, proving, stage
 
     given = flags.calibrate_parser().parse_args(arguments)
     seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
-    lab = stage.open_lab(root, (), _say)
+    # As runs are, so that the instrument under test is the one that is used.
+    lab = stage.open_lab(root, (), _say, placement.AUTO)
     folder, checks = proving.prove(lab, given.full, seed, root / "results", _console())
     print((folder / store.REPORT).read_text(encoding="utf-8"))
     _say(f"kept in {bench.shown(folder)}")

@@ -8,13 +8,11 @@ from typing import Any
 
 # The parts that a container can play in a measurement, in the order of the load's way.
 CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
-# What happened to a container in its warm-up is no less true in its sample.
-SINCE_START = ("memory_peak_bytes", "oom_kills")
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one container used. Peak of memory and out-of-memory kills are those since the container's start."""
+    """What one container used. The peak of memory is that since the container's start, and so are the app's kills."""
 
     cpu_us: int | None = None
     throttled_periods: int | None = None
@@ -75,14 +73,16 @@ def between(seen: Mapping[str, Any]) -> Counters:
     return Counters(
         between_us=int(after["at_us"]) - int(before["at_us"]),
         host=HostUsage(**_grown(before["host"], after["host"])),
-        roles={role: _usage(before["roles"][role], found) for role, found in after["roles"].items()},
+        roles={role: _usage(role, before["roles"][role], found) for role, found in after["roles"].items()},
         received=tuple((int(at_us), int(count)) for at_us, count in seen["received"] if count is not None),
         speeds_us=tuple(float(min(rounds)) for rounds in seen["speeds_us"]),
     )
 
 
-def _usage(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> Usage:
-    return Usage(**_grown(before, after) | {name: after[name] for name in SINCE_START})
+def _usage(role: str, before: Mapping[str, int | None], after: Mapping[str, int | None]) -> Usage:
+    """Return what a container used. An app lives for one visit: what happened in its warm-up is true of its samples."""
+    since_start = ("memory_peak_bytes", "oom_kills") if role == APP else ("memory_peak_bytes",)
+    return Usage(**_grown(before, after) | {name: after[name] for name in since_start})
 
 
 def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> dict[str, int | None]:

@@ -88,6 +88,8 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
     }
     for test, values in profiles.parse_levels(given.levels).items():
         pairs[f"--levels {test}="] = (set(values), set(settings.levels.get(test, ())))
+    if given.against:
+        raise ConfigError("--resume keeps the run's own settings, its versions among them; leave --against out")
     changed = [
         f"{flag} {_typed(wanted)} was given, the run has {_typed(kept)}"
         for flag, (wanted, kept) in pairs.items()
@@ -127,7 +129,7 @@ def bench_parser() -> argparse.ArgumentParser:
         "--precision", metavar="P%", help="add blocks until ratios are known to ± P %% (default: the profile's blocks)"
     )
     parser.add_argument(
-        "--budget", metavar="TIME", help="but take no longer than this: 90s, 20m, 1h30m (default: no limit)"
+        "--budget", metavar="TIME", help="but plan for no longer than this: 90s, 20m, 1h30m (default: no limit)"
     )
     parser.add_argument(
         "--placement",

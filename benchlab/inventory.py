@@ -43,7 +43,7 @@ def entries(host: Host, images: Mapping[str, str], kept: Path) -> dict[str, obje
     known = _known(kept)
     found = {image_id: known.get(image_id) or _python(host, image_id) for image_id in dict.fromkeys(images.values())}
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps(found), encoding="utf-8")
+    kept.write_text(json.dumps({i: held for i, held in found.items() if held != UNAVAILABLE}), encoding="utf-8")
     return {name: found[image_id] for name, image_id in images.items()}
 
 

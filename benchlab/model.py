@@ -8,6 +8,8 @@ from functools import cached_property
 
 from benchlab.counters import Counters
 
+# More requests a second than any server answers to one load generator: a broken count.
+MOST_RATE = 1e9
 # What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 
@@ -125,6 +127,8 @@ class Load:
             raise ValueError(f"load: duration {self.duration_us} us is not positive")
         if min(self.requests, self.bytes) < 0:
             raise ValueError(f"load: {self.requests} requests, {self.bytes} bytes: negative count")
+        if self.requests_per_second > MOST_RATE:
+            raise ValueError(f"load: {self.requests} requests in {self.duration_us} us cannot be")
 
     @property
     def seconds(self) -> float:

@@ -13,7 +13,7 @@ MOST_SHARE = 0.5
 
 def share(flag: str, text: str) -> float:
     """Return the share in a text such as `3%`: 0.03. Raises ConfigError outside 0 to 50 %."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%?", text.strip())
+    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text.strip())
     value = float(match[1]) / 100 if match else math.nan
     if not 0 < value <= MOST_SHARE:
         raise ConfigError(f"{flag} {text}: use a percentage above 0 and up to {MOST_SHARE:.0%}, as in 3%")

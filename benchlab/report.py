@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from benchlab import analysis, judge, markdown, profiles, stack, standings, study
+from benchlab import analysis, judge, markdown, placement, profiles, sizing, stack, standings, study
 from benchlab.analysis import Result
 from benchlab.forecast import minutes
 from benchlab.model import GOOD, Failure, Run
@@ -36,10 +36,11 @@ def _heading(run: Run) -> str:
             f"# {run.manifest.run_id}",
             "",
             profiles.note(settings),
-            f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {settings.blocks}. "
+            f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
             f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
-            f"Seed {settings.seed}.",
+            f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
             *_share(run),
+            *_decided(run),
         ]
     )
 
@@ -51,6 +52,16 @@ def _share(run: Run) -> Iterator[str]:
         wall_s = (last.started_at - run.manifest.created_at).total_seconds() + last.load.seconds
         sampling_s = sum(sample.load.seconds for sample in run.samples)
         yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included."
+
+
+def _decided(run: Run) -> Iterator[str]:
+    """Yield how the number of blocks was decided, and how precise the ratios have become, where that was asked for."""
+    if run.decision is None:
+        return
+    yield f"After {run.decision.pilot} blocks it was decided to make {run.decision.blocks}: {run.decision.reason}."
+    reached = sizing.reached(analysis.analyse(run))
+    if reached is not None:
+        yield f"The widest ratio is known to ± {reached:.1%}."
 
 
 def _overview(results: Iterable[Result], caution: str) -> str:

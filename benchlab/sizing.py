@@ -6,13 +6,29 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from benchlab import sequential
+from benchlab import forecast, sequential
 from benchlab.analysis import Result
 from benchlab.errors import ConfigError
 from benchlab.forecast import minutes
-from benchlab.model import Decision
+from benchlab.model import Decision, Run
 from benchlab.profiles import MAX_BLOCKS
 from benchlab.stats import Ratio
+
+# One block has no spread.
+LEAST_PILOT = 2
+
+
+def block_s(run: Run) -> float:
+    """Return how long a block of the run takes: the mean from the first sample of one to the end of its last.
+
+    Pauses between two sittings of a run lie inside a block at most once, and count then.
+    """
+    spans: dict[int, list[float]] = {}
+    for sample in run.taken:
+        began_s = sample.started_at.timestamp()
+        spans.setdefault(sample.trial.block, []).extend((began_s, began_s + sample.load.wall_us / 1e6))
+    # The start of a block's first entry comes before its first sample.
+    return sum(max(times) - min(times) + forecast.VISIT_S for times in spans.values()) / len(spans)
 
 
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
@@ -43,7 +59,7 @@ def decide(
     most = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
     if precision is None:
         return Decision(now, pilot, most, None, f"what the budget has time for, at {minutes(block_s)} a block")
-    needed = sequential.blocks_needed(_pairs(results), precision) or pilot
+    needed = max(pilot, sequential.blocks_needed(_pairs(results), precision))
     if needed <= most:
         return Decision(now, pilot, needed, needed, f"the pilot's spread asks for {needed} for ± {precision:.1%}")
     cap = "the budget has time for" if left_s is not None else "a run can have"

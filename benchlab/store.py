@@ -65,6 +65,11 @@ class Journal:
         _replace(self.folder / REPORT, report)
 
 
+def write_report(folder: Path, text: str) -> None:
+    """Write the report into the folder: whole, or not at all. Raises StoreError."""
+    _replace(folder / REPORT, text)
+
+
 def keep_log(folder: Path, name: str, text: str) -> Path:
     """Write a container's log into the folder and return its path."""
     path = folder / LOGS / f"{name}.log"
@@ -151,11 +156,16 @@ def _records(path: Path) -> Iterator[Sample | Failure | Decision]:
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            yield records.record(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            yield records.record(json.loads(line, parse_constant=_refuse_constant))
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise StoreError(
                 f"{path}, line {number}: not a record ({type(error).__name__}: {error}); mend or remove the line"
             ) from error
+
+
+def _refuse_constant(name: str) -> None:
+    """Raise ValueError: JSON has no such number, and nothing measured is one."""
+    raise ValueError(f"{name} is no number")
 
 
 def _csv(run: Run) -> str:

@@ -24,6 +24,7 @@ from benchlab.model import Entry
 from benchlab.workloads import WORKLOADS
 
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
+COUNTS = ("workers", "pool")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
 BASE = "base"
@@ -209,6 +210,11 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
     labels = {key.removeprefix(PREFIX): str(value) for key, value in _labels(service).items() if key.startswith(PREFIX)}
     problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
     problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
+    problems += [
+        f"{name}: label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
+        for key in COUNTS
+        if key in labels and not (labels[key].isdecimal() and int(labels[key]) > 0)
+    ]
     tests = labels.get("tests", "").split()
     problems += [
         f"{name}: unknown test {test!r} in {PREFIX}tests; use {' '.join(WORKLOADS)}"

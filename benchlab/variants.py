@@ -43,7 +43,10 @@ def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[st
     target = state / "at" / number
     archive = _git(resolved.root, "archive", "--format=tar", number, folder)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(target, filter="data")
+        # Python before 3.11.4 has no filters, and git's own archive needs none.
+        if hasattr(tarfile, "data_filter"):
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(target)
     service = alias(resolved, entry)
     service["image"] = f"{service['image']}:{number[:12]}"
     service["build"] = {**service["build"], "context": str(target / folder)}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pandas as pd
 
 from benchlab import analysis, markdown, sequential, stats
 from benchlab.comparison import holm
 from benchlab.errors import ConfigError
-from benchlab.model import Manifest, Run
+from benchlab.model import Decision, Manifest, Run
 from benchlab.stats import ALPHA, Blocks, Ratio
+from benchlab.workloads import varied
 
 NEW, OLD = "new", "old"
 # The two figures that can get worse, by the names that the tables use.
@@ -44,13 +46,18 @@ class Side:
         }
 
     @property
+    def cells(self) -> set[tuple[str, str, int]]:
+        """Return entry, test and level of all that has samples."""
+        return {
+            (self.names[trial.entry], trial.test, varied(trial.test, trial.level))
+            for trial in (sample.trial for sample in self.run.samples)
+            if trial.entry in self.names
+        }
+
+    @property
     def trials(self) -> set[tuple[str, str]]:
         """Return entry and test of all that has samples."""
-        return {
-            (self.names[sample.trial.entry], sample.trial.test)
-            for sample in self.run.samples
-            if sample.trial.entry in self.names
-        }
+        return {(entry, test) for entry, test, _ in self.cells}
 
 
 @dataclass(frozen=True)
@@ -104,25 +111,33 @@ def rows(old: Side, new: Side) -> tuple[Row, ...]:
     Blocks of one run are compared in pairs, those of two runs are not: they share no time. Raises ConfigError where
     the sides have nothing in common.
     """
-    ratio = _paired if old.run is new.run else _unpaired
+    ratio = partial(_paired, old.run.decision) if old.run is new.run else _unpaired
     common = sorted(old.trials & new.trials)
-    if not common:
-        raise ConfigError("the two have no entry and test in common; compare runs of the same entries")
     found = [
         row
         for entry, test in common
         for name, figure in FIGURES.items()
         for row in _rows(entry, test, name, old.figures(entry, test, figure), new.figures(entry, test, figure), ratio)
     ]
+    if not found:
+        raise ConfigError("the two have no entry, test and level in common; compare runs of the same ones")
     return tuple(sorted(found, key=lambda row: row.ratio.ratio))
 
 
-def gate(found: Iterable[Row], margin: float) -> Gate:
+def lost(old: Side, new: Side) -> list[str]:
+    """Return what one side has samples of and the other has not: of that nothing can be said."""
+    before, after = old.cells, new.cells
+    return [f"{entry} {test} at {level}" for entry, test, level in sorted(before ^ after)]
+
+
+def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gate:
     """Return whether anything got slower by `margin`, a share such as 0.03, as the ratios over all levels tell.
 
     A regression is shown where a ratio is significantly below 1, after Holm over all tests and figures, and one of the
-    margin's size cannot be excluded. It is excluded where the 95 % interval lies above 1 - margin.
+    margin's size cannot be excluded. It is excluded where the 95 % interval lies above 1 - margin. Of what is `untold`,
+    it never is.
     """
+    found = list(found)
     overall = [row for row in found if row.level == ALL_LEVELS]
     tested = [row for row in overall if row.ratio.p is not None]
     adjusted = dict(zip(map(_key, tested), holm([row.ratio.p or 0.0 for row in tested]), strict=True))
@@ -130,13 +145,12 @@ def gate(found: Iterable[Row], margin: float) -> Gate:
     shown = [row for row in open_rows if row.ratio.ratio < 1 and adjusted.get(_key(row), 1.0) <= ALPHA]
     if shown:
         return Gate(REGRESSION, f"slower: {'; '.join(map(_told, shown))}")
-    if not open_rows:
+    if untold:
+        return Gate(TOO_NOISY, f"measured on one side only, so that nothing can be excluded: {', '.join(untold)}")
+    if not open_rows and overall:
         return Gate(NO_REGRESSION, f"no regression: everything is above {1 - margin:.3f} of what it was")
-    blocks = sequential.blocks_needed((row.ratio for row in open_rows), margin)
-    needed = f"it would take about {blocks} blocks" if blocks > 1 else "it takes at least 2 blocks"
-    return Gate(
-        TOO_NOISY, f"too noisy to exclude a regression of {margin:.1%} ({needed}): {'; '.join(map(_told, open_rows))}"
-    )
+    told = "; ".join(map(_told, open_rows)) or "no block has all levels"
+    return Gate(TOO_NOISY, f"too noisy to exclude a regression of {margin:.1%} ({_needed(open_rows, margin)}): {told}")
 
 
 def table(found: Sequence[Row]) -> str:
@@ -154,6 +168,19 @@ def table(found: Sequence[Row]) -> str:
         for row in found
     )
     return markdown.table(frame)
+
+
+def _needed(rows: Sequence[Row], margin: float) -> str:
+    """Return how many blocks would exclude the margin, if the ratios stayed where they are."""
+    blocks = 0
+    for row in rows:
+        if row.ratio.stdev is None:
+            return "it takes at least 2 blocks"
+        width = row.ratio.ratio / (1 - margin) - 1
+        if width <= 0:
+            return "as far as it is known, no number of blocks will"
+        blocks = max(blocks, sequential.blocks_needed([row.ratio], width))
+    return f"it would take about {blocks} blocks"
 
 
 def _key(row: Row) -> tuple[str, str, str]:
@@ -180,9 +207,10 @@ def _rows(
             yield Row(entry, test, label, name, ratio)
 
 
-def _paired(new: list[Blocks], old: list[Blocks]) -> Ratio | None:
-    found = stats.ratios([{NEW: mine, OLD: theirs} for mine, theirs in zip(new, old, strict=True)])
-    return found[0] if found else None
+def _paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio | None:
+    levels = [{NEW: mine, OLD: theirs} for mine, theirs in zip(new, old, strict=True)]
+    found = analysis.compared(levels, decision).pairs
+    return found[0].ratio if found else None
 
 
 def _unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio | None:
@@ -213,5 +241,8 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
         "wrk's scripts": wrk.get("scripts_sha256"),
         "duration in s": manifest.settings.duration_s,
         "proxy": manifest.settings.proxy,
+        "primer in s": manifest.settings.primer_s,
+        "warm-up in s": manifest.settings.warmup_s,
+        "placement": manifest.placement or "shared",
         **resources,
     }

@@ -17,8 +17,8 @@ WATCH_S = 1.0
 
 
 def main():
-    before = readings.read({})["host"]
     speeds_us = readings.speeds_us()
+    before = readings.read({})["host"]
     time.sleep(WATCH_S)
     after = readings.read({})["host"]
     print(json.dumps({**processor(), **memory(), **kernel(), **activity(before, after), "speed_us": min(speeds_us)}))

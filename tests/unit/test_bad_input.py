@@ -29,7 +29,6 @@ def _own_signals() -> Iterator[None]:
         (["--blocks", "0"], "--blocks 0: use 1 to"),
         (["--duration", "0", "--blocks", "0"], "--blocks 0: use 1 to 1000; --duration 0: use 1 to"),
         (["--precision", "much"], "--precision much"),
-        (["--fail-if-slower", "3%"], "--fail-if-slower needs an older version"),
         (["--resume", "nowhere"], "is not a run"),
         (["report", "nowhere"], "is not a run"),
         (["verify"], ".env cannot be read"),
@@ -76,3 +75,18 @@ def test_a_resumed_run_keeps_its_settings_and_refuses_others(
     assert (code, said.count("\n")) == (1, 1)
     assert said.startswith(f"error: --resume keeps the run's own settings: {flag} ")
     assert said.endswith(f"was given, the run has {kept}; leave that flag out\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--fail-if-slower", "3%"], "--fail-if-slower needs an older version"),
+        (["--fail-if-slower=3%", "--blocks", "0"], "--blocks 0"),
+        (["compare", "nowhere", "--fail-if-slower", "3%"], "is not a run"),
+    ],
+)
+def test_an_error_is_2_where_1_is_the_gate_s_word_for_a_regression(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert cli.main(tmp_path, arguments) == 2
+    assert said in capsys.readouterr().err

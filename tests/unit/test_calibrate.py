@@ -93,7 +93,7 @@ def test_the_smallest_effect_is_the_method_s_for_the_blocks_of_ten_minutes(
     effect = smallest_effect(0.02, count)
     assert math.log1p(effect) == pytest.approx(factor * 0.02, abs=0.005 * 0.02)
     assert check == Check(
-        "smallest effect: json",
+        "smallest effect: json, requests/s of 2-s samples",
         f"{effect:.1%} in {count} blocks (10 min), spread 2.0%",
         "≤ 3%",
         factor * 0.02 < math.log1p(0.03),
@@ -210,8 +210,10 @@ def test_a_fault_is_caught_by_one_of_its_own_rules(broken: dict[str, float], mea
 
 
 def test_a_fault_that_costs_the_entry_its_sample_is_caught() -> None:
-    lost = Failure(make_trial(), STARTED, "crax is not running (out of memory)")
-    expected = Check("fault: memory", "not measured: crax is not running (out of memory)", "out of memory", True)
+    lost = Failure(make_trial(), STARTED, "under load, crax is not running (out of memory)")
+    expected = Check(
+        "fault: memory", "not measured: under load, crax is not running (out of memory)", "out of memory", True
+    )
     assert calibrate.fault("memory", lost, ["out of memory"]) == expected
 
 

@@ -201,3 +201,25 @@ def test_a_report_is_written_and_printed_in_a_locale_that_lacks_its_letters(
         0,
         written.encode("ascii", "replace").decode().strip(),
     )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"requests": 1000', '"requests": NaN'),
+        ('"requests": 1000', '"requests": 1e400'),
+        ('"requests": 1000', '"requests": 9999999999999999'),
+        ('"duration_us": 1000000', '"duration_us": 0'),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused_with_its_line(
+    tmp_path: Path, manifest: Manifest, sample: Sample, old: str, new: str
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(sample)
+    path = journal.folder / store.JOURNAL
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(StoreError, match="line 1: not a record"):
+        store.read(journal.folder)

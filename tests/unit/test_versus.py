@@ -8,7 +8,7 @@ import pytest
 
 from benchlab import versus
 from benchlab.errors import ConfigError
-from benchlab.model import Manifest, Run, Sample
+from benchlab.model import Level, Manifest, Run, Sample
 from benchlab.versus import NO_REGRESSION, REGRESSION, TOO_NOISY
 
 from .conftest import make_load, make_sample, make_trial
@@ -96,7 +96,7 @@ def test_a_run_without_versions_is_no_comparison(manifest: Manifest) -> None:
 
 def test_runs_without_a_common_entry_are_no_comparison(manifest: Manifest) -> None:
     old, new = _run(manifest, *_samples("crax", CALM)), _run(manifest, *_samples("aiohttp", CALM))
-    with pytest.raises(ConfigError, match="no entry and test in common"):
+    with pytest.raises(ConfigError, match="no entry, test and level in common"):
         versus.rows(*versus.of_runs(old, new))
 
 
@@ -117,3 +117,26 @@ def test_incomparable_runs_are_told_with_both_values(manifest: Manifest, change:
 def test_another_duration_makes_runs_incomparable(manifest: Manifest) -> None:
     longer = replace(manifest, settings=replace(manifest.settings, duration_s=9))
     assert versus.differences(manifest, longer) == ["duration in s was 2, is 9"]
+
+
+def test_runs_at_other_levels_are_no_comparison(manifest: Manifest) -> None:
+    other = tuple(replace(sample, trial=replace(sample.trial, level=Level(32, 2))) for sample in _samples("crax", CALM))
+    with pytest.raises(ConfigError, match="no entry, test and level in common"):
+        versus.rows(*versus.of_runs(_run(manifest, *_samples("crax", CALM)), _run(manifest, *other)))
+
+
+def test_what_only_one_side_could_measure_keeps_the_gate_shut(manifest: Manifest) -> None:
+    text = tuple(
+        replace(sample, trial=replace(sample.trial, test="plaintext")) for sample in _samples("crax-at-abc1234", CALM)
+    )
+    run = _run(manifest, *_samples("crax-at-abc1234", CALM), *text, *_samples("crax", CALM))
+    sides = versus.of_versions(run)
+    assert versus.lost(*sides) == ["crax plaintext at 16"]
+    answer = versus.gate(versus.rows(*sides), 0.03, versus.lost(*sides))
+    assert (answer.exit_code, "crax plaintext at 16" in answer.reason) == (TOO_NOISY, True)
+
+
+def test_where_no_number_of_blocks_would_do_none_is_named(manifest: Manifest) -> None:
+    answer = _gate(manifest, CALM, [900, 1100, 800, 1050, 950, 980])
+    assert answer.exit_code == TOO_NOISY
+    assert "no number of blocks will" in answer.reason
