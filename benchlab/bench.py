@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from benchlab import connection, host, lease, profiles, provision, report, schedule, store, topology, workloads
+from benchlab import changes, connection, host, lease, profiles, provision, report, schedule, store, topology, workloads
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.interrupts import shielded
+from benchlab.lease import Lease
 from benchlab.model import Entry, Failure, Level, Manifest, Sample, Settings, Verification, Visit
-from benchlab.profiles import PROXIES
 from benchlab.progress import Progress
 from benchlab.provision import Say
 from benchlab.runner import Events, Runner
@@ -30,11 +31,12 @@ BESIDE = ("db", "wrk", "nginx")
 
 @dataclass(frozen=True)
 class Lab:
-    """What every command that uses the engine works with: the place, its topology, its engine."""
+    """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs."""
 
     root: Path
     topology: Topology
     engine: Engine
+    cpus: int
     debian: str
     say: Say
 
@@ -45,13 +47,14 @@ class Lab:
 
 def open_lab(root: Path, frameworks: Iterable[str], say: Say) -> Lab:
     """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
-    provision.compose(say)
     project = topology.project(root)
+    provision.compose(project, say)
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
     debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
-    environment = {**topology.resources(root, engine.cpus), **connection.address(), "LAB_DEBIAN_IMAGE": debian}
-    return Lab(root, topology.load(root, environment), engine, debian, say)
+    cpus = engine.cpus
+    environment = {**topology.resources(root, cpus), **connection.address(), "LAB_DEBIAN_IMAGE": debian}
+    return Lab(root, topology.load(root, environment), engine, cpus, debian, say)
 
 
 def build(lab: Lab, entries: Iterable[str]) -> None:
@@ -61,22 +64,26 @@ def build(lab: Lab, entries: Iterable[str]) -> None:
 
 
 @contextmanager
-def stage(lab: Lab, entries: Iterable[str]) -> Iterator[dict[str, str]]:
+def stage(
+    lab: Lab, entries: Iterable[str], check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[dict[str, str], Lease]]:
     """Build what is needed and make the containers, for the length of the with block.
 
-    Yields the id of each container's image, by service. At the end the engine has nothing left but images; after
-    a kill or with the engine gone, the next start clears up.
+    `check` is called when the engine is held, before anything is built. Yields the id of each container's image, by
+    service, and the engine's lease. At the end the engine has nothing left but images; after a kill or with the engine
+    gone, the next start clears up.
     """
     services = [*BESIDE, *entries]
-    with lease.held(lab.engine, lab.debian):
+    with lease.held(lab.engine, lab.debian) as held:
+        check()
         provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")
             lab.topology.create(services, lab.state / "create.log")
-            yield lab.engine.container_images(services)
+            yield lab.engine.container_images(services), held
         finally:
-            _clear(lab)
+            _clear(lab, held)
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
@@ -86,28 +93,34 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
     _refuse_nothing(entries, settings)
     visits = _plan(lab, settings)
     store.check(results)
-    with stage(lab, settings.frameworks) as images:
+    with stage(lab, settings.frameworks) as (images, held):
         manifest = _manifest(lab, settings, images)
         journal = store.create(results, manifest)
-        _measure(lab, manifest, journal, visits, console)
+        _measure(lab, manifest, journal, visits, held, console)
     return journal.folder
 
 
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
-    run = store.read(folder)
-    visits = schedule.remaining(_plan(lab, run.manifest.settings), run.measured)
-    if not visits:
-        lab.say(f"{run.manifest.run_id} has all its samples: nothing to measure")
+    manifest = store.read_manifest(folder)
+    if not _left(lab, folder):
+        lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
         _report(Journal(folder))
         return folder
-    with stage(lab, run.manifest.settings.frameworks) as images:
-        _refuse_changes(run.manifest, _manifest(lab, run.manifest.settings, images))
+    store.check_run(folder)
+    with stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest)) as (images, held):
+        changes.refuse(manifest, _manifest(lab, manifest.settings, images))
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
-        _measure(lab, run.manifest, journal, visits, console)
+        # Read anew: another lab may have gone on with this run until the engine was free.
+        _measure(lab, manifest, journal, _left(lab, folder), held, console)
     return folder
+
+
+def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
+    run = store.read(folder)
+    return schedule.remaining(_plan(lab, run.manifest.settings), run.measured)
 
 
 def verify(lab: Lab, settings: Settings) -> list[Verification]:
@@ -115,9 +128,7 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
     _refuse_nothing(entries.values(), settings)
     with stage(lab, entries):
-        runner = Runner(
-            lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.engine.cpus
-        )
+        runner = Runner(lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.cpus)
         return [verdict for name in entries for verdict in runner.verify(name)]
 
 
@@ -134,7 +145,9 @@ class _Nowhere:
         return shown(store.keep_log(self.folder, name, text))
 
 
-def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit, ...], console: Console) -> None:
+def _measure(
+    lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit, ...], held: Lease, console: Console
+) -> None:
     """Make the visits; the report is renewed after each block, and however it ends."""
     forecast = Forecast(visits, manifest.settings)
     count, names = sum(len(visit.trials) for visit in visits), ", ".join(manifest.settings.frameworks)
@@ -145,7 +158,10 @@ def _measure(lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit
     run = store.read(journal.folder)
     progress = Progress(console, forecast, run, caution)
     levels = _levels(lab, manifest.settings)
-    runner = Runner(lab.engine, journal, entries, levels, manifest.settings, progress, manifest.cpus, list(run.taken))
+    taken = list(run.taken)
+    runner = Runner(
+        lab.engine, journal, entries, levels, manifest.settings, progress, manifest.cpus, taken, allow=held.check
+    )
     try:
         with progress.running():
             for block in runner.run(visits):
@@ -171,7 +187,7 @@ def _report(journal: Journal) -> None:
 
 
 def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
-    return {test: workloads.levels(test, values, lab.engine.cpus) for test, values in settings.levels.items()}
+    return {test: workloads.levels(test, values, lab.cpus) for test, values in settings.levels.items()}
 
 
 def _plan(lab: Lab, settings: Settings) -> tuple[Visit, ...]:
@@ -196,46 +212,27 @@ def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
         entries={entry.name: entry.labels for entry in lab.topology.choose(settings.frameworks)},
         images=images,
         services={service: lab.topology.definition(service) for service in images},
-        cpus=lab.engine.cpus,
+        sources=_sources(lab, settings),
+        cpus=lab.cpus,
         facts=host.facts(lab.root, lab.engine, str(base)),
     )
 
 
-def _refuse_changes(old: Manifest, new: Manifest) -> None:
-    before, after = (_comparable(manifest) for manifest in (old, new))
-    changed = [
-        f"{name} was {before.get(name, 'absent')}, is {after.get(name, 'absent')}"
-        for name in sorted(before | after)
-        if before.get(name) != after.get(name)
-    ]
-    if changed:
-        raise StoreError(f"{old.run_id} cannot be resumed: {'; '.join(changed)}; restore that, or start a new run")
+def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
+    services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxy)
+    return provision.sources(lab.topology, services)
 
 
-def _comparable(manifest: Manifest) -> dict[str, object]:
-    """Return what must be equal for samples to belong to one run, by name."""
-    taking_part = [
-        service for service in manifest.images if service not in PROXIES or service == manifest.settings.proxy
-    ]
-    images = {f"image of {service}": manifest.images[service] for service in taking_part}
-    definitions = {
-        name: value for service in taking_part for name, value in _flat(f"{service}'s", manifest.services[service])
-    }
-    return {"number of CPUs": manifest.cpus, **images, **definitions}
+def _refuse_other_sources(lab: Lab, manifest: Manifest) -> None:
+    changes.refuse_other_sources(manifest, _sources(lab, manifest.settings))
 
 
-def _flat(name: str, content: object) -> Iterator[tuple[str, object]]:
-    """Yield each single value under the name of the keys that lead to it."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _flat(f"{name} {key}", value)
-    else:
-        yield name, content
-
-
-def _clear(lab: Lab) -> None:
+def _clear(lab: Lab, held: Lease) -> None:
     with shielded():
         try:
+            if held.is_another_s():
+                lab.say("another lab is at work on the engine: nothing is removed, and it clears what this one left")
+                return
             lab.engine.remove_all()
         except EngineError as error:
             lab.say(f"containers may be left behind ({error}); the next start of the lab clears them")

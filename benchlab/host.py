@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchlab import __version__, topology
+from benchlab import __version__, compose
 from benchlab.engine import Engine
 
 UNAVAILABLE = "unavailable"
@@ -22,7 +22,7 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
         "lab_changed_files": _changed_files(root),
         "argv": sys.argv[1:],
         "python": platform.python_version(),
-        "compose": topology.compose_version(),
+        "compose": compose.compose_version(),
         "engine_version": version.get("Version", UNAVAILABLE),
         "engine_os": info.get("OperatingSystem", UNAVAILABLE),
         "engine_kernel": info.get("KernelVersion", UNAVAILABLE),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from docker.errors import APIError, NotFound
@@ -22,6 +23,36 @@ from benchlab.interrupts import shielded
 HOLDER_LABEL = "benchlab.holder"
 CONFLICT = 409
 STARTING = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The lease as one lab holds it; `id` is that of its container."""
+
+    engine: Engine
+    id: str
+
+    def check(self) -> None:
+        """Raise EngineError where the lease is lost: another lab may be at work on the engine since."""
+        if self._found() != (self.id, "running"):
+            raise EngineError(
+                f"this lab's lease of the engine is lost: {LEASE} was removed or ended, and another lab may be at work "
+                "since; wait until none is, then --resume"
+            )
+
+    def is_another_s(self) -> bool:
+        """Return whether another lab holds the engine by now: then the containers on it are not this lab's."""
+        found = self._found()
+        return found is not None and found[0] != self.id
+
+    def _found(self) -> tuple[str, str] | None:
+        """Return id and state of the container that is the engine's lease just now."""
+        with translated("looking at the engine's lease"):
+            try:
+                container = self.engine.client.containers.get(LEASE)
+            except NotFound:
+                return None
+        return str(container.id), str(container.status)
 
 
 def refuse_if_held(engine: Engine) -> None:
@@ -52,7 +83,7 @@ def _is_starting(engine: Engine, lease: Container) -> bool:
 
 
 @contextmanager
-def held(engine: Engine, image: str) -> Iterator[None]:
+def held(engine: Engine, image: str) -> Iterator[Lease]:
     """Hold the engine for the length of the with block. Raises EngineError where another lab holds it."""
     refuse_if_held(engine)
     api, made = engine.client.api, ""
@@ -62,7 +93,7 @@ def held(engine: Engine, image: str) -> Iterator[None]:
             stream = api.attach_socket(made, params={"stdin": 1, "stream": 1})
             api.start(made)
         try:
-            yield
+            yield Lease(engine, made)
         finally:
             stream.close()
     finally:

@@ -229,7 +229,8 @@ class Manifest:
     """What a run is: written before its first sample, compared before it is resumed.
 
     `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
-    container; `facts` describes host and tools for the reader and is not compared.
+    container; `sources` a digest of what the image of each service that takes part is built from; `facts` describes
+    host and tools for the reader and is not compared.
     """
 
     run_id: str
@@ -238,6 +239,7 @@ class Manifest:
     entries: dict[str, dict[str, str]]
     images: dict[str, str]
     services: dict[str, dict[str, object]]
+    sources: dict[str, str]
     cpus: int
     facts: dict[str, object] = field(default_factory=dict)
 

@@ -7,11 +7,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from benchlab import connection, process, topology
+from benchlab.compose import NO_COMPOSE, compose_command
 from benchlab.engine import Engine
 from benchlab.errors import EngineError, NoEngineError, SetupError
 from benchlab.topology import Topology
@@ -50,16 +51,32 @@ def engine(project: str, say: Say) -> Engine:
     return _wait_for_engine(project)
 
 
-def compose(say: Say) -> None:
-    """Make sure that a Compose runs, after installing one where this machine can. Raises SetupError."""
+def compose(project: str, say: Say) -> None:
+    """Make sure that a Compose runs, after installing one where this machine can.
+
+    Raises SetupError, which tells of a missing engine too: one remedy serves both.
+    """
     try:
-        topology.compose_command()
-    except SetupError:
+        compose_command()
+    except SetupError as error:
         if not _debian_root():
-            raise
+            raise without_compose(project) from error
         # Without what it recommends: that is an engine, and the caller may have one elsewhere.
         _apt_install(["--no-install-recommends", *_compose_packages()], say)
-        topology.compose_command()
+        compose_command()
+
+
+def without_compose(project: str) -> SetupError:
+    """Return the error of a machine that has no Compose, and maybe no engine either, and installs nothing by itself."""
+    try:
+        Engine.connect(project)
+    except NoEngineError:
+        lacking, wanted = f"{NO_COMPOSE}, and no Docker engine answers", "Docker with Compose"
+    else:
+        lacking, wanted = NO_COMPOSE, "Compose"
+    return SetupError(
+        f"{lacking}; install {wanted}, or run this as root on a Debian-family machine, where the lab installs it"
+    )
 
 
 def images(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> None:
@@ -68,14 +85,19 @@ def images(resolved: Topology, on: Engine, services: Collection[str], state: Pat
     What an image was built from is kept in `state`: where nothing changed, nothing is built.
     Raises SetupError.
     """
-    try:
+    with _usable_files():
         built = _Built(state, str(on.info()["ID"]))
-        copy_certificates(Path("/", CERTIFICATES), resolved.root / "images/base/rootfs" / CERTIFICATES)
+        _copy_own_certificates(resolved.root)
         _ensure(resolved, on, [topology.BASE], built, "", say)
         base = on.image_id(resolved.image(topology.BASE)) or ""
         _ensure(resolved, on, sorted(services), built, base, say)
-    except OSError as error:
-        raise SetupError(f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights") from error
+
+
+def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
+    """Return a digest of what the images of base and services would be built from now. Raises SetupError."""
+    with _usable_files():
+        _copy_own_certificates(resolved.root)
+        return {service: resolved.sources(service) for service in [topology.BASE, *services]}
 
 
 def remove_images(resolved: Topology, on: Engine) -> list[str]:
@@ -146,6 +168,18 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
             # It may serve another checkout, or hold up a layer of another image: then it stays.
             with suppress(EngineError):
                 on.remove_unnamed_image(str(before[service]))
+
+
+@contextmanager
+def _usable_files() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights") from error
+
+
+def _copy_own_certificates(root: Path) -> None:
+    copy_certificates(Path("/", CERTIFICATES), root / "images/base/rootfs" / CERTIFICATES)
 
 
 def copy_certificates(source: Path, target: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -62,7 +62,8 @@ class Events:
 class Runner:
     """Everything that a visit needs.
 
-    `taken` are the samples of earlier sessions of the same run: a resumed run counts on.
+    `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `allow` is called at the
+    start of each visit and raises EngineError where it must not be made, which ends the run.
     """
 
     host: Host
@@ -74,6 +75,7 @@ class Runner:
     cpus: int
     taken: list[Sample] = field(default_factory=list)
     ready_s: int = READY_S
+    allow: Callable[[], None] = lambda: None
 
     @property
     def _server(self) -> Server:
@@ -119,6 +121,7 @@ class Runner:
 
         Returns the error where it was the engine's. Raises EngineError where the engine is gone.
         """
+        self.allow()
         self.events.visit(visit)
         try:
             with self._server.serve(self.entries[visit.entry], f"block{visit.block}") as world:

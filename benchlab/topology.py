@@ -1,4 +1,4 @@
-"""compose.yaml: its entries as records, its images built, its containers made. The only caller of Compose."""
+"""compose.yaml: its entries as records, its images built, its containers made."""
 
 from __future__ import annotations
 
@@ -6,37 +6,29 @@ import difflib
 import hashlib
 import json
 import os
-import shutil
 import stat
 import subprocess
 from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from benchlab import process
+from benchlab.compose import V1, compose_command, compose_environment
 from benchlab.engine import LAB_LABEL, LAB_VALUE
 from benchlab.errors import ConfigError, SetupError
 from benchlab.model import Entry
 from benchlab.workloads import WORKLOADS
 
-V2, V1 = ("docker", "compose"), ("docker-compose",)
-# v2: the engine's own builder, which sees the local base image; and no attestations, which would give every build a new
-# id. v1: the engine's classic builder, asked by itself. Else it would hand each build to the docker client, if there is
-# one: then the client's version and settings choose the builder, and one in a container does not see the base image.
-BUILDER = {
-    V2[0]: {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-    V1[0]: {"COMPOSE_DOCKER_CLI_BUILD": "0", "DOCKER_BUILDKIT": "0"},
-}
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
 BASE = "base"
 PREFIX = "benchlab."
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
 # Postgres is configured for 2,000 connections; some stay free for the lab itself.
 MOST_DB_CONNECTIONS = 1_900
@@ -100,18 +92,18 @@ class Topology:
 
         Raises ConfigError where a file could not be read in the container.
         """
-        build = dict(self.services[service]["build"])
-        context = Path(build.pop("context"))
-        digest = hashlib.sha256(json.dumps([build, base], sort_keys=True).encode())
-        for path in sorted(path for path in context.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-            mode = path.stat().st_mode
-            if not mode & stat.S_IROTH:
-                raise ConfigError(
-                    f"{path} may be read by its owner alone, and an image copies that: its container could not read "
-                    "it; chmod -R a+rX frameworks images wrk"
-                )
-            digest.update(f"{path.relative_to(context)} {mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
-        return digest.hexdigest()
+        return _digest(self.services[service]["build"], base)
+
+    def sources(self, service: str) -> str:
+        """Return a digest of the service's files and build settings, as `inputs` does.
+
+        The caller's proxies are left out: they lead to what is in an image, and are not in it.
+        """
+        build = self.services[service]["build"]
+        arguments = {
+            name: value for name, value in build.get("args", {}).items() if name.lower() not in PROXY_VARIABLES
+        }
+        return _digest({**build, "args": arguments}, "")
 
     def build(self, services: Collection[str], log: Path) -> None:
         """Build the services' images; what the builder prints goes into `log`. Raises SetupError."""
@@ -119,7 +111,7 @@ class Topology:
         # v2 builds in parallel and leaves no intermediate containers by itself.
         options = ["--parallel", "--force-rm"] if self.compose[0] == V1[0] else []
         command = [*self.compose, "build", *options, *services]
-        code = process.logged(command, log, self.root, _environment(self.environment, profiles))
+        code = process.logged(command, log, self.root, compose_environment(self.environment, profiles))
         if code != 0:
             tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
@@ -127,7 +119,7 @@ class Topology:
     def create(self, services: Collection[str], log: Path) -> None:
         """Make the services' containers and their network, without starting any. Raises SetupError."""
         command = [*self.compose, "up", "--no-start", "--no-build", *services]
-        if process.logged(command, log, self.root, _environment(self.environment, ENTRY_PROFILE)) != 0:
+        if process.logged(command, log, self.root, compose_environment(self.environment, ENTRY_PROFILE)) != 0:
             tail = " ".join(log.read_text(encoding="utf-8", errors="replace").split()[-60:])
             raise SetupError(f"making the containers failed: {tail}")
 
@@ -142,7 +134,7 @@ def load(root: Path, environment: Mapping[str, str]) -> Topology:
     result = subprocess.run(
         [*compose, "config"],
         cwd=root,
-        env=_environment(environment, f"{ENTRY_PROFILE},{BASE}"),
+        env=compose_environment(environment, f"{ENTRY_PROFILE},{BASE}"),
         capture_output=True,
         encoding="utf-8",
     )
@@ -179,33 +171,6 @@ def resources(root: Path, cpus: int) -> dict[str, str]:
     return {"LAB_WORKERS": str(cpus), "LAB_POOL_SIZE": str(max(1, total // cpus))}
 
 
-@cache
-def compose_command() -> tuple[str, ...]:
-    """Return the Compose command: v2 where the docker client has it, else v1. Raises SetupError."""
-    with suppress(FileNotFoundError):
-        if subprocess.run([*V2, "version"], capture_output=True).returncode == 0:
-            return V2
-    # Not asked for its version: v1 takes 0.4 s to say it.
-    if shutil.which(V1[0]):
-        return V1
-    raise SetupError("no Compose: neither `docker compose` nor `docker-compose` runs; install one of them")
-
-
-def compose_version() -> str:
-    """Return what Compose says of itself, in one line. Raises SetupError."""
-    command = compose_command()
-    result = subprocess.run([*command, "version", "--short"], capture_output=True, encoding="utf-8")
-    return f"{' '.join(command)} {result.stdout.strip()}"
-
-
-def _environment(settings: Mapping[str, str], profiles: str) -> dict[str, str]:
-    """Return what Compose is given: the caller's environment, without what would point it at another project."""
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
-    if "DOCKER_HOST" in settings:
-        inherited.pop("DOCKER_CONTEXT", None)
-    return {**inherited, **BUILDER[compose_command()[0]], **settings, "COMPOSE_PROFILES": profiles}
-
-
 def _dotenv(root: Path) -> dict[str, str]:
     try:
         text = (root / ".env").read_text(encoding="utf-8")
@@ -238,3 +203,19 @@ def _labels(stanza: Mapping[str, Any]) -> dict[str, Any]:
     """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
     labels = stanza.get("labels") or {}
     return labels if isinstance(labels, dict) else dict(label.split("=", 1) for label in labels)
+
+
+def _digest(build: Mapping[str, Any], base: str) -> str:
+    """Return a digest of a build's settings, its files, and the id of the image that it starts from."""
+    settings = {key: value for key, value in build.items() if key != "context"}
+    context = Path(build["context"])
+    digest = hashlib.sha256(json.dumps([settings, base], sort_keys=True).encode())
+    for path in sorted(path for path in context.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        mode = path.stat().st_mode
+        if not mode & stat.S_IROTH:
+            raise ConfigError(
+                f"{path} may be read by its owner alone, and an image copies that: its container could not read "
+                "it; chmod -R a+rX frameworks images wrk"
+            )
+        digest.update(f"{path.relative_to(context)} {mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -69,7 +69,7 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
     for service in ("wrk", "db"):
         lab.engine.start(service)
     _execute(lab, "db", "wait-database")
-    workers = _started(lab, entry) + lab.engine.cpus
+    workers = _started(lab, entry) + lab.cpus
     lab.engine.start(entry)
     try:
         await_that(lambda: _started(lab, entry) == workers, f"all workers of {entry} run")
@@ -109,7 +109,7 @@ def test_labels_say_what_runs(staged: Lab, entry: str) -> None:
             *("psql", "--dbname=hello_world", "--tuples-only", "--no-align"),
             "--command=SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'",
         )
-    assert workers == staged.engine.cpus
+    assert workers == staged.cpus
     started = re.findall(r"started: framework=(\w+)\S* loop=(\w+)\S* json=(\S+) driver=(\w+)\S* pool=(\d+)", log)
     said = tuple(labels[name] for name in ("framework", "loop", "json", "driver", "pool"))
     assert started[-workers:] == [said] * workers

@@ -69,7 +69,8 @@ def manifest(settings: Settings) -> Manifest:
         settings=settings,
         entries={"aiohttp": LABELS, "crax": LABELS},
         images={"aiohttp": "sha256:a", "crax": "sha256:c"},
-        services={"crax": {"mem_limit": "1g", "environment": {"A": "1"}}},
+        services={"aiohttp": {}, "crax": {"mem_limit": "1g", "environment": {"A": "1"}}},
+        sources={"base": "b", "crax": "c"},
         cpus=2,
         facts={"engine_version": "20.10"},
     )

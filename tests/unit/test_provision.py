@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchlab import provision
-from benchlab.errors import NoEngineError
+from benchlab.engine import Engine
+from benchlab.errors import NoEngineError, SetupError
+from benchlab.topology import Topology
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_the_images_get_the_certificates_of_this_machine_and_no_others(tmp_path: Path) -> None:
@@ -39,3 +48,112 @@ def test_an_engine_that_was_named_is_not_replaced_by_another(tmp_path: Path, mon
     with pytest.raises(NoEngineError, match="start Docker, or set DOCKER_HOST"):
         provision.engine("benchlab", said.append)
     assert said == []
+
+
+WITHOUT_COMPOSE = "from benchlab import provision; print(provision.without_compose('benchlab'))"
+
+
+def test_a_machine_with_neither_docker_nor_compose_is_told_both_remedies_at_once(tmp_path: Path) -> None:
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT_COMPOSE], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == (
+        "no Compose: neither `docker compose` nor `docker-compose` runs, and no Docker engine answers; install Docker "
+        "with Compose, or run this as root on a Debian-family machine, where the lab installs it\n"
+    )
+
+
+class FakeEngine(Engine):
+    """Images by name, and the ids of those that were removed when a build took their last name."""
+
+    def __init__(self) -> None:
+        self.images: dict[str, str] = {}
+        self.removed: list[str] = []
+
+    def info(self) -> dict[str, Any]:
+        return {"ID": "this engine"}
+
+    def image_id(self, name: str) -> str | None:
+        return self.images.get(name)
+
+    def remove_unnamed_image(self, image_id: str) -> None:
+        self.removed.append(image_id)
+
+
+@dataclass(frozen=True)
+class Building(Topology):
+    """A topology whose builds give images of a new id; `built` lists the services of each build."""
+
+    on: FakeEngine = field(default_factory=FakeEngine)
+    built: list[list[str]] = field(default_factory=list)
+
+    def build(self, services: Collection[str], log: Path) -> None:
+        self.built.append(list(services))
+        for service in services:
+            self.on.images[self.image(service)] = f"{service} of build {len(self.built)}"
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Building:
+    services = {}
+    for name in ("base", "db", "crax"):
+        context = tmp_path / name
+        context.mkdir()
+        (context / "Dockerfile").write_text("FROM x")
+        services[name] = {"image": f"benchlab/{name}", "build": {"context": str(context)}}
+    (tmp_path / "images/base/rootfs" / provision.CERTIFICATES).mkdir(parents=True)
+    return Building(tmp_path, ("compose",), {}, "benchlab", services)
+
+
+def _bring_up_to_date(project: Building) -> None:
+    provision.images(project, project.on, ["db", "crax"], project.root / ".lab", lambda line: None)
+
+
+def test_only_what_changed_is_built_and_the_image_that_lost_its_name_is_removed(project: Building) -> None:
+    _bring_up_to_date(project)
+    _bring_up_to_date(project)
+    assert (project.built, project.on.removed) == ([["base"], ["crax", "db"]], [])
+    (project.root / "crax/app.py").write_text("changed")
+    _bring_up_to_date(project)
+    assert (project.built[2:], project.on.removed) == ([["crax"]], ["crax of build 2"])
+
+
+def test_what_starts_from_a_changed_image_is_built_anew(project: Building) -> None:
+    _bring_up_to_date(project)
+    (project.root / "base/Dockerfile").write_text("FROM y")
+    _bring_up_to_date(project)
+    assert project.built[2:] == [["base"], ["crax", "db"]]
+    assert project.on.removed == ["base of build 1", "crax of build 2", "db of build 2"]
+
+
+def test_an_image_that_is_gone_or_was_replaced_is_built_again(project: Building) -> None:
+    _bring_up_to_date(project)
+    del project.on.images["benchlab/db"]
+    project.on.images["benchlab/crax"] = "of somebody else"
+    _bring_up_to_date(project)
+    assert (project.built[2:], project.on.removed) == ([["crax", "db"]], ["of somebody else"])
+
+
+def test_a_build_that_leaves_no_image_is_told(project: Building) -> None:
+    class Empty(Building):
+        def build(self, services: Collection[str], log: Path) -> None:
+            pass
+
+    empty = Empty(project.root, ("compose",), {}, "benchlab", project.services)
+    with pytest.raises(SetupError, match="building base left no image benchlab/base; see "):
+        _bring_up_to_date(empty)
+
+
+def test_sources_follow_files_and_build_settings_but_not_the_caller_s_proxies(project: Building) -> None:
+    def sources(**arguments: str) -> dict[str, str]:
+        crax = {**project.services["crax"], "build": {**project.services["crax"]["build"], "args": arguments}}
+        return provision.sources(replace(project, services={**project.services, "crax": crax}), ["crax"])
+
+    first = sources()
+    assert set(first) == {"base", "crax"}
+    assert sources(http_proxy="p", NO_PROXY="q") == first
+    assert sources(VERSION="2")["crax"] != first["crax"]
+    (project.root / "crax/app.py").write_text("changed")
+    assert sources()["crax"] != first["crax"]
+    assert sources()["base"] == first["base"]

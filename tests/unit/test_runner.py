@@ -229,6 +229,25 @@ def test_two_visits_in_a_row_lost_to_the_engine_end_the_run(entries: list[Entry]
     assert {failure.trial.block for failure in kept.failures} == {1}
 
 
+def test_a_visit_that_is_not_allowed_any_more_ends_the_run_and_is_not_made(
+    entries: list[Entry], settings: Settings
+) -> None:
+    asked: list[str] = []
+
+    def allow() -> None:
+        asked.append("allowed?")
+        if len(asked) == 3:
+            raise EngineError("the lease is lost")
+
+    host, kept = FakeHost(), Kept()
+    by_name = {entry.name: entry for entry in entries}
+    runner = Runner(host, kept, by_name, LEVELS, settings, Events(), 2, allow=allow)
+    with pytest.raises(EngineError, match="the lease is lost"):
+        list(runner.run(_visits(entries)))
+    assert (len(kept.samples), kept.failures) == (10, [])
+    assert host.running == {"db", "wrk"}
+
+
 def test_a_resumed_visit_warms_up_at_the_largest_level_of_the_run(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
     visits = _visits(entries[:1], blocks=1)

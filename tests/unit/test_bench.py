@@ -1,0 +1,68 @@
+"""What the main job refuses or ends before it needs an engine."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import cast
+
+import pytest
+from rich.console import Console
+
+from benchlab import bench, schedule, store, workloads
+from benchlab.bench import Lab
+from benchlab.engine import Engine
+from benchlab.errors import StoreError
+from benchlab.model import Entry, Manifest
+from benchlab.topology import Topology
+
+from .conftest import LABELS, make_sample
+
+OURS = {"benchlab.lab": "yes"}
+SERVICE = {
+    "image": "benchlab/x",
+    "build": {"context": "."},
+    "profiles": ["entry"],
+    "labels": {f"benchlab.{name}": value for name, value in LABELS.items()} | OURS,
+}
+
+
+class NoEngine:
+    """Fails at the first touch: it has nothing that an engine has."""
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def lab(tmp_path: Path, said: list[str]) -> Lab:
+    services = {"aiohttp": SERVICE, "crax": SERVICE}
+    topology = Topology(tmp_path, ("compose",), {}, "benchlab", services, {"default": {"labels": OURS}})
+    return Lab(tmp_path, topology, cast(Engine, NoEngine()), 2, "debian", said.append)
+
+
+def test_a_run_whose_folder_cannot_be_written_is_not_resumed_and_nothing_is_built_for_it(
+    lab: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    folder = store.create(tmp_path, manifest).folder
+    # The tests may run as root, whom no mode keeps from writing.
+    (folder / ".probe").mkdir()
+    with pytest.raises(StoreError, match="cannot be written"):
+        bench.resume(lab, folder, Console(file=StringIO()))
+
+
+def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
+    lab: Lab, tmp_path: Path, manifest: Manifest, entries: list[Entry], said: list[str]
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    levels = {test: workloads.levels(test, values, 2) for test, values in manifest.settings.levels.items()}
+    for visit in schedule.plan(entries, levels, manifest.settings.blocks, manifest.settings.seed):
+        for trial in visit.trials:
+            journal.append(make_sample(trial))
+    kept = (journal.folder / store.JOURNAL).read_bytes()
+    assert bench.resume(lab, journal.folder, Console(file=StringIO())) == journal.folder
+    assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
+    assert (journal.folder / store.JOURNAL).read_bytes() == kept
+    assert (journal.folder / store.REPORT).exists()

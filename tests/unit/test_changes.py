@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchlab import changes
+from benchlab.errors import StoreError
+from benchlab.model import Manifest
+
+CRAX = {"mem_limit": "1g", "environment": {"A": "1"}}
+
+
+def test_a_run_goes_on_where_nothing_changed_but_the_facts(manifest: Manifest) -> None:
+    changes.refuse(manifest, replace(manifest, run_id="another", facts={"engine_version": "28.0"}))
+    changes.refuse_other_sources(manifest, manifest.sources)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"images": {"aiohttp": "sha256:a", "crax": "sha256:new"}}, "image of crax was sha256:c, is sha256:new"),
+        ({"cpus": 4}, "number of CPUs was 2, is 4"),
+        ({"services": {"aiohttp": {}, "crax": CRAX | {"mem_limit": "2g"}}}, "crax's mem_limit was 1g, is 2g"),
+        ({"services": {"aiohttp": {}, "crax": {"environment": {"A": "1"}}}}, "crax's mem_limit was 1g, is absent"),
+        (
+            {"services": {"aiohttp": {}, "crax": CRAX | {"environment": {"A": "2"}}}},
+            "crax's environment A was 1, is 2",
+        ),
+        (
+            {"services": {"aiohttp": {"init": True}, "crax": CRAX}, "cpus": 1},
+            "aiohttp's init was absent, is True; number of CPUs was 2, is 1",
+        ),
+    ],
+)
+def test_what_changed_is_refused_by_name_with_both_values(
+    manifest: Manifest, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(StoreError) as error:
+        changes.refuse(manifest, replace(manifest, **change))
+    assert str(error.value) == (f"20261123-120000-quick cannot be resumed: {told}; restore that, or start a new run")
+
+
+@pytest.mark.parametrize(("proxy", "refused"), [("none", False), ("nginx", True)])
+def test_a_proxy_matters_only_to_a_run_through_it(manifest: Manifest, proxy: str, refused: bool) -> None:
+    settings = replace(manifest.settings, proxy=proxy)
+    before, after = (
+        replace(
+            manifest,
+            settings=settings,
+            images=manifest.images | {"nginx": image},
+            services=manifest.services | {"nginx": {}},
+        )
+        for image in ("sha256:n", "sha256:new")
+    )
+    assert changes.taking_part(["db", "nginx", "crax"], proxy) == (
+        ["db", "nginx", "crax"] if refused else ["db", "crax"]
+    )
+    if refused:
+        with pytest.raises(StoreError, match="image of nginx was sha256:n, is sha256:new"):
+            changes.refuse(before, after)
+    else:
+        changes.refuse(before, after)
+
+
+@pytest.mark.parametrize(
+    ("sources", "named"), [({"base": "b", "crax": "new"}, "crax"), ({"base": "new"}, "base, crax")]
+)
+def test_changed_files_are_refused_by_the_names_of_their_services(
+    manifest: Manifest, sources: dict[str, str], named: str
+) -> None:
+    with pytest.raises(StoreError) as error:
+        changes.refuse_other_sources(manifest, sources)
+    assert str(error.value) == (
+        f"20261123-120000-quick cannot be resumed: files or build settings of {named} have changed since the run "
+        "began; restore them, or start a new run"
+    )
