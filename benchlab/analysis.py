@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchlab import bottleneck, comparison, stats
+from benchlab import bottleneck, comparison, sequential, stats
 from benchlab.bottleneck import Shares
 from benchlab.comparison import Comparison, Standing
 from benchlab.counters import APP, CLIENT, DB, PROXY
@@ -66,7 +66,10 @@ def analyse(run: Run) -> tuple[Result, ...]:
     by_test: dict[str, list[Sample]] = defaultdict(list)
     for sample in run.samples:
         by_test[sample.trial.test].append(sample)
-    return tuple(_result(run.manifest, test, by_test[test]) for test in run.manifest.settings.tests if by_test[test])
+    pilot = run.decision.pilot if run.decision else None
+    return tuple(
+        _result(run.manifest, test, by_test[test], pilot) for test in run.manifest.settings.tests if by_test[test]
+    )
 
 
 def rate(sample: Sample) -> float | None:
@@ -107,13 +110,25 @@ def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
     return None if None in used or not total_us else sample.load.requests / (total_us / 1e6) or None
 
 
-def _result(manifest: Manifest, test: str, samples: list[Sample]) -> Result:
+def _result(manifest: Manifest, test: str, samples: list[Sample], pilot: int | None) -> Result:
     cells = _cells(manifest, test, samples)
     by_cpu = any(cell.bottleneck == bottleneck.HOST for cell in cells)
     ranked = _ranked(samples, cells, per_cpu_s if by_cpu else rate)
     rates = _ranked(samples, cells, rate)
-    levels = {level: comparison.compare(rates[level]) for level in sorted(rates)}
-    return Result(test, cells, levels, comparison.across(ranked.values()), by_cpu)
+    levels = {level: _compared([rates[level]], pilot) for level in sorted(rates)}
+    return Result(test, cells, levels, _compared(list(ranked.values()), pilot), by_cpu)
+
+
+def _compared(levels: list[Cells], pilot: int | None) -> Comparison:
+    """Return how the entries compare over the levels; where a pilot decided the number of blocks, by Stein's rule."""
+    found = comparison.across(levels)
+    if pilot is None:
+        return found
+    first = [
+        {entry: {block: value for block, value in blocks.items() if block <= pilot} for entry, blocks in cells.items()}
+        for cells in levels
+    ]
+    return sequential.conclude(comparison.across(first), found)
 
 
 def _ranked(samples: list[Sample], cells: Iterable[Cell], figure: Figure) -> dict[int, Cells]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from statistics import median
 from typing import Any
 
 # The parts that a container can play in a measurement, in the order of the load's way.
@@ -47,7 +46,7 @@ class Counters:
 
     `between_us` is the time between the two readings. `received` has, about once a second of the load, the microseconds
     since its start and the bytes that the client had received by then. `speeds_us` is how long the speed probe took
-    before and after: the medians of its rounds.
+    before and after: its fastest rounds, because what disturbs a round can only make it longer.
     """
 
     between_us: int
@@ -76,7 +75,7 @@ def between(seen: Mapping[str, Any]) -> Counters:
         host=HostUsage(**_grown(before["host"], after["host"])),
         roles={role: _usage(before["roles"][role], found) for role, found in after["roles"].items()},
         received=tuple((int(at_us), int(count)) for at_us, count in seen["received"] if count is not None),
-        speeds_us=tuple(median(rounds) for rounds in seen["speeds_us"]),
+        speeds_us=tuple(float(min(rounds)) for rounds in seen["speeds_us"]),
     )
 
 

@@ -168,6 +168,32 @@ class Engine:
         out, err = cast(tuple[bytes | None, bytes | None], output)
         return Executed(code, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
 
+    def run_once(self, image: str, command: Sequence[str], volumes: Sequence[str] = ()) -> str:
+        """Run the command in a container of its own, without rights or network, and return what it printed.
+
+        Raises EngineError, also where the command fails.
+        """
+        with translated(f"running {command[0]} in {image}"):
+            output: bytes = self._client.containers.run(
+                image,
+                list(command),
+                remove=True,
+                labels={PROJECT_LABEL: self.project, LAB_LABEL: LAB_VALUE},
+                network_mode="none",
+                user="10001:10001",
+                cap_drop=["ALL"],
+                read_only=True,
+                security_opt=["no-new-privileges:true"],
+                volumes=list(volumes),
+            )
+            return output.decode(errors="replace")
+
+    def neighbours(self) -> list[str]:
+        """Return the names of the running containers that are not the lab's."""
+        with translated("listing the containers"):
+            running = self._client.containers.list(ignore_removed=True)
+            return sorted(str(found.name) for found in running if found.labels.get(LAB_LABEL) != LAB_VALUE)
+
     def container_images(self, services: Iterable[str]) -> dict[str, str]:
         """Return the id of the image that each service's container was made from."""
         with translated("inspecting the containers"):

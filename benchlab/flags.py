@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import secrets
 
-from benchlab import profiles
+from benchlab import placement, profiles, quantities
 from benchlab.errors import ConfigError
 from benchlab.model import Settings
 from benchlab.profiles import PROFILES, PROXIES
@@ -19,12 +19,18 @@ other commands (each has its own --help):
   verify    start each entry and hold its answers against the contract; no load
   setup     make the machine ready: engine, Compose, images
   clean     remove the lab's containers, networks and images
+  report    analyse a run anew and print its tables
+  compare   hold a run against an older one; --fail-if-slower makes it a gate
+  doctor    say what on this host harms a measurement
+  calibrate test the instrument itself
 
 examples:
   python lab.py                                     every entry, about ten minutes
   python lab.py --framework crax --profile quick    a first look at one entry
   python lab.py --proxy nginx --levels json=16,32 --test json
   python lab.py --resume results/latest             go on where a run was stopped
+  python lab.py --precision 3% --budget 20m         as many blocks as that takes
+  python lab.py --framework crax --against main --fail-if-slower 3%
 """
 
 
@@ -39,7 +45,17 @@ def settings(given: argparse.Namespace) -> Settings:
         duration_s=given.duration,
         proxy=given.proxy or "none",
         seed=secrets.randbits(SEED_BITS) if given.seed is None else given.seed,
+        precision=quantities.share("--precision", given.precision) if given.precision else None,
+        budget_s=quantities.seconds("--budget", given.budget) if given.budget else None,
+        placement=given.placement or placement.AUTO,
+        against=given.against or "",
     )
+
+
+def margin(given: argparse.Namespace) -> float | None:
+    """Return the regression that --fail-if-slower names, as a share; None without the flag. Raises ConfigError."""
+    text = given.fail_if_slower
+    return None if text is None else quantities.share("--fail-if-slower", text)
 
 
 def verify_settings(given: argparse.Namespace) -> Settings:
@@ -66,6 +82,10 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
         "--blocks": (given.blocks, settings.blocks),
         "--duration": (given.duration, settings.duration_s),
         "--seed": (given.seed, settings.seed),
+        "--placement": (given.placement, settings.placement),
+        "--against": (given.against, settings.against),
+        "--precision": (given.precision and quantities.share("--precision", given.precision), settings.precision),
+        "--budget": (given.budget and quantities.seconds("--budget", given.budget), settings.budget_s),
     }
     for test, values in profiles.parse_levels(given.levels).items():
         pairs[f"--levels {test}="] = (set(values), set(settings.levels.get(test, ())))
@@ -104,8 +124,69 @@ def bench_parser() -> argparse.ArgumentParser:
         help="levels of a test: connections, for query the rows a request (default: the study's); repeatable",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
+    parser.add_argument(
+        "--precision", metavar="P%", help="add blocks until ratios are known to ± P %% (default: the profile's blocks)"
+    )
+    parser.add_argument(
+        "--budget", metavar="TIME", help="but take no longer than this: 90s, 20m, 1h30m (default: no limit)"
+    )
+    parser.add_argument(
+        "--placement",
+        choices=placement.MODES,
+        help="CPUs of client, entry and database: shared, or split (default: auto, split from 4 CPUs on)",
+    )
+    parser.add_argument(
+        "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
+    )
+    _add_gate(parser)
     parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
     return parser
+
+
+def report_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lab.py report", description="Analyse a run anew and print its tables.")
+    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    return parser
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab.py compare",
+        description="Hold a new run against an old one, or the versions in a run that was made with --against. "
+        "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 too noisy to exclude one.",
+    )
+    parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
+    parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
+    parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
+    _add_gate(parser)
+    return parser
+
+
+def doctor_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab.py doctor", description="Say what on this host harms a measurement, and what to do; change nothing."
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
+    return parser
+
+
+def calibrate_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="lab.py calibrate", description="Test the instrument itself on this host: about ten minutes, or --full."
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="more repetitions: about an hour (default: the short version)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
+    return parser
+
+
+def _add_gate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fail-if-slower",
+        metavar="P%",
+        help="a gate for CI: exit 1 if something got slower by P %%, 3 if that cannot be excluded (default: none)",
+    )
 
 
 def verify_parser() -> argparse.ArgumentParser:

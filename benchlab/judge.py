@@ -123,13 +123,14 @@ def _idle_connections(evidence: Evidence) -> float:
     """Return the share of connections that took no part, by Little's law: busy ones are rate times latency.
 
     wrk counts a pipelined batch as one latency. Its rewriting of the latencies can only hide some. Without any answer
-    the law says nothing.
+    the law says nothing. What a connection still waits for at the end is not among the latencies: up to one of them.
     """
     load, level = evidence.load, evidence.level
     if not load.requests:
         return 0.0
-    busy = load.requests_per_second / level.pipeline * load.latency.mean_us / 1e6
-    return 1 - busy / level.connections
+    latency_s = load.latency.mean_us / 1e6
+    busy = load.requests_per_second / level.pipeline * latency_s / level.connections
+    return 1 - busy - latency_s / load.seconds
 
 
 def _wrong_answers(evidence: Evidence) -> float:

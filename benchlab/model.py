@@ -172,6 +172,20 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """How many blocks a run gets in all, decided once, after the `pilot` blocks.
+
+    `needed` is how many its precision asks for, None where it has none.
+    """
+
+    decided_at: datetime
+    pilot: int
+    blocks: int
+    needed: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class Problem:
     """One broken rule of an entry's contract. A warning does not keep the test from being loaded."""
 
@@ -207,6 +221,10 @@ class Settings:
 
     `levels` maps a test type to what varies in it: connections, or queries for `query`. Times are seconds; a time of 0
     leaves the step out. The warm-up ends between its two times, as soon as the rate is steady.
+
+    With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks
+    is decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the
+    entries take part too.
     """
 
     profile: str
@@ -218,6 +236,10 @@ class Settings:
     warmup_s: tuple[int, int]
     proxy: str
     seed: int
+    precision: float | None = None
+    budget_s: int | None = None
+    placement: str = "auto"
+    against: str = ""
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -251,6 +273,12 @@ class Run:
     manifest: Manifest
     taken: tuple[Sample, ...]
     failures: tuple[Failure, ...]
+    decision: Decision | None = None
+
+    @property
+    def blocks(self) -> int:
+        """Return how many blocks the run has in all, as far as that is decided."""
+        return self.decision.blocks if self.decision else self.manifest.settings.blocks
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:

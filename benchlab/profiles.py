@@ -69,6 +69,10 @@ def settings(
     duration_s: int | None,
     proxy: str,
     seed: int,
+    precision: float | None = None,
+    budget_s: int | None = None,
+    placement: str = "auto",
+    against: str = "",
 ) -> Settings:
     """Return the profile's settings with what the flags change in them.
 
@@ -87,6 +91,10 @@ def settings(
         warmup_s=chosen.warmup_s,
         proxy=proxy,
         seed=seed,
+        precision=precision,
+        budget_s=budget_s,
+        placement=placement,
+        against=against,
     )
     problems = [
         f"--levels {test}=…: {test} is not among the tests; add --test {test}" for test in levels if test not in wanted

@@ -116,7 +116,31 @@ def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
     return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
 
 
-def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, freedom: int) -> Ratio:
+def unpaired(first: str, second: str, values: Blocks, others: Blocks) -> Ratio | None:
+    """Return the ratio of two figures whose blocks have nothing in common, such as those of two runs.
+
+    `blocks` is the smaller number of the two, `stdev` what pairs of as many blocks would have for the same interval.
+    None if one has no block. Raises ValueError if a value is not a positive number. Source: Welch (1947),
+    Biometrika 34, 28-35.
+    """
+    if not values or not others:
+        return None
+    logs = [
+        np.array([[_log(value, f"{name}, block {block}") for block, value in found.items()]])
+        for name, found in ((first, values), (second, others))
+    ]
+    counts = [row.size for row in logs]
+    log_mean = _snapped(float(logs[0].mean() - logs[1].mean()))
+    if min(counts) < 2:
+        return _summary((first, second), log_mean, math.nan, min(counts))
+    variances = [float(_stdevs(row)[0]) ** 2 / row.size for row in logs]
+    error = math.sqrt(sum(variances))
+    spread = sum(variance**2 / (count - 1) for variance, count in zip(variances, counts, strict=True))
+    freedom = error**4 / spread if spread else min(counts) - 1
+    return tested(first, second, log_mean, error * math.sqrt(min(counts)), min(counts), freedom)
+
+
+def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, freedom: float) -> Ratio:
     """Return the ratio with its interval and tests, from the mean and standard deviation of the log-ratio.
 
     `freedom` is one less than the blocks that the standard deviation was taken from. Sources: the paired t-test; for
@@ -131,17 +155,17 @@ def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, 
 
 
 @cache
-def t_quantile(freedom: int, level: float = ALPHA) -> float:
+def t_quantile(freedom: float, level: float = ALPHA) -> float:
     """Return what Student's t exceeds, to either side, with the probability `level`."""
     return float(stdtrit(freedom, 1 - level / 2))
 
 
-def _interval(center: float, error: float, freedom: int) -> tuple[float, float]:
+def _interval(center: float, error: float, freedom: float) -> tuple[float, float]:
     half = t_quantile(freedom) * error
     return center * math.exp(-half), center * math.exp(half)
 
 
-def _tail(distance: float, error: float, freedom: int) -> float:
+def _tail(distance: float, error: float, freedom: float) -> float:
     """Return how likely Student's t is to exceed distance / error; without an error, 0 or 1."""
     if error == 0:
         return float(distance <= 0)

@@ -78,7 +78,8 @@ def pass_on(output, note):
         ready, _, _ = select.select([output], [], [], max(0.0, due - time.monotonic()))
         if not ready:
             note()
-            due += SLICE_S
+            # Where this process itself got no CPU in time, a slice is longer, never next to nothing.
+            due = max(due + SLICE_S, time.monotonic() + SLICE_S / 2)
         elif chunk := os.read(output.fileno(), 65_536):
             sys.stdout.write(chunk.decode(errors="replace"))
         else:

@@ -14,11 +14,11 @@ CGROUP = Path("/host/cgroup")
 CONTROLLERS = ("cpu", "cpuacct", "memory")
 # /proc/stat counts in hundredths of a second on every architecture that Linux has (USER_HZ).
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
-PROBE_ROUNDS, PROBE_ITERATIONS = 5, 16_000
+PROBE_ROUNDS, PROBE_ITERATIONS = 10, 16_000
 
 
 def speeds_us():
-    """Return how long each of five rounds of the same arithmetic took: about 5 ms each, on one CPU, in memory."""
+    """Return how long each of some rounds of the same arithmetic took: a few ms each, on one CPU, without memory."""
     return [_round_us() for _ in range(PROBE_ROUNDS)]
 
 

@@ -99,14 +99,15 @@ async def database(app: web.Application):
     await engine.dispose()
 
 
+ROUTES = (
+    web.get("/json", json),
+    web.get("/plaintext", plaintext),
+    web.get("/queries", queries),
+)
+
+
 async def app() -> web.Application:
     application = web.Application()
-    application.add_routes(
-        [
-            web.get("/json", json),
-            web.get("/plaintext", plaintext),
-            web.get("/queries", queries),
-        ]
-    )
+    application.add_routes(ROUTES)
     application.cleanup_ctx.append(database)
     return application

@@ -1,0 +1,144 @@
+"""What the instrument's own test says: runs of known truth in, a row per check out (METHOD, section 8). Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+from scipy.stats import binom
+
+from benchlab import analysis, sequential, stats
+from benchlab.comparison import Outcome
+from benchlab.model import GOOD, Run, Sample, Verdict
+from benchlab.stats import ALPHA, Ratio
+
+# How long a pair of entries is measured for the effect that is called the smallest: the goal of METHOD, section 8.
+PAIR_S = 600
+BIAS_LIMIT, BIAS_CONFIDENCE = 0.01, 0.90
+FALSE_FLAGS = 0.02
+LAB_CPU, SMALLEST = 0.01, 0.03
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of the report. `passed` is None where the host does not tell."""
+
+    name: str
+    measured: str
+    goal: str
+    passed: bool | None
+
+
+def false_positives(run: Run) -> list[Check]:
+    """Return how often entries that are the same were told apart: single pairs at 5 %, and levels after Holm.
+
+    Pairs of a level share entries and so are not independent; the binomial limit takes them as if they were.
+    """
+    compared = [level for result in analysis.analyse(run) for level in result.levels.values()]
+    ps = [pair.ratio.p for level in compared for pair in level.pairs if pair.ratio.p is not None]
+    found = sum(p <= ALPHA for p in ps)
+    families = sum(any(pair.outcome in (Outcome.FASTER, Outcome.SLOWER) for pair in level.pairs) for level in compared)
+    return [
+        _counted("A/A: pairs told apart at 5 %", found, len(ps)),
+        _counted("A/A: levels with a false positive after Holm", families, len(compared)),
+    ]
+
+
+def calm(run: Run) -> Check:
+    """Return how many samples of a run without any fault were called suspect or invalid."""
+    flagged = sum(sample.verdict.severity != GOOD for sample in run.taken)
+    share = flagged / len(run.taken) if run.taken else math.nan
+    measured = f"{flagged} of {len(run.taken)} ({share:.1%})"
+    return Check("clean samples that are flagged", measured, f"≤ {FALSE_FLAGS:.0%}", share <= FALSE_FLAGS)
+
+
+def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
+    """Return, for each test, the smallest difference that is told apart with 80 % power in ten minutes a pair.
+
+    `block_s` is how long a block of two entries takes with that test alone. The spread is that of all pairs of equal
+    entries together.
+    """
+    return [
+        _effect(result.test, [pair.ratio for pair in result.overall.pairs], int(PAIR_S / block_s[result.test]))
+        for result in analysis.analyse(run)
+    ]
+
+
+def sensitivity(run: Run, expected: Mapping[str, float], plain: str, burdened: str) -> list[Check]:
+    """Return for each test whether an entry with a known burden was told from the one without.
+
+    `expected` is the ratio that the burden must cause by test.
+    """
+    checks = []
+    for result in analysis.analyse(run):
+        pair = next(pair for pair in result.overall.pairs if {pair.ratio.first, pair.ratio.second} == {plain, burdened})
+        ratio = pair.ratio if pair.ratio.first == burdened else pair.ratio.inverse
+        shown = ratio.p is not None and ratio.p <= ALPHA and ratio.ratio < 1
+        measured = f"{ratio.ratio:.3f}{_bounds(ratio)}, {ratio.blocks} blocks"
+        goal = f"below 1; the burden makes it {expected[result.test]:.3f}"
+        checks.append(Check(f"sensitivity: {result.test}", measured, goal, shown))
+    return checks
+
+
+def bias(lab: Mapping[int, float], plain: Mapping[int, float]) -> Check:
+    """Return how the lab's rates compare with those of wrk typed by hand, in pairs by round."""
+    ratio = stats.ratio({"lab": lab, "wrk": plain}, "lab", "wrk")
+    if ratio is None or ratio.stdev is None:
+        return Check("bias against plain wrk", "too few rounds", "", None)
+    half = stats.t_quantile(ratio.blocks - 1, 1 - BIAS_CONFIDENCE) * ratio.stdev / math.sqrt(ratio.blocks)
+    low, high = ratio.ratio * math.exp(-half), ratio.ratio * math.exp(half)
+    measured = f"{ratio.ratio:.4f} [{low:.4f}–{high:.4f}], {ratio.blocks} rounds"
+    inside = 1 - BIAS_LIMIT <= low and high <= 1 + BIAS_LIMIT
+    return Check("bias against plain wrk, 90 % interval", measured, f"within ± {BIAS_LIMIT:.0%}", inside)
+
+
+def perturbation(lab_cpu: float, samples: Iterable[Sample]) -> list[Check]:
+    """Return the CPU of lab.py while samples ran, a share of one core, and of all that is outside the containers."""
+    outside = [share for share in map(_outside, samples) if share is not None]
+    return [
+        Check("CPU of lab.py while sampling", f"{lab_cpu:.2%} of a core", f"≤ {LAB_CPU:.0%}", lab_cpu <= LAB_CPU),
+        Check(
+            "CPU outside the containers while sampling",
+            f"{mean(outside):.2%} of a core" if outside else "unavailable",
+            "for information: engine, kernel, lab.py, neighbours",
+            None,
+        ),
+    ]
+
+
+def fault(name: str, verdict: Verdict, expected: Sequence[str]) -> Check:
+    """Return whether a planted fault broke one of the rules that must catch it."""
+    caught = [rule for rule in expected if rule in verdict.broken]
+    return Check(
+        f"fault: {name}", ", ".join(verdict.broken) or "nothing was flagged", " or ".join(expected), bool(caught)
+    )
+
+
+def _counted(name: str, found: int, tried: int) -> Check:
+    limit = int(binom.ppf(1 - ALPHA, tried, ALPHA))
+    return Check(name, f"{found} of {tried}", f"≤ {limit}, the binomial limit", found <= limit)
+
+
+def _effect(test: str, ratios: Sequence[Ratio], blocks: int) -> Check:
+    spreads = [ratio.stdev for ratio in ratios if ratio.stdev is not None]
+    if not spreads or blocks < 2:
+        return Check(f"smallest effect: {test}", "unavailable", f"≤ {SMALLEST:.0%}", None)
+    spread = math.sqrt(mean(spread**2 for spread in spreads))
+    effect = sequential.smallest_effect(spread, blocks)
+    measured = f"{effect:.1%} in {blocks} blocks (10 min), spread {spread:.1%}"
+    return Check(f"smallest effect: {test}", measured, f"≤ {SMALLEST:.0%}", effect <= SMALLEST)
+
+
+def _bounds(ratio: Ratio) -> str:
+    return "" if ratio.low is None else f" [{ratio.low:.3f}–{ratio.high:.3f}]"
+
+
+def _outside(sample: Sample) -> float | None:
+    """Return the CPU used outside the lab's containers, as a share of one core."""
+    counters = sample.counters
+    host, ours_us = counters.host, counters.containers_cpu_us
+    if ours_us is None or host.busy_us is None or host.interrupts_us is None:
+        return None
+    return max(0, host.busy_us + host.interrupts_us - ours_us) / counters.between_us

@@ -1,0 +1,66 @@
+"""Decides how many blocks a run gets: once, after its pilot, from spread and time, never from who is ahead."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from benchlab import sequential
+from benchlab.analysis import Result
+from benchlab.errors import ConfigError
+from benchlab.forecast import minutes
+from benchlab.model import Decision
+from benchlab.profiles import MAX_BLOCKS
+from benchlab.stats import Ratio
+
+
+def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
+    """Return how many blocks to begin with: those wanted, or as many as the budget has time for.
+
+    Raises ConfigError where it has no time for a single one; `block_s` is what one is expected to take.
+    """
+    if budget_s is None:
+        return wanted
+    fitting = int(budget_s / block_s)
+    if fitting < 1:
+        raise ConfigError(
+            f"--budget {minutes(budget_s)}: one block takes about {minutes(block_s)}; "
+            "give more time, or choose fewer entries, tests or levels"
+        )
+    return min(wanted, fitting)
+
+
+def decide(
+    results: Iterable[Result], pilot: int, precision: float | None, block_s: float, left_s: float | None, now: datetime
+) -> Decision:
+    """Return how many blocks the run gets in all, and why.
+
+    `block_s` is what a block of the pilot took, `left_s` what is left of the budget, None without one. With a
+    precision (0.03: intervals of ± 3 %) they are as many as Stein's rule asks for, within the budget; without, what the
+    budget has time for.
+    """
+    most = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
+    if precision is None:
+        return Decision(now, pilot, most, None, f"what the budget has time for, at {minutes(block_s)} a block")
+    needed = sequential.blocks_needed(_pairs(results), precision) or pilot
+    if needed <= most:
+        return Decision(now, pilot, needed, needed, f"the pilot's spread asks for {needed} for ± {precision:.1%}")
+    cap = "the budget has time for" if left_s is not None else "a run can have"
+    return Decision(
+        now,
+        pilot,
+        most,
+        needed,
+        f"± {precision:.1%} would take {needed}; {most} are what {cap}: it will be less precise",
+    )
+
+
+def reached(results: Iterable[Result]) -> float | None:
+    """Return the widest relative half-width of any pair at any level; None where no pair has an interval."""
+    widths = [ratio.half_width for ratio in _pairs(results) if ratio.half_width is not None]
+    return max(widths, default=None)
+
+
+def _pairs(results: Iterable[Result]) -> Sequence[Ratio]:
+    return [pair.ratio for result in results for compared in result.levels.values() for pair in compared.pairs]

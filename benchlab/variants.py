@@ -1,0 +1,74 @@
+"""More services made of an entry's own: the same under another name, or its folder as it was at another commit."""
+
+from __future__ import annotations
+
+import copy
+import io
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchlab.errors import ConfigError
+from benchlab.topology import Topology
+from benchlab.versus import AT
+
+Services = dict[str, dict[str, Any]]
+
+
+def alias(resolved: Topology, entry: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the entry's service, to be given another name; `environment` is what it gets besides its own."""
+    service: dict[str, Any] = copy.deepcopy(dict(resolved.services[entry]))
+    service["environment"] = {**service.get("environment", {}), **(environment or {})}
+    return service
+
+
+def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
+    """Return name and service of the entry with its folder as it was at a commit; the folder goes below `state`.
+
+    All but the folder is as it is now: stanza, labels, base image. Raises ConfigError where git knows no such commit or
+    no such folder there.
+    """
+    commit = _git(resolved.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
+    context = Path(resolved.services[entry]["build"]["context"])
+    folder = context.relative_to(resolved.root).as_posix()
+    target = state / "at" / commit
+    archive = _git(resolved.root, "archive", "--format=tar", commit, folder)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(target, filter="data")
+    service = alias(resolved, entry)
+    service["image"] = f"{service['image']}:{commit[:12]}"
+    service["build"] = {**service["build"], "context": str(target / folder)}
+    return f"{entry}{AT}{commit[:7]}", service
+
+
+def write(services: Services, path: Path) -> Path:
+    """Write the services as a file that Compose merges into compose.yaml, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"services": _escaped(services)}, sort_keys=True), encoding="utf-8")
+    return path
+
+
+def _escaped(content: Any) -> Any:
+    """Return what Compose reads as the content: it would take a dollar for the begin of a variable."""
+    if isinstance(content, dict):
+        return {key: _escaped(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_escaped(value) for value in content]
+    return content.replace("$", "$$") if isinstance(content, str) else content
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    try:
+        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True)
+    except FileNotFoundError as error:
+        raise ConfigError("--against needs git, which is not installed") from error
+    if result.returncode != 0:
+        said = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
+        raise ConfigError(
+            f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); name a commit, branch or tag"
+        )
+    return result.stdout

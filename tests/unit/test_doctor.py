@@ -1,0 +1,69 @@
+"""What is advised, for facts of made-up hosts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchlab import doctor
+
+# A machine as one would wish it.
+CALM: dict[str, Any] = {
+    "cpu_count": 16,
+    "busy_share": 0.002,
+    "stolen_share": 0.0,
+    "hypervisor": "none",
+    "engine_os": "Debian GNU/Linux 13 (trixie)",
+    "cpu_governors": ["performance"],
+    "cpu_turbo": "off",
+    "thermal_throttles": 0,
+    "swap_bytes": 8_000_000_000,
+    "swap_free_bytes": 8_000_000_000,
+    "swapped_pages": 0,
+    "memory_available_bytes": 32 * 1024**3,
+    "cgroup_tree": "version 2",
+    "pressure": True,
+    "clocksource": "tsc",
+}
+
+
+def test_a_calm_host_needs_nothing() -> None:
+    findings = doctor.examine(CALM)
+    assert {finding.state for finding in findings} == {doctor.FINE}
+    assert {finding.remedy for finding in findings} == {""}
+
+
+@pytest.mark.parametrize(
+    ("subject", "changes"),
+    [
+        ("CPUs", {"cpu_count": 2}),
+        ("neighbours", {"busy_share": 0.2}),
+        ("steal", {"stolen_share": 0.02}),
+        ("hypervisor", {"hypervisor": "QEMU"}),
+        ("engine", {"engine_os": "Docker Desktop"}),
+        ("governor", {"cpu_governors": ["performance", "powersave"]}),
+        ("turbo", {"cpu_turbo": "on"}),
+        ("heat", {"thermal_throttles": 3}),
+        ("swap", {"swap_free_bytes": 7_000_000_000}),
+        ("swap", {"swapped_pages": 1}),
+        ("memory", {"memory_available_bytes": 1024**3}),
+        ("clock", {"clocksource": "hpet"}),
+    ],
+)
+def test_what_harms_a_measurement_is_named_first_and_has_a_remedy(subject: str, changes: dict[str, Any]) -> None:
+    first, *others = doctor.examine(CALM | changes)
+    assert (first.subject, first.state) == (subject, doctor.WARNING)
+    assert first.remedy
+    assert {finding.state for finding in others} == {doctor.FINE}
+
+
+def test_what_the_host_does_not_tell_is_unavailable_and_never_fine() -> None:
+    assert {finding.state for finding in doctor.examine({"engine_os": ""}) if finding.subject != "engine"} == {
+        doctor.UNKNOWN
+    }
+
+
+def test_a_finding_is_printed_with_its_remedy_below() -> None:
+    (first, *_) = doctor.examine(CALM | {"swapped_pages": 1})
+    assert str(first) == ("warning      swap: the host is swapping just now\n             end what uses the memory")

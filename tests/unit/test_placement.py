@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from benchlab import placement
+from benchlab.errors import ConfigError
+
+TWO = [[0], [1]]
+FOUR = [[0], [1], [2], [3]]
+SMT = [[0, 4], [1, 5], [2, 6], [3, 7]]
+SIXTEEN = [[n] for n in range(16)]
+
+
+@pytest.mark.parametrize(
+    ("mode", "siblings", "proxy", "expected"),
+    [
+        ("auto", TWO, False, {}),
+        ("shared", SIXTEEN, False, {}),
+        ("auto", FOUR, False, {"client": (0,), "db": (1,), "app": (2, 3)}),
+        ("auto", FOUR, True, {"client": (0,), "db": (1,), "proxy": (2,), "app": (3,)}),
+        ("auto", SMT, False, {"client": (0, 4), "db": (1, 5), "app": (2, 3, 6, 7)}),
+        ("auto", [[0, 1], [2, 3]], False, {}),  # four CPUs, but siblings are not torn apart
+        ("split", [[0], [1], [2]], False, {"client": (0,), "db": (1,), "app": (2,)}),
+        (
+            "auto",
+            SIXTEEN,
+            True,
+            {"client": (0, 1, 2, 3), "db": (4, 5, 6, 7), "proxy": (8, 9), "app": (10, 11, 12, 13, 14, 15)},
+        ),
+    ],
+)
+def test_each_role_gets_whole_cores_of_its_own_where_there_are_enough(
+    mode: str, siblings: list[list[int]], proxy: bool, expected: dict[str, tuple[int, ...]]
+) -> None:
+    assert placement.choose(mode, siblings, proxy) == expected
+
+
+def test_a_split_with_fewer_cores_than_roles_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"2 cores for 3 roles \(client, db, app\)"):
+        placement.choose("split", TWO, proxy=False)
+
+
+def test_the_placement_is_told() -> None:
+    assert placement.told({}, 2) == "all roles share the 2 CPUs"
+    assert placement.told({"client": (0, 4), "app": (1,)}, 5) == "CPUs 0,4 for the client, 1 for the app"

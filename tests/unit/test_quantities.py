@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from benchlab import quantities
+from benchlab.errors import ConfigError
+
+
+@pytest.mark.parametrize(("text", "value"), [("3%", 0.03), ("3", 0.03), ("0.5 %", 0.005), ("50%", 0.5)])
+def test_a_share_is_typed_as_a_percentage(text: str, value: float) -> None:
+    assert quantities.share("--precision", text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("text", ["0%", "51%", "-3%", "three", "", "nan", "%"])
+def test_no_other_text_is_a_share(text: str) -> None:
+    with pytest.raises(ConfigError, match="--precision .*as in 3%"):
+        quantities.share("--precision", text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("20m", 1200), ("90s", 90), ("1h30m", 5400), ("2h", 7200), ("1m5s", 65)])
+def test_a_time_is_typed_with_its_unit(text: str, value: int) -> None:
+    assert quantities.seconds("--budget", text) == value
+
+
+@pytest.mark.parametrize("text", ["20", "m", "0s", "5m1h", "-5m", "1.5h", ""])
+def test_no_other_text_is_a_time(text: str) -> None:
+    with pytest.raises(ConfigError, match="--budget .*as in 20m"):
+        quantities.seconds("--budget", text)
