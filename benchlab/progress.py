@@ -39,7 +39,7 @@ class Progress(Events):
     def running(self) -> Iterator[Progress]:
         """Show the run for the length of the with block."""
         self._started = time.monotonic()
-        if not self._console.is_terminal:
+        if not _is_live(self._console):
             yield self
             return
         with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
@@ -99,6 +99,14 @@ class Progress(Events):
         grid = Table.grid(padding=(0, 1))
         grid.add_row(bar, f"{done:.0%}", f"{self._left()} left", Text(line))
         return grid
+
+
+def _is_live(console: Console) -> bool:
+    """Return whether a bar can be drawn and drawn again.
+
+    FORCE_COLOR lets rich take a pipe for a terminal, and on one that calls itself dumb its Live shows nothing.
+    """
+    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
 
 
 def _standing(overview: pd.DataFrame, title: str) -> Table:
