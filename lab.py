@@ -5,6 +5,7 @@ Works from a bare interpreter: it continues in the locked environment that `make
 """
 
 import os
+import signal
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,11 +19,19 @@ def enter_environment() -> None:
     interpreter = VENV / "bin" / "python"
     if interpreter.exists() and Path(sys.prefix).resolve() != VENV.resolve():
         os.execv(interpreter, [str(interpreter), *sys.argv])
-    if not all(find_spec(name) for name in ("docker", "pandas", "rich", "tabulate", "yaml")):
-        sys.exit("error: the lab's packages are not installed; run `make setup`")
+    if all(find_spec(name) for name in ("docker", "pandas", "rich", "scipy", "tabulate", "yaml")):
+        return
+    if {"-h", "--help"} & set(sys.argv):
+        from benchlab.flags import bench_parser
+
+        bench_parser().print_help()
+        sys.exit()
+    sys.exit("error: the lab's packages are not installed; run `make setup`")
 
 
 if __name__ == "__main__":
+    # Until the lab has its own way of ending, Ctrl-C ends it as it ends any program: at once, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     enter_environment()
 
     from benchlab.cli import main

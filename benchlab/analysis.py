@@ -89,9 +89,10 @@ def per_app_cpu_s(sample: Sample) -> float | None:
 
 def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
     """Return how many CPUs each role of a trial can use at once."""
-    workers = int(manifest.entries[entry]["workers"])
-    found = {CLIENT: min(level.threads, manifest.cpus), APP: min(workers, manifest.cpus), DB: manifest.cpus}
-    return found if manifest.settings.proxy == "none" else {**found, PROXY: manifest.cpus}
+    roles = (CLIENT, APP, DB) if manifest.settings.proxy == "none" else (CLIENT, APP, DB, PROXY)
+    found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
+    most = {CLIENT: level.threads, APP: int(manifest.entries[entry]["workers"])}
+    return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
 
 
 def figures(samples: Iterable[Sample], figure: Figure) -> dict[int, dict[str, dict[int, float]]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -12,123 +12,78 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchlab import changes, connection, host, lease, profiles, provision, report, schedule, store, topology, workloads
-from benchlab.engine import Engine
-from benchlab.errors import ConfigError, EngineError, LabError, StoreError
+from benchlab import (
+    analysis,
+    changes,
+    host,
+    inventory,
+    placement,
+    profiles,
+    provision,
+    report,
+    schedule,
+    sizing,
+    stage,
+    store,
+    topology,
+    variants,
+    workloads,
+)
+from benchlab.errors import ConfigError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
-from benchlab.interrupts import shielded
 from benchlab.lease import Lease
-from benchlab.model import Entry, Failure, Level, Manifest, Sample, Settings, Verification, Visit
+from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Verification, Visit
 from benchlab.progress import Progress
-from benchlab.provision import Say
 from benchlab.runner import Events, Runner
+from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
-from benchlab.topology import Topology
-
-# Beside the entries, whether or not a proxy is asked for: it is part of what is built.
-BESIDE = ("db", "wrk", "nginx")
-
-
-@dataclass(frozen=True)
-class Lab:
-    """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs."""
-
-    root: Path
-    topology: Topology
-    engine: Engine
-    cpus: int
-    debian: str
-    say: Say
-
-    @property
-    def state(self) -> Path:
-        return self.root / ".lab"
-
-
-def open_lab(root: Path, frameworks: Iterable[str], say: Say) -> Lab:
-    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
-    project = topology.project(root)
-    provision.compose(project, say)
-    topology.load(root, {}).choose(frameworks)
-    engine = provision.engine(project, say)
-    debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
-    cpus = engine.cpus
-    environment = {**topology.resources(root, cpus), **connection.address(), "LAB_DEBIAN_IMAGE": debian}
-    return Lab(root, topology.load(root, environment), engine, cpus, debian, say)
-
-
-def build(lab: Lab, entries: Iterable[str]) -> None:
-    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples."""
-    with lease.held(lab.engine, lab.debian):
-        provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say)
-
-
-@contextmanager
-def stage(
-    lab: Lab, entries: Iterable[str], check: Callable[[], None] = lambda: None
-) -> Iterator[tuple[dict[str, str], Lease]]:
-    """Build what is needed and make the containers, for the length of the with block.
-
-    `check` is called when the engine is held, before anything is built. Yields the id of each container's image, by
-    service, and the engine's lease. At the end the engine has nothing left but images; after a kill or with the engine
-    gone, the next start clears up.
-    """
-    services = [*BESIDE, *entries]
-    with lease.held(lab.engine, lab.debian) as held:
-        check()
-        provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
-        try:
-            if lab.engine.remove_all():
-                lab.say("cleared what an earlier run had left behind")
-            lab.topology.create(services, lab.state / "create.log")
-            yield lab.engine.container_images(services), held
-        finally:
-            _clear(lab, held)
+from benchlab.versus import AT
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
     """Measure a new run and return its folder. What was measured is kept, however it ends."""
-    entries = lab.topology.choose(settings.frameworks)
+    if settings.against:
+        settings = replace(settings, against=variants.commit(lab.root, settings.against))
+    lab, entries = _contestants(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     _refuse_nothing(entries, settings)
-    visits = _plan(lab, settings)
+    settings = _fitted(lab, settings)
     store.check(results)
-    with stage(lab, settings.frameworks) as (images, held):
+    with stage.stage(lab, settings.frameworks) as (images, held):
         manifest = _manifest(lab, settings, images)
+        manifest = replace(manifest, facts=_facts(lab, settings, images))
         journal = store.create(results, manifest)
-        _measure(lab, manifest, journal, visits, held, console)
+        _measure(lab, manifest, journal, held, console)
     return journal.folder
 
 
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
     manifest = store.read_manifest(folder)
+    lab, _ = _contestants(lab, manifest.settings)
     if not _left(lab, folder):
         lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
         _report(Journal(folder))
         return folder
     store.check_run(folder)
-    with stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest)) as (images, held):
+    with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest)) as found:
+        images, held = found
         changes.refuse(manifest, _manifest(lab, manifest.settings, images))
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
-        # Read anew: another lab may have gone on with this run until the engine was free.
-        _measure(lab, manifest, journal, _left(lab, folder), held, console)
+        _measure(lab, manifest, journal, held, console)
     return folder
-
-
-def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
-    run = store.read(folder)
-    return schedule.remaining(_plan(lab, run.manifest.settings), run.measured)
 
 
 def verify(lab: Lab, settings: Settings) -> list[Verification]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
     _refuse_nothing(entries.values(), settings)
-    with stage(lab, entries):
-        runner = Runner(lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.cpus)
+    with stage.stage(lab, entries):
+        runner = Runner(
+            lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.client_cpus
+        )
         return [verdict for name in entries for verdict in runner.verify(name)]
 
 
@@ -145,28 +100,83 @@ class _Nowhere:
         return shown(store.keep_log(self.folder, name, text))
 
 
-def _measure(
-    lab: Lab, manifest: Manifest, journal: Journal, visits: tuple[Visit, ...], held: Lease, console: Console
-) -> None:
-    """Make the visits; the report is renewed after each block, and however it ends."""
-    forecast = Forecast(visits, manifest.settings)
-    count, names = sum(len(visit.trials) for visit in visits), ", ".join(manifest.settings.frameworks)
-    lab.say(f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits of {names}")
-    lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(journal.folder)}")
-    entries = {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)}
-    caution = profiles.caution(manifest.settings)
-    run = store.read(journal.folder)
-    progress = Progress(console, forecast, run, caution)
-    levels = _levels(lab, manifest.settings)
-    taken = list(run.taken)
-    runner = Runner(
-        lab.engine, journal, entries, levels, manifest.settings, progress, manifest.cpus, taken, allow=held.check
-    )
-    try:
+@dataclass(frozen=True)
+class _Session:
+    """One sitting of a run: from its start, or from where it is resumed, to its end."""
+
+    lab: Lab
+    manifest: Manifest
+    journal: Journal
+    held: Lease
+    console: Console
+    started_s: float
+
+    def measure(self) -> None:
+        """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
+        self._make(self._left())
+        if self._may_decide():
+            self._decide()
+            self._make(self._left())
+
+    def _left(self) -> tuple[Visit, ...]:
+        return _left(self.lab, self.journal.folder)
+
+    def _make(self, visits: tuple[Visit, ...]) -> None:
+        if not visits:
+            return
+        manifest, lab = self.manifest, self.lab
+        forecast = Forecast(visits, manifest.settings)
+        count = sum(len(visit.trials) for visit in visits)
+        lab.say(f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits")
+        lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
+        run = store.read(self.journal.folder)
+        progress = Progress(self.console, forecast, run, profiles.caution(manifest.settings))
+        runner = Runner(
+            host=lab.engine,
+            journal=self.journal,
+            entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
+            levels=_levels(lab, manifest.settings),
+            settings=manifest.settings,
+            events=progress,
+            cpus=lab.client_cpus,
+            taken=list(run.taken),
+            allow=self.held.check,
+        )
         with progress.running():
             for block in runner.run(visits):
-                _report(journal)
+                _report(self.journal)
                 progress.block(block)
+
+    def _may_decide(self) -> bool:
+        settings = self.manifest.settings
+        asked = settings.precision is not None or settings.budget_s is not None
+        return asked and store.read(self.journal.folder).decision is None
+
+    def _decide(self) -> Decision:
+        """Decide how many blocks the run gets in all, write that into the journal, and return it."""
+        settings, run = self.manifest.settings, store.read(self.journal.folder)
+        spent_s = time.monotonic() - self.started_s
+        left_s = None if settings.budget_s is None else settings.budget_s - spent_s
+        blocks_here = len({sample.trial.block for sample in run.taken}) or 1
+        decision = sizing.decide(
+            analysis.analyse(run),
+            settings.blocks,
+            settings.precision,
+            spent_s / blocks_here,
+            left_s,
+            datetime.now(UTC),
+        )
+        self.journal.append(decision)
+        self.lab.say(f"{decision.blocks} blocks in all: {decision.reason}")
+        return decision
+
+
+def _measure(lab: Lab, manifest: Manifest, journal: Journal, held: Lease, console: Console) -> None:
+    """Make the visits that are left; the report is renewed after each block, and however it ends."""
+    lab.say(f"entries: {', '.join(manifest.settings.frameworks)}; {placement.told(manifest.placement, manifest.cpus)}")
+    try:
+        _Session(lab, manifest, journal, held, console, time.monotonic()).measure()
+        _report(journal)
     except (LabError, KeyboardInterrupt):
         lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
         try:
@@ -186,13 +196,39 @@ def _report(journal: Journal) -> None:
     journal.derive(run, report.report(run))
 
 
+def _contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
+    """Return the lab, and the entries that take part in it: with --against, their versions at that commit too."""
+    names = [name for name in settings.frameworks if AT not in name]
+    entries = lab.topology.choose(names)
+    if not settings.against:
+        return lab, entries
+    versions = dict(variants.at_commit(lab.topology, entry.name, settings.against, lab.state) for entry in entries)
+    lab = lab.with_services(versions)
+    return lab, lab.topology.choose([*(entry.name for entry in entries), *versions])
+
+
+def _fitted(lab: Lab, settings: Settings) -> Settings:
+    """Return the settings with no more blocks than the budget has time for. Raises ConfigError where it has none."""
+    if settings.precision is not None and len(settings.frameworks) < 2:
+        raise ConfigError(
+            "--precision is that of a ratio, and there is one entry only; name a second --framework, or --against"
+        )
+    block = schedule.plan(lab.topology.choose(settings.frameworks), _levels(lab, settings), 1, settings.seed)
+    blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
+    return replace(settings, blocks=blocks)
+
+
 def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
-    return {test: workloads.levels(test, values, lab.cpus) for test, values in settings.levels.items()}
+    return {test: workloads.levels(test, values, lab.client_cpus) for test, values in settings.levels.items()}
 
 
-def _plan(lab: Lab, settings: Settings) -> tuple[Visit, ...]:
+def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
+    """Return the visits of the run that are still to be made, of the blocks that it has so far."""
+    run = store.read(folder)
+    settings = run.manifest.settings
     entries = lab.topology.choose(settings.frameworks)
-    return schedule.plan(entries, _levels(lab, settings), settings.blocks, settings.seed)
+    visits = schedule.plan(entries, _levels(lab, settings), run.blocks, settings.seed)
+    return schedule.remaining(visits, run.measured)
 
 
 def _refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
@@ -204,7 +240,6 @@ def _refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
 def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
     now = datetime.now(UTC)
     proxy = "" if settings.proxy == "none" else f"-{settings.proxy}"
-    base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
     return Manifest(
         run_id=f"{now:%Y%m%d-%H%M%S}-{settings.profile}{proxy}",
         created_at=now,
@@ -214,8 +249,21 @@ def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
         services={service: lab.topology.definition(service) for service in images},
         sources=_sources(lab, settings),
         cpus=lab.cpus,
-        facts=host.facts(lab.root, lab.engine, str(base)),
+        placement=lab.placement,
     )
+
+
+def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:
+    """Return what describes the run for its reader: lab, engine, host, and what is inside the containers."""
+    base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
+    entries = {name: images[name] for name in settings.frameworks}
+    return {
+        **host.facts(lab.root, lab.engine, str(base)),
+        "wrk": inventory.load_generator(lab.engine),
+        "host": inventory.machine(lab.engine),
+        "database": inventory.database(lab.engine),
+        "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
+    }
 
 
 def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
@@ -225,14 +273,3 @@ def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
 
 def _refuse_other_sources(lab: Lab, manifest: Manifest) -> None:
     changes.refuse_other_sources(manifest, _sources(lab, manifest.settings))
-
-
-def _clear(lab: Lab, held: Lease) -> None:
-    with shielded():
-        try:
-            if held.is_another_s():
-                lab.say("another lab is at work on the engine: nothing is removed, and it clears what this one left")
-                return
-            lab.engine.remove_all()
-        except EngineError as error:
-            lab.say(f"containers may be left behind ({error}); the next start of the lab clears them")

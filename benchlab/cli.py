@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
-from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab import flags, interrupts, stack, store, topology
+from benchlab import flags, interrupts, output, stack, store, topology
 from benchlab.engine import Engine
-from benchlab.errors import LabError, SetupError
+from benchlab.errors import ConfigError, LabError, SetupError, StoreError
 from benchlab.model import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-OK, FAILED = 0, 1
+    from benchlab.stage import Lab
+    from benchlab.versus import Row
+
+OK, FAILED, ERROR = 0, 1, 2
 
 
 def main(root: Path, arguments: Sequence[str]) -> int:
     """Run the command and return its exit code: 0 done, 1 an error or something not measured, 128 + n a signal."""
     interrupts.install()
-    _replace_what_cannot_be_printed()
+    output.install()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else ("bench", arguments)
     try:
-        return COMMANDS[name](root, list(rest))
+        code = COMMANDS[name](root, list(rest))
+        if unwritten := output.failure():
+            raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
+        return code
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
-        return FAILED
-    except BrokenPipeError:
-        # Whoever read the output has enough of it (`lab.py list | head -1`); nothing more can be told there.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except interrupts.Interrupted as interrupt:
         print(f"ended by {interrupt}", file=sys.stderr)
@@ -43,15 +43,24 @@ def main(root: Path, arguments: Sequence[str]) -> int:
 def _bench(root: Path, arguments: list[str]) -> int:
     given = flags.bench_parser().parse_args(arguments)
     if given.resume is None:
-        return _start(root, flags.settings(given))
+        return _start(root, flags.settings(given), flags.margin(given))
     return _resume(root, Path(given.resume).resolve(), given)
 
 
-def _start(root: Path, settings: Settings) -> int:
+def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab import bench
 
-    lab = bench.open_lab(root, settings.frameworks, _say)
-    return _finish(bench.start(lab, settings, root / "results", _console()))
+    if margin is not None and not settings.against:
+        raise ConfigError("--fail-if-slower needs an older version to compare with; add --against REF, or use compare")
+    return _finish(bench.start(_open(root, settings), settings, root / "results", _console()), margin)
+
+
+def _open(root: Path, settings: Settings) -> Lab:
+    """Return the lab that the settings need; versions of entries at a commit are added to it later."""
+    from benchlab import stage, versus
+
+    names = [name for name in settings.frameworks if versus.AT not in name]
+    return stage.open_lab(root, names, _say, settings.placement, settings.proxy != "none")
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -59,13 +68,12 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 
     settings = store.read_manifest(folder).settings
     flags.refuse_other_settings(given, settings)
-    lab = bench.open_lab(root, settings.frameworks, _say)
-    return _finish(bench.resume(lab, folder, _console()))
+    return _finish(bench.resume(_open(root, settings), folder, _console()), flags.margin(given))
 
 
-def _finish(folder: Path) -> int:
-    """Print the run's report; a trial that was not measured makes the command fail."""
-    from benchlab import bench, judge, report
+def _finish(folder: Path, margin: float | None) -> int:
+    """Print the run's report, and how versions compare; a trial that was not measured makes the command fail."""
+    from benchlab import bench, judge, report, versus
 
     run, shown = store.read(folder), bench.shown(folder)
     print(report.report(run))
@@ -73,7 +81,72 @@ def _finish(folder: Path) -> int:
     missing = judge.missing(run)
     if missing:
         _say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
+    if run.manifest.settings.against and run.samples:
+        return _compared(versus.rows(*versus.of_versions(run)), margin)
     return FAILED if missing else OK
+
+
+def _compared(rows: Sequence[Row], margin: float | None) -> int:
+    """Print the ratios of new to old, and return what the gate says of them; without a margin there is none."""
+    from benchlab import versus
+
+    print(versus.table(rows))
+    if margin is None:
+        return OK
+    gate = versus.gate(rows, margin)
+    _say(gate.reason)
+    return gate.exit_code
+
+
+def _report(root: Path, arguments: list[str]) -> int:
+    from benchlab import report
+
+    folder = Path(flags.report_parser().parse_args(arguments).run)
+    run = store.read(folder.resolve())
+    text = report.report(run)
+    store.Journal(folder.resolve()).derive(run, text)
+    print(text)
+    return OK
+
+
+def _compare(root: Path, arguments: list[str]) -> int:
+    from benchlab import versus
+
+    given = flags.compare_parser().parse_args(arguments)
+    try:
+        margin = flags.margin(given)
+        old = store.read(Path(given.old).resolve())
+        if given.new is None:
+            return _compared(versus.rows(*versus.of_versions(old)), margin)
+        new = store.read(Path(given.new).resolve())
+        _refuse_other_conditions(versus.differences(old.manifest, new.manifest), given.anyway)
+        return _compared(versus.rows(*versus.of_runs(old, new)), margin)
+    except LabError as error:
+        # 1 is the gate's word for a regression.
+        print(f"error: {error}", file=sys.stderr)
+        return ERROR
+
+
+def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
+    if not differences:
+        return
+    if not anyway:
+        raise ConfigError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
+    print(f"Compared although {'; '.join(differences)}.\n")
+
+
+def _doctor(root: Path, arguments: list[str]) -> int:
+    import json
+
+    from benchlab import doctor, examination
+
+    given = flags.doctor_parser().parse_args(arguments)
+    facts, findings = examination.examine(root)
+    if given.json:
+        print(json.dumps({"findings": doctor.plain(findings), "facts": facts}, indent=2))
+    else:
+        print("\n".join(map(str, findings)))
+    return FAILED if any(finding.state == doctor.FATAL for finding in findings) else OK
 
 
 def _list(root: Path, arguments: list[str]) -> int:
@@ -91,19 +164,19 @@ def _verify(root: Path, arguments: list[str]) -> int:
 
     given = flags.verify_parser().parse_args(arguments)
     settings = flags.verify_settings(given)
-    lab = bench.open_lab(root, settings.frameworks, _say)
+    lab = _open(root, settings)
     verdicts = bench.verify(lab, settings)
     print("\n".join(str(verdict) for verdict in verdicts))
     return OK if all(verdict.passed for verdict in verdicts) else FAILED
 
 
 def _setup(root: Path, arguments: list[str]) -> int:
-    from benchlab import bench
+    from benchlab import stage
 
     about = "Make the machine ready: engine, Compose, and the images of all entries."
     flags.plain_parser("setup", about).parse_args(arguments)
-    lab = bench.open_lab(root, (), _say)
-    bench.build(lab, lab.topology.entries)
+    lab = stage.open_lab(root, (), _say)
+    stage.build(lab, lab.topology.entries)
     return OK
 
 
@@ -119,21 +192,29 @@ def _clean(root: Path, arguments: list[str]) -> int:
         )
     lease.refuse_if_held(engine)
     count = engine.remove_all()
-    images = provision.remove_images(topology.load(root, {}), engine)
+    images = provision.remove_images(topology.load(root, {}), engine, root / ".lab")
     _say(f"removed {count} containers and networks, and the images {', '.join(images) or '(none)'}")
     return OK
+
+
+def _calibrate(root: Path, arguments: list[str]) -> int:
+    import secrets
+
+    from benchlab import bench, proving, stage
+
+    given = flags.calibrate_parser().parse_args(arguments)
+    seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
+    lab = stage.open_lab(root, (), _say)
+    folder, checks = proving.prove(lab, given.full, seed, root / "results", _console())
+    print((folder / store.REPORT).read_text(encoding="utf-8"))
+    _say(f"kept in {bench.shown(folder)}")
+    return FAILED if any(check.passed is False for check in checks) else OK
 
 
 def _console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True)
-
-
-def _replace_what_cannot_be_printed() -> None:
-    """Let no report fail for a dash that the caller's locale does not have."""
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")
 
 
 def _say(line: str) -> None:
@@ -146,4 +227,8 @@ COMMANDS: dict[str, Callable[[Path, list[str]], int]] = {
     "verify": _verify,
     "setup": _setup,
     "clean": _clean,
+    "report": _report,
+    "compare": _compare,
+    "doctor": _doctor,
+    "calibrate": _calibrate,
 }

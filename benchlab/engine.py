@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ SERVICE_LABEL = "com.docker.compose.service"
 LAB_LABEL, LAB_VALUE = "benchlab.lab", "yes"
 LEASE = "benchlab-lease"
 STOP_S = 5
+PERIOD_US = 100_000
 LOG_LINES = 500
 
 
@@ -175,18 +176,31 @@ class Engine:
         """
         with translated(f"running {command[0]} in {image}"):
             output: bytes = self._client.containers.run(
-                image,
-                list(command),
-                remove=True,
-                labels={PROJECT_LABEL: self.project, LAB_LABEL: LAB_VALUE},
-                network_mode="none",
-                user="10001:10001",
-                cap_drop=["ALL"],
-                read_only=True,
-                security_opt=["no-new-privileges:true"],
-                volumes=list(volumes),
+                image, list(command), remove=True, volumes=list(volumes), **self._own_container()
             )
             return output.decode(errors="replace")
+
+    @contextmanager
+    def beside(self, image: str, command: Sequence[str]) -> Iterator[None]:
+        """Run the command in a container of its own for the length of the with block. Raises EngineError."""
+        with translated(f"starting {command[0]}"):
+            container = self._client.containers.run(image, list(command), detach=True, **self._own_container())
+        try:
+            yield
+        finally:
+            with translated(f"removing {command[0]}"), suppress(NotFound):
+                container.remove(force=True)
+
+    @contextmanager
+    def limited(self, service: str, cpus: float) -> Iterator[None]:
+        """Let the service's container have no more than so many CPUs for the length of the with block."""
+        with translated(f"limiting {service}"):
+            self._container(service).update(cpu_period=PERIOD_US, cpu_quota=int(cpus * PERIOD_US))
+        try:
+            yield
+        finally:
+            with translated(f"freeing {service}"), suppress(NotFound, _LostError):
+                self._container(service).update(cpu_period=PERIOD_US, cpu_quota=-1)
 
     def neighbours(self) -> list[str]:
         """Return the names of the running containers that are not the lab's."""
@@ -227,6 +241,17 @@ class Engine:
             # Another removal of the same object may be under way: then it is as good as gone.
             return [] if "already in progress" in str(error) else [f"{name} ({reason(error)})"]
         return []
+
+    def _own_container(self) -> dict[str, Any]:
+        """Return what a container gets that Compose does not know of: the lab's labels, no rights, no network."""
+        return {
+            "labels": {PROJECT_LABEL: self.project, LAB_LABEL: LAB_VALUE},
+            "network_mode": "none",
+            "user": "10001:10001",
+            "cap_drop": ["ALL"],
+            "read_only": True,
+            "security_opt": ["no-new-privileges:true"],
+        }
 
     def labelled(self, service: str | None = None) -> dict[str, Any]:
         """Return the filter for what is the lab's, or for one service's container."""

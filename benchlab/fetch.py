@@ -44,5 +44,6 @@ def knock(host: Executor, target: str, path: str) -> bool:
 def _fetch(host: Executor, job: dict[str, object]) -> tuple[Answer, ...]:
     result = host.execute("wrk", ["python3", "/wrk/fetch.py", json.dumps({"port": PORT, **job})])
     if result.exit_code != 0:
-        raise EngineError(f"fetch.py in wrk failed: {result.stderr.strip()[-300:]}")
+        said = result.stderr.strip()[-300:] or f"exit code {result.exit_code}: the container may have ended"
+        raise EngineError(f"fetch.py in wrk failed: {said}")
     return tuple(map(verify.answer, json.loads(result.stdout)))

@@ -83,7 +83,6 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
         "--duration": (given.duration, settings.duration_s),
         "--seed": (given.seed, settings.seed),
         "--placement": (given.placement, settings.placement),
-        "--against": (given.against, settings.against),
         "--precision": (given.precision and quantities.share("--precision", given.precision), settings.precision),
         "--budget": (given.budget and quantities.seconds("--budget", given.budget), settings.budget_s),
     }

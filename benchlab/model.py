@@ -251,8 +251,8 @@ class Manifest:
     """What a run is: written before its first sample, compared before it is resumed.
 
     `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
-    container; `sources` a digest of what the image of each service that takes part is built from; `facts` describes
-    host and tools for the reader and is not compared.
+    container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
+    CPUs of each role, empty where all share them; `facts` describes host and tools for the reader and is not compared.
     """
 
     run_id: str
@@ -263,6 +263,7 @@ class Manifest:
     services: dict[str, dict[str, object]]
     sources: dict[str, str]
     cpus: int
+    placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
 
 

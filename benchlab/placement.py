@@ -33,6 +33,16 @@ def choose(mode: str, siblings: Siblings, proxy: bool) -> dict[str, tuple[int, .
     return _split(siblings, roles)
 
 
+def siblings(text: str) -> Siblings:
+    """Return the CPUs of each core in what the kernel says of all of them: lines such as `0,4` or `0-1`."""
+    return sorted({_expanded(line) for line in text.split()})
+
+
+def settings(cpus_of_roles: Mapping[str, Sequence[int]]) -> dict[str, str]:
+    """Return the variables that compose.yaml takes the placement from."""
+    return {f"LAB_CPUS_{role.upper()}": cpuset(cpus) for role, cpus in cpus_of_roles.items()}
+
+
 def cpuset(cpus: Sequence[int]) -> str:
     """Return the CPUs as the engine takes them: 0,1,5."""
     return ",".join(map(str, cpus))
@@ -55,6 +65,14 @@ def _split(siblings: Siblings, roles: Sequence[str]) -> dict[str, tuple[int, ...
         found[role] = _cpus(siblings[begin:end])
         begin = end
     return found
+
+
+def _expanded(line: str) -> tuple[int, ...]:
+    numbers: list[int] = []
+    for part in line.split(","):
+        first, _, last = part.partition("-")
+        numbers += range(int(first), int(last or first) + 1)
+    return tuple(numbers)
 
 
 def _cpus(cores: Siblings) -> tuple[int, ...]:

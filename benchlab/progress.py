@@ -49,9 +49,11 @@ class Progress(Events):
         self._tell(f"block {visit.block}: {visit.entry}: starting")
 
     def verified(self, visit: Visit, problems: list[Problem]) -> None:
-        for problem in problems:
-            kind = "warning" if problem.warning else "wrong"
-            self._print(f"  {visit.entry}: {kind}: {problem}")
+        for warning in (False, True):
+            found = [problem for problem in problems if problem.warning == warning]
+            if found:
+                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+                self._print(f"  {visit.entry}: {'warning' if warning else 'wrong'}: {found[0]}{more}")
 
     def warming(self, trial: Trial) -> None:
         if self._live is not None:
@@ -70,7 +72,8 @@ class Progress(Events):
             self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
         self._taken.append(record)
         rate = f"{record.load.requests_per_second:,.0f} requests/s"
-        self._tell(f"{_name(record.trial)}: {rate}; {self._left()} left")
+        # The live bar has the time left already.
+        self._tell(f"{_name(record.trial)}: {rate}" + ("" if self._live else f"; {self._left()} left"))
 
     def block(self, block: int) -> None:
         overview = standings.overview(analysis.analyse(Run(self._manifest, tuple(self._taken), ())))

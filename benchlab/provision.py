@@ -100,8 +100,14 @@ def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
         return {service: resolved.sources(service) for service in [topology.BASE, *services]}
 
 
-def remove_images(resolved: Topology, on: Engine) -> list[str]:
-    """Remove the images that the lab made, and return their names; Debian's own, where it was pulled, stays."""
+def remove_images(resolved: Topology, on: Engine, state: Path) -> list[str]:
+    """Remove the images that the lab made, and return their names; Debian's own, where it was pulled, stays.
+
+    Those of versions and of calibration, which compose.yaml does not name, are known from `state`.
+    """
+    for image_id in _Built(state, str(on.info()["ID"])).others(resolved.services):
+        with suppress(EngineError):  # another image may start from it: then it has a name, and goes with that
+            on.remove_image(image_id)
     # The images that others start from go last.
     others = [resolved.image(service) for service in resolved.services if service != topology.BASE]
     names = [*others, resolved.image(topology.BASE), ":".join(BOOTSTRAPPED)]
@@ -142,6 +148,11 @@ class _Built:
         self._known.setdefault(self._engine_id, {})[service] = [inputs, image_id]
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
+
+    def others(self, services: Collection[str]) -> list[str]:
+        """Return the ids of the images that were built for other services than these."""
+        known = self._known.get(self._engine_id, {})
+        return [image_id for service, (_, image_id) in known.items() if service not in services]
 
     @property
     def log(self) -> Path:

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from benchlab.counters import Counters, HostUsage, Usage
-from benchlab.model import Errors, Failure, Latency, Level, Load, Manifest, Sample, Settings, Trial, Verdict
+from benchlab.model import Decision, Errors, Failure, Latency, Level, Load, Manifest, Sample, Settings, Trial, Verdict
 
 
-def plain(record: Sample | Failure | Manifest) -> dict[str, Any]:
+def plain(record: Sample | Failure | Decision | Manifest) -> dict[str, Any]:
     """Return the record as JSON knows it: times as ISO 8601."""
 
     def named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -20,8 +20,11 @@ def plain(record: Sample | Failure | Manifest) -> dict[str, Any]:
     return content
 
 
-def record(content: dict[str, Any]) -> Sample | Failure:
+def record(content: dict[str, Any]) -> Sample | Failure | Decision:
     """Return the journal's record. Raises ValueError, KeyError or TypeError where it is none."""
+    if content["kind"] == "decision":
+        decided_at = datetime.fromisoformat(content["decided_at"])
+        return Decision(decided_at, content["pilot"], content["blocks"], content["needed"], content["reason"])
     trial = Trial(**{**content["trial"], "level": Level(**content["trial"]["level"])})
     started_at = datetime.fromisoformat(content["started_at"])
     if content["kind"] == "failure":
@@ -45,6 +48,7 @@ def manifest(content: dict[str, Any]) -> Manifest:
     settings["warmup_s"] = tuple(settings["warmup_s"])
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
     content["settings"] = Settings(**settings)
+    content["placement"] = {role: tuple(cpus) for role, cpus in content["placement"].items()}
     content["created_at"] = datetime.fromisoformat(content["created_at"])
     return Manifest(**content)
 

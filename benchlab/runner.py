@@ -32,6 +32,8 @@ from benchlab.wrk import Outcome
 
 # An invalid sample is taken anew at the end of its block, at most twice (METHOD, section 1), a suspect one once.
 MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
+# load.py calls three seconds in a row steady, or not.
+STEADY_S = 3
 
 
 class Journal(Protocol):
@@ -89,7 +91,7 @@ class Runner:
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
             pending = list(visits_of_block)
             for attempt in range(1, MOST_ATTEMPTS + 1):
-                records = list(self._make(pending))
+                records = list(self.make(pending))
                 pending = again(pending, records, attempt)
             yield block
 
@@ -105,8 +107,8 @@ class Runner:
                 raise
             return [Verification(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
 
-    def _make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
-        """Make the visits and yield what came of their trials."""
+    def make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
+        """Make the visits once and yield what came of their trials."""
         failed_before = False
         for visit in visits:
             records: dict[Trial, Sample | Failure] = {}
@@ -148,10 +150,10 @@ class Runner:
         for trial in trials:
             self._record(self._measure(entry, trial, world, steady), records)
 
-    def _warm_up(self, entry: Entry, first: Trial) -> bool:
+    def _warm_up(self, entry: Entry, first: Trial) -> bool | None:
         """Send primer and warm-up, as far as the settings have them, and return whether the rate became steady.
 
-        The samples tell of failures.
+        None where the warm-up is too short to tell. The samples tell of failures.
         """
         self.events.warming(first)
         test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
@@ -160,10 +162,11 @@ class Runner:
                 self._load(entry, first, workloads.primer_level(test), primer_s)
             if most_s:
                 largest = workloads.warmup_level(test, self.levels[test])
-                return self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s)).steady
-        return False
+                warmed = self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s))
+                return warmed.steady if most_s > STEADY_S else None
+        return None
 
-    def _measure(self, entry: Entry, trial: Trial, world: World, steady: bool) -> Sample | Failure:
+    def _measure(self, entry: Entry, trial: Trial, world: World, steady: bool | None) -> Sample | Failure:
         self.events.measuring(trial)
         started_at = datetime.now(UTC)
         path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
@@ -176,7 +179,7 @@ class Runner:
         verdict = judge.judge(self._evidence(trial.level, outcome, steady, wrong))
         return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 
-    def _evidence(self, level: Level, outcome: Outcome, steady: bool, wrong: list[Problem]) -> Evidence:
+    def _evidence(self, level: Level, outcome: Outcome, steady: bool | None, wrong: list[Problem]) -> Evidence:
         return Evidence(
             level=level,
             duration_s=self.settings.duration_s,

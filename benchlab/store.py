@@ -21,7 +21,9 @@ from pathlib import Path
 from benchlab import records
 from benchlab.counters import Usage
 from benchlab.errors import StoreError
-from benchlab.model import Failure, Manifest, Run, Sample
+from benchlab.model import Decision, Failure, Manifest, Run, Sample
+
+KINDS = {Sample: "sample", Failure: "failure", Decision: "decision"}
 
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure.
@@ -40,10 +42,9 @@ class Journal:
         self.folder = folder
         self._path = folder / JOURNAL
 
-    def append(self, record: Sample | Failure) -> None:
+    def append(self, record: Sample | Failure | Decision) -> None:
         """Write the record so that it survives a crash. Raises StoreError; the journal stays whole."""
-        kind = "sample" if isinstance(record, Sample) else "failure"
-        line = json.dumps({"kind": kind, **records.plain(record)}, ensure_ascii=False).encode() + b"\n"
+        line = json.dumps({"kind": KINDS[type(record)], **records.plain(record)}, ensure_ascii=False).encode() + b"\n"
         with _writing(self._path), self._path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
@@ -119,7 +120,8 @@ def read(folder: Path) -> Run:
     found = list(_records(folder / JOURNAL))
     taken = tuple(record for record in found if isinstance(record, Sample))
     failures = tuple(record for record in found if isinstance(record, Failure))
-    return Run(manifest, taken, failures)
+    decisions = [record for record in found if isinstance(record, Decision)]
+    return Run(manifest, taken, failures, decisions[0] if decisions else None)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -141,7 +143,7 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def _records(path: Path) -> Iterator[Sample | Failure]:
+def _records(path: Path) -> Iterator[Sample | Failure | Decision]:
     try:
         content = path.read_bytes()
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 
@@ -12,19 +13,26 @@ from benchlab.model import Run, Sample
 from benchlab.workloads import WORKLOADS, varied
 from benchlab.wrk import TIMEOUT_S
 
+# What must be said under tables of latencies that wrk has miscounted.
+PIPELINED = (
+    "wrk's latencies of pipelined batches are too low: it adds requests that it takes for delayed to its histogram, "
+    "and counts them without their time. Go by N / X."
+)
 FORMATS = {
     "totalRequests": "{:.1f}",
     "seconds": "{:.2f}",
     "requestsPerSecond": "{:.2f}",
     "latencyAvg": "{:.3f}",
     "latencyMax": "{:.3f}",
+    "N / X": "{:.3f}",
 }
 
 
 def table(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
     """Return one row for each entry and level of the test, with the study's columns.
 
-    Each figure is the mean over the blocks. latencyAvg and latencyMax are wrk's own, in ms.
+    Each figure is the mean over the blocks. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
+    the mean must be in a closed loop whose connections all take part; of a pipelined load, that of a batch.
     """
     column = WORKLOADS[test].column
     rows = [
@@ -36,12 +44,20 @@ def table(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
             "requestsPerSecond": sample.load.requests_per_second,
             "latencyAvg": sample.load.latency.mean_us / 1000,
             "latencyMax": sample.load.latency.max_us / 1000,
+            "N / X": closed_loop_s(sample) * 1000,
         }
         for sample in samples
         if sample.trial.test == test
     ]
     columns = ["framework", column, *FORMATS]
     return pd.DataFrame(rows, columns=columns).groupby(["framework", column], as_index=False).mean()
+
+
+def closed_loop_s(sample: Sample) -> float:
+    """Return connections over rate, in seconds; by pipelined batch where there are any. Source: Little's law."""
+    level = sample.trial.level
+    rate = sample.load.requests_per_second
+    return level.connections * level.pipeline / rate if rate else math.nan
 
 
 def sections(run: Run) -> Iterator[str]:
@@ -56,6 +72,8 @@ def sections(run: Run) -> Iterator[str]:
             ordered = means.sort_values(by, ascending=ascending, kind="stable")
             title = f"## {test}, by {by} {order} (latency in ms){caution}"
             yield f"{title}\n\n{markdown.table(_formatted(ordered))}"
+        if WORKLOADS[test].pipeline > 1:
+            yield PIPELINED
         yield from _short(run, test)
         yield from _timeouts(run, test)
 

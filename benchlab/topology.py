@@ -8,7 +8,7 @@ import json
 import os
 import stat
 import subprocess
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,8 @@ REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "work
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
 BASE = "base"
+# What the lab cannot do without.
+PARTS = (BASE, "db", "wrk", "nginx")
 PREFIX = "benchlab."
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
@@ -54,10 +56,21 @@ class Topology:
             for name, service in self.services.items()
             if ENTRY_PROFILE in service.get("profiles", [])
         }
-        problems += self._unlabelled()
+        problems += [*self._unlabelled(), *self._twins()]
         if problems:
             raise ConfigError("compose.yaml: " + "; ".join(problems))
         return entries
+
+    def _twins(self) -> list[str]:
+        """Return a problem for each image that two services are named: the one built last would serve both."""
+        owners: dict[str, list[str]] = {}
+        for name, service in self.services.items():
+            owners.setdefault(str(service.get("image")), []).append(name)
+        return [
+            f"{', '.join(names)}: all are called image {image}; give each a name of its own"
+            for image, names in owners.items()
+            if len({_build(self.services[name]) for name in names}) > 1
+        ]
 
     def _unlabelled(self) -> list[str]:
         """Return a problem for each stanza of which Compose would make what the lab never finds again, nor removes."""
@@ -124,13 +137,16 @@ class Topology:
             raise SetupError(f"making the containers failed: {tail}")
 
 
-def load(root: Path, environment: Mapping[str, str]) -> Topology:
+def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = ()) -> Topology:
     """Return the topology of compose.yaml in `root`, resolved with `environment` on top of the caller's.
+
+    `overlays` are files of more services, which Compose merges into it.
 
     Raises SetupError where there is no Compose, ConfigError where it refuses the file.
     """
     name = project(root)
-    compose = (*compose_command(), "--project-name", name, "--file", "compose.yaml")
+    files = [part for path in ("compose.yaml", *map(str, overlays)) for part in ("--file", path)]
+    compose = (*compose_command(), "--project-name", name, *files)
     result = subprocess.run(
         [*compose, "config"],
         cwd=root,
@@ -144,7 +160,12 @@ def load(root: Path, environment: Mapping[str, str]) -> Topology:
             raise SetupError(f"`{' '.join(compose_command())}` is broken ({said}); install Compose anew")
         raise ConfigError(f"compose.yaml is refused: {said}")
     resolved = yaml.safe_load(result.stdout)
-    return Topology(root, compose, environment, name, resolved["services"], resolved.get("networks") or {})
+    services = resolved.get("services") or {}
+    if missing := [part for part in PARTS if part not in services]:
+        raise ConfigError(f"compose.yaml: service {', '.join(missing)} is missing, and the lab needs it; restore it")
+    if not any(ENTRY_PROFILE in service.get("profiles", []) for service in services.values()):
+        raise ConfigError(f"compose.yaml: no service has the profile {ENTRY_PROFILE}: there is no entry; add one")
+    return Topology(root, compose, environment, name, services, resolved.get("networks") or {})
 
 
 def project(root: Path) -> str:
@@ -159,7 +180,7 @@ def project(root: Path) -> str:
 
 
 def resources(root: Path, cpus: int) -> dict[str, str]:
-    """Return what every entry gets on an engine of `cpus`: workers, and database connections of each.
+    """Return what every entry gets that can use `cpus`: workers, and database connections of each.
 
     LAB_DB_CONNECTIONS, of the environment or of .env, is the total of an entry; a worker has at least one.
     Raises ConfigError.
@@ -180,6 +201,10 @@ def _dotenv(root: Path) -> dict[str, str]:
     return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}
 
 
+def _build(service: Mapping[str, Any]) -> str:
+    return json.dumps(service.get("build"), sort_keys=True)
+
+
 def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
     labels = {key.removeprefix(PREFIX): str(value) for key, value in _labels(service).items() if key.startswith(PREFIX)}
     problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
@@ -194,6 +219,11 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
         f"{name}: label {PREFIX}{key}={value} is no path; begin it with /"
         for key, value in labels.items()
         if key.startswith("path.") and not value.startswith("/")
+    ]
+    problems += [
+        f"{name}: label {PREFIX}{key} is of no test type; use {PREFIX}path. with {', '.join(WORKLOADS)}"
+        for key in labels
+        if key.startswith("path.") and key.removeprefix("path.") not in WORKLOADS
     ]
     paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
     return Entry(name, labels, paths)

@@ -26,23 +26,28 @@ def alias(resolved: Topology, entry: str, environment: Mapping[str, str] | None 
     return service
 
 
+def commit(root: Path, ref: str) -> str:
+    """Return the commit that a branch, a tag or a part of its own number names. Raises ConfigError."""
+    return _git(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
+
+
 def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
     """Return name and service of the entry with its folder as it was at a commit; the folder goes below `state`.
 
     All but the folder is as it is now: stanza, labels, base image. Raises ConfigError where git knows no such commit or
     no such folder there.
     """
-    commit = _git(resolved.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
+    number = commit(resolved.root, ref)
     context = Path(resolved.services[entry]["build"]["context"])
     folder = context.relative_to(resolved.root).as_posix()
-    target = state / "at" / commit
-    archive = _git(resolved.root, "archive", "--format=tar", commit, folder)
+    target = state / "at" / number
+    archive = _git(resolved.root, "archive", "--format=tar", number, folder)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         tar.extractall(target, filter="data")
     service = alias(resolved, entry)
-    service["image"] = f"{service['image']}:{commit[:12]}"
+    service["image"] = f"{service['image']}:{number[:12]}"
     service["build"] = {**service["build"], "context": str(target / folder)}
-    return f"{entry}{AT}{commit[:7]}", service
+    return f"{entry}{AT}{number[:7]}", service
 
 
 def write(services: Services, path: Path) -> Path:

@@ -17,10 +17,10 @@ from typing import Any
 import docker
 import pytest
 
-from benchlab import bench, store
-from benchlab.bench import Lab
+from benchlab import stage, store
 from benchlab.engine import PROJECT_LABEL
 from benchlab.model import Run
+from benchlab.stage import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "benchlab"
@@ -130,10 +130,10 @@ def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) 
 @pytest.fixture(scope="module")
 def staged() -> Iterator[Lab]:
     """The lab of this checkout with all its containers made, for tests that look inside them."""
-    lab = bench.open_lab(ROOT, (), lambda line: None)
+    lab = stage.open_lab(ROOT, (), lambda line: None)
     client = docker.from_env()
     before = everything(client)
-    with bench.stage(lab, list(lab.topology.entries)):
+    with stage.stage(lab, list(lab.topology.entries)):
         yield lab
     await_that(lambda: everything(client) == before, "nothing stays on the engine")
 

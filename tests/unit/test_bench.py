@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from benchlab import bench, schedule, store, workloads
-from benchlab.bench import Lab
 from benchlab.engine import Engine
 from benchlab.errors import StoreError
 from benchlab.model import Entry, Manifest
+from benchlab.stage import Lab
 from benchlab.topology import Topology
 
 from .conftest import LABELS, make_sample

@@ -38,8 +38,14 @@ def _calm(**changes: object) -> Callable[[Evidence], Evidence]:
     return lambda calm: replace(calm, **changes)  # type: ignore[arg-type]
 
 
+def _received(*rates: int) -> Callable[[Evidence], Evidence]:
+    """Return the change to these rates in the seconds of the sample."""
+    seconds = tuple((second * 1_000_000, sum(rates[:second])) for second in range(len(rates) + 1))
+    return lambda calm: replace(calm, counters=replace(calm.counters, received=seconds))
+
+
 def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> None:
-    assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat",))
+    assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat", "uneven"))
 
 
 @pytest.mark.parametrize(
@@ -60,11 +66,12 @@ def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> Non
         ("memory pressure", SUSPECT, _host(memory_stalled_us=20_000)),
         ("io pressure", SUSPECT, _host(io_stalled_us=20_000)),
         ("heat", SUSPECT, _host(thermal_throttles=1)),
-        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=5300.0))),
-        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=4700.0))),
+        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=5600.0))),
+        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=4400.0))),
+        ("uneven", SUSPECT, _received(100, 100, 50, 100)),
+        ("uneven", SUSPECT, _received(100, 140, 100, 100)),
         ("client-bound", GOOD, _role(CLIENT, cpu_us=1_950_000)),
         ("unsteady", GOOD, _calm(steady=False)),
-        ("unserved", GOOD, _calm(level=Level(16, 2, pipeline=16))),
     ],
 )
 def test_each_rule_is_broken_by_what_it_names_and_by_nothing_else(
@@ -86,6 +93,10 @@ def test_the_throughput_itself_is_never_judged(factor: int) -> None:
     assert judge.judge(replace(CALM, load=replace(slower, latency=latency))).severity == GOOD
 
 
+def test_littles_law_is_not_asked_of_pipelined_loads() -> None:
+    assert judge.judge(_calm(level=Level(1024, 2, pipeline=16))(CALM)).severity == GOOD
+
+
 def test_time_outs_alone_break_no_rule() -> None:
     assert judge.judge(_load(errors=Errors(timeout=9))(CALM)).severity == GOOD
 
@@ -104,6 +115,7 @@ def test_a_host_that_tells_nothing_leaves_nothing_ok() -> None:
         "io pressure",
         "heat",
         "speed",
+        "uneven",
         "client-bound",
     }
 

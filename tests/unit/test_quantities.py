@@ -13,7 +13,7 @@ def test_a_share_is_typed_as_a_percentage(text: str, value: float) -> None:
 
 @pytest.mark.parametrize("text", ["0%", "51%", "-3%", "three", "", "nan", "%"])
 def test_no_other_text_is_a_share(text: str) -> None:
-    with pytest.raises(ConfigError, match="--precision .*as in 3%"):
+    with pytest.raises(ConfigError, match=r"--precision .*as in 3%"):
         quantities.share("--precision", text)
 
 
@@ -24,5 +24,5 @@ def test_a_time_is_typed_with_its_unit(text: str, value: int) -> None:
 
 @pytest.mark.parametrize("text", ["20", "m", "0s", "5m1h", "-5m", "1.5h", ""])
 def test_no_other_text_is_a_time(text: str) -> None:
-    with pytest.raises(ConfigError, match="--budget .*as in 20m"):
+    with pytest.raises(ConfigError, match=r"--budget .*as in 20m"):
         quantities.seconds("--budget", text)

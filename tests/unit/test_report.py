@@ -33,8 +33,9 @@ def test_the_study_table_holds_means_over_blocks_in_its_columns_and_units() -> N
             "requestsPerSecond": requests,
             "latencyAvg": 2.0,
             "latencyMax": 9.0,
+            "N / X": nx,
         }
-        for entry, requests in (("aiohttp", 2000.0), ("crax", 1600.0))
+        for entry, requests, nx in (("aiohttp", 2000.0, (16 + 16 / 3) / 2), ("crax", 1600.0, (16 / 1.5 + 16 / 1.7) / 2))
     ]
 
 

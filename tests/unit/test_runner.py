@@ -282,7 +282,7 @@ def test_a_retry_is_a_visit_of_its_own_with_start_verification_and_warm_up(
     first = _visits(entries)[0]
     lives = [step for step in host.done if step == f"start {first.entry}"]
     assert len(lives) == 3
-    assert host.jobs[16]["warm_up_s"] == [1, 5]
+    assert host.jobs[16]["warm_up_s"] == [1, 1]
     assert host.jobs[17]["check"]["path"] == host.jobs[1]["check"]["path"]
 
 

@@ -25,12 +25,12 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
 FINISH = """
 import sys
 from pathlib import Path
-from benchlab import cli, report, store
+from benchlab import cli, output, report, store
 folder = Path(sys.argv[1])
 run = store.read(folder)
 store.Journal(folder).derive(run, report.report(run))
-cli._replace_what_cannot_be_printed()
-cli._finish(folder)
+output.install()
+cli._finish(folder, None)
 """
 
 

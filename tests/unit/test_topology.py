@@ -52,11 +52,11 @@ def test_every_problem_of_every_stanza_is_told_at_once() -> None:
 
 
 def test_what_lacks_the_lab_s_label_is_told_among_the_other_problems() -> None:
-    bare = {"image": "benchlab/x"}
+    bare = {"image": "benchlab/db"}
     crax = SERVICE | {"labels": _labels(lab="true", orm=None)}
     networks: dict[str, Any] = {"default": {}, "outside": OURS, "inside": {"labels": ["benchlab.lab=yes"]}}
     lab = Topology(
-        Path(), ("compose",), {}, "benchlab", {"crax": crax, "db": bare, "wrk": OURS, "base": bare}, networks
+        Path(), ("compose",), {}, "benchlab", {"crax": crax, "db": bare, "wrk": OURS, "base": {"image": "y"}}, networks
     )
     told = 'label benchlab.lab: "yes" is missing; add it, or the lab will not find what is its own'
     with pytest.raises(ConfigError) as error:
@@ -110,3 +110,16 @@ def test_the_digest_of_an_image_follows_every_input(tmp_path: Path) -> None:
     assert digest(http_proxy="p") != first
     (tmp_path / "app.py").write_text("2")
     assert digest() != first
+
+
+def test_two_entries_with_one_image_name_are_refused_because_one_would_be_measured_as_the_other() -> None:
+    twin = SERVICE | {"labels": _labels(), "build": {"context": "elsewhere"}}
+    lab = _topology(crax=SERVICE | {"labels": _labels()}, mine=twin)
+    with pytest.raises(ConfigError, match=f"crax, mine: all are called image {SERVICE['image']}"):
+        _ = lab.entries
+
+
+def test_a_path_of_a_test_that_does_not_exist_is_refused() -> None:
+    lab = _topology(crax=SERVICE | {"labels": _labels(**{"path.jsn": "/j"})})
+    with pytest.raises(ConfigError, match=r"label benchlab\.path\.jsn is of no test type"):
+        _ = lab.entries

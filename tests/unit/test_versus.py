@@ -28,7 +28,7 @@ def _samples(entry: str, rates: list[int]) -> tuple[Sample, ...]:
 
 def _run(manifest: Manifest, *samples: Sample) -> Run:
     names = {sample.trial.entry for sample in samples}
-    return Run(replace(manifest, entries={name: manifest.entries["crax"] for name in names}), samples, ())
+    return Run(replace(manifest, entries=dict.fromkeys(names, manifest.entries["crax"])), samples, ())
 
 
 def _gate(manifest: Manifest, old: list[int], new: list[int], margin: float = 0.03) -> versus.Gate:

@@ -1,0 +1,118 @@
+"""The stage of a command: an engine and Compose made ready, images up to date, containers made and cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchlab import connection, lease, placement, provision, topology, variants
+from benchlab.counters import APP, CLIENT
+from benchlab.engine import Engine
+from benchlab.errors import EngineError
+from benchlab.interrupts import shielded
+from benchlab.lease import Lease
+from benchlab.placement import AUTO, SHARED, SPLIT_CPUS
+from benchlab.provision import Say
+from benchlab.topology import Topology
+from benchlab.variants import Services
+
+# Beside the entries, whether or not a proxy is asked for: it is part of what is built.
+BESIDE = ("db", "wrk", "nginx")
+SIBLINGS = "cat /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs.
+
+    `placement` are the CPUs of each role; empty where all share them.
+    """
+
+    root: Path
+    topology: Topology
+    engine: Engine
+    cpus: int
+    debian: str
+    say: Say
+    placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".lab"
+
+    @property
+    def client_cpus(self) -> int:
+        """Return how many CPUs the load generator can use."""
+        return len(self.placement.get(CLIENT, ())) or self.cpus
+
+    def with_services(self, services: Services) -> Lab:
+        """Return the lab with more services in its topology."""
+        overlay = variants.write(services, self.state / "overlay.yaml")
+        return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]))
+
+
+def open_lab(root: Path, frameworks: Iterable[str], say: Say, placed: str = SHARED, proxy: bool = False) -> Lab:
+    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
+    project = topology.project(root)
+    provision.compose(project, say)
+    topology.load(root, {}).choose(frameworks)
+    engine = provision.engine(project, say)
+    debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
+    cpus = engine.cpus
+    found = _placement(engine, debian, cpus, placed, proxy)
+    environment = {
+        **topology.resources(root, len(found.get(APP, ())) or cpus),
+        **placement.settings(found),
+        **connection.address(),
+        "LAB_DEBIAN_IMAGE": debian,
+    }
+    return Lab(root, topology.load(root, environment), engine, cpus, debian, say, found)
+
+
+def _placement(engine: Engine, debian: str, cpus: int, placed: str, proxy: bool) -> dict[str, tuple[int, ...]]:
+    """Return the CPUs of each role; the engine's host is asked for its cores only where that decides anything."""
+    if placed == SHARED or (placed == AUTO and cpus < SPLIT_CPUS):
+        return {}
+    return placement.choose(placed, placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS])), proxy)
+
+
+def build(lab: Lab, entries: Iterable[str]) -> None:
+    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples."""
+    with lease.held(lab.engine, lab.debian):
+        provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say)
+
+
+@contextmanager
+def stage(
+    lab: Lab, entries: Iterable[str], check: Callable[[], None] = lambda: None
+) -> Iterator[tuple[dict[str, str], Lease]]:
+    """Build what is needed and make the containers, for the length of the with block.
+
+    `check` is called when the engine is held, before anything is built. Yields the id of each container's image, by
+    service, and the engine's lease. At the end the engine has nothing left but images; after a kill or with the engine
+    gone, the next start clears up.
+    """
+    services = [*BESIDE, *entries]
+    with lease.held(lab.engine, lab.debian) as held:
+        check()
+        provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+        try:
+            if lab.engine.remove_all():
+                lab.say("cleared what an earlier run had left behind")
+            lab.topology.create(services, lab.state / "create.log")
+            yield lab.engine.container_images(services), held
+        finally:
+            _clear(lab, held)
+
+
+def _clear(lab: Lab, held: Lease) -> None:
+    with shielded():
+        try:
+            if held.is_another_s():
+                lab.say("another lab is at work on the engine: nothing is removed, and it clears what this one left")
+                return
+            lab.engine.remove_all()
+        except EngineError as error:
+            lab.say(f"containers may be left behind ({error}); the next start of the lab clears them")
