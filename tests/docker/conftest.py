@@ -10,21 +10,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import docker
 import pytest
 
 from benchlab import stage, store
-from benchlab.engine import PROJECT_LABEL
 from benchlab.model import Run
 from benchlab.stage import Lab
 
+from . import leftovers
+from .leftovers import LABELLED, PROJECT, WAIT_S
+
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = "benchlab"
-WAIT_S, RUN_S = 120, 300
+RUN_S = 300
+SHORT = ("--profile", "quick", "--duration", "1")
+JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -35,9 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project: tests add entries to it, change it, and run lab.py in it."""
+    """A copy of the project: tests add entries to it, change it, and run lab.py in it.
+
+    `added` lists the entries that were added: their images go with the project.
+    """
 
     root: Path
+    added: list[str] = field(default_factory=list)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -63,6 +69,7 @@ class Project:
 
     def add_entry(self, name: str, like: str, change: Callable[[str], str]) -> None:
         """Copy an entry's folder and stanza as the README says, and change its app.py."""
+        self.added.append(name)
         folder = self.root / "frameworks" / name
         shutil.copytree(self.root / "frameworks" / like, folder)
         app = folder / "app.py"
@@ -75,8 +82,8 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Return a copy of what git tracks, with what is known of the images, so that nothing is built anew."""
+def project(tmp_path: Path, client: docker.DockerClient) -> Iterator[Project]:
+    """Yield a copy of what git tracks, with what is known of the images, so that nothing is built anew."""
     root = tmp_path / "project"
     tracked = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -89,7 +96,10 @@ def project(tmp_path: Path) -> Project:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, root / name)
     shutil.copytree(ROOT / ".lab", root / ".lab")
-    return Project(root)
+    copied = Project(root)
+    yield copied
+    for name in copied.added:
+        leftovers.remove_image(client, f"{PROJECT}/{name}")
 
 
 @pytest.fixture(scope="session")
@@ -97,23 +107,38 @@ def client() -> docker.DockerClient:
     return docker.from_env()
 
 
+@pytest.fixture
+def own_images(client: docker.DockerClient) -> Iterator[None]:
+    """Keep the lab's images under a second name while the test builds or removes them, and name them again after it.
+
+    Nothing after the test has to build them again, and what it built goes.
+    """
+    before = leftovers.found(client)
+    named = f"{PROJECT}/"
+    kept = {name: image for image in client.images.list(f"{named}*") for name in image.tags if name.startswith(named)}
+    for name, image in kept.items():
+        image.tag(f"kept-{name}")
+    yield
+    # The base image last, because others start from it.
+    names = sorted(kept, key=lambda name: name.startswith(f"{named}base:"))
+    built = [leftovers.image_id(client, name) for name in names]
+    for name, image in kept.items():
+        image.tag(name)
+        client.images.remove(f"kept-{name}")
+    ours = {image.id for image in kept.values()}
+    for image_id in built:
+        if image_id and image_id not in ours:
+            leftovers.remove_image(client, image_id)
+    leftovers.remove_unnamed_images(client, before)
+
+
 def objects(client: docker.DockerClient) -> list[str]:
     """Return the names of the project's containers, networks and volumes on the engine."""
-    labelled: Any = {"label": f"{PROJECT_LABEL}={PROJECT}"}
     return [
-        *(str(container.name) for container in client.containers.list(all=True, filters=labelled, ignore_removed=True)),
-        *(str(network.name) for network in client.networks.list(filters=labelled)),
-        *(str(volume.name) for volume in client.volumes.list(filters=labelled)),
+        *(str(container.name) for container in client.containers.list(all=True, filters=LABELLED, ignore_removed=True)),
+        *(str(network.name) for network in client.networks.list(filters=LABELLED)),
+        *(str(volume.name) for volume in client.volumes.list(filters=LABELLED)),
     ]
-
-
-def everything(client: docker.DockerClient) -> set[str]:
-    """Return the ids of all containers, networks and volumes on the engine, whoever made them."""
-    return {
-        *(str(container.id) for container in client.containers.list(all=True, ignore_removed=True)),
-        *(str(network.id) for network in client.networks.list()),
-        *(str(volume.id) for volume in client.volumes.list()),
-    }
 
 
 @pytest.fixture(autouse=True)
@@ -121,10 +146,10 @@ def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) 
     if "staged" in request.fixturenames:
         yield
         return
-    before = everything(client)
+    before = leftovers.found(client)
     yield
     # The engine itself ends a cancelled build, and removes a lease, a moment after the lab has left.
-    await_that(lambda: everything(client) == before, "nothing stays on the engine")
+    leftovers.await_none(client, before)
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +157,10 @@ def staged() -> Iterator[Lab]:
     """The lab of this checkout with all its containers made, for tests that look inside them."""
     lab = stage.open_lab(ROOT, (), lambda line: None)
     client = docker.from_env()
-    before = everything(client)
+    before = leftovers.found(client)
     with stage.stage(lab, list(lab.topology.entries)):
         yield lab
-    await_that(lambda: everything(client) == before, "nothing stays on the engine")
+    leftovers.await_none(client, before)
 
 
 def await_that(condition: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:

@@ -18,7 +18,8 @@ from benchlab.serving import ENTRY_HOST
 from benchlab.stage import Lab
 from benchlab.verify import Answer
 
-from .conftest import PROJECT, await_that
+from .conftest import await_that
+from .leftovers import PROJECT
 
 ENTRIES = ("aiohttp", "crax")
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)

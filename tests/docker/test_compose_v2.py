@@ -1,0 +1,51 @@
+"""The lab from a client of today's kind: Compose v2 and BuildKit."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import docker
+import pytest
+
+from . import leftovers
+from .conftest import JSON, Project
+
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+V2_CLIENT = "benchlab/compose-v2"
+
+
+@pytest.mark.usefixtures("own_images")
+def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project(
+    project: Project, client: docker.DockerClient
+) -> None:
+    proxies = {name: value for name, value in os.environ.items() if name.lower() in PROXY_VARIABLES}
+    client.images.build(path=str(Path(__file__).parent / "compose_v2"), tag=V2_CLIENT, rm=True, buildargs=proxies)
+    shutil.rmtree(project.root / ".lab")
+    environment = project.root / ".venv"
+    install = (
+        f"python3 -m venv {environment} && "
+        f"{environment}/bin/pip install --quiet --no-compile --require-hashes -r requirements.txt"
+    )
+    bench = " ".join((*JSON, "--framework", "crax", "--blocks", "1"))
+    # A context of another name than "default", as Docker Desktop has it.
+    use_context = (
+        "docker context create desktop --docker host=unix:///var/run/docker.sock && docker context use desktop"
+    )
+    try:
+        printed = client.containers.run(
+            V2_CLIENT,
+            ["sh", "-c", f"{install} && {use_context} && (python3 lab.py verify && python3 lab.py {bench}) 2>&1"],
+            environment=proxies,
+            remove=True,
+            working_dir=str(project.root),
+            volumes=["/var/run/docker.sock:/var/run/docker.sock", f"{project.root}:{project.root}"],
+        ).decode()
+    finally:
+        leftovers.remove_image(client, V2_CLIENT)
+    assert printed.count("pass  ") == 6
+    assert len(project.latest().samples) == 2
+    # Only BuildKit numbers its steps so.
+    assert re.search(r"^#\d+ ", (project.root / ".lab/build.log").read_text(), re.MULTILINE)

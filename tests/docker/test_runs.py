@@ -1,0 +1,122 @@
+"""The lab as its user runs it, on the real engine, with real Postgres and wrk."""
+
+from __future__ import annotations
+
+import csv
+import re
+import signal
+
+import docker
+import pytest
+
+from benchlab import judge, store
+from benchlab.engine import PROJECT_LABEL
+
+from .conftest import JSON, SHORT, Project, await_lines, end, objects
+
+
+def test_every_entry_passes_verification(project: Project) -> None:
+    code, printed = project.run("verify")
+    verdicts = [line for line in printed.splitlines() if re.match(r"(pass|warn|fail) ", line)]
+    assert verdicts == [
+        f"pass  {entry} {test}" for entry in ("aiohttp", "crax") for test in ("json", "plaintext", "query")
+    ]
+    assert code == 0
+
+
+def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project) -> None:
+    code, printed = project.run(*SHORT, "--blocks", "1", "--seed", "7")
+    run = project.latest()
+    assert code == 0
+    assert len(run.samples) == 2 * 8
+    assert judge.missing(run) == ()
+    assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "crax"}
+    assert all(sample.load.requests > 0 for sample in run.samples)
+    assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
+    report = (project.root / "results/latest" / store.REPORT).read_text()
+    assert report in printed
+    assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
+    assert "A first look, not to be quoted" in report
+    with (project.root / "results/latest" / store.CSV).open() as file:
+        assert len(list(csv.DictReader(file))) == 16
+
+
+def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
+    code, printed = project.run(*JSON, "--blocks", "1", "--proxy", "nginx", "--framework", "crax")
+    run = project.latest()
+    assert code == 0
+    assert run.manifest.run_id.endswith("-quick-nginx")
+    assert "through nginx" in printed
+    assert len(run.samples) == 2
+
+
+def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
+    project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
+    project.add_entry("stillborn", "aiohttp", lambda app: app + '\nraise RuntimeError("no configuration")\n')
+    code, printed = project.run(*SHORT, "--blocks", "1", "--test", "json", "--test", "plaintext", "--levels", "json=16")
+    run = project.latest()
+    assert code == 1
+    assert {(s.trial.entry, s.trial.test) for s in run.samples} == {
+        ("aiohttp", "json"),
+        ("aiohttp", "plaintext"),
+        ("crax", "json"),
+        ("crax", "plaintext"),
+        ("liar", "plaintext"),
+    }
+    reasons = {(failure.trial.entry, failure.trial.test): failure.reason for failure in judge.missing(run)}
+    assert set(reasons) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
+    assert '{"message":"Bye"}' in reasons["liar", "json"]
+    assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
+    kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
+    assert "RuntimeError: no configuration" in kept.read_text()
+    assert "## Not measured" in printed
+    code, printed = project.run("verify", "--framework", "liar", "--test", "json")
+    assert code == 1
+    assert 'fail  liar json\n      json: answered \'{"message":"Bye"}\'' in printed
+
+
+def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:
+    lab = project.start(*JSON, "--blocks", "2", "--framework", "crax", "--duration", "2")
+    await_lines(project, 1, lab)
+    (entry,) = client.containers.list(filters={"label": "com.docker.compose.service=crax"})
+    entry.kill()
+    printed, _ = lab.communicate()
+    run = project.latest()
+    assert lab.returncode == 1
+    assert [failure.trial.block for failure in run.failures] == [1]
+    assert "crax is not running (exit code 137)" in run.failures[0].reason
+    assert len(run.samples) == 3
+    assert "## Not measured" in printed
+
+
+def test_objects_of_another_project_of_the_same_name_are_left_alone(
+    project: Project, client: docker.DockerClient
+) -> None:
+    labels = {PROJECT_LABEL: "benchlab"}
+    stranger = client.containers.create("benchlab/wrk", ["true"], labels=labels)
+    volume = client.volumes.create(labels=labels)
+    try:
+        code, _ = project.run("verify", "--framework", "crax", "--test", "json")
+        assert code == 0
+        stranger.reload()
+        volume.reload()
+    finally:
+        stranger.remove()
+        volume.remove()
+
+
+def test_the_caller_s_compose_variables_do_not_lead_elsewhere(
+    project: Project, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "elsewhere")
+    monkeypatch.setenv("COMPOSE_FILE", "nowhere.yaml")
+    lab = project.start(*JSON, "--framework", "crax")
+    await_lines(project, 1, lab)
+    assert any("crax" in name for name in objects(client))
+    assert end(lab, signal.SIGINT)[0] == 130
+
+
+def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
+    code, printed = project.run("list")
+    assert code == 0
+    assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
