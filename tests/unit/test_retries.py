@@ -1,0 +1,99 @@
+"""Samples that do not count, and when their trials are measured again."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from benchlab import judge
+from benchlab.model import GOOD, INVALID, SUSPECT, Entry, Sample, Settings, Trial
+from benchlab.wrk import MARK
+
+from .fake_host import REPORT, FakeHost, printed, seen
+from .running import Kept, planned, run
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (
+            printed(errors={"connect": 0, "read": 0, "write": 0, "status": 12, "timeout": 1}),
+            "answers above 399, or connections that failed (12); 12 answers above 399, 1 time-outs",
+        ),
+        (printed(requests=0), "no request was answered"),
+        (printed(duration_us=900_000), "wrk did not run as long as it was told: the host stalled (1.40 s off)"),
+        (printed(duration_us=2_400_000), "wrk did not run as long as it was told: the host stalled (0.40 s off)"),
+        (printed(wall_us=7_310_000), "wrk did not run as long as it was told: the host stalled (5.31 s off)"),
+    ],
+)
+def test_an_invalid_sample_is_kept_with_its_reason_and_taken_anew_at_the_end_of_its_block(
+    entries: list[Entry], settings: Settings, output: str, told: str
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_load = lambda entry, number: output if number == 2 else None
+    run(host, entries, settings, kept)
+    (invalid,) = (sample for sample in kept.samples if sample.verdict.severity == INVALID)
+    assert told in judge.reason(invalid)
+    assert kept[10] == _good_samples(kept)[invalid.trial]
+    assert kept[10].attempt == 2
+    assert _good_samples(kept).keys() == {t for visit in planned(entries) for t in visit.trials}
+
+
+def test_a_suspect_sample_is_taken_anew_once_and_counts_where_it_stays_suspect(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    doomed = planned(entries)[0].trials[0]
+    # The first of its visit, after the warm-up; and again, alone, after 20 loads of the two visits of its block.
+    host.on_load = lambda entry, number: printed(stolen_us=500_000) if number in (2, 18) else None
+    run(host, entries, settings, kept)
+    suspects = [sample for sample in kept.samples if sample.verdict.severity == SUSPECT]
+    assert [(sample.trial, sample.attempt) for sample in suspects] == [(doomed, 1), (doomed, 2)]
+    assert judge.reason(suspects[0]) == "the hypervisor took CPU time away (10.9%)"
+    assert len(kept) == 21
+
+
+def _good_samples(kept: Kept) -> dict[Trial, Sample]:
+    return {sample.trial: sample for sample in kept.samples if sample.verdict.severity == GOOD}
+
+
+def test_a_trial_that_is_invalid_three_times_is_missing_and_the_rest_goes_on(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    doomed = planned(entries)[0].trials[0]
+    host.on_load = lambda entry, number: printed(requests=0) if number in (2, 18, 20) else None
+    run(host, entries, settings, kept)
+    invalid = [sample for sample in kept.samples if sample.verdict.severity == INVALID]
+    assert [(sample.trial, sample.attempt) for sample in invalid] == [(doomed, n) for n in (1, 2, 3)]
+    assert len(_good_samples(kept)) == 19
+
+
+def test_a_retry_is_a_visit_of_its_own_with_start_verification_and_warm_up(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_load = lambda entry, number: printed(requests=0) if number == 2 else None
+    run(host, entries, settings, kept)
+    first = planned(entries)[0]
+    lives = [step for step in host.done if step == f"start {first.entry}"]
+    assert len(lives) == 3
+    assert host.jobs[16]["warm_up_s"] == [1, 1]
+    assert host.jobs[17]["check"]["path"] == host.jobs[1]["check"]["path"]
+
+
+def test_a_wrong_answer_under_load_makes_the_sample_invalid_and_is_quoted(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    body = base64.b64encode(b"busy").decode()
+    headers = [("Server", "x"), ("Date", "x"), ("Content-Length", "4"), ("Content-Type", "application/json")]
+    wrong: dict[str, object] = {"path": "/x", "status": 200, "headers": headers, "body": body}
+    told = f"Running\n{MARK}{json.dumps(REPORT)}\n{seen(answers=[wrong])}"
+    host.on_load = lambda entry, number: told if number == 2 else None
+    run(host, entries, settings, kept)
+    (invalid,) = (sample for sample in kept.samples if sample.verdict.severity == INVALID)
+    assert "wrong answers under load (1)" in judge.reason(invalid)
+    assert "'busy'" in judge.reason(invalid)
