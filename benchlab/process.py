@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from benchlab.errors import SetupError
@@ -23,7 +23,7 @@ def logged(command: Sequence[str], log: Path, cwd: Path, environment: Mapping[st
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
             return _owned(
-                subprocess.Popen(
+                lambda: subprocess.Popen(
                     command,
                     cwd=cwd,
                     env=environment,
@@ -57,20 +57,29 @@ def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) 
         raise SetupError(f"`{' '.join(command)}` failed: {said}")
 
 
-def _owned(child: subprocess.Popen[bytes]) -> int:
-    """Wait for the child; when that is interrupted, end its whole session before going on."""
+def _owned(start: Callable[[], subprocess.Popen[bytes]]) -> int:
+    """Start a child and wait for it; when that is interrupted, end its whole session before going on."""
+    started: list[subprocess.Popen[bytes]] = []
     try:
-        return child.wait()
-    except BaseException:
+        # A signal between the start and the note of it would leave the child to itself.
         with shielded():
-            for number in (signal.SIGTERM, signal.SIGKILL):
-                _signal_session(child.pid, number)
-                try:
-                    child.wait(GRACE_S)
-                    break
-                except subprocess.TimeoutExpired:
-                    continue
+            started.append(start())
+        return started[0].wait()
+    except BaseException:
+        for child in started:
+            _end_session(child)
         raise
+
+
+def _end_session(leader: subprocess.Popen[bytes]) -> None:
+    with shielded():
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            _signal_session(leader.pid, number)
+            try:
+                leader.wait(GRACE_S)
+                break
+            except subprocess.TimeoutExpired:
+                continue
 
 
 def _signal_session(leader: int, number: signal.Signals) -> None:
