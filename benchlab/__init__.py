@@ -1,3 +1,3 @@
 """A benchmark lab for Python web frameworks: plan, measure, keep, tabulate."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

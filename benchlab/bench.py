@@ -32,11 +32,12 @@ from benchlab import (
 from benchlab.errors import ConfigError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
-from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Verification, Visit
+from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
 from benchlab.runner import Events, Runner
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
+from benchlab.verify import Verification
 from benchlab.versus import AT
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 # The parts that a container can play in a measurement, in the order of the load's way.
 CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
+# What happened to a container in its warm-up is no less true in its sample.
+SINCE_START = ("memory_peak_bytes", "oom_kills")
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one container used. The peak of memory is counted from the container's start, not from the sample's."""
+    """What one container used. Peak of memory and out-of-memory kills are those since the container's start."""
 
     cpu_us: int | None = None
     throttled_periods: int | None = None
@@ -80,7 +82,7 @@ def between(seen: Mapping[str, Any]) -> Counters:
 
 
 def _usage(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> Usage:
-    return Usage(**_grown(before, after) | {"memory_peak_bytes": after["memory_peak_bytes"]})
+    return Usage(**_grown(before, after) | {name: after[name] for name in SINCE_START})
 
 
 def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> dict[str, int | None]:

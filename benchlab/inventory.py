@@ -41,10 +41,10 @@ class Host(Protocol):
 def entries(host: Host, images: Mapping[str, str], kept: Path) -> dict[str, object]:
     """Return what each entry's image holds, by name; what is known of an image id is kept in a file."""
     known = _known(kept)
-    found = {name: known.get(image_id) or _python(host, image_id) for name, image_id in images.items()}
+    found = {image_id: known.get(image_id) or _python(host, image_id) for image_id in dict.fromkeys(images.values())}
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps({images[name]: content for name, content in found.items()}), encoding="utf-8")
-    return found
+    kept.write_text(json.dumps(found), encoding="utf-8")
+    return {name: found[image_id] for name, image_id in images.items()}
 
 
 def database(host: Host) -> dict[str, object]:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from statistics import median
 
 from benchlab.counters import CLIENT, Counters, Usage
-from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Level, Load, Problem, Run, Sample, Verdict
+from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Level, Load, Run, Sample, Verdict
+from benchlab.verify import Problem
 
 # wrk opens and closes its connections outside the time it was told.
 LATE_S = 0.3

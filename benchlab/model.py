@@ -186,36 +186,6 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One broken rule of an entry's contract. A warning does not keep the test from being loaded."""
-
-    test: str
-    rule: str
-    message: str
-    warning: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.test}: {self.message} [{self.rule}]"
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What verification found of one test type of an entry."""
-
-    entry: str
-    test: str
-    problems: tuple[Problem, ...]
-
-    @property
-    def passed(self) -> bool:
-        return all(problem.warning for problem in self.problems)
-
-    def __str__(self) -> str:
-        word = ("warn" if self.problems else "pass") if self.passed else "fail"
-        return f"{word}  {self.entry} {self.test}" + "".join(f"\n      {problem}" for problem in self.problems)
-
-
-@dataclass(frozen=True)
 class Settings:
     """Everything that decides a run's plan and load; equal settings give equal plans.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from benchlab.errors import SetupError
 from benchlab.interrupts import shielded
@@ -22,17 +23,7 @@ def logged(command: Sequence[str], log: Path, cwd: Path, environment: Mapping[st
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as file:
-            return _owned(
-                lambda: subprocess.Popen(
-                    command,
-                    cwd=cwd,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            )
+            return _owned(command, file, cwd, environment)
     except OSError as error:
         raise SetupError(f"`{' '.join(command[:3])} …` cannot run with its log in {log}: {error.strerror}") from error
 
@@ -57,26 +48,35 @@ def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) 
         raise SetupError(f"`{' '.join(command)}` failed: {said}")
 
 
-def _owned(start: Callable[[], subprocess.Popen[bytes]]) -> int:
-    """Start a child and wait for it; when that is interrupted, end its whole session before going on."""
-    started: list[subprocess.Popen[bytes]] = []
+def _owned(command: Sequence[str], output: BinaryIO, cwd: Path, environment: Mapping[str, str]) -> int:
+    """Run the command and return its exit code; when that is interrupted, end its whole session before going on."""
+    child = None
     try:
-        # A signal between the start and the note of it would leave the child to itself.
+        # A signal that ended the start half-way would leave a child that nobody knows.
         with shielded():
-            started.append(start())
-        return started[0].wait()
+            child = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        return child.wait()
     except BaseException:
-        for child in started:
-            _end_session(child)
+        if child is not None:
+            _end(child)
         raise
 
 
-def _end_session(leader: subprocess.Popen[bytes]) -> None:
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Ask the child's session to end, and kill it where that takes too long."""
     with shielded():
         for number in (signal.SIGTERM, signal.SIGKILL):
-            _signal_session(leader.pid, number)
+            _signal_session(child.pid, number)
             try:
-                leader.wait(GRACE_S)
+                child.wait(GRACE_S)
                 break
             except subprocess.TimeoutExpired:
                 continue

@@ -15,8 +15,9 @@ from rich.text import Text
 
 from benchlab import analysis, judge, markdown, standings
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import GOOD, Failure, Problem, Run, Sample, Trial, Visit
+from benchlab.model import GOOD, Failure, Run, Sample, Trial, Visit
 from benchlab.runner import Events
+from benchlab.verify import Problem
 from benchlab.workloads import varied
 
 BAR_WIDTH = 30
@@ -39,7 +40,7 @@ class Progress(Events):
     def running(self) -> Iterator[Progress]:
         """Show the run for the length of the with block."""
         self._started = time.monotonic()
-        if not _is_live(self._console):
+        if not _redraws(self._console):
             yield self
             return
         with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
@@ -104,12 +105,12 @@ class Progress(Events):
         return grid
 
 
-def _is_live(console: Console) -> bool:
-    """Return whether a bar can be drawn and drawn again.
+def _redraws(console: Console) -> bool:
+    """Return whether lines can be drawn over there.
 
-    FORCE_COLOR lets rich take a pipe for a terminal, and on one that calls itself dumb its Live shows nothing.
+    A console calls a pipe a terminal where FORCE_COLOR is set, and on a dumb terminal rich's Live shows nothing.
     """
-    return console.is_terminal and not console.is_dumb_terminal and console.file.isatty()
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
 def _standing(overview: pd.DataFrame, title: str) -> Table:

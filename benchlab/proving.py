@@ -41,7 +41,7 @@ TWINS = tuple(f"twin-{number}" for number in range(1, 6))
 BURDENED = "burdened"
 # The smallest burden that is tried, as a share of all CPU time of a request.
 LEAST_BURDEN = 0.03
-FAULT_S, ROUND_S = 3, 3
+FAULT_S, ROUND_S = 5, 3
 ONE_LEVEL: dict[str, tuple[int, ...]] = {"json": (32,), "plaintext": (256,), "query": (1,)}
 # Each fault with the rules of which one must catch it.
 FAULTS: Mapping[str, tuple[str, ...]] = {
@@ -68,7 +68,7 @@ class Extent:
     rounds: int
 
 
-SHORT = Extent("quick", 4, ONE_LEVEL, 4, 6, 8)
+SHORT = Extent("quick", 4, ONE_LEVEL, 4, 5, 8)
 FULL = Extent("default", 5, {"json": (16, 32, 128), "plaintext": (256,), "query": (1, 20)}, 8, 12, 30)
 
 

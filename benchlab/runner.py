@@ -12,21 +12,9 @@ from typing import Protocol
 from benchlab import fetch, judge, verify, workloads, wrk
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
-from benchlab.model import (
-    INVALID,
-    SUSPECT,
-    Entry,
-    Failure,
-    Level,
-    Problem,
-    Sample,
-    Settings,
-    Trial,
-    Verification,
-    Visit,
-)
+from benchlab.model import INVALID, SUSPECT, Entry, Failure, Level, Sample, Settings, Trial, Visit
 from benchlab.serving import READY_S, Host, Server
-from benchlab.verify import World
+from benchlab.verify import Problem, Verification, World
 from benchlab.workloads import WORKLOADS
 from benchlab.wrk import Outcome
 

@@ -12,13 +12,42 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchlab.model import Problem
 from benchlab.workloads import MAX_QUERIES, WORKLOADS
 
 # What is sent as N, and how many rows must come back.
 QUERY_COUNTS = {"2": 2, "1": 1, "20": 20, "0": 1, "-1": 1, "foo": 1, "": 1, "500": 500, "501": 500}
 
 World = Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One broken rule of an entry's contract. A warning does not keep the test from being loaded."""
+
+    test: str
+    rule: str
+    message: str
+    warning: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.test}: {self.message} [{self.rule}]"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verification found of one test type of an entry."""
+
+    entry: str
+    test: str
+    problems: tuple[Problem, ...]
+
+    @property
+    def passed(self) -> bool:
+        return all(problem.warning for problem in self.problems)
+
+    def __str__(self) -> str:
+        word = ("warn" if self.problems else "pass") if self.passed else "fail"
+        return f"{word}  {self.entry} {self.test}" + "".join(f"\n      {problem}" for problem in self.problems)
 
 
 @dataclass(frozen=True)

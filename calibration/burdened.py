@@ -15,17 +15,17 @@ BURN_US = json.loads(os.environ.get("LAB_BURN_US", "{}"))
 FAULT = os.environ.get("LAB_FAULT", "")
 # More requests than these in a second are load, and no verification.
 LOADED = 100
-STOP_S, STOP_EVERY_S = 1.0, 3.0
+STOP_EVERY_S = 3
 HOARD_BYTES = 1_000_000
 
 hoard: list[bytes] = []
 
 
 class Load:
-    """How many requests came in the current second, when that began, and when the worker last stopped."""
+    """How many requests came in the current second, and when that began."""
 
     requests = 0
-    second_began = stopped_at = time.monotonic()
+    second_began = time.monotonic()
 
 
 def is_loaded() -> bool:
@@ -60,7 +60,8 @@ TURNS = {path: round(burn_us * iterations_per_us()) for path, burn_us in BURN_US
 async def hang(request: web.Request) -> None:
     """Never answer on every other connection."""
     port = request.transport.get_extra_info("peername")[1] if request.transport else 0
-    if port % 2:
+    # Linux gives outgoing connections every other port: of these again every other one.
+    if port // 2 % 2:
         await asyncio.Event().wait()
 
 
@@ -77,15 +78,15 @@ async def lie(request: web.Request) -> None:
 
 
 async def stop(request: web.Request) -> None:
-    """Stand still for a second, every three seconds."""
-    if time.monotonic() - Load.stopped_at > STOP_EVERY_S:
-        Load.stopped_at = time.monotonic()
-        time.sleep(STOP_S)
+    """Stand still for every third second of the clock, and so all workers together: else the others would fill in."""
+    second, rest = divmod(time.time(), 1)
+    if second % STOP_EVERY_S == 0:
+        time.sleep(1 - rest)
 
 
 async def eat(request: web.Request) -> None:
     """Keep memory until there is none."""
-    hoard.append(bytes(HOARD_BYTES))
+    hoard.append(b"x" * HOARD_BYTES)  # zeros would take no memory before they are read
 
 
 FAULTS = {"hang": hang, "302": redirect, "500": fail, "lie": lie, "stop": stop, "memory": eat}

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import docker
@@ -20,11 +20,10 @@ from benchlab import stage, store
 from benchlab.model import Run
 from benchlab.stage import Lab
 
-from . import leftovers
-from .leftovers import LABELLED, PROJECT, WAIT_S
+from .traces import ASIDE, everything, images, named, restore, tag
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN_S = 300
+WAIT_S, RUN_S = 120, 300
 SHORT = ("--profile", "quick", "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
 
@@ -37,13 +36,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the project: tests add entries to it, change it, and run lab.py in it.
-
-    `added` lists the entries that were added: their images go with the project.
-    """
+    """A copy of the project: tests add entries to it, change it, and run lab.py in it."""
 
     root: Path
-    added: list[str] = field(default_factory=list)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -69,7 +64,6 @@ class Project:
 
     def add_entry(self, name: str, like: str, change: Callable[[str], str]) -> None:
         """Copy an entry's folder and stanza as the README says, and change its app.py."""
-        self.added.append(name)
         folder = self.root / "frameworks" / name
         shutil.copytree(self.root / "frameworks" / like, folder)
         app = folder / "app.py"
@@ -82,8 +76,8 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path, client: docker.DockerClient) -> Iterator[Project]:
-    """Yield a copy of what git tracks, with what is known of the images, so that nothing is built anew."""
+def project(tmp_path: Path) -> Project:
+    """Return a copy of what git tracks, with what is known of the images, so that nothing is built anew."""
     root = tmp_path / "project"
     tracked = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -96,10 +90,7 @@ def project(tmp_path: Path, client: docker.DockerClient) -> Iterator[Project]:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, root / name)
     shutil.copytree(ROOT / ".lab", root / ".lab")
-    copied = Project(root)
-    yield copied
-    for name in copied.added:
-        leftovers.remove_image(client, f"{PROJECT}/{name}")
+    return Project(root)
 
 
 @pytest.fixture(scope="session")
@@ -107,49 +98,38 @@ def client() -> docker.DockerClient:
     return docker.from_env()
 
 
-@pytest.fixture
-def own_images(client: docker.DockerClient) -> Iterator[None]:
-    """Keep the lab's images under a second name while the test builds or removes them, and name them again after it.
+def await_nothing_new(client: docker.DockerClient, before: Collection[str], clear: Callable[[], None]) -> None:
+    """Return once nothing is left on the engine that was not there before; fail with its names where it stays.
 
-    Nothing after the test has to build them again, and what it built goes.
+    The engine itself ends a cancelled build, and removes a lease, a moment after the lab has left: `clear` is called
+    until then.
     """
-    before = leftovers.found(client)
-    named = f"{PROJECT}/"
-    kept = {name: image for image in client.images.list(f"{named}*") for name in image.tags if name.startswith(named)}
-    for name, image in kept.items():
-        image.tag(f"kept-{name}")
-    yield
-    # The base image last, because others start from it.
-    names = sorted(kept, key=lambda name: name.startswith(f"{named}base:"))
-    built = [leftovers.image_id(client, name) for name in names]
-    for name, image in kept.items():
-        image.tag(name)
-        client.images.remove(f"kept-{name}")
-    ours = {image.id for image in kept.values()}
-    for image_id in built:
-        if image_id and image_id not in ours:
-            leftovers.remove_image(client, image_id)
-    leftovers.remove_unnamed_images(client, before)
-
-
-def objects(client: docker.DockerClient) -> list[str]:
-    """Return the names of the project's containers, networks and volumes on the engine."""
-    return [
-        *(str(container.name) for container in client.containers.list(all=True, filters=LABELLED, ignore_removed=True)),
-        *(str(network.name) for network in client.networks.list(filters=LABELLED)),
-        *(str(volume.name) for volume in client.volumes.list(filters=LABELLED)),
-    ]
+    deadline = time.monotonic() + WAIT_S
+    while True:
+        clear()
+        left = [name for key, name in everything(client).items() if key not in before]
+        if not left:
+            return
+        if time.monotonic() > deadline:
+            pytest.fail(f"left on the engine: {', '.join(left)}")
+        time.sleep(0.2)
 
 
 @pytest.fixture(autouse=True)
 def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave the engine as it was: the next test, and the user, find the images that they had."""
     if "staged" in request.fixturenames:
         yield
         return
-    before = leftovers.found(client)
+    before, own = everything(client), images(client)
+    for name, image_id in named(own).items():
+        tag(client, image_id, f"{ASIDE}{name}")
     yield
-    # The engine itself ends a cancelled build, and removes a lease, a moment after the lab has left.
-    leftovers.await_none(client, before)
+    try:
+        await_nothing_new(client, before, lambda: restore(client, own))
+    finally:
+        for name in named(own):
+            client.api.remove_image(f"{ASIDE}{name}")
 
 
 @pytest.fixture(scope="module")
@@ -157,10 +137,12 @@ def staged() -> Iterator[Lab]:
     """The lab of this checkout with all its containers made, for tests that look inside them."""
     lab = stage.open_lab(ROOT, (), lambda line: None)
     client = docker.from_env()
-    before = leftovers.found(client)
+    # What is built here is what the checkout needs: it stays.
+    stage.build(lab, lab.topology.entries)
+    before = everything(client)
     with stage.stage(lab, list(lab.topology.entries)):
         yield lab
-    leftovers.await_none(client, before)
+    await_nothing_new(client, before, lambda: None)
 
 
 def await_that(condition: Callable[[], bool], what: str, process: subprocess.Popen[str] | None = None) -> None:

@@ -19,7 +19,7 @@ from benchlab.stage import Lab
 from benchlab.verify import Answer
 
 from .conftest import await_that
-from .leftovers import PROJECT
+from .traces import PROJECT
 
 ENTRIES = ("aiohttp", "crax")
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)

@@ -1,4 +1,4 @@
-"""The lab as its user runs it, on the real engine, with real Postgres and wrk."""
+"""Runs on the real engine, with real Postgres and wrk: what they measure, and what they leave alone."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import docker
 import pytest
 
 from benchlab import judge, store
-from benchlab.engine import PROJECT_LABEL
+from benchlab.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 
-from .conftest import JSON, SHORT, Project, await_lines, end, objects
+from .conftest import JSON, SHORT, Project, await_lines, end
+from .traces import PROJECT, images, objects
 
 
 def test_every_entry_passes_verification(project: Project) -> None:
@@ -38,7 +39,7 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
     assert "A first look, not to be quoted" in report
     with (project.root / "results/latest" / store.CSV).open() as file:
-        assert len(list(csv.DictReader(file))) == 16
+        assert len(list(csv.DictReader(file))) == len(run.taken)
 
 
 def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
@@ -70,9 +71,9 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert "## Not measured" in printed
-    code, printed = project.run("verify", "--framework", "liar", "--test", "json")
-    assert code == 1
-    assert 'fail  liar json\n      json: answered \'{"message":"Bye"}\'' in printed
+    verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
+    assert verified == 1
+    assert re.search(r"^fail  liar json$", verdict, re.MULTILINE)
 
 
 def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:
@@ -116,7 +117,35 @@ def test_the_caller_s_compose_variables_do_not_lead_elsewhere(
     assert end(lab, signal.SIGINT)[0] == 130
 
 
+def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(project: Project) -> None:
+    first = project.start(*JSON, "--framework", "crax")
+    await_lines(project, 1, first)
+    for command in (("--framework", "aiohttp"), ("verify",), ("clean",)):
+        code, printed = project.run(*command)
+        assert (code, printed.count("\n")) == (1, 1)
+        assert printed.startswith("error: another lab is at work on this engine (started")
+    first.communicate()
+    assert first.returncode == 0
+    assert len(project.latest().samples) == 4
+
+
 def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
     code, printed = project.run("list")
     assert code == 0
     assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
+
+
+def test_clean_removes_what_the_lab_made_and_keeps_results(project: Project, client: docker.DockerClient) -> None:
+    client.containers.create("benchlab/wrk", ["true"], labels={PROJECT_LABEL: PROJECT, LAB_LABEL: LAB_VALUE})
+    result = project.root / "results/run/report.md"
+    result.parent.mkdir()
+    result.write_text("fast")
+    names = {f"benchlab/{name}" for name in ("aiohttp", "crax", "postgres", "wrk", "nginx", "base")}
+    code, printed = project.run("clean")
+    assert code == 0
+    assert printed.startswith("removed 1 containers and networks, and the images ")
+    assert names <= set(re.split(r",? ", printed.strip()))
+    assert {f"{name}:latest" for name in names}.isdisjoint(images(client))
+    assert objects(client) == []
+    assert result.read_text() == "fast"
+    assert project.run("clean") == (0, "removed 0 containers and networks, and the images (none)\n")

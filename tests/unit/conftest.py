@@ -1,4 +1,4 @@
-"""Records to test with: small, complete, and changed one field at a time by the tests."""
+"""Records to test with: small, complete, and changed one field at a time; and a run of them without an engine."""
 
 from __future__ import annotations
 
@@ -6,9 +6,26 @@ from datetime import UTC, datetime
 
 import pytest
 
-from benchlab import profiles
+from benchlab import profiles, schedule, workloads
 from benchlab.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
-from benchlab.model import GOOD, Entry, Errors, Latency, Level, Load, Manifest, Sample, Settings, Trial, Verdict
+from benchlab.model import (
+    GOOD,
+    Entry,
+    Errors,
+    Failure,
+    Latency,
+    Level,
+    Load,
+    Manifest,
+    Sample,
+    Settings,
+    Trial,
+    Verdict,
+    Visit,
+)
+from benchlab.runner import Events, Runner
+
+from .fake_host import FakeHost
 
 LABELS = {
     "framework": "x",
@@ -23,6 +40,11 @@ LABELS = {
 }
 PATHS = {"json": "/json", "plaintext": "/plaintext", "query": "/queries?queries="}
 STARTED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+LEVELS = {
+    "json": workloads.levels("json", (16, 32), 2),
+    "plaintext": workloads.levels("plaintext", (256,), 2),
+    "query": workloads.levels("query", (1, 20), 2),
+}
 
 
 def make_load(requests: int = 1000, duration_us: int = 1_000_000, errors: Errors | None = None) -> Load:
@@ -49,6 +71,36 @@ def make_sample(trial: Trial | None = None, load: Load | None = None, severity: 
 
 def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connections: int = 16) -> Trial:
     return Trial(block, entry, test, Level(connections, 2))
+
+
+class Kept(list[Sample | Failure]):
+    """A journal in memory. Appending is the list's own."""
+
+    def __init__(self) -> None:
+        self.logs: dict[str, str] = {}
+
+    def keep_log(self, name: str, text: str) -> str:
+        self.logs[name] = text
+        return f"logs/{name}"
+
+    @property
+    def samples(self) -> list[Sample]:
+        return [record for record in self if isinstance(record, Sample)]
+
+    @property
+    def failures(self) -> list[Failure]:
+        return [record for record in self if isinstance(record, Failure)]
+
+
+def planned(entries: list[Entry], blocks: int = 2) -> tuple[Visit, ...]:
+    """Return the visits of a run at LEVELS."""
+    return schedule.plan(entries, LEVELS, blocks, seed=7)
+
+
+def run_planned(host: FakeHost, entries: list[Entry], settings: Settings, kept: Kept) -> list[int]:
+    """Make the planned visits and return the blocks that were done."""
+    runner = Runner(host, kept, {entry.name: entry for entry in entries}, LEVELS, settings, Events(), 2)
+    return list(runner.run(planned(entries)))
 
 
 @pytest.fixture

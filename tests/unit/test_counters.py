@@ -17,7 +17,7 @@ def _seen() -> dict[str, Any]:
     return found
 
 
-def test_counters_are_differences_but_for_the_peak_of_memory() -> None:
+def test_counters_are_differences_but_for_what_counts_from_the_start() -> None:
     used = Usage(1_000_000, 0, 0, 90_000_000)
     assert counters.between(_seen()) == Counters(
         between_us=2_052_000,
@@ -26,6 +26,13 @@ def test_counters_are_differences_but_for_the_peak_of_memory() -> None:
         received=((0, 0), (1_000_000, 75_000), (2_000_000, 150_000)),
         speeds_us=(5000, 5000),
     )
+
+
+def test_a_process_killed_for_its_memory_in_the_warm_up_is_told_of_the_sample() -> None:
+    found = _seen()
+    for reading in (found["before"], found["after"]):
+        reading["roles"]["app"]["oom_kills"] = 2
+    assert counters.between(found).roles["app"].oom_kills == 2
 
 
 def test_what_one_reading_lacks_is_unavailable() -> None:

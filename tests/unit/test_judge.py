@@ -10,7 +10,8 @@ import pytest
 from benchlab import judge
 from benchlab.counters import APP, CLIENT, Counters, HostUsage
 from benchlab.judge import Evidence
-from benchlab.model import GOOD, INVALID, SUSPECT, Errors, Level, Load, Manifest, Problem, Run, Verdict
+from benchlab.model import GOOD, INVALID, SUSPECT, Errors, Level, Load, Manifest, Run, Verdict
+from benchlab.verify import Problem
 
 from .conftest import make_counters, make_load, make_sample, make_trial
 

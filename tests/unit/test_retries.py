@@ -1,4 +1,4 @@
-"""Samples that do not count, and when their trials are measured again."""
+"""Samples that do not count, and trials that failed in passing: what is kept of them, and when they are taken anew."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import json
 import pytest
 
 from benchlab import judge
+from benchlab.engine import Executed
 from benchlab.model import GOOD, INVALID, SUSPECT, Entry, Sample, Settings, Trial
 from benchlab.wrk import MARK
 
+from .conftest import Kept, planned, run_planned
 from .fake_host import REPORT, FakeHost, printed, seen
-from .running import Kept, planned, run
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ def test_an_invalid_sample_is_kept_with_its_reason_and_taken_anew_at_the_end_of_
 ) -> None:
     host, kept = FakeHost(), Kept()
     host.on_load = lambda entry, number: output if number == 2 else None
-    run(host, entries, settings, kept)
+    run_planned(host, entries, settings, kept)
     (invalid,) = (sample for sample in kept.samples if sample.verdict.severity == INVALID)
     assert told in judge.reason(invalid)
     assert kept[10] == _good_samples(kept)[invalid.trial]
@@ -48,7 +49,7 @@ def test_a_suspect_sample_is_taken_anew_once_and_counts_where_it_stays_suspect(
     doomed = planned(entries)[0].trials[0]
     # The first of its visit, after the warm-up; and again, alone, after 20 loads of the two visits of its block.
     host.on_load = lambda entry, number: printed(stolen_us=500_000) if number in (2, 18) else None
-    run(host, entries, settings, kept)
+    run_planned(host, entries, settings, kept)
     suspects = [sample for sample in kept.samples if sample.verdict.severity == SUSPECT]
     assert [(sample.trial, sample.attempt) for sample in suspects] == [(doomed, 1), (doomed, 2)]
     assert judge.reason(suspects[0]) == "the hypervisor took CPU time away (10.9%)"
@@ -59,13 +60,36 @@ def _good_samples(kept: Kept) -> dict[Trial, Sample]:
     return {sample.trial: sample for sample in kept.samples if sample.verdict.severity == GOOD}
 
 
+def test_what_wrk_did_not_finish_fails_that_trial_only(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_load = lambda entry, number: "unable to connect" if number == 2 else None
+    run_planned(host, entries, settings, kept)
+    assert len(kept.failures) == 1
+    assert "unable to connect" in kept.failures[0].reason
+
+
+def test_what_wrk_says_when_it_fails_is_the_reason(entries: list[Entry], settings: Settings) -> None:
+    class Refusing(FakeHost):
+        def execute(self, service: str, command: list[str]) -> Executed:
+            left = super().execute(service, command)
+            refused = "/wrk/load.py" in command and len(self.loads) == 2
+            return Executed(1, "", "unable to connect to tfb-server:8080\n") if refused else left
+
+    kept = Kept()
+    run_planned(Refusing(), entries, settings, kept)
+    assert [failure.reason for failure in kept.failures] == [
+        "wrk ended with exit code 1: unable to connect to tfb-server:8080"
+    ]
+    assert len(kept.samples) == 20
+
+
 def test_a_trial_that_is_invalid_three_times_is_missing_and_the_rest_goes_on(
     entries: list[Entry], settings: Settings
 ) -> None:
     host, kept = FakeHost(), Kept()
     doomed = planned(entries)[0].trials[0]
     host.on_load = lambda entry, number: printed(requests=0) if number in (2, 18, 20) else None
-    run(host, entries, settings, kept)
+    run_planned(host, entries, settings, kept)
     invalid = [sample for sample in kept.samples if sample.verdict.severity == INVALID]
     assert [(sample.trial, sample.attempt) for sample in invalid] == [(doomed, n) for n in (1, 2, 3)]
     assert len(_good_samples(kept)) == 19
@@ -76,7 +100,7 @@ def test_a_retry_is_a_visit_of_its_own_with_start_verification_and_warm_up(
 ) -> None:
     host, kept = FakeHost(), Kept()
     host.on_load = lambda entry, number: printed(requests=0) if number == 2 else None
-    run(host, entries, settings, kept)
+    run_planned(host, entries, settings, kept)
     first = planned(entries)[0]
     lives = [step for step in host.done if step == f"start {first.entry}"]
     assert len(lives) == 3
@@ -93,7 +117,7 @@ def test_a_wrong_answer_under_load_makes_the_sample_invalid_and_is_quoted(
     wrong: dict[str, object] = {"path": "/x", "status": 200, "headers": headers, "body": body}
     told = f"Running\n{MARK}{json.dumps(REPORT)}\n{seen(answers=[wrong])}"
     host.on_load = lambda entry, number: told if number == 2 else None
-    run(host, entries, settings, kept)
+    run_planned(host, entries, settings, kept)
     (invalid,) = (sample for sample in kept.samples if sample.verdict.severity == INVALID)
     assert "wrong answers under load (1)" in judge.reason(invalid)
     assert "'busy'" in judge.reason(invalid)

@@ -1,26 +1,29 @@
-"""What is done in a visit, in which order."""
+"""Visits: what is started, verified, loaded and recorded, in which order, and what a loss costs."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from benchlab import schedule
+from benchlab.errors import EngineError
 from benchlab.model import Entry, Settings
 from benchlab.runner import Events, Runner
 
+from .conftest import LEVELS, Kept, planned, run_planned
 from .fake_host import FakeHost
-from .running import LEVELS, Kept, planned, run
 
 
 def test_every_planned_trial_is_measured_in_the_planned_order(entries: list[Entry], settings: Settings) -> None:
     kept = Kept()
-    assert run(FakeHost(), entries, settings, kept) == [1, 2]
+    assert run_planned(FakeHost(), entries, settings, kept) == [1, 2]
     assert [sample.trial for sample in kept.samples] == [t for visit in planned(entries) for t in visit.trials]
 
 
 def test_only_one_entry_runs_at_a_time_and_each_visit_starts_it_anew(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
-    run(host, entries, settings, Kept())
+    run_planned(host, entries, settings, Kept())
     lives = [step for step in host.done if step.endswith(("aiohttp", "crax"))]
     expected = [step for visit in planned(entries) for step in (f"start {visit.entry}", f"stop {visit.entry}")]
     assert lives == expected
@@ -29,12 +32,118 @@ def test_only_one_entry_runs_at_a_time_and_each_visit_starts_it_anew(entries: li
 def test_a_wrong_answer_is_recorded_and_never_loaded(entries: list[Entry], settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.lies = {"crax"}
-    run(host, entries, settings, kept)
+    run_planned(host, entries, settings, kept)
     assert not any(entry == "crax" and url.endswith("/json") for entry, url in host.loads)
     assert {(failure.trial.entry, failure.trial.test) for failure in kept.failures} == {("crax", "json")}
     assert '\'{"message": "No"}\'' in kept.failures[0].reason
     assert {sample.trial.test for sample in kept.samples if sample.trial.entry == "crax"} == {"plaintext", "query"}
     assert len(kept) == 20
+
+
+def test_an_entry_that_dies_under_load_fails_the_rest_of_its_visit_only(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def die_once(entry: str, number: int) -> None:
+        if number == 2:
+            host.dead[entry] = f"{entry} is not running (out of memory)"
+
+    host.on_load = die_once
+    run_planned(host, entries, settings, kept)
+    first = planned(entries)[0]
+    assert [failure.trial for failure in kept.failures] == list(first.trials)
+    assert (
+        kept.failures[0].reason
+        == f"under load, {first.entry} is not running (out of memory); its log: logs/block1-{first.entry}"
+    )
+    assert len(kept.samples) == 15
+
+
+def test_a_database_that_dies_under_load_is_named_and_started_again(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def kill_database(entry: str, number: int) -> None:
+        if number == 2:
+            host.dead["db"] = "db is not running (exit code 137)"
+
+    host.on_load = kill_database
+    run_planned(host, entries, settings, kept)
+    assert "db is not running (exit code 137)" in kept.failures[0].reason
+    assert len(kept.samples) == 15
+
+
+def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.stillborn = {"aiohttp"}
+    run_planned(host, entries, settings, kept)
+    assert {failure.reason for failure in kept.failures} == {
+        "in start-up, aiohttp is not running (exit code 3); its log: logs/block1-aiohttp",
+        "in start-up, aiohttp is not running (exit code 3); its log: logs/block2-aiohttp",
+    }
+    assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
+    assert {sample.trial.entry for sample in kept.samples} == {"crax"}
+
+
+def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.mute = {"aiohttp"}
+    by_name = {entry.name: entry for entry in entries}
+    list(Runner(host, kept, by_name, LEVELS, settings, Events(), 2, ready_s=0).run(planned(entries)))
+    assert kept.failures[0].reason == (
+        "aiohttp did not answer /json on port 8080 within 0 s of its start; its log: logs/block1-aiohttp"
+    )
+    assert kept.logs == {f"block{n}-aiohttp": "aiohttp is tired" for n in (1, 2)}
+    assert host.running == {"db", "wrk"}
+
+
+def test_an_interrupt_ends_the_run_even_where_the_entry_cannot_be_stopped(
+    entries: list[Entry], settings: Settings
+) -> None:
+    class Stuck(FakeHost):
+        def stop(self, service: str) -> None:
+            raise EngineError(f"{service} cannot be stopped")
+
+    def interrupt(entry: str, number: int) -> None:
+        raise KeyboardInterrupt
+
+    host, kept = Stuck(), Kept()
+    host.on_load = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run_planned(host, entries, settings, kept)
+    assert kept == []
+
+
+def test_two_visits_in_a_row_lost_to_the_engine_end_the_run(entries: list[Entry], settings: Settings) -> None:
+    class Full(FakeHost):
+        def start(self, service: str) -> None:
+            raise EngineError("no space left on device")
+
+    kept = Kept()
+    with pytest.raises(EngineError, match="no space left"):
+        run_planned(Full(), entries, settings, kept)
+    assert {failure.trial.block for failure in kept.failures} == {1}
+
+
+def test_a_visit_that_is_not_allowed_any_more_ends_the_run_and_is_not_made(
+    entries: list[Entry], settings: Settings
+) -> None:
+    asked: list[str] = []
+
+    def allow() -> None:
+        asked.append("allowed?")
+        if len(asked) == 3:
+            raise EngineError("the lease is lost")
+
+    host, kept = FakeHost(), Kept()
+    by_name = {entry.name: entry for entry in entries}
+    runner = Runner(host, kept, by_name, LEVELS, settings, Events(), 2, allow=allow)
+    with pytest.raises(EngineError, match="the lease is lost"):
+        list(runner.run(planned(entries)))
+    assert (len(kept.samples), kept.failures) == (10, [])
+    assert host.running == {"db", "wrk"}
 
 
 def test_a_resumed_visit_warms_up_at_the_largest_level_of_the_run(entries: list[Entry], settings: Settings) -> None:
@@ -52,7 +161,7 @@ def test_a_resumed_visit_warms_up_at_the_largest_level_of_the_run(entries: list[
 
 def test_the_load_is_told_which_container_plays_which_part(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
-    run(host, entries[:1], replace(settings, proxy="nginx"), Kept())
+    run_planned(host, entries[:1], replace(settings, proxy="nginx"), Kept())
     assert host.jobs[0]["containers"] == {
         "client": "id-of-wrk",
         "app": "id-of-aiohttp",
@@ -61,11 +170,25 @@ def test_the_load_is_told_which_container_plays_which_part(entries: list[Entry],
     }
 
 
+def test_an_engine_that_is_gone_ends_the_run_and_keeps_what_was_measured(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def vanish(entry: str, number: int) -> None:
+        host.gone = number == 3
+
+    host.on_load = vanish
+    with pytest.raises(EngineError, match="the engine is gone"):
+        run_planned(host, entries, settings, kept)
+    assert (len(kept.samples), kept.failures) == (1, [])
+
+
 def test_through_the_proxy_the_load_goes_to_nginx_which_starts_after_the_entry(
     entries: list[Entry], settings: Settings
 ) -> None:
     host = FakeHost()
-    run(host, entries, replace(settings, proxy="nginx"), Kept())
+    run_planned(host, entries, replace(settings, proxy="nginx"), Kept())
     assert {url.split("/")[2] for _, url in host.loads} == {"nginx:8080"}
     visit = planned(entries)[0].entry
     first = host.done.index(f"start {visit}")
@@ -77,7 +200,7 @@ def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
 ) -> None:
     host = FakeHost()
     study = replace(settings, primer_s=5, warmup_s=(15, 15), duration_s=15)
-    run(host, entries[:1], study, Kept())
+    run_planned(host, entries[:1], study, Kept())
     primer = next(number for number, command in enumerate(host.commands) if "/queries" in command)
     assert (
         "-d 5 -c 8 --timeout 8 -t 8 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2"

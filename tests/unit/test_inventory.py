@@ -1,0 +1,116 @@
+"""What containers hold, asked of an engine that answers from a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from benchlab import inventory
+from benchlab.engine import Executed
+from benchlab.errors import EngineError
+
+PYTHON = {"python": "3.13.5", "gil": True, "packages": ["ujson==5.10.0"]}
+CALLS = {
+    "wait-database": "",
+    "SHOW server_version": "17.5\n",
+    inventory.SETTINGS: "fsync|off\nmax_connections|2000\nsearch_path|a|b\n",
+    inventory.CONTENT: "0123abcd\n",
+    inventory.WRK: "wrk 4.2.0 [epoll] Copyright (C) 2012 Will Glozer\nfeed  -\n",
+    "/wrk/facts.py": '{"cpu_count": 2, "cpu_turbo": null}',
+}
+
+
+@dataclass
+class Answering:
+    """An engine that knows `calls` by how a command ends, and `images` by id; `asked` has the images in order."""
+
+    calls: dict[str, str] = field(default_factory=lambda: dict(CALLS))
+    images: dict[str, str] = field(default_factory=dict)
+    started: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def start(self, service: str) -> None:
+        self.started.append(service)
+
+    def execute(self, service: str, command: list[str]) -> Executed:
+        word = command[-1].removeprefix("--command=")
+        return Executed(0, self.calls[word], "") if word in self.calls else Executed(2, "", "it is tired\n")
+
+    def run_once(self, image: str, command: list[str]) -> str:
+        self.asked.append(image)
+        if image not in self.images:
+            raise EngineError("python3 is not there")
+        return self.images[image]
+
+
+def test_what_an_image_holds_is_asked_once_and_kept_in_the_file(tmp_path: Path) -> None:
+    host, kept = Answering(images={"sha256:a": json.dumps(PYTHON)}), tmp_path / ".lab/images.json"
+    first, second = (inventory.entries(host, {"crax": "sha256:a"}, kept) for _ in range(2))
+    assert first == second == {"crax": PYTHON}
+    assert host.asked == ["sha256:a"]
+
+
+def test_entries_of_one_image_are_asked_once(tmp_path: Path) -> None:
+    host = Answering(images={"sha256:a": json.dumps(PYTHON)})
+    images = dict.fromkeys(("crax", "crax-again"), "sha256:a")
+    assert inventory.entries(host, images, tmp_path / "images.json") == dict.fromkeys(images, PYTHON)
+    assert host.asked == ["sha256:a"]
+
+
+def test_an_image_of_another_id_is_asked_anew(tmp_path: Path) -> None:
+    newer = PYTHON | {"python": "3.14.0"}
+    host = Answering(images={"sha256:a": json.dumps(PYTHON), "sha256:b": json.dumps(newer)})
+    inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json")
+    assert inventory.entries(host, {"crax": "sha256:b"}, tmp_path / "images.json") == {"crax": newer}
+
+
+def test_a_file_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "images.json").write_text('{"sha256:a": ')
+    host = Answering(images={"sha256:a": json.dumps(PYTHON)})
+    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": PYTHON}
+    assert json.loads((tmp_path / "images.json").read_text()) == {"sha256:a": PYTHON}
+
+
+@pytest.mark.parametrize("images", [{}, {"sha256:a": "no JSON"}])
+def test_what_an_entry_without_python_holds_is_unavailable(tmp_path: Path, images: dict[str, str]) -> None:
+    host = Answering(images=images)
+    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": "unavailable"}
+
+
+def test_the_database_tells_version_settings_and_content() -> None:
+    host = Answering()
+    assert inventory.database(host) == {
+        "version": "17.5",
+        "settings": {"fsync": "off", "max_connections": "2000", "search_path": "a|b"},
+        "world_md5": "0123abcd",
+    }
+    assert host.started == ["db"]
+
+
+def test_the_load_generator_tells_its_version_and_a_hash_of_its_scripts() -> None:
+    host = Answering()
+    assert inventory.load_generator(host) == {"version": "wrk 4.2.0", "scripts_sha256": "feed"}
+    assert host.started == ["wrk"]
+
+
+def test_the_machine_s_facts_are_those_of_the_script() -> None:
+    assert inventory.machine(Answering()) == {"cpu_count": 2, "cpu_turbo": None}
+
+
+@pytest.mark.parametrize(
+    ("ask", "failing", "said"),
+    [
+        (inventory.database, "wait-database", "wait-database in db failed: it is tired"),
+        (inventory.database, "SHOW server_version", "psql in db failed: it is tired"),
+        (inventory.load_generator, inventory.WRK, "sh in wrk failed: it is tired"),
+        (inventory.machine, "/wrk/facts.py", "python3 in wrk failed: it is tired"),
+    ],
+)
+def test_a_command_that_fails_is_quoted(ask: Callable[[Answering], object], failing: str, said: str) -> None:
+    host = Answering(calls={word: answer for word, answer in CALLS.items() if word != failing})
+    with pytest.raises(EngineError, match=f"^{said}$"):
+        ask(host)
