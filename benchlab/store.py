@@ -26,7 +26,8 @@ from benchlab.model import Decision, Failure, Manifest, Run, Sample
 KINDS = {Sample: "sample", Failure: "failure", Decision: "decision"}
 
 # 1: the first form of manifest and journal.
-# 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure.
+# 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
+#    manifest has digests of what the images were built from.
 SCHEMA = 2
 
 MANIFEST, JOURNAL, CSV, REPORT, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "report.md", "logs"

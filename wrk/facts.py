@@ -132,7 +132,7 @@ def texts(paths):
 
 def text(path):
     try:
-        return Path(path).read_text().strip()
+        return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
 

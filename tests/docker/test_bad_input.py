@@ -36,4 +36,5 @@ def test_a_results_folder_that_cannot_be_written_is_told_before_measuring(projec
     (project.root / "results").write_text("")
     code, printed = project.run(*JSON, "--framework", "crax")
     assert code == 1
-    assert re.search(r"error: .*results.* cannot be written", printed)
+    assert re.search(r"error: .*results.* cannot be written \(.+\); mend its owner or rights", printed)
+    assert "--resume" not in printed

@@ -33,7 +33,7 @@ from pathlib import Path
 from benchlab import interrupts, process
 interrupts.install()
 try:
-    process.logged(["sh", "-c", "sleep 60 & echo $!; wait"], Path(sys.argv[1]), Path("."), {"PATH": "/usr/bin:/bin"})
+    process.logged(["sh", "-c", sys.argv[2]], Path(sys.argv[1]), Path("."), {"PATH": "/usr/bin:/bin"})
 except interrupts.Interrupted:
     print("interrupted")
 """
@@ -47,7 +47,8 @@ def test_a_signal_waits_for_the_end_of_what_is_shielded_and_then_acts() -> None:
 @pytest.mark.timeout(60)
 def test_an_interrupted_program_is_ended_with_all_its_children(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    lab = subprocess.Popen([sys.executable, "-c", CHILD, str(log)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", CHILD, str(log), "sleep 60 & echo $!; wait"]
+    lab = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     while not (log.exists() and log.read_text().strip()):
         assert lab.poll() is None
     grandchild = int(log.read_text())
@@ -55,6 +56,16 @@ def test_an_interrupted_program_is_ended_with_all_its_children(tmp_path: Path) -
     assert lab.communicate()[0] == "interrupted\n"
     # It was signalled, and may take a moment to die.
     while _runs(grandchild):
+        time.sleep(0.01)
+
+
+@pytest.mark.timeout(60)
+def test_a_program_that_is_just_being_started_when_the_signal_comes_is_ended_too(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", CHILD, str(log), "echo $$; kill -INT $PPID; exec sleep 60"]
+    lab = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert lab.stdout == "interrupted\n"
+    while _runs(int(log.read_text())):
         time.sleep(0.01)
 
 
