@@ -16,7 +16,7 @@ class Checker:
     """Collects answers for the length of a with block; without a job, none.
 
     The job is {"host", "port", "path", "accept", "timeout_s"}; answers are as fetch.py prints them. The first comes
-    from before the block and the last from after it.
+    from before the block and the last from after it. After one that did not come, no other is asked for.
     """
 
     def __init__(self, job):
@@ -46,5 +46,7 @@ class Checker:
             self._ask()
 
     def _ask(self):
+        if self.answers and "error" in self.answers[-1]:
+            return
         headers = {"Accept": self._job["accept"], "Connection": "keep-alive"}
         self.answers.append(fetch(self._connection, self._job["path"], headers))
