@@ -25,7 +25,7 @@ other commands (each has its own --help):
   calibrate test the instrument itself
 
 examples:
-  python lab.py                                     every entry, about ten minutes
+  python lab.py                                     every entry, a quarter of an hour
   python lab.py --framework crax --profile quick    a first look at one entry
   python lab.py --proxy nginx --levels json=16,32 --test json
   python lab.py --resume results/latest             go on where a run was stopped

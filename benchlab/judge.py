@@ -195,9 +195,13 @@ def _throttles(evidence: Evidence) -> float | None:
 
 
 def _off_speed(evidence: Evidence) -> float | None:
+    """Return how far the host was from its usual speed, by the better of the two probes.
+
+    Right after a load the server may still be at work on what wrk left open, and slow that probe alone.
+    """
     if evidence.usual_speed_us is None:
         return None
-    return max(abs(speed / evidence.usual_speed_us - 1) for speed in evidence.counters.speeds_us)
+    return min(abs(speed / evidence.usual_speed_us - 1) for speed in evidence.counters.speeds_us)
 
 
 def _client_share(evidence: Evidence) -> float | None:

@@ -33,7 +33,7 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("default", 5, 5, 0, (3, 20), "Five blocks of 5-s samples at the study's levels."),
+        Profile("default", 5, 5, 0, (3, 8), "Five blocks of 5-s samples at the study's levels."),
         Profile("quick", 2, 2, 0, (1, 1), f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
         Profile(
             "seed", 5, 15, 5, (15, 15), "The original study's protocol: primer, warm-up, 15-s samples, five blocks."

@@ -1,25 +1,26 @@
 """Prints what kind of host this is, as JSON: what a reader of the figures must know, and what may harm them.
 
+    facts.py [seconds]     watches the host for so long to see what is busy on it (default: 1)
+
 Everything comes from /proc and /sys, which a container shares with its host. What the host does not tell is null. Units
 stand in the names.
 """
 
 import json
 import os
+import sys
 import time
 from pathlib import Path
 
 import readings
 
 CPUS = Path("/sys/devices/system/cpu")
-# How long the host is watched for what is busy on it.
-WATCH_S = 1.0
 
 
 def main():
     speeds_us = readings.speeds_us()
     before = readings.read({})["host"]
-    time.sleep(WATCH_S)
+    time.sleep(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)
     after = readings.read({})["host"]
     print(json.dumps({**processor(), **memory(), **kernel(), **activity(before, after), "speed_us": min(speeds_us)}))
 

@@ -54,7 +54,8 @@ def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
 def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
     project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
     project.add_entry("stillborn", "aiohttp", lambda app: app + '\nraise RuntimeError("no configuration")\n')
-    code, printed = project.run(*SHORT, "--blocks", "1", "--test", "json", "--test", "plaintext", "--levels", "json=16")
+    few = ("--test", "json", "--test", "plaintext", "--levels", "json=16", "--levels", "plaintext=256")
+    code, printed = project.run(*SHORT, "--blocks", "1", *few)
     run = project.latest()
     assert code == 1
     assert {(s.trial.entry, s.trial.test) for s in run.samples} == {

@@ -20,7 +20,7 @@ CALLS = {
     inventory.SETTINGS: "fsync|off\nmax_connections|2000\nsearch_path|a|b\n",
     inventory.CONTENT: "0123abcd\n",
     inventory.WRK: "wrk 4.2.0 [epoll] Copyright (C) 2012 Will Glozer\nfeed  -\n",
-    "/wrk/facts.py": '{"cpu_count": 2, "cpu_turbo": null}',
+    inventory.GLANCE_S: '{"cpu_count": 2, "cpu_turbo": null}',
 }
 
 
@@ -107,7 +107,7 @@ def test_the_machine_s_facts_are_those_of_the_script() -> None:
         (inventory.database, "wait-database", "wait-database in db failed: it is tired"),
         (inventory.database, "SHOW server_version", "psql in db failed: it is tired"),
         (inventory.load_generator, inventory.WRK, "sh in wrk failed: it is tired"),
-        (inventory.machine, "/wrk/facts.py", "python3 in wrk failed: it is tired"),
+        (inventory.machine, inventory.GLANCE_S, "python3 in wrk failed: it is tired"),
     ],
 )
 def test_a_command_that_fails_is_quoted(ask: Callable[[Answering], object], failing: str, said: str) -> None:

@@ -94,6 +94,11 @@ def test_the_throughput_itself_is_never_judged(factor: int) -> None:
     assert judge.judge(replace(CALM, load=replace(slower, latency=latency))).severity == GOOD
 
 
+def test_a_server_that_tidies_up_after_the_load_is_no_slow_host() -> None:
+    probes = replace(CALM.counters, speeds_us=(5000.0, 9000.0))
+    assert judge.judge(_calm(counters=probes)(CALM)).severity == GOOD
+
+
 def test_littles_law_is_not_asked_of_pipelined_loads() -> None:
     assert judge.judge(_calm(level=Level(1024, 2, pipeline=16))(CALM)).severity == GOOD
 
