@@ -48,7 +48,7 @@ def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the
     app = project.root / "frameworks/aiohttp/app.py"
     app.write_text(app.read_text().replace(SLOW, f"sum(range(20_000))\n    {SLOW}"))
     code, printed = project.run(
-        *JSON, "--blocks", "3", "--framework", "aiohttp", "--against", "HEAD", "--fail-if-slower", "10%"
+        *JSON, "--blocks", "2", "--framework", "aiohttp", "--against", "HEAD", "--fail-if-slower", "10%"
     )
     run = project.latest()
     old = next(name for name in run.manifest.entries if AT in name)
@@ -72,7 +72,7 @@ def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(project: Pr
 
 
 def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(project: Project) -> None:
-    project.run(*JSON, "--blocks", "2", "--framework", "crax")
+    project.run(*JSON, "--blocks", "1", "--framework", "crax")
     path = project.root / "results/latest" / store.REPORT
     written = path.read_bytes()
     path.unlink()
