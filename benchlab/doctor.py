@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchlab import judge
+from benchlab.placement import SPLIT_CPUS
 
 FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", "unavailable", "fatal"
-# From as many CPUs on, client, entry and database can have some of their own.
-SPLIT_CPUS = 4
 LEAST_MEMORY_BYTES = 2 * 1024**3
 BUSY_SHARE = judge.BY_NAME["foreign"].limit
 STOLEN_SHARE = judge.BY_NAME["steal"].limit
