@@ -44,9 +44,9 @@ class HostUsage:
 class Counters:
     """All readings around one sample.
 
-    `between_us` is the time between the two readings. `received` has, about once a second of the load, the microseconds
-    since its start and the bytes that the client had received by then. `speeds_us` is how long the speed probe took
-    before and after: its fastest rounds, because what disturbs a round can only make it longer.
+    `between_us` is the time between the two readings. `received` has, about once a second of the load and at its end,
+    the microseconds since its start and the bytes that the client had received by then. `speeds_us` is how long the
+    speed probe took before and after: its fastest rounds, because what disturbs a round can only make it longer.
     """
 
     between_us: int

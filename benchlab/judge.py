@@ -17,6 +17,8 @@ LATE_S = 0.3
 LEAST_PROBES = 8
 # With fewer seconds than these no one of them is called uneven.
 LEAST_SLICES = 3
+# The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
+LEAST_SLICE_US = 500_000
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,11 @@ def _stalled(resource: str) -> Callable[[Evidence], float | None]:
 def _uneven(evidence: Evidence) -> float | None:
     """Return how far the rate of one second fell below or rose above that of the median second."""
     received = evidence.counters.received
-    rates = [(count - before) / (at - since) for (since, before), (at, count) in pairwise(received) if at > since]
+    rates = [
+        (count - before) / (at - since)
+        for (since, before), (at, count) in pairwise(received)
+        if at - since >= LEAST_SLICE_US
+    ]
     usual = median(rates) if len(rates) >= LEAST_SLICES else 0.0
     return max(abs(rate / usual - 1) for rate in rates) if usual else None
 

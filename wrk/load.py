@@ -4,8 +4,8 @@
 
 What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a JSON object: `wall_us`, the life of
 wrk's process; `before` and `after`, the readings; `speeds_us`, the rounds of the speed probe before and after;
-`received`, once a second the time since the start and the bytes that came so far; `answers`, where `check` asked for
-some; `steady`.
+`received`, once a second and at the end the time since the start and the bytes that came so far; `answers`, where
+`check` asked for some; `steady`.
 
 With `warm_up_s` of [least, most], wrk is ended as soon as the load is steady, between these.
 """
@@ -71,7 +71,9 @@ def load(command, warm_up_s, seen):
 
         pass_on(wrk.stdout, note)
         exit_code = wrk.wait()
-    seen |= {"wall_us": (time.monotonic_ns() - started_ns) // 1000, "received": received, "steady": is_steady(received)}
+    seen |= {"wall_us": (time.monotonic_ns() - started_ns) // 1000, "steady": is_steady(received)}
+    look(started_ns, received)
+    seen["received"] = received
     return exit_code
 
 

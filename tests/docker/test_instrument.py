@@ -12,7 +12,8 @@ from benchlab.versus import AT, REGRESSION
 
 from .conftest import Project
 
-SHORT = ("--profile", "quick", "--duration", "1", "--seed", "7")
+QUICK = ("--profile", "quick", "--seed", "7")
+SHORT = (*QUICK, "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=32")
 SLOW = 'return web.json_response({"message"'
 
@@ -28,7 +29,7 @@ def _commit(project: Project) -> None:
 
 def test_every_sample_has_the_counters_of_all_roles_and_a_verdict(project: Project) -> None:
     code, printed = project.run(
-        *SHORT, "--blocks", "1", "--test", "query", "--levels", "query=20", "--framework", "crax"
+        *QUICK, "--blocks", "1", "--test", "query", "--levels", "query=20", "--framework", "crax"
     )
     (sample,) = project.latest().samples
     roles = sample.counters.roles

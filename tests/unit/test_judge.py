@@ -99,6 +99,11 @@ def test_a_server_that_tidies_up_after_the_load_is_no_slow_host() -> None:
     assert judge.judge(_calm(counters=probes)(CALM)).severity == GOOD
 
 
+def test_the_short_rest_after_the_last_whole_second_is_not_uneven() -> None:
+    seconds = ((0, 0), (1_000_000, 100), (2_000_000, 200), (3_000_000, 300), (3_100_000, 301))
+    assert judge.judge(replace(CALM, counters=replace(CALM.counters, received=seconds))).severity == GOOD
+
+
 def test_littles_law_is_not_asked_of_pipelined_loads() -> None:
     assert judge.judge(_calm(level=Level(1024, 2, pipeline=16))(CALM)).severity == GOOD
 
