@@ -7,10 +7,10 @@ ARGS ?=
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help bench quick test unit lint setup clean lock
+.PHONY: help bench quick test unit benchmark lint setup clean lock
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 bench: $(VENV)/lab ## measure every entry (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
@@ -24,6 +24,9 @@ test: lint ## everything: lint, unit tests, tests on a real Docker engine
 
 unit: $(VENV)/dev ## the tests that need no Docker engine
 	$(PY) -m pytest -m "not docker" $(ARGS)
+
+benchmark: $(VENV)/dev ## how long 24,000 samples take to analyse, and how much memory
+	$(PY) -m tests.benchmarks.analysis
 
 lint: $(VENV)/dev ## ruff and mypy
 	$(VENV)/bin/ruff format --check --quiet .

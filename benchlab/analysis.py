@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import geometric_mean
 
-from benchlab import bottleneck, comparison, sequential, stats
+from benchlab import bottleneck, comparison, judge, sequential, stats
 from benchlab.bottleneck import Shares
 from benchlab.comparison import Comparison, Standing
 from benchlab.counters import APP, CLIENT, DB, PROXY
@@ -73,6 +74,17 @@ def analyse(run: Run) -> tuple[Result, ...]:
     )
 
 
+def parameters() -> dict[str, object]:
+    """Return what decides the outcomes and is fixed before a run begins: levels of the tests, limits of the rules."""
+    return {
+        "significance": stats.ALPHA,
+        "equivalence": stats.EQUIVALENCE,
+        "multiple_pairs": "Holm, over the pairs of a level",
+        "interval": "Student's t on logarithms, paired by block",
+        "rules": {rule.name: {"severity": rule.severity, "limit": rule.limit} for rule in judge.RULES},
+    }
+
+
 def rate(sample: Sample) -> float | None:
     """Return requests per second; None where nothing was answered."""
     return sample.load.requests_per_second or None
@@ -97,13 +109,23 @@ def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
 
 
 def figures(samples: Iterable[Sample], figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
-    """Return the figure by level, entry and block, as far as it is known."""
-    found: dict[int, dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    """Return the figure by level, entry and block, as far as it is known; of repeats the geometric mean."""
+    grouped: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
-        trial, value = sample.trial, figure(sample)
-        if value is not None:
-            found[varied(trial.test, trial.level)][trial.entry][trial.block] = value
-    return found
+        grouped[varied(sample.trial.test, sample.trial.level)][sample.trial.entry].append(sample)
+    return {
+        level: {entry: blocks for entry, cell in entries.items() if (blocks := by_block(cell, figure))}
+        for level, entries in grouped.items()
+    }
+
+
+def by_block(samples: Iterable[Sample], figure: Figure) -> dict[int, float]:
+    """Return the figure of one cell in each block that has one; of repeats the geometric mean."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for sample in samples:
+        if (value := figure(sample)) is not None:
+            values[sample.trial.block].append(value)
+    return {block: of[0] if len(of) == 1 else geometric_mean(of) for block, of in values.items()}
 
 
 def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
@@ -173,8 +195,7 @@ def _cell(manifest: Manifest, samples: list[Sample], mean: Estimate, growth: flo
 
 
 def _estimate(samples: Iterable[Sample], figure: Figure) -> Estimate | None:
-    values = ((sample.trial.block, figure(sample)) for sample in samples)
-    return stats.estimate({block: value for block, value in values if value is not None})
+    return stats.estimate(by_block(samples, figure))
 
 
 def _growth(means: Mapping[tuple[str, int], Estimate | None], test: str, entry: str, level: int) -> float | None:

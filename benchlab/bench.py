@@ -12,6 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchlab import (
+    __version__,
     analysis,
     changes,
     host,
@@ -28,7 +29,7 @@ from benchlab import (
     variants,
     workloads,
 )
-from benchlab.errors import ConfigError, LabError, StoreError
+from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
 from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
@@ -40,8 +41,11 @@ from benchlab.verify import Verification
 from benchlab.versus import AT
 
 
-def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
-    """Measure a new run and return its folder. What was measured is kept, however it ends."""
+def start(lab: Lab, settings: Settings, results: Path, console: Console, part: bool = False) -> Path:
+    """Measure a new run and return its folder. What was measured is kept, however it ends.
+
+    A `part` is of something larger, which alone can say how to go on.
+    """
     if settings.against:
         settings = replace(settings, against=variants.commit(lab.root, settings.against))
     lab, entries = _contestants(lab, settings)
@@ -53,7 +57,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
         manifest = _manifest(lab, settings, images)
         manifest = replace(manifest, facts=_facts(lab, settings, images))
         journal = store.create(results, manifest)
-        _measure(lab, manifest, journal, held, console)
+        _measure(_Session(lab, manifest, journal, held, console), part)
     return journal.folder
 
 
@@ -66,13 +70,14 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
         _report(Journal(folder))
         return folder
     store.check_run(folder)
+    changes.refuse_other_version(manifest, __version__)
     with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest)) as found:
         images, held = found
         changes.refuse(manifest, _manifest(lab, manifest.settings, images))
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
-        _measure(lab, manifest, journal, held, console)
+        _measure(_Session(lab, manifest, journal, held, console))
     return folder
 
 
@@ -139,12 +144,22 @@ class _Session:
             events=progress,
             cpus=lab.client_cpus,
             taken=list(run.taken),
-            allow=self.held.check,
+            allow=self._allow,
+            ask_engine=inventory.is_blind(manifest.facts),
         )
         with progress.running():
             for block in runner.run(visits):
                 _report(self.journal)
                 progress.block(block)
+
+    def _allow(self) -> None:
+        """Raise EngineError where another visit would not belong to this run."""
+        self.held.check()
+        if (cpus := self.lab.engine.cpus) != self.manifest.cpus:
+            raise EngineError(
+                f"the engine had {self.manifest.cpus} CPUs when the run began, and has {cpus} now; bring them back, "
+                "or start a new run"
+            )
 
     def _decide(self) -> Decision:
         """Decide how many blocks the run gets in all, write that into the journal, and return it."""
@@ -159,14 +174,16 @@ class _Session:
         return decision
 
 
-def _measure(lab: Lab, manifest: Manifest, journal: Journal, held: Lease, console: Console) -> None:
+def _measure(session: _Session, part: bool = False) -> None:
     """Make the visits that are left; the report is renewed after each block, and however it ends."""
+    lab, manifest, journal = session.lab, session.manifest, session.journal
     lab.say(f"entries: {', '.join(manifest.settings.frameworks)}; {placement.told(manifest.placement, manifest.cpus)}")
     try:
-        _Session(lab, manifest, journal, held, console).measure()
+        session.measure()
         _report(journal)
     except (LabError, KeyboardInterrupt):
-        lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
+        if not part:
+            lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
         try:
             _report(journal)
         except StoreError as error:
@@ -201,7 +218,9 @@ def _fitted(lab: Lab, settings: Settings) -> Settings:
         raise ConfigError(
             "--precision is that of a ratio, and there is one entry only; name a second --framework, or --against"
         )
-    block = schedule.plan(lab.topology.choose(settings.frameworks), _levels(lab, settings), 1, settings.seed)
+    block = schedule.plan(
+        lab.topology.choose(settings.frameworks), _levels(lab, settings), 1, settings.seed, settings.repeats
+    )
     blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
     if settings.precision is not None and blocks < sizing.LEAST_PILOT:
         raise ConfigError(
@@ -228,7 +247,7 @@ def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
     run = store.read(folder)
     settings = run.manifest.settings
     entries = lab.topology.choose(settings.frameworks)
-    visits = schedule.plan(entries, _levels(lab, settings), run.blocks, settings.seed)
+    visits = schedule.plan(entries, _levels(lab, settings), run.blocks, settings.seed, settings.repeats)
     return schedule.remaining(visits, run.measured)
 
 
@@ -260,6 +279,7 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
     entries = {name: images[name] for name in settings.frameworks}
     return {
         **host.facts(lab.root, lab.engine, str(base)),
+        "analysis": analysis.parameters(),
         "wrk": inventory.load_generator(lab.engine),
         "host": inventory.machine(lab.engine),
         "database": inventory.database(lab.engine),

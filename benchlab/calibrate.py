@@ -10,14 +10,18 @@ from statistics import mean
 from scipy.stats import binom
 from tabulate import tabulate
 
-from benchlab import analysis, sequential, stats
+from benchlab import analysis, sequential, stats, variance
 from benchlab.comparison import Outcome
-from benchlab.model import GOOD, Failure, Run, Sample
+from benchlab.model import GOOD, UNAVAILABLE, Failure, Run, Sample
+from benchlab.overhead import Overhead
 from benchlab.stats import ALPHA, Ratio
+from benchlab.variance import Components, Cost
 
 # How long a pair of entries is measured for the effect that is called the smallest: the goal of METHOD, section 8.
 PAIR_S = 600
-BIAS_LIMIT, BIAS_CONFIDENCE = 0.01, 0.90
+# Ways of measuring the same: the lab's, the lab's without looking at answers, and wrk as it is typed.
+LAB, UNCHECKED, PLAIN = "lab", "lab, unchecked", "plain wrk"
+BIAS_LIMIT, CHECKING_LIMIT, BIAS_CONFIDENCE = 0.01, 0.005, 0.90
 FALSE_FLAGS = 0.02
 LAB_CPU, SMALLEST = 0.01, 0.03
 
@@ -75,6 +79,14 @@ def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
     ]
 
 
+def spread(run: Run, cost: Cost) -> list[Check]:
+    """Return for each test where the spread of equal entries comes from, and how many samples a life is worth.
+
+    The best number is that of the smallest effect in ten minutes a pair, with one level.
+    """
+    return [_spread(test, variance.components(run, test, analysis.rate), cost) for test in run.manifest.settings.tests]
+
+
 def sensitivity(run: Run, expected: Mapping[str, float], plain: str, burdened: str) -> list[Check]:
     """Return for each test whether an entry with a known burden was told from the one without.
 
@@ -96,26 +108,28 @@ def sensitivity(run: Run, expected: Mapping[str, float], plain: str, burdened: s
     return checks
 
 
-def bias(lab: Mapping[int, float], plain: Mapping[int, float]) -> Check:
-    """Return how the lab's rates compare with those of wrk typed by hand, in pairs by round."""
-    ratio = stats.ratio({"lab": lab, "wrk": plain}, "lab", "wrk")
-    if ratio is None or ratio.stdev is None:
-        return Check("bias against plain wrk", "too few rounds", "", None)
-    half = stats.t_quantile(ratio.blocks - 1, 1 - BIAS_CONFIDENCE) * ratio.stdev / math.sqrt(ratio.blocks)
-    low, high = ratio.ratio * math.exp(-half), ratio.ratio * math.exp(half)
-    measured = f"{ratio.ratio:.4f} [{low:.4f}–{high:.4f}], {ratio.blocks} rounds"
-    inside = low >= 1 - BIAS_LIMIT and high <= 1 + BIAS_LIMIT
-    return Check("bias against plain wrk, 90 % interval", measured, f"within ± {BIAS_LIMIT:.0%}", inside)
+def bias(rates: Mapping[str, Mapping[int, float]]) -> list[Check]:
+    """Return how the lab's rates compare with those of wrk typed by hand, and with its own without looking at answers.
 
-
-def perturbation(lab_cpu: float, samples: Iterable[Sample]) -> list[Check]:
-    """Return the CPU of lab.py while samples ran, a share of one core, and of all that is outside the containers."""
-    outside = [share for share in map(_outside, samples) if share is not None]
+    `rates` are those of each way of measuring, LAB, UNCHECKED and PLAIN, by round.
+    """
     return [
-        Check("CPU of lab.py while sampling", f"{lab_cpu:.2%} of a core", f"≤ {LAB_CPU:.0%}", lab_cpu <= LAB_CPU),
+        _equal("bias against plain wrk", rates, PLAIN, BIAS_LIMIT),
+        _equal("cost of looking at answers", rates, UNCHECKED, CHECKING_LIMIT),
+    ]
+
+
+def perturbation(used: Overhead, samples: Iterable[Sample]) -> list[Check]:
+    """Return the CPU of lab.py and engine while samples ran, a share of one core, and of all outside the containers."""
+    outside = [share for share in map(_outside, samples) if share is not None]
+    both = used.lab + (used.engine or 0.0)
+    engine = f"engine {UNAVAILABLE}" if used.engine is None else f"engine {used.engine:.2%}"
+    measured = f"{both:.2%} of a core: lab.py {used.lab:.2%}, {engine}"
+    return [
+        Check("CPU of lab.py and engine while sampling", measured, f"≤ {LAB_CPU:.0%}", both <= LAB_CPU),
         Check(
             "CPU outside the containers while sampling",
-            f"{mean(outside):.2%} of a core" if outside else "unavailable",
+            f"{mean(outside):.2%} of a core" if outside else UNAVAILABLE,
             "for information: engine, kernel, lab.py, neighbours",
             None,
         ),
@@ -141,6 +155,18 @@ def report(title: str, checks: Sequence[Check], facts: Mapping[str, object]) -> 
     return f"# {title}\n\n{table}\n\n## The host\n\n{host}\n"
 
 
+def _equal(name: str, rates: Mapping[str, Mapping[int, float]], other: str, limit: float) -> Check:
+    """Return whether the lab's rate equals the other way's: whether the interval lies within the limit."""
+    ratio = stats.ratio(rates, LAB, other)
+    if ratio is None or ratio.stdev is None:
+        return Check(name, "too few rounds", "", None)
+    half = stats.t_quantile(ratio.blocks - 1, 1 - BIAS_CONFIDENCE) * ratio.stdev / math.sqrt(ratio.blocks)
+    low, high = ratio.ratio * math.exp(-half), ratio.ratio * math.exp(half)
+    measured = f"{ratio.ratio:.4f} [{low:.4f}–{high:.4f}], {ratio.blocks} rounds"
+    inside = low >= 1 - limit and high <= 1 + limit
+    return Check(f"{name}, {BIAS_CONFIDENCE:.0%} interval", measured, f"within ± {limit:.1%}", inside)
+
+
 def _counted(name: str, found: int, tried: int) -> Check:
     if not tried:
         return Check(name, "nothing to count", "", None)
@@ -151,11 +177,20 @@ def _counted(name: str, found: int, tried: int) -> Check:
 def _effect(test: str, ratios: Sequence[Ratio], blocks: int) -> Check:
     spreads = [ratio.stdev for ratio in ratios if ratio.stdev is not None]
     if not spreads or blocks < 2:
-        return Check(f"smallest effect: {test}", "unavailable", f"≤ {SMALLEST:.0%}", None)
+        return Check(f"smallest effect: {test}", UNAVAILABLE, f"≤ {SMALLEST:.0%}", None)
     spread = math.sqrt(mean(spread**2 for spread in spreads))
     effect = sequential.smallest_effect(spread, blocks)
     measured = f"{effect:.1%} in {blocks} blocks (10 min), spread {spread:.1%}"
     return Check(f"smallest effect: {test}", measured, f"≤ {SMALLEST:.0%}", effect <= SMALLEST)
+
+
+def _spread(test: str, found: Components, cost: Cost) -> Check:
+    parts = {"blocks": found.block, "lives": found.life, "samples of a life": found.within}
+    measured = ", ".join(f"{name} {UNAVAILABLE if sd is None else f'{sd:.1%}'}" for name, sd in parts.items())
+    best = variance.best_repeats(found, cost, PAIR_S)
+    effect = None if best is None else variance.effect(found, cost, best, PAIR_S)
+    goal = "" if effect is None else f"for information: {best} samples a life would show {effect:.1%}"
+    return Check(f"standard deviation between: {test}", measured, goal, None)
 
 
 def _bounds(ratio: Ratio) -> str:

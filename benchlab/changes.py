@@ -26,6 +26,15 @@ def refuse_other_sources(run: Manifest, sources: Mapping[str, str]) -> None:
         )
 
 
+def refuse_other_version(run: Manifest, version: str) -> None:
+    """Raise StoreError where another version of the lab has measured the run so far: it may have measured otherwise."""
+    if (of_run := run.facts.get("lab_version")) != version:
+        raise StoreError(
+            f"{run.run_id} cannot be resumed: benchlab {of_run} began it, and this is {version}; use that one, or "
+            "start a new run"
+        )
+
+
 def refuse(old: Manifest, new: Manifest) -> None:
     """Raise StoreError where images, containers or CPUs are not those of the run: by name, with both values."""
     before, after = (_comparable(manifest) for manifest in (old, new))

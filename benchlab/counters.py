@@ -73,10 +73,17 @@ def between(seen: Mapping[str, Any]) -> Counters:
     return Counters(
         between_us=int(after["at_us"]) - int(before["at_us"]),
         host=HostUsage(**_grown(before["host"], after["host"])),
-        roles={role: _usage(role, before["roles"][role], found) for role, found in after["roles"].items()},
+        roles=usages(before["roles"], after["roles"]),
         received=tuple((int(at_us), int(count)) for at_us, count in seen["received"] if count is not None),
         speeds_us=tuple(float(min(rounds)) for rounds in seen["speeds_us"]),
     )
+
+
+def usages(
+    before: Mapping[str, Mapping[str, int | None]], after: Mapping[str, Mapping[str, int | None]]
+) -> dict[str, Usage]:
+    """Return what each role's container used between two readings of it. Raises as `between` does."""
+    return {role: _usage(role, before[role], found) for role, found in after.items()}
 
 
 def _usage(role: str, before: Mapping[str, int | None], after: Mapping[str, int | None]) -> Usage:

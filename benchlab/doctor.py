@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchlab import judge
+from benchlab.model import UNAVAILABLE
 from benchlab.placement import SPLIT_CPUS
 
-FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", "unavailable", "fatal"
+FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", UNAVAILABLE, "fatal"
 LEAST_MEMORY_BYTES = 2 * 1024**3
 BUSY_SHARE = judge.BY_NAME["foreign"].limit
 STOLEN_SHARE = judge.BY_NAME["steal"].limit
@@ -177,7 +178,7 @@ def _cgroups(facts: Facts) -> Finding:
     return Finding(
         "cgroups",
         UNKNOWN,
-        "the containers' counters cannot be read: no CPU shares, no bottleneck, no requests per CPU-second",
+        "the containers' counters cannot be read: the engine is asked instead, around a load rather than right at it",
         "let the wrk container read /sys/fs/cgroup of the engine's host (see compose.yaml)",
     )
 

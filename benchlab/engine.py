@@ -159,6 +159,22 @@ class Engine:
         with translated(f"looking for the container of {service}"):
             return str(self._container(service).id)
 
+    def usage(self, service: str) -> dict[str, int | None]:
+        """Return what the service's container has used so far, by the engine's own counters. Raises EngineError.
+
+        These are read when the engine comes to it, some time around a load; the cgroup tree's are read right at it.
+        """
+        with translated(f"reading the counters of {service}"):
+            told = cast(dict[str, Any], self._container(service).stats(stream=False, one_shot=True))
+        cpu, memory = told.get("cpu_stats") or {}, told.get("memory_stats") or {}
+        nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
+        return {
+            "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
+            "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
+            "oom_kills": None,
+            "memory_peak_bytes": memory.get("max_usage"),
+        }
+
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""
         with translated(f"running {command[0]} in {service}"):

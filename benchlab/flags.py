@@ -49,6 +49,7 @@ def settings(given: argparse.Namespace) -> Settings:
         budget_s=quantities.seconds("--budget", given.budget) if given.budget else None,
         placement=given.placement or placement.AUTO,
         against=given.against or "",
+        repeats=given.repeats,
     )
 
 
@@ -80,6 +81,7 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
         "--profile": (given.profile, settings.profile),
         "--proxy": (given.proxy, settings.proxy),
         "--blocks": (given.blocks, settings.blocks),
+        "--repeats": (given.repeats, settings.repeats),
         "--duration": (given.duration, settings.duration_s),
         "--seed": (given.seed, settings.seed),
         "--placement": (given.placement, settings.placement),
@@ -115,6 +117,9 @@ def bench_parser() -> argparse.ArgumentParser:
     parser.add_argument("--profile", choices=list(PROFILES), help="named settings (default: default)")
     parser.add_argument(
         "--blocks", type=int, metavar="N", help="times that every entry is visited (default: the profile's)"
+    )
+    parser.add_argument(
+        "--repeats", type=int, metavar="N", help="samples of each level in a visit (default: the profile's)"
     )
     parser.add_argument("--duration", type=int, metavar="S", help="seconds of one sample (default: the profile's)")
     parser.add_argument(

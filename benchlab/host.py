@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchlab import __version__, compose
 from benchlab.engine import Engine
-
-UNAVAILABLE = "unavailable"
+from benchlab.model import UNAVAILABLE
 
 
 def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     """Return what a reader must know to place the run's figures; memory in bytes."""
     info, version = engine.info(), engine.version()
+    parts = {part.get("Name"): part.get("Version", UNAVAILABLE) for part in version.get("Components") or ()}
     return {
         "lab_version": __version__,
         "lab_commit": _git(root, "rev-parse", "HEAD"),
@@ -24,6 +24,10 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
         "python": platform.python_version(),
         "compose": compose.compose_version(),
         "engine_version": version.get("Version", UNAVAILABLE),
+        "engine_containerd": parts.get("containerd", UNAVAILABLE),
+        "engine_runc": parts.get("runc", UNAVAILABLE),
+        # No engine tells; it plays no part, because no port is published.
+        "engine_userland_proxy": UNAVAILABLE,
         "engine_os": info.get("OperatingSystem", UNAVAILABLE),
         "engine_kernel": info.get("KernelVersion", UNAVAILABLE),
         "engine_architecture": info.get("Architecture", UNAVAILABLE),
@@ -32,6 +36,7 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
         "engine_cgroup_version": info.get("CgroupVersion", UNAVAILABLE),
         "engine_storage_driver": info.get("Driver", UNAVAILABLE),
         "base_image_from": debian_image,
+        "base_image_id": engine.image_id(debian_image) or UNAVAILABLE,
     }
 
 

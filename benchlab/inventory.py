@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from benchlab.engine import Executed
 from benchlab.errors import EngineError
-
-UNAVAILABLE = "unavailable"
+from benchlab.model import UNAVAILABLE
 
 # What a Python image is made of; run in a container of its own, without the entry itself.
 PYTHON = """
 import importlib.metadata as metadata, json, platform, sys, sysconfig
 packages = sorted(f"{found.metadata['Name']}=={found.version}" for found in metadata.distributions())
+built_with_jit = "--enable-experimental-jit" in (sysconfig.get_config_var("CONFIG_ARGS") or "")
 print(json.dumps({
     "python": platform.python_version(),
     "python_build": " ".join(platform.python_build()),
     "python_compiler": platform.python_compiler(),
     "gil": getattr(sys, "_is_gil_enabled", lambda: True)(),
     "free_threaded_build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    "jit": getattr(getattr(sys, "_jit", None), "is_enabled", lambda: built_with_jit)(),
     "packages": packages,
 }))
 """
@@ -47,7 +48,8 @@ def entries(host: Host, images: Mapping[str, str], kept: Path) -> dict[str, obje
     known = _known(kept)
     found = {image_id: known.get(image_id) or _python(host, image_id) for image_id in dict.fromkeys(images.values())}
     kept.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps({i: held for i, held in found.items() if held != UNAVAILABLE}), encoding="utf-8")
+    images_told = {image_id: told for image_id, told in found.items() if told != UNAVAILABLE}
+    kept.write_text(json.dumps({"asked": PYTHON, "images": images_told}), encoding="utf-8")
     return {name: found[image_id] for name, image_id in images.items()}
 
 
@@ -76,7 +78,13 @@ def load_generator(host: Host) -> dict[str, object]:
 def machine(host: Host) -> dict[str, object]:
     """Return the facts of the engine's host, as facts.py in the load generator's container sees them."""
     facts: dict[str, object] = json.loads(_printed(host, "wrk", ["python3", "/wrk/facts.py", GLANCE_S]))
-    return facts
+    return {name: UNAVAILABLE if value is None else value for name, value in facts.items()}
+
+
+def is_blind(facts: Mapping[str, object]) -> bool:
+    """Return whether the manifest's facts say that the containers' counters cannot be read where the load runs."""
+    host_facts = facts.get("host")
+    return isinstance(host_facts, dict) and host_facts.get("cgroup_tree") == UNAVAILABLE
 
 
 def _python(host: Host, image_id: str) -> object:
@@ -87,10 +95,11 @@ def _python(host: Host, image_id: str) -> object:
 
 
 def _known(kept: Path) -> dict[str, object]:
+    """Return what earlier runs were told, by image id; nothing where they asked for something else."""
     try:
-        content: dict[str, object] = json.loads(kept.read_text(encoding="utf-8"))
-        return content
-    except (OSError, ValueError):
+        content: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        return content["images"] if content["asked"] == PYTHON else {}
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 

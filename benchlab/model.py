@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 from benchlab.counters import Counters
@@ -12,6 +12,8 @@ from benchlab.counters import Counters
 MOST_RATE = 1e9
 # What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
+# What a manifest says of what cannot be known.
+UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,13 @@ class Level:
 
 @dataclass(frozen=True)
 class Trial:
-    """One sample to be taken."""
+    """One sample to be taken: the `repeat`-th of its level in one visit."""
 
     block: int
     entry: str
     test: str
     level: Level
+    repeat: int = 1
 
     @property
     def key(self) -> str:
@@ -52,7 +55,9 @@ class Trial:
         Threads are left out: they follow from the connections and the engine.
         """
         level = self.level
-        return f"{self.block}/{self.entry}/{self.test}/c{level.connections}-q{level.queries}-p{level.pipeline}"
+        varied = f"c{level.connections}-q{level.queries}-p{level.pipeline}"
+        again = f"/{self.repeat}" if self.repeat > 1 else ""
+        return f"{self.block}/{self.entry}/{self.test}/{varied}{again}"
 
 
 @dataclass(frozen=True)
@@ -194,7 +199,8 @@ class Settings:
     """Everything that decides a run's plan and load; equal settings give equal plans.
 
     `levels` maps a test type to what varies in it: connections, or queries for `query`. Times are seconds; a time of 0
-    leaves the step out. The warm-up ends between its two times, as soon as the rate is steady.
+    leaves the step out. The warm-up ends between its two times, as soon as the rate is steady. Each level is sampled
+    `repeats` times in a visit: together these are one repetition, because only blocks count as such.
 
     With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks
     is decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the
@@ -214,6 +220,7 @@ class Settings:
     budget_s: int | None = None
     placement: str = "auto"
     against: str = ""
+    repeats: int = 1
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -264,6 +271,12 @@ class Run:
             if sample.verdict.severity != INVALID and not _is_good(chosen.get(key)):
                 chosen[key] = sample
         return tuple(chosen.values())
+
+    @property
+    def ended_at(self) -> datetime:
+        """Return when the last sample or failure was written; the run's creation where there is none."""
+        ends = [sample.started_at + timedelta(microseconds=sample.load.wall_us) for sample in self.taken]
+        return max([self.manifest.created_at, *ends, *(failure.started_at for failure in self.failures)])
 
     @property
     def measured(self) -> frozenset[str]:

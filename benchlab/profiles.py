@@ -16,6 +16,7 @@ PROXIES = ("none", "nginx")
 MAX_DURATION_S = 600
 MAX_CONNECTIONS = 20_000
 MAX_BLOCKS = 1_000
+MAX_REPEATS = 100
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Profile:
 
     name: str
     blocks: int
+    repeats: int
     duration_s: int
     primer_s: int
     warmup_s: tuple[int, int]
@@ -33,10 +35,10 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile("default", 5, 5, 0, (3, 8), "Five blocks of 5-s samples at the study's levels."),
-        Profile("quick", 2, 2, 0, (1, 1), f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
+        Profile("default", 8, 1, 3, 0, (3, 5), "Eight blocks of 3-s samples at the study's levels."),
+        Profile("quick", 2, 1, 2, 0, (1, 1), f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
         Profile(
-            "seed", 5, 15, 5, (15, 15), "The original study's protocol: primer, warm-up, 15-s samples, five blocks."
+            "seed", 5, 1, 15, 5, (15, 15), "The original study's protocol: primer, warm-up, 15-s samples, five blocks."
         ),
     )
 }
@@ -47,6 +49,7 @@ def note(settings: Settings) -> str:
     profile = PROFILES[settings.profile]
     changed = {
         f"{settings.blocks} block(s)": settings.blocks != profile.blocks,
+        f"{settings.repeats} sample(s) of a level in a visit": settings.repeats != profile.repeats,
         f"{settings.duration_s}-s samples": settings.duration_s != profile.duration_s,
         "other levels": any(values != STUDY_LEVELS[test] for test, values in settings.levels.items()),
         "only some tests": set(settings.levels) != set(STUDY_LEVELS),
@@ -73,6 +76,7 @@ def settings(
     budget_s: int | None = None,
     placement: str = "auto",
     against: str = "",
+    repeats: int | None = None,
 ) -> Settings:
     """Return the profile's settings with what the flags change in them.
 
@@ -95,6 +99,7 @@ def settings(
         budget_s=budget_s,
         placement=placement,
         against=against,
+        repeats=chosen.repeats if repeats is None else repeats,
     )
     problems = [
         f"--levels {test}=…: {test} is not among the tests; add --test {test}" for test in levels if test not in wanted
@@ -133,6 +138,8 @@ def _problems(settings: Settings) -> list[str]:
     problems = []
     if not 1 <= settings.blocks <= MAX_BLOCKS:
         problems.append(f"--blocks {settings.blocks}: use 1 to {MAX_BLOCKS}")
+    if not 1 <= settings.repeats <= MAX_REPEATS:
+        problems.append(f"--repeats {settings.repeats}: use 1 to {MAX_REPEATS}")
     if not 1 <= settings.duration_s <= MAX_DURATION_S:
         problems.append(f"--duration {settings.duration_s}: use 1 to {MAX_DURATION_S} seconds")
     for test, values in settings.levels.items():

@@ -123,4 +123,5 @@ def _standing(overview: pd.DataFrame, title: str) -> Table:
 
 
 def _name(trial: Trial) -> str:
-    return f"block {trial.block}: {trial.entry}: {trial.test} {varied(trial.test, trial.level)}"
+    again = f" ({trial.repeat})" if trial.repeat > 1 else ""
+    return f"block {trial.block}: {trial.entry}: {trial.test} {varied(trial.test, trial.level)}{again}"

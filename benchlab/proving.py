@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -20,18 +22,20 @@ from benchlab import (
     bench,
     calibrate,
     fetch,
-    forecast,
+    overhead,
     profiles,
     sequential,
     stage,
     store,
+    variance,
     variants,
     workloads,
     wrk,
 )
 from benchlab.calibrate import Check
-from benchlab.errors import WrkError
+from benchlab.errors import LabError, WrkError
 from benchlab.model import Failure, Level, Run, Sample, Settings, Trial, Visit
+from benchlab.overhead import Overhead
 from benchlab.runner import Events, Runner
 from benchlab.serving import ENTRY_HOST, Server
 from benchlab.stage import Lab
@@ -45,7 +49,9 @@ BURDENED = "burdened"
 LEAST_BURDEN = 0.03
 # What is just visible is missed in one of five tries; this much of it, in hardly any.
 PLAINLY = 1.5
-FAULT_S, ROUND_S = 5, 3
+FAULT_S, ROUND_S = 5, 1
+# How long lab and engine are watched while a load runs, and its first and last seconds, in which they are not.
+WATCHED_S, MARGIN_S = 8, 2
 ONE_LEVEL: dict[str, tuple[int, ...]] = {"json": (32,), "plaintext": (256,), "query": (1,)}
 # Each fault with the rules of which one must catch it.
 FAULTS: Mapping[str, tuple[str, ...]] = {
@@ -62,18 +68,23 @@ SPIN = ("python3", "-c", "while True: pass")
 
 @dataclass(frozen=True)
 class Extent:
-    """How much is tried: entries that are the same, blocks of each part, rounds against plain wrk."""
+    """How much is tried: entries that are the same, blocks of each part, samples a life, rounds against plain wrk.
+
+    Of one sample a life nothing could be said of the spread within it.
+    """
 
     profile: str
     twins: int
     levels: dict[str, tuple[int, ...]]
     blocks: int
     burdened_blocks: int
+    repeats: int
+    duration_s: int
     rounds: int
 
 
-SHORT = Extent("quick", 4, ONE_LEVEL, 4, 5, 8)
-FULL = Extent("default", 5, {"json": (16, 32, 128), "plaintext": (256,), "query": (1, 20)}, 8, 12, 30)
+SHORT = Extent("quick", 4, ONE_LEVEL, 4, 5, 2, 1, 20)
+FULL = Extent("default", 5, {"json": (16, 32, 128), "plaintext": (256,), "query": (1, 20)}, 8, 12, 2, 2, 400)
 
 
 @dataclass
@@ -94,7 +105,10 @@ class _Proof:
         run = self._run("twins", services, self.extent.levels, self.extent.blocks)
         self.checks += calibrate.false_positives(run)
         self.checks.append(calibrate.calm(run))
-        self.checks += calibrate.smallest_effects(run, _pair_block_s(run))
+        cost, settings = variance.cost(run), run.manifest.settings
+        block_s = {test: cost.block_s(settings.repeats * len(levels)) for test, levels in settings.levels.items()}
+        self.checks += calibrate.smallest_effects(run, block_s)
+        self.checks += calibrate.spread(run, cost)
         return run
 
     def burden(self, twins: Run) -> None:
@@ -110,23 +124,25 @@ class _Proof:
         self.checks += calibrate.sensitivity(run, expected, TWINS[0], BURDENED)
 
     def against_plain_wrk(self) -> None:
-        """Measure in turns through the lab and with wrk as one would type it."""
+        """Measure in turns through the lab, without its looking at answers, and with wrk as one would type it."""
         lab = self.lab.with_services({TWINS[0]: _burdened(self.lab, {})})
         level = workloads.levels("json", ONE_LEVEL["json"], lab.client_cpus)[0]
-        ours: dict[int, float] = {}
-        theirs: dict[int, float] = {}
-        cpu_s = wall_s = 0.0
+        ways: dict[str, Callable[[Lab, Server, Level], float]] = {
+            calibrate.LAB: _observed,
+            calibrate.UNCHECKED: partial(_observed, checked=False),
+            calibrate.PLAIN: _typed,
+        }
+        order = list(ways)
+        rates: dict[str, dict[int, float]] = {way: {} for way in ways}
+        chance = random.Random(self.seed)
         with stage.stage(lab, [TWINS[0]]), _serving(lab, TWINS[0]) as server:
             for number in range(self.extent.rounds):
-                started = time.process_time(), time.monotonic()
-                # Which goes first changes from round to round.
-                for measure, kept in ((_observed, ours), (_typed, theirs))[:: 1 if number % 2 else -1]:
-                    kept[number] = measure(lab, server, level)
-                cpu_s += time.process_time() - started[0]
-                wall_s += time.monotonic() - started[1]
-        self.checks.append(calibrate.bias(ours, theirs))
-        samples = store.read(self.folder / "twins").taken
-        self.checks += calibrate.perturbation(cpu_s / wall_s, samples)
+                chance.shuffle(order)
+                for way in order:
+                    rates[way][number] = ways[way](lab, server, level)
+            used = _overhead(lab, server, level)
+        self.checks += calibrate.bias(rates)
+        self.checks += calibrate.perturbation(used, store.read(self.folder / "twins").taken)
 
     def faults(self) -> None:
         """Measure entries and hosts that are at fault, one sample each."""
@@ -144,7 +160,7 @@ class _Proof:
 
     def _sample(self, lab: Lab, entry: str, trouble: AbstractContextManager[None]) -> Sample | Failure:
         """Return what comes of one sample of the entry while the trouble lasts."""
-        settings = _settings("quick", (entry,), {"json": ONE_LEVEL["json"]}, 1, FAULT_S, self.seed)
+        settings = _settings("quick", (entry,), {"json": ONE_LEVEL["json"]}, 1, 1, FAULT_S, self.seed)
         levels = {"json": workloads.levels("json", ONE_LEVEL["json"], lab.client_cpus)}
         trial = Trial(1, entry, "json", levels["json"][0])
         entries = {found.name: found for found in lab.topology.choose([entry])}
@@ -157,9 +173,12 @@ class _Proof:
         return record
 
     def _run(self, name: str, services: Services, levels: Mapping[str, tuple[int, ...]], blocks: int) -> Run:
-        settings = _settings(self.extent.profile, tuple(services), levels, blocks, 2, self.seed)
+        extent = self.extent
+        settings = _settings(
+            extent.profile, tuple(services), levels, blocks, extent.repeats, extent.duration_s, self.seed
+        )
         lab = self.lab.with_services(services)
-        folder = bench.start(lab, settings, self.folder, self.console)
+        folder = bench.start(lab, settings, self.folder, self.console, part=True)
         folder.rename(self.folder / name)
         (self.folder / "latest").unlink(missing_ok=True)
         return store.read(self.folder / name)
@@ -198,11 +217,15 @@ def prove(lab: Lab, full: bool, seed: int, results: Path, console: Console) -> t
     folder.mkdir()
     stage.build(lab, [ENTRY])
     proof = _Proof(lab, FULL if full else SHORT, seed, folder, console)
-    twins = proof.twins()
-    for part in (partial(proof.burden, twins), proof.against_plain_wrk, proof.faults):
+    try:
+        twins = proof.twins()
+        for part in (partial(proof.burden, twins), proof.against_plain_wrk, proof.faults):
+            _keep(proof, twins)
+            part()
         _keep(proof, twins)
-        part()
-    _keep(proof, twins)
+    except (LabError, KeyboardInterrupt):
+        lab.say(f"what was measured is kept in {bench.shown(folder)}; a calibration does not go on: start it anew")
+        raise
     return folder, proof.checks
 
 
@@ -223,22 +246,15 @@ def _burdened(lab: Lab, environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _settings(
-    profile: str, names: tuple[str, ...], levels: Mapping[str, tuple[int, ...]], blocks: int, duration_s: int, seed: int
+    profile: str,
+    names: tuple[str, ...],
+    levels: Mapping[str, tuple[int, ...]],
+    blocks: int,
+    repeats: int,
+    duration_s: int,
+    seed: int,
 ) -> Settings:
-    return profiles.settings(profile, names, tuple(levels), levels, blocks, duration_s, "none", seed)
-
-
-def _pair_block_s(run: Run) -> dict[str, float]:
-    """Return how long a block of two entries takes with one test alone, by test, from how long this run took."""
-    tests = run.manifest.settings.levels
-    began = min(sample.started_at for sample in run.taken)
-    ended = max(sample.started_at for sample in run.taken)
-    visits = len(run.manifest.entries) * run.manifest.settings.blocks
-    visit_s = (ended - began).total_seconds() / visits
-    samples = sum(map(len, tests.values()))
-    # Start, reset and stop are paid in full by a visit of one test.
-    own_s = max(0.0, visit_s - forecast.VISIT_S)
-    return {test: 2 * (forecast.VISIT_S + own_s * len(levels) / samples) for test, levels in tests.items()}
+    return profiles.settings(profile, names, tuple(levels), levels, blocks, duration_s, "none", seed, repeats=repeats)
 
 
 def _burdens(twins: Run, blocks: int) -> dict[str, float]:
@@ -280,14 +296,26 @@ def _serving(lab: Lab, name: str) -> Iterator[Server]:
         yield server
 
 
-def _observed(lab: Lab, server: Server, level: Level) -> float:
+def _observed(lab: Lab, server: Server, level: Level, duration_s: int = ROUND_S, checked: bool = True) -> float:
     """Return the rate that the lab measures."""
     accept, path = WORKLOADS["json"].accept, WORKLOADS["json"].path
-    command = wrk.command(level, server.target, path, accept, ROUND_S)
-    check = fetch.job(server.target, accept, path)
+    command = wrk.command(level, server.target, path, accept, duration_s)
+    check = fetch.job(server.target, accept, path) if checked else None
     containers = server.containers(lab.topology.entries[TWINS[0]])
     result = lab.engine.execute("wrk", wrk.observed(command, containers, None, check))
     return wrk.parse(result.stdout).load.requests_per_second
+
+
+def _overhead(lab: Lab, server: Server, level: Level) -> Overhead:
+    """Return the CPU that lab and engine use while a load runs, without what starts and ends it."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        load = pool.submit(_observed, lab, server, level, 2 * MARGIN_S + WATCHED_S)
+        time.sleep(MARGIN_S)
+        before = overhead.read(lab.engine)
+        time.sleep(WATCHED_S)
+        used = overhead.between(before, overhead.read(lab.engine))
+        load.result()
+    return used
 
 
 def _typed(lab: Lab, server: Server, level: Level) -> float:

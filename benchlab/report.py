@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from benchlab import analysis, judge, markdown, placement, profiles, sizing, stack, standings, study
+from benchlab import __version__, analysis, judge, markdown, placement, profiles, sizing, stack, standings, study
 from benchlab.analysis import Result
 from benchlab.forecast import minutes
-from benchlab.model import GOOD, Failure, Run
+from benchlab.model import GOOD, UNAVAILABLE, Failure, Run
 
 
 def report(run: Run) -> str:
@@ -39,17 +39,25 @@ def _heading(run: Run) -> str:
             f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
             f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
             f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
+            _origin(run),
             *_share(run),
             *_decided(run),
         ]
     )
 
 
+def _origin(run: Run) -> str:
+    """Return when, and by which version of the lab, the run was measured; this one's too where that is another."""
+    by = str(run.manifest.facts.get("lab_version", UNAVAILABLE))
+    analysed = "" if by == __version__ else f", analysed by {__version__}"
+    began, ended = run.manifest.created_at, run.ended_at
+    return f"Measured from {began:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}."
+
+
 def _share(run: Run) -> Iterator[str]:
     """Yield how much of the time went into samples; a resumed run's pauses count as time."""
     if run.samples:
-        last = max(run.samples, key=lambda sample: sample.started_at)
-        wall_s = (last.started_at - run.manifest.created_at).total_seconds() + last.load.seconds
+        wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
         sampling_s = sum(sample.load.seconds for sample in run.samples)
         yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included."
 
@@ -77,7 +85,7 @@ def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
             "level": cell.level,
             "entry": cell.entry,
             **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
-            "host idle": "unavailable" if cell.shares.idle is None else f"{cell.shares.idle:.0%}",
+            "host idle": UNAVAILABLE if cell.shares.idle is None else f"{cell.shares.idle:.0%}",
             "limited by": cell.bottleneck,
         }
         for result in results

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from benchlab import fetch, judge, verify, workloads, wrk
+from benchlab import counters, fetch, judge, verify, workloads, wrk
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
 from benchlab.model import INVALID, SUSPECT, Entry, Failure, Level, Sample, Settings, Trial, Visit
@@ -53,7 +53,8 @@ class Runner:
     """Everything that a visit needs.
 
     `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `allow` is called at the
-    start of each visit and raises EngineError where it must not be made, which ends the run.
+    start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for hosts
+    whose cgroup tree cannot be read: then the engine is asked what the containers used.
     """
 
     host: Host
@@ -66,6 +67,7 @@ class Runner:
     taken: list[Sample] = field(default_factory=list)
     ready_s: int = READY_S
     allow: Callable[[], None] = lambda: None
+    ask_engine: bool = False
 
     @property
     def _server(self) -> Server:
@@ -195,12 +197,17 @@ class Runner:
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
         command = wrk.command(level, self._server.target, path, WORKLOADS[trial.test].accept, duration_s)
         containers = self._server.containers(entry)
+        before = self._server.usage(entry) if self.ask_engine else {}
         result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
         self._server.check(entry, f"block{trial.block}")
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]
             raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
-        return wrk.parse(result.stdout)
+        outcome = wrk.parse(result.stdout)
+        if not self.ask_engine:
+            return outcome
+        roles = counters.usages(before, self._server.usage(entry))
+        return replace(outcome, counters=replace(outcome.counters, roles=roles))
 
     def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
         paths = verify.paths(test, entry.tests[test])

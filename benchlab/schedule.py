@@ -12,18 +12,18 @@ T = TypeVar("T")
 
 
 def plan(
-    entries: Iterable[Entry], levels: Mapping[str, tuple[Level, ...]], blocks: int, seed: int
+    entries: Iterable[Entry], levels: Mapping[str, tuple[Level, ...]], blocks: int, seed: int, repeats: int = 1
 ) -> tuple[Visit, ...]:
     """Return the visits of a run: every block visits every entry once, each in an order of its own.
 
-    In a visit the test types come in shuffled order, and in each test type its levels. An entry is given only the
-    tests it declares, and one that declares none of them is not visited. Equal arguments give an equal plan, in any
-    process; a plan of more blocks begins with the plan of fewer.
+    In a visit the test types come in shuffled order, and in each test type its levels, `repeats` times over. An entry
+    is given only the tests it declares, and one that declares none of them is not visited. Equal arguments give an
+    equal plan, in any process; a plan of more blocks begins with the plan of fewer.
     """
     shuffler = random.Random(seed)
     ordered = sorted(entries, key=lambda entry: entry.name)
     visits = (
-        _visit(block, entry, levels, shuffler)
+        _visit(block, entry, levels, repeats, shuffler)
         for block in range(1, blocks + 1)
         for entry in _shuffled(ordered, shuffler)
     )
@@ -38,10 +38,15 @@ def remaining(visits: Iterable[Visit], measured: Collection[str]) -> tuple[Visit
     return tuple(visit for visit in left if visit.trials)
 
 
-def _visit(block: int, entry: Entry, levels: Mapping[str, tuple[Level, ...]], shuffler: random.Random) -> Visit:
+def _visit(
+    block: int, entry: Entry, levels: Mapping[str, tuple[Level, ...]], repeats: int, shuffler: random.Random
+) -> Visit:
     tests = _shuffled(sorted(test for test in levels if test in entry.tests), shuffler)
     trials = tuple(
-        Trial(block, entry.name, test, level) for test in tests for level in _shuffled(sorted(levels[test]), shuffler)
+        Trial(block, entry.name, test, level, repeat)
+        for test in tests
+        for repeat in range(1, repeats + 1)
+        for level in _shuffled(sorted(levels[test]), shuffler)
     )
     return Visit(block, entry.name, trials)
 

@@ -30,6 +30,7 @@ class Host(Protocol):
     def casualty(self, service: str) -> str | None: ...
     def log(self, service: str) -> str: ...
     def container_id(self, service: str) -> str: ...
+    def usage(self, service: str) -> dict[str, int | None]: ...
     def execute(self, service: str, command: list[str]) -> Executed: ...
     def answers(self) -> bool: ...
 
@@ -80,10 +81,15 @@ class Server:
 
     def containers(self, entry: Entry) -> dict[str, str]:
         """Return the id of the container in each role."""
+        return {role: self.host.container_id(service) for role, service in self._services(entry).items()}
+
+    def usage(self, entry: Entry) -> dict[str, dict[str, int | None]]:
+        """Return what each role's container has used so far, as the engine tells. Raises EngineError."""
+        return {role: self.host.usage(service) for role, service in self._services(entry).items()}
+
+    def _services(self, entry: Entry) -> dict[str, str]:
         services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
-        if self._proxies:
-            services[PROXY] = self.proxy
-        return {role: self.host.container_id(service) for role, service in services.items()}
+        return services | ({PROXY: self.proxy} if self._proxies else {})
 
     @property
     def _proxies(self) -> tuple[str, ...]:

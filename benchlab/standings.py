@@ -9,6 +9,7 @@ import pandas as pd
 from benchlab import markdown
 from benchlab.analysis import Cell, Result
 from benchlab.comparison import Comparison, Pair, Standing
+from benchlab.model import UNAVAILABLE
 from benchlab.stats import Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
@@ -93,14 +94,14 @@ def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, obje
 def _best(estimates: Iterable[Estimate | None]) -> str:
     known = [estimate for estimate in estimates if estimate is not None]
     if not known:
-        return "unavailable"
+        return UNAVAILABLE
     best = max(known, key=lambda estimate: estimate.mean)
     return f"{best.mean:,.0f}{markdown.interval(best.low, best.high, '{:,.0f}')}"
 
 
 def _memory(peaks_bytes: Iterable[int | None]) -> str:
     known = [peak for peak in peaks_bytes if peak is not None]
-    return f"{max(known) / 1e6:,.0f}" if known else "unavailable"
+    return f"{max(known) / 1e6:,.0f}" if known else UNAVAILABLE
 
 
 def _limits(cells: Iterable[Cell]) -> str:

@@ -31,7 +31,7 @@ FORMATS = {
 def table(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
     """Return one row for each entry and level of the test, with the study's columns.
 
-    Each figure is the mean over the blocks. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
+    Each figure is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
     the mean must be in a closed loop whose connections all take part; of a pipelined load, that of a batch.
     """
     column = WORKLOADS[test].column
@@ -79,7 +79,7 @@ def sections(run: Run) -> Iterator[str]:
 
 
 def _short(run: Run, test: str) -> Iterator[str]:
-    """Yield which cells of the test have fewer blocks than its fullest one, where there are any."""
+    """Yield which cells of the test have fewer samples than its fullest one, where there are any."""
     counts = Counter(
         f"{sample.trial.entry} at {varied(test, sample.trial.level)}"
         for sample in run.samples
@@ -87,7 +87,7 @@ def _short(run: Run, test: str) -> Iterator[str]:
     )
     most = max(counts.values())
     if short := [f"{cell}: {count}" for cell, count in sorted(counts.items()) if count < most]:
-        yield f"Means over fewer than {most} blocks, so not quite comparable: {', '.join(short)}."
+        yield f"Means over fewer than {most} samples, so not quite comparable: {', '.join(short)}."
 
 
 def _timeouts(run: Run, test: str) -> Iterator[str]:

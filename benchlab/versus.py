@@ -233,6 +233,7 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
         f"{name}'s {label}": manifest.entries[name].get(label) for name in entries for label in ("workers", "pool")
     }
     return {
+        "lab version": facts.get("lab_version"),
         "number of CPUs": manifest.cpus,
         "CPU model": host.get("cpu_model"),
         "kernel": host.get("kernel"),
@@ -240,6 +241,7 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
         "wrk": wrk.get("version"),
         "wrk's scripts": wrk.get("scripts_sha256"),
         "duration in s": manifest.settings.duration_s,
+        "samples of a level in a visit": manifest.settings.repeats,
         "proxy": manifest.settings.proxy,
         "primer in s": manifest.settings.primer_s,
         "warm-up in s": manifest.settings.warmup_s,

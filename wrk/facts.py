@@ -8,6 +8,7 @@ stand in the names.
 
 import json
 import os
+import resource
 import sys
 import time
 from pathlib import Path
@@ -15,6 +16,13 @@ from pathlib import Path
 import readings
 
 CPUS = Path("/sys/devices/system/cpu")
+# What of the kernel's settings a server or a load generator runs into first; as containers have them.
+SYSCTLS = (
+    "net/core/somaxconn",
+    "net/ipv4/tcp_max_syn_backlog",
+    "net/ipv4/ip_local_port_range",
+    "net/ipv4/tcp_tw_reuse",
+)
 
 
 def main():
@@ -98,6 +106,8 @@ def kernel():
         "uptime_s": float(uptime.split()[0]) if uptime else None,
         "cgroup_tree": cgroup_tree(),
         "pressure": text("/proc/pressure/cpu") is not None,
+        "sysctls": {name.replace("/", "."): text(Path("/proc/sys", name)) for name in SYSCTLS},
+        "open_files": dict(zip(("soft", "hard"), resource.getrlimit(resource.RLIMIT_NOFILE), strict=True)),
     }
 
 

@@ -113,6 +113,17 @@ class FakeHost:
     def container_id(self, service: str) -> str:
         return f"id-of-{service}"
 
+    def usage(self, service: str) -> dict[str, int | None]:
+        """Return a second of CPU time more each time it is asked."""
+        self.done.append(f"usage {service}")
+        asked = self.done.count(f"usage {service}")
+        return {
+            "cpu_us": asked * 1_000_000,
+            "throttled_periods": 0,
+            "oom_kills": None,
+            "memory_peak_bytes": None,
+        }
+
     def log(self, service: str) -> str:
         return f"{service} is tired"
 

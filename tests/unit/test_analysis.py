@@ -189,3 +189,13 @@ def test_a_query_level_is_its_rows_a_request(manifest: Manifest) -> None:
     trial = Trial(1, "crax", "query", Level(128, 2, queries=20))
     (result,) = analysis.analyse(Run(manifest, (make_sample(trial),), ()))
     assert list(result.levels) == [20]
+
+
+def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Manifest) -> None:
+    samples = tuple(
+        make_sample(replace(make_trial(block), repeat=repeat), make_load(requests))
+        for block, repeat, requests in ((1, 1, 1000), (1, 2, 4000), (2, 1, 3000))
+    )
+    assert analysis.figures(samples, analysis.rate)[16]["crax"] == pytest.approx({1: 2000, 2: 3000})
+    (result,) = analysis.analyse(Run(manifest, samples, ()))
+    assert result.cells[0].rate.blocks == 2

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,7 +75,20 @@ def test_a_file_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "images.json").write_text('{"sha256:a": ')
     host = Answering(images={"sha256:a": json.dumps(PYTHON)})
     assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": PYTHON}
-    assert json.loads((tmp_path / "images.json").read_text()) == {"sha256:a": PYTHON}
+    assert json.loads((tmp_path / "images.json").read_text())["images"] == {"sha256:a": PYTHON}
+
+
+def test_what_an_older_lab_asked_is_asked_anew(tmp_path: Path) -> None:
+    (tmp_path / "images.json").write_text(json.dumps({"asked": "less", "images": {"sha256:a": {"python": "3.13.5"}}}))
+    host = Answering(images={"sha256:a": json.dumps(PYTHON)})
+    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": PYTHON}
+
+
+def test_what_is_asked_of_an_image_is_answered_by_this_python() -> None:
+    told = json.loads(subprocess.run([sys.executable, "-c", inventory.PYTHON], capture_output=True, check=True).stdout)
+    assert told["python"] == platform.python_version()
+    assert any(package.startswith("docker==") for package in told["packages"])
+    assert isinstance(told["jit"], bool)
 
 
 @pytest.mark.parametrize("images", [{}, {"sha256:a": "no JSON"}])
@@ -97,8 +113,20 @@ def test_the_load_generator_tells_its_version_and_a_hash_of_its_scripts() -> Non
     assert host.started == ["wrk"]
 
 
-def test_the_machine_s_facts_are_those_of_the_script() -> None:
-    assert inventory.machine(Answering()) == {"cpu_count": 2, "cpu_turbo": None}
+def test_the_machine_s_facts_are_those_of_the_script_and_what_it_does_not_know_is_unavailable() -> None:
+    assert inventory.machine(Answering()) == {"cpu_count": 2, "cpu_turbo": "unavailable"}
+
+
+@pytest.mark.parametrize(
+    ("facts", "blind"),
+    [
+        ({"host": {"cgroup_tree": "unavailable"}}, True),
+        ({"host": {"cgroup_tree": "version 2"}}, False),
+        ({}, False),
+    ],
+)
+def test_a_host_whose_cgroup_tree_cannot_be_read_is_blind(facts: dict[str, object], blind: bool) -> None:
+    assert inventory.is_blind(facts) is blind
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from benchlab import report, study
+from benchlab import __version__, report, study
 from benchlab.model import Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
 
 from .conftest import STARTED, make_load, make_sample, make_trial
@@ -58,7 +58,7 @@ def test_each_test_has_its_two_tables_each_in_its_order(manifest: Manifest) -> N
 
 def test_the_study_s_tables_name_their_cells_that_miss_blocks(manifest: Manifest) -> None:
     whole, short = (report.report(Run(manifest, samples, ())) for samples in (SAMPLES, SAMPLES[:3]))
-    assert "Means over fewer than 2 blocks, so not quite comparable: crax at 16: 1." in short
+    assert "Means over fewer than 2 samples, so not quite comparable: crax at 16: 1." in short
     assert "fewer than" not in whole
 
 
@@ -87,6 +87,15 @@ def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
 def test_the_report_says_how_much_of_the_time_went_into_samples(manifest: Manifest) -> None:
     late = replace(SAMPLES[1], started_at=STARTED + timedelta(seconds=3))
     assert "Sampling took 2 s of 4 s (50%)" in report.report(Run(manifest, (SAMPLES[0], late), ()))
+
+
+def test_the_report_says_when_and_by_which_lab_the_run_was_measured(manifest: Manifest) -> None:
+    late = replace(SAMPLES[1], started_at=STARTED + timedelta(minutes=3))
+    ours = replace(manifest, facts={"lab_version": __version__})
+    told = f"Measured from 2026-11-23 12:00 to 2026-11-23 12:03 UTC by benchlab {__version__}"
+    assert f"{told}." in report.report(Run(ours, (SAMPLES[0], late), ()))
+    older = replace(manifest, facts={"lab_version": "0.1.0"})
+    assert f"by benchlab 0.1.0, analysed by {__version__}." in report.report(Run(older, SAMPLES, ()))
 
 
 def test_errors_are_named_by_kind() -> None:

@@ -23,6 +23,16 @@ def test_every_block_visits_every_entry_once_and_takes_every_level_once(entries:
             assert taken == sorted((test, level) for test, levels in LEVELS.items() for level in levels)
 
 
+def test_repeats_take_each_level_again_in_the_same_visit_after_all_the_others(entries: list[Entry]) -> None:
+    for visit in schedule.plan(entries, LEVELS, 2, 7, repeats=3):
+        keys = [trial.key for trial in visit.trials]
+        assert len(set(keys)) == len(keys) == 3 * 6
+        for test, levels in LEVELS.items():
+            trials = [trial for trial in visit.trials if trial.test == test]
+            assert [trial.repeat for trial in trials] == [1] * 3 + [2] * 3 + [3] * 3
+            assert {trial.level for trial in trials[:3]} == set(levels)
+
+
 def test_the_levels_of_a_test_are_never_torn_apart(entries: list[Entry]) -> None:
     for visit in _plan(entries):
         tests = [trial.test for trial in visit.trials]

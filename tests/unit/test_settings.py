@@ -40,7 +40,7 @@ def test_the_seed_profile_is_the_protocol_of_the_study() -> None:
 
 def test_flags_change_only_what_they_name() -> None:
     changed = _settings(tests=["json"], levels={"json": (8,)}, blocks=3)
-    assert (changed.levels, changed.blocks, changed.duration_s) == ({"json": (8,)}, 3, 5)
+    assert (changed.levels, changed.blocks, changed.duration_s) == ({"json": (8,)}, 3, 3)
 
 
 def test_levels_are_read_as_test_and_numbers() -> None:
@@ -77,6 +77,8 @@ def test_levels_that_cannot_be_read_are_refused_by_name(text: str, named: str) -
         ({"levels": {"query": (501,)}}, "query=501"),
         ({"levels": {"json": (16,)}, "tests": ["query"]}, "--test json"),
         ({"blocks": 0}, "--blocks 0"),
+        ({"repeats": 0}, "--repeats 0"),
+        ({"repeats": 101}, "--repeats 101"),
         ({"duration_s": 0}, "--duration 0"),
         ({"duration_s": 601}, "--duration 601"),
     ],

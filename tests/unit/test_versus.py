@@ -105,6 +105,7 @@ def test_runs_without_a_common_entry_are_no_comparison(manifest: Manifest) -> No
     [
         ({"cpus": 8}, "number of CPUs was 2, is 8"),
         ({"facts": {"host": {"cpu_model": "B"}}}, "CPU model was A, is B"),
+        ({"facts": {"lab_version": "0.3.0"}}, "lab version was None, is 0.3.0"),
         ({"facts": {"host": {"cpu_model": "A"}, "wrk": {"version": "4.2.0"}}}, "wrk was None, is 4.2.0"),
     ],
 )

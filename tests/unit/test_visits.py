@@ -170,6 +170,26 @@ def test_the_load_is_told_which_container_plays_which_part(entries: list[Entry],
     }
 
 
+def test_where_the_cgroup_tree_cannot_be_read_the_engine_is_asked_around_each_load(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    runner = Runner(host, kept, {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2, ask_engine=True)
+    list(runner.run(planned(entries[:1], blocks=1)))
+    # FakeHost's containers use a second between two questions, and it knows of no peak of memory.
+    assert {role: usage.cpu_us for role, usage in kept.samples[0].counters.roles.items()} == dict.fromkeys(
+        ("client", "app", "db"), 1_000_000
+    )
+    assert kept.samples[0].counters.roles["app"].memory_peak_bytes is None
+    assert "out of memory" in kept.samples[0].verdict.unknown
+
+
+def test_where_the_cgroup_tree_can_be_read_the_engine_is_not_asked(entries: list[Entry], settings: Settings) -> None:
+    host = FakeHost()
+    run_planned(host, entries[:1], settings, Kept())
+    assert not any(done.startswith("usage") for done in host.done)
+
+
 def test_an_engine_that_is_gone_ends_the_run_and_keeps_what_was_measured(
     entries: list[Entry], settings: Settings
 ) -> None:

@@ -1,0 +1,85 @@
+"""How long it takes to read a run of 24,000 samples and to make all of its tables, and how much memory.
+
+    python -m tests.benchmarks.analysis
+
+Prints seconds and megabytes, and the ratio to what reading the journal's JSON alone takes: the ratio carries over to
+other machines. The run is made up of 40 entries, 20 levels and 30 blocks, from a fixed seed.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from benchlab import report, store, workloads
+from benchlab.model import Manifest, Sample, Settings, Trial
+from benchlab.records import plain
+from tests.unit.conftest import STARTED, make_load, make_sample
+
+ENTRIES, BLOCKS = 40, 30
+LEVELS = {"json": tuple(range(16, 144, 16)), "plaintext": (256, 512, 1024, 2048), "query": (1, 2, 4, 6, 8, 10, 15, 20)}
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as results:
+        folder = store.create(Path(results), _manifest()).folder
+        lines = (json.dumps({"kind": "sample", **plain(sample)}) for sample in _samples())
+        (folder / store.JOURNAL).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # In a process of its own: the memory of making the run up is none of the analysis'.
+        subprocess.run([sys.executable, "-m", __spec__.name, str(folder)], check=True)
+
+
+def measure(folder: Path) -> None:
+    """Print how long the run in the folder takes to read and to make tables of, and how much memory."""
+    whole_s = _timed(lambda: report.report(store.read(folder)))
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    run = store.read(folder)
+    report_s = _timed(lambda: report.report(run))
+    json_s = _timed(lambda: [json.loads(line) for line in (folder / store.JOURNAL).read_bytes().splitlines()])
+    print(f"{len(run.taken):,} samples: {whole_s:.2f} s, of which the tables take {report_s:.2f} s; {peak_mb:,.0f} MB")
+    print(f"{whole_s / json_s:.1f} times as long as reading the journal's JSON alone ({json_s:.2f} s)")
+
+
+def _manifest() -> Manifest:
+    labels = {"framework": "x", "workers": "2", "pool": "32", "tests": " ".join(LEVELS)}
+    names = tuple(f"entry-{number:02}" for number in range(ENTRIES))
+    settings = Settings("default", names, LEVELS, BLOCKS, 5, 0, (3, 8), "none", 1)
+    return Manifest("made-up", STARTED, settings, dict.fromkeys(names, labels), {}, {}, {}, 2)
+
+
+def _samples() -> list[Sample]:
+    chance = random.Random(1)
+    levels = {test: workloads.levels(test, values, 2) for test, values in LEVELS.items()}
+    trials = (
+        Trial(block, f"entry-{number:02}", test, level)
+        for block in range(1, BLOCKS + 1)
+        for number in range(ENTRIES)
+        for test in LEVELS
+        for level in levels[test]
+    )
+    return [
+        replace(
+            make_sample(trial, make_load(round(chance.lognormvariate(11, 0.05)))),
+            started_at=STARTED + timedelta(seconds=6 * index),
+        )
+        for index, trial in enumerate(trials)
+    ]
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    measure(Path(sys.argv[1])) if len(sys.argv) > 1 else main()

@@ -1,0 +1,61 @@
+"""What lab and engine use, from a made-up /proc."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from benchlab import overhead
+from benchlab.engine import Engine
+from benchlab.overhead import Overhead, Reading
+
+
+class Named:
+    """An engine that only tells the name of its host."""
+
+    def __init__(self, name: str):
+        self._name = name
+
+    def info(self) -> dict[str, Any]:
+        return {"Name": self._name}
+
+
+def _process(proc: Path, number: int, name: str, *nanoseconds: int) -> None:
+    for thread, used in enumerate(nanoseconds, start=number):
+        task = proc / str(number) / "task" / str(thread)
+        task.mkdir(parents=True)
+        (task / "schedstat").write_text(f"{used} 17 4\n")
+    (proc / str(number) / "comm").write_text(f"{name}\n")
+
+
+def _read(proc: Path, name: str = platform.node()) -> Reading:
+    return overhead.read(cast(Engine, Named(name)), proc)
+
+
+def test_the_engine_is_all_of_its_processes_threads_and_nothing_else(tmp_path: Path) -> None:
+    _process(tmp_path, 10, "dockerd", 1_000_000_000, 500_000_000)
+    _process(tmp_path, 20, "containerd", 250_000_000)
+    _process(tmp_path, 30, "containerd-shim", 125_000_000)
+    _process(tmp_path, 40, "gunicorn", 9_000_000_000)
+    assert _read(tmp_path).engine_s == pytest.approx(1.875)
+
+
+def test_an_engine_on_another_machine_cannot_be_seen(tmp_path: Path) -> None:
+    _process(tmp_path, 10, "dockerd", 1_000_000_000)
+    assert _read(tmp_path, "elsewhere").engine_s is None
+
+
+def test_an_engine_without_processes_here_cannot_be_seen(tmp_path: Path) -> None:
+    _process(tmp_path, 40, "gunicorn", 9_000_000_000)
+    assert _read(tmp_path).engine_s is None
+
+
+def test_what_was_used_is_a_share_of_one_core() -> None:
+    before, after = Reading(100.0, 1.0, 5.0), Reading(110.0, 1.02, 5.05)
+    used = overhead.between(before, after)
+    assert used.lab == pytest.approx(0.002)
+    assert used.engine == pytest.approx(0.005)
+    assert overhead.between(Reading(0.0, 1.0, None), Reading(10.0, 1.0, None)) == Overhead(0.0, None)
