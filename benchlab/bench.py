@@ -57,7 +57,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
         manifest = _manifest(lab, settings, images)
         manifest = replace(manifest, facts=_facts(lab, settings, images))
         journal = store.create(results, manifest)
-        _measure(_Session(lab, manifest, journal, held, console), part)
+        _measure(Session(lab, manifest, journal, held, console), part)
     return journal.folder
 
 
@@ -77,7 +77,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
-        _measure(_Session(lab, manifest, journal, held, console))
+        _measure(Session(lab, manifest, journal, held, console))
     return folder
 
 
@@ -106,7 +106,7 @@ class _Nowhere:
 
 
 @dataclass(frozen=True)
-class _Session:
+class Session:
     """One sitting of a run: from its start, or from where it is resumed, to its end."""
 
     lab: Lab
@@ -144,7 +144,7 @@ class _Session:
             events=progress,
             cpus=lab.client_cpus,
             taken=list(run.taken),
-            allow=self._allow,
+            allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
         )
         with progress.running():
@@ -152,7 +152,7 @@ class _Session:
                 _report(self.journal)
                 progress.block(block)
 
-    def _allow(self) -> None:
+    def allow(self) -> None:
         """Raise EngineError where another visit would not belong to this run."""
         self.held.check()
         if (cpus := self.lab.engine.cpus) != self.manifest.cpus:
@@ -174,7 +174,7 @@ class _Session:
         return decision
 
 
-def _measure(session: _Session, part: bool = False) -> None:
+def _measure(session: Session, part: bool = False) -> None:
     """Make the visits that are left; the report is renewed after each block, and however it ends."""
     lab, manifest, journal = session.lab, session.manifest, session.journal
     lab.say(f"entries: {', '.join(manifest.settings.frameworks)}; {placement.told(manifest.placement, manifest.cpus)}")

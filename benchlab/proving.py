@@ -22,6 +22,7 @@ from benchlab import (
     bench,
     calibrate,
     fetch,
+    inventory,
     overhead,
     profiles,
     sequential,
@@ -83,7 +84,7 @@ class Extent:
     rounds: int
 
 
-SHORT = Extent("quick", 4, ONE_LEVEL, 4, 5, 2, 1, 20)
+SHORT = Extent("quick", 4, ONE_LEVEL, 4, 5, 2, 1, 10)
 FULL = Extent("default", 5, {"json": (16, 32, 128), "plaintext": (256,), "query": (1, 20)}, 8, 12, 2, 2, 400)
 
 
@@ -119,7 +120,8 @@ class _Proof:
             TWINS[0]: _burdened(self.lab, {}),
             BURDENED: _burdened(self.lab, {"LAB_BURN_US": json.dumps(burn_us)}),
         }
-        run = self._run("burden", services, ONE_LEVEL, self.extent.burdened_blocks)
+        levels = {test: ONE_LEVEL[test] for test in self.extent.levels}
+        run = self._run("burden", services, levels, self.extent.burdened_blocks)
         expected = {test: 1 / (1 + burden) for test, burden in burdens.items()}
         self.checks += calibrate.sensitivity(run, expected, TWINS[0], BURDENED)
 
@@ -165,7 +167,16 @@ class _Proof:
         trial = Trial(1, entry, "json", levels["json"][0])
         entries = {found.name: found for found in lab.topology.choose([entry])}
         events = _Troubled(trouble)
-        runner = Runner(lab.engine, _Kept(self.folder), entries, levels, settings, events, lab.client_cpus)
+        runner = Runner(
+            lab.engine,
+            _Kept(self.folder),
+            entries,
+            levels,
+            settings,
+            events,
+            lab.client_cpus,
+            ask_engine=inventory.is_blind(store.read_manifest(self.folder / "twins").facts),
+        )
         try:
             (record,) = runner.make([Visit(1, entry, (trial,))])
         finally:

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import sys
 
-from benchlab import store
+from benchlab import proving, store
 from benchlab.counters import APP, CLIENT, DB
 from benchlab.model import INVALID
 from benchlab.versus import AT, REGRESSION
 
-from .conftest import Project
+from .conftest import Project, await_lines, end
 
 QUICK = ("--profile", "quick", "--seed", "7")
 SHORT = (*QUICK, "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=32")
+# A calibration as it is, with as little of everything as it can have.
+SMALL = """
+import pathlib, sys
+from benchlab import cli, proving
+proving.SHORT = proving.Extent("quick", 2, {"json": (32,)}, 2, 2, 2, 1, 2)
+sys.exit(cli.main(pathlib.Path.cwd(), ["calibrate", "--seed", "1"]))
+"""
 SLOW = 'return web.json_response({"message"'
 
 
@@ -70,6 +79,67 @@ def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(project: Pr
     assert {sample.trial.block for sample in run.samples} == set(range(1, run.decision.blocks + 1))
     assert f"{run.decision.blocks} blocks in all: what the budget has time for" in printed
     assert project.journal().read_text().count('"kind": "decision"') == 1
+
+
+def test_a_precision_decides_on_the_blocks_from_the_pilot_s_spread(project: Project) -> None:
+    code, printed = project.run(*JSON, "--blocks", "2", "--precision", "50%", "--budget", "90s")
+    run = project.latest()
+    assert code == 0
+    assert run.decision is not None
+    assert run.decision.needed is not None
+    assert (run.decision.pilot, run.decision.needed) == (2, max(2, run.decision.needed))
+    assert len(run.samples) == 2 * run.decision.blocks
+    assert "The widest ratio is known to ±" in printed
+    again, told = project.run("--resume", "results/latest")
+    assert (again, "has all its samples" in told) == (0, True)
+
+
+def test_a_run_of_two_versions_that_was_ended_goes_on_with_the_same_versions(project: Project) -> None:
+    _commit(project)
+    lab = project.start(*JSON, "--blocks", "2", "--framework", "aiohttp", "--against", "HEAD")
+    await_lines(project, 1, lab)
+    assert end(lab, signal.SIGINT)[0] == 130
+    # What HEAD is has moved since; what the run compares has not.
+    (project.root / "README.md").write_text("another commit")
+    _commit(project)
+    code, _ = project.run("--resume", "results/latest")
+    run = project.latest()
+    assert code == 0
+    assert len(run.samples) == 4
+    assert len({sample.trial.entry for sample in run.samples}) == 2
+
+
+def test_where_the_cgroup_tree_cannot_be_read_the_engine_tells_what_containers_used(project: Project) -> None:
+    compose = project.root / "compose.yaml"
+    text = compose.read_text()
+    mount = next(line for line in text.splitlines() if "/host/cgroup" in line)
+    compose.write_text(text.replace(f"{mount}\n", ""))
+    code, printed = project.run(*JSON, "--blocks", "1", "--framework", "crax")
+    run = project.latest()
+    (sample,) = run.samples
+    assert code == 0
+    assert run.manifest.facts["host"]["cgroup_tree"] == "unavailable"  # type: ignore[index]
+    assert all((sample.counters.roles[role].cpu_us or 0) > 0 for role in (CLIENT, APP, DB))
+    assert "out of memory" in sample.verdict.unknown
+    assert "## Bottlenecks" in printed
+
+
+def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project: Project) -> None:
+    (project.root / "small.py").write_text(SMALL)
+    process = subprocess.run([sys.executable, "small.py"], cwd=project.root, capture_output=True, text=True)
+    (folder,) = (project.root / "results").glob("*-calibration")
+    table = (folder / store.REPORT).read_text()
+    rows = {cells[1].strip(): cells for line in table.splitlines() if len(cells := line.split("|")) > 5}
+    faults = {name: cells[4].strip() for name, cells in rows.items() if name.startswith("fault: ")}
+    # What else passes, and so the exit code, is a matter of how quiet this host is just now.
+    assert process.returncode in (0, 1)
+    assert table in process.stdout
+    assert set(faults.values()) == {"pass"}
+    assert len(faults) == len(proving.FAULTS) + 2
+    assert {"sensitivity: json", "bias against plain wrk, 90% interval", "standard deviation between: json"} <= set(
+        rows
+    )
+    assert store.read(folder / "twins").samples
 
 
 def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(project: Project) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,8 @@ from rich.console import Console
 
 from benchlab import bench, schedule, store, workloads
 from benchlab.engine import Engine
-from benchlab.errors import StoreError
+from benchlab.errors import EngineError, StoreError
+from benchlab.lease import Lease
 from benchlab.model import Entry, Manifest
 from benchlab.stage import Lab
 from benchlab.topology import Topology
@@ -66,3 +68,33 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
     assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
     assert (journal.folder / store.JOURNAL).read_bytes() == kept
     assert (journal.folder / store.REPORT).exists()
+
+
+class Shrunk:
+    """An engine whose host has three CPUs."""
+
+    cpus = 3
+
+
+class Held:
+    def check(self) -> None:
+        """The lease is held."""
+
+
+def test_a_host_that_changes_its_cpus_in_mid_run_ends_it_with_both_numbers(
+    lab: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    shrunk = replace(lab, engine=cast(Engine, Shrunk()))
+    journal = store.create(tmp_path, manifest)
+    session = bench.Session(shrunk, manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
+    with pytest.raises(EngineError, match="had 2 CPUs when the run began, and has 3 now"):
+        session.allow()
+    replace(session, manifest=replace(manifest, cpus=3)).allow()
+
+
+def test_a_run_that_another_version_of_the_lab_began_is_not_resumed_and_nothing_is_built_for_it(
+    lab: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    folder = store.create(tmp_path, replace(manifest, facts={"lab_version": "0.0.9"})).folder
+    with pytest.raises(StoreError, match=r"benchlab 0\.0\.9 began it"):
+        bench.resume(lab, folder, Console(file=StringIO()))
