@@ -26,8 +26,11 @@ FALSE_FLAGS = 0.02
 LAB_CPU, SMALLEST = 0.01, 0.03
 
 
-# What of the host's facts stands in the report.
-FACTS = ("cpu_model", "cpu_count", "cpu_cores", "hypervisor", "kernel", "memory_bytes", "swap_bytes", "clocksource")
+# What of the manifest's facts stands in the report: of the host first, then of lab and engine.
+FACTS = (
+    *("cpu_model", "cpu_count", "cpu_cores", "hypervisor", "kernel", "memory_bytes", "swap_bytes", "clocksource"),
+    *("lab_version", "compose", "engine_version", "engine_cgroup_version", "engine_storage_driver"),
+)
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,13 @@ def fault(name: str, record: Sample | Failure, expected: Sequence[str]) -> Check
 
 
 def report(title: str, checks: Sequence[Check], facts: Mapping[str, object]) -> str:
-    """Return the checks as Markdown, with the facts of the host that they hold for."""
+    """Return the checks as Markdown, with the facts of host, lab and engine that they hold for."""
     words = {True: "pass", False: "FAIL", None: "–"}
     rows = [[check.name, check.measured, check.goal, words[check.passed]] for check in checks]
     table = tabulate(rows, headers=["check", "measured", "goal", ""], tablefmt="github", disable_numparse=True)
     host = "\n".join(f"* {name}: {facts[name]}" for name in FACTS if facts.get(name) is not None)
-    return f"# {title}\n\n{table}\n\n## The host\n\n{host}\n"
+    manifest = "All of it is in twins/manifest.json."
+    return f"# {title}\n\n{table}\n\n## The host\n\n{manifest}\n\n{host}\n"
 
 
 def _equal(name: str, rates: Mapping[str, Mapping[int, float]], other: str, limit: float) -> Check:

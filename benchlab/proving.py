@@ -242,8 +242,9 @@ def prove(lab: Lab, full: bool, seed: int, results: Path, console: Console) -> t
 
 def _keep(proof: _Proof, twins: Run) -> None:
     """Write the report as far as it has come."""
-    facts = twins.manifest.facts.get("host")
-    text = calibrate.report(proof.folder.name, proof.checks, facts if isinstance(facts, dict) else {})
+    facts = twins.manifest.facts
+    host = facts.get("host")
+    text = calibrate.report(proof.folder.name, proof.checks, facts | (host if isinstance(host, dict) else {}))
     store.write_report(proof.folder, text)
 
 

@@ -240,5 +240,5 @@ def test_the_report_says_of_each_check_whether_it_passed_and_for_which_host() ->
         "| one     | 0          | ≤ 1    | pass |\n"
         "| two     | 2          | ≤ 1    | FAIL |\n"
         "| three   | 3          |        | –    |\n"
-        "\n## The host\n\n* cpu_count: 2\n"
+        "\n## The host\n\nAll of it is in twins/manifest.json.\n\n* cpu_count: 2\n"
     )
