@@ -38,7 +38,7 @@ from benchlab.errors import LabError, WrkError
 from benchlab.model import Failure, Level, Run, Sample, Settings, Trial, Visit
 from benchlab.overhead import Overhead
 from benchlab.runner import Events, Runner
-from benchlab.serving import ENTRY_HOST, Server
+from benchlab.serving import Server
 from benchlab.stage import Lab
 from benchlab.variants import Services
 from benchlab.workloads import WORKLOADS
@@ -331,10 +331,11 @@ def _overhead(lab: Lab, server: Server, level: Level) -> Overhead:
 
 
 def _typed(lab: Lab, server: Server, level: Level) -> float:
-    """Return the rate that wrk prints when it is typed by hand."""
-    url = f"http://{ENTRY_HOST}:{wrk.PORT}/json"
-    command = ["wrk", f"-t{level.threads}", f"-c{level.connections}", f"-d{ROUND_S}s", url]
-    printed = lab.engine.execute("wrk", command).stdout
+    """Return the rate that wrk prints when it is typed by hand, for the same requests."""
+    workload = WORKLOADS["json"]
+    command = wrk.command(level, server.target, workload.path, workload.accept, ROUND_S)
+    script = command.index("-s")
+    printed = lab.engine.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
     if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):
         raise WrkError(f"wrk printed no rate: {printed[-200:]}")
     return float(match[1])
