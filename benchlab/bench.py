@@ -70,7 +70,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
         _report(Journal(folder))
         return folder
     store.check_run(folder)
-    changes.refuse_other_version(manifest, __version__)
+    changes.refuse_other_version(manifest, __version__, analysis.parameters())
     with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest)) as found:
         images, held = found
         changes.refuse(manifest, _manifest(lab, manifest.settings, images))

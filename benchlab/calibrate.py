@@ -96,7 +96,7 @@ def sensitivity(run: Run, expected: Mapping[str, float], plain: str, burdened: s
     `expected` is the ratio that the burden must cause by test.
     """
     checks = []
-    for result in analysis.analyse(run):
+    for result in (result for result in analysis.analyse(run) if result.test in expected):
         # One level a test; compared by rate, which the burden is made for.
         (compared,) = result.levels.values()
         found = [pair.ratio for pair in compared.pairs if {pair.ratio.first, pair.ratio.second} == {plain, burdened}]
@@ -106,7 +106,8 @@ def sensitivity(run: Run, expected: Mapping[str, float], plain: str, burdened: s
         ratio = found[0] if found[0].first == burdened else found[0].inverse
         shown = ratio.p is not None and ratio.p <= ALPHA and ratio.ratio < 1
         measured = f"{ratio.ratio:.3f}{_bounds(ratio)}, {ratio.blocks} blocks"
-        goal = f"below 1; the burden makes it {expected[result.test]:.3f}"
+        # The loop is timed on an idle host, and takes longer under load.
+        goal = f"below 1; the burden makes it {expected[result.test]:.3f} or less"
         checks.append(Check(f"sensitivity: {result.test}", measured, goal, shown))
     return checks
 
@@ -126,10 +127,12 @@ def perturbation(used: Overhead, samples: Iterable[Sample]) -> list[Check]:
     """Return the CPU of lab.py and engine while samples ran, a share of one core, and of all outside the containers."""
     outside = [share for share in map(_outside, samples) if share is not None]
     both = used.lab + (used.engine or 0.0)
+    # Of an engine that cannot be seen nothing is passed; lab.py alone can be too much.
+    passed = None if used.engine is None and both <= LAB_CPU else both <= LAB_CPU
     engine = f"engine {UNAVAILABLE}" if used.engine is None else f"engine {used.engine:.2%}"
     measured = f"{both:.2%} of a core: lab.py {used.lab:.2%}, {engine}"
     return [
-        Check("CPU of lab.py and engine while sampling", measured, f"≤ {LAB_CPU:.0%}", both <= LAB_CPU),
+        Check("CPU of lab.py and engine while sampling", measured, f"≤ {LAB_CPU:.0%}", passed),
         Check(
             "CPU outside the containers while sampling",
             f"{mean(outside):.2%} of a core" if outside else UNAVAILABLE,
@@ -140,9 +143,9 @@ def perturbation(used: Overhead, samples: Iterable[Sample]) -> list[Check]:
 
 
 def fault(name: str, record: Sample | Failure, expected: Sequence[str]) -> Check:
-    """Return whether a planted fault broke one of the rules that must catch it; or ended its entry under load."""
+    """Return whether a planted fault broke one of the rules that must catch it, or ended its entry for that reason."""
     if isinstance(record, Failure):
-        caught = record.reason.startswith("under load")
+        caught = any(rule in record.reason for rule in expected)
         return Check(f"fault: {name}", f"not measured: {record.reason}", " or ".join(expected), caught)
     broken = record.verdict.broken
     found = ", ".join(broken) or "nothing was flagged"

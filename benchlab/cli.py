@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,8 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     interrupts.install()
     output.install()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else ("bench", arguments)
+    # 1 is the gate's word for a regression.
+    failed = ERROR if name == "compare" or any(word.startswith(GATE) for word in rest) else FAILED
     try:
         code = COMMANDS[name](root, list(rest))
         if unwritten := output.failure():
@@ -35,8 +38,10 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         return code
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
-        # 1 is the gate's word for a regression.
-        return ERROR if name == "compare" or any(word.startswith(GATE) for word in rest) else FAILED
+        return failed
+    except Exception:
+        traceback.print_exc()
+        return failed
     except interrupts.Interrupted as interrupt:
         print(f"ended by {interrupt}", file=sys.stderr)
         return interrupt.exit_code
@@ -102,7 +107,7 @@ def _compared(sides: tuple[Side, Side], margin: float | None) -> int:
     rows, untold = versus.rows(*sides), versus.lost(*sides)
     print(versus.table(rows))
     if untold:
-        _say(f"measured on one side only: {', '.join(untold)}")
+        _say(f"nothing can be said of what only one side has, or wrk was the limit of: {', '.join(untold)}")
     if margin is None:
         return OK
     gate = versus.gate(rows, margin, untold)
@@ -116,8 +121,8 @@ def _report(root: Path, arguments: list[str]) -> int:
     folder = Path(flags.report_parser().parse_args(arguments).run)
     run = store.read(folder.resolve())
     text = report.report(run)
-    store.Journal(folder.resolve()).derive(run, text)
     print(text)
+    store.Journal(folder.resolve()).derive(run, text)
     return OK
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 # The parts that a container can play in a measurement, in the order of the load's way.
 CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
+# A petabyte, or thirty years in microseconds: no counter of one sample grows by more.
+MOST = 10**15
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Counters:
     def __post_init__(self) -> None:
         if self.between_us <= 0:
             raise ValueError(f"counters: {self.between_us} us between two readings is not positive")
+        if not all(speed > 0 for speed in self.speeds_us):
+            raise ValueError(f"counters: a round of the speed probe took {self.speeds_us} us")
 
     @property
     def containers_cpu_us(self) -> int | None:
@@ -105,3 +109,5 @@ def _refuse_negative(record: Usage | HostUsage) -> None:
         value = getattr(record, field.name)
         if value is not None and value < 0:
             raise ValueError(f"counters: {field.name} ran backwards by {-value}; was a container started anew?")
+        if value is not None and value > MOST:
+            raise ValueError(f"counters: {field.name} of {value} cannot be")

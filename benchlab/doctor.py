@@ -101,11 +101,13 @@ def _hypervisor(facts: Facts) -> Finding:
 
 
 def _desktop(facts: Facts) -> Finding:
-    system = str(facts.get("engine_os") or "")
-    if "desktop" not in system.lower():
-        return Finding("engine", FINE, system or "no desktop virtual machine")
+    system = facts.get("engine_os")
+    if system is None:
+        return Finding("engine's system", UNKNOWN, "no engine tells what it runs on")
+    if "desktop" not in str(system).lower():
+        return Finding("engine's system", FINE, str(system))
     return Finding(
-        "engine",
+        "engine's system",
         WARNING,
         f"{system}: containers run in a virtual machine with CPUs and memory of its own",
         "give it all the CPUs that you can spare, and measure on Linux for figures to publish",

@@ -13,7 +13,7 @@ from typing import Any
 from benchlab import compose, doctor, topology
 from benchlab.doctor import FATAL, FINE, UNKNOWN, WARNING, Finding
 from benchlab.engine import Engine
-from benchlab.errors import EngineError, LabError
+from benchlab.errors import EngineError, LabError, SetupError
 
 FACTS = "/wrk/facts.py"
 CGROUP = "/sys/fs/cgroup:/host/cgroup:ro"
@@ -23,11 +23,20 @@ LEAST_DISK_BYTES = 3 * 1024**3
 
 def examine(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
     """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
-    engine = Engine.if_any(topology.project(root))
+    engine, found = _reached(root)
     facts, source = _facts(root, engine)
-    findings = [*_engine(engine), _compose(), _disk(root), source, *doctor.examine(facts)]
+    findings = [*found, _compose(), _disk(root), source, *doctor.examine(facts)]
     order = (FATAL, WARNING, UNKNOWN, FINE)
     return facts, sorted(findings, key=lambda finding: order.index(finding.state))
+
+
+def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:
+    """Return the engine, None where none can be used, and what is found of it."""
+    try:
+        engine = Engine.if_any(topology.project(root))
+    except SetupError as error:
+        return None, [Finding("engine", FATAL, str(error), "then run doctor again")]
+    return engine, _engine(engine)
 
 
 def _facts(root: Path, engine: Engine | None) -> tuple[dict[str, Any], Finding]:
@@ -37,7 +46,7 @@ def _facts(root: Path, engine: Engine | None) -> tuple[dict[str, Any], Finding]:
             image = topology.load(root, {}).image("wrk")
             if engine.image_id(image):
                 facts = json.loads(engine.run_once(image, ["python3", FACTS], [CGROUP]))
-                facts["engine_os"] = engine.info().get("OperatingSystem")
+                facts["engine_os"] = _system(engine)
                 return facts, Finding("facts", FINE, "seen from a container on the engine's host")
         except (LabError, ValueError) as error:
             return {}, Finding("facts", UNKNOWN, f"the engine's host cannot be looked at ({error})")
@@ -45,8 +54,16 @@ def _facts(root: Path, engine: Engine | None) -> tuple[dict[str, Any], Finding]:
     facts = json.loads(printed.stdout) if printed.returncode == 0 else {}
     # The containers' view of the cgroup tree is not this process's.
     facts["cgroup_tree"] = None
+    facts["engine_os"] = _system(engine)
     remedy = "run `make setup` first; a remote engine's host may differ"
     return facts, Finding("facts", UNKNOWN, "of this machine, because the images are not built yet", remedy)
+
+
+def _system(engine: Engine | None) -> str | None:
+    try:
+        return engine.info().get("OperatingSystem") if engine else None
+    except EngineError:
+        return None
 
 
 def _engine(engine: Engine | None) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+from typing import Any
 
 from benchlab import placement, profiles, quantities
 from benchlab.errors import ConfigError
@@ -34,6 +35,13 @@ examples:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that takes flags by their whole names only: what a short one means would change with each new flag."""
+
+    def __init__(self, **options: Any):
+        super().__init__(allow_abbrev=False, **options)
+
+
 def settings(given: argparse.Namespace) -> Settings:
     """Return the settings of a new run. Raises ConfigError."""
     return profiles.settings(
@@ -45,8 +53,8 @@ def settings(given: argparse.Namespace) -> Settings:
         duration_s=given.duration,
         proxy=given.proxy or "none",
         seed=secrets.randbits(SEED_BITS) if given.seed is None else given.seed,
-        precision=quantities.share("--precision", given.precision) if given.precision else None,
-        budget_s=quantities.seconds("--budget", given.budget) if given.budget else None,
+        precision=quantities.share("--precision", given.precision) if given.precision is not None else None,
+        budget_s=quantities.seconds("--budget", given.budget) if given.budget is not None else None,
         placement=given.placement or placement.AUTO,
         against=given.against or "",
         repeats=given.repeats,
@@ -107,7 +115,7 @@ def _typed(value: object) -> str:
 
 
 def bench_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lab.py",
         description="Measure Python web frameworks in containers: randomised blocks, tables under results/.",
         epilog=EXAMPLES,
@@ -150,13 +158,13 @@ def bench_parser() -> argparse.ArgumentParser:
 
 
 def report_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lab.py report", description="Analyse a run anew and print its tables.")
+    parser = _Parser(prog="lab.py report", description="Analyse a run anew and print its tables.")
     parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
     return parser
 
 
 def compare_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lab.py compare",
         description="Hold a new run against an old one, or the versions in a run that was made with --against. "
         "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 too noisy to exclude one.",
@@ -169,7 +177,7 @@ def compare_parser() -> argparse.ArgumentParser:
 
 
 def doctor_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lab.py doctor", description="Say what on this host harms a measurement, and what to do; change nothing."
     )
     parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
@@ -177,7 +185,7 @@ def doctor_parser() -> argparse.ArgumentParser:
 
 
 def calibrate_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lab.py calibrate", description="Test the instrument itself on this host: about ten minutes, or --full."
     )
     parser.add_argument(
@@ -196,7 +204,7 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 
 
 def verify_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="lab.py verify", description="Start each entry and hold its answers against the contract; no load."
     )
     _add_selection(parser)
@@ -205,7 +213,7 @@ def verify_parser() -> argparse.ArgumentParser:
 
 def plain_parser(command: str, about: str) -> argparse.ArgumentParser:
     """Return the parser of a command without flags."""
-    return argparse.ArgumentParser(prog=f"lab.py {command}", description=about)
+    return _Parser(prog=f"lab.py {command}", description=about)
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:

@@ -39,6 +39,7 @@ class Host(Protocol):
     """What is needed of an engine."""
 
     def start(self, service: str) -> None: ...
+    def container_id(self, service: str) -> str: ...
     def execute(self, service: str, command: list[str]) -> Executed: ...
     def run_once(self, image: str, command: list[str]) -> str: ...
 
@@ -77,7 +78,8 @@ def load_generator(host: Host) -> dict[str, object]:
 
 def machine(host: Host) -> dict[str, object]:
     """Return the facts of the engine's host, as facts.py in the load generator's container sees them."""
-    facts: dict[str, object] = json.loads(_printed(host, "wrk", ["python3", "/wrk/facts.py", GLANCE_S]))
+    command = ["python3", "/wrk/facts.py", GLANCE_S, host.container_id("wrk")]
+    facts: dict[str, object] = json.loads(_printed(host, "wrk", command))
     return {name: UNAVAILABLE if value is None else value for name, value in facts.items()}
 
 

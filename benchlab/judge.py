@@ -92,7 +92,8 @@ def missing(run: Run) -> tuple[Failure, ...]:
     invalid = (sample for sample in run.taken if sample.verdict.severity == INVALID)
     tries = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
     last = {failure.trial.key: failure for failure in sorted(tries, key=lambda failure: failure.started_at)}
-    return tuple(failure for key, failure in last.items() if key not in run.measured)
+    measured = run.measured
+    return tuple(failure for key, failure in last.items() if key not in measured)
 
 
 def reason(sample: Sample) -> str:

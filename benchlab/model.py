@@ -83,8 +83,8 @@ class Latency:
     p99_9_us: float
 
     def __post_init__(self) -> None:
-        if self.max_us < self.mean_us:
-            raise ValueError(f"latency: max {self.max_us} us is below mean {self.mean_us} us")
+        if not 0 <= self.mean_us <= self.max_us:
+            raise ValueError(f"latency: mean {self.mean_us} us, max {self.max_us} us: the mean lies from 0 to the max")
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,10 @@ class Errors:
     write: int = 0
     status: int = 0
     timeout: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.connect, self.read, self.write, self.status, self.timeout) < 0:
+            raise ValueError(f"errors: negative count in {self}")
 
     @property
     def broken(self) -> int:

@@ -31,9 +31,13 @@ class Overhead:
     engine: float | None
 
 
-def read(engine: Engine, proc: Path = PROC) -> Reading:
-    """Return a reading. The engine is seen where it runs on this very machine."""
-    here = engine.info().get("Name") == platform.node()
+def is_here(engine: Engine) -> bool:
+    """Return whether the engine runs on this very machine. To be asked beforehand: the answer costs the engine CPU."""
+    return engine.info().get("Name") == platform.node()
+
+
+def read(here: bool, proc: Path = PROC) -> Reading:
+    """Return a reading; of the engine only where it is `here`."""
     return Reading(time.monotonic(), time.process_time(), _engine_s(proc) if here else None)
 
 

@@ -104,6 +104,8 @@ class _Proof:
         names = TWINS[: self.extent.twins]
         services = {name: _burdened(self.lab, {}) for name in names}
         run = self._run("twins", services, self.extent.levels, self.extent.blocks)
+        if not run.taken:
+            raise LabError("the entries that are the same gave no sample: see report.md and logs/ in the folder twins")
         self.checks += calibrate.false_positives(run)
         self.checks.append(calibrate.calm(run))
         cost, settings = variance.cost(run), run.manifest.settings
@@ -320,12 +322,13 @@ def _observed(lab: Lab, server: Server, level: Level, duration_s: int = ROUND_S,
 
 def _overhead(lab: Lab, server: Server, level: Level) -> Overhead:
     """Return the CPU that lab and engine use while a load runs, without what starts and ends it."""
+    here = overhead.is_here(lab.engine)
     with ThreadPoolExecutor(max_workers=1) as pool:
         load = pool.submit(_observed, lab, server, level, 2 * MARGIN_S + WATCHED_S)
         time.sleep(MARGIN_S)
-        before = overhead.read(lab.engine)
+        before = overhead.read(here)
         time.sleep(WATCHED_S)
-        used = overhead.between(before, overhead.read(lab.engine))
+        used = overhead.between(before, overhead.read(here))
         load.result()
     return used
 

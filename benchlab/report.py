@@ -20,9 +20,11 @@ def report(run: Run) -> str:
         results = analysis.analyse(run)
         caution = profiles.caution(run.manifest.settings)
         parts += [_overview(results, caution), *standings.sections(results, caution), *_shares(results, caution)]
-        parts += [*study.sections(run), *_verdicts(run)]
+        parts += study.sections(run)
     else:
-        parts.append("No sample was measured.")
+        parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
+    if run.taken:
+        parts += _verdicts(run)
     if missing := judge.missing(run):
         parts.append(_missing(missing))
     return "\n\n".join(parts) + "\n"
@@ -59,6 +61,9 @@ def _share(run: Run) -> Iterator[str]:
     if run.samples:
         wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
         sampling_s = sum(sample.load.seconds for sample in run.samples)
+        if wall_s < sampling_s:
+            yield f"Sampling took {minutes(sampling_s)}; of how long is not known, because the clock was set back."
+            return
         yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included."
 
 
@@ -100,7 +105,7 @@ def _verdicts(run: Run) -> Iterator[str]:
     broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
     rows = [
         {"rule": name, "samples": count, "verdict": judge.severity(name), "meaning": judge.meaning(name)}
-        for name, count in broken.most_common()
+        for name, count in sorted(broken.items(), key=lambda item: (-item[1], item[0]))
     ]
     good = sum(sample.verdict.severity == GOOD for sample in run.taken)
     lines = [f"{good} of the {len(run.taken)} samples taken are good."]

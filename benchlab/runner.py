@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -197,7 +198,7 @@ class Runner:
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
         command = wrk.command(level, self._server.target, path, WORKLOADS[trial.test].accept, duration_s)
         containers = self._server.containers(entry)
-        before = self._server.usage(entry) if self.ask_engine else {}
+        began_s, before = time.monotonic(), self._server.usage(entry) if self.ask_engine else {}
         result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
         self._server.check(entry, f"block{trial.block}")
         if result.exit_code != 0:
@@ -207,7 +208,8 @@ class Runner:
         if not self.ask_engine:
             return outcome
         roles = counters.usages(before, self._server.usage(entry))
-        return replace(outcome, counters=replace(outcome.counters, roles=roles))
+        between_us = round((time.monotonic() - began_s) * 1e6)
+        return replace(outcome, counters=replace(outcome.counters, roles=roles, between_us=between_us))
 
     def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
         paths = verify.paths(test, entry.tests[test])

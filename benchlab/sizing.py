@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from statistics import median
 
 from benchlab import forecast, sequential
 from benchlab.analysis import Result
@@ -19,16 +20,16 @@ LEAST_PILOT = 2
 
 
 def block_s(run: Run) -> float:
-    """Return how long a block of the run takes: the mean from the first sample of one to the end of its last.
+    """Return how long a block of the run takes: the median from the first sample of one to the end of its last.
 
-    Pauses between two sittings of a run lie inside a block at most once, and count then.
+    A pause between two sittings, or a clock that was set, lies inside one block, which does not move the median much.
     """
     spans: dict[int, list[float]] = {}
     for sample in run.taken:
         began_s = sample.started_at.timestamp()
         spans.setdefault(sample.trial.block, []).extend((began_s, began_s + sample.load.wall_us / 1e6))
     # The start of a block's first entry comes before its first sample.
-    return sum(max(times) - min(times) + forecast.VISIT_S for times in spans.values()) / len(spans)
+    return median(max(times) - min(times) for times in spans.values()) + forecast.VISIT_S
 
 
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
@@ -56,10 +57,14 @@ def decide(
     precision (0.03: intervals of ± 3 %) they are as many as Stein's rule asks for, within the budget; without, what the
     budget has time for.
     """
-    most = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
+    fitting = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
+    most = min(MAX_BLOCKS, fitting)
     if precision is None:
         return Decision(now, pilot, most, None, f"what the budget has time for, at {minutes(block_s)} a block")
-    needed = max(pilot, sequential.blocks_needed(_pairs(results), precision))
+    pairs = _pairs(results)
+    if all(ratio.stdev is None for ratio in pairs):
+        return Decision(now, pilot, pilot, None, "no pair has two blocks in common, so no spread is known to decide by")
+    needed = max(pilot, sequential.blocks_needed(pairs, precision))
     if needed <= most:
         return Decision(now, pilot, needed, needed, f"the pilot's spread asks for {needed} for ± {precision:.1%}")
     cap = "the budget has time for" if left_s is not None else "a run can have"

@@ -21,7 +21,8 @@ from pathlib import Path
 from benchlab import records
 from benchlab.counters import Usage
 from benchlab.errors import StoreError
-from benchlab.model import Decision, Failure, Manifest, Run, Sample
+from benchlab.model import Decision, Failure, Manifest, Run, Sample, Trial
+from benchlab.workloads import varied
 
 KINDS = {Sample: "sample", Failure: "failure", Decision: "decision"}
 
@@ -123,7 +124,7 @@ def reopen(folder: Path) -> tuple[Journal, int]:
 def read(folder: Path) -> Run:
     """Return the run in the folder. A cut-off last line is left out. Raises StoreError."""
     manifest = read_manifest(folder)
-    found = list(_records(folder / JOURNAL))
+    found = list(_records(folder / JOURNAL, manifest))
     taken = tuple(record for record in found if isinstance(record, Sample))
     failures = tuple(record for record in found if isinstance(record, Failure))
     decisions = [record for record in found if isinstance(record, Decision)]
@@ -149,7 +150,7 @@ def read_manifest(folder: Path) -> Manifest:
         ) from error
 
 
-def _records(path: Path) -> Iterator[Sample | Failure | Decision]:
+def _records(path: Path, manifest: Manifest) -> Iterator[Sample | Failure | Decision]:
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -157,11 +158,28 @@ def _records(path: Path) -> Iterator[Sample | Failure | Decision]:
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            yield records.record(json.loads(line, parse_constant=_refuse_constant))
+            record = records.record(json.loads(line, parse_constant=_refuse_constant))
+            if not isinstance(record, Decision):
+                _refuse_stranger(record.trial, manifest)
+            yield record
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise StoreError(
                 f"{path}, line {number}: not a record ({type(error).__name__}: {error}); mend or remove the line"
             ) from error
+
+
+def _refuse_stranger(trial: Trial, manifest: Manifest) -> None:
+    """Raise ValueError where the trial is none of the run's: the journals of two runs were mixed."""
+    settings = manifest.settings
+    planned = settings.levels.get(trial.test, ())
+    if (
+        trial.entry not in manifest.entries
+        or not planned
+        or varied(trial.test, trial.level) not in planned
+        or trial.block < 1
+        or not 1 <= trial.repeat <= settings.repeats
+    ):
+        raise ValueError(f"{trial.key} is no trial of {manifest.run_id}; were two runs mixed?")
 
 
 def _refuse_constant(name: str) -> None:

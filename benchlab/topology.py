@@ -25,6 +25,7 @@ from benchlab.workloads import WORKLOADS
 
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
 COUNTS = ("workers", "pool")
+QUOTAS = ("cpus", "cpu_quota", "cpu_count", "cpu_percent")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
 BASE = "base"
@@ -33,6 +34,8 @@ PARTS = (BASE, "db", "wrk", "nginx")
 PREFIX = "benchlab."
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
+# Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.
+V1_RACE = "Pool is closed"
 # Postgres is configured for 2,000 connections; some stay free for the lab itself.
 MOST_DB_CONNECTIONS = 1_900
 
@@ -124,8 +127,10 @@ class Topology:
         profiles = f"{ENTRY_PROFILE},{BASE}"
         # v2 builds in parallel and leaves no intermediate containers by itself.
         options = ["--parallel", "--force-rm"] if self.compose[0] == V1[0] else []
-        command = [*self.compose, "build", *options, *services]
-        code = process.logged(command, log, self.root, compose_environment(self.environment, profiles))
+        environment = compose_environment(self.environment, profiles)
+        code = process.logged([*self.compose, "build", *options, *services], log, self.root, environment)
+        if code != 0 and V1_RACE in log.read_text(encoding="utf-8", errors="replace"):
+            code = process.logged([*self.compose, "build", "--force-rm", *services], log, self.root, environment)
         if code != 0:
             tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
@@ -214,6 +219,11 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
         f"{name}: label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
         for key in COUNTS
         if key in labels and not (labels[key].isdecimal() and int(labels[key]) > 0)
+    ]
+    problems += [
+        f"{name}: {key} is a quota, and every entry gets the same: all CPUs of its placement; remove it"
+        for key in QUOTAS
+        if service.get(key)
     ]
     tests = labels.get("tests", "").split()
     problems += [

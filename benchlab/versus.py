@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 import pandas as pd
 
@@ -35,14 +37,30 @@ class Side:
     names: Mapping[str, str]
 
     def figures(self, entry: str, test: str, figure: analysis.Figure) -> dict[int, Blocks]:
-        """Return the figure by level and block of what is compared under the entry's name."""
+        """Return the figure by level and block of what is compared under the entry's name.
+
+        Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
+        """
         samples = [
             sample
             for sample in self.run.samples
             if self.names.get(sample.trial.entry) == entry and sample.trial.test == test
         ]
-        return {
+        found: dict[int, Blocks] = {
             level: blocks for level, entries in analysis.figures(samples, figure).items() for blocks in entries.values()
+        }
+        if figure is not analysis.rate:
+            return found
+        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
+
+    @cached_property
+    def client_bound(self) -> set[tuple[str, str, int]]:
+        """Return entry, test and level of what wrk was the limit of."""
+        return {
+            (self.names[cell.entry], cell.test, cell.level)
+            for result in analysis.analyse(self.run)
+            for cell in result.cells
+            if cell.client_bound and cell.entry in self.names
         }
 
     @property
@@ -125,9 +143,13 @@ def rows(old: Side, new: Side) -> tuple[Row, ...]:
 
 
 def lost(old: Side, new: Side) -> list[str]:
-    """Return what one side has samples of and the other has not: of that nothing can be said."""
-    before, after = old.cells, new.cells
-    return [f"{entry} {test} at {level}" for entry, test, level in sorted(before ^ after)]
+    """Return what one side has samples of and the other has not, and what wrk was the limit of on either side.
+
+    Of these nothing can be said, of the latter as far as the rate goes.
+    """
+    found = [f"{entry} {test} at {level}" for entry, test, level in sorted(old.cells ^ new.cells)]
+    bound = sorted((old.client_bound | new.client_bound) & old.cells & new.cells)
+    return [*found, *(f"the rate of {entry} {test} at {level}, which wrk limited" for entry, test, level in bound)]
 
 
 def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gate:
@@ -225,6 +247,10 @@ def _over_levels(levels: list[Blocks]) -> Blocks:
     }
 
 
+def _digest(content: object) -> str | None:
+    return None if content is None else hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
 def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]:
     """Return, by name, what must be equal for two runs to be comparable."""
     facts = manifest.facts
@@ -234,6 +260,7 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
     }
     return {
         "lab version": facts.get("lab_version"),
+        "digest of the rules' and tests' limits": _digest(facts.get("analysis")),
         "number of CPUs": manifest.cpus,
         "CPU model": host.get("cpu_model"),
         "kernel": host.get("kernel"),

@@ -1,6 +1,8 @@
 """Prints what kind of host this is, as JSON: what a reader of the figures must know, and what may harm them.
 
-    facts.py [seconds]     watches the host for so long to see what is busy on it (default: 1)
+    facts.py [seconds [container]]     watches the host for so long to see what is busy on it (default: 1)
+
+The id of a container is one whose counters are to be found in the host's cgroup tree.
 
 Everything comes from /proc and /sys, which a container shares with its host. What the host does not tell is null. Units
 stand in the names.
@@ -104,15 +106,17 @@ def kernel():
         "kernel_command_line": text("/proc/cmdline"),
         "clocksource": text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "uptime_s": float(uptime.split()[0]) if uptime else None,
-        "cgroup_tree": cgroup_tree(),
+        "cgroup_tree": cgroup_tree(sys.argv[2] if len(sys.argv) > 2 else None),
         "pressure": text("/proc/pressure/cpu") is not None,
         "sysctls": {name.replace("/", "."): text(Path("/proc/sys", name)) for name in SYSCTLS},
         "open_files": dict(zip(("soft", "hard"), resource.getrlimit(resource.RLIMIT_NOFILE), strict=True)),
     }
 
 
-def cgroup_tree():
-    """Return what of the host's cgroup tree can be read from here."""
+def cgroup_tree(container_id):
+    """Return what of the host's cgroup tree can be read from here; null where it lacks the container."""
+    if container_id and readings.container(readings.folders(container_id))["cpu_us"] is None:
+        return None
     if (readings.CGROUP / "cgroup.controllers").exists():
         return "version 2"
     return "version 1" if (readings.CGROUP / "cpuacct").exists() else None

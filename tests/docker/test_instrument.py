@@ -58,7 +58,7 @@ def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the
     app = project.root / "frameworks/aiohttp/app.py"
     app.write_text(app.read_text().replace(SLOW, f"sum(range(20_000))\n    {SLOW}"))
     code, printed = project.run(
-        *JSON, "--blocks", "2", "--framework", "aiohttp", "--against", "HEAD", "--fail-if-slower", "10%"
+        *JSON, "--blocks", "3", "--framework", "aiohttp", "--against", "HEAD", "--fail-if-slower", "10%"
     )
     run = project.latest()
     old = next(name for name in run.manifest.entries if AT in name)
@@ -82,7 +82,7 @@ def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(project: Pr
 
 
 def test_a_precision_decides_on_the_blocks_from_the_pilot_s_spread(project: Project) -> None:
-    code, printed = project.run(*JSON, "--blocks", "2", "--precision", "50%", "--budget", "90s")
+    code, printed = project.run(*JSON, "--blocks", "2", "--precision", "50%", "--budget", "50s")
     run = project.latest()
     assert code == 0
     assert run.decision is not None

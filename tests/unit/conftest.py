@@ -110,15 +110,23 @@ def entries() -> list[Entry]:
 
 @pytest.fixture
 def settings() -> Settings:
-    return profiles.settings("quick", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
+    return make_settings()
 
 
 @pytest.fixture
-def manifest(settings: Settings) -> Manifest:
+def manifest() -> Manifest:
+    return make_manifest()
+
+
+def make_settings() -> Settings:
+    return profiles.settings("quick", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
+
+
+def make_manifest() -> Manifest:
     return Manifest(
         run_id="20261123-120000-quick",
         created_at=STARTED,
-        settings=settings,
+        settings=make_settings(),
         entries={"aiohttp": LABELS, "crax": LABELS},
         images={"aiohttp": "sha256:a", "crax": "sha256:c"},
         services={"aiohttp": {}, "crax": {"mem_limit": "1g", "environment": {"A": "1"}}},

@@ -144,7 +144,7 @@ def test_a_planted_burden_is_told_from_none(
     assert check == Check(
         "sensitivity: json",
         f"{math.exp(differences.mean()):.3f} [{low:.3f}–{high:.3f}], 5 blocks",
-        "below 1; the burden makes it 0.950",
+        "below 1; the burden makes it 0.950 or less",
         passed,
     )
 
@@ -185,10 +185,13 @@ def test_the_bias_of_too_few_rounds_is_not_told(rounds: int) -> None:
     [
         (Overhead(0.004, 0.006), "1.00% of a core: lab.py 0.40%, engine 0.60%", True),
         (Overhead(0.004, 0.007), "1.10% of a core: lab.py 0.40%, engine 0.70%", False),
-        (Overhead(0.01, None), "1.00% of a core: lab.py 1.00%, engine unavailable", True),
+        (Overhead(0.01, None), "1.00% of a core: lab.py 1.00%, engine unavailable", None),
+        (Overhead(0.011, None), "1.10% of a core: lab.py 1.10%, engine unavailable", False),
     ],
 )
-def test_lab_and_engine_together_may_take_a_hundredth_of_a_core(used: Overhead, measured: str, passed: bool) -> None:
+def test_lab_and_engine_together_may_take_a_hundredth_of_a_core(
+    used: Overhead, measured: str, passed: bool | None
+) -> None:
     (both, outside) = calibrate.perturbation(used, [make_sample()])
     assert both == Check("CPU of lab.py and engine while sampling", measured, "≤ 1%", passed)
     # 900,000 us busy and 80,000 us of interrupts, less 950,000 us of the containers, in 1,050,000 us.

@@ -18,10 +18,12 @@ def test_a_run_goes_on_where_nothing_changed_but_the_facts(manifest: Manifest) -
 
 
 def test_another_version_of_the_lab_does_not_go_on_with_a_run(manifest: Manifest) -> None:
-    begun = replace(manifest, facts={"lab_version": "0.1.0"})
-    changes.refuse_other_version(begun, "0.1.0")
+    begun = replace(manifest, facts={"lab_version": "0.1.0", "analysis": {"significance": 0.05}})
+    changes.refuse_other_version(begun, "0.1.0", {"significance": 0.05})
+    with pytest.raises(StoreError, match="the limits of the lab's rules or tests have changed"):
+        changes.refuse_other_version(begun, "0.1.0", {"significance": 0.1})
     with pytest.raises(StoreError, match=r"benchlab 0\.1\.0 began it, and this is 0\.2\.0; use that one"):
-        changes.refuse_other_version(begun, "0.2.0")
+        changes.refuse_other_version(begun, "0.2.0", {"significance": 0.05})
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ CALLS = {
     inventory.SETTINGS: "fsync|off\nmax_connections|2000\nsearch_path|a|b\n",
     inventory.CONTENT: "0123abcd\n",
     inventory.WRK: "wrk 4.2.0 [epoll] Copyright (C) 2012 Will Glozer\nfeed  -\n",
-    inventory.GLANCE_S: '{"cpu_count": 2, "cpu_turbo": null}',
+    "id-of-wrk": '{"cpu_count": 2, "cpu_turbo": null}',
 }
 
 
@@ -38,6 +38,9 @@ class Answering:
 
     def start(self, service: str) -> None:
         self.started.append(service)
+
+    def container_id(self, service: str) -> str:
+        return f"id-of-{service}"
 
     def execute(self, service: str, command: list[str]) -> Executed:
         word = command[-1].removeprefix("--command=")
@@ -135,7 +138,7 @@ def test_a_host_whose_cgroup_tree_cannot_be_read_is_blind(facts: dict[str, objec
         (inventory.database, "wait-database", "wait-database in db failed: it is tired"),
         (inventory.database, "SHOW server_version", "psql in db failed: it is tired"),
         (inventory.load_generator, inventory.WRK, "sh in wrk failed: it is tired"),
-        (inventory.machine, inventory.GLANCE_S, "python3 in wrk failed: it is tired"),
+        (inventory.machine, "id-of-wrk", "python3 in wrk failed: it is tired"),
     ],
 )
 def test_a_command_that_fails_is_quoted(ask: Callable[[Answering], object], failing: str, said: str) -> None:

@@ -32,7 +32,7 @@ def _process(proc: Path, number: int, name: str, *nanoseconds: int) -> None:
 
 
 def _read(proc: Path, name: str = platform.node()) -> Reading:
-    return overhead.read(cast(Engine, Named(name)), proc)
+    return overhead.read(overhead.is_here(cast(Engine, Named(name))), proc)
 
 
 def test_the_engine_is_all_of_its_processes_threads_and_nothing_else(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from benchlab import __version__, report, study
-from benchlab.model import Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
+from benchlab.model import INVALID, Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 
@@ -96,6 +96,18 @@ def test_the_report_says_when_and_by_which_lab_the_run_was_measured(manifest: Ma
     assert f"{told}." in report.report(Run(ours, (SAMPLES[0], late), ()))
     older = replace(manifest, facts={"lab_version": "0.1.0"})
     assert f"by benchlab 0.1.0, analysed by {__version__}." in report.report(Run(older, SAMPLES, ()))
+
+
+def test_a_clock_that_was_set_back_ends_no_report(manifest: Manifest) -> None:
+    set_back = tuple(replace(sample, started_at=STARTED - timedelta(hours=1)) for sample in SAMPLES)
+    assert "the clock was set back" in report.report(Run(manifest, set_back, ()))
+
+
+def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manifest) -> None:
+    invalid = tuple(make_sample(sample.trial, severity=INVALID) for sample in SAMPLES)
+    text = report.report(Run(manifest, invalid, ()))
+    assert "None of the 4 samples counts." in text
+    assert re.search(r"\| late +\| +4 \| invalid ", text)
 
 
 def test_errors_are_named_by_kind() -> None:

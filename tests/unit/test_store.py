@@ -8,6 +8,7 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +16,9 @@ from hypothesis import strategies as st
 
 from benchlab import judge, store
 from benchlab.errors import StoreError
-from benchlab.model import Failure, Manifest, Sample
+from benchlab.model import Failure, Level, Manifest, Sample
 
-from .conftest import STARTED, make_trial
+from .conftest import STARTED, make_manifest, make_trial
 
 ROOT = Path(__file__).parents[2]
 # A bare locale, without Python's own remedy for it.
@@ -50,14 +51,13 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, manifest: Manifest
 @settings(deadline=None)
 @given(reason=st.text())
 def test_any_reason_survives_the_journal(tmp_path_factory: pytest.TempPathFactory, reason: str) -> None:
-    path = tmp_path_factory.mktemp("run")
-    (path / store.JOURNAL).touch()
+    journal = store.create(tmp_path_factory.mktemp("results"), make_manifest())
     try:
         reason.encode()
     except UnicodeEncodeError:
         return
-    store.Journal(path).append(_failure(reason))
-    assert list(store._records(path / store.JOURNAL)) == [_failure(reason)]
+    journal.append(_failure(reason))
+    assert store.read(journal.folder).failures == (_failure(reason),)
 
 
 def test_latest_points_to_the_newest_run(tmp_path: Path, manifest: Manifest) -> None:
@@ -222,4 +222,27 @@ def test_a_figure_that_cannot_be_is_refused_with_its_line(
     assert old in text
     path.write_text(text.replace(old, new, 1))
     with pytest.raises(StoreError, match="line 1: not a record"):
+        store.read(journal.folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"entry": "stranger"},
+        {"test": "query"},
+        {"level": Level(64, 2)},
+        {"block": 0},
+        {"repeat": 2},
+    ],
+)
+def test_a_line_of_another_run_is_refused_by_its_number(
+    tmp_path: Path, manifest: Manifest, sample: Sample, change: dict[str, Any]
+) -> None:
+    only_json = replace(manifest, settings=replace(manifest.settings, levels={"json": (16,)}))
+    journal = store.create(tmp_path, only_json)
+    journal.append(sample)
+    journal.append(replace(sample, trial=replace(sample.trial, **change)))
+    with pytest.raises(
+        StoreError, match=r"line 2: not a record .* is no trial of 20261123-120000-quick; were two runs"
+    ):
         store.read(journal.folder)
