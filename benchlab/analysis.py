@@ -47,6 +47,7 @@ class Cell:
 class Result:
     """All of one test: its cells, the pairs at each level, and the entries over all levels.
 
+    `levels` and `rates`, the latter over all levels, compare requests per second; `overall` is what the ranks are from.
     `by_cpu` tells what the ranks are made of: where the host was full, requests per CPU-second, because there a rate
     says as much about the load's own need of CPU as about the entry.
     """
@@ -54,6 +55,7 @@ class Result:
     test: str
     cells: tuple[Cell, ...]
     levels: Mapping[int, Comparison]
+    rates: Comparison
     overall: Comparison
     by_cpu: bool
 
@@ -137,10 +139,11 @@ def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
 def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Decision | None) -> Result:
     cells = _cells(manifest, test, samples)
     by_cpu = any(cell.bottleneck == bottleneck.HOST for cell in cells)
-    ranked = _ranked(samples, cells, per_cpu_s if by_cpu else rate)
-    rates = _ranked(samples, cells, rate)
-    levels = {level: compared([rates[level]], decision) for level in sorted(rates)}
-    return Result(test, cells, levels, compared(list(ranked.values()), decision), by_cpu)
+    by_rate = _ranked(samples, cells, rate)
+    levels = {level: compared([by_rate[level]], decision) for level in sorted(by_rate)}
+    rates = compared(list(by_rate.values()), decision)
+    ranked = compared(list(_ranked(samples, cells, per_cpu_s).values()), decision) if by_cpu else rates
+    return Result(test, cells, levels, rates, ranked, by_cpu)
 
 
 def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:

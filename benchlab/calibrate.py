@@ -206,8 +206,5 @@ def _bounds(ratio: Ratio) -> str:
 
 def _outside(sample: Sample) -> float | None:
     """Return the CPU used outside the lab's containers, as a share of one core."""
-    counters = sample.counters
-    host, ours_us = counters.host, counters.containers_cpu_us
-    if ours_us is None or host.busy_us is None or host.interrupts_us is None:
-        return None
-    return max(0, host.busy_us + host.interrupts_us - ours_us) / counters.between_us
+    outside_us = sample.counters.outside_cpu_us
+    return None if outside_us is None else outside_us / sample.counters.between_us

@@ -70,6 +70,18 @@ class Counters:
         known = [time for time in times if time is not None]
         return sum(known) if known and len(known) == len(times) else None
 
+    @property
+    def outside_cpu_us(self) -> int | None:
+        """Return the CPU time of the host that no container of the lab used, the kernel's own included.
+
+        The kernel charges an interrupt to whichever container it hits, and /proc/stat counts it apart: so it is added
+        before the containers' time is taken off.
+        """
+        ours_us, busy_us, interrupts_us = self.containers_cpu_us, self.host.busy_us, self.host.interrupts_us
+        if ours_us is None or busy_us is None or interrupts_us is None:
+            return None
+        return max(0, busy_us + interrupts_us - ours_us)
+
 
 def between(seen: Mapping[str, Any]) -> Counters:
     """Return the counters in what load.py saw. Raises ValueError, KeyError or TypeError where they cannot be."""

@@ -181,16 +181,8 @@ def _stolen(evidence: Evidence) -> float | None:
 
 
 def _foreign(evidence: Evidence) -> float | None:
-    """Return the share of the host's CPU that was used by nothing of ours.
-
-    The kernel charges an interrupt to whichever container it hits, and /proc/stat counts it apart: so it is added here
-    before the containers' time is taken off.
-    """
-    counters = evidence.counters
-    ours_us, busy_us, interrupts_us = counters.containers_cpu_us, counters.host.busy_us, counters.host.interrupts_us
-    if ours_us is None or busy_us is None or interrupts_us is None:
-        return None
-    return share_of_host(max(0, busy_us + interrupts_us - ours_us), counters)
+    """Return the share of the host's CPU that was used by nothing of ours."""
+    return share_of_host(evidence.counters.outside_cpu_us, evidence.counters)
 
 
 def _stalled(resource: str) -> Callable[[Evidence], float | None]:

@@ -14,6 +14,7 @@ from benchlab.stats import Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
 MOST_PAIRS = 15
+RATE, PER_CPU = "requests/s", "requests/CPU-s"
 ALL_LEVELS = "all"
 
 
@@ -44,12 +45,17 @@ def summary(result: Result) -> pd.DataFrame:
 
 
 def ratios(result: Result) -> pd.DataFrame:
-    """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells."""
-    comparisons: list[tuple[object, Comparison]] = [(ALL_LEVELS, result.overall)]
+    """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells.
+
+    Where the ranks are made of requests per CPU-second, these are compared over all levels too.
+    """
+    comparisons: list[tuple[object, str, Comparison]] = [(ALL_LEVELS, RATE, result.rates)]
+    if result.by_cpu:
+        comparisons.append((ALL_LEVELS, PER_CPU, result.overall))
     if len(result.overall.pairs) <= MOST_PAIRS:
-        comparisons = [*result.levels.items(), *comparisons]
-    rows = [_pair_row(level, pair) for level, compared in comparisons for pair in compared.pairs]
-    return pd.DataFrame(rows, columns=["level", "pair", "ratio", "95 % interval", "outcome"])
+        comparisons = [*((level, RATE, compared) for level, compared in result.levels.items()), *comparisons]
+    rows = [_pair_row(level, figure, pair) for level, figure, compared in comparisons for pair in compared.pairs]
+    return pd.DataFrame(rows, columns=["level", "figure", "pair", "ratio", "95 % interval", "outcome"])
 
 
 def sections(results: Iterable[Result], caution: str) -> Iterator[str]:
@@ -59,10 +65,7 @@ def sections(results: Iterable[Result], caution: str) -> Iterator[str]:
         yield f"## {result.test}: summary, ranked by {measure}{caution}\n\n{markdown.table(summary(result))}"
         pairs = ratios(result)
         if not pairs.empty:
-            title = (
-                f'## {result.test}: ratios of requests per second, "{ALL_LEVELS}" in the measure of the ranks{caution}'
-            )
-            yield f"{title}\n\n{markdown.table(pairs)}"
+            yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}"
 
 
 def _rate(cell: Cell, most: int) -> str:
@@ -83,8 +86,8 @@ def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, obje
     return {
         "entry": entry,
         "rank": rank,
-        "relative speed": relative,
-        "requests/CPU-s": _best([cell.per_cpu_s for cell in cells]),
+        f"relative {PER_CPU if result.by_cpu else RATE}": relative,
+        PER_CPU: _best([cell.per_cpu_s for cell in cells]),
         "of the app alone": _best([cell.per_app_cpu_s for cell in cells]),
         "peak memory, MB": _memory([cell.memory_peak_bytes for cell in cells]),
         "limited by": _limits(cells),
@@ -114,10 +117,11 @@ def _limits(cells: Iterable[Cell]) -> str:
     return ", ".join(f"{name} ({', '.join(at)})" for name, at in levels.items())
 
 
-def _pair_row(level: object, pair: Pair) -> dict[str, object]:
+def _pair_row(level: object, figure: str, pair: Pair) -> dict[str, object]:
     ratio = pair.ratio
     return {
         "level": level,
+        "figure": figure,
         "pair": f"{ratio.first} / {ratio.second}",
         "ratio": f"{ratio.ratio:.3f}",
         "95 % interval": markdown.interval(ratio.low, ratio.high, "{:.3f}").strip() or "–",
