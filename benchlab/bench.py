@@ -51,7 +51,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
     lab, entries = _contestants(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     _refuse_nothing(entries, settings)
-    settings = _fitted(lab, settings)
+    settings = fitted(lab, settings)
     store.check(results)
     with stage.stage(lab, settings.frameworks) as (images, held):
         manifest = _manifest(lab, settings, images)
@@ -212,7 +212,7 @@ def _contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
     return lab, lab.topology.choose([*(entry.name for entry in entries), *versions])
 
 
-def _fitted(lab: Lab, settings: Settings) -> Settings:
+def fitted(lab: Lab, settings: Settings) -> Settings:
     """Return the settings with no more blocks than the budget has time for. Raises ConfigError where it has none."""
     if settings.precision is not None and len(settings.frameworks) < 2:
         raise ConfigError(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchlab import cli, interrupts, store
 from benchlab.model import Manifest
+
+from .conftest import make_sample, make_trial
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +31,10 @@ def _own_signals() -> Iterator[None]:
         (["--levels", "json=0"], "--levels json=0: use 1 to"),
         (["--blocks", "0"], "--blocks 0: use 1 to"),
         (["--duration", "0", "--blocks", "0"], "--blocks 0: use 1 to 1000; --duration 0: use 1 to"),
+        (["--repeats", "0"], "--repeats 0: use 1 to"),
         (["--precision", "much"], "--precision much"),
+        (["--precision", ""], "--precision"),
+        (["--budget", ""], "--budget"),
         (["--resume", "nowhere"], "is not a run"),
         (["report", "nowhere"], "is not a run"),
         (["verify"], ".env cannot be read"),
@@ -90,3 +96,63 @@ def test_an_error_is_2_where_1_is_the_gate_s_word_for_a_regression(
 ) -> None:
     assert cli.main(tmp_path, arguments) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_flag_is_known_by_its_whole_name_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        cli.main(tmp_path, ["--fail-if", "3%"])
+    assert refused.value.code == 2
+    assert "unrecognized arguments: --fail-if" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "code"), [("compare", 2), ("report", 1)])
+def test_a_fault_of_the_lab_itself_is_no_regression(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, code: int
+) -> None:
+    def broken(root: Path, arguments: list[str]) -> int:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setitem(cli.COMMANDS, name, broken)
+    assert cli.main(tmp_path, [name]) == code
+    assert "ZeroDivisionError: a fault" in capsys.readouterr().err
+
+
+def _run(results: Path, manifest: Manifest, run_id: str, duration_s: int) -> str:
+    """Keep a run of two blocks, and return its folder."""
+    settings = replace(manifest.settings, duration_s=duration_s)
+    journal = store.create(results, replace(manifest, run_id=run_id, settings=settings))
+    for block in (1, 2):
+        journal.append(make_sample(make_trial(block)))
+    return str(journal.folder)
+
+
+def test_runs_of_other_settings_are_compared_only_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    old, new = (_run(tmp_path, manifest, f"run-{seconds}", seconds) for seconds in (2, 3))
+    assert cli.main(tmp_path, ["compare", old, new]) == 2
+    assert "the runs are not comparable: duration in s was 2, is 3; --anyway compares" in capsys.readouterr().err
+    assert cli.main(tmp_path, ["compare", old, new, "--anyway"]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Compared although duration in s was 2, is 3.")
+    assert "| crax" in printed
+
+
+def test_runs_of_the_same_settings_go_through_the_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    old, new = (_run(tmp_path, manifest, run_id, 2) for run_id in ("old", "new"))
+    assert cli.main(tmp_path, ["compare", old, new, "--fail-if-slower", "3%"]) == 0
+    assert "no regression" in capsys.readouterr().err
+
+
+def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    folder = _run(tmp_path, manifest, "run", 2)
+    # The tests may run as root, whom no mode keeps from writing.
+    Path(folder, f".{store.CSV}.draft").mkdir()
+    assert cli.main(tmp_path, ["report", folder]) == 1
+    printed = capsys.readouterr()
+    assert printed.out.startswith("# run\n")
+    assert "samples.csv cannot be written" in printed.err

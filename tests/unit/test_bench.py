@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
 from benchlab import bench, schedule, store, workloads
 from benchlab.engine import Engine
-from benchlab.errors import EngineError, StoreError
+from benchlab.errors import ConfigError, EngineError, StoreError
 from benchlab.lease import Lease
 from benchlab.model import Entry, Manifest
 from benchlab.stage import Lab
@@ -98,3 +98,25 @@ def test_a_run_that_another_version_of_the_lab_began_is_not_resumed_and_nothing_
     folder = store.create(tmp_path, replace(manifest, facts={"lab_version": "0.0.9"})).folder
     with pytest.raises(StoreError, match=r"benchlab 0\.0\.9 began it"):
         bench.resume(lab, folder, Console(file=StringIO()))
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"precision": 0.03, "frameworks": ("crax",)}, "there is one entry only"),
+        ({"precision": 0.03, "blocks": 1}, "needs a pilot of 2 blocks"),
+        ({"budget_s": 5}, "one block takes about"),
+    ],
+)
+def test_what_no_number_of_blocks_can_do_is_refused_before_anything_is_built(
+    lab: Lab, tmp_path: Path, manifest: Manifest, change: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ConfigError, match=told):
+        bench.start(lab, replace(manifest.settings, **change), tmp_path / "results", Console(file=StringIO()))
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_budget_for_fewer_blocks_than_the_profile_s_begins_with_these(lab: Lab, manifest: Manifest) -> None:
+    whole = bench.fitted(lab, replace(manifest.settings, blocks=50, budget_s=3600))
+    short = bench.fitted(lab, replace(manifest.settings, blocks=50, budget_s=300))
+    assert 1 <= short.blocks < whole.blocks <= 50

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 
 from benchlab import placement
 from benchlab.errors import ConfigError
@@ -43,3 +46,20 @@ def test_a_split_with_fewer_cores_than_roles_is_refused() -> None:
 def test_the_placement_is_told() -> None:
     assert placement.told({}, 2) == "all roles share the 2 CPUs"
     assert placement.told({"client": (0, 4), "app": (1,)}, 5) == "CPUs 0,4 for the client, 1 for the app"
+
+
+def test_the_kernel_s_list_of_siblings_is_a_core_each() -> None:
+    assert placement.siblings("0,2\n1,3\n0,2\n1,3\n") == [(0, 2), (1, 3)]
+    assert placement.siblings("0-1\n2-3\n") == [(0, 1), (2, 3)]
+
+
+def test_compose_yaml_takes_the_cpus_of_each_role_from_the_placement() -> None:
+    services = yaml.safe_load((Path(__file__).parents[2] / "compose.yaml").read_text())["services"]
+    roles = {"client": "wrk", "db": "db", "proxy": "nginx", "app": "crax"}
+    names = placement.settings(dict.fromkeys(roles, (0, 1)))
+    assert set(names.values()) == {"0,1"}
+    for role, service in roles.items():
+        variable = f"LAB_CPUS_{role.upper()}"
+        assert variable in names
+        assert services[service]["cpuset"] == f"${{{variable}:-}}"
+        assert services[service]["labels"]["benchlab.cpus"] == f"${{{variable}:-all}}"
