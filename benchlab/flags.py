@@ -139,7 +139,9 @@ def bench_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
     parser.add_argument(
-        "--precision", metavar="P%", help="as many blocks as ratios to ± P %% take, decided once after a pilot (default: the profile's)"
+        "--precision",
+        metavar="P%",
+        help="as many blocks as ratios to ± P %% take, decided once after a pilot (default: the profile's)",
     )
     parser.add_argument(
         "--budget", metavar="TIME", help="but plan for no longer than this: 90s, 20m, 1h30m (default: no limit)"

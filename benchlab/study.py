@@ -10,8 +10,7 @@ import pandas as pd
 
 from benchlab import markdown, profiles
 from benchlab.model import Run, Sample
-from benchlab.workloads import WORKLOADS, varied
-from benchlab.wrk import TIMEOUT_S
+from benchlab.workloads import TIMEOUT_S, WORKLOADS, varied
 
 # What must be said under tables of latencies that wrk has miscounted.
 PIPELINED = (

@@ -14,6 +14,8 @@ QUERY_CONNECTIONS = 128
 # N of the query test's primer and warm-up in the study.
 QUERY_WARMUP_N = 2
 MAX_QUERIES = 500
+# wrk counts what is answered later as timed out.
+TIMEOUT_S = 8
 # The study's primer is the same for every test type, whatever the host's CPUs.
 PRIMER = Level(connections=8, threads=8)
 

@@ -12,10 +12,10 @@ from benchlab.counters import Counters
 from benchlab.errors import WrkError
 from benchlab.model import Errors, Latency, Level, Load
 from benchlab.verify import Answer, answer
+from benchlab.workloads import TIMEOUT_S
 
 # report.lua and load.py each print one line of JSON behind a mark.
 MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
-TIMEOUT_S = 8
 PORT = 8080
 
 
