@@ -27,7 +27,6 @@ from benchlab import (
     store,
     topology,
     variants,
-    workloads,
 )
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
@@ -231,7 +230,7 @@ def _fitted(lab: Lab, settings: Settings) -> Settings:
 
 
 def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
-    return {test: workloads.levels(test, values, lab.client_cpus) for test, values in settings.levels.items()}
+    return profiles.levels(settings, lab.client_cpus)
 
 
 def _may_decide(folder: Path) -> bool:
