@@ -28,6 +28,7 @@ from benchlab import (
     topology,
     variants,
 )
+from benchlab.answers import Verification
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
@@ -36,7 +37,6 @@ from benchlab.progress import Progress
 from benchlab.runner import Events, Runner
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
-from benchlab.verify import Verification
 from benchlab.versus import AT
 
 

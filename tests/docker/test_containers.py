@@ -12,11 +12,11 @@ import pytest
 from docker.models.containers import Container
 
 from benchlab import fetch, wrk
+from benchlab.answers import Answer
 from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
 from benchlab.model import Level
 from benchlab.serving import ENTRY_HOST
 from benchlab.stage import Lab
-from benchlab.verify import Answer
 
 from .conftest import await_that
 from .traces import PROJECT
