@@ -27,8 +27,8 @@ from benchlab import (
     store,
     topology,
     variants,
-    workloads,
 )
+from benchlab.answers import Verification
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
@@ -37,7 +37,6 @@ from benchlab.progress import Progress
 from benchlab.runner import Events, Runner
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
-from benchlab.verify import Verification
 from benchlab.versus import AT
 
 
@@ -231,7 +230,7 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
 
 
 def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
-    return {test: workloads.levels(test, values, lab.client_cpus) for test, values in settings.levels.items()}
+    return profiles.levels(settings, lab.client_cpus)
 
 
 def _may_decide(folder: Path) -> bool:

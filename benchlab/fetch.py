@@ -6,10 +6,9 @@ import json
 from collections.abc import Iterable
 from typing import Protocol
 
-from benchlab import verify
+from benchlab.answers import Answer, answer
 from benchlab.engine import Executed
 from benchlab.errors import EngineError
-from benchlab.verify import Answer
 from benchlab.wrk import PORT
 
 # An entry may take up to 20 s to tell of an outage of its database.
@@ -46,4 +45,4 @@ def _fetch(host: Executor, job: dict[str, object]) -> tuple[Answer, ...]:
     if result.exit_code != 0:
         said = result.stderr.strip()[-300:] or f"exit code {result.exit_code}: the container may have ended"
         raise EngineError(f"fetch.py in wrk failed: {said}")
-    return tuple(map(verify.answer, json.loads(result.stdout)))
+    return tuple(map(answer, json.loads(result.stdout)))

@@ -72,7 +72,7 @@ def verify_settings(given: argparse.Namespace) -> Settings:
     return profiles.settings(
         profile="quick",
         frameworks=given.framework,
-        tests=given.test,
+        tests=given.test or WORKLOADS,
         levels={},
         blocks=None,
         duration_s=None,
@@ -121,7 +121,7 @@ def bench_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_selection(parser)
+    _add_selection(parser, "the profile's")
     parser.add_argument("--profile", choices=list(PROFILES), help="named settings (default: default)")
     parser.add_argument(
         "--blocks", type=int, metavar="N", help="times that every entry is visited (default: the profile's)"
@@ -135,7 +135,7 @@ def bench_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="TEST=N,N",
-        help="levels of a test: connections, for query the rows a request (default: the study's); repeatable",
+        help="levels of a test: connections, or N where that varies (default: the profile's); repeatable",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
     parser.add_argument(
@@ -209,7 +209,7 @@ def verify_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="lab.py verify", description="Start each entry and hold its answers against the contract; no load."
     )
-    _add_selection(parser)
+    _add_selection(parser, "all that the entry has")
     return parser
 
 
@@ -218,11 +218,16 @@ def plain_parser(command: str, about: str) -> argparse.ArgumentParser:
     return _Parser(prog=f"lab.py {command}", description=about)
 
 
-def _add_selection(parser: argparse.ArgumentParser) -> None:
+def _add_selection(parser: argparse.ArgumentParser, tests: str) -> None:
+    """Add the flags that choose entries, tests and proxy; `tests` names those that are taken without --test."""
     parser.add_argument(
         "--framework", action="append", default=[], metavar="NAME", help="an entry (default: all; see list); repeatable"
     )
     parser.add_argument(
-        "--test", action="append", default=[], choices=list(WORKLOADS), help="a test type (default: all); repeatable"
+        "--test",
+        action="append",
+        default=[],
+        choices=list(WORKLOADS),
+        help=f"a test type (default: {tests}); repeatable",
     )
     parser.add_argument("--proxy", choices=PROXIES, help="what stands in front of the entry (default: none)")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from benchlab.answers import Problem
 from benchlab.counters import CLIENT, Counters, Usage
 from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Level, Load, Run, Sample, Verdict
-from benchlab.verify import Problem
 
 # The limits of the rules; of counts any is too much. What was measured here was measured on a shared 2-core VM.
 #

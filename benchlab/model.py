@@ -202,7 +202,7 @@ class Decision:
 class Settings:
     """Everything that decides a run's plan and load; equal settings give equal plans.
 
-    `levels` maps a test type to what varies in it: connections, or queries for `query`. Times are seconds; a time of 0
+    `levels` maps a test type to what varies in it: connections, or the N of a request. Times are seconds; a time of 0
     leaves the step out. The warm-up ends between its two times, as soon as the rate is steady. Each level is sampled
     `repeats` times in a visit: together these are one repetition, because only blocks count as such.
 

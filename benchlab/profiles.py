@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from benchlab import workloads
 from benchlab.errors import ConfigError
-from benchlab.model import Settings
-from benchlab.workloads import MAX_QUERIES, WORKLOADS
+from benchlab.model import Level, Settings
+from benchlab.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
 
-STUDY_LEVELS = {"json": (16, 32, 128), "plaintext": (256, 1024), "query": (1, 10, 20)}
+Levels = Mapping[str, tuple[int, ...]]
+
+STUDY_TESTS = ("json", "plaintext", "query")
+LEVELS: Levels = {test: workload.levels for test, workload in WORKLOADS.items()}
+TFB_LEVELS: Levels = {test: workload.tfb_levels for test, workload in WORKLOADS.items()}
+# TFB varies N at its largest concurrency, as the study does at its own. Only the profile that is to be held beside TFB
+# goes so far: 128 connections wait for an entry's 32 to the database already, and with 512 they would but wait longer.
+TFB_QUERY_CONNECTIONS = 512
 FIRST_LOOK = "a first look, not to be quoted"
 PROXIES = ("none", "nginx")
 # The entries keep an idle connection for 620 s: a sample must end before.
@@ -21,7 +29,11 @@ MAX_REPEATS = 100
 
 @dataclass(frozen=True)
 class Profile:
-    """A named protocol. Times are seconds, of the warm-up the least and the most; `note` heads a report."""
+    """A named protocol. Times are seconds, of the warm-up the least and the most; `note` heads a report.
+
+    `tests` are measured where none is named; `levels` has those of every test type. Where N varies, the load has
+    `query_connections`.
+    """
 
     name: str
     blocks: int
@@ -30,6 +42,9 @@ class Profile:
     primer_s: int
     warmup_s: tuple[int, int]
     note: str
+    tests: tuple[str, ...] = STUDY_TESTS
+    levels: Levels = field(default_factory=lambda: LEVELS)
+    query_connections: int = QUERY_CONNECTIONS
 
 
 PROFILES = {
@@ -40,6 +55,18 @@ PROFILES = {
         Profile(
             "seed", 5, 1, 15, 5, (15, 15), "The original study's protocol: primer, warm-up, 15-s samples, five blocks."
         ),
+        Profile(
+            "tfb",
+            3,
+            1,
+            15,
+            5,
+            (15, 15),
+            "The test types, levels, primer and warm-up of the TechEmpower benchmarks, in three blocks.",
+            tests=tuple(WORKLOADS),
+            levels=TFB_LEVELS,
+            query_connections=TFB_QUERY_CONNECTIONS,
+        ),
     )
 }
 
@@ -47,12 +74,14 @@ PROFILES = {
 def note(settings: Settings) -> str:
     """Return the profile's note, with what was changed in it."""
     profile = PROFILES[settings.profile]
+    usual, chosen = set(profile.tests), set(settings.tests)
     changed = {
         f"{settings.blocks} block(s)": settings.blocks != profile.blocks,
         f"{settings.repeats} sample(s) of a level in a visit": settings.repeats != profile.repeats,
         f"{settings.duration_s}-s samples": settings.duration_s != profile.duration_s,
-        "other levels": any(values != STUDY_LEVELS[test] for test, values in settings.levels.items()),
-        "only some tests": set(settings.levels) != set(STUDY_LEVELS),
+        "other levels": any(values != profile.levels[test] for test, values in settings.levels.items()),
+        "only some tests": chosen < usual,
+        "other tests": not chosen <= usual,
     }
     words = [word for word, is_changed in changed.items() if is_changed]
     return f"{profile.note} Changed: {', '.join(words)}." if words else profile.note
@@ -67,7 +96,7 @@ def settings(
     profile: str,
     frameworks: Iterable[str],
     tests: Iterable[str],
-    levels: Mapping[str, tuple[int, ...]],
+    levels: Levels,
     blocks: int | None,
     duration_s: int | None,
     proxy: str,
@@ -80,11 +109,11 @@ def settings(
 ) -> Settings:
     """Return the profile's settings with what the flags change in them.
 
-    No `tests` means all of them. Raises ConfigError, once, with every problem found.
+    No `tests` means the profile's. Raises ConfigError, once, with every problem found.
     """
     chosen = PROFILES[profile]
-    wanted = tuple(dict.fromkeys(tests)) or tuple(WORKLOADS)
-    merged = {test: levels.get(test, STUDY_LEVELS[test]) for test in wanted}
+    wanted = tuple(dict.fromkeys(tests)) or chosen.tests
+    merged = {test: levels.get(test, chosen.levels[test]) for test in wanted}
     result = Settings(
         profile=profile,
         frameworks=tuple(sorted(set(frameworks))),
@@ -108,6 +137,12 @@ def settings(
     if problems:
         raise ConfigError("; ".join(problems))
     return result
+
+
+def levels(settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
+    """Return the levels of each test type on an engine of `cpus`. Raises ConfigError."""
+    connections = PROFILES[settings.profile].query_connections
+    return {test: workloads.levels(test, values, cpus, connections) for test, values in settings.levels.items()}
 
 
 def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:

@@ -14,10 +14,10 @@ from rich.table import Table
 from rich.text import Text
 
 from benchlab import analysis, judge, markdown, standings
+from benchlab.answers import Problem
 from benchlab.forecast import Forecast, minutes
 from benchlab.model import GOOD, Failure, Run, Sample, Trial, Visit
 from benchlab.runner import Events
-from benchlab.verify import Problem
 from benchlab.workloads import varied
 
 BAR_WIDTH = 30

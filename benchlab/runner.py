@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from benchlab import counters, fetch, judge, verify, workloads, wrk
+from benchlab import counters, fetch, judge, rows, verify, workloads, wrk
+from benchlab.answers import Problem, Verification, World
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
 from benchlab.model import INVALID, SUSPECT, Entry, Failure, Level, Sample, Settings, Trial, Visit
 from benchlab.serving import READY_S, Host, Server
-from benchlab.verify import Problem, Verification, World
 from benchlab.workloads import WORKLOADS
 from benchlab.wrk import Outcome
 
@@ -89,7 +89,7 @@ class Runner:
     def verify(self, name: str) -> list[Verification]:
         """Start the entry and return what is found of each test type; nothing is loaded."""
         entry = self.entries[name]
-        tests = [test for test in self.settings.tests if test in entry.tests]
+        tests = workloads.in_order(test for test in self.settings.tests if test in entry.tests)
         try:
             with self._server.serve(entry, "verify") as world:
                 return [Verification(name, test, tuple(self._problems(entry, test, world))) for test in tests]
@@ -214,7 +214,10 @@ class Runner:
     def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
         paths = verify.paths(test, entry.tests[test])
         answers = fetch.answers(self.host, self._server.target, WORKLOADS[test].accept, paths)
-        return verify.check(test, answers, world)
+        problems = verify.check(test, answers, world)
+        if WORKLOADS[test].writes and all(problem.warning for problem in problems):
+            problems += rows.check_written(test, answers[-1], world, self._server.world())
+        return problems
 
     def _fail(self, trials: Iterable[Trial], reason: str, records: dict[Trial, Sample | Failure]) -> None:
         for trial in trials:

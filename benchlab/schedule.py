@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TypeVar
 
 from benchlab.model import Entry, Level, Trial, Visit
+from benchlab.workloads import in_order
 
 T = TypeVar("T")
 
@@ -16,9 +17,9 @@ def plan(
 ) -> tuple[Visit, ...]:
     """Return the visits of a run: every block visits every entry once, each in an order of its own.
 
-    In a visit the test types come in shuffled order, and in each test type its levels, `repeats` times over. An entry
-    is given only the tests it declares, and one that declares none of them is not visited. Equal arguments give an
-    equal plan, in any process; a plan of more blocks begins with the plan of fewer.
+    In a visit the test types come in shuffled order, those that write last, and in each test type its levels, `repeats`
+    times over. An entry is given only the tests it declares, and one that declares none of them is not visited. Equal
+    arguments give an equal plan, in any process; a plan of more blocks begins with the plan of fewer.
     """
     shuffler = random.Random(seed)
     ordered = sorted(entries, key=lambda entry: entry.name)
@@ -41,7 +42,7 @@ def remaining(visits: Iterable[Visit], measured: Collection[str]) -> tuple[Visit
 def _visit(
     block: int, entry: Entry, levels: Mapping[str, tuple[Level, ...]], repeats: int, shuffler: random.Random
 ) -> Visit:
-    tests = _shuffled(sorted(test for test in levels if test in entry.tests), shuffler)
+    tests = in_order(_shuffled(sorted(test for test in levels if test in entry.tests), shuffler))
     trials = tuple(
         Trial(block, entry.name, test, level, repeat)
         for test in tests

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from benchlab import fetch
+from benchlab.answers import World
 from benchlab.counters import APP, CLIENT, DB, PROXY
 from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError
 from benchlab.model import Entry
-from benchlab.verify import World
+from benchlab.workloads import in_order
 from benchlab.wrk import PORT
 
 READY_S = 30
@@ -55,8 +56,9 @@ class Server:
 
     @contextmanager
     def serve(self, entry: Entry, life: str) -> Iterator[World]:
-        """Run the entry, and the proxy in front of it, for the length of the with block; yield the database's World.
+        """Run the entry, and the proxy in front of it, for the length of the with block; yield World.
 
+        World is as it was before any request.
         `life` names this life of the containers, for the logs that are kept.
         Raises EntryError where one of them never gets ready, EngineError where the database does not.
         """
@@ -65,13 +67,18 @@ class Server:
         self.host.start("db")
         self._execute("db", "wait-database")
         self._execute("db", "reset-database")
-        world = _world(self._execute("db", "print-world"))
-        path = next(iter(entry.tests.values()))
+        world = self.world()
+        # A look whether it answers is a request like any other: it must not change World.
+        path = entry.tests[in_order(entry.tests)[0]]
         with ExitStack() as stack:
             for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
                 stack.enter_context(self._running(service))
                 self._wait(service, name, path, life)
             yield world
+
+    def world(self) -> World:
+        """Return World as it is now. Raises EngineError."""
+        return _world(self._execute("db", "print-world"))
 
     def check(self, entry: Entry, life: str) -> None:
         """Raise EntryError where a container that takes part has ended under load."""

@@ -15,6 +15,7 @@ from benchlab import analysis, markdown, sequential, stats
 from benchlab.comparison import holm
 from benchlab.errors import ConfigError
 from benchlab.model import Decision, Manifest, Run
+from benchlab.profiles import PROFILES
 from benchlab.stats import ALPHA, Blocks, Ratio
 from benchlab.workloads import varied
 
@@ -273,5 +274,6 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
         "primer in s": manifest.settings.primer_s,
         "warm-up in s": manifest.settings.warmup_s,
         "placement": manifest.placement or "shared",
+        "connections where N varies": PROFILES[manifest.settings.profile].query_connections,
         **resources,
     }

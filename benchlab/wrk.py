@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchlab import counters
+from benchlab.answers import Answer, answer
 from benchlab.counters import Counters
 from benchlab.errors import WrkError
 from benchlab.model import Errors, Latency, Level, Load
-from benchlab.verify import Answer, answer
 from benchlab.workloads import TIMEOUT_S
 
 # report.lua and load.py each print one line of JSON behind a mark.

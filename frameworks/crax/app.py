@@ -1,9 +1,11 @@
-"""crax with raw SQL over asyncpg."""
+"""crax with raw SQL over asyncpg, and its own Jinja2 views."""
 
 import asyncio
 import logging
 import os
-from random import randint
+from operator import itemgetter
+from random import randint, sample
+from typing import ClassVar
 
 import asyncpg
 import crax.response_types
@@ -11,11 +13,16 @@ from crax import Crax
 from crax.request import Request
 from crax.response_types import BaseResponse, JSONResponse
 from crax.urls import Route, Url
-from crax.views import JSONView
+from crax.views import JSONView, TemplateView
+from jinja2 import Template
+
+READ = "SELECT randomnumber FROM world WHERE id = $1"
+WRITE = "UPDATE world SET randomnumber = $1 WHERE id = $2"
 
 log = logging.getLogger("gunicorn.error")
 
 pool: asyncpg.Pool
+cache: dict[int, dict[str, int]]
 
 
 class Methods(list):
@@ -28,31 +35,85 @@ class Methods(list):
         return self
 
 
-class Queries(JSONView):
-    methods = Methods(["GET", "HEAD", "OPTIONS"])
+METHODS = Methods(["GET", "HEAD", "OPTIONS"])
+
+
+class Db(JSONView):
+    methods = METHODS
 
     async def get(self) -> None:
-        ids = [randint(1, 10000) for _ in range(number_of_queries(self.request))]
-        worlds = []
+        id_ = randint(1, 10000)
         async with pool.acquire(timeout=10) as connection:
-            statement = await connection.prepare("SELECT randomnumber FROM world WHERE id = $1")
-            for id_ in ids:
-                number = await statement.fetchval(id_)
-                worlds.append({"id": id_, "randomNumber": number})
+            number = await connection.fetchval(READ, id_)
+        self.context = {"id": id_, "randomNumber": number}
+
+
+class Queries(JSONView):
+    methods = METHODS
+
+    async def get(self) -> None:
+        ids = [randint(1, 10000) for _ in range(number_of_rows(self.request, "queries"))]
+        async with pool.acquire(timeout=10) as connection:
+            self.context = await read(connection, ids)
+
+
+class CachedQueries(JSONView):
+    methods = METHODS
+
+    async def get(self) -> None:
+        self.context = [cache[randint(1, 10000)] for _ in range(number_of_rows(self.request, "count"))]
+
+
+class Fortunes(TemplateView):
+    methods = METHODS
+    template = "fortunes.html"
+    compiled: ClassVar[Template | None] = None
+
+    async def get(self) -> None:
+        async with pool.acquire(timeout=10) as connection:
+            fortunes = await connection.fetch("SELECT id, message FROM fortune")
+        fortunes.append((0, "Additional fortune added at request time."))
+        fortunes.sort(key=itemgetter(1))
+        self.context = {"fortunes": fortunes}
+
+    def get_template(self) -> Template:
+        """Return crax's template, compiled once; crax 0.1.5 would search and compile it for each request."""
+        if Fortunes.compiled is None:
+            Fortunes.compiled = super().get_template()
+        return Fortunes.compiled
+
+
+class Updates(JSONView):
+    methods = METHODS
+
+    async def get(self) -> None:
+        # In the order of their ids: two requests that lock the same rows in different orders would wait for each other
+        # until Postgres ends one of them as a deadlock. One UPDATE over unnest() would leave the order to the plan.
+        ids = sorted(sample(range(1, 10001), number_of_rows(self.request, "queries")))
+        async with pool.acquire(timeout=10) as connection:
+            worlds = await read(connection, ids)
+            for world in worlds:
+                world["randomNumber"] = randint(1, 10000)
+            await connection.executemany(WRITE, [(world["randomNumber"], world["id"]) for world in worlds])
         self.context = worlds
 
 
-def number_of_queries(request: Request) -> int:
+async def read(connection: asyncpg.Connection, ids: list[int]) -> list[dict[str, int]]:
+    statement = await connection.prepare(READ)
+    return [{"id": id_, "randomNumber": await statement.fetchval(id_)} for id_ in ids]
+
+
+def number_of_rows(request: Request, name: str) -> int:
     try:
-        number = int(request.query["queries"][0])
+        number = int(request.query[name][0])
     except (KeyError, ValueError):
         return 1
     return min(max(number, 1), 500)
 
 
-async def open_pool() -> None:
-    """Open every connection now, not one by one under the first load, and keep it open while it is idle."""
-    global pool
+async def start() -> None:
+    """Open every connection now, not one by one under the first load, keep it open while it is idle; fill the cache."""
+    global pool, cache
     size = int(os.environ["DB_POOL_SIZE"])
     pool = await asyncpg.create_pool(
         host=os.environ["DB_HOST"],
@@ -66,6 +127,8 @@ async def open_pool() -> None:
         timeout=5,
         command_timeout=10,
     )
+    rows = await pool.fetch("SELECT id, randomnumber FROM world")
+    cache = {row["id"]: {"id": row["id"], "randomNumber": row["randomnumber"]} for row in rows}
     log.info(
         "started: framework=%s loop=%s json=%s driver=%s pool=%d",
         type(app).__module__,
@@ -79,12 +142,17 @@ async def open_pool() -> None:
 # crax takes its settings from this module. Left out on purpose:
 # * STATIC_DIRS: crax would append to the list, and search it, on every request;
 # * ERROR_HANDLERS: without them an exception in a view is answered with a plain 500.
+APPLICATIONS = ["."]  # crax looks for templates here; without it, in its own package only
 URL_PATTERNS = [
     Route(Url("/json"), JSONResponse(None, {"message": "Hello, World!"})),
     Route(Url("/plaintext"), BaseResponse(None, b"Hello, world!")),
+    Route(Url("/db"), Db),
     Route(Url("/queries"), Queries),
+    Route(Url("/cached-queries"), CachedQueries),
+    Route(Url("/fortunes"), Fortunes),
+    Route(Url("/updates"), Updates),
 ]
 
-app = Crax(settings="app", on_startup=open_pool)
+app = Crax(settings="app", on_startup=start)
 if app.errors:  # crax keeps a failed import of its settings for itself and answers every request with 500
     raise app.errors

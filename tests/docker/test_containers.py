@@ -6,17 +6,18 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import docker
 import pytest
 from docker.models.containers import Container
 
 from benchlab import fetch, wrk
+from benchlab.answers import Answer
 from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
 from benchlab.model import Level
-from benchlab.serving import ENTRY_HOST
+from benchlab.serving import ENTRY_HOST, Server
 from benchlab.stage import Lab
-from benchlab.verify import Answer
 
 from .conftest import await_that
 from .traces import PROJECT
@@ -64,6 +65,12 @@ def _execute(lab: Lab, service: str, *command: str) -> str:
     return result.stdout
 
 
+def _ask(lab: Lab, statement: str) -> str:
+    """Return what the database answers to the statement."""
+    psql = ("psql", "--dbname=hello_world", "--tuples-only", "--no-align")
+    return _execute(lab, "db", *psql, f"--command={statement}").strip()
+
+
 @contextmanager
 def _serving(lab: Lab, entry: str) -> Iterator[None]:
     """Run the entry beside the database, all its workers ready to answer."""
@@ -104,12 +111,7 @@ def test_labels_say_what_runs(staged: Lab, entry: str) -> None:
         log = staged.engine.log(entry)
         find_orm = "import importlib.util; print(importlib.util.find_spec('sqlalchemy') is not None)"
         installed = _execute(staged, entry, "python3", "-c", find_orm).strip()
-        connected = _execute(
-            staged,
-            "db",
-            *("psql", "--dbname=hello_world", "--tuples-only", "--no-align"),
-            "--command=SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'",
-        )
+        connected = _ask(staged, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'")
     assert workers == staged.cpus
     started = re.findall(r"started: framework=(\w+)\S* loop=(\w+)\S* json=(\S+) driver=(\w+)\S* pool=(\d+)", log)
     said = tuple(labels[name] for name in ("framework", "loop", "json", "driver", "pool"))
@@ -184,6 +186,29 @@ def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerCl
     assert _container(client, entry).attrs["State"]["ExitCode"] == 0
 
 
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
+    server = Server(staged.engine, staged.topology.entries, "none", lambda name, text: name)
+    chosen = staged.topology.entries[entry]
+    with server.serve(chosen, "first") as pristine:
+        answer = fetch.answers(staged.engine, ENTRY_HOST, "application/json", ("/updates?queries=500",))[0]
+        updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
+        assert server.world() == {**pristine, **updated} != pristine
+    with server.serve(chosen, "second") as restored:
+        assert restored == server.world() == pristine
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, entry: str) -> None:
+    with _serving(staged, entry):
+        command = wrk.command(Level(512, 2), ENTRY_HOST, "/updates?queries=20", "application/json", 5)
+        load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
+        deadlocks = _ask(staged, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'hello_world'")
+    assert load.requests > 0
+    assert load.errors.broken == 0
+    assert deadlocks == "0"
+
+
 def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> None:
     staged.engine.start("db")
     _execute(staged, "db", "wait-database")
@@ -193,11 +218,7 @@ def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> N
     assert [row_id for row_id, _ in rows] == list(range(1, 10_001))
     assert all(1 <= number <= 10_000 for _, number in rows)
 
-    def ask(statement: str) -> str:
-        return _execute(
-            staged, "db", "psql", "--dbname=hello_world", "--tuples-only", "--no-align", f"--command={statement}"
-        ).strip()
-
+    ask = partial(_ask, staged)
     ask("UPDATE world SET randomnumber = 10001; DELETE FROM fortune; CREATE TABLE junk (id integer)")
     assert _execute(staged, "db", "print-world") != pristine
     _execute(staged, "db", "reset-database")

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab import schedule, store, workloads
+from benchlab import profiles, schedule, store
 from benchlab.counters import CLIENT
 from benchlab.engine import LEASE
 from benchlab.model import Entry, Run, Trial
@@ -39,7 +39,7 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on_in_the_planned_order(
 def _plan(run: Run) -> list[Trial]:
     """Return the trials of the run in the order of its plan."""
     cpus = len(run.manifest.placement.get(CLIENT, ())) or run.manifest.cpus
-    levels = {test: workloads.levels(test, values, cpus) for test, values in run.manifest.settings.levels.items()}
+    levels = profiles.levels(run.manifest.settings, cpus)
     entries = [Entry(name, {}, {"json": "/json"}) for name in run.manifest.settings.frameworks]
     visits = schedule.plan(entries, levels, run.manifest.settings.blocks, run.manifest.settings.seed)
     return [trial for visit in visits for trial in visit.trials]

@@ -11,6 +11,7 @@ import pytest
 
 from benchlab import judge, store
 from benchlab.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.workloads import WORKLOADS
 
 from .conftest import JSON, SHORT, Project, await_lines, end
 from .traces import PROJECT, images, objects
@@ -19,9 +20,7 @@ from .traces import PROJECT, images, objects
 def test_every_entry_passes_verification(project: Project) -> None:
     code, printed = project.run("verify")
     verdicts = [line for line in printed.splitlines() if re.match(r"(pass|warn|fail) ", line)]
-    assert verdicts == [
-        f"pass  {entry} {test}" for entry in ("aiohttp", "crax") for test in ("json", "plaintext", "query")
-    ]
+    assert verdicts == [f"pass  {entry} {test}" for entry in ("aiohttp", "crax") for test in WORKLOADS]
     assert code == 0
 
 
@@ -40,6 +39,33 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     assert "A first look, not to be quoted" in report
     with (project.root / "results/latest" / store.CSV).open() as file:
         assert len(list(csv.DictReader(file))) == len(run.taken)
+
+
+def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
+    tests = ("db", "query", "cached-query", "fortune", "update")
+    chosen = [word for test in tests for word in ("--test", test)]
+    levels = [word for test in tests for word in ("--levels", f"{test}=20")]
+    code, printed = project.run(*SHORT, "--blocks", "2", *chosen, *levels)
+    run = project.latest()
+    assert code == 0
+    assert judge.missing(run) == ()
+    assert {(sample.trial.entry, sample.trial.test) for sample in run.samples} == {
+        (entry, test) for entry in ("aiohttp", "crax") for test in tests
+    }
+    assert all(sample.load.requests > 0 and sample.load.errors.broken == 0 for sample in run.samples)
+    assert all(printed.count(f"## {test}, by") == 2 for test in tests)
+
+
+def _forget(app: str) -> str:
+    return app.replace("UPDATE world SET randomnumber = $1 WHERE id = $2", "SELECT $1::integer, $2::integer")
+
+
+def test_updates_that_are_not_written_are_told_and_the_entry_s_other_types_measured(project: Project) -> None:
+    project.add_entry("forgetful", "crax", _forget)
+    code, verdict = project.run("verify", "--framework", "forgetful", "--test", "update", "--test", "query")
+    assert code == 1
+    assert re.search(r"^pass  forgetful query$", verdict, re.MULTILINE)
+    assert re.search(r"^fail  forgetful update\n +update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
 
 
 def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:

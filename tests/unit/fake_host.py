@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from collections.abc import Callable
 from typing import Any
 
 from benchlab.engine import Executed
 from benchlab.errors import EngineError
+from benchlab.fortunes import FORTUNES
 from benchlab.wrk import MARK, SEEN_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
@@ -72,15 +74,17 @@ def printed(wall_us: int = 2_050_000, stolen_us: int = 0, **changes: object) -> 
 class FakeHost:
     """Runs nothing. `done` lists what was asked of it, in order.
 
-    `lies` names entries whose json is wrong; `on_load` is called with the running entry and the number
-    of the load (from 1), and may change the host or return what load.py prints. `commands` are those of
-    wrk, `jobs` those of load.py.
+    `lies` names entries whose json is wrong, `forgets` those that never write an update to `world`; `on_load` is called
+    with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
+    `commands` are those of wrk, `jobs` those of load.py.
     """
 
     def __init__(self) -> None:
         self.done: list[str] = []
         self.running: set[str] = set()
         self.lies: set[str] = set()
+        self.forgets: set[str] = set()
+        self.world = dict(WORLD)
         self.mute: set[str] = set()
         self.stillborn: set[str] = set()
         self.dead: dict[str, str] = {}
@@ -132,8 +136,11 @@ class FakeHost:
 
     def execute(self, service: str, command: list[str]) -> Executed:
         self._refuse_if_gone()
+        if command == ["reset-database"]:
+            self.done.append("reset-database")
+            self.world = dict(WORLD)
         if command == ["print-world"]:
-            return Executed(0, "".join(f"{row_id},{number}\n" for row_id, number in WORLD.items()), "")
+            return Executed(0, "".join(f"{row_id},{number}\n" for row_id, number in self.world.items()), "")
         if "/wrk/fetch.py" in command:
             return Executed(0, self._fetch(json.loads(command[-1])), "")
         if "/wrk/load.py" in command:
@@ -164,13 +171,33 @@ class FakeHost:
     def _body(self, path: str) -> tuple[bytes, str]:
         if path == "/plaintext":
             return b"Hello, World!", "text/plain"
+        if path == "/fortunes":
+            return self._fortunes(), "text/html; charset=utf-8"
+        return json.dumps(self._value(path)).encode(), "application/json"
+
+    def _fortunes(self) -> bytes:
+        lines = (f"<tr><td>{row_id}</td><td>{html.escape(message)}</td></tr>" for row_id, message in FORTUNES)
+        return f"<table>{''.join(lines)}</table>".encode()
+
+    def _value(self, path: str) -> object:
         if path == "/json":
-            return json.dumps(
-                {"message": "No" if self.entry in self.lies else "Hello, World!"}
-            ).encode(), "application/json"
+            return {"message": "No" if self.entry in self.lies else "Hello, World!"}
+        if path == "/db":
+            return self._row(1)
         sent = path.partition("=")[2]
         count = min(max(int(sent), 1), 500) if sent.lstrip("-").isdecimal() else 1
-        return json.dumps([{"id": n, "randomNumber": n} for n in range(1, count + 1)]).encode(), "application/json"
+        if path.startswith("/updates"):
+            return [self._updated(row_id) for row_id in range(1, count + 1)]
+        return [self._row(row_id) for row_id in range(1, count + 1)]
+
+    def _row(self, row_id: int) -> dict[str, int]:
+        return {"id": row_id, "randomNumber": self.world[row_id]}
+
+    def _updated(self, row_id: int) -> dict[str, int]:
+        number = self.world[row_id] % len(WORLD) + 1
+        if self.entry not in self.forgets:
+            self.world[row_id] = number
+        return {"id": row_id, "randomNumber": number}
 
     def _refuse_if_gone(self) -> None:
         if self.gone:

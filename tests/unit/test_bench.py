@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from benchlab import bench, schedule, store, workloads
+from benchlab import bench, profiles, schedule, store
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, StoreError
 from benchlab.lease import Lease
@@ -59,7 +59,7 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
     lab: Lab, tmp_path: Path, manifest: Manifest, entries: list[Entry], said: list[str]
 ) -> None:
     journal = store.create(tmp_path, manifest)
-    levels = {test: workloads.levels(test, values, 2) for test, values in manifest.settings.levels.items()}
+    levels = profiles.levels(manifest.settings, 2)
     for visit in schedule.plan(entries, levels, manifest.settings.blocks, manifest.settings.seed):
         for trial in visit.trials:
             journal.append(make_sample(trial))

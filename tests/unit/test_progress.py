@@ -7,10 +7,10 @@ import pytest
 from rich.console import Console
 
 from benchlab import schedule, workloads
+from benchlab.answers import Problem
 from benchlab.forecast import Forecast, minutes
 from benchlab.model import Entry, Failure, Manifest, Run, Settings, Visit
 from benchlab.progress import Progress
-from benchlab.verify import Problem
 
 from .conftest import STARTED, make_sample
 

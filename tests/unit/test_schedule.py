@@ -6,6 +6,7 @@ import pytest
 
 from benchlab import schedule, workloads
 from benchlab.model import Entry, Level, Visit
+from benchlab.workloads import WORKLOADS
 
 LEVELS = {"json": workloads.levels("json", (16, 32, 128), 2), "query": workloads.levels("query", (1, 10, 20), 2)}
 
@@ -58,6 +59,15 @@ def test_more_blocks_begin_with_the_plan_of_fewer(entries: list[Entry]) -> None:
     assert _plan(entries, blocks=5)[: len(fewer)] == fewer
 
 
+def test_updates_come_last_in_each_visit_and_the_other_tests_in_shuffled_order() -> None:
+    everything = Entry("all", {}, {test: workload.path for test, workload in WORKLOADS.items()})
+    levels = {test: workloads.levels(test, workload.levels, 2) for test, workload in WORKLOADS.items()}
+    visits = schedule.plan([everything], levels, 40, seed=7)
+    orders = {tuple(dict.fromkeys(trial.test for trial in visit.trials)) for visit in visits}
+    assert {order[-1] for order in orders} == {"update"}
+    assert {order[0] for order in orders} == set(WORKLOADS) - {"update"}
+
+
 def test_an_entry_is_given_only_the_tests_it_declares() -> None:
     visits = _plan([Entry("small", {}, {"json": "/json"})], blocks=1)
     assert {trial.test for visit in visits for trial in visit.trials} == {"json"}
@@ -101,6 +111,28 @@ def test_the_warm_up_is_the_largest_level_unpipelined(test: str, level: Level) -
     assert workloads.warmup_level(test, workloads.levels(test, values, 2)) == level
 
 
-def test_primer_and_warm_up_of_the_query_test_ask_for_two_rows() -> None:
-    assert workloads.warmup_level("query", workloads.levels("query", (1, 20), 2)) == Level(128, 2, queries=2)
-    assert workloads.primer_level("query") == Level(8, 8, queries=2)
+@pytest.mark.parametrize("test", ["query", "cached-query", "update"])
+def test_primer_and_warm_up_ask_for_two_rows_where_n_varies(test: str) -> None:
+    assert workloads.warmup_level(test, workloads.levels(test, (1, 20), 2)) == Level(128, 2, queries=2)
+    assert workloads.warmup_level(test, workloads.levels(test, (1, 20), 2, 512)) == Level(512, 2, queries=2)
+    assert workloads.primer_level(test) == Level(8, 8, queries=2)
+
+
+@pytest.mark.parametrize("test", ["db", "fortune"])
+def test_primer_and_warm_up_ask_for_no_n_where_connections_vary(test: str) -> None:
+    assert workloads.warmup_level(test, workloads.levels(test, (16, 512, 32), 2)) == Level(512, 2)
+    assert workloads.primer_level(test) == Level(8, 8)
+
+
+@pytest.mark.parametrize(
+    ("test", "path"),
+    [
+        ("db", "/db"),
+        ("fortune", "/fortunes"),
+        ("query", "/queries?queries=20"),
+        ("update", "/updates?queries=20"),
+        ("cached-query", "/cached-queries?count=20"),
+    ],
+)
+def test_n_is_appended_to_the_path_where_it_varies(test: str, path: str) -> None:
+    assert workloads.url_path(test, WORKLOADS[test].path, workloads.levels(test, (20,), 2)[0]) == path

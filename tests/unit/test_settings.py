@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from benchlab import profiles, workloads
+from benchlab import flags, profiles, workloads
 from benchlab.errors import ConfigError
-from benchlab.model import Settings
+from benchlab.model import Level, Settings
+from benchlab.workloads import WORKLOADS
 
 
 def _settings(**changes: Any) -> Settings:
@@ -38,6 +39,55 @@ def test_the_seed_profile_is_the_protocol_of_the_study() -> None:
     )
 
 
+@pytest.mark.parametrize("profile", ["default", "quick", "seed"])
+def test_the_study_s_tests_and_levels_are_what_is_measured_where_nothing_else_is_asked_for(profile: str) -> None:
+    assert _settings(profile=profile).levels == {"json": (16, 32, 128), "plaintext": (256, 1024), "query": (1, 10, 20)}
+
+
+def test_the_tfb_profile_has_the_test_types_levels_primer_and_warm_up_of_the_techempower_benchmarks() -> None:
+    connections, queries = (16, 32, 64, 128, 256, 512), (1, 5, 10, 15, 20)
+    assert _settings(profile="tfb") == Settings(
+        profile="tfb",
+        frameworks=(),
+        levels={
+            "json": connections,
+            "plaintext": (256, 1024, 4096, 16384),
+            "db": connections,
+            "query": queries,
+            "cached-query": (1, 10, 20, 50, 100),
+            "fortune": connections,
+            "update": queries,
+        },
+        blocks=3,
+        duration_s=15,
+        primer_s=5,
+        warmup_s=(15, 15),
+        proxy="none",
+        seed=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("test", "levels"),
+    [("db", (16, 32, 128)), ("fortune", (16, 32, 128)), ("update", (1, 10, 20)), ("cached-query", (1, 20, 100))],
+)
+def test_a_test_that_the_profile_leaves_out_has_levels_all_the_same(test: str, levels: tuple[int, ...]) -> None:
+    assert _settings(tests=[test]).levels == {test: levels}
+
+
+@pytest.mark.parametrize(("profile", "connections"), [("default", 128), ("seed", 128), ("tfb", 512)])
+def test_where_n_varies_the_profile_says_at_how_many_connections(profile: str, connections: int) -> None:
+    found = profiles.levels(_settings(profile=profile, tests=["json", "update"], levels={"update": (5,)}), 2)
+    assert found["update"] == (Level(connections, 2, queries=5),)
+    assert {level.queries for level in found["json"]} == {0}
+
+
+def test_verification_covers_every_test_type_unless_some_are_named() -> None:
+    parser = flags.verify_parser()
+    assert flags.verify_settings(parser.parse_args([])).tests == tuple(WORKLOADS)
+    assert flags.verify_settings(parser.parse_args(["--test", "update"])).tests == ("update",)
+
+
 def test_flags_change_only_what_they_name() -> None:
     changed = _settings(tests=["json"], levels={"json": (8,)}, blocks=3)
     assert (changed.levels, changed.blocks, changed.duration_s) == ({"json": (8,)}, 3, 3)
@@ -56,7 +106,7 @@ def test_levels_of_one_test_given_twice_are_refused() -> None:
     ("text", "named"),
     [
         ("json", "json=16,32"),
-        ("jsn=16", "json, plaintext, query"),
+        ("jsn=16", "json, plaintext, db, query, cached-query, fortune, update"),
         ("json=", "whole numbers"),
         ("json=a,16", "'a,16'"),
         ("json=1.5", "'1.5'"),
@@ -75,6 +125,9 @@ def test_levels_that_cannot_be_read_are_refused_by_name(text: str, named: str) -
         ({"levels": {"json": (-16,)}}, "json=-16"),
         ({"levels": {"json": (20_001,)}}, "json=20001"),
         ({"levels": {"query": (501,)}}, "query=501"),
+        ({"levels": {"update": (501,)}, "tests": ["update"]}, "update=501"),
+        ({"levels": {"cached-query": (0,)}, "tests": ["cached-query"]}, "cached-query=0"),
+        ({"levels": {"fortune": (16,)}}, "--test fortune"),
         ({"levels": {"json": (16,)}, "tests": ["query"]}, "--test json"),
         ({"blocks": 0}, "--blocks 0"),
         ({"repeats": 0}, "--repeats 0"),
@@ -110,6 +163,8 @@ def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:
         ({"duration_s": 4}, "4-s samples"),
         ({"levels": {"json": (8,)}}, "other levels"),
         ({"tests": ["json"]}, "only some tests"),
+        ({"tests": ["fortune"]}, "other tests"),
+        ({"tests": ["json", "plaintext", "query", "db"]}, "other tests"),
     ],
 )
 def test_a_changed_profile_is_not_called_by_its_name_alone(changes: dict[str, Any], told: str) -> None:

@@ -47,7 +47,8 @@ def test_every_problem_of_every_stanza_is_told_at_once() -> None:
         _ = _topology(a=broken, b=SERVICE | {"labels": _labels(loop=None)}).entries
     assert str(told.value) == (
         "compose.yaml: a: image is missing; add it; a: label benchlab.orm is missing; add it; "
-        "a: unknown test 'jsn' in benchlab.tests; use json plaintext query; b: label benchlab.loop is missing; add it"
+        "a: unknown test 'jsn' in benchlab.tests; use json plaintext db query cached-query fortune update; "
+        "b: label benchlab.loop is missing; add it"
     )
 
 

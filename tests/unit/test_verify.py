@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 
 from benchlab import verify
-from benchlab.verify import Answer
+from benchlab.answers import Answer
+from benchlab.fortunes import FORTUNES
+from benchlab.workloads import WORKLOADS
 
-WORLD = {row_id: row_id % 10_000 + 1 for row_id in range(1, 10_001)}
-PATH = "/queries?queries="
-HEADERS = {"server": "x", "date": "now", "content-type": "application/json", "content-length": "27"}
+from .contract import HEADERS, WORLD, listed, page, right, world_rows
+
+QUERY = "/queries?queries="
 
 
 def _json(value: Any) -> Answer:
@@ -21,28 +23,17 @@ def _plaintext(body: bytes, **headers: str) -> Answer:
     return Answer("/plaintext", 200, HEADERS | {"content-type": "text/plain"} | headers, body)
 
 
-def _rows(count: int) -> list[dict[str, int]]:
-    return [{"id": row_id, "randomNumber": WORLD[row_id]} for row_id in range(1, count + 1)]
-
-
-def _query(**bodies: Any) -> tuple[Answer, ...]:
-    """Return right answers to all requests of the query test but those given as n2=…, nfoo=…"""
-    counts = [*verify.QUERY_COUNTS.items(), ("nothing", 1)]
-    paths = verify.paths("query", PATH)
-    return tuple(
-        Answer(path, 200, HEADERS, json.dumps(bodies.get(f"n{sent}", _rows(count))).encode())
-        for path, (sent, count) in zip(paths, counts, strict=True)
-    )
-
-
 def _rules(test: str, *answers: Answer) -> list[str]:
     return [problem.rule for problem in verify.check(test, answers, WORLD)]
 
 
-def test_right_answers_have_no_problem() -> None:
-    assert _rules("json", _json({"message": "Hello, World!"})) == []
-    assert _rules("plaintext", _plaintext(b"Hello, World!")) == []
-    assert _rules("query", *_query()) == []
+@pytest.mark.parametrize("test", list(WORKLOADS))
+def test_right_answers_have_no_problem(test: str) -> None:
+    assert _rules(test, *right(test)) == []
+
+
+def test_every_test_type_has_its_rules() -> None:
+    assert list(verify.CHECKS) == list(WORKLOADS)
 
 
 @pytest.mark.parametrize("text", ["Hello, world!", "HELLO, WORLD!"])
@@ -55,11 +46,25 @@ def test_the_charset_may_be_named() -> None:
     assert _rules("plaintext", _plaintext(b"Hello, World!", **{"content-type": "text/plain; charset=utf-8"})) == []
 
 
-def test_the_query_path_is_asked_with_every_kind_of_n_and_with_none() -> None:
-    assert verify.paths("query", PATH) == (
-        *(PATH + n for n in ("2", "1", "20", "0", "-1", "foo", "", "500", "501")),
+@pytest.mark.parametrize("kind", ["text/html", "text/html; charset=iso-8859-1", "application/json; charset=utf-8"])
+def test_html_must_come_as_such_and_in_utf_8_by_name(kind: str) -> None:
+    (problem,) = verify.check("fortune", (page(FORTUNES, kind),), WORLD)
+    assert str(problem) == f"fortune: /fortunes came as {kind!r}, not 'text/html; charset=utf-8' [content-type]"
+
+
+@pytest.mark.parametrize("test", ["query", "cached-query", "update"])
+def test_what_returns_n_rows_is_asked_with_every_kind_of_n_and_with_none(test: str) -> None:
+    assert verify.paths(test, QUERY) == (
+        *(QUERY + n for n in ("2", "1", "20", "0", "-1", "foo", "")),
         "/queries",
+        QUERY + "501",
+        QUERY + "500",
     )
+
+
+@pytest.mark.parametrize("test", ["json", "plaintext", "db", "fortune"])
+def test_what_has_no_n_is_asked_once(test: str) -> None:
+    assert verify.paths(test, "/here") == ("/here",)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +88,10 @@ def test_each_broken_rule_of_json_is_named(answer: Answer, rule: str) -> None:
 
 
 def test_of_the_answers_that_did_not_come_only_the_first_is_told() -> None:
-    silent, *others = verify.paths("query", PATH)[3:]
+    silent, *others = verify.paths("query", QUERY)[3:]
     unasked = (Answer(path, error=f"not asked: {silent} got no answer") for path in others)
-    problems = verify.check("query", (*_query()[:3], Answer(silent, error="TimeoutError: timed out"), *unasked), WORLD)
-    assert [str(problem) for problem in problems] == [
+    answers = (*right("query")[:3], Answer(silent, error="TimeoutError: timed out"), *unasked)
+    assert [str(problem) for problem in verify.check("query", answers, WORLD)] == [
         "query: /queries?queries=0 got no answer: TimeoutError: timed out [answers]"
     ]
 
@@ -97,39 +102,43 @@ def test_a_wrong_text_is_an_error_and_more_than_the_text_a_warning() -> None:
     assert (problem.rule, problem.warning) == ("extra bytes", True)
 
 
+def _loaded(test: str, queries: int, answer: Answer) -> list[str]:
+    return [problem.rule for problem in verify.check_loaded(test, queries, (answer,), WORLD)]
+
+
+@pytest.mark.parametrize("test", list(WORKLOADS))
+def test_right_answers_under_load_have_no_problem(test: str) -> None:
+    if WORKLOADS[test].varies == "queries":
+        assert _loaded(test, 20, listed(world_rows(20))) == []
+    else:
+        assert _loaded(test, 0, *right(test)) == []
+
+
+@pytest.mark.parametrize("test", ["query", "cached-query"])
+def test_values_are_compared_with_world_under_load_too(test: str) -> None:
+    assert _loaded(test, 1, listed([{"id": 1, "randomNumber": 9999}])) == ["values"]
+    assert _loaded("db", 0, Answer("/db", 200, HEADERS, b'{"id": 1, "randomNumber": 9999}')) == ["values"]
+
+
 @pytest.mark.parametrize(
-    ("bodies", "rule"),
+    ("body", "rules"),
     [
-        ({"n2": _rows(1)}, "count"),
-        ({"n0": []}, "count"),
-        ({"nfoo": _rows(2)}, "count"),
-        ({"n500": _rows(499)}, "count"),
-        ({"nnothing": _rows(2)}, "count"),
-        ({"n2": {"id": 1, "randomNumber": 2}}, "body"),
-        ({"n2": [1, 2]}, "body"),
-        ({"n1": [{"id": "1", "randomNumber": 2}]}, "keys"),
-        ({"n1": [{"id": 1, "randomnumber": 2}]}, "keys"),
-        ({"n1": [{"id": True, "randomNumber": 2}]}, "keys"),
-        ({"n1": [{"id": 1, "randomNumber": 9999}]}, "values"),
-        ({"n1": [{"id": 10_001, "randomNumber": 1}]}, "values"),
-        ({"n20": [{"id": 1, "randomNumber": 2}] * 20}, "variety"),
+        ([{"id": 1, "randomNumber": 9999}], []),
+        ([{"id": 1, "randomNumber": 10_001}], ["range"]),
+        ([{"id": 1}], ["keys"]),
+        ([], ["count"]),
     ],
 )
-def test_each_broken_rule_of_query_is_named(bodies: dict[str, Any], rule: str) -> None:
-    problems = verify.check("query", _query(**bodies), WORLD)
-    assert [(problem.rule, problem.warning) for problem in problems] == [(rule, False)]
+def test_of_updates_under_load_shape_and_ranges_are_checked_but_not_values_because_world_changes(
+    body: list[dict[str, int]], rules: list[str]
+) -> None:
+    assert _loaded("update", 1, listed(body)) == rules
 
 
-def test_more_than_500_rows_are_a_warning_only() -> None:
-    (problem,) = verify.check("query", _query(n501=_rows(501)), WORLD)
-    assert (problem.rule, problem.warning) == ("count", True)
+def test_a_wrong_page_of_fortunes_under_load_is_named() -> None:
+    assert _loaded("fortune", 0, page(FORTUNES[1:])) == ["count"]
 
 
-def test_extra_keys_of_a_row_are_a_warning_only() -> None:
-    (problem,) = verify.check("query", _query(n1=[_rows(1)[0] | {"name": "x"}]), WORLD)
-    assert (problem.rule, problem.warning) == ("extra keys", True)
-
-
-def test_a_message_quotes_what_was_got_and_what_was_wanted() -> None:
-    (problem,) = verify.check("query", _query(n1=[{"id": 1, "randomNumber": 9999}]), WORLD)
-    assert str(problem) == ("query: N='1' gave {'id': 1, 'randomNumber': 9999}, but World has 2 at id 1 [values]")
+def test_warnings_are_not_repeated_under_load() -> None:
+    row = {"id": 1, "randomNumber": WORLD[1], "name": "x"}
+    assert _loaded("query", 1, listed([row])) == []

@@ -120,6 +120,11 @@ def test_another_duration_makes_runs_incomparable(manifest: Manifest) -> None:
     assert versus.differences(manifest, longer) == ["duration in s was 2, is 9"]
 
 
+def test_runs_that_vary_n_at_other_connections_are_incomparable(manifest: Manifest) -> None:
+    wider = replace(manifest, settings=replace(manifest.settings, profile="tfb"))
+    assert versus.differences(manifest, wider) == ["connections where N varies was 128, is 512"]
+
+
 def test_runs_at_other_levels_are_no_comparison(manifest: Manifest) -> None:
     other = tuple(replace(sample, trial=replace(sample.trial, level=Level(32, 2))) for sample in _samples("crax", CALM))
     with pytest.raises(ConfigError, match="no entry, test and level in common"):

@@ -1,0 +1,152 @@
+"""Answers made of rows of World, each rule broken alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchlab import rows, verify
+
+from .contract import WORLD, listed, lists, world_rows
+
+LISTS = ("query", "cached-query", "update")
+# A number that no row of WORLD has at id 1.
+OTHER = 9999
+
+
+def _rules(test: str, **bodies: Any) -> list[tuple[str, bool]]:
+    return [(problem.rule, problem.warning) for problem in verify.check(test, lists(test, **bodies), WORLD)]
+
+
+def _db(row: Any) -> list[tuple[str, bool]]:
+    return [(problem.rule, problem.warning) for problem in verify.check("db", (listed(row, "/db"),), WORLD)]
+
+
+@pytest.mark.parametrize(
+    ("row", "rule"),
+    [
+        (world_rows(1), "body"),
+        ("row", "body"),
+        ({"id": "1", "randomNumber": 2}, "keys"),
+        ({"id": 1, "randomnumber": 2}, "keys"),
+        ({"id": 1, "randomNumber": 2.0}, "keys"),
+        ({"id": True, "randomNumber": 2}, "keys"),
+        ({"id": 0, "randomNumber": 2}, "range"),
+        ({"id": 10_001, "randomNumber": 2}, "range"),
+        ({"id": 1, "randomNumber": 0}, "range"),
+        ({"id": 1, "randomNumber": 10_001}, "range"),
+        ({"id": 1, "randomNumber": OTHER}, "values"),
+    ],
+)
+def test_each_broken_rule_of_db_is_named(row: Any, rule: str) -> None:
+    assert _db(row) == [(rule, False)]
+
+
+@pytest.mark.parametrize("test", LISTS)
+@pytest.mark.parametrize(
+    ("bodies", "rule"),
+    [
+        ({"n2": world_rows(1)}, "count"),
+        ({"n0": []}, "count"),
+        ({"nfoo": world_rows(2)}, "count"),
+        ({"n": world_rows(2)}, "count"),
+        ({"n500": world_rows(499)}, "count"),
+        ({"nNone": world_rows(2)}, "count"),
+        ({"n2": {"id": 1, "randomNumber": 2}}, "body"),
+        ({"n2": [1, 2]}, "body"),
+        ({"n1": [{"id": "1", "randomNumber": 2}]}, "keys"),
+        ({"n1": [{"id": 1, "randomnumber": 2}]}, "keys"),
+        ({"n1": [{"id": 10_001, "randomNumber": 1}]}, "range"),
+        ({"n1": [{"id": 1, "randomNumber": 0}]}, "range"),
+    ],
+)
+def test_each_broken_rule_of_lists_is_named(test: str, bodies: dict[str, Any], rule: str) -> None:
+    assert _rules(test, **bodies) == [(rule, False)]
+
+
+@pytest.mark.parametrize("test", ["query", "cached-query"])
+@pytest.mark.parametrize(
+    ("bodies", "rule"),
+    [
+        ({"n1": [{"id": 1, "randomNumber": OTHER}]}, "values"),
+        ({"n20": world_rows(1) * 20}, "variety"),
+    ],
+)
+def test_rows_that_are_read_equal_world_and_vary(test: str, bodies: dict[str, Any], rule: str) -> None:
+    assert _rules(test, **bodies) == [(rule, False)]
+
+
+def test_an_update_takes_each_row_once_while_a_query_may_draw_one_twice() -> None:
+    twice = [*world_rows(19), *world_rows(1)]
+    assert _rules("update", n20=twice) == [("distinct", False)]
+    assert _rules("query", n20=twice) == []
+
+
+def test_what_an_update_returns_is_new_and_not_compared_with_world_before_it() -> None:
+    assert _rules("update", n1=[{"id": 1, "randomNumber": OTHER}]) == []
+
+
+@pytest.mark.parametrize("test", LISTS)
+def test_more_than_500_rows_are_a_warning_only(test: str) -> None:
+    assert _rules(test, n501=world_rows(501)) == [("count", True)]
+
+
+def test_extra_keys_of_a_row_are_a_warning_only() -> None:
+    extra = world_rows(1)[0] | {"name": "x"}
+    assert _rules("query", n1=[extra]) == [("extra keys", True)]
+    assert _db(extra) == [("extra keys", True)]
+
+
+def test_a_warning_about_one_row_does_not_hide_what_is_wrong_with_another() -> None:
+    assert _rules("query", n2=[world_rows(1)[0] | {"name": "x"}, {"id": 1, "randomNumber": OTHER}]) == [
+        ("values", False)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "message"),
+    [
+        (
+            {"n1": [{"id": 1, "randomNumber": OTHER}]},
+            "query: N='1' gave {'id': 1, 'randomNumber': 9999}, but World has 2 at id 1 [values]",
+        ),
+        ({"nNone": world_rows(2)}, "query: no N gave 2 rows, not 1 [count]"),
+        (
+            {"n1": [{"id": 0, "randomNumber": 1}]},
+            "query: N='1' gave {'id': 0, 'randomNumber': 1}, not an id and a randomNumber from 1 to 10000 [range]",
+        ),
+    ],
+)
+def test_a_message_quotes_what_was_got_and_what_was_wanted(bodies: dict[str, Any], message: str) -> None:
+    (problem,) = verify.check("query", lists("query", **bodies), WORLD)
+    assert str(problem) == message
+
+
+def _written(held: int, renewed: int = 500) -> list[str]:
+    """Return what is found where World holds some of 500 returned rows, and some of these have a new number."""
+    returned = world_rows(500)
+    before = {row_id: number if row_id > renewed else OTHER for row_id, number in WORLD.items()}
+    after = {row_id: number if row_id <= held else OTHER for row_id, number in WORLD.items()}
+    return [str(problem) for problem in rows.check_written("update", listed(returned), before, after)]
+
+
+@pytest.mark.parametrize("held", [475, 500])
+def test_an_update_is_written_where_world_holds_95_percent_of_what_was_returned(held: int) -> None:
+    assert _written(held) == []
+
+
+@pytest.mark.parametrize("held", [0, 1, 474])
+def test_updates_that_are_not_written_or_only_some_are_told_with_a_row_that_is_missing(held: int) -> None:
+    assert _written(held) == [
+        f"update: World holds {held} of 500 returned rows, not 475 or more: id {held + 1} was returned with {held + 2}"
+        ", but World has 9999 [written]"
+    ]
+
+
+def test_rows_that_are_returned_as_they_were_are_no_update() -> None:
+    assert _written(500, renewed=475) == []
+    assert _written(500, renewed=0) == [
+        "update: 0 of 500 returned rows have another randomNumber than before, not 475 or more; draw a new one for each"
+        " [new numbers]"
+    ]
