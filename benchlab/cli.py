@@ -122,7 +122,12 @@ def _report(root: Path, arguments: list[str]) -> int:
     run = store.read(folder.resolve())
     text = report.report(run)
     print(text)
-    store.Journal(folder.resolve()).derive(run, text)
+    if store.is_cut(folder.resolve()):
+        _say("the journal ends in the middle of a line, which is left out")
+    try:
+        store.Journal(folder.resolve()).derive(run, text)
+    except StoreError as error:
+        _say(f"the files of the run stay as they were: {error}")
     return OK
 
 

@@ -124,7 +124,10 @@ def bench_parser() -> argparse.ArgumentParser:
     _add_selection(parser, "the profile's")
     parser.add_argument("--profile", choices=list(PROFILES), help="named settings (default: default)")
     parser.add_argument(
-        "--blocks", type=int, metavar="N", help="times that every entry is visited (default: the profile's)"
+        "--blocks",
+        type=int,
+        metavar="N",
+        help="times that every entry is visited; with --precision or --budget the pilot's (default: the profile's)",
     )
     parser.add_argument(
         "--repeats", type=int, metavar="N", help="samples of each level in a visit (default: the profile's)"

@@ -161,6 +161,10 @@ class Verdict:
     unknown: tuple[str, ...] = ()
     detail: str = ""
 
+    def __post_init__(self) -> None:
+        if self.severity not in (GOOD, SUSPECT, INVALID):
+            raise ValueError(f"verdict: {self.severity!r} is none of {GOOD}, {SUSPECT}, {INVALID}")
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -225,6 +229,11 @@ class Settings:
     placement: str = "auto"
     against: str = ""
     repeats: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("blocks", "duration_s", "primer_s", "repeats", "seed"):
+            if type(value := getattr(self, name)) is not int:
+                raise ValueError(f"settings: {name} of {value!r} is no whole number")
 
     @property
     def tests(self) -> tuple[str, ...]:

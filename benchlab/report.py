@@ -10,7 +10,10 @@ import pandas as pd
 from benchlab import __version__, analysis, judge, markdown, placement, profiles, sizing, stack, standings, study
 from benchlab.analysis import Result
 from benchlab.forecast import minutes
-from benchlab.model import GOOD, UNAVAILABLE, Failure, Run
+from benchlab.model import GOOD, INVALID, SUSPECT, UNAVAILABLE, Failure, Run
+
+# What a rule means for the samples that break it. One that breaks a good one is no more than a note.
+VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
 
 
 def report(run: Run) -> str:
@@ -42,6 +45,7 @@ def _heading(run: Run) -> str:
             f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
             f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
             _origin(run),
+            *_asked(run),
             *_share(run),
             *_decided(run),
         ]
@@ -54,6 +58,15 @@ def _origin(run: Run) -> str:
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     began, ended = run.manifest.created_at, run.ended_at
     return f"Measured from {began:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}."
+
+
+def _asked(run: Run) -> Iterator[str]:
+    """Yield what decides the number of blocks, where that is not the profile."""
+    settings = run.manifest.settings
+    wanted = [] if settings.precision is None else [f"ratios to ± {settings.precision:.1%}"]
+    wanted += [] if settings.budget_s is None else [f"no longer than {minutes(settings.budget_s)}"]
+    if wanted:
+        yield f"Asked for: {', '.join(wanted)}; the first {settings.blocks} blocks are the pilot."
 
 
 def _share(run: Run) -> Iterator[str]:
@@ -104,11 +117,11 @@ def _verdicts(run: Run) -> Iterator[str]:
     """Yield which rules the samples broke, how often, and what the host does not tell."""
     broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
     rows = [
-        {"rule": name, "samples": count, "verdict": judge.severity(name), "meaning": judge.meaning(name)}
+        {"rule": name, "samples": count, "verdict": VERDICTS[judge.severity(name)], "meaning": judge.meaning(name)}
         for name, count in sorted(broken.items(), key=lambda item: (-item[1], item[0]))
     ]
     good = sum(sample.verdict.severity == GOOD for sample in run.taken)
-    lines = [f"{good} of the {len(run.taken)} samples taken are good."]
+    lines = [f"Of the {len(run.taken)} samples taken, {good} are good, and {len(run.samples)} count."]
     if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
         lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
     table = f"\n\n{markdown.table(pd.DataFrame(rows))}" if rows else ""

@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -32,6 +33,8 @@ KINDS = {Sample: "sample", Failure: "failure", Decision: "decision"}
 SCHEMA = 2
 
 MANIFEST, JOURNAL, CSV, REPORT, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "report.md", "logs"
+# The first run of a calibration's folder.
+PART = "twins"
 # What to do where a file cannot be written: before anything was measured, and since.
 BEFORE = "mend its owner or rights, or make room, then start anew"
 SINCE = "nothing measured before is lost: make room or rights, then --resume"
@@ -128,7 +131,17 @@ def read(folder: Path) -> Run:
     taken = tuple(record for record in found if isinstance(record, Sample))
     failures = tuple(record for record in found if isinstance(record, Failure))
     decisions = [record for record in found if isinstance(record, Decision)]
-    return Run(manifest, taken, failures, decisions[0] if decisions else None)
+    run = Run(manifest, taken, failures, decisions[0] if decisions else None)
+    _refuse_doubles(folder / JOURNAL, run)
+    return run
+
+
+def is_cut(folder: Path) -> bool:
+    """Return whether the journal ends in the middle of a line, as a crash leaves it. Raises StoreError."""
+    path = folder / JOURNAL
+    with _reading(path):
+        content = path.read_bytes()
+    return bool(content) and not content.endswith(b"\n")
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -141,6 +154,10 @@ def read_manifest(folder: Path) -> Manifest:
             raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
         return records.manifest(content)
     except OSError as error:
+        if (folder / PART / MANIFEST).exists():
+            raise StoreError(
+                f"{folder} is a calibration; the runs that it is made of are in it: name {folder / PART}"
+            ) from error
         raise StoreError(
             f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); name a folder of results/"
         ) from error
@@ -151,10 +168,8 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _records(path: Path, manifest: Manifest) -> Iterator[Sample | Failure | Decision]:
-    try:
+    with _reading(path):
         content = path.read_bytes()
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror}); restore it or start a new run") from error
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
@@ -166,6 +181,17 @@ def _records(path: Path, manifest: Manifest) -> Iterator[Sample | Failure | Deci
             raise StoreError(
                 f"{path}, line {number}: not a record ({type(error).__name__}: {error}); mend or remove the line"
             ) from error
+
+
+def _refuse_doubles(path: Path, run: Run) -> None:
+    """Raise StoreError where a sample is in the journal twice, or of a block that the run has not."""
+    tries = Counter((sample.trial.key, sample.attempt) for sample in run.taken)
+    if doubles := [key for (key, _), count in tries.items() if count > 1]:
+        raise StoreError(
+            f"{path}: {doubles[0]} is in it twice; were two runs mixed? remove the lines that are not its own"
+        )
+    if beyond := [sample.trial.key for sample in run.taken if sample.trial.block > run.blocks]:
+        raise StoreError(f"{path}: {beyond[0]} is of a block beyond the run's {run.blocks}; were two runs mixed?")
 
 
 def _refuse_stranger(trial: Trial, manifest: Manifest) -> None:
@@ -236,6 +262,14 @@ def _point(link: Path, target: str) -> None:
         draft.unlink()
     draft.symlink_to(target)
     draft.replace(link)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); restore it or start a new run") from error
 
 
 @contextmanager

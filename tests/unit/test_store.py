@@ -246,3 +246,54 @@ def test_a_line_of_another_run_is_refused_by_its_number(
         StoreError, match=r"line 2: not a record .* is no trial of 20261123-120000-quick; were two runs"
     ):
         store.read(journal.folder)
+
+
+def test_a_sample_that_is_in_the_journal_twice_is_refused(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
+    journal = store.create(tmp_path, manifest)
+    for _ in range(2):
+        journal.append(sample)
+    with pytest.raises(StoreError, match="1/crax/json/c16-q0-p1 is in it twice; were two runs mixed"):
+        store.read(journal.folder)
+
+
+def test_a_block_beyond_the_run_s_is_refused(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(replace(sample, trial=replace(sample.trial, block=99)))
+    with pytest.raises(StoreError, match="is of a block beyond the run's 2"):
+        store.read(journal.folder)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        (store.JOURNAL, '"severity": "good"', '"severity": "fabulous"', "'fabulous' is none of good, suspect, invalid"),
+        (store.MANIFEST, '"blocks": 2', '"blocks": "x"', "blocks of 'x' is no whole number"),
+    ],
+)
+def test_words_where_the_lab_writes_others_are_refused(
+    tmp_path: Path, manifest: Manifest, sample: Sample, file: str, old: str, new: str, said: str
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(sample)
+    path = journal.folder / file
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(StoreError, match=said):
+        store.read(journal.folder)
+
+
+def test_a_journal_that_ends_in_the_middle_of_a_line_is_known(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    assert not store.is_cut(journal.folder)
+    journal.append(sample)
+    assert not store.is_cut(journal.folder)
+    path = journal.folder / store.JOURNAL
+    path.write_bytes(path.read_bytes()[:-5])
+    assert store.is_cut(journal.folder)
+
+
+def test_a_calibration_s_folder_is_told_from_a_run_s(tmp_path: Path, manifest: Manifest) -> None:
+    store.create(tmp_path, manifest).folder.rename(tmp_path / store.PART)
+    with pytest.raises(StoreError, match=f"is a calibration; .* name .*/{store.PART}$"):
+        store.read(tmp_path)
