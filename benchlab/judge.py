@@ -34,7 +34,7 @@ LEAST_PROBES = 8
 # With fewer seconds than these no one of them is called uneven.
 LEAST_SLICES = 3
 # The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
-LEAST_SLICE_US = 500_000
+LEAST_SLICE_US = 400_000
 
 
 @dataclass(frozen=True)
