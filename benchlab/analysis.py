@@ -18,6 +18,10 @@ from benchlab.workloads import WORKLOADS, varied
 
 Figure = Callable[[Sample], float | None]
 
+# What the tables call the two figures that entries are compared by, and all levels of a test together.
+RATE, PER_CPU = "requests/s", "requests/CPU-s"
+ALL_LEVELS = "all"
+
 
 @dataclass(frozen=True)
 class Cell:

@@ -82,6 +82,12 @@ def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
     ]
 
 
+def pooled_stdev(ratios: Iterable[Ratio]) -> float | None:
+    """Return the standard deviation of the log-ratio over all the pairs together; None where none has one."""
+    variances = [ratio.stdev**2 for ratio in ratios if ratio.stdev is not None]
+    return math.sqrt(mean(variances)) if variances else None
+
+
 def spread(run: Run, cost: Cost) -> list[Check]:
     """Return for each test where the spread of equal entries comes from, and how many samples a life is worth.
 
@@ -182,10 +188,9 @@ def _counted(name: str, found: int, tried: int) -> Check:
 
 
 def _effect(test: str, ratios: Sequence[Ratio], blocks: int) -> Check:
-    spreads = [ratio.stdev for ratio in ratios if ratio.stdev is not None]
-    if not spreads or blocks < 2:
+    spread = pooled_stdev(ratios)
+    if spread is None or blocks < 2:
         return Check(f"smallest effect: {test}", UNAVAILABLE, f"≤ {SMALLEST:.0%}", None)
-    spread = math.sqrt(mean(spread**2 for spread in spreads))
     effect = sequential.smallest_effect(spread, blocks)
     measured = f"{effect:.1%} in {blocks} blocks (10 min), spread {spread:.1%}"
     return Check(f"smallest effect: {test}", measured, f"≤ {SMALLEST:.0%}", effect <= SMALLEST)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from benchlab.model import UNAVAILABLE
 from benchlab.placement import SPLIT_CPUS
 
 FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", UNAVAILABLE, "fatal"
+# The worst first.
+STATES = (FATAL, WARNING, UNKNOWN, FINE)
 LEAST_MEMORY_BYTES = 2 * 1024**3
 BUSY_SHARE = judge.BY_NAME["foreign"].limit
 STOLEN_SHARE = judge.BY_NAME["steal"].limit
@@ -33,8 +35,11 @@ class Finding:
 
 def examine(facts: Facts) -> list[Finding]:
     """Return one finding for each thing looked at, the worst first."""
-    order = (FATAL, WARNING, UNKNOWN, FINE)
-    return sorted((look(facts) for look in LOOKS), key=lambda finding: order.index(finding.state))
+    return worst_first(look(facts) for look in LOOKS)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: STATES.index(finding.state))
 
 
 def plain(findings: list[Finding]) -> list[dict[str, str]]:

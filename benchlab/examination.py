@@ -25,9 +25,7 @@ def examine(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
     """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
     engine, found = _reached(root)
     facts, source = _facts(root, engine)
-    findings = [*found, _compose(), _disk(root), source, *doctor.examine(facts)]
-    order = (FATAL, WARNING, UNKNOWN, FINE)
-    return facts, sorted(findings, key=lambda finding: order.index(finding.state))
+    return facts, doctor.worst_first([*found, _compose(), _disk(root), source, *doctor.examine(facts)])
 
 
 def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:

@@ -277,8 +277,7 @@ def _burdens(twins: Run, blocks: int) -> dict[str, float]:
     burdens = {}
     for result in analysis.analyse(twins):
         level = result.levels[ONE_LEVEL[result.test][0]]
-        spreads = [pair.ratio.stdev for pair in level.pairs if pair.ratio.stdev is not None]
-        spread = (sum(spread**2 for spread in spreads) / len(spreads)) ** 0.5 if spreads else 0.0
+        spread = calibrate.pooled_stdev(pair.ratio for pair in level.pairs)
         visible = sequential.smallest_effect(spread, blocks) if spread else 0.0
         burdens[result.test] = max(LEAST_BURDEN, PLAINLY * visible)
     return burdens

@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from benchlab import markdown
-from benchlab.analysis import Cell, Result
+from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
 from benchlab.comparison import Comparison, Pair, Standing
 from benchlab.model import UNAVAILABLE
 from benchlab.stats import Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
 MOST_PAIRS = 15
-RATE, PER_CPU = "requests/s", "requests/CPU-s"
-ALL_LEVELS = "all"
 
 
 def overview(results: Iterable[Result]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 import pandas as pd
 
 from benchlab import analysis, markdown, sequential, stats
+from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.comparison import holm
 from benchlab.errors import ConfigError
 from benchlab.model import Decision, Manifest, Run
@@ -20,9 +21,8 @@ from benchlab.stats import ALPHA, Blocks, Ratio
 from benchlab.workloads import varied
 
 NEW, OLD = "new", "old"
-# The two figures that can get worse, by the names that the tables use.
-FIGURES: Mapping[str, analysis.Figure] = {"requests/s": analysis.rate, "requests/CPU-s": analysis.per_cpu_s}
-ALL_LEVELS = "all"
+# The two figures that can get worse.
+FIGURES: Mapping[str, analysis.Figure] = {RATE: analysis.rate, PER_CPU: analysis.per_cpu_s}
 # The version of an entry at another commit is a service of its own: name, this mark, and the commit.
 AT = "-at-"
 
@@ -169,7 +169,10 @@ def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gat
     if shown:
         return Gate(REGRESSION, f"slower: {'; '.join(map(_told, shown))}")
     if untold:
-        return Gate(TOO_NOISY, f"measured on one side only, so that nothing can be excluded: {', '.join(untold)}")
+        return Gate(
+            TOO_NOISY,
+            f"nothing can be excluded where only one side was measured, or wrk was the limit: {', '.join(untold)}",
+        )
     if not open_rows and overall:
         return Gate(NO_REGRESSION, f"no regression: everything is above {1 - margin:.3f} of what it was")
     told = "; ".join(map(_told, open_rows)) or "no block has all levels"

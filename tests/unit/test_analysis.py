@@ -182,7 +182,7 @@ def test_many_pairs_are_shown_over_all_levels_only(manifest: Manifest) -> None:
     names = [f"entry{number}" for number in range(7)]
     labelled = replace(manifest, entries=dict.fromkeys(names, manifest.entries["crax"]))
     (result,) = analysis.analyse(Run(labelled, _samples({name: [500, 510, 505] for name in names}), ()))
-    assert set(standings.ratios(result)["level"]) == {standings.ALL_LEVELS}
+    assert set(standings.ratios(result)["level"]) == {analysis.ALL_LEVELS}
 
 
 def test_a_query_level_is_its_rows_a_request(manifest: Manifest) -> None:

@@ -124,3 +124,10 @@ def test_a_path_of_a_test_that_does_not_exist_is_refused() -> None:
     lab = _topology(crax=SERVICE | {"labels": _labels(**{"path.jsn": "/j"})})
     with pytest.raises(ConfigError, match=r"label benchlab\.path\.jsn is of no test type"):
         _ = lab.entries
+
+
+@pytest.mark.parametrize("quota", [{"cpus": 0.5}, {"cpu_quota": 50_000}])
+def test_an_entry_with_a_quota_of_its_own_is_refused(quota: dict[str, float]) -> None:
+    lab = _topology(crax=SERVICE | {"labels": _labels()} | quota)
+    with pytest.raises(ConfigError, match=f"crax: {next(iter(quota))} is a quota, and every entry gets the same"):
+        _ = lab.entries
