@@ -13,8 +13,9 @@ from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Level, Load, Run, Sa
 
 # The limits of the rules; of counts any is too much. What was measured here was measured on a shared 2-core VM.
 #
-# wrk opens and closes its connections outside the time it was told.
-LATE_S = 0.3
+# wrk opens and closes its connections outside the time it was told; beside twenty busy processes of the database its own
+# took up to 0.36 s to begin and to end.
+LATE_S = 0.5
 # Little's law holds to some per cent where every connection takes part; half of them hanging breaks it by half.
 HUNG_SHARE = 0.1
 # A hundredth of the CPU is what the lab wants to tell apart; what is taken away from all alike cancels in a ratio.

@@ -47,7 +47,7 @@ def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Pro
     levels = [word for test in tests for word in ("--levels", f"{test}=20")]
     code, printed = project.run(*SHORT, "--blocks", "2", *chosen, *levels)
     run = project.latest()
-    assert code == 0
+    assert code == 0, printed
     assert judge.missing(run) == ()
     assert {(sample.trial.entry, sample.trial.test) for sample in run.samples} == {
         (entry, test) for entry in ("aiohttp", "crax") for test in tests

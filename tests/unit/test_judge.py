@@ -45,6 +45,10 @@ def _received(*rates: int) -> Callable[[Evidence], Evidence]:
     return lambda calm: replace(calm, counters=replace(calm.counters, received=seconds))
 
 
+def test_a_process_that_ends_slowly_on_a_full_host_is_not_late() -> None:
+    assert judge.judge(_load(wall_us=1_360_000)(CALM)).severity == GOOD
+
+
 def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> None:
     assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat", "uneven"))
 
@@ -55,7 +59,8 @@ def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> Non
         ("errors", INVALID, _load(errors=Errors(status=1))),
         ("errors", INVALID, _load(errors=Errors(read=1))),
         ("silence", INVALID, _load(requests=0)),
-        ("late", INVALID, _load(wall_us=1_400_000)),
+        ("late", INVALID, _load(wall_us=1_600_000)),
+        ("late", INVALID, _load(duration_us=1_600_000, requests=12_800)),
         ("late", INVALID, _calm(duration_s=2, load=replace(make_load(16_000), wall_us=2_000_000))),
         ("wrong answers", INVALID, _calm(wrong_answers=[Problem("json", "body", "no")])),
         ("hung", INVALID, _load(requests=7000)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -89,3 +90,35 @@ def test_a_warm_up_ends_at_its_longest_time_in_any_case() -> None:
 
 def test_without_a_network_card_nothing_is_called_steady() -> None:
     assert not load.is_steady([[s * 1_000_000, None] for s in range(9)])
+
+
+class _Clock:
+    """A clock on which only sleeping takes time."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def _await_idle(monkeypatch: pytest.MonkeyPatch, *servers: Sequence[int | None]) -> tuple[bool, float]:
+    """Return what `await_idle` says and after how many slices; each server's CPU time is told by look, us."""
+    clock, looks = _Clock(), {name: iter(cpu) for name, cpu in enumerate(servers)}
+    monkeypatch.setattr(load, "time", clock)
+    monkeypatch.setattr(readings, "container", lambda name: {"cpu_us": next(looks[name])})
+    idle = load.await_idle(list(looks), most_s=4 * load.IDLE_SLICE_S)
+    return idle, round(clock.now_s / load.IDLE_SLICE_S)
+
+
+def test_a_load_begins_when_the_servers_are_done_with_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, db = [0, 50_000, 51_000, 51_500], [0, 90_000, 180_000, 181_000]
+    assert _await_idle(monkeypatch, app, db) == (True, 3)
+    assert _await_idle(monkeypatch, app, [None] * 4) == (True, 2)
+
+
+def test_a_server_that_is_never_done_is_not_waited_for_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _await_idle(monkeypatch, [look * 50_000 for look in range(9)]) == (False, 4)
