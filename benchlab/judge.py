@@ -13,7 +13,7 @@ from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Level, Load, Run, Sa
 
 # The limits of the rules; of counts any is too much. What was measured here was measured on a shared 2-core VM.
 #
-# wrk opens and closes its connections outside the time it was told; beside twenty busy processes of the database its own
+# wrk opens and closes its connections outside the time it was told; beside twenty busy processes of the database it
 # took up to 0.36 s to begin and to end.
 LATE_S = 0.5
 # Little's law holds to some per cent where every connection takes part; half of them hanging breaks it by half.

@@ -24,8 +24,8 @@ from .fake_host import REPORT, FakeHost, printed, seen
             "answers above 399, or connections that failed (12); 12 answers above 399, 1 time-outs",
         ),
         (printed(requests=0), "no request was answered"),
-        (printed(duration_us=900_000), "wrk did not run as long as it was told: the host stalled (1.40 s off)"),
-        (printed(duration_us=2_400_000), "wrk did not run as long as it was told: the host stalled (0.40 s off)"),
+        (printed(duration_us=900_000), "wrk did not run as long as it was told: the host stalled (1.60 s off)"),
+        (printed(duration_us=2_600_000), "wrk did not run as long as it was told: the host stalled (0.60 s off)"),
         (printed(wall_us=7_310_000), "wrk did not run as long as it was told: the host stalled (5.31 s off)"),
     ],
 )
