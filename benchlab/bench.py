@@ -64,7 +64,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
     manifest = store.read_manifest(folder)
     lab, _ = _contestants(lab, manifest.settings)
-    if not _left(lab, folder) and not _may_decide(folder):
+    if not _left(lab, folder) and not store.read(folder).awaits_decision:
         lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
         _report(Journal(folder))
         return folder
@@ -117,7 +117,7 @@ class Session:
     def measure(self) -> None:
         """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
         self._make(self._left())
-        if _may_decide(self.journal.folder):
+        if store.read(self.journal.folder).awaits_decision:
             self._decide()
             self._make(self._left())
 
@@ -231,14 +231,6 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
 
 def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
     return profiles.levels(settings, lab.client_cpus)
-
-
-def _may_decide(folder: Path) -> bool:
-    """Return whether the number of the run's blocks is still to be decided."""
-    run = store.read(folder)
-    settings = run.manifest.settings
-    asked = settings.precision is not None or settings.budget_s is not None
-    return asked and run.decision is None and bool(run.samples)
 
 
 def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:

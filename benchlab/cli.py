@@ -131,6 +131,22 @@ def _report(root: Path, arguments: list[str]) -> int:
     return OK
 
 
+def _export(root: Path, arguments: list[str]) -> int:
+    from benchlab import export, tfb
+
+    given = flags.export_parser().parse_args(arguments)
+    folder = Path(given.run).resolve()
+    text = export.text(store.read(folder), given.format)
+    if given.output is None:
+        print(text, end="")
+    else:
+        store.write_new(Path(given.output), text)
+        _say(f"written to {given.output}")
+    if given.format == export.TFB:
+        _say(f"left out, because the format has no place for it: {tfb.LEFT_OUT}")
+    return OK
+
+
 def _compare(root: Path, arguments: list[str]) -> int:
     from benchlab import versus
 
@@ -246,6 +262,7 @@ COMMANDS: dict[str, Callable[[Path, list[str]], int]] = {
     "setup": _setup,
     "clean": _clean,
     "report": _report,
+    "export": _export,
     "compare": _compare,
     "doctor": _doctor,
     "calibrate": _calibrate,

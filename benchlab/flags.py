@@ -13,6 +13,8 @@ from benchlab.profiles import PROFILES, PROXIES
 from benchlab.workloads import WORKLOADS
 
 SEED_BITS = 32
+# What `export` writes. Named here too, because help is given where the packages that write it are not installed.
+EXPORTS = ("tfb", "csv", "json", "markdown")
 
 EXAMPLES = """
 other commands (each has its own --help):
@@ -21,6 +23,7 @@ other commands (each has its own --help):
   setup     make the machine ready: engine, Compose, images
   clean     remove the lab's containers, networks and images
   report    analyse a run anew and print its tables
+  export    print a run as TFB's results file, CSV, JSON or Markdown
   compare   hold a run against an older one; --fail-if-slower makes it a gate
   doctor    say what on this host harms a measurement
   calibrate test the instrument itself
@@ -165,6 +168,22 @@ def bench_parser() -> argparse.ArgumentParser:
 def report_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="lab.py report", description="Analyse a run anew and print its tables.")
     parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    return parser
+
+
+def export_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="lab.py export", description="Print a run in a format that other programs read.")
+    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    parser.add_argument(
+        "--format",
+        choices=EXPORTS,
+        required=True,
+        help="tfb: the TechEmpower benchmarks' results file; csv: a row for each entry, test and level; "
+        "json: all that the analysis knows; markdown: the report",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="a file to write, which must not be there yet (default: print it)"
+    )
     return parser
 
 

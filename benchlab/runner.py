@@ -14,7 +14,7 @@ from benchlab import counters, fetch, judge, rows, verify, workloads, wrk
 from benchlab.answers import Problem, Verification, World
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
-from benchlab.model import INVALID, SUSPECT, Entry, Failure, Level, Sample, Settings, Trial, Visit
+from benchlab.model import INVALID, SUSPECT, WRONG_ANSWER, Entry, Failure, Level, Sample, Settings, Trial, Visit
 from benchlab.serving import READY_S, Host, Server
 from benchlab.workloads import WORKLOADS
 from benchlab.wrk import Outcome
@@ -135,7 +135,7 @@ class Runner:
         problems = self._problems(entry, test, world)
         self.events.verified(visit, problems)
         if wrong := [problem for problem in problems if not problem.warning]:
-            self._fail(trials, f"wrong answer: {wrong[0]}", records)
+            self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
             return
         steady = self._warm_up(entry, trials[0])
         for trial in trials:

@@ -75,6 +75,13 @@ def write_report(folder: Path, text: str) -> None:
     _replace(folder / REPORT, text)
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet: whole, or not at all. Raises StoreError."""
+    if path.exists():
+        raise StoreError(f"{path} is there already; name another file, or remove it")
+    _replace(path, text, "name another file")
+
+
 def keep_log(folder: Path, name: str, text: str) -> Path:
     """Write a container's log into the folder and return its path."""
     path = folder / LOGS / f"{name}.log"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import signal
 
@@ -13,6 +14,7 @@ from benchlab import judge, store
 from benchlab.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.workloads import WORKLOADS
 
+from ..results_schema import problems
 from .conftest import JSON, SHORT, Project, await_lines, end
 from .traces import PROJECT, images, objects
 
@@ -39,6 +41,11 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     assert "A first look, not to be quoted" in report
     with (project.root / "results/latest" / store.CSV).open() as file:
         assert len(list(csv.DictReader(file))) == len(run.taken)
+    assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
+    document = json.loads((project.root / "tfb.json").read_text())
+    assert problems(document) == []
+    assert document["completionTime"] is not None
+    assert all(len(figures) == 3 and all(figures) for figures in document["rawData"]["json"].values())
 
 
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
