@@ -48,6 +48,13 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     }
 
 
+def brief(engine: Engine) -> str:
+    """Return in a few words what the engine tells of its host, before anything runs on it."""
+    info = engine.info()
+    memory = f"{int(info.get('MemTotal', 0)) / 1024**3:.1f} GiB of memory"
+    return f"{memory}, {info.get('OperatingSystem', UNAVAILABLE)}, Docker {info.get('ServerVersion', UNAVAILABLE)}"
+
+
 def repository(remote: str) -> str:
     """Return the address of a git remote without names and passwords; a folder of this machine is none."""
     parts = urlsplit(remote)
