@@ -27,6 +27,7 @@ from benchlab import (
     store,
     topology,
     variants,
+    vetting,
 )
 from benchlab.answers import Verification
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
@@ -34,7 +35,8 @@ from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
 from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
-from benchlab.runner import Events, Runner
+from benchlab.runner import Runner
+from benchlab.serving import Server
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
 from benchlab.versus import AT
@@ -85,10 +87,8 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
     _refuse_nothing(entries.values(), settings)
     with stage.stage(lab, entries):
-        runner = Runner(
-            lab.engine, Unkept(lab.state), entries, _levels(lab, settings), settings, Events(), lab.client_cpus
-        )
-        return [verdict for name in entries for verdict in runner.verify(name)]
+        server = Server(lab.engine, entries, settings.proxy, Unkept(lab.state).keep_log)
+        return [verdict for entry in entries.values() for verdict in vetting.vet(server, entry, settings.tests)]
 
 
 @dataclass(frozen=True)
