@@ -24,24 +24,18 @@ class Counted:
     writes: int = 0
     rows_written: int = 0
 
-    @property
-    def statements(self) -> int:
-        return self.reads + self.writes
-
 
 @dataclass(frozen=True)
 class Probe:
-    """A known number of requests, and what each of them must cause on `table`.
+    """A known number of requests, and what each of them must cause on `table`: reads, and the rows these return or write.
 
-    `queries` is their N, 0 where the test type has none. `least` and `most` are statements of each request, reads and
-    writes together.
+    `queries` is their N, 0 where the test type has none.
     """
 
     table: str
     requests: int
     queries: int
-    least: int
-    most: int
+    reads: int
     rows_read: int
     rows_written: int = 0
 
@@ -53,11 +47,11 @@ class Probe:
 # statement. Its requests are fewer, because they leave dead rows behind that the load after them has to skip: these
 # are as many as the answers before them leave.
 PROBES = {
-    "db": Probe("world", 512, 0, least=1, most=1, rows_read=1),
-    "query": Probe("world", 512, N, least=N, most=N, rows_read=N),
-    "cached-query": Probe("world", 512, N, least=0, most=0, rows_read=0),
-    "fortune": Probe("fortune", 512, 0, least=1, most=1, rows_read=STORED_FORTUNES),
-    "update": Probe("world", 64, N, least=N + 1, most=2 * N, rows_read=N, rows_written=N),
+    "db": Probe("world", 512, 0, reads=1, rows_read=1),
+    "query": Probe("world", 512, N, reads=N, rows_read=N),
+    "cached-query": Probe("world", 512, N, reads=0, rows_read=0),
+    "fortune": Probe("fortune", 512, 0, reads=1, rows_read=STORED_FORTUNES),
+    "update": Probe("world", 64, N, reads=N, rows_read=N, rows_written=N),
 }
 
 
@@ -71,19 +65,20 @@ def check(test: str, counted: Counted) -> Iterator[Problem]:
     """Yield what is wrong with the statements that the test type's probe caused."""
     probe = PROBES[test]
     table, times = probe.table.capitalize(), probe.requests
-    if not probe.least:
-        if counted.statements:
-            said = f"{probe} caused {counted.statements:,} statements on {table} after the cache was filled, not 0"
-            yield Problem(test, "cached", said)
+    if not probe.reads:
+        if total := counted.reads + counted.writes:
+            yield Problem(test, "cached", f"{probe} caused {total:,} statements on {table}, not 0: its cache is filled")
         return
+    reads, rows_read, written = probe.reads * times, probe.rows_read * times, probe.rows_written * times
     # An update of a row that is drawn twice in a request, or to the number that it has, may write nothing.
-    least_written = math.ceil(WRITTEN_SHARE * probe.rows_written * times)
+    least_written = math.ceil(WRITTEN_SHARE * written)
     for rule, what, got, least, most in (
-        ("queries", f"statements on {table}", counted.statements, probe.least * times, probe.most * times),
-        ("rows read", f"rows read from {table}", counted.rows_read, probe.rows_read * times, probe.rows_read * times),
-        ("rows written", f"rows written to {table}", counted.rows_written, least_written, probe.rows_written * times),
+        ("queries", "statements that read", counted.reads, reads, reads),
+        ("queries", "statements that write", counted.writes, 0, written),
+        ("rows read", "rows to be read from", counted.rows_read, rows_read, rows_read),
+        ("rows written", "rows to be written to", counted.rows_written, least_written, written),
     ):
         if got < least:
-            yield Problem(test, rule, f"{probe} caused {got:,} {what}, not {least:,} or more")
+            yield Problem(test, rule, f"{probe} caused {got:,} {what} {table}, not {least:,} or more")
         elif got > MOST_SHARE * most:
-            yield Problem(test, rule, f"{probe} caused {got:,} {what}, and {most:,} are enough", warning=True)
+            yield Problem(test, rule, f"{probe} caused {got:,} {what} {table}; {most:,} are enough", warning=True)

@@ -93,7 +93,7 @@ class Vetting:
         burst, counted = self._counted(test)
         if problems := verify.check_burst(test, PROBES[test].queries, burst.answers, self.world):
             return problems
-        if not PROBES[test].least:
+        if not PROBES[test].reads:
             counted = self._once_filled(test, counted)
         return list(statements.check(test, counted))
 
@@ -130,14 +130,14 @@ class Vetting:
         return burst, counted[probe.table]
 
     def _once_filled(self, test: str, counted: Counted) -> Counted:
-        """Return the statements of the probe's requests to a cache that is filled, if ever it is."""
+        """Return what the probe's requests cause once the cache is filled, if ever it is."""
         few = FEW_SHARE * PROBES[test].requests
         for _ in range(MOST_ROUNDS):
-            if not counted.statements:
+            if not counted.reads:
                 break
             self._burst(test, MAX_QUERIES, FILL_REQUESTS)
             before, (_, counted) = counted, self._counted(test)
-            if counted.statements > max(few, FALLING * before.statements):
+            if counted.reads > max(few, FALLING * before.reads):
                 break
         return counted
 
