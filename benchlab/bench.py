@@ -26,6 +26,7 @@ from benchlab import (
     stage,
     store,
     topology,
+    vetting,
 )
 from benchlab.answers import Verification
 from benchlab.errors import EngineError, LabError, StoreError
@@ -33,7 +34,8 @@ from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
 from benchlab.model import UNAVAILABLE, Decision, Failure, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
-from benchlab.runner import Events, Runner
+from benchlab.runner import Runner
+from benchlab.serving import Server
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
 
@@ -84,10 +86,8 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
     planning.refuse_nothing(entries.values(), settings)
     with stage.stage(lab, entries):
-        runner = Runner(
-            lab.engine, Unkept(lab.state), entries, planning.levels(lab, settings), settings, Events(), lab.client_cpus
-        )
-        return [verdict for name in entries for verdict in runner.verify(name)]
+        server = Server(lab.engine, entries, settings.proxy, Unkept(lab.state).keep_log)
+        return [verdict for entry in entries.values() for verdict in vetting.vet(server, entry, settings.tests)]
 
 
 @dataclass(frozen=True)
