@@ -14,7 +14,7 @@ from benchlab import counters, fetch, judge, verify, workloads, wrk
 from benchlab.answers import Problem
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
-from benchlab.model import INVALID, SUSPECT, Entry, Failure, Level, Sample, Settings, Trial, Visit
+from benchlab.model import INVALID, SUSPECT, WRONG_ANSWER, Entry, Failure, Level, Sample, Settings, Trial, Visit
 from benchlab.serving import READY_S, Host, Server
 from benchlab.vetting import Vetting
 from benchlab.workloads import WORKLOADS
@@ -127,7 +127,7 @@ class Runner:
         problems = self._vet(vetting, test)
         self.events.verified(visit, problems)
         if wrong := [problem for problem in problems if not problem.warning]:
-            self._fail(trials, f"wrong answer: {wrong[0]}", records)
+            self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
             return
         steady = self._warm_up(entry, trials[0])
         for trial in trials:

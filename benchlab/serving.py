@@ -56,8 +56,7 @@ class Server:
 
     @property
     def target(self) -> str:
-        """Return the host name that the load goes to."""
-        return ENTRY_HOST if self.proxy == NO_PROXY else self.proxy
+        return target(self.proxy)
 
     @contextmanager
     def serve(self, entry: Entry, life: str) -> Iterator[World]:
@@ -156,6 +155,11 @@ class Server:
         if result.exit_code != 0:
             raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
         return result.stdout
+
+
+def target(proxy: str) -> str:
+    """Return the host name that the load goes to."""
+    return ENTRY_HOST if proxy == NO_PROXY else proxy
 
 
 def _world(lines: str) -> dict[int, int]:
