@@ -162,7 +162,7 @@ def _report(root: Path, arguments: list[str]) -> int:
 
 
 def _export(root: Path, arguments: list[str]) -> int:
-    from benchlab import export, tfb
+    from benchlab import export, tfb_results
 
     given = flags.export_parser().parse_args(arguments)
     folder = Path(given.run).resolve()
@@ -173,7 +173,7 @@ def _export(root: Path, arguments: list[str]) -> int:
         store.write_new(Path(given.output), text)
         _say(f"written to {given.output}")
     if given.format == export.TFB:
-        _say(f"left out, because the format has no place for it: {tfb.LEFT_OUT}")
+        _say(f"left out, because the format has no place for it: {tfb_results.LEFT_OUT}")
     return OK
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from benchlab import __version__, analysis, judge, records, report, tfb
+from benchlab import __version__, analysis, judge, records, report, tfb_results
 from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
 from benchlab.comparison import Comparison, Pair
 from benchlab.counters import APP, CLIENT, DB, PROXY
@@ -98,7 +98,7 @@ def _json(run: Run) -> str:
 
 
 def _tfb(run: Run) -> str:
-    return _dumped(tfb.results(run))
+    return _dumped(tfb_results.results(run))
 
 
 def _dumped(content: Mapping[str, Any]) -> str:

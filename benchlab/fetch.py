@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Burst:
-    """What came of requests over several connections at once: how many got 200, and some of the answers, others first."""
+    """What came of requests over several connections at once: how many got 200, and some answers, others first."""
 
     right: int
     answers: tuple[Answer, ...]

@@ -54,10 +54,10 @@ class Events:
 class Runner:
     """Everything that a visit needs.
 
-    `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `vetted` are the entries and test
-    types that passed all of the contract: in later visits they are only asked for their answers. `allow` is called at the
-    start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for hosts
-    whose cgroup tree cannot be read: then the engine is asked what the containers used.
+    `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `vetted` are the entries and
+    test types that passed all of the contract: in later visits they are only asked for their answers. `allow` is called
+    at the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for
+    hosts whose cgroup tree cannot be read: then the engine is asked what the containers used.
     """
 
     host: Host

@@ -1,4 +1,4 @@
-"""Queries really run: what the database counted around a known number of requests, held against what they must cause."""
+"""Queries really run: what the database counted around a number of requests, held against what they must cause."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Probe:
-    """A known number of requests, and what each of them must cause on `table`: reads, and the rows these return or write.
+    """A known number of requests, and what each must cause on `table`: reads, and rows that are read and written.
 
     `queries` is their N, 0 where the test type has none.
     """

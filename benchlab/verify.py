@@ -48,7 +48,7 @@ def check_loaded(test: str, queries: int, answers: tuple[Answer, ...], world: Wo
     Warnings are left out: they were told before the load.
     """
     known = _comparable(test, world)
-    check_body = _list(test, Wanted(str(queries), queries), known) if queries else partial(BODIES[test], world=known)
+    check_body = _list(test, Wanted(str(queries), queries), known) if queries else _single(test, known)
     found = (problem for answer in answers for problem in _problems(test, answer, check_body))
     return [problem for problem in found if not problem.warning]
 
@@ -65,11 +65,15 @@ def _checks(test: str, world: World | None) -> list[tuple[Check, bool]]:
     """Return for each of the test type's `paths` the check of its body, and whether all that it breaks only warns."""
     if _has_n(test):
         return [(_list(test, wanted, world), wanted.lenient) for wanted in rows.WANTED]
-    return [(partial(BODIES[test], world=world), False)] * 2
+    return [(_single(test, world), False)] * 2
 
 
 def _list(test: str, wanted: Wanted, world: World | None) -> Check:
     return partial(rows.check_list, test, wanted, world=world)
+
+
+def _single(test: str, world: World | None) -> Check:
+    return lambda answer: BODIES[test](answer, world)
 
 
 def _problems(test: str, answer: Answer, check_body: Check) -> list[Problem]:

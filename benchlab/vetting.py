@@ -77,7 +77,7 @@ class Vetting:
         return problems
 
     def whole(self, test: str) -> list[Problem]:
-        """Return what is wrong with a test type, all but its Date; statements are counted where the answers are right."""
+        """Return what is wrong with a test type but for its Date; the statements, where its answers are right."""
         problems = self.answers(test)
         if all(problem.warning for problem in problems):
             problems += self._statements(test)
@@ -98,7 +98,7 @@ class Vetting:
         return list(statements.check(test, counted))
 
     def dates(self, tests: Iterable[str]) -> list[Problem]:
-        """Return what is wrong with the Date of test types that were asked before; waits for it to change, up to 3 s."""
+        """Return what is wrong with the Date of test types asked before; waits for it to change, up to 3 s."""
         fixed = {test: seen for test in tests if (seen := self._seen[test]).date}
         if not fixed:
             return []

@@ -24,7 +24,10 @@ class Server(socketserver.ThreadingTCPServer):
 
     daemon_threads = True
     requests = 0
-    answer: Callable[[int], tuple[bytes, bool]]
+
+    def __init__(self, answer: Callable[[int], tuple[bytes, bool]]):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.answer, self.lock = answer, threading.Lock()
 
     def number(self) -> int:
         with self.lock:
@@ -47,8 +50,7 @@ class Handler(socketserver.StreamRequestHandler):
 
 @contextmanager
 def _serving(answer: Callable[[int], tuple[bytes, bool]]) -> Iterator[Server]:
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.lock, server.answer = threading.Lock(), answer
+    with Server(answer) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
@@ -69,9 +71,7 @@ def _fetch(port: int, *paths: str, date: str | None = None, timeout_s: float = 3
 
 
 def _burst(port: int, requests: int, shown: int) -> Any:
-    return _run(
-        "burst.py", port, path="/", accept="*/*", requests=requests, connections=4, shown=shown, timeout_s=30
-    )
+    return _run("burst.py", port, path="/", accept="*/*", requests=requests, connections=4, shown=shown, timeout_s=30)
 
 
 @pytest.mark.timeout(60)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -125,7 +124,7 @@ class Concurrent(FakeHost):
 
     def __init__(self, **changes: object):
         super().__init__()
-        self.changes: Mapping[str, object] = changes
+        self.changes = changes
         self.many = False
 
     def _burst(self, job: dict[str, Any]) -> str:
@@ -133,7 +132,7 @@ class Concurrent(FakeHost):
         return super()._burst(job)
 
     def answer(self, path: str) -> dict[str, object]:
-        return super().answer(path) | (self.changes if self.many else {})
+        return {**super().answer(path), **(self.changes if self.many else {})}
 
 
 @pytest.mark.parametrize(

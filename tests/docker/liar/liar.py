@@ -1,4 +1,4 @@
-"""A server that keeps the entry contract in all test types, but for the lies that it is told to tell: one for each type.
+"""A server that keeps the entry contract in all test types, but for the lies that it is told to tell: one a type.
 
     LIES="json=fixed-date db=cached" python3 liar.py
 
@@ -194,7 +194,7 @@ async def read_each(ids: list[int]) -> list[dict[str, int]]:
 
 
 async def read_some(ids: list[int]) -> list[dict[str, int]]:
-    found = {id_: number for id_, number in await state.pool.fetch(READ_SOME, ids)}
+    found = dict(await state.pool.fetch(READ_SOME, ids))
     return [row(id_, found[id_]) for id_ in ids]
 
 
@@ -510,7 +510,7 @@ async def main() -> None:
         min_size=16,
         max_size=16,
     )
-    state.world = {id_: number for id_, number in await state.pool.fetch(READ_ALL)}
+    state.world = dict(await state.pool.fetch(READ_ALL))
     state.fortunes = await read_fortunes()
     server = await asyncio.start_server(serve, "0.0.0.0", 8080, backlog=1024)
     await server.serve_forever()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchlab import analysis, tfb
+from benchlab import analysis, tfb_results
 from benchlab.model import INVALID, Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial
 
 from ..results_schema import SCHEMA, problems
@@ -51,7 +51,7 @@ def run(manifest: Manifest) -> Run:
 
 
 def test_a_run_is_a_results_file(run: Run) -> None:
-    document = json.loads(json.dumps(tfb.results(run)))
+    document = json.loads(json.dumps(tfb_results.results(run)))
     assert problems(document) == []
     assert document["frameworks"] == ["aiohttp", "crax"]
     assert document["duration"] == 2
@@ -63,7 +63,7 @@ def test_a_run_is_a_results_file(run: Run) -> None:
 
 
 def test_a_figure_stands_for_all_samples_as_one_of_the_run_s_duration(run: Run) -> None:
-    figure = tfb.results(run)["rawData"]["json"]["crax"][0]
+    figure = tfb_results.results(run)["rawData"]["json"]["crax"][0]
     began_s = int((STARTED + timedelta(minutes=1)).timestamp())
     assert figure == {
         "latencyAvg": "2.00ms",
@@ -81,7 +81,7 @@ def test_who_divides_requests_by_duration_gets_the_report_s_rate(run: Run) -> No
         for number, sample in enumerate(run.samples)
     )
     changed = replace(run, taken=odd)
-    document = tfb.results(changed)
+    document = tfb_results.results(changed)
     for result in analysis.analyse(changed):
         for entry in document["frameworks"]:
             rates = [
@@ -93,7 +93,7 @@ def test_who_divides_requests_by_duration_gets_the_report_s_rate(run: Run) -> No
 def test_levels_ascend_and_each_list_is_in_their_order(manifest: Manifest) -> None:
     fast = replace(make_load(20_000), duration_us=2_000_000)
     samples = (_sample("crax", "json", 32, 1, fast), _sample("crax", "json", 16, 1))
-    document = tfb.results(Run(manifest, samples, ()))
+    document = tfb_results.results(Run(manifest, samples, ()))
     assert document["concurrencyLevels"] == [16, 32]
     assert [figure["totalRequests"] for figure in document["rawData"]["json"]["crax"]] == [2000, 20_000]
     assert document["pipelineConcurrencyLevels"] == [256]
@@ -103,7 +103,7 @@ def test_levels_ascend_and_each_list_is_in_their_order(manifest: Manifest) -> No
 
 def test_a_level_without_a_sample_that_counts_is_empty_in_its_place(manifest: Manifest) -> None:
     invalid = make_sample(Trial(1, "crax", "json", _level("json", 16)), severity=INVALID)
-    document = tfb.results(Run(manifest, (invalid, _sample("crax", "json", 32, 1)), ()))
+    document = tfb_results.results(Run(manifest, (invalid, _sample("crax", "json", 32, 1)), ()))
     first, second = document["rawData"]["json"]["crax"]
     assert first == {}
     assert second["totalRequests"] == 2000
@@ -118,7 +118,7 @@ def test_tests_of_one_kind_share_a_list_of_levels_and_each_ends_at_its_own_large
         replace(_sample("crax", "query", value, 1), trial=Trial(1, "crax", test, Level(128, 2, queries=value)))
         for test, value in (("query", 1), ("query", 20), ("update", 10))
     )
-    document = tfb.results(Run(both, samples, ()))
+    document = tfb_results.results(Run(both, samples, ()))
     assert document["queryIntervals"] == [1, 10, 20]
     assert [bool(figure) for figure in document["rawData"]["query"]["crax"]] == [True, False, True]
     assert [bool(figure) for figure in document["rawData"]["update"]["crax"]] == [False, True]
@@ -130,7 +130,7 @@ def test_latencies_are_pooled_over_the_requests_of_all_samples(manifest: Manifes
         replace(make_load(3000), latency=Latency(4000.0, 0.0, 20_000.0, 1, 1, 1, 1, 1)),
     )
     samples = tuple(_sample("crax", "json", 16, block, load) for block, load in enumerate(loads, start=1))
-    figure = tfb.results(Run(manifest, samples, ()))["rawData"]["json"]["crax"][0]
+    figure = tfb_results.results(Run(manifest, samples, ()))["rawData"]["json"]["crax"][0]
     assert (figure["latencyAvg"], figure["latencyStdev"], figure["latencyMax"]) == ("3.50ms", "866.03us", "30.00ms")
 
 
@@ -146,13 +146,13 @@ def test_latencies_are_pooled_over_the_requests_of_all_samples(manifest: Manifes
     ],
 )
 def test_a_latency_is_written_as_wrk_prints_it(microseconds: float, said: str) -> None:
-    assert tfb.latency(microseconds) == said
+    assert tfb_results.latency(microseconds) == said
 
 
 def test_time_outs_are_told_for_a_sample_rounded_up(manifest: Manifest) -> None:
     slow = make_load(2000, 2_000_000, Errors(timeout=3))
     samples = (_sample("crax", "json", 16, 1, slow), _sample("crax", "json", 16, 2))
-    document = tfb.results(Run(manifest, samples, ()))
+    document = tfb_results.results(Run(manifest, samples, ()))
     figure = document["rawData"]["json"]["crax"][0]
     assert {kind: figure[kind] for kind in ("connect", "read", "write", "timeout")} == {
         "connect": 0,
@@ -180,7 +180,7 @@ def test_wrong_and_dying_entries_have_failed_each_in_its_way(manifest: Manifest)
         *_failures(manifest.settings, "liar", "wrong answer: json: body"),
         *_failures(manifest.settings, "stillborn", "in start-up, stillborn is not running (exit code 1)"),
     )
-    document = tfb.results(Run(three, _samples(manifest.settings, ("crax",)), failures))
+    document = tfb_results.results(Run(three, _samples(manifest.settings, ("crax",)), failures))
     assert problems(document) == []
     assert document["failed"]["json"] == ["liar", "stillborn"]
     assert document["succeeded"]["json"] == list(document["rawData"]["json"]) == ["crax"]
@@ -194,7 +194,7 @@ def test_wrong_and_dying_entries_have_failed_each_in_its_way(manifest: Manifest)
 
 
 def test_a_run_that_was_cut_off_is_not_complete(run: Run) -> None:
-    whole, cut = tfb.results(run), tfb.results(replace(run, taken=run.taken[:-1]))
+    whole, cut = tfb_results.results(run), tfb_results.results(replace(run, taken=run.taken[:-1]))
     assert whole["completionTime"] - whole["startTime"] == 122_020
     assert cut["completionTime"] is None
     assert problems(cut) == []
@@ -202,7 +202,7 @@ def test_a_run_that_was_cut_off_is_not_complete(run: Run) -> None:
 
 def test_a_run_whose_number_of_blocks_is_undecided_is_not_complete(run: Run) -> None:
     precise = replace(run.manifest, settings=replace(run.manifest.settings, precision=0.03))
-    assert tfb.results(replace(run, manifest=precise))["completionTime"] is None
+    assert tfb_results.results(replace(run, manifest=precise))["completionTime"] is None
 
 
 def test_the_commit_is_told_where_it_is_known(run: Run) -> None:
@@ -211,27 +211,29 @@ def test_the_commit_is_told_where_it_is_known(run: Run) -> None:
         "lab_branch": "main",
         "lab_repository": "https://example.org/lab",
     }
-    told = tfb.results(replace(run, manifest=replace(run.manifest, facts=facts)))
+    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))
     assert told["git"] == {"commitId": "a" * 40, "repositoryUrl": "https://example.org/lab", "branchName": "main"}
     assert problems(told) == []
-    assert tfb.results(run)["git"] is None
+    assert tfb_results.results(run)["git"] is None
 
 
 def test_the_description_names_the_host_and_what_is_left_out(run: Run) -> None:
     facts: dict[str, object] = {"engine_version": "20.10", "host": {"cpu_model": "Model X"}}
-    said = tfb.results(replace(run, manifest=replace(run.manifest, facts=facts)))["environmentDescription"]
+    said = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))["environmentDescription"]
     assert said.startswith("Model X; all roles share the 2 CPUs; Docker 20.10; ")
     assert "without intervals, ranks, verdicts" in said
 
 
 def test_equal_runs_have_the_same_id_and_others_another(run: Run) -> None:
     other = replace(run, manifest=replace(run.manifest, run_id="other"))
-    assert tfb.results(run)["uuid"] == tfb.results(run)["uuid"] != tfb.results(other)["uuid"]
+    assert tfb_results.results(run)["uuid"] == tfb_results.results(run)["uuid"] != tfb_results.results(other)["uuid"]
 
 
 def test_what_an_entry_is_made_of_comes_from_its_labels(run: Run) -> None:
     labels = LABELS | {"classification": "Micro", "approach": "Realistic", "platform": "asyncio"}
-    document = tfb.results(replace(run, manifest=replace(run.manifest, entries={"aiohttp": LABELS, "crax": labels})))
+    document = tfb_results.results(
+        replace(run, manifest=replace(run.manifest, entries={"aiohttp": LABELS, "crax": labels}))
+    )
     unlabelled, labelled = document["testMetadata"]
     assert {key: labelled[key] for key in ("name", "framework", "classification", "approach", "platform", "orm")} == {
         "name": "crax",
@@ -256,7 +258,7 @@ def _without(document: dict[str, Any], *path: str | int) -> dict[str, Any]:
 
 
 def test_the_schema_itself_refuses_what_is_no_results_file(run: Run) -> None:
-    document = tfb.results(run)
+    document = tfb_results.results(run)
     for path in (("uuid",), ("rawData", "json"), ("rawData", "json", "crax", 0, "totalRequests"), ("failed", "db")):
         assert problems(_without(document, *path)), path
     assert problems(document | {"startTime": document["startTime"] // 1000})
