@@ -18,6 +18,7 @@ from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
 from benchlab.model import Level
 from benchlab.serving import ENTRY_HOST, Server
 from benchlab.stage import Lab
+from benchlab.statements import Counted
 
 from .conftest import await_that
 from .traces import PROJECT
@@ -96,6 +97,14 @@ def _container(client: docker.DockerClient, service: str) -> Container:
     labels = [f"{PROJECT_LABEL}={PROJECT}", f"{SERVICE_LABEL}={service}"]
     (container,) = client.containers.list(all=True, filters={"label": labels})
     return container
+
+
+def _database(lab: Lab) -> Server:
+    """Return what serves entries, with the database running and restored."""
+    lab.engine.start("db")
+    _execute(lab, "db", "wait-database")
+    _execute(lab, "db", "reset-database")
+    return Server(lab.engine, (), "none", lambda name, text: name)
 
 
 def _query(lab: Lab) -> Answer:
@@ -228,6 +237,58 @@ def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> N
     assert ask('SELECT count(*) FROM fortune JOIN "Fortune" USING (id, message)') == "12"
     assert ask("SELECT to_regclass('junk') IS NULL") == "t"
     assert int(ask("SHOW max_connections")) >= 2000
+
+
+@pytest.mark.parametrize(
+    ("statements", "table", "counted"),
+    [
+        ("SELECT id FROM world WHERE id < 4", "world", Counted(1, 3)),
+        ('SELECT w."id" FROM "World" AS w WHERE id = 1', "world", Counted(1, 1)),
+        ("SELECT id FROM public.world WHERE id = 1 FOR UPDATE OF world", "world", Counted(1, 1)),
+        ("PREPARE p AS SELECT id FROM world WHERE id = $1; EXECUTE p (1); EXECUTE p (2)", "world", Counted(2, 2)),
+        ("BEGIN; SELECT id FROM world WHERE id = 1; ROLLBACK", "world", Counted(1, 1)),
+        ("UPDATE world SET randomnumber = 1 WHERE id < 3", "world", Counted(0, 0, 1, 2)),
+        ('update only "public"."World" set randomnumber = 1 where id = 1', "world", Counted(0, 0, 1, 1)),
+        (
+            "WITH new (id, number) AS (VALUES (1, 2), (2, 3)) "
+            "UPDATE world SET randomnumber = number FROM new WHERE world.id = new.id",
+            "world",
+            Counted(0, 0, 1, 2),
+        ),
+        (
+            "INSERT INTO world VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET randomnumber = excluded.randomnumber",
+            "world",
+            Counted(0, 0, 1, 1),
+        ),
+        ("SELECT 1 AS worldly", "world", Counted()),
+        ("SELECT message FROM Fortune", "fortune", Counted(1, 12)),
+    ],
+)
+def test_the_entry_s_statements_are_counted_as_what_they_are(
+    staged: Lab, statements: str, table: str, counted: Counted
+) -> None:
+    server = _database(staged)
+    psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--quiet", f"--command={statements}")
+    _, found = server.counted(lambda: _execute(staged, "db", *psql))
+    assert found == {"world": Counted(), "fortune": Counted()} | {table: counted}
+
+
+def test_what_the_lab_itself_asks_and_what_comes_before_or_after_is_not_counted(staged: Lab) -> None:
+    server = _database(staged)
+    psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--command=SELECT id FROM world")
+    _execute(staged, "db", *psql)
+    _, found = server.counted(server.world)
+    _execute(staged, "db", *psql)
+    assert found == {"world": Counted(), "fortune": Counted()}
+    assert _ask(staged, "SELECT count(*) FROM pg_stat_statements WHERE query ~ 'SELECT id FROM world'") == "0"
+
+
+def test_the_counting_that_a_lost_lab_left_on_is_switched_off_by_the_next_reset(staged: Lab) -> None:
+    _database(staged)
+    _execute(staged, "db", "count-statements", "on")
+    assert _ask(staged, "SHOW pg_stat_statements.track") == "top"
+    _execute(staged, "db", "reset-database")
+    assert _ask(staged, "SHOW pg_stat_statements.track") == "none"
 
 
 @pytest.mark.parametrize(("pipeline", "batch"), [(1, 1), (16, 16)])
