@@ -167,9 +167,11 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
     if not stale:
         return
     started = time.monotonic()
-    say(f"building {', '.join(stale)} …")
-    resolved.build(stale, built.log)
-    say(f"built {', '.join(stale)} in {time.monotonic() - started:.0f} s")
+    # Services that share an image are built as one.
+    needed = sorted({resolved.image(service): service for service in reversed(stale)}.values())
+    say(f"building {', '.join(needed)} …")
+    resolved.build(needed, built.log)
+    say(f"built {', '.join(needed)} in {time.monotonic() - started:.0f} s")
     for service in stale:
         image_id = on.image_id(resolved.image(service))
         if image_id is None:
