@@ -15,6 +15,7 @@ from benchlab import (
     __version__,
     analysis,
     changes,
+    contestants,
     host,
     inventory,
     placement,
@@ -32,12 +33,11 @@ from benchlab.answers import Verification
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
-from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
+from benchlab.model import NO_PROXY, Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
 from benchlab.runner import Events, Runner
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
-from benchlab.versus import AT
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console, part: bool = False) -> Path:
@@ -47,7 +47,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
     """
     if settings.against:
         settings = replace(settings, against=variants.commit(lab.root, settings.against))
-    lab, entries = _contestants(lab, settings)
+    lab, entries = contestants.contestants(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     _refuse_nothing(entries, settings)
     settings = fitted(lab, settings)
@@ -63,7 +63,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
     manifest = store.read_manifest(folder)
-    lab, _ = _contestants(lab, manifest.settings)
+    lab, _ = contestants.contestants(lab, manifest.settings)
     if not _left(lab, folder) and not _may_decide(folder):
         lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
         _report(Journal(folder))
@@ -82,8 +82,10 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
 
 def verify(lab: Lab, settings: Settings) -> list[Verification]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
-    entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
-    _refuse_nothing(entries.values(), settings)
+    everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
+    lab, found = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
+    entries = {entry.name: entry for entry in found}
+    _refuse_nothing(found, settings)
     with stage.stage(lab, entries):
         runner = Runner(
             lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.client_cpus
@@ -200,17 +202,6 @@ def _report(journal: Journal) -> None:
     journal.derive(run, report.report(run))
 
 
-def _contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
-    """Return the lab, and the entries that take part in it: with --against, their versions at that commit too."""
-    names = [name for name in settings.frameworks if AT not in name]
-    entries = lab.topology.choose(names)
-    if not settings.against:
-        return lab, entries
-    versions = dict(variants.at_commit(lab.topology, entry.name, settings.against, lab.state) for entry in entries)
-    lab = lab.with_services(versions)
-    return lab, lab.topology.choose([*(entry.name for entry in entries), *versions])
-
-
 def fitted(lab: Lab, settings: Settings) -> Settings:
     """Return the settings with no more blocks than the budget has time for. Raises ConfigError where it has none."""
     if settings.precision is not None and len(settings.frameworks) < 2:
@@ -258,7 +249,7 @@ def _refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
 
 def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
     now = datetime.now(UTC)
-    proxy = "" if settings.proxy == "none" else f"-{settings.proxy}"
+    proxy = "" if settings.proxy == NO_PROXY else f"-{'-'.join(settings.proxies)}"
     return Manifest(
         run_id=f"{now:%Y%m%d-%H%M%S}-{settings.profile}{proxy}",
         created_at=now,
@@ -287,7 +278,7 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
 
 
 def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
-    services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxy)
+    services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxies)
     return provision.sources(lab.topology, services)
 
 

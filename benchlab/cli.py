@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,11 +68,11 @@ def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> N
 
 
 def _open(root: Path, settings: Settings) -> Lab:
-    """Return the lab that the settings need; versions of entries at a commit are added to it later."""
-    from benchlab import stage, versus
+    """Return the lab that the settings need; variants of entries are added to it later."""
+    from benchlab import contestants, stage
 
-    names = [name for name in settings.frameworks if versus.AT not in name]
-    return stage.open_lab(root, names, _say, settings.placement, settings.proxy != "none")
+    names, connections = contestants.originals(settings), next(iter(settings.db_connections), None)
+    return stage.open_lab(root, names, _say, settings.placement, settings.proxies, connections)
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -113,6 +114,35 @@ def _compared(sides: tuple[Side, Side], margin: float | None) -> int:
     gate = versus.gate(rows, margin, untold)
     _say(gate.reason)
     return gate.exit_code
+
+
+def _factors(root: Path, arguments: list[str]) -> int:
+    from benchlab import bench, effects, factors, judge
+
+    given = flags.factors_parser().parse_args(arguments)
+    if given.run is not None:
+        flags.refuse_measuring(given)
+    folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
+    run = store.read(folder)
+    print(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    if given.run is not None:
+        return OK
+    _say(f"kept in {bench.shown(folder)}; its own tables: python lab.py report {bench.shown(folder)}")
+    return FAILED if judge.missing(run) else OK
+
+
+def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
+    """Return the folder of a new run of entries that tell of the factors; nothing is measured where they would not."""
+    from benchlab import bench, contestants, crossing
+
+    settings = flags.factors_settings(given)
+    lab = _open(root, settings)
+    if not settings.frameworks:
+        labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
+        chosen = crossing.comparable(labels, lab.topology.usual, given.factor)
+        settings = replace(settings, frameworks=tuple(chosen))
+    crossing.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, given.factor)
+    return bench.start(lab, settings, root / "results", _console())
 
 
 def _report(root: Path, arguments: list[str]) -> int:
@@ -173,6 +203,7 @@ def _list(root: Path, arguments: list[str]) -> int:
         _say("no Docker engine answers: workers and pool are shown for one CPU")
     resolved = topology.load(root, topology.resources(root, engine.cpus if engine else 1))
     print(stack.table({entry.name: entry.labels for entry in resolved.choose([])}))
+    print(f"\nmeasured where none is named: {', '.join(resolved.usual) or 'none'}")
     return OK
 
 
@@ -247,6 +278,7 @@ COMMANDS: dict[str, Callable[[Path, list[str]], int]] = {
     "clean": _clean,
     "report": _report,
     "compare": _compare,
+    "factors": _factors,
     "doctor": _doctor,
     "calibrate": _calibrate,
 }

@@ -8,9 +8,9 @@ from typing import Any
 
 from benchlab import placement, profiles, quantities
 from benchlab.errors import ConfigError
-from benchlab.model import Settings
+from benchlab.model import NO_PROXY, Settings
 from benchlab.profiles import PROFILES, PROXIES
-from benchlab.workloads import WORKLOADS
+from benchlab.workloads import DATABASE, WORKLOADS
 
 SEED_BITS = 32
 
@@ -22,6 +22,7 @@ other commands (each has its own --help):
   clean     remove the lab's containers, networks and images
   report    analyse a run anew and print its tables
   compare   hold a run against an older one; --fail-if-slower makes it a gate
+  factors   tell what data layer, framework, server or proxy do, each alone and together
   doctor    say what on this host harms a measurement
   calibrate test the instrument itself
 
@@ -51,13 +52,14 @@ def settings(given: argparse.Namespace) -> Settings:
         levels=profiles.parse_levels(given.levels),
         blocks=given.blocks,
         duration_s=given.duration,
-        proxy=given.proxy or "none",
+        proxy=given.proxy or NO_PROXY,
         seed=secrets.randbits(SEED_BITS) if given.seed is None else given.seed,
         precision=quantities.share("--precision", given.precision) if given.precision is not None else None,
         budget_s=quantities.seconds("--budget", given.budget) if given.budget is not None else None,
         placement=given.placement or placement.AUTO,
         against=given.against or "",
         repeats=given.repeats,
+        db_connections=given.db_connections,
     )
 
 
@@ -76,9 +78,24 @@ def verify_settings(given: argparse.Namespace) -> Settings:
         levels={},
         blocks=None,
         duration_s=None,
-        proxy=given.proxy or "none",
+        proxy=given.proxy or NO_PROXY,
         seed=0,
     )
+
+
+def factors_settings(given: argparse.Namespace) -> Settings:
+    """Return the settings of a run that tells of factors: of the test types that ask the database. Raises ConfigError."""
+    return settings(argparse.Namespace(**vars(given) | {"test": given.test or DATABASE, "against": None}))
+
+
+def refuse_measuring(given: argparse.Namespace) -> None:
+    """Raise ConfigError where a flag that says how to measure stands beside a run that is read."""
+    usual = vars(factors_parser().parse_args([]))
+    reading = ("run", "factor", "framework")
+    if changed := [name for name, value in vars(given).items() if value != usual[name] and name not in reading]:
+        raise ConfigError(
+            f"--{changed[0].replace('_', '-')}: {given.run} is read as it was measured; leave the flag out, or the folder"
+        )
 
 
 def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None:
@@ -88,6 +105,7 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
         "--test": (set(given.test), set(settings.tests)),
         "--profile": (given.profile, settings.profile),
         "--proxy": (given.proxy, settings.proxy),
+        "--db-connections": (set(given.db_connections), set(settings.db_connections)),
         "--blocks": (given.blocks, settings.blocks),
         "--repeats": (given.repeats, settings.repeats),
         "--duration": (given.duration, settings.duration_s),
@@ -121,7 +139,76 @@ def bench_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_selection(parser, "the profile's")
+    _add_selection(parser, "the profile's", "those that have no label benchlab.default: no")
+    _add_measuring(parser)
+    parser.add_argument(
+        "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
+    )
+    _add_gate(parser)
+    parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
+    return parser
+
+
+def report_parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="lab.py report", description="Analyse a run anew and print its tables.")
+    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    return parser
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lab.py compare",
+        description="Hold a new run against an old one, or the versions in a run that was made with --against. "
+        "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 too noisy to exclude one.",
+    )
+    parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
+    parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
+    parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
+    _add_gate(parser)
+    return parser
+
+
+def factors_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lab.py factors",
+        description="Tell what each factor that labels name does, such as data layer and framework, and what two do "
+        "together: measure a run of entries that are crossed, or read one.",
+    )
+    parser.add_argument("run", metavar="DIR", nargs="?", help="a run's folder to read (default: a new run is measured)")
+    parser.add_argument(
+        "--factor",
+        action="append",
+        default=[],
+        metavar="NAME[=LEVEL]",
+        help="a label to be told of, and what its levels are compared with; without it entries are measured that differ "
+        "in orm and framework, and all is told that a run's entries differ in; repeatable",
+    )
+    _add_selection(parser, "those that read the database", "those that tell of the factors")
+    _add_measuring(parser)
+    return parser
+
+
+def doctor_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lab.py doctor", description="Say what on this host harms a measurement, and what to do; change nothing."
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
+    return parser
+
+
+def calibrate_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lab.py calibrate", description="Test the instrument itself on this host: about ten minutes, or --full."
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="more repetitions: about an hour (default: the short version)"
+    )
+    parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
+    return parser
+
+
+def _add_measuring(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say how a new run is measured."""
     parser.add_argument("--profile", choices=list(PROFILES), help="named settings (default: default)")
     parser.add_argument(
         "--blocks",
@@ -155,49 +242,13 @@ def bench_parser() -> argparse.ArgumentParser:
         help="CPUs of client, entry and database: shared, or split (default: auto, split from 4 CPUs on)",
     )
     parser.add_argument(
-        "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
+        "--db-connections",
+        type=_numbers,
+        default=(),
+        metavar="N[,N]",
+        help="database connections of an entry, all workers together; of several, each entry is measured with each "
+        "(default: LAB_DB_CONNECTIONS of .env)",
     )
-    _add_gate(parser)
-    parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
-    return parser
-
-
-def report_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="lab.py report", description="Analyse a run anew and print its tables.")
-    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
-    return parser
-
-
-def compare_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lab.py compare",
-        description="Hold a new run against an old one, or the versions in a run that was made with --against. "
-        "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 too noisy to exclude one.",
-    )
-    parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
-    parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
-    parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
-    _add_gate(parser)
-    return parser
-
-
-def doctor_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lab.py doctor", description="Say what on this host harms a measurement, and what to do; change nothing."
-    )
-    parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
-    return parser
-
-
-def calibrate_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lab.py calibrate", description="Test the instrument itself on this host: about ten minutes, or --full."
-    )
-    parser.add_argument(
-        "--full", action="store_true", help="more repetitions: about an hour (default: the short version)"
-    )
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
-    return parser
 
 
 def _add_gate(parser: argparse.ArgumentParser) -> None:
@@ -212,7 +263,7 @@ def verify_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="lab.py verify", description="Start each entry and hold its answers against the contract; no load."
     )
-    _add_selection(parser, "all that the entry has")
+    _add_selection(parser, "all that the entry has", "all")
     return parser
 
 
@@ -221,10 +272,14 @@ def plain_parser(command: str, about: str) -> argparse.ArgumentParser:
     return _Parser(prog=f"lab.py {command}", description=about)
 
 
-def _add_selection(parser: argparse.ArgumentParser, tests: str) -> None:
-    """Add the flags that choose entries, tests and proxy; `tests` names those that are taken without --test."""
+def _add_selection(parser: argparse.ArgumentParser, tests: str, entries: str) -> None:
+    """Add the flags that choose entries, tests and proxy; `tests` and `entries` name those taken without a flag."""
     parser.add_argument(
-        "--framework", action="append", default=[], metavar="NAME", help="an entry (default: all; see list); repeatable"
+        "--framework",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"an entry (default: {entries}; see list); repeatable",
     )
     parser.add_argument(
         "--test",
@@ -233,4 +288,26 @@ def _add_selection(parser: argparse.ArgumentParser, tests: str) -> None:
         choices=list(WORKLOADS),
         help=f"a test type (default: {tests}); repeatable",
     )
-    parser.add_argument("--proxy", choices=PROXIES, help="what stands in front of the entry (default: none)")
+    parser.add_argument(
+        "--proxy",
+        type=_proxies,
+        metavar="NAME[,NAME]",
+        help="what stands in front of the entry: none, nginx, or none,nginx to measure each entry both ways "
+        "(default: none)",
+    )
+
+
+def _proxies(text: str) -> str:
+    """Return the proxies, in an order of their own."""
+    names = text.split(",")
+    if not set(names) <= set(PROXIES) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError(f"{text!r}: use {' or '.join(PROXIES)}, or {','.join(PROXIES)} for both")
+    return ",".join(proxy for proxy in PROXIES if proxy in names)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers in a text such as 8,16, the smallest first."""
+    numbers = {int(number) for number in text.split(",") if number.isdecimal()}
+    if len(numbers) < len(text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text!r}: use whole numbers, each once, as in 16,32")
+    return tuple(sorted(numbers))

@@ -38,7 +38,7 @@ from benchlab.errors import LabError, WrkError
 from benchlab.model import Failure, Level, Run, Sample, Settings, Trial, Visit
 from benchlab.overhead import Overhead
 from benchlab.runner import Events, Runner
-from benchlab.serving import Server
+from benchlab.serving import ENTRY_HOST, Server
 from benchlab.stage import Lab
 from benchlab.variants import Services
 from benchlab.workloads import WORKLOADS
@@ -303,7 +303,7 @@ def _spent_us(sample: Sample) -> float:
 def _serving(lab: Lab, name: str) -> Iterator[Server]:
     """Run the entry, warmed up a little, for the length of the with block."""
     entry = lab.topology.entries[name]
-    server = Server(lab.engine, [name], "none", _Kept(lab.state).keep_log)
+    server = Server(lab.engine, [name], _Kept(lab.state).keep_log)
     with server.serve(entry, "bias"):
         level = workloads.levels("json", ONE_LEVEL["json"], lab.client_cpus)[0]
         _observed(lab, server, level)
@@ -313,8 +313,8 @@ def _serving(lab: Lab, name: str) -> Iterator[Server]:
 def _observed(lab: Lab, server: Server, level: Level, duration_s: int = ROUND_S, checked: bool = True) -> float:
     """Return the rate that the lab measures."""
     accept, path = WORKLOADS["json"].accept, WORKLOADS["json"].path
-    command = wrk.command(level, server.target, path, accept, duration_s)
-    check = fetch.job(server.target, accept, path) if checked else None
+    command = wrk.command(level, ENTRY_HOST, path, accept, duration_s)
+    check = fetch.job(ENTRY_HOST, accept, path) if checked else None
     containers = server.containers(lab.topology.entries[TWINS[0]])
     result = lab.engine.execute("wrk", wrk.observed(command, containers, None, check))
     return wrk.parse(result.stdout).load.requests_per_second
@@ -336,7 +336,7 @@ def _overhead(lab: Lab, server: Server, level: Level) -> Overhead:
 def _typed(lab: Lab, server: Server, level: Level) -> float:
     """Return the rate that wrk prints when it is typed by hand, for the same requests."""
     workload = WORKLOADS["json"]
-    command = wrk.command(level, server.target, workload.path, workload.accept, ROUND_S)
+    command = wrk.command(level, ENTRY_HOST, workload.path, workload.accept, ROUND_S)
     script = command.index("-s")
     printed = lab.engine.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
     if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):

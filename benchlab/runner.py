@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from benchlab import counters, fetch, judge, rows, verify, workloads, wrk
+from benchlab import counters, fetch, judge, rows, serving, verify, workloads, wrk
 from benchlab.answers import Problem, Verification, World
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
@@ -72,7 +72,7 @@ class Runner:
 
     @property
     def _server(self) -> Server:
-        return Server(self.host, self.entries, self.settings.proxy, self.journal.keep_log, self.ready_s)
+        return Server(self.host, self.entries, self.journal.keep_log, self.ready_s)
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, then those again that gave samples which do not count, and yield the block's number.
@@ -161,7 +161,7 @@ class Runner:
         self.events.measuring(trial)
         started_at = datetime.now(UTC)
         path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
-        check = fetch.job(self._server.target, WORKLOADS[trial.test].accept, path)
+        check = fetch.job(serving.target(entry), WORKLOADS[trial.test].accept, path)
         try:
             outcome = self._load(entry, trial, trial.level, self.settings.duration_s, check=check)
         except WrkError as error:
@@ -196,7 +196,7 @@ class Runner:
     ) -> Outcome:
         """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
-        command = wrk.command(level, self._server.target, path, WORKLOADS[trial.test].accept, duration_s)
+        command = wrk.command(level, serving.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
         containers = self._server.containers(entry)
         began_s, before = time.monotonic(), self._server.usage(entry) if self.ask_engine else {}
         result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
@@ -213,7 +213,7 @@ class Runner:
 
     def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
         paths = verify.paths(test, entry.tests[test])
-        answers = fetch.answers(self.host, self._server.target, WORKLOADS[test].accept, paths)
+        answers = fetch.answers(self.host, serving.target(entry), WORKLOADS[test].accept, paths)
         problems = verify.check(test, answers, world)
         if WORKLOADS[test].writes and all(problem.warning for problem in problems):
             problems += rows.check_written(test, answers[-1], world, self._server.world())

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from tabulate import tabulate
 
-COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "cpus", "workers", "pool", "tests")
+COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "proxy", "cpus", "workers", "pool", "tests")
 
 
 def table(labels_by_entry: Mapping[str, Mapping[str, str]]) -> str:

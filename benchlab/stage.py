@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from benchlab.engine import Engine
 from benchlab.errors import EngineError
 from benchlab.interrupts import shielded
 from benchlab.lease import Lease
+from benchlab.model import NO_PROXY
 from benchlab.placement import AUTO, SHARED, SPLIT_CPUS
 from benchlab.provision import Say
 from benchlab.topology import Topology
@@ -27,7 +28,7 @@ SIBLINGS = "cat /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
 class Lab:
     """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs.
 
-    `placement` are the CPUs of each role; empty where all share them.
+    `placement` are the CPUs of each role; empty where all share them. `added` are the services beside compose.yaml's.
     """
 
     root: Path
@@ -37,6 +38,7 @@ class Lab:
     debian: str
     say: Say
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    added: Services = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -49,23 +51,35 @@ class Lab:
 
     def with_services(self, services: Services) -> Lab:
         """Return the lab with more services in its topology."""
-        overlay = variants.write(services, self.state / "overlay.yaml")
-        return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]))
+        added = {**self.added, **services}
+        overlay = variants.write(added, self.state / "overlay.yaml")
+        return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]), added=added)
 
 
-def open_lab(root: Path, frameworks: Iterable[str], say: Say, placed: str = SHARED, proxy: bool = False) -> Lab:
-    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
+def open_lab(
+    root: Path,
+    frameworks: Iterable[str],
+    say: Say,
+    placed: str = SHARED,
+    proxies: Sequence[str] = (NO_PROXY,),
+    db_connections: int | None = None,
+) -> Lab:
+    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first.
+
+    The entries of compose.yaml get the first proxy. Without `db_connections`, .env says how many each has in all.
+    """
     project = topology.project(root)
     provision.compose(project, say)
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
     debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
     cpus = engine.cpus
-    found = _placement(engine, debian, cpus, placed, proxy)
+    found = _placement(engine, debian, cpus, placed, any(proxy != NO_PROXY for proxy in proxies))
     environment = {
-        **topology.resources(root, len(found.get(APP, ())) or cpus),
+        **topology.resources(root, len(found.get(APP, ())) or cpus, db_connections),
         **placement.settings(found),
         **connection.address(),
+        "LAB_PROXY": proxies[0],
         "LAB_DEBIAN_IMAGE": debian,
     }
     return Lab(root, topology.load(root, environment), engine, cpus, debian, say, found)

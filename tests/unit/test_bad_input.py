@@ -32,11 +32,14 @@ def _own_signals() -> Iterator[None]:
         (["--blocks", "0"], "--blocks 0: use 1 to"),
         (["--duration", "0", "--blocks", "0"], "--blocks 0: use 1 to 1000; --duration 0: use 1 to"),
         (["--repeats", "0"], "--repeats 0: use 1 to"),
+        (["--db-connections", "16,2000"], "--db-connections 2000: use 1 to 1900"),
         (["--precision", "much"], "--precision much"),
         (["--precision", ""], "--precision"),
         (["--budget", ""], "--budget"),
         (["--resume", "nowhere"], "is not a run"),
         (["report", "nowhere"], "is not a run"),
+        (["factors", "nowhere"], "is not a run"),
+        (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave the flag out"),
         (["verify"], ".env cannot be read"),
         (["list"], ".env cannot be read"),
     ],
@@ -51,7 +54,7 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     assert said in printed.err
 
 
-@pytest.mark.parametrize("arguments", [["--test", "jsn"], ["--profile", "fast"], ["--proxy", "haproxy"]])
+@pytest.mark.parametrize("arguments", [["--test", "jsn"], ["--profile", "fast"]])
 def test_an_unknown_choice_is_refused_with_the_choices(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
@@ -62,6 +65,24 @@ def test_an_unknown_choice_is_refused_with_the_choices(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--proxy", "haproxy"], "'haproxy': use none or nginx, or none,nginx for both"),
+        (["--proxy", "nginx,nginx"], "'nginx,nginx': use none or nginx, or none,nginx for both"),
+        (["--db-connections", "16,"], "'16,': use whole numbers, each once, as in 16,32"),
+        (["--db-connections", "16,16"], "'16,16': use whole numbers, each once, as in 16,32"),
+    ],
+)
+def test_several_of_a_kind_that_cannot_be_read_are_refused_with_how_they_are_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        cli.main(tmp_path, arguments)
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.endswith(f"argument {arguments[0]}: {said}\n")
+
+
+@pytest.mark.parametrize(
     ("flag", "value", "kept"),
     [
         ("--duration", "9", "2"),
@@ -69,6 +90,8 @@ def test_an_unknown_choice_is_refused_with_the_choices(
         ("--seed", "1", "7"),
         ("--framework", "aiohttp", "aiohttp,crax"),
         ("--profile", "seed", "quick"),
+        ("--proxy", "none,nginx", "none"),
+        ("--db-connections", "16", "none"),
         ("--precision", "3%", "None"),
     ],
 )
@@ -156,3 +179,18 @@ def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(
     printed = capsys.readouterr()
     assert printed.out.startswith("# run\n")
     assert "samples.csv cannot be written" in printed.err
+
+
+def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    labels = manifest.entries["crax"]
+    crossed = replace(manifest, entries={"aiohttp": labels | {"orm": "full"}, "crax": labels})
+    journal = store.create(tmp_path, crossed)
+    for block in (1, 2):
+        for entry in crossed.entries:
+            journal.append(make_sample(make_trial(block, entry)))
+    assert cli.main(tmp_path, ["factors", str(journal.folder), "--factor", "orm=raw"]) == 0
+    assert "| orm full / orm raw |" in capsys.readouterr().out
+    assert cli.main(tmp_path, ["factors", _run(tmp_path, manifest, "alike", 2)]) == 1
+    assert "error: aiohttp and crax are equal in all factors" in capsys.readouterr().err
