@@ -1,8 +1,8 @@
 """How entries are crossed: which of them differ in one factor alone, and what that can tell. Pure.
 
-A factor is a label, such as benchlab.orm, in which the entries differ. A *cell* is a choice of one level of each factor;
-an entry fills it. A factor's effect is taken from entries that are equal in all the others, an interaction of two from
-four entries that are, and each is averaged over all such pairs, or fours, that there are.
+A factor is a label, such as benchlab.orm, in which the entries differ. A *cell* is a choice of one level of each
+factor; an entry fills it. A factor's effect is taken from two entries that are equal in all the others, an interaction
+of two factors from four that are, and each is averaged over all such pairs, or fours, that there are.
 """
 
 from __future__ import annotations
@@ -181,9 +181,7 @@ def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Itera
     held = [name for name in FACTORS if name not in free]
     allowed = {tuple(_level(entries[name], label) for label in held) for name in usual}
     chosen = {
-        entry: labels
-        for entry, labels in entries.items()
-        if tuple(_level(labels, label) for label in held) in allowed
+        entry: labels for entry, labels in entries.items() if tuple(_level(labels, label) for label in held) in allowed
     }
     return cross(chosen, asked).entries
 
@@ -209,7 +207,5 @@ def _numeric(level: str) -> int:
 
 def _untold(crossing: Crossing) -> str:
     factors = " or ".join(crossing.told) or " or ".join(FACTORS)
-    told = ", ".join(
-        f"{entry} ({' '.join(cell)})" if cell else entry for cell, entry in crossing.cells.items()
-    )
+    told = ", ".join(f"{entry} ({' '.join(cell)})" if cell else entry for cell, entry in crossing.cells.items())
     return f"no two entries differ in {factors} alone: there is {told}; measure entries that do, see `lab.py list`"

@@ -57,7 +57,7 @@ def _sentences(answer: Answer) -> Iterator[str]:
 
 
 def _headline(answer: Answer) -> list[Told]:
-    """Return the effects at the largest level of the test that asks most of the database, in the figure of its ranks."""
+    """Return the effects at the largest level of the test that asks most of the database, in its ranks' figure."""
     tests = {told.test for told in answer.told}
     for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
         found = [told for told in answer.told if (told.test, told.figure) == (test, answer.figure(test))]

@@ -27,7 +27,7 @@ other commands (each has its own --help):
   calibrate test the instrument itself
 
 examples:
-  python lab.py                                     every entry, a quarter of an hour
+  python lab.py                                     the study's two entries, a quarter of an hour
   python lab.py --framework crax --profile quick    a first look at one entry
   python lab.py --proxy nginx --levels json=16,32 --test json
   python lab.py --resume results/latest             go on where a run was stopped
@@ -84,7 +84,7 @@ def verify_settings(given: argparse.Namespace) -> Settings:
 
 
 def factors_settings(given: argparse.Namespace) -> Settings:
-    """Return the settings of a run that tells of factors: of the test types that ask the database. Raises ConfigError."""
+    """Return the settings of a run that tells of factors, of what asks the database. Raises ConfigError."""
     return settings(argparse.Namespace(**vars(given) | {"test": given.test or DATABASE, "against": None}))
 
 
@@ -94,7 +94,7 @@ def refuse_measuring(given: argparse.Namespace) -> None:
     reading = ("run", "factor", "framework")
     if changed := [name for name, value in vars(given).items() if value != usual[name] and name not in reading]:
         raise ConfigError(
-            f"--{changed[0].replace('_', '-')}: {given.run} is read as it was measured; leave the flag out, or the folder"
+            f"--{changed[0].replace('_', '-')}: {given.run} is read as it was measured; leave the flag or the folder out"
         )
 
 
@@ -180,8 +180,8 @@ def factors_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME[=LEVEL]",
-        help="a label to be told of, and what its levels are compared with; without it entries are measured that differ "
-        "in orm and framework, and all is told that a run's entries differ in; repeatable",
+        help="a label to be told of, and what its levels are compared with; without it entries are measured that "
+        "differ in orm and framework, and all is told that a run's entries differ in; repeatable",
     )
     _add_selection(parser, "those that read the database", "those that tell of the factors")
     _add_measuring(parser)

@@ -136,7 +136,8 @@ def _proxies(entry: Entry) -> tuple[str, ...]:
 
 
 def _services(entry: Entry) -> dict[str, str]:
-    return {CLIENT: "wrk", APP: entry.name, DB: "db", **{PROXY: proxy for proxy in _proxies(entry)}}
+    services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
+    return services if entry.proxy == NO_PROXY else services | {PROXY: entry.proxy}
 
 
 def _world(lines: str) -> dict[int, int]:

@@ -202,7 +202,7 @@ def resources(root: Path, cpus: int, db_connections: int | None = None) -> dict[
 
 
 def pool_size(db_connections: int, workers: int) -> int:
-    """Return how many database connections each worker of an entry has: an equal share of its total, and at least one."""
+    """Return how many database connections each worker has: an equal share of its entry's total, at least one."""
     return max(1, db_connections // workers)
 
 

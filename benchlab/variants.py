@@ -1,4 +1,4 @@
-"""More services made of an entry's own: with another environment, proxy or pool, or its folder as it was at a commit."""
+"""More services made of an entry's own: with another environment, proxy or pool, or its folder as it was once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""crax behind uvicorn alone, which starts its workers by itself; all that gunicorn.conf.py and worker.py set, set here."""
+"""crax behind uvicorn alone, which starts its workers by itself: what gunicorn.conf.py and worker.py set, set here."""
 
 import os
 import resource

@@ -103,7 +103,9 @@ def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project
 
 
 def test_an_entry_is_measured_with_each_number_of_database_connections(project: Project) -> None:
-    code, printed = project.run(*SHORT, "--test", "db", "--levels", "db=16", "--db-connections", "4,8", "--framework=crax")
+    code, printed = project.run(
+        *SHORT, "--test", "db", "--levels", "db=16", "--db-connections", "4,8", "--framework=crax"
+    )
     run = project.latest()
     workers = int(run.manifest.entries["crax"]["workers"])
     assert code == 0, printed

@@ -35,7 +35,9 @@ def _service(**labels: str) -> dict[str, Any]:
         "build": {"context": "."},
         "profiles": ["entry"],
         "environment": {"DB_POOL_SIZE": "16"},
-        "labels": {f"benchlab.{name}": value for name, value in (LABELS | {"lab": "yes", "proxy": "none"} | labels).items()},
+        "labels": {
+            f"benchlab.{name}": value for name, value in (LABELS | {"lab": "yes", "proxy": "none"} | labels).items()
+        },
     }
 
 

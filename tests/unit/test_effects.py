@@ -59,9 +59,7 @@ def _cell_means(crossing: Crossing, fitted: Any) -> dict[tuple[str, ...], float]
 def _averaged(crossing: Crossing, means: Mapping[tuple[str, ...], float], **fixed: str) -> float:
     """Return the mean over all cells that have these levels."""
     chosen = [
-        mean
-        for cell, mean in means.items()
-        if fixed.items() <= dict(zip(crossing.factors, cell, strict=True)).items()
+        mean for cell, mean in means.items() if fixed.items() <= dict(zip(crossing.factors, cell, strict=True)).items()
     ]
     return float(np.mean(chosen))
 
@@ -110,9 +108,10 @@ def test_the_intervals_hold_the_true_effects_in_95_of_100_runs_whatever_blocks_a
     rng = np.random.default_rng(600)
     truth = rng.normal(0, 0.5, (6, 1))
     # Blocks that move by 20 %, and cells that are unlike in their spread.
-    noise = rng.normal(0, 0.2, (runs, 1, blocks)) + rng.normal(0, 1, (runs, 6, blocks)) * np.linspace(0.01, 0.06, 6)[
-        :, None
-    ]
+    noise = (
+        rng.normal(0, 0.2, (runs, 1, blocks))
+        + rng.normal(0, 1, (runs, 6, blocks)) * np.linspace(0.01, 0.06, 6)[:, None]
+    )
     exact = {key: ratio.ratio for key, ratio in _ratios(crossing, np.repeat(truth, 2, axis=1)).items()}
     held = dict.fromkeys(exact, 0)
     for logs in truth + noise:
