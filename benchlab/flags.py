@@ -94,7 +94,7 @@ def refuse_measuring(given: argparse.Namespace) -> None:
     reading = ("run", "factor", "framework")
     if changed := [name for name, value in vars(given).items() if value != usual[name] and name not in reading]:
         raise ConfigError(
-            f"--{changed[0].replace('_', '-')}: {given.run} is read as it was measured; leave the flag or the folder out"
+            f"--{changed[0].replace('_', '-')}: {given.run} is read as it was measured; leave that flag out"
         )
 
 

@@ -39,7 +39,7 @@ def _own_signals() -> Iterator[None]:
         (["--resume", "nowhere"], "is not a run"),
         (["report", "nowhere"], "is not a run"),
         (["factors", "nowhere"], "is not a run"),
-        (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave the flag or"),
+        (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave that flag out"),
         (["verify"], ".env cannot be read"),
         (["list"], ".env cannot be read"),
     ],
