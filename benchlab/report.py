@@ -35,7 +35,7 @@ def report(run: Run) -> str:
 
 def _heading(run: Run) -> str:
     settings = run.manifest.settings
-    through = "" if settings.proxy == NO_PROXY else f" through {' and '.join(map(_told, settings.proxies))}"
+    through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return "\n".join(
         [
             f"# {run.manifest.run_id}",
@@ -50,10 +50,6 @@ def _heading(run: Run) -> str:
             *_decided(run),
         ]
     )
-
-
-def _told(proxy: str) -> str:
-    return "no proxy" if proxy == NO_PROXY else proxy
 
 
 def _origin(run: Run) -> str:

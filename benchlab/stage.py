@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchlab import connection, lease, placement, provision, topology, variants
 from benchlab.counters import APP, CLIENT
 from benchlab.engine import Engine
-from benchlab.errors import EngineError
+from benchlab.errors import EngineError, SetupError
 from benchlab.interrupts import shielded
 from benchlab.lease import Lease
 from benchlab.model import NO_PROXY
@@ -22,6 +22,25 @@ from benchlab.variants import Services
 # Beside the entries, whether or not a proxy is asked for: it is part of what is built.
 BESIDE = ("db", "wrk", "nginx")
 SIBLINGS = "cat /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What containers are made under: the mode of placement, and what the entries of compose.yaml get.
+
+    These get the first of `proxies`. Where `db_connections` is None, .env says how many each has in all.
+    """
+
+    placed: str = SHARED
+    proxies: tuple[str, ...] = (NO_PROXY,)
+    db_connections: int | None = None
+
+    @property
+    def has_proxy(self) -> bool:
+        return any(proxy != NO_PROXY for proxy in self.proxies)
+
+
+USUAL = Conditions()
 
 
 @dataclass(frozen=True)
@@ -56,40 +75,47 @@ class Lab:
         return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]), added=added)
 
 
-def open_lab(
-    root: Path,
-    frameworks: Iterable[str],
-    say: Say,
-    placed: str = SHARED,
-    proxies: Sequence[str] = (NO_PROXY,),
-    db_connections: int | None = None,
-) -> Lab:
-    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first.
-
-    The entries of compose.yaml get the first proxy. Without `db_connections`, .env says how many each has in all.
-    """
+def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions = USUAL) -> Lab:
+    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
     project = topology.project(root)
     provision.compose(project, say)
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
     debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
+    return _lab(root, engine, debian, say, under)
+
+
+def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> Lab:
+    """Return the lab as it is found: nothing is installed, started, fetched or built for it.
+
+    Raises SetupError without an engine that answers, or Compose.
+    """
+    engine = Engine.connect(topology.project(root))
+    topology.load(root, {}).choose(frameworks)
+    return _lab(root, engine, provision.local_debian(engine), say, under)
+
+
+def _lab(root: Path, engine: Engine, debian: str | None, say: Say, under: Conditions) -> Lab:
     cpus = engine.cpus
-    found = _placement(engine, debian, cpus, placed, any(proxy != NO_PROXY for proxy in proxies))
+    found = _placement(engine, debian, cpus, under)
     environment = {
-        **topology.resources(root, len(found.get(APP, ())) or cpus, db_connections),
+        **topology.resources(root, len(found.get(APP, ())) or cpus, under.db_connections),
         **placement.settings(found),
         **connection.address(),
-        "LAB_PROXY": proxies[0],
-        "LAB_DEBIAN_IMAGE": debian,
+        "LAB_PROXY": under.proxies[0],
+        "LAB_DEBIAN_IMAGE": debian or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, debian, say, found)
+    return Lab(root, topology.load(root, environment), engine, cpus, debian or "", say, found)
 
 
-def _placement(engine: Engine, debian: str, cpus: int, placed: str, proxy: bool) -> dict[str, tuple[int, ...]]:
+def _placement(engine: Engine, debian: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
     """Return the CPUs of each role; the engine's host is asked for its cores only where that decides anything."""
-    if placed == SHARED or (placed == AUTO and cpus < SPLIT_CPUS):
+    if under.placed == SHARED or (under.placed == AUTO and cpus < SPLIT_CPUS):
         return {}
-    return placement.choose(placed, placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS])), proxy)
+    if debian is None:
+        raise SetupError("the host's cores cannot be seen before there is an image; run `make setup` first")
+    siblings = placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS]))
+    return placement.choose(under.placed, siblings, under.has_proxy)
 
 
 def build(lab: Lab, entries: Iterable[str]) -> None:

