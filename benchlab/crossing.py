@@ -16,13 +16,15 @@ from benchlab.errors import ConfigError
 from benchlab.model import NO_PROXY
 
 # The labels that are taken for factors wherever entries differ in them, and those that only go with another.
-FACTORS = ("orm", "framework", "server", "proxy", "connections")
-OTHERS = ("driver", "loop", "json")
+FACTORS = ("orm", "framework", "server", "proxy", "connections", "origin")
+OTHERS = ("driver", "loop", "json", "workers")
 # Those whose entries are measured where none is named, and those that the lab itself makes variants of entries for.
 USUAL = ("orm", "framework")
 MADE = ("proxy", "connections")
 # What a factor's level is called where an entry says nothing of it.
 UNSAID = "–"
+# The levels that are nothing of their kind.
+NOTHING = (NO_PROXY, UNSAID)
 
 Labels = Mapping[str, str]
 # The entry's level of each factor, in the order of the factors.
@@ -144,8 +146,8 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     """Return how the entries, given with their labels, are crossed.
 
     `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
-    them, all of FACTORS. A level comes before the others as reference where it is asked for, or is no proxy; else the
-    smallest, or first in the alphabet. Raises ConfigError where the entries do not tell of what is asked.
+    them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy; else
+    the smallest, or first in the alphabet. Raises ConfigError where the entries do not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
     names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
@@ -198,7 +200,7 @@ def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[s
     found = {_level(labels, name) for labels in entries.values()}
     if reference and reference not in found:
         raise ConfigError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
-    return tuple(sorted(found, key=lambda level: (level != reference, level != NO_PROXY, _numeric(level), level)))
+    return tuple(sorted(found, key=lambda level: (level != reference, level not in NOTHING, _numeric(level), level)))
 
 
 def _numeric(level: str) -> int:

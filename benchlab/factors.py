@@ -12,14 +12,20 @@ from tabulate import tabulate
 from benchlab import markdown, profiles
 from benchlab.analysis import PER_CPU, RATE
 from benchlab.comparison import Outcome
-from benchlab.crossing import Change, Crossing
+from benchlab.crossing import UNSAID, Change, Crossing
 from benchlab.effects import Answer, Told
 from benchlab.model import Run
 from benchlab.stats import EQUIVALENCE, Ratio
 from benchlab.workloads import DATABASE, WORKLOADS
 
 # How levels and factors are called in a sentence, where not by their labels.
-LEVELS = {("orm", "full"): "the ORM", ("orm", "raw"): "raw SQL", ("proxy", "none"): "no proxy"}
+LEVELS = {
+    ("orm", "full"): "the ORM",
+    ("orm", "raw"): "raw SQL",
+    ("proxy", "none"): "no proxy",
+    ("origin", "adopted"): "an adopted entry",
+    ("origin", UNSAID): "the lab's own",
+}
 # What the outcomes of a comparison mean for an interaction.
 TOGETHER = {
     Outcome.FASTER: "more together",

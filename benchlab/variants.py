@@ -35,8 +35,14 @@ def behind(resolved: Topology, entry: str, proxy: str) -> dict[str, Any]:
 
 
 def with_connections(resolved: Topology, entry: str, total: int) -> dict[str, Any]:
-    """Return the entry's service with as many database connections, which its workers share."""
-    size = str(pool_size(total, int(resolved.entries[entry].labels["workers"])))
+    """Return the entry's service with as many database connections, which its workers share.
+
+    Raises ConfigError for an entry whose workers are not the lab's to number.
+    """
+    workers = resolved.entries[entry].labels["workers"]
+    if not workers.isdecimal():
+        raise ConfigError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
+    size = str(pool_size(total, int(workers)))
     return _labelled(alias(resolved, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
 
 

@@ -59,6 +59,10 @@ def test_the_reference_is_the_one_asked_for_or_no_proxy(asked: list[str], levels
     assert cross(entries, asked).factors == {"proxy": levels}
 
 
+def test_an_entry_that_says_nothing_of_a_factor_is_what_the_others_are_held_against() -> None:
+    assert cross({"tfb": _labels(origin="adopted"), "own": _labels()}).factors == {"origin": ("–", "adopted")}
+
+
 def test_numbers_are_in_the_order_of_their_size() -> None:
     entries = {size: _labels(connections=size) for size in ("128", "8", "16")}
     assert cross(entries).factors == {"connections": ("8", "16", "128")}
@@ -103,7 +107,11 @@ def test_only_the_factors_asked_for_are_told_of_and_the_others_are_held_equal() 
     ("names", "asked", "said"),
     [
         (("aiohttp", "crax"), [], "no two entries differ in orm or framework alone: there is aiohttp (full aiohttp), "),
-        (("aiohttp",), [], "no two entries differ in orm or framework or server or proxy or connections alone"),
+        (
+            ("aiohttp",),
+            [],
+            "no two entries differ in orm or framework or server or ",
+        ),
         (tuple(FOUR), ["server"], "--factor server: the entries aiohttp, aiohttp-raw, crax, crax-orm do not differ"),
         (tuple(FOUR), ["orm=micro"], "--factor orm=micro: there is full, raw"),
         (("crax", "twin"), [], "crax and twin are equal in all factors: leave one out with --framework"),
@@ -126,6 +134,7 @@ def test_entries_that_cannot_tell_are_refused_with_what_is_there(
         (["server"], ["crax", "crax-uvicorn"]),
         (["server", "orm"], ["aiohttp", "aiohttp-raw", "crax", "crax-orm", "crax-uvicorn"]),
         (["proxy"], ["aiohttp", "crax"]),
+        (["origin"], ["aiohttp", "tfb-aiohttp"]),
     ],
 )
 def test_entries_are_chosen_that_differ_from_a_usual_one_in_what_is_asked_for_alone(
@@ -134,5 +143,6 @@ def test_entries_are_chosen_that_differ_from_a_usual_one_in_what_is_asked_for_al
     entries = FOUR | {
         "crax-uvicorn": _labels("crax", "raw", server="uvicorn"),
         "alone": _labels("alone", "full", server="own"),
+        "tfb-aiohttp": _labels(origin="adopted"),
     }
     assert crossing.comparable(entries, ["aiohttp", "crax"], asked) == chosen
