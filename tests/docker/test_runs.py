@@ -90,7 +90,7 @@ def test_updates_that_are_not_written_are_told_and_the_entry_s_other_types_measu
     code, verdict = project.run("verify", "--framework", "forgetful", "--test", "update", "--test", "query")
     assert code == 1
     assert re.search(r"^pass  forgetful query$", verdict, re.MULTILINE)
-    assert re.search(r"^fail  forgetful update\n +update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
+    assert re.search(r"^fail  forgetful update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
 
 
 def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
