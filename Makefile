@@ -12,7 +12,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-bench: $(VENV)/lab ## measure every entry (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
+bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
 
 quick: $(VENV)/lab ## a first look in about a minute and a half

@@ -15,6 +15,7 @@ from benchlab import (
     __version__,
     analysis,
     changes,
+    contestants,
     doctor,
     host,
     inventory,
@@ -33,7 +34,7 @@ from benchlab.answers import Verification
 from benchlab.errors import EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
-from benchlab.model import UNAVAILABLE, Decision, Failure, Manifest, Sample, Settings, Visit
+from benchlab.model import NO_PROXY, UNAVAILABLE, Decision, Failure, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
 from benchlab.runner import Runner
 from benchlab.serving import Server
@@ -61,7 +62,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
     manifest = store.read_manifest(folder)
-    lab, _ = planning.contestants(lab, manifest.settings)
+    lab, _ = contestants.contestants(lab, manifest.settings)
     left = _left(lab, folder)
     if not left and not store.read(folder).awaits_decision:
         lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
@@ -81,10 +82,12 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
 
 def verify(lab: Lab, settings: Settings) -> list[Verification]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
-    entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
-    planning.refuse_nothing(entries.values(), settings)
+    everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
+    lab, found = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
+    entries = {entry.name: entry for entry in found}
+    planning.refuse_nothing(found, settings)
     with stage.stage(lab, entries):
-        server = Server(lab.engine, entries, settings.proxy, Unkept(lab.state).keep_log)
+        server = Server(lab.engine, entries, Unkept(lab.state).keep_log)
         return [verdict for entry in entries.values() for verdict in vetting.vet(server, entry, settings.tests)]
 
 
@@ -211,7 +214,7 @@ def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
 
 def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
     now = datetime.now(UTC)
-    proxy = "" if settings.proxy == "none" else f"-{settings.proxy}"
+    proxy = "" if settings.proxy == NO_PROXY else f"-{'-'.join(settings.proxies)}"
     return Manifest(
         run_id=f"{now:%Y%m%d-%H%M%S}-{settings.profile}{proxy}",
         created_at=now,
@@ -240,7 +243,7 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
 
 
 def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
-    services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxy)
+    services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxies)
     return provision.sources(lab.topology, services)
 
 

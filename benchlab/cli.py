@@ -6,6 +6,7 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from benchlab.model import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchlab.stage import Lab
+    from benchlab.stage import Conditions, Lab
     from benchlab.versus import Side
 
 Command = Callable[[Path, list[str]], int]
@@ -67,13 +68,13 @@ def _bench(root: Path, arguments: list[str]) -> int:
 
 def _rehearse(root: Path, given: argparse.Namespace) -> int:
     """Print what would be measured."""
-    from benchlab import planning, stage
+    from benchlab import contestants, planning, stage
 
     if given.resume is not None:
         raise ConfigError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     _refuse_gate_without_versions(flags.margin(given), settings)
-    lab = stage.look(root, _originals(settings), _say, settings.placement, settings.proxy != "none")
+    lab = stage.look(root, contestants.originals(settings), _say, _conditions(settings))
     print(planning.rehearse(lab, settings))
     return OK
 
@@ -91,17 +92,16 @@ def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> N
 
 
 def _open(root: Path, settings: Settings) -> Lab:
-    """Return the lab that the settings need; versions of entries at a commit are added to it later."""
-    from benchlab import stage
+    """Return the lab that the settings need; variants of entries are added to it later."""
+    from benchlab import contestants, stage
 
-    return stage.open_lab(root, _originals(settings), _say, settings.placement, settings.proxy != "none")
+    return stage.open_lab(root, contestants.originals(settings), _say, _conditions(settings))
 
 
-def _originals(settings: Settings) -> list[str]:
-    """Return the entries as compose.yaml names them, without versions at a commit."""
-    from benchlab import versus
+def _conditions(settings: Settings) -> Conditions:
+    from benchlab.stage import Conditions
 
-    return [name for name in settings.frameworks if versus.AT not in name]
+    return Conditions(settings.placement, settings.proxies, next(iter(settings.db_connections), None))
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -143,6 +143,35 @@ def _compared(sides: tuple[Side, Side], margin: float | None) -> int:
     gate = versus.gate(rows, margin, untold)
     _say(gate.reason)
     return gate.exit_code
+
+
+def _factors(root: Path, arguments: list[str]) -> int:
+    from benchlab import bench, effects, factors, judge
+
+    given = flags.factors_parser().parse_args(arguments)
+    if given.run is not None:
+        flags.refuse_measuring(given)
+    folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
+    run = store.read(folder)
+    print(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    if given.run is not None:
+        return OK
+    _say(f"kept in {bench.shown(folder)}; its own tables: python lab.py report {bench.shown(folder)}")
+    return FAILED if judge.missing(run) else OK
+
+
+def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
+    """Return the folder of a new run of entries that tell of the factors; nothing is measured where they would not."""
+    from benchlab import bench, contestants, crossing
+
+    settings = flags.factors_settings(given)
+    lab = _open(root, settings)
+    if not settings.frameworks:
+        labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
+        chosen = crossing.comparable(labels, lab.topology.usual, given.factor)
+        settings = replace(settings, frameworks=tuple(chosen))
+    crossing.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, given.factor)
+    return bench.start(lab, settings, root / "results", _console())
 
 
 def _report(root: Path, arguments: list[str]) -> int:
@@ -225,6 +254,7 @@ def _list(root: Path, arguments: list[str]) -> int:
     made_of = stack.rows({entry.name: entry.labels for entry in resolved.choose([])})
     rows = [[*row, locks.versions(resolved.context(row[0]))] for row in made_of]
     terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
+    print(f"measured where none is named: {', '.join(resolved.usual) or 'none'}")
     return OK
 
 
@@ -291,7 +321,7 @@ def _calibrate(root: Path, arguments: list[str]) -> int:
     given = flags.calibrate_parser().parse_args(arguments)
     seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
     # As runs are, so that the instrument under test is the one that is used.
-    lab = stage.open_lab(root, (), _say, placement.AUTO)
+    lab = stage.open_lab(root, (), _say, stage.Conditions(placement.AUTO))
     folder, checks = proving.prove(lab, given.full, seed, root / "results", _console())
     print((folder / store.REPORT).read_text(encoding="utf-8"))
     _say(f"kept in {bench.shown(folder)}")
@@ -318,6 +348,7 @@ COMMANDS: dict[str, Command] = {
     "report": _report,
     "export": _export,
     "compare": _compare,
+    "factors": _factors,
     "doctor": _doctor,
     "calibrate": _calibrate,
 }

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from benchlab import workloads, wrk
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import Entry, Level, Settings, Visit
+from benchlab.model import NO_PROXY, Entry, Level, Settings, Visit
 from benchlab.workloads import WORKLOADS, varied
 
 Levels = Mapping[str, Sequence[Level]]
@@ -17,7 +17,7 @@ Levels = Mapping[str, Sequence[Level]]
 def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> str:
     """Return what will be measured, on which host, and how long that takes; `cpus` tells how the roles share them."""
     entries = ", ".join(sorted({visit.entry for visit in visits}))
-    through = "" if settings.proxy == "none" else f", through {settings.proxy}"
+    through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
     trials = sum(len(visit.trials) for visit in visits)
     rows = [
         ("plan", f"{trials} samples of {settings.duration_s} s in {len(visits)} visits, {_time(settings, visits)}"),

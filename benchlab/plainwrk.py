@@ -15,7 +15,7 @@ from benchlab.bench import Unkept
 from benchlab.errors import WrkError
 from benchlab.model import Level
 from benchlab.overhead import Overhead
-from benchlab.serving import Server
+from benchlab.serving import ENTRY_HOST, Server
 from benchlab.stage import Lab
 from benchlab.workloads import WORKLOADS
 
@@ -50,7 +50,7 @@ def compare(lab: Lab, name: str, level: int, rounds: int, seed: int) -> tuple[di
 @contextmanager
 def _serving(lab: Lab, name: str, level: Level) -> Iterator[Server]:
     """Run the entry, warmed up a little, for the length of the with block."""
-    server = Server(lab.engine, [name], "none", Unkept(lab.state).keep_log)
+    server = Server(lab.engine, [name], Unkept(lab.state).keep_log)
     with server.serve(lab.topology.entries[name], "bias"):
         _observed(lab, server, name, level)
         yield server
@@ -61,8 +61,8 @@ def _observed(
 ) -> float:
     """Return the rate that the lab measures."""
     accept, path = WORKLOADS[TEST].accept, WORKLOADS[TEST].path
-    command = wrk.command(level, server.target, path, accept, duration_s)
-    check = fetch.job(server.target, accept, path) if checked else None
+    command = wrk.command(level, ENTRY_HOST, path, accept, duration_s)
+    check = fetch.job(ENTRY_HOST, accept, path) if checked else None
     containers = server.containers(lab.topology.entries[name])
     result = lab.engine.execute("wrk", wrk.observed(command, containers, None, check))
     return wrk.parse(result.stdout).load.requests_per_second
@@ -70,7 +70,7 @@ def _observed(
 
 def _typed(lab: Lab, server: Server, name: str, level: Level) -> float:
     """Return the rate that wrk prints when it is typed by hand, for the same requests."""
-    command = wrk.command(level, server.target, WORKLOADS[TEST].path, WORKLOADS[TEST].accept, ROUND_S)
+    command = wrk.command(level, ENTRY_HOST, WORKLOADS[TEST].path, WORKLOADS[TEST].accept, ROUND_S)
     script = command.index("-s")
     printed = lab.engine.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
     if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):

@@ -169,10 +169,12 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
     if not stale:
         return
     started = time.monotonic()
-    say(f"building {', '.join(stale)} …")
+    # Services that share an image are built as one.
+    needed = sorted({resolved.image(service): service for service in reversed(stale)}.values())
+    say(f"building {', '.join(needed)} …")
     with terminal.waiting("building", built.log, Console(stderr=True)):
-        resolved.build(stale, built.log)
-    say(f"built {', '.join(stale)} in {time.monotonic() - started:.0f} s")
+        resolved.build(needed, built.log)
+    say(f"built {', '.join(needed)} in {time.monotonic() - started:.0f} s")
     for service in stale:
         image_id = on.image_id(resolved.image(service))
         if image_id is None:

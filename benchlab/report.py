@@ -10,7 +10,7 @@ import pandas as pd
 from benchlab import __version__, analysis, judge, markdown, placement, profiles, sizing, stack, standings, study
 from benchlab.analysis import Result
 from benchlab.forecast import minutes
-from benchlab.model import GOOD, INVALID, SUSPECT, UNAVAILABLE, Failure, Run
+from benchlab.model import GOOD, INVALID, NO_PROXY, SUSPECT, UNAVAILABLE, Failure, Run
 
 # What a rule means for the samples that break it. One that breaks a good one is no more than a note.
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
@@ -35,7 +35,7 @@ def report(run: Run) -> str:
 
 def _heading(run: Run) -> str:
     settings = run.manifest.settings
-    through = "" if settings.proxy == "none" else f" through {settings.proxy}"
+    through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return "\n".join(
         [
             f"# {run.manifest.run_id}",

@@ -13,13 +13,12 @@ from benchlab.answers import World
 from benchlab.counters import APP, CLIENT, DB, PROXY
 from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError
-from benchlab.model import Entry
+from benchlab.model import NO_PROXY, Entry
 from benchlab.statements import Counted
 from benchlab.workloads import in_order
 from benchlab.wrk import PORT
 
 READY_S = 30
-NO_PROXY = "none"
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.
@@ -43,20 +42,15 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class Server:
-    """Serves one of `entries` at a time, through `proxy` where that is not "none".
+    """Serves one of `entries` at a time, with what the entry says in front of it.
 
     `keep_log(name, text)` keeps the log of a container that is lost, and returns where.
     """
 
     host: Host
     entries: Collection[str]
-    proxy: str
     keep_log: Callable[[str, str], str]
     ready_s: int = READY_S
-
-    @property
-    def target(self) -> str:
-        return target(self.proxy)
 
     @contextmanager
     def serve(self, entry: Entry, life: str) -> Iterator[World]:
@@ -75,7 +69,7 @@ class Server:
         # A look whether it answers is a request like any other: it must not change World.
         path = entry.tests[in_order(entry.tests)[0]]
         with ExitStack() as stack:
-            for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
+            for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in _proxies(entry))):
                 stack.enter_context(self._running(service))
                 self._wait(service, name, path, life)
             yield world
@@ -98,25 +92,17 @@ class Server:
 
     def check(self, entry: Entry, life: str) -> None:
         """Raise EntryError where a container that takes part has ended under load."""
-        for service in (entry.name, "db", "wrk", *self._proxies):
+        for service in (entry.name, "db", "wrk", *_proxies(entry)):
             if casualty := self.host.casualty(service):
                 raise self._lost(service, life, f"under load, {casualty}")
 
     def containers(self, entry: Entry) -> dict[str, str]:
         """Return the id of the container in each role."""
-        return {role: self.host.container_id(service) for role, service in self._services(entry).items()}
+        return {role: self.host.container_id(service) for role, service in _services(entry).items()}
 
     def usage(self, entry: Entry) -> dict[str, dict[str, int | None]]:
         """Return what each role's container has used so far, as the engine tells. Raises EngineError."""
-        return {role: self.host.usage(service) for role, service in self._services(entry).items()}
-
-    def _services(self, entry: Entry) -> dict[str, str]:
-        services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
-        return services | ({PROXY: self.proxy} if self._proxies else {})
-
-    @property
-    def _proxies(self) -> tuple[str, ...]:
-        return () if self.proxy == NO_PROXY else (self.proxy,)
+        return {role: self.host.usage(service) for role, service in _services(entry).items()}
 
     def _stop_others(self, name: str) -> None:
         """Stop entries that an earlier life failed to stop: they would answer under the same name."""
@@ -157,9 +143,18 @@ class Server:
         return result.stdout
 
 
-def target(proxy: str) -> str:
-    """Return the host name that the load goes to."""
-    return ENTRY_HOST if proxy == NO_PROXY else proxy
+def target(entry: Entry) -> str:
+    """Return the host name that the entry's load goes to."""
+    return ENTRY_HOST if entry.proxy == NO_PROXY else entry.proxy
+
+
+def _proxies(entry: Entry) -> tuple[str, ...]:
+    return () if entry.proxy == NO_PROXY else (entry.proxy,)
+
+
+def _services(entry: Entry) -> dict[str, str]:
+    services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
+    return services if entry.proxy == NO_PROXY else services | {PROXY: entry.proxy}
 
 
 def _world(lines: str) -> dict[int, int]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tabulate import tabulate
 
-COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "cpus", "workers", "pool", "tests")
+COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "proxy", "cpus", "workers", "pool", "tests")
 
 
 def rows(labels_by_entry: Mapping[str, Mapping[str, str]]) -> list[list[str]]:

@@ -20,6 +20,7 @@ from benchlab.compose import V1, compose_command, compose_environment
 from benchlab.engine import LAB_LABEL, LAB_VALUE
 from benchlab.errors import ConfigError, SetupError
 from benchlab.model import Entry
+from benchlab.profiles import MAX_DB_CONNECTIONS
 from benchlab.workloads import WORKLOADS
 
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
@@ -35,8 +36,8 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
 # Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.
 V1_RACE = "Pool is closed"
-# Postgres is configured for 2,000 connections; some stay free for the lab itself.
-MOST_DB_CONNECTIONS = 1_900
+# Whether an entry is measured where none is named.
+DEFAULT = ("yes", "no")
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ class Topology:
         return [
             f'{name}: label {LAB_LABEL}: "{LAB_VALUE}" is missing; add it, or the lab will not find what is its own'
             for name, stanza in made.items()
-            if _labels(stanza).get(LAB_LABEL) != LAB_VALUE
+            if labels_of(stanza).get(LAB_LABEL) != LAB_VALUE
         ]
 
     def choose(self, names: Iterable[str]) -> list[Entry]:
@@ -94,6 +95,11 @@ class Topology:
             hint = spelling.meant(unknown[0], self.entries)
             raise ConfigError(f"unknown framework {', '.join(unknown)}: {hint}there is {', '.join(self.entries)}")
         return [self.entries[name] for name in wanted]
+
+    @property
+    def usual(self) -> list[str]:
+        """Return the names of the entries that are measured where none is named, in alphabetical order."""
+        return sorted(name for name, entry in self.entries.items() if entry.labels.get("default") != "no")
 
     def image(self, service: str) -> str:
         return str(self.services[service]["image"])
@@ -187,17 +193,27 @@ def project(root: Path) -> str:
     return name
 
 
-def resources(root: Path, cpus: int) -> dict[str, str]:
+def resources(root: Path, cpus: int, db_connections: int | None = None) -> dict[str, str]:
     """Return what every entry gets that can use `cpus`: workers, and database connections of each.
 
-    LAB_DB_CONNECTIONS, of the environment or of .env, is the total of an entry; a worker has at least one.
-    Raises ConfigError.
+    The total of an entry is `db_connections`, or else LAB_DB_CONNECTIONS, of the environment or of .env. Raises
+    ConfigError.
     """
+    total = _db_connections(root) if db_connections is None else db_connections
+    return {"LAB_WORKERS": str(cpus), "LAB_DB_CONNECTIONS": str(total), "LAB_POOL_SIZE": str(pool_size(total, cpus))}
+
+
+def pool_size(db_connections: int, workers: int) -> int:
+    """Return how many database connections each worker has: an equal share of its entry's total, at least one."""
+    return max(1, db_connections // workers)
+
+
+def _db_connections(root: Path) -> int:
     text = os.environ.get("LAB_DB_CONNECTIONS") or _dotenv(root).get("LAB_DB_CONNECTIONS", "")
     total = int(text) if text.isdecimal() else 0
-    if not 1 <= total <= MOST_DB_CONNECTIONS:
-        raise ConfigError(f"LAB_DB_CONNECTIONS={text}: use 1 to {MOST_DB_CONNECTIONS}, which Postgres has for an entry")
-    return {"LAB_WORKERS": str(cpus), "LAB_POOL_SIZE": str(max(1, total // cpus))}
+    if not 1 <= total <= MAX_DB_CONNECTIONS:
+        raise ConfigError(f"LAB_DB_CONNECTIONS={text}: use 1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry")
+    return total
 
 
 def _dotenv(root: Path) -> dict[str, str]:
@@ -214,7 +230,9 @@ def _build(service: Mapping[str, Any]) -> str:
 
 
 def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
-    labels = {key.removeprefix(PREFIX): str(value) for key, value in _labels(service).items() if key.startswith(PREFIX)}
+    labels = {
+        key.removeprefix(PREFIX): str(value) for key, value in labels_of(service).items() if key.startswith(PREFIX)
+    }
     problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
     problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
     problems += [
@@ -222,6 +240,8 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
         for key in COUNTS
         if key in labels and not (labels[key].isdecimal() and int(labels[key]) > 0)
     ]
+    if (default := labels.get("default", "yes")) not in DEFAULT:
+        problems.append(f"{name}: label {PREFIX}default={default}: use {' or '.join(DEFAULT)}")
     problems += [
         f"{name}: {key} is a quota, and every entry gets the same: all CPUs of its placement; remove it"
         for key in QUOTAS
@@ -247,10 +267,10 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
     return Entry(name, labels, paths)
 
 
-def _labels(stanza: Mapping[str, Any]) -> dict[str, Any]:
+def labels_of(stanza: Mapping[str, Any]) -> dict[str, Any]:
     """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
-    labels = stanza.get("labels") or {}
-    return labels if isinstance(labels, dict) else dict(label.split("=", 1) for label in labels)
+    found = stanza.get("labels") or {}
+    return found if isinstance(found, dict) else dict(label.split("=", 1) for label in found)
 
 
 def _digest(build: Mapping[str, Any], base: str) -> str:

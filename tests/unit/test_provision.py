@@ -135,6 +135,13 @@ def test_an_image_that_is_gone_or_was_replaced_is_built_again(project: Building)
     assert (project.built[2:], project.on.removed) == ([["crax", "db"]], ["of somebody else"])
 
 
+def test_services_that_share_an_image_are_built_as_one_and_both_are_known_to_be_up_to_date(project: Building) -> None:
+    shared = replace(project, services={**project.services, "crax-orm": project.services["crax"]})
+    for _ in range(2):
+        provision.images(shared, shared.on, ["crax", "crax-orm"], shared.root / ".lab", lambda line: None)
+    assert shared.built == [["base"], ["crax"]]
+
+
 def test_a_build_that_leaves_no_image_is_told(project: Building) -> None:
     class Empty(Building):
         def build(self, services: Collection[str], log: Path) -> None:

@@ -72,6 +72,18 @@ def test_the_network_that_compose_makes_without_being_asked_needs_the_label_too(
         _ = Topology(Path(), ("compose",), {}, "benchlab", {"wrk": OURS}).entries
 
 
+def test_an_entry_may_be_left_out_where_none_is_named() -> None:
+    lab = _topology(
+        b=SERVICE | {"labels": _labels()},
+        a=SERVICE | {"labels": _labels(default="yes")},
+        c=SERVICE | {"labels": _labels(default="no")},
+    )
+    assert lab.usual == ["a", "b"]
+    assert [entry.name for entry in lab.choose([])] == ["a", "b", "c"]
+    with pytest.raises(ConfigError, match=r"x: label benchlab\.default=maybe: use yes or no"):
+        _ = _topology(x=SERVICE | {"labels": _labels(default="maybe")}).entries
+
+
 def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None:
     lab = _topology(aiohttp=SERVICE | {"labels": _labels()}, crax=SERVICE | {"labels": _labels()})
     with pytest.raises(
@@ -89,7 +101,10 @@ def test_connections_are_shared_among_a_worker_per_cpu(
 ) -> None:
     (tmp_path / ".env").write_text(f"# a comment\nLAB_DB_CONNECTIONS={connections}\n")
     workers, pool = shared
-    assert topology.resources(tmp_path, cpus) == {"LAB_WORKERS": workers, "LAB_POOL_SIZE": pool}
+    expected = {"LAB_WORKERS": workers, "LAB_POOL_SIZE": pool, "LAB_DB_CONNECTIONS": connections}
+    assert topology.resources(tmp_path, cpus) == expected
+    (tmp_path / ".env").write_text("LAB_DB_CONNECTIONS=7\n")
+    assert topology.resources(tmp_path, cpus, int(connections)) == expected
 
 
 @pytest.mark.parametrize("connections", ["0", "1901", "many", ""])

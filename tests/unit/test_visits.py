@@ -16,6 +16,10 @@ from .conftest import LEVELS, Kept, planned, run_planned
 from .fake_host import FakeHost
 
 
+def _behind_nginx(entry: Entry) -> Entry:
+    return replace(entry, labels=entry.labels | {"proxy": "nginx"})
+
+
 def test_every_planned_trial_is_measured_in_the_planned_order(entries: list[Entry], settings: Settings) -> None:
     kept = Kept()
     assert run_planned(FakeHost(), entries, settings, kept) == [1, 2]
@@ -162,7 +166,7 @@ def test_a_resumed_visit_warms_up_at_the_largest_level_of_the_run(entries: list[
 
 def test_the_load_is_told_which_container_plays_which_part(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
-    run_planned(host, entries[:1], replace(settings, proxy="nginx"), Kept())
+    run_planned(host, [_behind_nginx(entries[0])], settings, Kept())
     assert host.jobs[0]["containers"] == {
         "client": "id-of-wrk",
         "app": "id-of-aiohttp",
@@ -209,12 +213,25 @@ def test_through_the_proxy_the_load_goes_to_nginx_which_starts_after_the_entry(
     entries: list[Entry], settings: Settings
 ) -> None:
     host = FakeHost()
-    run_planned(host, entries, replace(settings, proxy="nginx"), Kept())
+    entries = [_behind_nginx(entry) for entry in entries]
+    run_planned(host, entries, settings, Kept())
     assert {url.split("/")[2] for _, url in host.loads} == {"nginx:8080"}
     visit = planned(entries)[0].entry
     first = host.done.index(f"start {visit}")
     lives = [step for step in host.done[first:] if step.startswith(("start", "stop"))]
     assert lives[:4] == [f"start {visit}", "start nginx", "stop nginx", f"stop {visit}"]
+
+
+def test_of_two_entries_each_is_served_with_what_stands_in_front_of_it(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host = FakeHost()
+    run_planned(host, [entries[0], _behind_nginx(entries[1])], settings, Kept())
+    assert {(entry, url.split("/")[2]) for entry, url in host.loads} == {
+        (entries[0].name, "tfb-server:8080"),
+        (entries[1].name, "nginx:8080"),
+    }
+    assert host.done.count("start nginx") == host.done.count(f"start {entries[1].name}") == 2
 
 
 def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
@@ -237,7 +254,7 @@ def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
 def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry]) -> None:
     host = FakeHost()
     host.lies = {"crax"}
-    server = Server(host, [entry.name for entry in entries], "none", Kept().keep_log)
+    server = Server(host, [entry.name for entry in entries], Kept().keep_log)
     verdicts = [verdict for entry in entries for verdict in vetting.vet(server, entry, LEVELS)]
     assert [verdict.passed for verdict in verdicts] == [True, True, True, False, True, True]
     assert str(verdicts[0]) == "pass  aiohttp json"
