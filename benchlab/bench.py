@@ -16,6 +16,7 @@ from benchlab import (
     analysis,
     changes,
     host,
+    html,
     inventory,
     placement,
     profiles,
@@ -197,7 +198,7 @@ def shown(folder: Path) -> str:
 
 def _report(journal: Journal) -> None:
     run = store.read(journal.folder)
-    journal.derive(run, report.report(run))
+    journal.derive(run, report.report(run), html.page(run))
 
 
 def _contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:

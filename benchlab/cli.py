@@ -116,7 +116,7 @@ def _compared(sides: tuple[Side, Side], margin: float | None) -> int:
 
 
 def _report(root: Path, arguments: list[str]) -> int:
-    from benchlab import report
+    from benchlab import html, report
 
     folder = Path(flags.report_parser().parse_args(arguments).run)
     run = store.read(folder.resolve())
@@ -125,7 +125,7 @@ def _report(root: Path, arguments: list[str]) -> int:
     if store.is_cut(folder.resolve()):
         _say("the journal ends in the middle of a line, which is left out")
     try:
-        store.Journal(folder.resolve()).derive(run, text)
+        store.Journal(folder.resolve()).derive(run, text, html.page(run))
     except StoreError as error:
         _say(f"the files of the run stay as they were: {error}")
     return OK
@@ -138,10 +138,26 @@ def _compare(root: Path, arguments: list[str]) -> int:
     margin = flags.margin(given)
     old = store.read(Path(given.old).resolve())
     if given.new is None:
-        return _compared(versus.of_versions(old), margin)
-    new = store.read(Path(given.new).resolve())
-    _refuse_other_conditions(versus.differences(old.manifest, new.manifest), given.anyway)
-    return _compared(versus.of_runs(old, new), margin)
+        sides, differences = versus.of_versions(old), []
+    else:
+        new = store.read(Path(given.new).resolve())
+        sides, differences = versus.of_runs(old, new), versus.differences(old.manifest, new.manifest)
+    _refuse_other_conditions(differences, given.anyway)
+    code = _compared(sides, margin)
+    if given.html:
+        _write_comparison(Path(given.new or given.old).resolve(), sides, differences, margin)
+    return code
+
+
+def _write_comparison(folder: Path, sides: tuple[Side, Side], differences: Sequence[str], margin: float | None) -> None:
+    from benchlab import bench, html, versus
+
+    rows, untold = versus.rows(*sides), versus.lost(*sides)
+    gate = None if margin is None else versus.gate(rows, margin, untold)
+    old, new = (side.run.manifest.run_id for side in sides)
+    page = html.comparison(sides, rows, untold, differences, gate)
+    path = store.write_comparison(folder, "versions" if old == new else old, page)
+    _say(f"kept in {bench.shown(path)}")
 
 
 def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:

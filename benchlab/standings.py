@@ -36,9 +36,32 @@ def summary(result: Result) -> pd.DataFrame:
 
     Requests per CPU-second and memory are those of its best and its largest level.
     """
-    rows = [_summary_row(result, standing) for standing in result.standings]
-    unranked = sorted({cell.entry for cell in result.cells} - {standing.entry for standing in result.standings})
-    rows += [_row(result, entry, "–", "–") for entry in unranked]
+    ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
+    return pd.DataFrame(ranked.get(entry) or _row(result, entry, "–", "–") for entry in order(result))
+
+
+def order(result: Result) -> list[str]:
+    """Return the entries by their standing, and after them those without a rank."""
+    ranked = [standing.entry for standing in result.standings]
+    return [*ranked, *sorted({cell.entry for cell in result.cells}.difference(ranked))]
+
+
+def figures(result: Result) -> pd.DataFrame:
+    """Return a row for each entry at each level, with all that is known of it."""
+    rows = [
+        {
+            "level": cell.level,
+            "entry": cell.entry,
+            RATE: _rate(cell, cell.rate.blocks),
+            "blocks": cell.rate.blocks,
+            PER_CPU: _best([cell.per_cpu_s]),
+            "of the app alone": _best([cell.per_app_cpu_s]),
+            "peak memory, MB": _memory([cell.memory_peak_bytes]),
+            "CPU used": str(cell.shares),
+            "limited by": cell.bottleneck,
+        }
+        for cell in sorted(result.cells, key=lambda cell: (cell.level, order(result).index(cell.entry)))
+    ]
     return pd.DataFrame(rows)
 
 

@@ -181,7 +181,12 @@ def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gat
 
 def table(found: Sequence[Row]) -> str:
     """Return the ratios as Markdown, in the order given."""
-    frame = pd.DataFrame(
+    return markdown.table(frame(found))
+
+
+def frame(found: Sequence[Row]) -> pd.DataFrame:
+    """Return the ratios as they are shown, in the order given."""
+    return pd.DataFrame(
         {
             "entry": row.entry,
             "test": row.test,
@@ -193,7 +198,6 @@ def table(found: Sequence[Row]) -> str:
         }
         for row in found
     )
-    return markdown.table(frame)
 
 
 def _needed(rows: Sequence[Row], margin: float) -> str:
