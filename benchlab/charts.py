@@ -139,7 +139,13 @@ def axis(title: str, traces: Iterable[Trace]) -> dict[str, Any]:
     traces = list(traces)
     most = max((value for trace in traces for value in trace["x"]), default=1.0)
     end = max([most, *(min(end, MOST_REACH * most) for end in ends(traces))])
-    return {"title": {"text": title}, "range": [0, 1.04 * end or 1.0], "zeroline": True, "tickformat": ",~r", "nticks": 7}
+    return {
+        "title": {"text": title},
+        "range": [0, 1.04 * end or 1.0],
+        "zeroline": True,
+        "tickformat": ",~r",
+        "nticks": 7,
+    }
 
 
 def ratio_axis(title: str, traces: Iterable[Trace]) -> dict[str, Any]:

@@ -115,6 +115,6 @@ def _told(found: Sequence[Point], counting: Sequence[Point], means: Sequence[Mea
     shares = [share for _, share, _ in means]
     drift = f" The means of blocks lie from {min(shares):.0f} to {max(shares):.0f} %." if shares else ""
     return (
-        f"{len(found):,} samples of {len(means)} blocks, {unused} of which do not count: each one's rate as a share of the "
-        f"mean of its row, over the time of the run.{drift}"
+        f"{len(found):,} samples of {len(means)} blocks, {unused} of which do not count: each one's rate as a share "
+        f"of the mean of its row, over the time of the run.{drift}"
     )

@@ -155,7 +155,7 @@ def _heat_maps(result: Result, order: Sequence[str]) -> Iterable[HeatMap]:
     if result.by_cpu:
         yield heatmap.heat_map(f"{PER_CPU}, over all levels", result.overall, order)
     yield heatmap.heat_map(f"{RATE}, over all levels", result.rates, order)
-    if 1 < len(result.levels) and len(result.overall.pairs) <= standings.MOST_PAIRS:
+    if len(result.levels) > 1 and len(result.overall.pairs) <= standings.MOST_PAIRS:
         for level, compared in result.levels.items():
             yield heatmap.heat_map(f"{RATE}, {charts.level_name(result.test, level)}", compared, order)
 
@@ -163,13 +163,17 @@ def _heat_maps(result: Result, order: Sequence[str]) -> Iterable[HeatMap]:
 def _rendered(template: str, drawn: Iterable[Chart], **context: Any) -> str:
     library = _library()
     script = _asset(SCRIPT)
-    return _environment().get_template(template).render(
-        **context,
-        figures={chart.name: chart.figure for chart in drawn},
-        style=_asset(STYLE),
-        script=script,
-        library=library.packed,
-        script_digests=[_digest(script), library.digest],
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            **context,
+            figures={chart.name: chart.figure for chart in drawn},
+            style=_asset(STYLE),
+            script=script,
+            library=library.packed,
+            script_digests=[_digest(script), library.digest],
+        )
     )
 
 

@@ -46,7 +46,9 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
                 told.append(f"{result.test} {standing.entry} {figure}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
     layout = _of_ratios(rows, "times the leader's figure, with 95 % interval", traces)
-    return Chart("overall", traces, layout, f"Each entry's figure over all levels, relative to the leader's: {_listed(told)}")
+    return Chart(
+        "overall", traces, layout, f"Each entry's figure over all levels, relative to the leader's: {_listed(told)}"
+    )
 
 
 def rates(result: Result, found: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
@@ -82,7 +84,9 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
     layout = charts.frame(rows, axis, charts.TALL_ROW_PX)
     layout |= {"barmode": "stack", "bargap": 0.3, "uniformtext": {"minsize": 10, "mode": "hide"}}
     traces = [_part(part, rows, shares) for part in PARTS if any(part in of for of in shares.values())]
-    told = [f"{cell.entry} at {cell.level}: {cell.shares}; limited by {LIMITS[cell.bottleneck]}" for cell in result.cells]
+    told = [
+        f"{cell.entry} at {cell.level}: {cell.shares}; limited by {LIMITS[cell.bottleneck]}" for cell in result.cells
+    ]
     return Chart(f"{result.test}-cpus", traces, layout, f"{result.test}, CPU used by each role: {_listed(told)}")
 
 

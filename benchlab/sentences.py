@@ -1,4 +1,4 @@
-"""What the numbers say, in plain sentences: who leads by how much, what cannot be told apart, what must be warned of."""
+"""What the numbers say, in plain sentences: who leads by how much, what cannot be told apart, what to be wary of."""
 
 from __future__ import annotations
 
@@ -80,7 +80,9 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
-    if bound := [f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound]:
+    if bound := [
+        f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
+    ]:
         yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
     if missing := judge.missing(run):
         yield f"{_counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
@@ -172,11 +174,8 @@ def _times(ratio: Ratio) -> str:
 def _rejected(taken: Sequence[Sample]) -> Iterator[str]:
     rejected = [sample for sample in taken if sample.verdict.severity == INVALID]
     if rejected:
-        were = "was" if len(rejected) == 1 else "were"
-        yield (
-            f"{_counted(len(rejected), 'sample')} of {len(taken):,} {were} invalid and {'does' if were == 'was' else 'do'} "
-            f"not count: {_reasons(rejected)}."
-        )
+        verbs = "was invalid and does" if len(rejected) == 1 else "were invalid and do"
+        yield f"{_counted(len(rejected), 'sample')} of {len(taken):,} {verbs} not count: {_reasons(rejected)}."
 
 
 def _noisy(samples: Sequence[Sample]) -> Iterator[str]:

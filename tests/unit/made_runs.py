@@ -9,7 +9,7 @@ from datetime import timedelta
 from benchlab import analysis
 from benchlab.analysis import Result
 from benchlab.counters import CLIENT, Counters, HostUsage, Usage
-from benchlab.model import Manifest, Run, Sample
+from benchlab.model import INVALID, Failure, Manifest, Run, Sample, Verdict
 
 from .conftest import LABELS, STARTED, make_counters, make_load, make_manifest, make_sample, make_trial
 
@@ -64,3 +64,18 @@ def full_host() -> Counters:
 def busy_client() -> Counters:
     counters = make_counters()
     return replace(counters, roles={**counters.roles, CLIENT: Usage(2_050_000, 0, 0, 10_000_000)})
+
+
+def hostile_run(text: str) -> Run:
+    """Return a run whose every name, label and message is the text."""
+    run = make_run({text: [2000, 2010, 2020], "crax": [1000, 1010, 990]})
+    labels = dict.fromkeys(run.manifest.entries[text], text) | {"workers": "2"}
+    manifest = replace(
+        run.manifest,
+        entries={**run.manifest.entries, text: labels},
+        facts={text: [text, {text: text}]},
+        images={text: text},
+    )
+    wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))
+    failed = Failure(make_trial(3, "crax", connections=32), STARTED, text)
+    return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,))

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from benchlab import html, profiles, store, versus
-from benchlab.model import INVALID, Failure, Manifest, Run, Settings, Verdict
+from benchlab.model import INVALID, Manifest, Run, Settings
 
-from .conftest import STARTED, make_manifest, make_sample, make_trial
-from .made_runs import full_host, make_run, with_samples
+from .conftest import make_manifest, make_sample
+from .made_runs import full_host, hostile_run, make_run, with_samples
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -94,32 +94,24 @@ def test_the_library_in_the_page_is_the_locked_one() -> None:
     assert gzip.decompress(base64.b64decode(packed)) == locked
 
 
-def _hostile_run(text: str) -> Run:
-    """Return a run whose every name, label and message is the text."""
-    run = make_run({text: [2000, 2010, 2020], "crax": [1000, 1010, 990]})
-    labels = dict.fromkeys(run.manifest.entries[text], text) | {"workers": "2"}
-    manifest = replace(
-        run.manifest, entries={**run.manifest.entries, text: labels}, facts={text: [text, {text: text}]}, images={text: text}
-    )
-    wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))
-    failed = Failure(make_trial(3, "crax", connections=32), STARTED, text)
-    return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,))
-
-
 @pytest.mark.parametrize("text", HOSTILE)
 def test_whatever_a_name_label_or_message_holds_is_text(text: str) -> None:
-    plain, hostile = (Page(html.page(_hostile_run(name))) for name in ("harmless", text))
+    plain, hostile = (Page(html.page(hostile_run(name))) for name in ("harmless", text))
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
-    assert [sorted(attributes) for _, attributes in hostile.tags] == [sorted(attributes) for _, attributes in plain.tags]
+    assert [sorted(attributes) for _, attributes in hostile.tags] == [
+        sorted(attributes) for _, attributes in plain.tags
+    ]
     told = "".join(hostile.texts)
     assert text.replace("\x00", "\ufffd") in told or text in told
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_plotly_is_given_hostile_text_as_text_and_never_as_a_template(text: str) -> None:
-    for figure in _figures(html.page(_hostile_run(text))).values():
+    for figure in _figures(html.page(hostile_run(text))).values():
         for trace in figure["data"]:
-            assert not re.search(r"<(?!/?(b|br|i)\b)", json.dumps([trace.get(key) for key in ("name", "text", "hovertext")]))
+            assert not re.search(
+                r"<(?!/?(b|br|i)\b)", json.dumps([trace.get(key) for key in ("name", "text", "hovertext")])
+            )
             assert "alert" not in trace.get("hovertemplate", "")
         for label in figure["layout"].get("yaxis", {}).get("ticktext", []):
             assert not re.search(r"<(?!/?(b|br|i)>)", label)

@@ -30,8 +30,8 @@ def test_a_small_lead_is_told_in_per_cent() -> None:
 def test_of_several_behind_the_next_and_the_last_are_told() -> None:
     told = _answer({"a": [4000, 4010, 4000], "b": [2000, 2010, 2000], "c": [1500, 1500, 1510], "d": [1000, 1000, 1010]})
     assert told == (
-        "a leads: it has 2.00 times the requests per second of b [1.99–2.01], and 3.99 times the requests per second of d "
-        "[3.93–4.06], the last."
+        "a leads: it has 2.00 times the requests per second of b [1.99–2.01], and 3.99 times the requests per second "
+        "of d [3.93–4.06], the last."
     )
 
 
@@ -66,7 +66,8 @@ def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> N
         "2.010 [1.945–2.077]."
     )
     assert sentences.limits(result_of(run)) == (
-        "Limited by the host's CPUs, which all roles share (all rows). So the ranks are made of requests per CPU-second."
+        "Limited by the host's CPUs, which all roles share (all rows). "
+        "So the ranks are made of requests per CPU-second."
     )
 
 
@@ -97,7 +98,10 @@ def _noisy(severity: str, rule: str) -> Run:
     [
         (replace(make_run({"a": [1, 2, 3]}), taken=make_run({"a": [1, 2]}).taken), "is not complete: 2 of 3 blocks"),
         (make_run({"a": [1000]}), "One block shows no spread"),
-        (_noisy(INVALID, "late"), "1 sample of 3 was invalid and does not count: wrk did not run as long as it was told"),
+        (
+            _noisy(INVALID, "late"),
+            "1 sample of 3 was invalid and does not count: wrk did not run as long as it was told",
+        ),
         (
             _noisy(SUSPECT, "foreign"),
             "A noisy host: 1 of the 3 samples that count (33%) are suspect: something else on this host was busy (1).",
