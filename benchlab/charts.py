@@ -19,9 +19,9 @@ Trace = dict[str, Any]
 # As many entries have a colour and a mark of their own; more than these could not be told apart by them.
 MARKS = ("circle", "square", "diamond", "triangle-up", "pentagon", "triangle-down", "hexagram", "star")
 LONGEST_NAME, LONGEST_LINE, MOST_TEXT = 22, 56, 240
-ROW_PX, TALL_ROW_PX, FRAME_PX = 30, 38, 78
+ROW_PX, TALL_ROW_PX, FRAME_PX = 28, 38, 64
 # An axis of ratios reaches at least as far from 1, so that a difference of a per cent does not look like a gulf.
-LEAST_REACH = 1.25
+LEAST_REACH = (0.8, 1.25)
 # No axis reaches farther than so many times what was seen: with two blocks an interval can be a thousand times as wide.
 MOST_REACH = 1.6
 # Where an axis of ratios may have its ticks: the closer ones where it is short.
@@ -31,6 +31,18 @@ TICKS = (
     (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0),
 )
 MOST_TICKS = 9
+LEGEND: Mapping[str, Any] = {
+    "showlegend": True,
+    "legend": {
+        "orientation": "h",
+        "x": 0,
+        "y": 1,
+        "yanchor": "bottom",
+        "traceorder": "normal",
+        "itemsizing": "constant",
+    },
+}
+LEGEND_PX = 44
 
 
 @dataclass(frozen=True)
@@ -73,11 +85,14 @@ class Dot:
 
 @dataclass(frozen=True)
 class Rows:
-    """The rows of a plot, from the top: below each heading its own. `at` has the place of each (heading, row)."""
+    """The rows of a plot, from the top: below each heading its own.
+
+    `at` has the place of each row by heading and name; `headings` the text at the place of each heading.
+    """
 
     labels: tuple[str, ...]
     at: Mapping[tuple[str, str], int]
-    headings: tuple[int, ...]
+    headings: Mapping[int, str]
 
 
 def looks(entries: Iterable[str]) -> dict[str, Look]:
@@ -92,15 +107,15 @@ def rows(groups: Mapping[str, Sequence[str]], below: Mapping[tuple[str, str], st
     """Return the rows of the groups, by heading; `below` has a word that stands under a row's name."""
     labels: list[str] = []
     at: dict[tuple[str, str], int] = {}
-    headings = []
+    headings: dict[int, str] = {}
     for heading, names in groups.items():
-        headings.append(len(labels))
-        labels.append(f"<b>{safe(heading)}</b>")
+        headings[len(labels)] = f"<b>{safe(heading)}</b>"
+        labels.append("")
         for name in names:
             at[heading, name] = len(labels)
             word = (below or {}).get((heading, name))
             labels.append(safe(short(name)) + (f"<br><i>{safe(word)}</i>" if word else ""))
-    return Rows(tuple(labels), at, tuple(headings))
+    return Rows(tuple(labels), at, headings)
 
 
 def frame(found: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[str, Any]:
@@ -108,8 +123,8 @@ def frame(found: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[st
     count = len(found.labels)
     return {
         "height": count * row_px + FRAME_PX,
-        "margin": {"l": 8, "r": 14, "t": 8, "b": 48},
-        "xaxis": {"fixedrange": True, "automargin": False, **axis},
+        "margin": {"l": 8, "r": 16, "t": 4, "b": 44},
+        "xaxis": {"fixedrange": True, "automargin": False, "tickangle": 0, **axis},
         "yaxis": {
             "range": [count - 0.4, -0.6],
             "tickvals": list(range(count)),
@@ -121,14 +136,19 @@ def frame(found: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[st
             "ticks": "",
         },
         "shapes": [line(y0=place - 0.5, y1=place - 0.5) for place in found.headings if place],
+        # Inside the plot: beside the axis they would take the room that a phone needs for the plot itself.
+        "annotations": [
+            {"xref": "paper", "x": 0, "xanchor": "left", "y": place, "text": text, "showarrow": False}
+            for place, text in found.headings.items()
+        ],
         "showlegend": False,
     }
 
 
-def line(**ends: float) -> dict[str, Any]:
+def line(color: str = "--line", **ends: float) -> dict[str, Any]:
     """Return a thin line through the whole plot, at the ends that are given in its own units."""
     across = {"xref": "paper", "x0": 0, "x1": 1} if "y0" in ends else {"yref": "paper", "y0": 0, "y1": 1}
-    return {"type": "line", "layer": "below", "line": {"color": "--line", "width": 1}, **across, **ends}
+    return {"type": "line", "layer": "below", "line": {"color": color, "width": 1}, **across, **ends}
 
 
 def axis(title: str, traces: Iterable[Trace]) -> dict[str, Any]:
@@ -139,17 +159,11 @@ def axis(title: str, traces: Iterable[Trace]) -> dict[str, Any]:
     traces = list(traces)
     most = max((value for trace in traces for value in trace["x"]), default=1.0)
     end = max([most, *(min(end, MOST_REACH * most) for end in ends(traces))])
-    return {
-        "title": {"text": title},
-        "range": [0, 1.04 * end or 1.0],
-        "zeroline": True,
-        "tickformat": ",~r",
-        "nticks": 7,
-    }
+    return {"title": {"text": title}, "range": [0, 1.04 * end or 1.0], "tickformat": "~s", "nticks": 6}
 
 
-def ratio_axis(title: str, traces: Iterable[Trace]) -> dict[str, Any]:
-    """Return an axis of ratios: logarithmic, because twice and half are equally far from 1, and never too short.
+def ratio_axis(title: str, traces: Iterable[Trace], reach: tuple[float, float] = LEAST_REACH) -> dict[str, Any]:
+    """Return an axis of ratios: logarithmic, because twice and half are equally far from 1; with at least this reach.
 
     An interval that is far wider than the ratios goes on beyond its ends.
     """
@@ -157,7 +171,7 @@ def ratio_axis(title: str, traces: Iterable[Trace]) -> dict[str, Any]:
     ratios = [ratio for trace in traces for ratio in trace["x"]] or [1.0]
     least, most = min(ratios) / MOST_REACH, max(ratios) * MOST_REACH
     reached = [min(max(end, least), most) for end in ends(traces)]
-    low, high = min([1 / LEAST_REACH, *reached]) * 0.97, max([LEAST_REACH, *reached]) * 1.03
+    low, high = min([reach[0], *reached]) * 0.98, max([reach[1], *reached]) * 1.02
     within = [[tick for tick in ticks if low <= tick <= high] for ticks in TICKS]
     ticks = next((found for found in within if _fits(found, low, high)), within[-1])
     return {

@@ -9,7 +9,7 @@ from statistics import geometric_mean, median
 from benchlab import charts, points
 from benchlab.charts import Chart, Look, Trace
 from benchlab.model import SUSPECT
-from benchlab.points import UNUSED, Clock, Point
+from benchlab.points import COUNTING, Clock, Point
 
 # So far from the usual rate the axis reaches at least, in per cent: a calm run looks calm.
 LEAST_REACH = 25
@@ -22,7 +22,7 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
 
     What lies beyond the axis, which is made for what counts, is drawn at its edge.
     """
-    counting = [point for point in found if point.kind != UNUSED]
+    counting = [point for point in found if point.kind in COUNTING]
     reach = max([LEAST_REACH, *(1.08 * abs(point.share - 100) for point in counting)])
     low, high = max(-5.0, 100 - reach), 100 + reach
     trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in points.by_kind(found)]
@@ -48,7 +48,7 @@ def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float
         "hovertemplate": points.hover(
             group[0].sample.trial.test, "%{customdata[4]:,} requests/s, %{customdata[5]} % of its row's mean"
         ),
-        "legendgroup": UNUSED if kind == UNUSED else entry,
+        "legendgroup": entry if kind in COUNTING else kind,
         "showlegend": kind != SUSPECT,
     }
 
@@ -96,7 +96,7 @@ def _layout(low: float, high: float) -> dict[str, object]:
     fixed = {"fixedrange": True, "zeroline": False}
     return {
         "height": 340,
-        "margin": {"l": 8, "r": 14, "t": 44, "b": 48},
+        "margin": {"l": 8, "r": 16, "t": charts.LEGEND_PX, "b": 44},
         "xaxis": {**fixed, "title": {"text": "minutes since the run began"}, "nticks": 8, "rangemode": "tozero"},
         "yaxis": {
             **fixed,
@@ -105,8 +105,7 @@ def _layout(low: float, high: float) -> dict[str, object]:
             "nticks": 7,
             "automargin": True,
         },
-        "showlegend": True,
-        "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom"},
+        **charts.LEGEND,
     }
 
 

@@ -40,13 +40,15 @@ from benchlab import (
 from benchlab.analysis import PER_CPU, RATE, Result
 from benchlab.charts import Chart, Look
 from benchlab.heatmap import HeatMap
-from benchlab.model import Run
+from benchlab.model import UNAVAILABLE, Run
 from benchlab.points import Clock
 from benchlab.stats import ALPHA, EQUIVALENCE
 from benchlab.versus import Gate, Row, Side
 
 # Inlined, not linked: a report is one file.
 STYLE, SCRIPT = "page.css", "page.js"
+# What stands left in a table: words.
+LEFT = frozenset([*markdown.LEFT, *stack.COLUMNS, "verdict"])
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ def page(run: Run) -> str:
         "report.html",
         [overall, *(chart for section in sections for chart in section.charts)],
         title=run.manifest.run_id,
+        subtitle=_subtitle(run),
         about=report.about(run),
         caution=profiles.caution(run.manifest.settings),
         warnings=list(sentences.warnings(run, results)),
@@ -111,7 +114,8 @@ def comparison(
     return _rendered(
         "compare.html",
         [changes],
-        title=f"{new.run.manifest.run_id} against {old.run.manifest.run_id}",
+        title="New against old",
+        subtitle=f"{new.run.manifest.run_id} against {old.run.manifest.run_id}",
         old=old,
         new=new,
         answers=list(sentences.changes(found)),
@@ -124,6 +128,14 @@ def comparison(
     )
 
 
+def _subtitle(run: Run) -> str:
+    host = run.manifest.facts.get("host")
+    cpu = host.get("cpu_model") if isinstance(host, dict) else None
+    where = f"{run.manifest.cpus} CPUs" + (f" ({cpu})" if cpu not in (None, UNAVAILABLE) else "")
+    entries = sentences.names(sorted(run.manifest.entries))
+    return f"{entries} on {where}, {run.manifest.created_at:%Y-%m-%d %H:%M} UTC"
+
+
 def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -> Section:
     found = points.points(run, result, time)
     order = standings.order(result)
@@ -131,7 +143,7 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
     rows = charts.rows(groups)
     shares = {
         key: bottleneck.of_host(samples)
-        for key, samples in points.by_row(point for point in found if point.kind != points.UNUSED).items()
+        for key, samples in points.by_row(point for point in found if point.kind in points.COUNTING).items()
     }
     return Section(
         test=result.test,
@@ -140,7 +152,7 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
         rates=plots.rates(result, found, rows, looks, run.blocks),
         course=course.course(result.test, found, looks, time),
         per_cpu=plots.per_cpu(result, rows, looks),
-        memory=plots.memory(result, rows, looks),
+        memory=plots.memory(result, order, looks),
         cpus=plots.cpus(result, groups, shares),
         summary=standings.summary(result),
         figures=standings.figures(result),
@@ -208,7 +220,7 @@ def _environment() -> jinja2.Environment:
         "sort_keys": True,
     }
     environment.globals["zip"] = zip
-    environment.filters["is_left"] = lambda column: column in markdown.LEFT
+    environment.filters["is_left"] = LEFT.__contains__
     return environment
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from benchlab import bottleneck, charts, markdown
+from benchlab import bottleneck, charts, markdown, standings
 from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
 from benchlab.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
 from benchlab.counters import APP, CLIENT, DB, PROXY
@@ -45,7 +45,8 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
                 dots[standing.entry].append(Dot(place, standing.relative, standing.low, standing.high, text))
                 told.append(f"{result.test} {standing.entry} {figure}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
-    layout = _of_ratios(rows, "times the leader's figure, with 95 % interval", traces)
+    # None is better than the leader's: there is nothing to be seen on its other side but the end of an interval.
+    layout = _of_ratios(rows, "times the leader's figure", traces, (charts.LEAST_REACH[0], 1.05))
     return Chart(
         "overall", traces, layout, f"Each entry's figure over all levels, relative to the leader's: {_listed(told)}"
     )
@@ -54,7 +55,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
 def rates(result: Result, found: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
     """Return requests per second: of each row the mean with its interval, and below it every sample."""
     traces = [*below_means(found, looks, rows, blocks), *_means(result, looks, rows, lambda cell: cell.rate, RATE)]
-    layout = charts.frame(rows, charts.axis(f"{RATE}, with 95 % interval", traces))
+    layout = charts.frame(rows, charts.axis(RATE, traces), charts.TALL_ROW_PX)
     return Chart(f"{result.test}-rates", traces, layout, _told(result, RATE, lambda cell: cell.rate))
 
 
@@ -65,15 +66,19 @@ def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
         *_means(result, looks, rows, lambda cell: cell.per_app_cpu_s, f"{PER_CPU} of the app alone", "-open"),
         *_means(result, looks, rows, lambda cell: cell.per_cpu_s, together),
     ]
-    layout = charts.frame(rows, charts.axis(f"{PER_CPU}, with 95 % interval", traces))
+    layout = charts.frame(rows, charts.axis(PER_CPU, traces))
     return Chart(f"{result.test}-per-cpu", traces, layout, _told(result, together, lambda cell: cell.per_cpu_s))
 
 
-def memory(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
-    """Return the app's peak memory."""
-    traces = list(_means(result, looks, rows, _peak_mb, "MB"))
-    layout = charts.frame(rows, charts.axis("peak memory of the app, MB", traces))
-    return Chart(f"{result.test}-memory", traces, layout, _told(result, "peak memory of the app in MB", _peak_mb))
+def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> Chart:
+    """Return the app's peak memory, one for each entry: it is that of a whole visit."""
+    peaks = {entry: standings.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
+    known = {entry: peak_mb for entry, peak_mb in peaks.items() if peak_mb is not None}
+    rows = charts.rows({result.test: list(known)})
+    traces = [_bar(rows.at[result.test, entry], entry, known[entry], looks[entry]) for entry in known]
+    layout = charts.frame(rows, charts.axis("MB", traces)) | {"barmode": "overlay", "bargap": 0.35}
+    told = _listed([f"{entry} {peak_mb:,.0f}" for entry, peak_mb in known.items()])
+    return Chart(f"{result.test}-memory", traces, layout, f"{result.test}, peak memory of the app in MB: {told}")
 
 
 def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Key, Mapping[str, float]]) -> Chart:
@@ -82,7 +87,8 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
     rows = charts.rows(groups, limits)
     axis = {"title": {"text": "of the host's CPU time, %"}, "range": [0, 100], "nticks": 6}
     layout = charts.frame(rows, axis, charts.TALL_ROW_PX)
-    layout |= {"barmode": "stack", "bargap": 0.3, "uniformtext": {"minsize": 10, "mode": "hide"}}
+    layout |= {"barmode": "stack", "bargap": 0.3, "uniformtext": {"minsize": 10, "mode": "hide"}, **charts.LEGEND}
+    layout |= {"margin": layout["margin"] | {"t": charts.LEGEND_PX}, "height": layout["height"] + charts.LEGEND_PX}
     traces = [_part(part, rows, shares) for part in PARTS if any(part in of for of in shares.values())]
     told = [
         f"{cell.entry} at {cell.level}: {cell.shares}; limited by {LIMITS[cell.bottleneck]}" for cell in result.cells
@@ -104,15 +110,17 @@ def changes(found: Iterable[Row]) -> Chart:
         text = f"<b>{safe(name)}</b><br>{figure} {row.figure}<br>{ratio.blocks} block(s)"
         dots.append(Dot(rows.at[MEASURES[row.figure], name], ratio.ratio, ratio.low, ratio.high, text))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
-    layout = _of_ratios(rows, "new / old, with 95 % interval", traces)
+    layout = _of_ratios(rows, "new / old", traces)
     told = [f"{row.entry} {row.test} {row.figure} {row.ratio.ratio:.3f}" for row in overall]
     return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(told)}")
 
 
-def _of_ratios(rows: Rows, title: str, traces: Sequence[Trace]) -> dict[str, object]:
+def _of_ratios(
+    rows: Rows, title: str, traces: Sequence[Trace], reach: tuple[float, float] = charts.LEAST_REACH
+) -> dict[str, object]:
     """Return the layout of a plot of ratios, with a line at 1."""
-    layout = charts.frame(rows, charts.ratio_axis(title, traces))
-    return layout | {"shapes": [*layout["shapes"], charts.line(x0=1, x1=1)]}
+    layout = charts.frame(rows, charts.ratio_axis(title, traces, reach))
+    return layout | {"shapes": [*layout["shapes"], charts.line("--muted", x0=1, x1=1)]}
 
 
 def _means(
@@ -154,16 +162,22 @@ def _part(part: str, rows: Rows, shares: Mapping[Key, Mapping[str, float]]) -> T
     }
 
 
+def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": safe(charts.short(entry)),
+        "meta": "bars",
+        "x": [charts.figure(peak_mb)],
+        "y": [place],
+        "marker": {"color": look.color},
+        "hovertext": [f"<b>{safe(entry)}</b><br>{peak_mb:,.0f} MB"],
+        "hoverinfo": "text",
+    }
+
+
 def _ranking(result: Result) -> str:
     return f"{result.test}, {PER_CPU if result.by_cpu else RATE}"
-
-
-def _peak_mb(cell: Cell) -> Estimate | None:
-    """Return the peak of memory as a figure without an interval."""
-    if cell.memory_peak_bytes is None:
-        return None
-    peak_mb = cell.memory_peak_bytes / 1e6
-    return Estimate(peak_mb, None, None, peak_mb, peak_mb, peak_mb, cell.rate.blocks)
 
 
 def _figure(cell: Cell, estimate: Estimate, unit: str) -> str:

@@ -10,13 +10,15 @@ from statistics import median
 from benchlab import charts, judge
 from benchlab.analysis import Result
 from benchlab.charts import Look, Rows, Trace, level_name, safe
-from benchlab.model import GOOD, SUSPECT, Run, Sample
+from benchlab.model import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.workloads import varied
 
 # Of a longer pause nothing is drawn: a run that is resumed the next day would be two heaps far apart.
 PAUSE_S = 600
-UNUSED = "does not count"
-KINDS = (GOOD, SUSPECT, UNUSED)
+# What becomes of a sample: it counts, or a better one was taken in its place, or it never could.
+REPLACED = "taken anew"
+COUNTING = (GOOD, SUSPECT)
+KINDS = (*COUNTING, REPLACED, INVALID)
 
 # A row of a plot: its level as a reader sees it, and its entry.
 Key = tuple[str, str]
@@ -72,7 +74,7 @@ def points(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
     return tuple(
         Point(
             sample,
-            sample.verdict.severity if _name(sample) in used else UNUSED,
+            sample.verdict.severity if _name(sample) in used or sample.verdict.severity == INVALID else REPLACED,
             time.minutes[_name(sample)],
             100 * sample.load.requests_per_second / usual[key(sample)],
         )
@@ -111,12 +113,13 @@ def by_row(found: Iterable[Point]) -> dict[Key, list[Sample]]:
 
 def mark(kind: str, entry: str, look: Look) -> Trace:
     """Return how samples are drawn: full, hollow where they are suspect, a cross where they do not count."""
-    if kind == UNUSED:
-        drawn = {"size": 7, "color": "--bad", "symbol": "x-thin-open", "line": {"width": 1.6}}
-    else:
+    if kind in COUNTING:
         symbol = look.mark if kind == GOOD else f"{look.mark}-open"
-        drawn = {"size": 5, "color": look.color, "symbol": symbol, "opacity": 0.75}
-    name = UNUSED if kind == UNUSED else safe(charts.short(entry))
+        drawn = {"size": 5, "color": look.color, "symbol": symbol, "opacity": 0.8}
+    else:
+        color = "--bad" if kind == INVALID else "--muted"
+        drawn = {"size": 5, "color": color, "symbol": "x-thin-open", "line": {"width": 1.2}}
+    name = safe(charts.short(entry)) if kind in COUNTING else kind
     return {"type": "scatter", "mode": "markers", "meta": "samples", "name": name, "text": safe(entry), "marker": drawn}
 
 

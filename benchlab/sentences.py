@@ -54,7 +54,7 @@ def answer(result: Result) -> str:
     measure = MEASURES[PER_CPU if result.by_cpu else RATE]
     if len(result.standings) == 1:
         return f"{leader} is the only entry with a rank, so there is nothing to compare it with."
-    told = [*_untold(field, measure), *_equal(field, measure), *_behind(field, measure)]
+    told = [*_untold(field, measure, len(result.overall.pairs)), *_equal(field, measure), *_behind(field, measure)]
     if result.by_cpu:
         told += _in_rates(result.rates, leader, result.standings[1].entry)
     return " ".join(told)
@@ -121,11 +121,15 @@ def _field(result: Result) -> _Field:
     return _Field(leader, [other for other in others if other not in [*untold, *equal]], equal, untold)
 
 
-def _untold(field: _Field, measure: str) -> Iterator[str]:
+def _untold(field: _Field, measure: str, pairs: int) -> Iterator[str]:
     if field.untold:
-        first = field.leader.entry
-        ratio = f": {first} has {_lead(field.untold[0], first, measure)}" if len(field.untold) == 1 else ""
-        yield f"{names([first, *(other.entry for other in field.untold)])} cannot be told apart{ratio}."
+        first, last = field.leader.entry, field.untold[-1]
+        which = ", the last of them" if len(field.untold) > 1 else ""
+        # The interval is that of the pair alone; the outcome is corrected for all of them.
+        alone = last.high is not None and last.high < 1
+        corrected = f"; among {pairs} pairs chance alone can make such a gap" if alone else ""
+        together = names([first, *(other.entry for other in field.untold)])
+        yield f"{together} cannot be told apart: {first} has {_lead(last, first, measure)}{which}{corrected}."
 
 
 def _equal(field: _Field, measure: str) -> Iterator[str]:
@@ -150,7 +154,7 @@ def _in_rates(rates: Comparison, leader: str, second: str) -> Iterator[str]:
     for pair in rates.pairs:
         if {pair.ratio.first, pair.ratio.second} == {leader, second}:
             ratio = pair.ratio if pair.ratio.first == leader else pair.ratio.inverse
-            untold = f"; {pair.outcome.value}" if pair.outcome is Outcome.UNDECIDED else ""
+            untold = " and cannot be told from 1" if pair.outcome is Outcome.UNDECIDED else ""
             yield f"In {MEASURES[RATE]}, {leader} / {second} is {_times(ratio)}{untold}."
 
 

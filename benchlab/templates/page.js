@@ -4,7 +4,8 @@
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const plots = [...document.querySelectorAll(".plot")];
   const drawn = new Set();
-  const PRINT_PX = 680;
+  // What the style sheet makes smaller on paper is drawn as much wider.
+  const PRINT_PX = 850;
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
   // Colours are the style sheet's: a figure names them, and only the style sheet knows whether it is dark.
@@ -22,12 +23,15 @@
 
   const draw = (plot, width) => {
     const { data, layout } = colored(figures[plot.id]);
-    const axis = { gridcolor: color("--line"), linecolor: color("--line"), zerolinecolor: color("--muted"), tickcolor: color("--line") };
+    const axis = (own) => ({
+      gridcolor: color("--line"), linecolor: color("--line"), zerolinecolor: color("--line"), tickcolor: color("--line"), ...own,
+      ...(own.title && { title: { ...own.title, standoff: 8, font: { size: 13, color: color("--muted") } } }),
+    });
     drawn.add(plot);
     return Plotly.react(plot, data, {
       ...layout,
-      xaxis: { ...axis, ...layout.xaxis },
-      yaxis: { ...axis, ...layout.yaxis },
+      xaxis: axis(layout.xaxis),
+      yaxis: axis(layout.yaxis),
       ...(width ? { width } : { autosize: true }),
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: "rgba(0,0,0,0)",
@@ -121,16 +125,20 @@
   dark.addEventListener("change", () => { name(); redraw(); });
   name();
 
-  // Paper is white, and as wide as it is.
-  let before;
+  // Paper is white and as wide as it is, and nothing can be opened on it.
+  const tables = [...document.querySelectorAll("details:has(table)")];
+  let before, closed;
   addEventListener("beforeprint", () => {
-    if (!window.Plotly) return;
+    if (!window.Plotly) return;  // what is not unpacked yet cannot be printed
     before = root.dataset.theme;
     root.dataset.theme = "light";
+    closed = tables.filter((details) => !details.open);
+    closed.forEach((details) => { details.open = true; });
     plots.forEach((plot) => draw(plot, PRINT_PX));
   });
   addEventListener("afterprint", () => {
     if (before) root.dataset.theme = before; else delete root.dataset.theme;
+    closed.forEach((details) => { details.open = false; });
     redraw();
   });
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import os
 import sys
 import tarfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,8 +22,9 @@ from typing import Any
 
 import docker
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.proxy import Proxy
+from selenium.webdriver.remote.client_config import ClientConfig
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -97,15 +100,16 @@ class Browser:
 
     def console(self) -> list[str]:
         """Return what the page has complained of since this was last asked."""
-        return [str(entry["message"]) for entry in self._driver.get_log("browser")]  # type: ignore[no-untyped-call]
+        return [str(entry["message"]) for entry in self._log("browser")]
 
     def requests(self) -> list[str]:
         """Return the addresses that the page has asked for since this was last asked."""
-        import json
-
-        entries = self._driver.get_log("performance")  # type: ignore[no-untyped-call]
-        events = [json.loads(entry["message"])["message"] for entry in entries]
+        events = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
         return [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+
+    def _log(self, kind: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self._driver.execute("getLog", {"type": kind})["value"]
+        return found
 
     def printed(self) -> bytes:
         """Return the page as the browser prints it, as PDF."""
@@ -150,18 +154,25 @@ def _driver(container: Any) -> webdriver.Remote:
     for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    address = f"http://127.0.0.1:{_port(container)}"
+    # A proxy of the environment is for what lies outside.
+    direct = ClientConfig(address, proxy=Proxy({"proxyType": "direct"}))
+    return webdriver.Remote(address, options=options, client_config=direct)
+
+
+def _port(container: Any) -> int:
+    """Return the port that the driver answers on, once it does."""
     deadline = time.monotonic() + WAIT_S
+    asker = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         container.reload()
         try:
-            port = container.ports[PORT][0]["HostPort"]
-            driver = webdriver.Remote(f"http://127.0.0.1:{port}", options=options)
-            # The remote driver knows no command of the browser's own.
-            driver.command_executor._commands["executeCdpCommand"] = ("POST", "/session/$sessionId/goog/cdp/execute")
-            return driver
-        except (KeyError, WebDriverException, OSError) as error:
+            port = int(container.ports[PORT][0]["HostPort"])
+            asker.open(f"http://127.0.0.1:{port}/status", timeout=WAIT_S)
+            return port
+        except (KeyError, OSError) as error:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"chromedriver does not answer: {error}; {container.logs()!r}") from error
+                raise TimeoutError(f"chromedriver does not answer ({error}): {container.logs()!r}") from error
             time.sleep(0.1)
 
 

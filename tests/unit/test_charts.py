@@ -15,7 +15,7 @@ import pytest
 from benchlab import bottleneck, charts, course, html, plots, points, standings
 from benchlab.charts import Trace
 from benchlab.model import INVALID, SUSPECT, Run, Verdict
-from benchlab.points import UNUSED, Point
+from benchlab.points import REPLACED, Point
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 from .figures import Array
@@ -58,7 +58,8 @@ def test_every_sample_is_a_point_and_every_cell_a_mean() -> None:
 def test_rows_stand_below_their_level_the_fastest_first() -> None:
     run = make_run({"a": [1000, 1100], "b": [2000, 2100]})
     rows = charts.rows(points.groups(_points(run), standings.order(result_of(run))))
-    assert rows.labels == ("<b>16 connections</b>", "b", "a")
+    assert rows.headings == {0: "<b>16 connections</b>"}
+    assert rows.labels == ("", "b", "a")
     assert rows.at == {("16 connections", "b"): 1, ("16 connections", "a"): 2}
 
 
@@ -94,13 +95,17 @@ def test_an_axis_of_ratios_has_some_ticks_whatever_its_length(ratio: float) -> N
 
 def test_a_suspect_sample_is_hollow_and_one_that_does_not_count_a_cross() -> None:
     run = make_run({"a": [1000, 1010]})
-    suspect = make_sample(make_trial(3, "a"), severity=SUSPECT)
-    invalid = make_sample(make_trial(3, "a"), severity=INVALID, attempt=2)
-    found = _points(with_samples(run, suspect, invalid))
-    assert [point.kind for point in found] == ["good", "good", "suspect", UNUSED]
-    kinds = {kind: points.mark(kind, entry, charts.looks("a")["a"]) for kind, entry, _ in points.by_kind(found)}
-    assert [drawn["marker"]["symbol"] for drawn in kinds.values()] == ["circle", "circle-open", "x-thin-open"]
-    assert kinds[UNUSED]["marker"]["color"] == "--bad"
+    first, again = (make_sample(make_trial(3, "a"), severity=SUSPECT, attempt=attempt) for attempt in (1, 2))
+    invalid = make_sample(make_trial(4, "a"), severity=INVALID)
+    found = _points(with_samples(run, first, again, invalid))
+    assert [point.kind for point in found] == ["good", "good", REPLACED, "suspect", "invalid"]
+    drawn = [points.mark(kind, entry, charts.looks("a")["a"])["marker"] for kind, entry, _ in points.by_kind(found)]
+    assert [(mark["symbol"], mark["color"]) for mark in drawn] == [
+        ("circle", "--entry-1"),
+        ("circle-open", "--entry-1"),
+        ("x-thin-open", "--muted"),
+        ("x-thin-open", "--bad"),
+    ]
 
 
 def test_a_sample_tells_block_try_time_and_verdict() -> None:
@@ -125,7 +130,7 @@ def test_what_lies_beyond_the_course_s_axis_is_drawn_at_its_edge_and_told_as_it_
     whole = with_samples(run, silent)
     drawn = course.course("json", _points(whole), charts.looks("a"), points.clock(whole))
     low, high = drawn.layout["yaxis"]["range"]
-    (cross,) = [trace for trace in drawn.traces if trace["name"] == UNUSED]
+    (cross,) = [trace for trace in drawn.traces if trace["name"] == INVALID]
     assert (low, high) == (75, 125)
     assert cross["y"] == [75]
     assert cross["customdata"][0][5] == pytest.approx(10.0)

@@ -113,7 +113,8 @@ def test_plotly_is_given_hostile_text_as_text_and_never_as_a_template(text: str)
                 r"<(?!/?(b|br|i)\b)", json.dumps([trace.get(key) for key in ("name", "text", "hovertext")])
             )
             assert "alert" not in trace.get("hovertemplate", "")
-        for label in figure["layout"].get("yaxis", {}).get("ticktext", []):
+        headings = [annotation["text"] for annotation in figure["layout"].get("annotations", [])]
+        for label in [*figure["layout"]["yaxis"].get("ticktext", []), *headings]:
             assert not re.search(r"<(?!/?(b|br|i)>)", label)
 
 

@@ -40,6 +40,21 @@ def test_what_cannot_be_told_apart_is_said_with_ratio_and_interval() -> None:
     assert told == "a and b cannot be told apart: a has 3.4% more requests per second than b [-23.9% to +40.5%]."
 
 
+def test_of_several_that_cannot_be_told_apart_the_widest_gap_is_told() -> None:
+    told = _answer({"a": [1000, 1300, 900, 1150], "b": [1100, 1000, 1050, 1020], "c": [900, 1100, 1200, 800]})
+    assert told == (
+        "a, b and c cannot be told apart: a has 1.09 times the requests per second of c [0.71–1.68], the last of them."
+    )
+
+
+def test_a_gap_that_would_stand_out_alone_is_called_chance_among_many_pairs() -> None:
+    rates = {"a": [1100, 1120, 1060, 1110], "b": [1000, 1050, 1030, 1040], "c": [1060, 1000, 1100, 1010]}
+    assert _answer({**rates, "d": [1050, 1090, 1000, 1070]}).startswith(
+        "a, c and b cannot be told apart: a has 6.5% more requests per second than b [+2.0% to +11.3%], the last of them; "
+        "among 6 pairs chance alone can make such a gap. a is ahead of d: "
+    )
+
+
 def test_an_interval_too_wide_for_per_cent_is_told_in_times() -> None:
     assert "1.08 times the requests per second of b [0.00–526.20]" in _answer({"a": [1000, 3000], "b": [1500, 1700]})
 
