@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# PYTHON_ARGCOMPLETE_OK
 """The benchmark lab's command line: `python lab.py --help`.
 
 Works from a bare interpreter: it continues in the locked environment that `make setup` makes.
@@ -33,6 +34,11 @@ if __name__ == "__main__":
     # Until the lab has its own way of ending, Ctrl-C ends it as it ends any program: at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     enter_environment()
+
+    if "_ARGCOMPLETE" in os.environ:
+        from benchlab.completion import complete
+
+        complete(ROOT)
 
     from benchlab.cli import main
 

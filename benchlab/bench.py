@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,10 +14,11 @@ from benchlab import (
     __version__,
     analysis,
     changes,
+    doctor,
     host,
     html,
     inventory,
-    placement,
+    planning,
     profiles,
     provision,
     report,
@@ -27,18 +27,18 @@ from benchlab import (
     stage,
     store,
     topology,
-    variants,
+    vetting,
 )
 from benchlab.answers import Verification
-from benchlab.errors import ConfigError, EngineError, LabError, StoreError
+from benchlab.errors import EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
-from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
+from benchlab.model import UNAVAILABLE, Decision, Failure, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
-from benchlab.runner import Events, Runner
+from benchlab.runner import Runner
+from benchlab.serving import Server
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
-from benchlab.versus import AT
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console, part: bool = False) -> Path:
@@ -46,16 +46,15 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
 
     A `part` is of something larger, which alone can say how to go on.
     """
-    if settings.against:
-        settings = replace(settings, against=variants.commit(lab.root, settings.against))
-    lab, entries = _contestants(lab, settings)
-    settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
-    _refuse_nothing(entries, settings)
-    settings = fitted(lab, settings)
+    lab, settings = planning.settled(lab, settings)
     store.check(results)
+    if not part:
+        lab.say(planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
     with stage.stage(lab, settings.frameworks) as (images, held):
         manifest = _manifest(lab, settings, images)
         manifest = replace(manifest, facts=_facts(lab, settings, images))
+        if not part:
+            lab.say(_advice(manifest))
         journal = store.create(results, manifest)
         _measure(Session(lab, manifest, journal, held, console), part)
     return journal.folder
@@ -64,13 +63,15 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
     """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
     manifest = store.read_manifest(folder)
-    lab, _ = _contestants(lab, manifest.settings)
-    if not _left(lab, folder) and not _may_decide(folder):
+    lab, _ = planning.contestants(lab, manifest.settings)
+    left = _left(lab, folder)
+    if not left and not store.read(folder).awaits_decision:
         lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
         _report(Journal(folder))
         return folder
     store.check_run(folder)
     changes.refuse_other_version(manifest, __version__, analysis.parameters())
+    lab.say(planning.told(lab, manifest.settings, left))
     with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest)) as found:
         images, held = found
         changes.refuse(manifest, _manifest(lab, manifest.settings, images))
@@ -84,22 +85,20 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
 def verify(lab: Lab, settings: Settings) -> list[Verification]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
-    _refuse_nothing(entries.values(), settings)
+    planning.refuse_nothing(entries.values(), settings)
     with stage.stage(lab, entries):
-        runner = Runner(
-            lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.client_cpus
-        )
-        return [verdict for name in entries for verdict in runner.verify(name)]
+        server = Server(lab.engine, entries, settings.proxy, Unkept(lab.state).keep_log)
+        return [verdict for entry in entries.values() for verdict in vetting.vet(server, entry, settings.tests)]
 
 
 @dataclass(frozen=True)
-class _Nowhere:
-    """The journal of a command that measures nothing; logs of lost containers go into `folder`."""
+class Unkept:
+    """The journal of what is not kept; only the logs of lost containers are, in `folder`."""
 
     folder: Path
 
     def append(self, record: Sample | Failure) -> None:
-        raise AssertionError("verification records nothing")
+        pass
 
     def keep_log(self, name: str, text: str) -> str:
         return shown(store.keep_log(self.folder, name, text))
@@ -118,7 +117,7 @@ class Session:
     def measure(self) -> None:
         """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
         self._make(self._left())
-        if _may_decide(self.journal.folder):
+        if store.read(self.journal.folder).awaits_decision:
             self._decide()
             self._make(self._left())
 
@@ -131,15 +130,14 @@ class Session:
         manifest, lab = self.manifest, self.lab
         forecast = Forecast(visits, manifest.settings)
         count = sum(len(visit.trials) for visit in visits)
-        lab.say(f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits")
-        lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
+        lab.say(f"{count} samples to take, about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
         run = store.read(self.journal.folder)
         progress = Progress(self.console, forecast, run, profiles.caution(manifest.settings))
         runner = Runner(
             host=lab.engine,
             journal=self.journal,
             entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
-            levels=_levels(lab, manifest.settings),
+            levels=planning.levels(lab, manifest.settings),
             settings=manifest.settings,
             events=progress,
             cpus=lab.client_cpus,
@@ -176,8 +174,7 @@ class Session:
 
 def _measure(session: Session, part: bool = False) -> None:
     """Make the visits that are left; the report is renewed after each block, and however it ends."""
-    lab, manifest, journal = session.lab, session.manifest, session.journal
-    lab.say(f"entries: {', '.join(manifest.settings.frameworks)}; {placement.told(manifest.placement, manifest.cpus)}")
+    lab, journal = session.lab, session.journal
     try:
         session.measure()
         _report(journal)
@@ -201,60 +198,18 @@ def _report(journal: Journal) -> None:
     journal.derive(run, report.report(run), html.page(run))
 
 
-def _contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
-    """Return the lab, and the entries that take part in it: with --against, their versions at that commit too."""
-    names = [name for name in settings.frameworks if AT not in name]
-    entries = lab.topology.choose(names)
-    if not settings.against:
-        return lab, entries
-    versions = dict(variants.at_commit(lab.topology, entry.name, settings.against, lab.state) for entry in entries)
-    lab = lab.with_services(versions)
-    return lab, lab.topology.choose([*(entry.name for entry in entries), *versions])
-
-
-def fitted(lab: Lab, settings: Settings) -> Settings:
-    """Return the settings with no more blocks than the budget has time for. Raises ConfigError where it has none."""
-    if settings.precision is not None and len(settings.frameworks) < 2:
-        raise ConfigError(
-            "--precision is that of a ratio, and there is one entry only; name a second --framework, or --against"
-        )
-    block = schedule.plan(
-        lab.topology.choose(settings.frameworks), _levels(lab, settings), 1, settings.seed, settings.repeats
-    )
-    blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
-    if settings.precision is not None and blocks < sizing.LEAST_PILOT:
-        raise ConfigError(
-            f"--precision needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of {blocks}; "
-            "use more --blocks, or a longer --budget"
-        )
-    return replace(settings, blocks=blocks)
-
-
-def _levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
-    return profiles.levels(settings, lab.client_cpus)
-
-
-def _may_decide(folder: Path) -> bool:
-    """Return whether the number of the run's blocks is still to be decided."""
-    run = store.read(folder)
-    settings = run.manifest.settings
-    asked = settings.precision is not None or settings.budget_s is not None
-    return asked and run.decision is None and bool(run.samples)
+def _advice(manifest: Manifest) -> str:
+    """Return in one line what on the host harms a measurement."""
+    seen = manifest.facts["host"]
+    known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
+    facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
+    return doctor.brief(doctor.examine(facts))
 
 
 def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
     """Return the visits of the run that are still to be made, of the blocks that it has so far."""
     run = store.read(folder)
-    settings = run.manifest.settings
-    entries = lab.topology.choose(settings.frameworks)
-    visits = schedule.plan(entries, _levels(lab, settings), run.blocks, settings.seed, settings.repeats)
-    return schedule.remaining(visits, run.measured)
-
-
-def _refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
-    """Raise ConfigError where no entry has any of the tests."""
-    if not any(test in entry.tests for entry in entries for test in settings.tests):
-        raise ConfigError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")
+    return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
 
 
 def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab import flags, interrupts, output, stack, store, topology
+from benchlab import flags, interrupts, output, spelling, stack, store, topology
 from benchlab.engine import Engine
-from benchlab.errors import ConfigError, LabError, SetupError, StoreError
+from benchlab.errors import ConfigError, LabError, SetupError, StoreError, UsageError
 from benchlab.model import Settings
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from benchlab.stage import Lab
     from benchlab.versus import Side
+
+Command = Callable[[Path, list[str]], int]
 
 OK, FAILED, ERROR = 0, 1, 2
 GATE = "--fail-if-slower"
@@ -28,17 +30,17 @@ def main(root: Path, arguments: Sequence[str]) -> int:
     """Run the command and return its exit code: 0 done, 1 an error or something not measured, 128 + n a signal."""
     interrupts.install()
     output.install()
-    name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0] in COMMANDS else ("bench", arguments)
+    name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0][:1].isalpha() else ("bench", arguments)
     # 1 is the gate's word for a regression.
     failed = ERROR if name == "compare" or any(word.startswith(GATE) for word in rest) else FAILED
     try:
-        code = COMMANDS[name](root, list(rest))
+        code = _command(name)(root, list(rest))
         if unwritten := output.failure():
             raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
         return code
     except LabError as error:
         print(f"error: {error}", file=sys.stderr)
-        return failed
+        return ERROR if isinstance(error, UsageError) else failed
     except Exception:
         traceback.print_exc()
         return failed
@@ -47,11 +49,33 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         return interrupt.exit_code
 
 
+def _command(name: str) -> Command:
+    if name not in COMMANDS:
+        hint = spelling.meant(name, COMMANDS)
+        raise UsageError(f"unknown command {name}: {hint}there is {', '.join(COMMANDS)}; see `python lab.py --help`")
+    return COMMANDS[name]
+
+
 def _bench(root: Path, arguments: list[str]) -> int:
     given = flags.bench_parser().parse_args(arguments)
+    if given.dry_run:
+        return _rehearse(root, given)
     if given.resume is None:
         return _start(root, flags.settings(given), flags.margin(given))
     return _resume(root, Path(given.resume).resolve(), given)
+
+
+def _rehearse(root: Path, given: argparse.Namespace) -> int:
+    """Print what would be measured."""
+    from benchlab import planning, stage
+
+    if given.resume is not None:
+        raise ConfigError("--dry-run is of a new run; leave --resume out")
+    settings = flags.settings(given)
+    _refuse_gate_without_versions(flags.margin(given), settings)
+    lab = stage.look(root, _originals(settings), _say, settings.placement, settings.proxy != "none")
+    print(planning.rehearse(lab, settings))
+    return OK
 
 
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
@@ -68,10 +92,16 @@ def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> N
 
 def _open(root: Path, settings: Settings) -> Lab:
     """Return the lab that the settings need; versions of entries at a commit are added to it later."""
-    from benchlab import stage, versus
+    from benchlab import stage
 
-    names = [name for name in settings.frameworks if versus.AT not in name]
-    return stage.open_lab(root, names, _say, settings.placement, settings.proxy != "none")
+    return stage.open_lab(root, _originals(settings), _say, settings.placement, settings.proxy != "none")
+
+
+def _originals(settings: Settings) -> list[str]:
+    """Return the entries as compose.yaml names them, without versions at a commit."""
+    from benchlab import versus
+
+    return [name for name in settings.frameworks if versus.AT not in name]
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -131,6 +161,22 @@ def _report(root: Path, arguments: list[str]) -> int:
     return OK
 
 
+def _export(root: Path, arguments: list[str]) -> int:
+    from benchlab import export, tfb_results
+
+    given = flags.export_parser().parse_args(arguments)
+    folder = Path(given.run).resolve()
+    text = export.text(store.read(folder), given.format)
+    if given.output is None:
+        print(text, end="")
+    else:
+        store.write_new(Path(given.output), text)
+        _say(f"written to {given.output}")
+    if given.format == export.TFB:
+        _say(f"left out, because the format has no place for it: {tfb_results.LEFT_OUT}")
+    return OK
+
+
 def _compare(root: Path, arguments: list[str]) -> int:
     from benchlab import versus
 
@@ -183,12 +229,35 @@ def _doctor(root: Path, arguments: list[str]) -> int:
 
 
 def _list(root: Path, arguments: list[str]) -> int:
+    from rich.console import Console
+
+    from benchlab import locks, terminal
+
     flags.plain_parser("list", "Show the entries and what each is made of.").parse_args(arguments)
     engine = Engine.if_any(topology.project(root))
     if engine is None:
         _say("no Docker engine answers: workers and pool are shown for one CPU")
     resolved = topology.load(root, topology.resources(root, engine.cpus if engine else 1))
-    print(stack.table({entry.name: entry.labels for entry in resolved.choose([])}))
+    made_of = stack.rows({entry.name: entry.labels for entry in resolved.choose([])})
+    rows = [[*row, locks.versions(resolved.context(row[0]))] for row in made_of]
+    terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
+    return OK
+
+
+def _results(root: Path, arguments: list[str]) -> int:
+    from rich.console import Console
+
+    from benchlab import runs, terminal
+
+    about = "List the runs on disk, the newest first: when, profile, entries, blocks, samples, who is ahead."
+    flags.plain_parser("results", about).parse_args(arguments)
+    rows, unreadable = runs.rows(root / "results")
+    if rows:
+        terminal.show(Console(), runs.COLUMNS, rows)
+    else:
+        _say("no run on disk yet; `python lab.py` makes one")
+    for error in unreadable:
+        _say(f"left out: {error}")
     return OK
 
 
@@ -255,13 +324,15 @@ def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-COMMANDS: dict[str, Callable[[Path, list[str]], int]] = {
+COMMANDS: dict[str, Command] = {
     "bench": _bench,
     "list": _list,
+    "results": _results,
     "verify": _verify,
     "setup": _setup,
     "clean": _clean,
     "report": _report,
+    "export": _export,
     "compare": _compare,
     "doctor": _doctor,
     "calibrate": _calibrate,

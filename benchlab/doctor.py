@@ -42,6 +42,14 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: STATES.index(finding.state))
 
 
+def brief(findings: Iterable[Finding]) -> str:
+    """Return in one line what there is to warn of."""
+    subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
+    if not subjects:
+        return "this host: nothing to warn of"
+    return f"this host: {len(subjects)} to beware of ({', '.join(subjects)}); `python lab.py doctor` tells more"
+
+
 def plain(findings: list[Finding]) -> list[dict[str, str]]:
     """Return the findings as JSON knows them."""
     return [asdict(finding) for finding in findings]

@@ -6,6 +6,7 @@ class LabError(Exception):
 
     LabError
     ├── ConfigError    flags, compose.yaml or a label ask for something impossible
+    │   └── UsageError    there is no such command, flag or choice
     ├── SetupError     the engine, Compose or an image cannot be had
     │   └── NoEngineError    no engine answers where one is looked for
     ├── EngineError    the engine refused, failed or went away
@@ -16,6 +17,10 @@ class LabError(Exception):
 
 
 class ConfigError(LabError):
+    pass
+
+
+class UsageError(ConfigError):
     pass
 
 

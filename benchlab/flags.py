@@ -4,42 +4,69 @@ from __future__ import annotations
 
 import argparse
 import secrets
-from typing import Any
 
 from benchlab import placement, profiles, quantities
+from benchlab.arguments import Parser, choice, whole
 from benchlab.errors import ConfigError
 from benchlab.model import Settings
 from benchlab.profiles import PROFILES, PROXIES
 from benchlab.workloads import WORKLOADS
 
 SEED_BITS = 32
+# What `export` writes. Named here too, because help is given where the packages that write it are not installed.
+EXPORTS = ("tfb", "csv", "json", "markdown")
 
-EXAMPLES = """
-other commands (each has its own --help):
-  list      show the entries and what each is made of
-  verify    start each entry and hold its answers against the contract; no load
-  setup     make the machine ready: engine, Compose, images
-  clean     remove the lab's containers, networks and images
-  report    analyse a run anew and print its tables
-  compare   hold a run against an older one; --fail-if-slower makes it a gate
-  doctor    say what on this host harms a measurement
-  calibrate test the instrument itself
+PROTOCOLS = "; ".join(
+    f"{each.name} is {each.blocks} blocks of {each.duration_s}-s samples" for each in PROFILES.values()
+)
 
-examples:
-  python lab.py                                     every entry, a quarter of an hour
-  python lab.py --framework crax --profile quick    a first look at one entry
-  python lab.py --proxy nginx --levels json=16,32 --test json
-  python lab.py --resume results/latest             go on where a run was stopped
-  python lab.py --precision 3% --budget 20m         as many blocks as that takes
-  python lab.py --framework crax --against main --fail-if-slower 3%
+# What `lab.py` does beside its main job, each with its own --help.
+COMMANDS = {
+    "list": "show the entries and what each is made of",
+    "results": "list the runs on disk",
+    "verify": "start each entry and hold its answers against the contract; no load",
+    "setup": "make the machine ready: engine, Compose, images",
+    "clean": "remove the lab's containers, networks and images",
+    "report": "analyse a run anew and print its tables",
+    "export": "print a run as TFB's results file, CSV, JSON or Markdown",
+    "compare": "hold a run against an older one; --fail-if-slower makes it a gate",
+    "doctor": "say what on this host harms a measurement",
+    "calibrate": "test the instrument itself",
+}
+
+BENCH = """
+python lab.py                                     every entry, a quarter of an hour
+python lab.py --framework crax --profile quick    a first look at one entry
+python lab.py --profile seed --dry-run            what would be measured, and the wrk commands
+python lab.py --proxy nginx --levels json=16,32 --test json
+python lab.py --resume results/latest             go on where a run was stopped
+python lab.py --precision 3% --budget 20m         as many blocks as that takes
+python lab.py --framework crax --against main --fail-if-slower 3%
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser that takes flags by their whole names only: what a short one means would change with each new flag."""
-
-    def __init__(self, **options: Any):
-        super().__init__(allow_abbrev=False, **options)
+REPORT = """
+python lab.py report results/latest               the newest run
+"""
+EXPORT = """
+python lab.py export results/latest --format csv
+python lab.py export results/latest --format tfb --output results.json
+"""
+COMPARE = """
+python lab.py compare results/OLD results/NEW
+python lab.py compare results/OLD results/NEW --fail-if-slower 3%
+python lab.py compare results/latest              the versions in a run that was made with --against
+"""
+DOCTOR = """
+python lab.py doctor
+python lab.py doctor --json                       for programs
+"""
+CALIBRATE = """
+python lab.py calibrate                           about ten minutes
+python lab.py calibrate --full --seed 4           about an hour
+"""
+VERIFY = """
+python lab.py verify                              every entry and test type
+python lab.py verify --framework crax --test json
+"""
 
 
 def settings(given: argparse.Namespace) -> Settings:
@@ -115,24 +142,25 @@ def _typed(value: object) -> str:
 
 
 def bench_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="lab.py",
         description="Measure Python web frameworks in containers: randomised blocks, tables under results/.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        examples=BENCH,
     )
+    commands = "\n".join(f"  {name:<9}  {about}" for name, about in COMMANDS.items())
+    parser.description = f"{parser.description}\n\nother commands (each has its own --help):\n{commands}"
     _add_selection(parser, "the profile's")
-    parser.add_argument("--profile", choices=list(PROFILES), help="named settings (default: default)")
+    parser.add_argument("--profile", **choice(PROFILES), help=f"named settings: {PROTOCOLS} (default: default)")
     parser.add_argument(
         "--blocks",
-        type=int,
+        type=whole,
         metavar="N",
         help="times that every entry is visited; with --precision or --budget the pilot's (default: the profile's)",
     )
     parser.add_argument(
-        "--repeats", type=int, metavar="N", help="samples of each level in a visit (default: the profile's)"
+        "--repeats", type=whole, metavar="N", help="samples of each level in a visit (default: the profile's)"
     )
-    parser.add_argument("--duration", type=int, metavar="S", help="seconds of one sample (default: the profile's)")
+    parser.add_argument("--duration", type=whole, metavar="S", help="seconds of one sample (default: the profile's)")
     parser.add_argument(
         "--levels",
         action="append",
@@ -140,7 +168,7 @@ def bench_parser() -> argparse.ArgumentParser:
         metavar="TEST=N,N",
         help="levels of a test: connections, or N where that varies (default: the profile's); repeatable",
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
+    parser.add_argument("--seed", type=whole, metavar="N", help="seed of the plan's order (default: a new one)")
     parser.add_argument(
         "--precision",
         metavar="P%",
@@ -151,28 +179,50 @@ def bench_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--placement",
-        choices=placement.MODES,
+        **choice(placement.MODES),
         help="CPUs of client, entry and database: shared, or split (default: auto, split from 4 CPUs on)",
     )
     parser.add_argument(
         "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
     )
     _add_gate(parser)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan and the wrk commands, and start nothing (default: measure)",
+    )
     parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
     return parser
 
 
 def report_parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="lab.py report", description="Analyse a run anew and print its tables.")
+    parser = Parser("lab.py report", "Analyse a run anew and print its tables.", REPORT)
     parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
     return parser
 
 
+def export_parser() -> argparse.ArgumentParser:
+    parser = Parser("lab.py export", "Print a run in a format that other programs read.", EXPORT)
+    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    parser.add_argument(
+        "--format",
+        **choice(EXPORTS),
+        required=True,
+        help="tfb: the TechEmpower benchmarks' results file; csv: a row for each entry, test and level; "
+        "json: all that the analysis knows; markdown: the report",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="a file to write, which must not be there yet (default: print it)"
+    )
+    return parser
+
+
 def compare_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lab.py compare",
-        description="Hold a new run against an old one, or the versions in a run that was made with --against. "
+    parser = Parser(
+        "lab.py compare",
+        "Hold a new run against an old one, or the versions in a run that was made with --against. "
         "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 too noisy to exclude one.",
+        COMPARE,
     )
     parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
     parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
@@ -185,21 +235,21 @@ def compare_parser() -> argparse.ArgumentParser:
 
 
 def doctor_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lab.py doctor", description="Say what on this host harms a measurement, and what to do; change nothing."
+    parser = Parser(
+        "lab.py doctor", "Say what on this host harms a measurement, and what to do; change nothing.", DOCTOR
     )
     parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
     return parser
 
 
 def calibrate_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lab.py calibrate", description="Test the instrument itself on this host: about ten minutes, or --full."
+    parser = Parser(
+        "lab.py calibrate", "Test the instrument itself on this host: about ten minutes, or --full.", CALIBRATE
     )
     parser.add_argument(
         "--full", action="store_true", help="more repetitions: about an hour (default: the short version)"
     )
-    parser.add_argument("--seed", type=int, metavar="N", help="seed of the plan's order (default: a new one)")
+    parser.add_argument("--seed", type=whole, metavar="N", help="seed of the plan's order (default: a new one)")
     return parser
 
 
@@ -212,16 +262,14 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 
 
 def verify_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lab.py verify", description="Start each entry and hold its answers against the contract; no load."
-    )
+    parser = Parser("lab.py verify", "Start each entry and hold its answers against the contract; no load.", VERIFY)
     _add_selection(parser, "all that the entry has")
     return parser
 
 
 def plain_parser(command: str, about: str) -> argparse.ArgumentParser:
     """Return the parser of a command without flags."""
-    return _Parser(prog=f"lab.py {command}", description=about)
+    return Parser(f"lab.py {command}", about, f"python lab.py {command}")
 
 
 def _add_selection(parser: argparse.ArgumentParser, tests: str) -> None:
@@ -233,7 +281,7 @@ def _add_selection(parser: argparse.ArgumentParser, tests: str) -> None:
         "--test",
         action="append",
         default=[],
-        choices=list(WORKLOADS),
+        **choice(WORKLOADS),
         help=f"a test type (default: {tests}); repeatable",
     )
-    parser.add_argument("--proxy", choices=PROXIES, help="what stands in front of the entry (default: none)")
+    parser.add_argument("--proxy", **choice(PROXIES), help="what stands in front of the entry (default: none)")

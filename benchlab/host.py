@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from benchlab import __version__, compose
 from benchlab.engine import Engine
 from benchlab.model import UNAVAILABLE
+
+REMOTE = ("https", "http", "ssh", "git")
+# git@host:owner/repository.git, whose name before the @ is no secret.
+SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^@\s]+")
 
 
 def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
@@ -19,6 +25,8 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     return {
         "lab_version": __version__,
         "lab_commit": _git(root, "rev-parse", "HEAD"),
+        "lab_branch": _git(root, "rev-parse", "--abbrev-ref", "HEAD"),
+        "lab_repository": repository(_git(root, "config", "--get", "remote.origin.url")),
         "lab_changed_files": _changed_files(root),
         "argv": sys.argv[1:],
         "python": platform.python_version(),
@@ -38,6 +46,22 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
         "base_image_from": debian_image,
         "base_image_id": engine.image_id(debian_image) or UNAVAILABLE,
     }
+
+
+def brief(engine: Engine) -> str:
+    """Return in a few words what the engine tells of its host, before anything runs on it."""
+    info = engine.info()
+    memory = f"{int(info.get('MemTotal', 0)) / 1024**3:.1f} GiB of memory"
+    return f"{memory}, {info.get('OperatingSystem', UNAVAILABLE)}, Docker {info.get('ServerVersion', UNAVAILABLE)}"
+
+
+def repository(remote: str) -> str:
+    """Return the address of a git remote without names and passwords; a folder of this machine is none."""
+    parts = urlsplit(remote)
+    if parts.scheme in REMOTE and parts.hostname:
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, place, parts.path, "", ""))
+    return remote if SCP_LIKE.fullmatch(remote) else UNAVAILABLE
 
 
 def _changed_files(root: Path) -> int | str:

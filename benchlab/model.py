@@ -14,6 +14,8 @@ MOST_RATE = 1e9
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 # What a manifest says of what cannot be known.
 UNAVAILABLE = "unavailable"
+# What the reason of a failure begins with where the entry answered wrongly before any load.
+WRONG_ANSWER = "wrong answer"
 
 
 @dataclass(frozen=True)
@@ -187,6 +189,11 @@ class Failure:
     reason: str
     passing: bool = False
 
+    @property
+    def is_wrong_answer(self) -> bool:
+        """Return whether the entry was verified and answered wrongly."""
+        return self.reason.startswith(WRONG_ANSWER)
+
 
 @dataclass(frozen=True)
 class Decision:
@@ -260,6 +267,11 @@ class Manifest:
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
 
+    def tests(self, entry: str) -> tuple[str, ...]:
+        """Return the test types of the run that the entry declares."""
+        declared = self.entries[entry]["tests"].split()
+        return tuple(test for test in self.settings.tests if test in declared)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -295,6 +307,20 @@ class Run:
     def measured(self) -> frozenset[str]:
         """Return the keys of the trials that have a sample that counts."""
         return frozenset(sample.trial.key for sample in self.samples)
+
+    @property
+    def untried(self) -> int:
+        """Return how many trials were never tried, of the blocks that are decided on so far."""
+        manifest, settings = self.manifest, self.manifest.settings
+        cells = sum(len(settings.levels[test]) for entry in manifest.entries for test in manifest.tests(entry))
+        return self.blocks * settings.repeats * cells - len({record.trial.key for record in self.taken + self.failures})
+
+    @property
+    def awaits_decision(self) -> bool:
+        """Return whether the number of blocks is still to be decided, and there are samples to decide by."""
+        settings = self.manifest.settings
+        asked = settings.precision is not None or settings.budget_s is not None
+        return asked and self.decision is None and bool(self.samples)
 
 
 def _is_good(sample: Sample | None) -> bool:

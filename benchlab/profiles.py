@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from benchlab import workloads
+from benchlab import spelling, workloads
 from benchlab.errors import ConfigError
 from benchlab.model import Level, Settings
 from benchlab.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
@@ -159,7 +159,10 @@ def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
 def _parse(text: str) -> tuple[str, tuple[int, ...]]:
     test, equals, values = text.partition("=")
     if not equals or test not in WORKLOADS:
-        raise ConfigError(f"--levels {text}: write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32")
+        hint = spelling.meant(test, WORKLOADS)
+        raise ConfigError(
+            f"--levels {text}: {hint}write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32"
+        )
     try:
         numbers = tuple(int(value) for value in values.split(","))
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from statistics import geometric_mean
 
 import pandas as pd
 from rich.console import Console, Group, RenderableType
@@ -16,11 +17,16 @@ from rich.text import Text
 from benchlab import analysis, judge, markdown, standings
 from benchlab.answers import Problem
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import GOOD, Failure, Run, Sample, Trial, Visit
+from benchlab.model import GOOD, INVALID, Failure, Run, Sample, Trial, Visit
 from benchlab.runner import Events
+from benchlab.terminal import redraws, table, widths
 from benchlab.workloads import varied
 
+Cell = tuple[str, str, int]
+
 BAR_WIDTH = 30
+# What stands in the same line as the bar: a share and a time.
+BESIDE_BAR = 24
 
 
 class Progress(Events):
@@ -32,15 +38,18 @@ class Progress(Events):
         self._forecast = forecast
         self._manifest, self._taken = run.manifest, list(run.taken)
         self._started = time.monotonic()
-        self._now = ""
+        self._rates: dict[Cell, list[float]] = {}
+        for sample in run.samples:
+            self._rate(sample)
         self._live: Live | None = None
+        self._now = self._latest = ""
         self._standing: RenderableType = ""
 
     @contextmanager
     def running(self) -> Iterator[Progress]:
         """Show the run for the length of the with block."""
         self._started = time.monotonic()
-        if not _redraws(self._console):
+        if not redraws(self._console):
             yield self
             return
         with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
@@ -72,54 +81,72 @@ class Progress(Events):
         if record.verdict.severity != GOOD:
             self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
         self._taken.append(record)
-        rate = f"{record.load.requests_per_second:,.0f} requests/s"
-        # The live bar has the time left already.
-        self._tell(f"{_name(record.trial)}: {rate}" + ("" if self._live else f"; {self._left()} left"))
+        told = f"{_name(record.trial)}: {self._rate(record)}"
+        if self._live is None:
+            self._print(f"  {told}; {self._left()} left")
+        else:
+            self._latest = f"latest: {told}"
+            self._draw()
 
     def block(self, block: int) -> None:
         overview = standings.overview(analysis.analyse(Run(self._manifest, tuple(self._taken), ())))
         if overview.empty:
             return
-        self._standing = _standing(overview, f"after block {block}, {self._title}")
+        self._standing = _standing(self._console, overview, f"after block {block}, {self._title}")
         if self._live is None:
             self._print(f"after block {block}, {self._title}\n{markdown.table(overview)}")
+        self._draw()
 
     def _tell(self, line: str) -> None:
         if self._live is None:
             self._print(f"  {line}")
         else:
-            self._live.update(Group(self._bar(line), self._standing), refresh=True)
+            self._now = line
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._live is not None:
+            lines = [Text(text, no_wrap=True, overflow="ellipsis") for text in (self._now, self._latest)]
+            self._live.update(Group(self._bar(), *lines, self._standing), refresh=True)
 
     def _print(self, line: str) -> None:
-        """Print the line as it is: a name or a reason may hold what rich takes for markup."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        """Print the line as it is: a name or a reason may hold what rich takes for markup. A log gets it whole."""
+        self._console.print(line, markup=False, highlight=False, soft_wrap=self._live is None)
+
+    def _rate(self, sample: Sample) -> str:
+        """Return the sample's rate beside the geometric mean of its cell so far, without what is invalid."""
+        rate, rates = sample.load.requests_per_second, self._rates.setdefault(_cell(sample.trial), [])
+        if sample.verdict.severity == INVALID or not rate:
+            return f"{rate:,.0f} requests/s"
+        rates.append(rate)
+        return f"{rate:,.0f} requests/s" + (f", mean {geometric_mean(rates):,.0f}" if len(rates) > 1 else "")
 
     def _left(self) -> str:
         return minutes(self._forecast.left_s(time.monotonic() - self._started))
 
-    def _bar(self, line: str) -> Table:
+    def _bar(self) -> Table:
         done = self._forecast.fraction
-        bar = ProgressBar(total=1.0, completed=done, width=BAR_WIDTH)
+        bar = ProgressBar(total=1.0, completed=done, width=max(1, min(BAR_WIDTH, self._console.width - BESIDE_BAR)))
         grid = Table.grid(padding=(0, 1))
-        grid.add_row(bar, f"{done:.0%}", f"{self._left()} left", Text(line))
+        grid.add_row(bar, f"{done:.0%}", f"{self._left()} left")
         return grid
 
 
-def _redraws(console: Console) -> bool:
-    """Return whether lines can be drawn over there.
+def _standing(console: Console, overview: pd.DataFrame, title: str) -> Table:
+    """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row."""
+    wide = _table(overview, title)
+    if widths(console, wide).maximum <= console.width:
+        return wide
+    by_row = overview.melt(["test", "level"], var_name="entry", value_name="requests/s")
+    return _table(by_row.sort_values(["test", "level", "entry"]), title)
 
-    A console calls a pipe a terminal where FORCE_COLOR is set, and on a dumb terminal rich's Live shows nothing.
-    """
-    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
+
+def _table(frame: pd.DataFrame, title: str) -> Table:
+    return table(list(frame.columns), frame.astype(str).to_numpy().tolist(), markdown.LEFT, title)
 
 
-def _standing(overview: pd.DataFrame, title: str) -> Table:
-    table = Table(title=Text(title), title_justify="left")
-    for column in overview.columns:
-        table.add_column(Text(str(column)), justify="left" if column == "test" else "right")
-    for row in overview.itertuples(index=False):
-        table.add_row(*(Text(str(value)) for value in row))
-    return table
+def _cell(trial: Trial) -> Cell:
+    return trial.entry, trial.test, varied(trial.test, trial.level)
 
 
 def _name(trial: Trial) -> str:

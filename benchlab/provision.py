@@ -11,7 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchlab import connection, process, topology
+from rich.console import Console
+
+from benchlab import connection, process, terminal, topology
 from benchlab.compose import NO_COMPOSE, compose_command
 from benchlab.engine import Engine
 from benchlab.errors import EngineError, NoEngineError, SetupError
@@ -168,7 +170,8 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
         return
     started = time.monotonic()
     say(f"building {', '.join(stale)} …")
-    resolved.build(stale, built.log)
+    with terminal.waiting("building", built.log, Console(stderr=True)):
+        resolved.build(stale, built.log)
     say(f"built {', '.join(stale)} in {time.monotonic() - started:.0f} s")
     for service in stale:
         image_id = on.image_id(resolved.image(service))

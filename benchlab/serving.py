@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from benchlab import fetch
+from benchlab import fetch, statements
 from benchlab.answers import World
 from benchlab.counters import APP, CLIENT, DB, PROXY
 from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError
 from benchlab.model import Entry
+from benchlab.statements import Counted
 from benchlab.workloads import in_order
 from benchlab.wrk import PORT
 
@@ -21,6 +22,10 @@ READY_S = 30
 NO_PROXY = "none"
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
+# World's twin, for entries that quote identifiers.
+TWIN = '"World"'
+
+T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -51,8 +56,7 @@ class Server:
 
     @property
     def target(self) -> str:
-        """Return the host name that the load goes to."""
-        return ENTRY_HOST if self.proxy == NO_PROXY else self.proxy
+        return target(self.proxy)
 
     @contextmanager
     def serve(self, entry: Entry, life: str) -> Iterator[World]:
@@ -76,9 +80,21 @@ class Server:
                 self._wait(service, name, path, life)
             yield world
 
-    def world(self) -> World:
-        """Return World as it is now. Raises EngineError."""
-        return _world(self._execute("db", "print-world"))
+    def world(self, table: str = "world") -> World:
+        """Return World, or its twin, as it is now. Raises EngineError."""
+        return _world(self._execute("db", "print-world", table))
+
+    def counted(self, action: Callable[[], T]) -> tuple[T, dict[str, Counted]]:
+        """Return what the action returns, and by table the entry's statements meanwhile. Raises EngineError.
+
+        Counting costs throughput, so it is switched off again whatever happens.
+        """
+        self._execute("db", "count-statements", "on")
+        try:
+            result = action()
+        finally:
+            printed = self._execute("db", "count-statements", "off")
+        return result, statements.parse(printed)
 
     def check(self, entry: Entry, life: str) -> None:
         """Raise EntryError where a container that takes part has ended under load."""
@@ -134,11 +150,16 @@ class Server:
         """Return the error, after keeping the service's log: the container will not be there to be asked."""
         return EntryError(f"{what}; its log: {self.keep_log(f'{life}-{service}', self.host.log(service))}")
 
-    def _execute(self, service: str, command: str) -> str:
-        result = self.host.execute(service, [command])
+    def _execute(self, service: str, *command: str) -> str:
+        result = self.host.execute(service, list(command))
         if result.exit_code != 0:
-            raise EngineError(f"{command} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
+            raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
         return result.stdout
+
+
+def target(proxy: str) -> str:
+    """Return the host name that the load goes to."""
+    return ENTRY_HOST if proxy == NO_PROXY else proxy
 
 
 def _world(lines: str) -> dict[int, int]:

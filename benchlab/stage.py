@@ -10,7 +10,7 @@ from pathlib import Path
 from benchlab import connection, lease, placement, provision, topology, variants
 from benchlab.counters import APP, CLIENT
 from benchlab.engine import Engine
-from benchlab.errors import EngineError
+from benchlab.errors import EngineError, SetupError
 from benchlab.interrupts import shielded
 from benchlab.lease import Lease
 from benchlab.placement import AUTO, SHARED, SPLIT_CPUS
@@ -60,21 +60,37 @@ def open_lab(root: Path, frameworks: Iterable[str], say: Say, placed: str = SHAR
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
     debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
+    return _lab(root, engine, debian, say, placed, proxy)
+
+
+def look(root: Path, frameworks: Iterable[str], say: Say, placed: str, proxy: bool) -> Lab:
+    """Return the lab as it is found: nothing is installed, started, fetched or built for it.
+
+    Raises SetupError without an engine that answers, or Compose.
+    """
+    engine = Engine.connect(topology.project(root))
+    topology.load(root, {}).choose(frameworks)
+    return _lab(root, engine, provision.local_debian(engine), say, placed, proxy)
+
+
+def _lab(root: Path, engine: Engine, debian: str | None, say: Say, placed: str, proxy: bool) -> Lab:
     cpus = engine.cpus
     found = _placement(engine, debian, cpus, placed, proxy)
     environment = {
         **topology.resources(root, len(found.get(APP, ())) or cpus),
         **placement.settings(found),
         **connection.address(),
-        "LAB_DEBIAN_IMAGE": debian,
+        "LAB_DEBIAN_IMAGE": debian or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, debian, say, found)
+    return Lab(root, topology.load(root, environment), engine, cpus, debian or "", say, found)
 
 
-def _placement(engine: Engine, debian: str, cpus: int, placed: str, proxy: bool) -> dict[str, tuple[int, ...]]:
+def _placement(engine: Engine, debian: str | None, cpus: int, placed: str, proxy: bool) -> dict[str, tuple[int, ...]]:
     """Return the CPUs of each role; the engine's host is asked for its cores only where that decides anything."""
     if placed == SHARED or (placed == AUTO and cpus < SPLIT_CPUS):
         return {}
+    if debian is None:
+        raise SetupError("the host's cores cannot be seen before there is an image; run `make setup` first")
     return placement.choose(placed, placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS])), proxy)
 
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from benchlab import records
+from benchlab import records, spelling
 from benchlab.counters import Usage
 from benchlab.errors import StoreError
 from benchlab.model import Decision, Failure, Manifest, Run, Sample, Trial
@@ -80,9 +80,21 @@ def write_comparison(folder: Path, name: str, page: str) -> Path:
     return path
 
 
+def is_calibration(folder: Path) -> bool:
+    """Return whether the folder holds the runs of a calibration."""
+    return (folder / PART / MANIFEST).exists()
+
+
 def write_report(folder: Path, text: str) -> None:
     """Write the report into the folder: whole, or not at all. Raises StoreError."""
     _replace(folder / REPORT, text)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet: whole, or not at all. Raises StoreError."""
+    if path.exists():
+        raise StoreError(f"{path} is there already; name another file, or remove it")
+    _replace(path, text, "name another file")
 
 
 def keep_log(folder: Path, name: str, text: str) -> Path:
@@ -164,12 +176,13 @@ def read_manifest(folder: Path) -> Manifest:
             raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
         return records.manifest(content)
     except OSError as error:
-        if (folder / PART / MANIFEST).exists():
+        if is_calibration(folder):
             raise StoreError(
                 f"{folder} is a calibration; the runs that it is made of are in it: name {folder / PART}"
             ) from error
+        hint = spelling.meant(folder.name, [found.parent.name for found in folder.parent.glob(f"*/{MANIFEST}")])
         raise StoreError(
-            f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); name a folder of results/"
+            f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); {hint}name a folder of results/"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(

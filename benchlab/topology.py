@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import os
@@ -16,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from benchlab import process
+from benchlab import process, spelling
 from benchlab.compose import V1, compose_command, compose_environment
 from benchlab.engine import LAB_LABEL, LAB_VALUE
 from benchlab.errors import ConfigError, SetupError
@@ -92,13 +91,16 @@ class Topology:
         """Return the named entries, or all where none is named. Raises ConfigError."""
         wanted = sorted(set(names)) or sorted(self.entries)
         if unknown := [name for name in wanted if name not in self.entries]:
-            near = difflib.get_close_matches(unknown[0], self.entries, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            hint = spelling.meant(unknown[0], self.entries)
             raise ConfigError(f"unknown framework {', '.join(unknown)}: {hint}there is {', '.join(self.entries)}")
         return [self.entries[name] for name in wanted]
 
     def image(self, service: str) -> str:
         return str(self.services[service]["image"])
+
+    def context(self, service: str) -> Path:
+        """Return the folder that the service's image is built from."""
+        return Path(self.services[service]["build"]["context"])
 
     def definition(self, service: str) -> dict[str, Any]:
         """Return what the service's container is made by: all that Compose resolved but how its image is built."""

@@ -38,7 +38,7 @@ def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[st
     no such folder there.
     """
     number = commit(resolved.root, ref)
-    context = Path(resolved.services[entry]["build"]["context"])
+    context = resolved.context(entry)
     folder = context.relative_to(resolved.root).as_posix()
     target = state / "at" / number
     archive = _git(resolved.root, "archive", "--format=tar", number, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import signal
 
@@ -13,6 +14,7 @@ from benchlab import judge, store
 from benchlab.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.workloads import WORKLOADS
 
+from ..results_schema import problems
 from .conftest import JSON, SHORT, Project, await_lines, end
 from .traces import PROJECT, images, objects
 
@@ -33,12 +35,35 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "crax"}
     assert all(sample.load.requests > 0 for sample in run.samples)
     assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
+    # What is told before anything starts, and before anything is measured.
+    plan, advice = printed.index("plan  "), printed.index("this host: ")
+    assert plan < advice < printed.index("samples to take") < printed.index("block 1: ")
     report = (project.root / "results/latest" / store.REPORT).read_text()
     assert report in printed
     assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
     assert "A first look, not to be quoted" in report
     with (project.root / "results/latest" / store.CSV).open() as file:
         assert len(list(csv.DictReader(file))) == len(run.taken)
+    assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
+    document = json.loads((project.root / "tfb.json").read_text())
+    assert problems(document) == []
+    assert document["completionTime"] is not None
+    assert all(len(figures) == 3 and all(figures) for figures in document["rawData"]["json"].values())
+
+
+def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
+    project: Project, client: docker.DockerClient
+) -> None:
+    code, printed = project.run("--profile", "seed", "--framework", "crax", "--test", "query", "--dry-run")
+    assert code == 0
+    assert re.match(r"plan +15 samples of 15 s in 5 visits, about ", printed)
+    assert printed.count("block ") == 5
+    assert "-H 'Host: tfb-server'" in printed
+    assert re.search(
+        r"^wrk .* -c 128 .* -t \d+ .* 'http://tfb-server:8080/queries\?queries=20'  # level 20$", printed, re.M
+    )
+    assert objects(client) == []
+    assert not (project.root / "results/latest").exists()
 
 
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
@@ -160,6 +185,7 @@ def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
     code, printed = project.run("list")
     assert code == 0
     assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
+    assert re.search(r"\| aiohttp \d[\d.]+, asyncpg \d", printed)
 
 
 def test_clean_removes_what_the_lab_made_and_keeps_results(project: Project, client: docker.DockerClient) -> None:

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from benchlab import bench, profiles, schedule, store
+from benchlab import bench, planning, profiles, schedule, store
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, EngineError, StoreError
 from benchlab.lease import Lease
@@ -117,6 +117,6 @@ def test_what_no_number_of_blocks_can_do_is_refused_before_anything_is_built(
 
 
 def test_a_budget_for_fewer_blocks_than_the_profile_s_begins_with_these(lab: Lab, manifest: Manifest) -> None:
-    whole = bench.fitted(lab, replace(manifest.settings, blocks=50, budget_s=3600))
-    short = bench.fitted(lab, replace(manifest.settings, blocks=50, budget_s=300))
+    whole = planning.fitted(lab, replace(manifest.settings, blocks=50, budget_s=3600))
+    short = planning.fitted(lab, replace(manifest.settings, blocks=50, budget_s=300))
     assert 1 <= short.blocks < whole.blocks <= 50

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchlab import doctor
+from benchlab.doctor import FATAL, FINE, WARNING, Finding
 
 # A machine as one would wish it.
 CALM: dict[str, Any] = {
@@ -65,3 +66,9 @@ def test_what_the_host_does_not_tell_is_unavailable_and_never_fine() -> None:
 def test_a_finding_is_printed_with_its_remedy_below() -> None:
     (first, *_) = doctor.examine(CALM | {"swapped_pages": 1})
     assert str(first) == ("warning      swap: the host is swapping just now\n             end what uses the memory")
+
+
+def test_what_there_is_to_beware_of_fits_a_line() -> None:
+    findings = [Finding("swap", WARNING, "in use"), Finding("clock", FINE, "tsc"), Finding("engine", FATAL, "none")]
+    assert doctor.brief(findings) == "this host: 2 to beware of (swap, engine); `python lab.py doctor` tells more"
+    assert doctor.brief(findings[1:2]) == "this host: nothing to warn of"

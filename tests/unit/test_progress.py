@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -9,10 +10,10 @@ from rich.console import Console
 from benchlab import schedule, workloads
 from benchlab.answers import Problem
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import Entry, Failure, Manifest, Run, Settings, Visit
+from benchlab.model import GOOD, INVALID, Entry, Failure, Manifest, Run, Settings, Visit
 from benchlab.progress import Progress
 
-from .conftest import STARTED, make_sample
+from .conftest import STARTED, make_load, make_sample, make_trial
 
 LEVELS = {"json": workloads.levels("json", (16, 32), 2)}
 
@@ -101,3 +102,49 @@ def test_a_trial_tried_twice_counts_once(entries: list[Entry], settings: Setting
 @pytest.mark.parametrize(("seconds", "said"), [(9.4, "9 s"), (59.6, "1 min 00 s"), (485, "8 min 05 s")])
 def test_times_are_said_as_a_person_says_them(seconds: float, said: str) -> None:
     assert minutes(seconds) == said
+
+
+def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:
+    rates = {1: 1000, 2: 4000, 3: 9000, 4: 2000}
+    verdicts = {1: GOOD, 2: GOOD, 3: INVALID, 4: GOOD}
+    taken = [make_sample(make_trial(block), make_load(rate), verdicts[block]) for block, rate in rates.items()]
+    screen = StringIO()
+    console = Console(file=screen, width=200)
+    progress = Progress(console, Forecast((), manifest.settings), Run(manifest, (taken[0],), ()), "")
+    with progress.running():
+        for sample in taken[1:]:
+            progress.recorded(sample)
+    said = [line for line in screen.getvalue().splitlines() if "left" in line]
+    assert said == [
+        "  block 2: crax: json 16: 4,000 requests/s, mean 2,000; 0 s left",
+        "  block 3: crax: json 16: 9,000 requests/s; 0 s left",
+        "  block 4: crax: json 16: 2,000 requests/s, mean 2,000; 0 s left",
+    ]
+
+
+def test_no_color_keeps_a_terminal_without_colours(entries: list[Entry], manifest: Manifest) -> None:
+    colour = re.compile(r"\x1b\[[\d;]*\b(3|4|9|10)\d[\d;]*m")
+    coloured = _show(_visits(entries), manifest, Screen())
+    plain = _show(_visits(entries), manifest, Screen(), NO_COLOR="1")
+    assert colour.search(coloured)
+    assert not colour.search(plain)
+
+
+def _drawn(visits: tuple[Visit, ...], manifest: Manifest, width: int) -> str:
+    """Return all that is shown on a terminal, without what moves the cursor or gives colours."""
+    shown = _show(visits, manifest, Screen(), width=width)
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown).replace("\r", "\n")
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(entries: list[Entry], manifest: Manifest, width: int) -> None:
+    lines = _drawn(_visits(entries), manifest, width).splitlines()
+    assert max(map(len, lines)) <= width
+
+
+def test_entries_that_a_terminal_is_too_narrow_for_become_rows(entries: list[Entry], manifest: Manifest) -> None:
+    wide, narrow = (_drawn(_visits(entries), manifest, width) for width in (120, 40))
+    assert re.search(r"test +level +aiohttp +crax", wide)
+    assert "entry" not in wide
+    assert re.search(r"test +level +entry +requests/s", narrow)
+    assert re.search(r"json +16 +crax +1,000 ", narrow)

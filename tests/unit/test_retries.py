@@ -113,8 +113,7 @@ def test_a_wrong_answer_under_load_makes_the_sample_invalid_and_is_quoted(
 ) -> None:
     host, kept = FakeHost(), Kept()
     body = base64.b64encode(b"busy").decode()
-    headers = [("Server", "x"), ("Date", "x"), ("Content-Length", "4"), ("Content-Type", "application/json")]
-    wrong: dict[str, object] = {"path": "/x", "status": 200, "headers": headers, "body": body}
+    wrong = host.answer("/json") | {"body": body}
     told = f"Running\n{MARK}{json.dumps(REPORT)}\n{seen(answers=[wrong])}"
     host.on_load = lambda entry, number: told if number == 2 else None
     run_planned(host, entries, settings, kept)

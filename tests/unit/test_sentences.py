@@ -50,8 +50,8 @@ def test_of_several_that_cannot_be_told_apart_the_widest_gap_is_told() -> None:
 def test_a_gap_that_would_stand_out_alone_is_called_chance_among_many_pairs() -> None:
     rates = {"a": [1100, 1120, 1060, 1110], "b": [1000, 1050, 1030, 1040], "c": [1060, 1000, 1100, 1010]}
     assert _answer({**rates, "d": [1050, 1090, 1000, 1070]}).startswith(
-        "a, c and b cannot be told apart: a has 6.5% more requests per second than b [+2.0% to +11.3%], the last of them; "
-        "among 6 pairs chance alone can make such a gap. a is ahead of d: "
+        "a, c and b cannot be told apart: a has 6.5% more requests per second than b [+2.0% to +11.3%], the last of "
+        "them; among 6 pairs chance alone can make such a gap. a is ahead of d: "
     )
 
 

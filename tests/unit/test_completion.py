@@ -1,0 +1,81 @@
+"""Completion in the shell, asked for as the shell asks for it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchlab import cli, completion, flags, store
+from benchlab.model import Manifest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _completed(line: str, tmp_path: Path, start: int = 1) -> set[str]:
+    """Return what lab.py offers for the line; `start` is 2 where the line begins with `python`."""
+    answer = tmp_path / "answer"
+    asked = {
+        "_ARGCOMPLETE": str(start),
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    ended = subprocess.run(
+        [sys.executable, "lab.py"], cwd=ROOT, env={**os.environ, **asked}, capture_output=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout) == (0, b"")
+    return {word.strip() for word in answer.read_text().split("\n")}
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("./lab.py rep", {"report"}),
+        ("./lab.py --framework cr", {"crax"}),
+        ("./lab.py --framework aiohttp --test pl", {"plaintext"}),
+        ("./lab.py export results/latest --format t", {"tfb"}),
+        ("./lab.py compare old new --fail", {"--fail-if-slower"}),
+    ],
+)
+def test_commands_flags_choices_and_entries_are_completed(tmp_path: Path, line: str, offered: set[str]) -> None:
+    assert _completed(line, tmp_path) == offered
+
+
+def test_a_line_that_begins_with_python_is_completed_too(tmp_path: Path) -> None:
+    assert _completed("python lab.py verify --framework aio", tmp_path, start=2) == {"aiohttp"}
+
+
+def test_every_command_can_be_completed() -> None:
+    assert set(flags.COMMANDS) == set(cli.COMMANDS) - {"bench"}
+
+
+def _completer(root: Path, command: str, dest: str) -> Any:
+    """Return what completes an argument of a command, of the main job where none is named."""
+    parser: Any = completion.parser(root)
+    if command:
+        (commands,) = (action.choices for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+        parser = commands[command]
+    (action,) = (action for action in parser._actions if action.dest == dest)
+    return action.completer
+
+
+def test_runs_are_completed_as_they_are_typed_here(
+    tmp_path: Path, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create(tmp_path / "results", manifest)
+    monkeypatch.chdir(tmp_path)
+    names = {f"results/{manifest.run_id}", "results/latest"}
+    for command, dest in (("", "resume"), ("report", "run"), ("compare", "new")):
+        assert set(_completer(tmp_path, command, dest)(prefix="")) == names
+
+
+def test_a_compose_file_that_cannot_be_read_offers_no_entry(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: [")
+    assert _completer(tmp_path, "", "framework")(prefix="") == []

@@ -1,0 +1,193 @@
+"""A run in the formats that other programs read, and the command that writes them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchlab import cli, export, flags, report, store
+from benchlab.analysis import PER_CPU
+from benchlab.errors import StoreError
+from benchlab.model import INVALID, SUSPECT, Failure, Level, Manifest, Run, Sample, Trial
+
+from ..results_schema import problems
+from .conftest import STARTED, make_load, make_sample, make_trial
+
+
+@pytest.fixture
+def manifest(manifest: Manifest) -> Manifest:
+    settings = replace(manifest.settings, levels={"json": (16, 32), "query": (20,)})
+    return replace(manifest, settings=settings)
+
+
+def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sample:
+    return make_sample(make_trial(block, entry, "json", connections), make_load(requests))
+
+
+SAMPLES = (
+    _sample("aiohttp", 1, 1000),
+    _sample("aiohttp", 2, 4000),
+    _sample("crax", 1, 500),
+    _sample("crax", 2, 2000),
+)
+
+
+@pytest.fixture
+def run(manifest: Manifest) -> Run:
+    died = Failure(Trial(1, "crax", "query", Level(128, 2, queries=20)), STARTED, "it died")
+    return Run(manifest, (*SAMPLES, make_sample(make_trial(1, "crax", "json", 32), severity=INVALID)), (died,))
+
+
+def _rows(run: Run) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(export.text(run, "csv"))))
+
+
+def test_the_csv_has_a_row_for_each_planned_cell_with_its_interval(run: Run) -> None:
+    rows = _rows(run)
+    assert [(row["test"], row["level"], row["entry"], row["blocks"], row["samples"]) for row in rows] == [
+        ("json", "16", "aiohttp", "2", "2"),
+        ("json", "16", "crax", "2", "2"),
+        ("json", "32", "aiohttp", "0", "0"),
+        ("json", "32", "crax", "0", "0"),
+        ("query", "20", "aiohttp", "0", "0"),
+        ("query", "20", "crax", "0", "0"),
+    ]
+    first = rows[0]
+    assert float(first["requests_per_s"]) == pytest.approx(2000)
+    assert float(first["requests_per_s_low"]) * float(first["requests_per_s_high"]) == pytest.approx(2000**2)
+    assert (float(first["requests_per_s_min"]), float(first["requests_per_s_max"])) == (1000, 4000)
+    # 1,000 and 4,000 requests, each in 0.7 s of CPU time of app and database.
+    assert float(first["requests_per_cpu_s"]) == pytest.approx(2000 / 0.7)
+    assert (first["varies"], first["limited_by"], first["memory_peak_bytes"]) == ("connections", "mixed", "90000000")
+    assert rows[-1]["requests_per_s"] == rows[-1]["limited_by"] == ""
+
+
+def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
+    document = json.loads(export.text(run, "json"))
+    assert (document["format"], document["version"]) == ("benchlab", 1)
+    assert document["manifest"]["run_id"] == run.manifest.run_id
+    assert document["samples"] == {
+        "taken": 5,
+        "counted": 4,
+        "good": 4,
+        "suspect": 0,
+        "invalid": 1,
+        "broken": {"late": 1},
+        "unknown": [],
+    }
+    (test,) = document["tests"]
+    assert (test["test"], test["ranked_by"]) == ("json", "requests/s")
+    cell = test["cells"][0]
+    assert (cell["entry"], cell["level"], cell["bottleneck"], cell["client_bound"]) == ("aiohttp", 16, "mixed", False)
+    assert cell["rate"]["mean"] == pytest.approx(2000)
+    assert {entry["entry"]: entry["rank"] for entry in test["standings"]} == {
+        "aiohttp": {"best": 1, "worst": 1},
+        "crax": {"best": 2, "worst": 2},
+    }
+    assert [(compared["level"], compared["figure"]) for compared in test["comparisons"]] == [
+        (16, "requests/s"),
+        ("all", "requests/s"),
+    ]
+    (pair,) = test["comparisons"][0]["pairs"]
+    assert (pair["first"], pair["second"], pair["outcome"]) == ("aiohttp", "crax", "faster")
+    assert pair["ratio"] == pytest.approx(2)
+    assert {(failure["test"], failure["reason"]) for failure in document["missing"]} == {
+        ("query", "it died"),
+        ("json", "wrk did not run as long as it was told: the host stalled (2.00 s off)"),
+    }
+    assert document["untried"] == 2 * 2 * 3 - 6
+
+
+def test_where_the_host_was_full_both_figures_are_compared_over_all_levels(run: Run) -> None:
+    full = tuple(
+        replace(
+            sample,
+            counters=replace(
+                sample.counters, host=replace(sample.counters.host, busy_us=2_000_000, idle_us=0, interrupts_us=0)
+            ),
+        )
+        for sample in SAMPLES
+    )
+    (test,) = export.document(replace(run, taken=full))["tests"]
+    assert test["ranked_by"] == PER_CPU
+    assert [(compared["level"], compared["figure"]) for compared in test["comparisons"]] == [
+        (16, "requests/s"),
+        ("all", "requests/s"),
+        ("all", "requests/CPU-s"),
+    ]
+
+
+def test_markdown_is_the_report(run: Run) -> None:
+    assert export.text(run, "markdown") == report.report(run)
+
+
+@pytest.mark.parametrize("form", flags.EXPORTS)
+def test_a_run_without_a_sample_that_counts_is_refused(manifest: Manifest, form: str) -> None:
+    for taken in ((), (make_sample(severity=INVALID),)):
+        with pytest.raises(StoreError, match="has no sample that counts"):
+            export.text(Run(manifest, taken, ()), form)
+
+
+def test_the_formats_that_help_names_are_those_that_there_are() -> None:
+    assert set(flags.EXPORTS) == set(export.FORMATS)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, manifest: Manifest) -> Path:
+    journal = store.create(tmp_path / "results", manifest)
+    for sample in SAMPLES:
+        journal.append(sample)
+    journal.append(make_sample(make_trial(1, "crax", "json", 32), severity=SUSPECT))
+    return journal.folder
+
+
+def test_export_prints_the_document_alone_and_says_what_it_lacks(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(tmp_path, ["export", str(folder), "--format", "tfb"]) == 0
+    printed = capsys.readouterr()
+    assert problems(json.loads(printed.out)) == []
+    assert printed.err == (
+        "left out, because the format has no place for it: intervals, ranks, verdicts, CPU time, memory and "
+        "bottlenecks\n"
+    )
+
+
+@pytest.mark.parametrize("form", flags.EXPORTS)
+def test_export_writes_a_file_that_was_not_there_and_replaces_none(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    target = tmp_path / "out"
+    arguments = ["export", str(folder), "--format", form, "--output", str(target)]
+    assert cli.main(tmp_path, arguments) == 0
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert f"written to {target}" in printed.err
+    assert target.read_text() == export.text(store.read(folder), form)
+    target.write_text("mine")
+    assert cli.main(tmp_path, arguments) == 1
+    assert capsys.readouterr().err == f"error: {target} is there already; name another file, or remove it\n"
+    assert target.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere", "--format", "csv"], "is not a run"),
+        (["{folder}", "--format", "csv", "-o", "{folder}/no/file"], "cannot be written"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(
+    tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    filled = [argument.format(folder=folder) for argument in arguments]
+    assert cli.main(tmp_path, ["export", *filled]) == 1
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert printed.err.startswith("error: ")
+    assert said in printed.err

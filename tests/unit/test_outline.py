@@ -1,0 +1,98 @@
+"""What is told of a run before it starts, and that the wrk commands are those that are then made."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchlab import outline, profiles, schedule, serving
+from benchlab.forecast import Forecast, minutes
+from benchlab.model import Entry, Settings
+
+from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
+from .fake_host import FakeHost
+
+
+def _typed(settings: Settings, entries: list[Entry]) -> list[str]:
+    own = replace(settings, levels=dict.fromkeys(LEVELS, ()))
+    return list(outline.commands(own, entries, LEVELS, lambda entry: serving.target(settings.proxy)))
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"primer_s": 5, "warmup_s": (15, 15)}, {"warmup_s": (0, 0)}, {"proxy": "nginx"}]
+)
+def test_the_commands_are_those_that_a_run_makes(
+    entries: list[Entry], settings: Settings, change: dict[str, Any]
+) -> None:
+    changed, host = replace(settings, **change), FakeHost()
+    run_planned(host, entries, changed, Kept())
+    lines = [line for line in _typed(changed, entries) if not line.startswith("#")]
+    assert {" ".join(shlex.split(line, comments=True)) for line in lines} == set(host.commands)
+
+
+def test_entries_share_the_commands_but_where_their_paths_differ(settings: Settings) -> None:
+    other = PATHS | {"json": "/other"}
+    entries = [Entry("a", LABELS, PATHS), Entry("b", LABELS, PATHS), Entry("c", LABELS, other)]
+    heads = [line for line in _typed(settings, entries) if line.startswith("#")]
+    assert heads == ["# json: a, b", "# json: c", "# plaintext: a, b, c", "# query: a, b, c"]
+
+
+def test_the_order_has_a_line_for_each_visit(entries: list[Entry]) -> None:
+    lines = list(outline.order(planned(entries)))
+    assert len(lines) == 4
+    first = planned(entries)[0]
+    trials = [trial for trial in first.trials if trial.test == "query"]
+    assert lines[0].startswith(f"block 1: {first.entry}: ")
+    assert f"query {trials[0].level.queries} {trials[1].level.queries}" in lines[0]
+
+
+def _plan(entries: list[Entry], **changes: Any) -> tuple[str, str]:
+    """Return the plan, and how long it takes."""
+    given: dict[str, Any] = {
+        "profile": "default",
+        "frameworks": ["aiohttp", "crax"],
+        "tests": [],
+        "levels": {},
+        "blocks": None,
+        "duration_s": None,
+        "proxy": "none",
+        "seed": 7,
+    }
+    settings = profiles.settings(**(given | changes))
+    levels = profiles.levels(settings, 2)
+    visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
+    return outline.plan(settings, levels, visits, "2 CPUs"), minutes(Forecast(visits, settings).total_s)
+
+
+def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry]) -> None:
+    plan, time = _plan(entries)
+    assert plan.splitlines() == [
+        f"plan              128 samples of 3 s in 16 visits, about {time}, builds not counted",
+        "entries           aiohttp, crax",
+        "json              16, 32, 128 connections",
+        "plaintext         256, 1024 connections, 16 requests deep",
+        "query             1, 10, 20 queries a request, at 128 connections",
+        "before each test  a warm-up until steady, 3 to 5 s",
+        "blocks            8, every entry once in each",
+        "order             shuffled by seed 7",
+        "host              2 CPUs",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"profile": "seed"}, "a primer of 5 s, a warm-up of 15 s"),
+        ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
+        ({"repeats": 3}, "8, every entry once in each, each level 3 times"),
+        ({"precision": 0.03}, "; then as many more as ± 3.0% takes"),
+        ({"precision": 0.03, "budget_s": 1200}, "; then as many more as ± 3.0% in 20 min 00 s takes"),
+        ({"budget_s": 1200}, "; then as many more as 20 min 00 s takes"),
+    ],
+)
+def test_what_is_not_usual_stands_in_the_plan(entries: list[Entry], changes: dict[str, Any], said: str) -> None:
+    plan, _ = _plan(entries, **changes)
+    assert said in plan

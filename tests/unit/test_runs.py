@@ -1,0 +1,124 @@
+"""The runs on disk, as `lab.py results` lists them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchlab import cli, profiles, runs, schedule, store
+from benchlab.model import INVALID, Entry, Failure, Manifest, Sample, Trial
+
+from .conftest import STARTED, make_load, make_sample
+
+
+def _trials(manifest: Manifest, entries: list[Entry]) -> list[Trial]:
+    settings = manifest.settings
+    visits = schedule.plan(entries, profiles.levels(settings, 2), settings.blocks, settings.seed)
+    return [trial for visit in visits for trial in visit.trials]
+
+
+def _keep(results: Path, manifest: Manifest, records: Iterable[Sample | Failure]) -> None:
+    journal = store.create(results, manifest)
+    for record in records:
+        journal.append(record)
+
+
+def _sample(trial: Trial) -> Sample:
+    """Return a sample of a host on which aiohttp is the faster one in json, and neither in the other tests."""
+    faster = trial.test == "json" and trial.entry == "aiohttp"
+    return make_sample(trial, make_load((2000 if faster else 1000) + trial.block))
+
+
+def test_a_run_is_told_by_when_what_how_far_and_who_is_ahead(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry]
+) -> None:
+    _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)))
+    assert runs.rows(tmp_path) == (
+        [
+            [
+                "20261123-120000-quick",
+                "2026-11-23 12:00",
+                "quick",
+                "aiohttp, crax",
+                "2 of 2",
+                "complete; 32 of 32 samples good",
+                "json aiohttp, plaintext undecided, query undecided",
+            ]
+        ],
+        [],
+    )
+
+
+def test_the_newest_run_comes_first(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:
+    for days, run_id in enumerate(("a", "c", "b")):
+        own = replace(manifest, run_id=run_id, created_at=STARTED + timedelta(days=days))
+        _keep(tmp_path, own, map(_sample, _trials(own, entries)))
+    rows, _ = runs.rows(tmp_path)
+    assert [row[0] for row in rows] == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (0, "stopped, 32 trials to go; 0 of 0 samples good"),
+        (30, "stopped, 2 trials to go; 30 of 30 samples good"),
+    ],
+)
+def test_a_run_that_was_stopped_says_what_is_left(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry], kept: int, said: str
+) -> None:
+    _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)[:kept]))
+    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    assert verdict == said
+
+
+def test_a_run_that_could_not_measure_all_says_so(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:
+    first, second, *others = _trials(manifest, entries)
+    died, invalid = Failure(first, STARTED, "it died"), make_sample(second, severity=INVALID)
+    _keep(tmp_path, manifest, [died, invalid, *map(_sample, others)])
+    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    assert verdict == "2 trials not measured; 30 of 31 samples good"
+
+
+def test_a_run_whose_blocks_are_undecided_can_go_on(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:
+    precise = replace(manifest, settings=replace(manifest.settings, precision=0.03))
+    _keep(tmp_path, precise, map(_sample, _trials(precise, entries)))
+    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    assert verdict.startswith("stopped before its blocks were decided; ")
+
+
+def test_a_calibration_is_listed_and_points_to_its_report(tmp_path: Path, manifest: Manifest) -> None:
+    _keep(tmp_path, replace(manifest, run_id="20261123-120000-calibration/twins"), [])
+    (tmp_path / "latest").unlink()
+    ((name, _, profile, _, _, verdict, _),) = runs.rows(tmp_path)[0]
+    assert (name, profile, verdict) == ("20261123-120000-calibration", "calibration", "see its report.md")
+
+
+def test_results_lists_what_it_can_and_names_what_it_cannot_read(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _keep(tmp_path / "results", manifest, map(_sample, _trials(manifest, entries)))
+    (tmp_path / "results/broken").mkdir()
+    (tmp_path / "results/broken/manifest.json").write_text("{")
+    (tmp_path / "results/.gitkeep").write_text("")
+    assert cli.main(tmp_path, ["results"]) == 0
+    printed = capsys.readouterr()
+    assert re.search(r"^\| 20261123-120000-quick \| 2026-11-23 12:00 \| quick +\|", printed.out, re.MULTILINE)
+    assert printed.out.count("\n") == 3
+    assert printed.err.count("\n") == 1
+    assert re.match(r"left out: .*broken/manifest.json cannot be read", printed.err)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_without_runs_says_how_to_make_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], there: bool
+) -> None:
+    if there:
+        (tmp_path / "results").mkdir()
+    assert cli.main(tmp_path, ["results"]) == 0
+    assert capsys.readouterr() == ("", "no run on disk yet; `python lab.py` makes one\n")
