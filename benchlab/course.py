@@ -26,6 +26,9 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
     reach = max([LEAST_REACH, *(1.08 * abs(point.share - 100) for point in counting)])
     low, high = max(-5.0, 100 - reach), 100 + reach
     trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in points.by_kind(found)]
+    if len(set(looks.values())) < len(looks):
+        # They look alike: a legend could not tell them apart.
+        trails = [trail | {"showlegend": trail["name"] in points.KINDS} for trail in trails]
     means = _blocks(counting)
     layout = _layout(low, high) | {
         "shapes": [charts.line(y0=100, y1=100), *(charts.line(x0=at, x1=at) for at in time.pauses)]

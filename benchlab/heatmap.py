@@ -16,7 +16,7 @@ SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
 
 @dataclass(frozen=True)
 class Square:
-    """The entry of the row against that of the column. `tone` names the colour; `told` says it in words."""
+    """The entry of the row against that of the column. `tone` names the colour; `told` has all of it in words."""
 
     tone: str
     figure: str
@@ -46,11 +46,11 @@ def _square(pairs: dict[tuple[str, str], Pair], row: str, column: str) -> Square
         return Square(SAME, "", "", "")
     pair = pairs.get((row, column)) or pairs.get((column, row))
     if pair is None:
-        return Square(NONE, "–", "", f"{row} and {column} have no block in common")
+        return Square(NONE, "–", "", "no block in common")
     ratio = pair.ratio if pair.ratio.first == row else pair.ratio.inverse
     interval = markdown.interval(ratio.low, ratio.high, "{:.3f}").strip()
     outcome = pair.outcome.value if pair.outcome in (Outcome.UNDECIDED, Outcome.EQUAL) else _who(ratio.ratio)
-    told = f"{row} / {column}: {ratio.ratio:.3f} {interval}, {outcome}"
+    told = f"{ratio.ratio:.3f} {interval}, {outcome}"
     return Square(_tone(pair.outcome, ratio.ratio), f"{ratio.ratio:.3f}", interval, told)
 
 

@@ -1,7 +1,7 @@
 "use strict";
 (() => {
   const root = document.documentElement;
-  const figures = JSON.parse(document.getElementById("figures").textContent);
+  let figures = {};
   const plots = [...document.querySelectorAll(".plot")];
   const drawn = new Set();
   // What the style sheet makes smaller on paper is drawn as much wider.
@@ -42,11 +42,15 @@
     }, { displayModeBar: false, responsive: true, showTips: false });
   };
 
+  const unpacked = (id) => {
+    const packed = Uint8Array.from(atob(document.getElementById(id).textContent), (letter) => letter.charCodeAt(0));
+    return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+  };
+
   const unpack = async () => {
-    const packed = Uint8Array.from(atob(document.getElementById("library").textContent), (letter) => letter.charCodeAt(0));
-    const source = await new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+    figures = JSON.parse(await unpacked("figures"));
     const script = document.createElement("script");
-    script.textContent = source;
+    script.textContent = await unpacked("library");
     document.head.append(script);
   };
 

@@ -135,7 +135,7 @@ def browser() -> Iterator[Browser]:
         cap_drop=["ALL"],
         security_opt=["no-new-privileges:true"],
         tmpfs={"/tmp": "size=1g,mode=1777"},
-        ports={PORT: ("127.0.0.1", None)},
+        ports={PORT: ("127.0.0.1", 0)},
         labels={"benchlab.lab": "yes"},
     )
     try:

@@ -59,8 +59,12 @@ def _between(text: str, start: str, end: str = "</script>") -> str:
 
 
 def _figures(text: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(_between(text, '<script type="application/json" id="figures">'))
+    found: dict[str, Any] = json.loads(_unpacked(text, "figures"))
     return found
+
+
+def _unpacked(text: str, name: str) -> bytes:
+    return gzip.decompress(base64.b64decode(_between(text, f'<script type="text/plain" id="{name}">')))
 
 
 def test_the_same_run_gives_the_same_bytes() -> None:
@@ -81,17 +85,15 @@ def test_only_the_page_s_own_scripts_may_run() -> None:
     (policy,) = [found["content"] or "" for found in Page(text).all("meta") if "http-equiv" in found]
     allowed = set(re.findall(r"'sha256-([^']+)'", policy))
     own = text.rpartition("<script>")[2].partition("</script>")[0]
-    packed = _between(text, '<script type="text/plain" id="library">')
-    scripts = [own.encode(), gzip.decompress(base64.b64decode(packed))]
+    scripts = [own.encode(), _unpacked(text, "library")]
     assert allowed == {base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts}
     assert "default-src 'none'" in policy
     assert "script-src 'unsafe" not in policy
 
 
 def test_the_library_in_the_page_is_the_locked_one() -> None:
-    packed = _between(html.page(_run()), '<script type="text/plain" id="library">')
     locked = (resources.files("plotly") / "package_data/plotly.min.js").read_bytes()
-    assert gzip.decompress(base64.b64decode(packed)) == locked
+    assert _unpacked(html.page(_run()), "library") == locked
 
 
 @pytest.mark.parametrize("text", HOSTILE)
