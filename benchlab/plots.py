@@ -26,6 +26,7 @@ PARTS = {
 }
 # A text alternative tells as many figures; of more, the rest stands in the table.
 MOST_TOLD = 24
+ALL_LEVELS_TOGETHER = "all levels"
 
 Measure = Callable[[Cell], Estimate | None]
 
@@ -74,8 +75,8 @@ def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> C
     """Return the app's peak memory, one for each entry: it is that of a whole visit."""
     peaks = {entry: standings.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
     known = {entry: peak_mb for entry, peak_mb in peaks.items() if peak_mb is not None}
-    rows = charts.rows({result.test: list(known)})
-    traces = [_bar(rows.at[result.test, entry], entry, known[entry], looks[entry]) for entry in known]
+    rows = charts.rows({ALL_LEVELS_TOGETHER: list(known)})
+    traces = [_bar(rows.at[ALL_LEVELS_TOGETHER, entry], entry, known[entry], looks[entry]) for entry in known]
     layout = charts.frame(rows, charts.axis("MB", traces)) | {"barmode": "overlay", "bargap": 0.35}
     told = _listed([f"{entry} {peak_mb:,.0f}" for entry, peak_mb in known.items()])
     return Chart(f"{result.test}-memory", traces, layout, f"{result.test}, peak memory of the app in MB: {told}")

@@ -115,7 +115,7 @@ def mark(kind: str, entry: str, look: Look) -> Trace:
     """Return how samples are drawn: full, hollow where they are suspect, a cross where they do not count."""
     if kind in COUNTING:
         symbol = look.mark if kind == GOOD else f"{look.mark}-open"
-        drawn = {"size": 5, "color": look.color, "symbol": symbol, "opacity": 0.8}
+        drawn = {"size": 6, "color": look.color, "symbol": symbol, "opacity": 0.8}
     else:
         color = "--bad" if kind == INVALID else "--muted"
         drawn = {"size": 5, "color": color, "symbol": "x-thin-open", "line": {"width": 1.2}}

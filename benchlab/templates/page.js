@@ -27,8 +27,9 @@
       gridcolor: color("--line"), linecolor: color("--line"), zerolinecolor: color("--line"), tickcolor: color("--line"), ...own,
       ...(own.title && { title: { ...own.title, standoff: 8, font: { size: 13, color: color("--muted") } } }),
     });
+    const first = !drawn.has(plot);
     drawn.add(plot);
-    return Plotly.react(plot, data, {
+    Plotly.react(plot, data, {
       ...layout,
       xaxis: axis(layout.xaxis),
       yaxis: axis(layout.yaxis),
@@ -40,6 +41,8 @@
       hovermode: "closest",
       dragmode: false,
     }, { displayModeBar: false, responsive: true, showTips: false });
+    // What is shown for a key press comes a moment later, and without an event.
+    if (first) new MutationObserver(() => say(plot)).observe(plot.querySelector(".hoverlayer"), { childList: true, subtree: true });
   };
 
   const unpacked = (id) => {
@@ -60,7 +63,7 @@
       for (const { target, isIntersecting } of entries) {
         if (isIntersecting) {
           observer.unobserve(target);
-          draw(target);
+          if (!drawn.has(target)) draw(target);
         }
       }
     }, { rootMargin: "600px" });
@@ -68,6 +71,13 @@
   };
 
   const redraw = () => drawn.forEach((plot) => draw(plot));
+
+  const say = (plot) => {
+    if (document.activeElement !== plot) return;
+    const lines = [...plot.querySelectorAll(".hoverlayer .hovertext .nums")].flatMap((text) =>
+      text.querySelector("tspan.line") ? [...text.querySelectorAll("tspan.line")].map((line) => line.textContent) : [text.textContent]);
+    if (lines.length) document.getElementById("said").textContent = lines.join(", ");
+  };
 
   // The arrow keys go from dot to dot; what is shown is said too.
   const walk = (plot) => {
@@ -83,11 +93,8 @@
       at = (at + step + stops.length + (at < 0 && step < 0 ? 1 : 0)) % stops.length;
       const { curveNumber, pointNumber } = stops[at];
       Plotly.Fx.hover(plot, [{ curveNumber, pointNumber }]);
-      const lines = [...plot.querySelectorAll(".hoverlayer .hovertext .nums")].flatMap((text) =>
-        text.querySelector("tspan.line") ? [...text.querySelectorAll("tspan.line")].map((line) => line.textContent) : [text.textContent]);
-      document.getElementById("said").textContent = lines.join(", ");
     });
-    plot.addEventListener("blur", () => drawn.has(plot) && Plotly.Fx.unhover(plot));
+    plot.addEventListener("blur", () => { if (drawn.has(plot)) Plotly.Fx.unhover(plot); });
   };
 
   const weight = (cell) => {
