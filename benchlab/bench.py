@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -48,9 +49,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
     """
     lab, settings = planning.settled(lab, settings)
     store.check(results)
-    if not part:
-        lab.say(planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
-    with stage.stage(lab, settings.frameworks) as (images, held):
+    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, part)) as (images, held):
         manifest = _manifest(lab, settings, images)
         manifest = replace(manifest, facts=_facts(lab, settings, images))
         if not part:
@@ -71,8 +70,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
         return folder
     store.check_run(folder)
     changes.refuse_other_version(manifest, __version__, analysis.parameters())
-    lab.say(planning.told(lab, manifest.settings, left))
-    with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest)) as found:
+    with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest, left)) as found:
         images, held = found
         changes.refuse(manifest, _manifest(lab, manifest.settings, images))
         journal, dropped = store.reopen(folder)
@@ -247,5 +245,12 @@ def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
     return provision.sources(lab.topology, services)
 
 
-def _refuse_other_sources(lab: Lab, manifest: Manifest) -> None:
+def _announce(lab: Lab, settings: Settings, part: bool) -> None:
+    """Say what will be measured, before anything is built or started for it."""
+    if not part:
+        lab.say(planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+
+
+def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit]) -> None:
     changes.refuse_other_sources(manifest, _sources(lab, manifest.settings))
+    lab.say(planning.told(lab, manifest.settings, left))

@@ -14,8 +14,8 @@ from benchlab.workloads import WORKLOADS, varied
 Levels = Mapping[str, Sequence[Level]]
 
 
-def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], host: str) -> str:
-    """Return what will be measured, on which host, and how long that takes."""
+def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> str:
+    """Return what will be measured, on which host, and how long that takes; `cpus` tells how the roles share them."""
     entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == "none" else f", through {settings.proxy}"
     trials = sum(len(visit.trials) for visit in visits)
@@ -26,6 +26,7 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], host: str)
         ("before each test", _before(settings)),
         ("blocks", _blocks(settings)),
         ("order", f"shuffled by seed {settings.seed}"),
+        ("CPUs", cpus),
         ("host", host),
     ]
     width = max(len(name) for name, _ in rows)

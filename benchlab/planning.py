@@ -43,8 +43,8 @@ def rehearse(lab: Lab, settings: Settings) -> str:
 
 def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
     """Return in a few lines what the visits will measure, and on what."""
-    about = f"{host.brief(lab.engine)}; {placement.told(lab.placement, lab.cpus)}"
-    return outline.plan(settings, levels(lab, settings), planned, about)
+    cpus = placement.told(lab.placement, lab.cpus)
+    return outline.plan(settings, levels(lab, settings), planned, cpus, host.brief(lab.engine))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:

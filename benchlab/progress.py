@@ -38,7 +38,7 @@ class Progress(Events):
         self._forecast = forecast
         self._manifest, self._taken = run.manifest, list(run.taken)
         self._started = time.monotonic()
-        self._rates: dict[Cell, list[float]] = {}
+        self._rates: dict[Cell, dict[str, float]] = {}
         for sample in run.samples:
             self._rate(sample)
         self._live: Live | None = None
@@ -92,9 +92,10 @@ class Progress(Events):
         overview = standings.overview(analysis.analyse(Run(self._manifest, tuple(self._taken), ())))
         if overview.empty:
             return
-        self._standing = _standing(self._console, overview, f"after block {block}, {self._title}")
+        title = f"after block {block}, {self._title}"
+        self._standing = Group(Text(title), _standing(self._console, overview))
         if self._live is None:
-            self._print(f"after block {block}, {self._title}\n{markdown.table(overview)}")
+            self._print(f"{title}\n{markdown.table(overview)}")
         self._draw()
 
     def _tell(self, line: str) -> None:
@@ -114,12 +115,13 @@ class Progress(Events):
         self._console.print(line, markup=False, highlight=False, soft_wrap=self._live is None)
 
     def _rate(self, sample: Sample) -> str:
-        """Return the sample's rate beside the geometric mean of its cell so far, without what is invalid."""
-        rate, rates = sample.load.requests_per_second, self._rates.setdefault(_cell(sample.trial), [])
+        """Return the sample's rate beside the geometric mean of its cell so far; a trial's last try counts."""
+        rate, rates = sample.load.requests_per_second, self._rates.setdefault(_cell(sample.trial), {})
         if sample.verdict.severity == INVALID or not rate:
             return f"{rate:,.0f} requests/s"
-        rates.append(rate)
-        return f"{rate:,.0f} requests/s" + (f", mean {geometric_mean(rates):,.0f}" if len(rates) > 1 else "")
+        rates[sample.trial.key] = rate
+        mean = f", mean {geometric_mean(rates.values()):,.0f}" if len(rates) > 1 else ""
+        return f"{rate:,.0f} requests/s{mean}"
 
     def _left(self) -> str:
         return minutes(self._forecast.left_s(time.monotonic() - self._started))
@@ -132,17 +134,17 @@ class Progress(Events):
         return grid
 
 
-def _standing(console: Console, overview: pd.DataFrame, title: str) -> Table:
+def _standing(console: Console, overview: pd.DataFrame) -> Table:
     """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row."""
-    wide = _table(overview, title)
+    wide = _table(overview)
     if widths(console, wide).maximum <= console.width:
         return wide
     by_row = overview.melt(["test", "level"], var_name="entry", value_name="requests/s")
-    return _table(by_row.sort_values(["test", "level", "entry"]), title)
+    return _table(by_row.sort_values(["test", "level", "entry"]))
 
 
-def _table(frame: pd.DataFrame, title: str) -> Table:
-    return table(list(frame.columns), frame.astype(str).to_numpy().tolist(), markdown.LEFT, title)
+def _table(frame: pd.DataFrame) -> Table:
+    return table(list(frame.columns), frame.astype(str).to_numpy().tolist(), markdown.LEFT)
 
 
 def _cell(trial: Trial) -> Cell:

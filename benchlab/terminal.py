@@ -33,10 +33,9 @@ def redraws(console: Console) -> bool:
     return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
-def table(headers: Sequence[str], rows: Rows, left: Sequence[str], title: str = "", gap: int = 2) -> Table:
+def table(headers: Sequence[str], rows: Rows, left: Sequence[str], gap: int = 2) -> Table:
     """Return a table for a terminal; columns stand right but those named in `left`."""
-    heading = Text(title) if title else None
-    made = Table(title=heading, title_justify="left", box=None, padding=(0, gap, 0, 0), pad_edge=False)
+    made = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
     for header, *cells in zip(headers, *rows, strict=True):
         # Where room is short, cells of several words give way, and names stay whole.
         names = all(len(cell.split()) < 2 for cell in cells)

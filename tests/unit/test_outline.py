@@ -64,7 +64,9 @@ def _plan(entries: list[Entry], **changes: Any) -> tuple[str, str]:
     settings = profiles.settings(**(given | changes))
     levels = profiles.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
-    return outline.plan(settings, levels, visits, "2 CPUs"), minutes(Forecast(visits, settings).total_s)
+    return outline.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"), minutes(
+        Forecast(visits, settings).total_s
+    )
 
 
 def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry]) -> None:
@@ -78,7 +80,8 @@ def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry
         "before each test  a warm-up until steady, 3 to 5 s",
         "blocks            8, every entry once in each",
         "order             shuffled by seed 7",
-        "host              2 CPUs",
+        "CPUs              2, shared",
+        "host              4.0 GiB of memory",
     ]
 
 

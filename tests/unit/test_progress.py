@@ -10,7 +10,7 @@ from rich.console import Console
 from benchlab import schedule, workloads
 from benchlab.answers import Problem
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import GOOD, INVALID, Entry, Failure, Manifest, Run, Settings, Visit
+from benchlab.model import GOOD, INVALID, SUSPECT, Entry, Failure, Manifest, Run, Settings, Visit
 from benchlab.progress import Progress
 
 from .conftest import STARTED, make_load, make_sample, make_trial
@@ -105,9 +105,8 @@ def test_times_are_said_as_a_person_says_them(seconds: float, said: str) -> None
 
 
 def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:
-    rates = {1: 1000, 2: 4000, 3: 9000, 4: 2000}
-    verdicts = {1: GOOD, 2: GOOD, 3: INVALID, 4: GOOD}
-    taken = [make_sample(make_trial(block), make_load(rate), verdicts[block]) for block, rate in rates.items()]
+    tries = ((1, 1000, GOOD), (2, 9000, SUSPECT), (2, 4000, GOOD), (3, 9000, INVALID), (4, 2000, GOOD))
+    taken = [make_sample(make_trial(block), make_load(rate), verdict) for block, rate, verdict in tries]
     screen = StringIO()
     console = Console(file=screen, width=200)
     progress = Progress(console, Forecast((), manifest.settings), Run(manifest, (taken[0],), ()), "")
@@ -116,6 +115,7 @@ def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Man
             progress.recorded(sample)
     said = [line for line in screen.getvalue().splitlines() if "left" in line]
     assert said == [
+        "  block 2: crax: json 16: 9,000 requests/s, mean 3,000; 0 s left",
         "  block 2: crax: json 16: 4,000 requests/s, mean 2,000; 0 s left",
         "  block 3: crax: json 16: 9,000 requests/s; 0 s left",
         "  block 4: crax: json 16: 2,000 requests/s, mean 2,000; 0 s left",
