@@ -80,17 +80,18 @@ def page(run: Run) -> str:
     looks = charts.looks(run.manifest.entries)
     time = points.clock(run)
     sections = [_section(run, result, looks, time) for result in results]
-    overall = plots.overall(results, looks)
+    compared = any(len(result.standings) > 1 for result in results)
+    overall = plots.overall(results, looks) if compared else None
     manifest = asdict(run.manifest)
     return _rendered(
         "report.html",
-        [overall, *(chart for section in sections for chart in section.charts)],
+        [*([overall] if overall else []), *(chart for section in sections for chart in section.charts)],
         title=run.manifest.run_id,
         subtitle=_subtitle(run),
         about=report.about(run),
         caution=profiles.caution(run.manifest.settings),
         warnings=list(sentences.warnings(run, results)),
-        overall=overall if any(len(result.standings) > 1 for result in results) else None,
+        overall=overall,
         sections=sections,
         entries=pd.DataFrame(stack.rows(run.manifest.entries), columns=["entry", *stack.COLUMNS]),
         verdicts=report.counted(run),
@@ -102,7 +103,6 @@ def page(run: Run) -> str:
         manifest=manifest,
         alpha=ALPHA,
         equivalence=EQUIVALENCE,
-        rules=judge.RULES,
         version=__version__,
     )
 

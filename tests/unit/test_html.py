@@ -120,8 +120,9 @@ def test_plotly_is_given_hostile_text_as_text_and_never_as_a_template(text: str)
             assert not re.search(r"<(?!/?(b|br|i)>)", label)
 
 
-def test_every_plot_has_its_words_its_title_and_a_figure() -> None:
-    text = html.page(_run())
+@pytest.mark.parametrize("run", [_run(), make_run({"alone": [1000, 1010]})], ids=["two", "one"])
+def test_every_plot_has_its_words_its_title_and_a_figure(run: Run) -> None:
+    text = html.page(run)
     page = Page(text)
     plots = [found for found in page.all("div") if "plot" in (found.get("class") or "")]
     ids = {found.get("id") for _, found in page.tags}
