@@ -18,6 +18,7 @@ from benchlab import (
     contestants,
     doctor,
     host,
+    html,
     inventory,
     planning,
     profiles,
@@ -195,7 +196,7 @@ def shown(folder: Path) -> str:
 
 def _report(journal: Journal) -> None:
     run = store.read(journal.folder)
-    journal.derive(run, report.report(run))
+    journal.derive(run, report.report(run), html.page(run))
 
 
 def _advice(manifest: Manifest) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab import flags, interrupts, output, spelling, stack, store, topology
+from benchlab import flags, interrupts, naming, output, spelling, stack, store, topology
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, LabError, SetupError, StoreError, UsageError
 from benchlab.model import Settings
@@ -68,13 +68,13 @@ def _bench(root: Path, arguments: list[str]) -> int:
 
 def _rehearse(root: Path, given: argparse.Namespace) -> int:
     """Print what would be measured."""
-    from benchlab import contestants, planning, stage
+    from benchlab import planning, stage
 
     if given.resume is not None:
         raise ConfigError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     _refuse_gate_without_versions(flags.margin(given), settings)
-    lab = stage.look(root, contestants.originals(settings), _say, _conditions(settings))
+    lab = stage.look(root, naming.originals(settings), _say, _conditions(settings))
     print(planning.rehearse(lab, settings))
     return OK
 
@@ -93,9 +93,9 @@ def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> N
 
 def _open(root: Path, settings: Settings) -> Lab:
     """Return the lab that the settings need; variants of entries are added to it later."""
-    from benchlab import contestants, stage
+    from benchlab import stage
 
-    return stage.open_lab(root, contestants.originals(settings), _say, _conditions(settings))
+    return stage.open_lab(root, naming.originals(settings), _say, _conditions(settings))
 
 
 def _conditions(settings: Settings) -> Conditions:
@@ -175,7 +175,7 @@ def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
 
 
 def _report(root: Path, arguments: list[str]) -> int:
-    from benchlab import report
+    from benchlab import html, report
 
     folder = Path(flags.report_parser().parse_args(arguments).run)
     run = store.read(folder.resolve())
@@ -184,7 +184,7 @@ def _report(root: Path, arguments: list[str]) -> int:
     if store.is_cut(folder.resolve()):
         _say("the journal ends in the middle of a line, which is left out")
     try:
-        store.Journal(folder.resolve()).derive(run, text)
+        store.Journal(folder.resolve()).derive(run, text, html.page(run))
     except StoreError as error:
         _say(f"the files of the run stay as they were: {error}")
     return OK
@@ -213,10 +213,26 @@ def _compare(root: Path, arguments: list[str]) -> int:
     margin = flags.margin(given)
     old = store.read(Path(given.old).resolve())
     if given.new is None:
-        return _compared(versus.of_versions(old), margin)
-    new = store.read(Path(given.new).resolve())
-    _refuse_other_conditions(versus.differences(old.manifest, new.manifest), given.anyway)
-    return _compared(versus.of_runs(old, new), margin)
+        sides, differences = versus.of_versions(old), []
+    else:
+        new = store.read(Path(given.new).resolve())
+        sides, differences = versus.of_runs(old, new), versus.differences(old.manifest, new.manifest)
+    _refuse_other_conditions(differences, given.anyway)
+    code = _compared(sides, margin)
+    if given.html:
+        _write_comparison(Path(given.new or given.old).resolve(), sides, differences, margin)
+    return code
+
+
+def _write_comparison(folder: Path, sides: tuple[Side, Side], differences: Sequence[str], margin: float | None) -> None:
+    from benchlab import bench, html, versus
+
+    rows, untold = versus.rows(*sides), versus.lost(*sides)
+    gate = None if margin is None else versus.gate(rows, margin, untold)
+    old, new = (side.run.manifest.run_id for side in sides)
+    page = html.comparison(sides, rows, untold, differences, gate)
+    path = store.write_comparison(folder, "versions" if old == new else old, page)
+    _say(f"kept in {bench.shown(path)}")
 
 
 def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:

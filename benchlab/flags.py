@@ -219,6 +219,9 @@ def compare_parser() -> argparse.ArgumentParser:
     parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
     parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
     parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
+    parser.add_argument(
+        "--html", action="store_true", help="write the comparison as a page with plots, too, beside the newer run"
+    )
     _add_gate(parser)
     return parser
 

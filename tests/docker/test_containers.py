@@ -103,7 +103,7 @@ def _database(lab: Lab) -> Server:
     lab.engine.start("db")
     _execute(lab, "db", "wait-database")
     _execute(lab, "db", "reset-database")
-    return Server(lab.engine, (), "none", lambda name, text: name)
+    return Server(lab.engine, (), lambda name, text: name)
 
 
 def _query(lab: Lab) -> Answer:
