@@ -110,7 +110,9 @@ def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
     """Return how many CPUs each role of a trial can use at once."""
     roles = (CLIENT, APP, DB) if manifest.settings.proxy == "none" else (CLIENT, APP, DB, PROXY)
     found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
-    most = {CLIENT: level.threads, APP: int(manifest.entries[entry]["workers"])}
+    workers = manifest.entries[entry]["workers"]
+    # An adopted entry has as many as it likes.
+    most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
     return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -28,11 +28,11 @@ from benchlab import (
     topology,
     variants,
 )
-from benchlab.answers import Verification
+from benchlab.answers import Problem, Verification
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
-from benchlab.model import Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
+from benchlab.model import UNBUILT, Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
 from benchlab.runner import Events, Runner
 from benchlab.stage import BESIDE, Lab
@@ -52,9 +52,13 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
     _refuse_nothing(entries, settings)
     settings = fitted(lab, settings)
     store.check(results)
-    with stage.stage(lab, settings.frameworks) as (images, held):
+    unbuilt: dict[str, str] = {}
+    # Versions are measured in pairs, and a part is looked at as a whole.
+    without = stage.refuse if settings.against or part else partial(_go_on_without, entries, unbuilt)
+    with stage.stage(lab, settings.frameworks, without=without) as (images, held):
+        settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
         manifest = _manifest(lab, settings, images)
-        manifest = replace(manifest, facts=_facts(lab, settings, images))
+        manifest = replace(manifest, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
         journal = store.create(results, manifest)
         _measure(Session(lab, manifest, journal, held, console), part)
     return journal.folder
@@ -84,11 +88,29 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
     """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
     _refuse_nothing(entries.values(), settings)
-    with stage.stage(lab, entries):
+    unbuilt: dict[str, str] = {}
+    with stage.stage(lab, entries, without=unbuilt.update):
         runner = Runner(
             lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.client_cpus
         )
-        return [verdict for name in entries for verdict in runner.verify(name)]
+        return [
+            verdict
+            for name, entry in entries.items()
+            for verdict in (_without_image(entry, settings, unbuilt[name]) if name in unbuilt else runner.verify(name))
+        ]
+
+
+def _go_on_without(entries: Collection[Entry], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
+    """Note which entries have no image. Raises SetupError where no other is left."""
+    if len(found) == len(entries):
+        stage.refuse(found)
+    unbuilt.update(found)
+
+
+def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verification]:
+    return [
+        Verification(entry.name, test, (Problem(test, "builds", why),)) for test in settings.tests if test in entry.tests
+    ]
 
 
 @dataclass(frozen=True)
@@ -133,7 +155,7 @@ class Session:
         lab.say(f"{count} samples of {manifest.settings.duration_s} s in {len(visits)} visits")
         lab.say(f"about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
         run = store.read(self.journal.folder)
-        progress = Progress(self.console, forecast, run, profiles.caution(manifest.settings))
+        progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(
             host=lab.engine,
             journal=self.journal,

@@ -17,6 +17,7 @@ SEED_BITS = 32
 EXAMPLES = """
 other commands (each has its own --help):
   list      show the entries and what each is made of
+  adopt     make entries of a folder in the TechEmpower format
   verify    start each entry and hold its answers against the contract; no load
   setup     make the machine ready: engine, Compose, images
   clean     remove the lab's containers, networks and images
@@ -213,6 +214,30 @@ def verify_parser() -> argparse.ArgumentParser:
         prog="lab.py verify", description="Start each entry and hold its answers against the contract; no load."
     )
     _add_selection(parser, "all that the entry has")
+    return parser
+
+
+def adopt_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lab.py adopt",
+        description="Make entries of a folder in the format of the TechEmpower benchmarks, and change nothing in it.",
+    )
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="the folder that has the benchmark_config.json")
+    parser.add_argument(
+        "--test", action="append", default=[], metavar="NAME", help="one of its tests (default: all); repeatable"
+    )
+    parser.add_argument(
+        "--base",
+        action="append",
+        default=[],
+        metavar="IMAGE=IMAGE",
+        help="start from another image than a dockerfile says: python:3.12=benchlab/base (default: none); repeatable",
+    )
+    parser.add_argument("--bases", metavar="FILE", help="a file of such pairs, one in a line")
+    parser.add_argument("--as", dest="name", default="", metavar="NAME", help="another name for the framework here")
+    parser.add_argument(
+        "--remove", action="append", default=[], metavar="NAME", help="remove an adopted entry instead; repeatable"
+    )
     return parser
 
 

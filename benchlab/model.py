@@ -10,10 +10,14 @@ from benchlab.counters import Counters
 
 # More requests a second than any server answers to one load generator: a broken count.
 MOST_RATE = 1e9
+# Where an entry listens that names no other port.
+PORT = 8080
 # What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 # What a manifest says of what cannot be known.
 UNAVAILABLE = "unavailable"
+# The fact of a manifest that says which entries were asked for and have no image.
+UNBUILT = "unbuilt"
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class Entry:
     name: str
     labels: dict[str, str]
     tests: dict[str, str]
+    port: int = PORT
 
 
 @dataclass(frozen=True, order=True)
@@ -259,6 +264,12 @@ class Manifest:
     cpus: int
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def unbuilt(self) -> dict[str, str]:
+        """Return why entries that were asked for take no part, by name: they could not be built."""
+        found = self.facts.get(UNBUILT)
+        return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True)

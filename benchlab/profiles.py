@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from benchlab import workloads
+from benchlab import stack, workloads
 from benchlab.errors import ConfigError
-from benchlab.model import Level, Settings
+from benchlab.model import Level, Manifest, Settings
 from benchlab.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
 
 Levels = Mapping[str, tuple[int, ...]]
@@ -87,9 +87,10 @@ def note(settings: Settings) -> str:
     return f"{profile.note} Changed: {', '.join(words)}." if words else profile.note
 
 
-def caution(settings: Settings) -> str:
+def caution(manifest: Manifest) -> str:
     """Return what must stand beside each table of the run, or nothing."""
-    return f" ({FIRST_LOOK})" if settings.profile == "quick" else ""
+    first_look = f" ({FIRST_LOOK})" if manifest.settings.profile == "quick" else ""
+    return first_look + stack.caution(manifest.entries)
 
 
 def settings(

@@ -7,11 +7,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from benchlab import connection, process, topology
+from benchlab import connection, process, stack, topology
 from benchlab.compose import NO_COMPOSE, compose_command
 from benchlab.engine import Engine
 from benchlab.errors import EngineError, NoEngineError, SetupError
@@ -79,18 +79,19 @@ def without_compose(project: str) -> SetupError:
     )
 
 
-def images(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> None:
-    """Bring the services' images up to date.
+def images(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> dict[str, str]:
+    """Bring the services' images up to date, and return why entries have none, by name.
 
     What an image was built from is kept in `state`: where nothing changed, nothing is built.
-    Raises SetupError.
+    Raises SetupError where it is no entry that cannot be built.
     """
     with _usable_files():
         built = _Built(state, str(on.info()["ID"]))
         _copy_own_certificates(resolved.root)
-        _ensure(resolved, on, [topology.BASE], built, "", say)
+        _ensure(resolved, on, {topology.BASE: ""}, built, say)
         base = on.image_id(resolved.image(topology.BASE)) or ""
-        _ensure(resolved, on, sorted(services), built, base, say)
+        others = {service: _origins(resolved, on, service) for service in sorted(services)}
+        return _ensure(resolved, on, {service: " ".join([base, *ids]) for service, ids in others.items()}, built, say)
 
 
 def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
@@ -159,18 +160,31 @@ class _Built:
         return self._path.with_name("build.log")
 
 
-def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _Built, base: str, say: Say) -> None:
-    """Build the services whose inputs changed or whose image is gone; what an old build leaves unnamed is removed."""
-    before = {service: on.image_id(resolved.image(service)) for service in services}
-    inputs = {service: resolved.inputs(service, base) for service in services}
-    stale = [service for service in services if not built.current(service, inputs[service], before[service])]
+def _origins(resolved: Topology, on: Engine, service: str) -> list[str]:
+    """Return the ids of the images that an adopted entry starts from instead of what its dockerfile says."""
+    stand_ins = stack.stand_ins(resolved.labels(service)).values()
+    return [on.image_id(image) or "" for image in dict.fromkeys(stand_ins)]
+
+
+def _ensure(
+    resolved: Topology, on: Engine, origins: Mapping[str, str], built: _Built, say: Say
+) -> dict[str, str]:
+    """Build the services whose inputs changed or whose image is gone, and return why entries cannot be built, by name.
+
+    `origins` are the services, each with the id of what it starts from. What an old build leaves unnamed is removed.
+    """
+    before = {service: on.image_id(resolved.image(service)) for service in origins}
+    inputs = {service: resolved.inputs(service, origin) for service, origin in origins.items()}
+    stale = [service for service in origins if not built.current(service, inputs[service], before[service])]
     if not stale:
-        return
+        return {}
     started = time.monotonic()
     say(f"building {', '.join(stale)} …")
-    resolved.build(stale, built.log)
-    say(f"built {', '.join(stale)} in {time.monotonic() - started:.0f} s")
-    for service in stale:
+    failed = _build(resolved, stale, built, say)
+    done = [service for service in stale if service not in failed]
+    if done:
+        say(f"built {', '.join(done)} in {time.monotonic() - started:.0f} s")
+    for service in done:
         image_id = on.image_id(resolved.image(service))
         if image_id is None:
             raise SetupError(f"building {service} left no image {resolved.image(service)}; see {built.log}")
@@ -179,6 +193,36 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
             # It may serve another checkout, or hold up a layer of another image: then it stays.
             with suppress(EngineError):
                 on.remove_unnamed_image(str(before[service]))
+    return failed
+
+
+def _build(resolved: Topology, services: Collection[str], built: _Built, say: Say) -> dict[str, str]:
+    """Build the services and return why entries among them cannot be, in one line each.
+
+    One that fails would keep the builder from the others: then each is built by itself.
+    """
+    try:
+        resolved.build(services, built.log)
+        return {}
+    except SetupError as error:
+        if len(services) == 1:
+            return _unbuilt(resolved, *services, error, say)
+    failed: dict[str, str] = {}
+    for service in services:
+        try:
+            resolved.build([service], built.log.with_name(f"build-{service}.log"))
+        except SetupError as error:
+            failed |= _unbuilt(resolved, service, error, say)
+    return failed
+
+
+def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> dict[str, str]:
+    """Show the end of the build's log, and return its last line by the entry's name. Raises the error of what is none."""
+    if not resolved.is_entry(service):
+        raise error
+    told, *log = str(error).splitlines()
+    say(str(error))
+    return {service: " ".join([told, *log[-1:]])}
 
 
 @contextmanager

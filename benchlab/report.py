@@ -21,15 +21,15 @@ def report(run: Run) -> str:
     parts = [_heading(run), "## Entries\n\n" + stack.table(run.manifest.entries)]
     if run.samples:
         results = analysis.analyse(run)
-        caution = profiles.caution(run.manifest.settings)
+        caution = profiles.caution(run.manifest)
         parts += [_overview(results, caution), *standings.sections(results, caution), *_shares(results, caution)]
         parts += study.sections(run)
     else:
         parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
     if run.taken:
         parts += _verdicts(run)
-    if missing := judge.missing(run):
-        parts.append(_missing(missing))
+    if lines := [*_unbuilt(run), *_missing(judge.missing(run))]:
+        parts.append("\n".join(["## Not measured", "", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -128,11 +128,14 @@ def _verdicts(run: Run) -> Iterator[str]:
     yield f"## Verdicts\n\n{' '.join(lines)}{table}"
 
 
-def _missing(missing: tuple[Failure, ...]) -> str:
+def _unbuilt(run: Run) -> Iterator[str]:
+    yield from (f"* {name}, all of it: {why}" for name, why in run.manifest.unbuilt.items())
+
+
+def _missing(missing: tuple[Failure, ...]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for failure in missing:
         reasons.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(
             failure.trial.key
         )
-    lines = [f"* {reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in reasons.items()]
-    return "## Not measured\n\n" + "\n".join(lines)
+    yield from (f"* {reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in reasons.items())

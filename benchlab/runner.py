@@ -161,7 +161,7 @@ class Runner:
         self.events.measuring(trial)
         started_at = datetime.now(UTC)
         path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
-        check = fetch.job(self._server.target, WORKLOADS[trial.test].accept, path)
+        check = fetch.job(self._server.target, WORKLOADS[trial.test].accept, path, entry.port)
         try:
             outcome = self._load(entry, trial, trial.level, self.settings.duration_s, check=check)
         except WrkError as error:
@@ -196,7 +196,8 @@ class Runner:
     ) -> Outcome:
         """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
-        command = wrk.command(level, self._server.target, path, WORKLOADS[trial.test].accept, duration_s)
+        accept = WORKLOADS[trial.test].accept
+        command = wrk.command(level, self._server.target, path, accept, duration_s, entry.port)
         containers = self._server.containers(entry)
         began_s, before = time.monotonic(), self._server.usage(entry) if self.ask_engine else {}
         result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
@@ -213,7 +214,7 @@ class Runner:
 
     def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
         paths = verify.paths(test, entry.tests[test])
-        answers = fetch.answers(self.host, self._server.target, WORKLOADS[test].accept, paths)
+        answers = fetch.answers(self.host, self._server.target, WORKLOADS[test].accept, paths, entry.port)
         problems = verify.check(test, answers, world)
         if WORKLOADS[test].writes and all(problem.warning for problem in problems):
             problems += rows.check_written(test, answers[-1], world, self._server.world())

@@ -1,17 +1,55 @@
-"""What each entry is made of, from its labels, as a Markdown table."""
+"""What each entry is made of, from its labels: as a Markdown table, and as what must be said beside every other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from tabulate import tabulate
 
 COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "cpus", "workers", "pool", "tests")
+# What the name of a label begins with, on its service.
+PREFIX = "benchlab."
+# Where an entry comes from that is none of compose.yaml's own.
+ADOPTED = "adopted"
+# Of an adopted entry: what it decides by itself, and what its authors do not tell.
+OWN, UNTOLD = "own", "?"
+STANDS_FOR = "="
+
+Labels = Mapping[str, str]
 
 
-def table(labels_by_entry: Mapping[str, Mapping[str, str]]) -> str:
-    """Return one row an entry; workers and pool are per container and per worker."""
+def table(labels_by_entry: Mapping[str, Labels]) -> str:
+    """Return one row an entry, and what must be said of some; workers and pool are per container and per worker."""
     rows: Iterable[list[str]] = (
         [name, *(labels.get(column, "") for column in COLUMNS)] for name, labels in sorted(labels_by_entry.items())
     )
-    return tabulate(list(rows), headers=["entry", *COLUMNS], tablefmt="github", disable_numparse=True)
+    shown = tabulate(list(rows), headers=["entry", *COLUMNS], tablefmt="github", disable_numparse=True)
+    return "\n\n".join([shown, *_notes(labels_by_entry)])
+
+
+def caution(labels_by_entry: Mapping[str, Labels]) -> str:
+    """Return what must stand beside each table that compares the entries, or nothing."""
+    other = [name for name, labels in sorted(labels_by_entry.items()) if stand_ins(labels)]
+    return f" (another base image: {', '.join(other)})" if other else ""
+
+
+def is_adopted(labels: Labels) -> bool:
+    return labels.get("origin") == ADOPTED
+
+
+def stand_ins(labels: Labels) -> dict[str, str]:
+    """Return what an entry starts from, by what its dockerfile says; empty where that is the same."""
+    pairs = (pair.partition(STANDS_FOR) for pair in labels.get("base", "").split())
+    return {image: stand_in for image, _, stand_in in pairs}
+
+
+def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
+    adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}
+    if adopted:
+        yield (
+            f"Adopted, of the TechEmpower format: {', '.join(adopted)}. Workers and connections are the entry's own "
+            f"choice ({OWN}), not the lab's; what its authors do not tell is {UNTOLD}."
+        )
+    for name, labels in adopted.items():
+        if told := " and ".join(f"{new}, not {old}" for old, new in stand_ins(labels).items()):
+            yield f"Another base image: {name} starts from {told}."

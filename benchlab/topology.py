@@ -16,11 +16,12 @@ from typing import Any
 
 import yaml
 
-from benchlab import process
+from benchlab import process, stack
 from benchlab.compose import V1, compose_command, compose_environment
 from benchlab.engine import LAB_LABEL, LAB_VALUE
 from benchlab.errors import ConfigError, SetupError
-from benchlab.model import Entry
+from benchlab.model import PORT, Entry
+from benchlab.stack import PREFIX
 from benchlab.workloads import WORKLOADS
 
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
@@ -31,13 +32,15 @@ ENTRY_PROFILE = "entry"
 BASE = "base"
 # What the lab cannot do without.
 PARTS = (BASE, "db", "wrk", "nginx")
-PREFIX = "benchlab."
+# Entries of the TechEmpower format, which Compose merges into compose.yaml; adopt writes the file.
+ADOPTED = "compose.adopted.yaml"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
 # Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.
 V1_RACE = "Pool is closed"
 # Postgres is configured for 2,000 connections; some stay free for the lab itself.
 MOST_DB_CONNECTIONS = 1_900
+MOST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Topology:
         """Return the entries by name. Raises ConfigError with every problem of every stanza."""
         problems: list[str] = []
         entries = {
-            name: _entry(name, service, problems)
+            name: _entry(name, service, self.labels(name), problems)
             for name, service in self.services.items()
-            if ENTRY_PROFILE in service.get("profiles", [])
+            if self.is_entry(name)
         }
         problems += [*self._unlabelled(), *self._twins()]
         if problems:
@@ -99,6 +102,14 @@ class Topology:
 
     def image(self, service: str) -> str:
         return str(self.services[service]["image"])
+
+    def labels(self, service: str) -> dict[str, str]:
+        """Return what the service's labels say of it, without the prefix of their names."""
+        labels = _labels(self.services[service])
+        return {key.removeprefix(PREFIX): str(value) for key, value in labels.items() if key.startswith(PREFIX)}
+
+    def is_entry(self, service: str) -> bool:
+        return ENTRY_PROFILE in self.services[service].get("profiles", [])
 
     def definition(self, service: str) -> dict[str, Any]:
         """Return what the service's container is made by: all that Compose resolved but how its image is built."""
@@ -146,12 +157,13 @@ class Topology:
 def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = ()) -> Topology:
     """Return the topology of compose.yaml in `root`, resolved with `environment` on top of the caller's.
 
-    `overlays` are files of more services, which Compose merges into it.
+    `overlays` are files of more services, which Compose merges into it, after that of the adopted entries.
 
     Raises SetupError where there is no Compose, ConfigError where it refuses the file.
     """
     name = project(root)
-    files = [part for path in ("compose.yaml", *map(str, overlays)) for part in ("--file", path)]
+    adopted = [ADOPTED] if (root / ADOPTED).exists() else []
+    files = [part for path in ("compose.yaml", *adopted, *map(str, overlays)) for part in ("--file", path)]
     compose = (*compose_command(), "--project-name", name, *files)
     result = subprocess.run(
         [*compose, "config"],
@@ -164,7 +176,8 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
         said = " ".join(result.stderr.split())[-500:]
         if subprocess.run([*compose_command(), "version"], capture_output=True).returncode != 0:
             raise SetupError(f"`{' '.join(compose_command())}` is broken ({said}); install Compose anew")
-        raise ConfigError(f"compose.yaml is refused: {said}")
+        hint = f"; an entry in {ADOPTED} goes with `python lab.py adopt --remove NAME`" if adopted else ""
+        raise ConfigError(f"compose.yaml is refused: {said}{hint}")
     resolved = yaml.safe_load(result.stdout)
     services = resolved.get("services") or {}
     if missing := [part for part in PARTS if part not in services]:
@@ -211,14 +224,15 @@ def _build(service: Mapping[str, Any]) -> str:
     return json.dumps(service.get("build"), sort_keys=True)
 
 
-def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
-    labels = {key.removeprefix(PREFIX): str(value) for key, value in _labels(service).items() if key.startswith(PREFIX)}
+def _entry(name: str, service: Mapping[str, Any], labels: dict[str, str], problems: list[str]) -> Entry:
     problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
     problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
     problems += [
         f"{name}: label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
         for key in COUNTS
-        if key in labels and not (labels[key].isdecimal() and int(labels[key]) > 0)
+        if key in labels
+        and not (labels[key].isdecimal() and int(labels[key]) > 0)
+        and not (stack.is_adopted(labels) and labels[key] == stack.OWN)
     ]
     problems += [
         f"{name}: {key} is a quota, and every entry gets the same: all CPUs of its placement; remove it"
@@ -242,7 +256,14 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
         if key.startswith("path.") and key.removeprefix("path.") not in WORKLOADS
     ]
     paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
-    return Entry(name, labels, paths)
+    return Entry(name, labels, paths, _port(name, labels.get("port", str(PORT)), problems))
+
+
+def _port(name: str, text: str, problems: list[str]) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
+        return int(text)
+    problems.append(f"{name}: label {PREFIX}port={text} is no port; mend it")
+    return PORT
 
 
 def _labels(stanza: Mapping[str, Any]) -> dict[str, Any]:
