@@ -95,7 +95,7 @@ def remove(root: Path, entry: str) -> str:
         there = ", ".join(content[ORIGINS]) or "none"
         raise ConfigError(f"--remove {entry}: no such entry was adopted; there is {there}")
     del content[ORIGINS][entry]
-    content["services"].pop(entry, None)
+    del content["services"][entry]
     _write(root, content)
     with _usable_files():
         shutil.rmtree(root / COPIES / entry, ignore_errors=True)
@@ -224,10 +224,16 @@ def _adopted(root: Path) -> dict[str, Any]:
     """Return what was adopted so far: stanzas and origins by entry. Raises ConfigError."""
     path = root / ADOPTED
     content = _yaml(path) if path.exists() else {}
-    found: dict[str, Any] = {ORIGINS: content.get(ORIGINS) or {}, "services": content.get("services") or {}}
-    if not all(isinstance(origin, dict) and {"folder", "digest"} <= set(origin) for origin in found[ORIGINS].values()):
+    origins, services = content.get(ORIGINS) or {}, content.get("services") or {}
+    try:
+        entries = {name: service for name, service in services.items() if name != PROXY}
+        stanza.proxy(entries)
+        whole = entries.keys() == origins.keys() and all(origin["folder"] + origin["digest"] for origin in origins.values())
+    except (AttributeError, KeyError, TypeError, ValueError):
+        whole = False
+    if not whole:
         raise ConfigError(f"{path} is not as adopt wrote it; remove it, and adopt anew")
-    return found
+    return {ORIGINS: origins, "services": entries}
 
 
 def _yaml(path: Path) -> dict[str, Any]:
@@ -243,9 +249,8 @@ def _yaml(path: Path) -> dict[str, Any]:
 def _write(root: Path, content: dict[str, Any]) -> None:
     """Write the stanzas, with the ports that nginx must pass on to; where there are none, the file goes."""
     path, draft = root / ADOPTED, root / f"{ADOPTED}.draft"
-    entries = {name: service for name, service in content["services"].items() if name != PROXY}
-    ports = stanza.proxy(entries)
-    services = entries | ({PROXY: ports} if ports else {})
+    services, ports = content["services"], stanza.proxy(content["services"])
+    services = services | ({PROXY: ports} if ports else {})
     with _usable_files():
         if not services:
             path.unlink(missing_ok=True)

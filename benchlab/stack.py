@@ -51,5 +51,5 @@ def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
             f"choice ({OWN}), not the lab's; what its authors do not tell is {UNTOLD}."
         )
     for name, labels in adopted.items():
-        if told := " and ".join(f"{new}, not {old}" for old, new in stand_ins(labels).items()):
-            yield f"Another base image: {name} starts from {told}."
+        if told := ", ".join(f"{new} for {old}" for old, new in stand_ins(labels).items()):
+            yield f"Another base image: {name} has {told}."

@@ -60,8 +60,8 @@ class Adoptee:
 
     def __str__(self) -> str:
         tests, port = ", ".join(self.candidate.tests), self.candidate.port
-        told = " and ".join(f"{new}, not {old}" for old, new in self.stand_ins.items())
-        return f"{self.entry}: {tests}; port {port}" + (f"; starts from {told}" if told else "")
+        told = ", ".join(f"{new} for {old}" for old, new in self.stand_ins.items())
+        return f"{self.entry}: {tests}; port {port}" + (f"; {told}" if told else "")
 
 
 def service(adoptee: Adoptee, templates: Mapping[str, Any], granted: Grants) -> dict[str, Any]:

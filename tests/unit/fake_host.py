@@ -76,7 +76,8 @@ class FakeHost:
 
     `lies` names entries whose json is wrong, `forgets` those that never write an update to `world`; `on_load` is called
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
-    `commands` are those of wrk, `jobs` those of load.py.
+    `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is what
+    the kernel tells of an entry's sockets.
     """
 
     def __init__(self) -> None:
@@ -93,6 +94,8 @@ class FakeHost:
         self.loads: list[tuple[str, str]] = []
         self.commands: list[str] = []
         self.jobs: list[dict[str, Any]] = []
+        self.table = ""
+        self.ports: set[int] = set()
 
     @property
     def entry(self) -> str:
@@ -131,6 +134,9 @@ class FakeHost:
     def log(self, service: str) -> str:
         return f"{service} is tired"
 
+    def sockets(self, service: str, beside: str) -> str:
+        return self.table
+
     def answers(self) -> bool:
         return not self.gone
 
@@ -159,6 +165,7 @@ class FakeHost:
 
     def _fetch(self, job: dict[str, object]) -> str:
         paths: list[str] = job["paths"]  # type: ignore[assignment]
+        self.ports.add(job["port"])  # type: ignore[arg-type]
         if self.entry in self.mute or self.entry in self.dead:
             return json.dumps([{"path": path, "error": "refused"} for path in paths])
         return json.dumps([self._answer(path) for path in paths])

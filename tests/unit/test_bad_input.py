@@ -39,6 +39,10 @@ def _own_signals() -> Iterator[None]:
         (["report", "nowhere"], "is not a run"),
         (["verify"], ".env cannot be read"),
         (["list"], ".env cannot be read"),
+        (["adopt", "nowhere"], "nowhere is no folder; name one that has a benchmark_config.json"),
+        (["adopt", "nowhere", "--base", "python"], "--base python: write IMAGE=IMAGE"),
+        (["adopt", "nowhere", "--bases", "nowhere"], "nowhere cannot be used (No such file or directory)"),
+        (["adopt", "--remove", "x"], ".env cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_to_do(
@@ -51,7 +55,16 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     assert said in printed.err
 
 
-@pytest.mark.parametrize("arguments", [["--test", "jsn"], ["--profile", "fast"], ["--proxy", "haproxy"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--test", "jsn"],
+        ["--profile", "fast"],
+        ["--proxy", "haproxy"],
+        ["adopt"],
+        ["adopt", "folder", "--remove", "name"],
+    ],
+)
 def test_an_unknown_choice_is_refused_with_the_choices(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
