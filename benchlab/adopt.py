@@ -6,7 +6,6 @@ Nothing is written into the folder itself, nor into compose.yaml.
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -117,7 +116,7 @@ def digest(folder: Path) -> str:
     with _usable_files():
         for path in sorted(path for path in folder.rglob("*") if path.is_symlink() or path.is_file()):
             if not set(PASSED_OVER) & set(path.relative_to(folder).parts):
-                content = os.readlink(path).encode() if path.is_symlink() else path.read_bytes()
+                content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
                 found.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode() + content)
     return found.hexdigest()
 
@@ -142,7 +141,7 @@ def pairs(file: Path) -> list[str]:
 def _refuse_other_folders(root: Path, folder: Path) -> None:
     """Raise ConfigError for what can be no entry's folder."""
     here, there = root.resolve(), folder.resolve()
-    if not os.path.isdir(there):
+    if not there.is_dir():
         raise ConfigError(f"{folder} is no folder; name one that has a {CONFIG}")
     if here.is_relative_to(there) or there.is_relative_to(here / COPIES):
         raise ConfigError(f"{folder} is the lab's own; name the folder of an entry")
@@ -216,7 +215,9 @@ def _compose(root: Path) -> dict[str, Any]:
     """Return compose.yaml as it is written, with its variables. Raises ConfigError."""
     content = _yaml(root / "compose.yaml")
     if missing := [key for key in ("services", *TEMPLATES) if not content.get(key)]:
-        raise ConfigError(f"compose.yaml: {', '.join(missing)} is missing, and adopted entries are made of it; restore it")
+        raise ConfigError(
+            f"compose.yaml: {', '.join(missing)} is missing, and adopted entries are made of it; restore it"
+        )
     return content
 
 
@@ -228,7 +229,9 @@ def _adopted(root: Path) -> dict[str, Any]:
     try:
         entries = {name: service for name, service in services.items() if name != PROXY}
         stanza.proxy(entries)
-        whole = entries.keys() == origins.keys() and all(origin["folder"] + origin["digest"] for origin in origins.values())
+        whole = entries.keys() == origins.keys() and all(
+            origin["folder"] + origin["digest"] for origin in origins.values()
+        )
     except (AttributeError, KeyError, TypeError, ValueError):
         whole = False
     if not whole:

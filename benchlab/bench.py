@@ -23,6 +23,7 @@ from benchlab import (
     report,
     schedule,
     sizing,
+    stack,
     stage,
     store,
     topology,
@@ -109,7 +110,9 @@ def _go_on_without(entries: Collection[Entry], unbuilt: dict[str, str], found: M
 
 def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verification]:
     return [
-        Verification(entry.name, test, (Problem(test, "builds", why),)) for test in settings.tests if test in entry.tests
+        Verification(entry.name, test, (Problem(test, "builds", why),))
+        for test in settings.tests
+        if test in entry.tests
     ]
 
 
@@ -228,6 +231,10 @@ def _contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
     entries = lab.topology.choose(names)
     if not settings.against:
         return lab, entries
+    if adopted := [entry.name for entry in entries if stack.is_adopted(entry.labels)]:
+        raise ConfigError(
+            f"--against: {', '.join(adopted)} was adopted, and has no versions here; name the others with --framework"
+        )
     versions = dict(variants.at_commit(lab.topology, entry.name, settings.against, lab.state) for entry in entries)
     lab = lab.with_services(versions)
     return lab, lab.topology.choose([*(entry.name for entry in entries), *versions])

@@ -220,7 +220,7 @@ def _clean(root: Path, arguments: list[str]) -> int:
 
 
 def _adopt(root: Path, arguments: list[str]) -> int:
-    from benchlab import adopt, stage
+    from benchlab import adopt, lease, stage
 
     parser = flags.adopt_parser()
     given = parser.parse_args(arguments)
@@ -234,12 +234,16 @@ def _adopt(root: Path, arguments: list[str]) -> int:
     for name, why in refused.items():
         _say(f"left out {name}: {why}")
     lab = stage.open_lab(root, (), _say)
+    # What the engine grants is tried with containers, which would disturb another lab's samples.
+    lease.refuse_if_held(lab.engine)
     adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
     for adoptee in adoptees:
         print(f"adopted {adoptee}")
         for image in adoptee.pulled:
             if lab.engine.image_id(image) is None:
-                _say(f"{adoptee.entry}: {image} will be pulled; where it cannot be, adopt with --base {image}=benchlab/base")
+                _say(
+                    f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {image}=benchlab/base"
+                )
     return OK
 
 

@@ -27,13 +27,14 @@ def replaced(text: str, stand_ins: Mapping[str, str]) -> str:
     lines = text.splitlines(keepends=True)
     for number, image in _stages(text):
         if image in stand_ins:
-            lines[number] = FROM.sub(lambda match, image=image: _with(match, stand_ins[image]), lines[number])
+            lines[number] = _replaced(lines[number], stand_ins[image])
     return "".join(lines)
 
 
-def _with(match: re.Match[str], image: str) -> str:
-    stage = f" AS {match[3]}" if match[3] else ""
-    return f"{match[1]}{image}{stage}"
+def _replaced(line: str, image: str) -> str:
+    found = FROM.match(line)
+    assert found is not None
+    return f"{found[1]}{image}{line[found.end(2) :]}"
 
 
 def _stages(text: str) -> Iterator[tuple[int, str]]:

@@ -27,9 +27,7 @@ def job(target: str, accept: str, path: str, port: int = PORT) -> dict[str, obje
     return {"host": target, "port": port, "accept": accept, "path": path, "timeout_s": LOADED_TIMEOUT_S}
 
 
-def answers(
-    host: Executor, target: str, accept: str, paths: Iterable[str], port: int = PORT
-) -> tuple[Answer, ...]:
+def answers(host: Executor, target: str, accept: str, paths: Iterable[str], port: int = PORT) -> tuple[Answer, ...]:
     """Return the target's answers to the paths, in order. Raises EngineError."""
     job = {"host": target, "port": port, "accept": accept, "timeout_s": TIMEOUT_S, "patience_s": 0}
     return _fetch(host, {**job, "paths": list(paths)})

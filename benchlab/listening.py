@@ -28,7 +28,7 @@ def why_silent(table: str, port: int, patience_s: int) -> str:
         return f"it listens there, and takes longer than {patience_s} s for an answer"
     told = " and ".join(f"[{address}]:{at}" if address.version == 6 else f"{address}:{at}" for address, at in found)
     if here:
-        return f"it listens on {told} only, which nothing outside its container can reach; let it listen on 0.0.0.0"
+        return f"it listens on {told} only, which its container alone can reach; let it listen on 0.0.0.0"
     return f"it listens on {told}, not on port {port}; mend the one or the other"
 
 

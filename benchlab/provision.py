@@ -166,9 +166,7 @@ def _origins(resolved: Topology, on: Engine, service: str) -> list[str]:
     return [on.image_id(image) or "" for image in dict.fromkeys(stand_ins)]
 
 
-def _ensure(
-    resolved: Topology, on: Engine, origins: Mapping[str, str], built: _Built, say: Say
-) -> dict[str, str]:
+def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: _Built, say: Say) -> dict[str, str]:
     """Build the services whose inputs changed or whose image is gone, and return why entries cannot be built, by name.
 
     `origins` are the services, each with the id of what it starts from. What an old build leaves unnamed is removed.
@@ -197,7 +195,7 @@ def _ensure(
 
 
 def _build(resolved: Topology, services: Collection[str], built: _Built, say: Say) -> dict[str, str]:
-    """Build the services and return why entries among them cannot be, in one line each.
+    """Build the services, and return why entries among them cannot be, by name.
 
     One that fails would keep the builder from the others: then each is built by itself.
     """
@@ -206,23 +204,23 @@ def _build(resolved: Topology, services: Collection[str], built: _Built, say: Sa
         return {}
     except SetupError as error:
         if len(services) == 1:
-            return _unbuilt(resolved, *services, error, say)
-    failed: dict[str, str] = {}
+            return {service: _unbuilt(resolved, service, error, say) for service in services}
+    failed = {}
     for service in services:
         try:
             resolved.build([service], built.log.with_name(f"build-{service}.log"))
         except SetupError as error:
-            failed |= _unbuilt(resolved, service, error, say)
+            failed[service] = _unbuilt(resolved, service, error, say)
     return failed
 
 
-def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> dict[str, str]:
-    """Show the end of the build's log, and return its last line by the entry's name. Raises the error of what is none."""
+def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> str:
+    """Show the end of the build's log and return why it failed, in one line. Raises the error of what is no entry."""
     if not resolved.is_entry(service):
         raise error
-    told, *log = str(error).splitlines()
     say(str(error))
-    return {service: " ".join([told, *log[-1:]])}
+    told, *log = str(error).splitlines()
+    return " ".join([told, *log[-1:]])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The TechEmpower format in: the text of a benchmark_config.json, to tests that can be adopted and those that cannot."""
+"""The TechEmpower format in: the text of a benchmark_config.json, to tests that can be adopted, or why they cannot."""
 
 from __future__ import annotations
 
@@ -148,7 +148,9 @@ def _problems(name: str, keys: Any) -> Iterator[str]:
         yield f"port {port!r} is no port"
     if not any(url in keys for url in URLS.values()):
         yield f"it declares none of {', '.join(URLS.values())}"
-    yield from (f"{url} {keys[url]!r} {why}" for url in URLS.values() if url in keys and (why := _wrong_path(keys[url])))
+    yield from (
+        f"{url} {keys[url]!r} {why}" for url in URLS.values() if url in keys and (why := _wrong_path(keys[url]))
+    )
     if why := _wrong_file(keys.get("dockerfile") or f"{name}.dockerfile"):
         yield f"dockerfile {keys.get('dockerfile')!r} {why}"
     if why := _wrong_command(keys.get("docker_cmd") or ""):

@@ -1,4 +1,4 @@
-"""Entries of the TechEmpower format on the real engine: adopted, built, verified, measured beside a native one, removed."""
+"""Entries of the TechEmpower format on the real engine: adopted, built, verified, measured, removed."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     log = r"its log: \S+ \[serves\]"
     for name, expected in {
         "odd-broken": r"json: building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[builds\]",
-        "odd-local": rf"{silent}it listens on 127.0.0.1:8080 only, which nothing outside .+; {log}",
+        "odd-local": rf"{silent}it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; {log}",
         "odd-lost": rf"json: in start-up, odd-lost is not running .+ said last: .*gaierror: \[Errno.*; {log}",
         "odd-port": rf"{silent}it listens on 0.0.0.0:9000, not on port 8080; .+; {log}",
         "odd-slow": rf"{silent}it listens there, and takes longer than 2 s for an answer; {log}",

@@ -76,8 +76,8 @@ class FakeHost:
 
     `lies` names entries whose json is wrong, `forgets` those that never write an update to `world`; `on_load` is called
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
-    `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is what
-    the kernel tells of an entry's sockets.
+    `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
+    what the kernel tells of an entry's sockets.
     """
 
     def __init__(self) -> None:

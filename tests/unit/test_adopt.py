@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -185,7 +184,7 @@ def test_the_copy_is_readable_for_all_keeps_links_and_leaves_out_what_git_keeps(
         "brook.dockerfile",
         "benchlab.dockerfile",
     }
-    assert os.readlink(copy / "link") == "/etc/hostname"
+    assert (copy / "link").readlink() == Path("/etc/hostname")
     assert ((copy / "app").stat().st_mode & 0o777, (copy / "app/app.py").stat().st_mode & 0o777) == (0o755, 0o644)
     assert secret.stat().st_mode & 0o777 == 0o600
 
@@ -212,7 +211,7 @@ def test_what_is_removed_leaves_nothing_and_the_others_stay(lab: Path, folder: P
     assert set(_stanzas(lab)) == {"brook", "starlette-psycopg", "nginx"}
     adopt.remove(lab, "starlette-psycopg")
     assert set(_stanzas(lab)) == {"brook"}
-    with pytest.raises(ConfigError, match="--remove starlette: no such entry was adopted; there is brook$"):
+    with pytest.raises(ConfigError, match=r"--remove starlette: no such entry was adopted; there is brook$"):
         adopt.remove(lab, "starlette")
     adopt.remove(lab, "brook")
     assert _content(lab) == before

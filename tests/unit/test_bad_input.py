@@ -55,16 +55,17 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     assert said in printed.err
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["--test", "jsn"],
-        ["--profile", "fast"],
-        ["--proxy", "haproxy"],
-        ["adopt"],
-        ["adopt", "folder", "--remove", "name"],
-    ],
-)
+@pytest.mark.parametrize("arguments", [["adopt"], ["adopt", "folder", "--remove", "name"]])
+def test_adopt_wants_a_folder_or_what_to_remove(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        cli.main(tmp_path, arguments)
+    assert refused.value.code == 2
+    assert "name a folder, or what to --remove" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--test", "jsn"], ["--profile", "fast"], ["--proxy", "haproxy"]])
 def test_an_unknown_choice_is_refused_with_the_choices(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:

@@ -31,15 +31,15 @@ def _table(*addresses: str) -> str:
         (("0100007F:1F90", "020012AC:1F90"), "it listens there, and takes longer than 2 s for an answer"),
         (
             ("0100007F:1F90", "0100007F:1F90"),
-            "it listens on 127.0.0.1:8080 only, which nothing outside its container can reach; let it listen on 0.0.0.0",
+            "it listens on 127.0.0.1:8080 only, which its container alone can reach; let it listen on 0.0.0.0",
         ),
         (
             (f"{LOOPBACK6}:1F90",),
-            "it listens on [::1]:8080 only, which nothing outside its container can reach; let it listen on 0.0.0.0",
+            "it listens on [::1]:8080 only, which its container alone can reach; let it listen on 0.0.0.0",
         ),
         (
             (f"{MAPPED6}:1F90",),
-            "it listens on 127.0.0.1:8080 only, which nothing outside its container can reach; let it listen on 0.0.0.0",
+            "it listens on 127.0.0.1:8080 only, which its container alone can reach; let it listen on 0.0.0.0",
         ),
         (
             ("00000000:2328", f"{ANY6}:0050"),

@@ -171,7 +171,8 @@ def _with(project: Building, broken: str, *entries: str) -> Failing:
 
 
 def test_an_entry_that_cannot_be_built_is_told_and_the_others_are_built(project: Building) -> None:
-    lab, said = _with(project, "bad", "bad", "good"), []
+    lab = _with(project, "bad", "bad", "good")
+    said: list[str] = []
     state = lab.root / ".lab"
     unbuilt = provision.images(lab, lab.on, ["db", "bad", "good"], state, said.append)
     log = state / "build-bad.log"

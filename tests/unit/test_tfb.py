@@ -42,7 +42,7 @@ def test_a_test_becomes_a_candidate_by_the_rules_of_the_format() -> None:
         "tags": ["broken"],
     }
     found = tfb.suite(_config(default=DEFAULT, slow=variant))
-    about = {name: value for name, value in DEFAULT.items() if name in ("database", "framework", "orm", "versus")}
+    about = {name: str(DEFAULT[name]) for name in ("database", "framework", "orm", "versus")}
     assert found == tfb.Suite(
         "brook",
         (
@@ -75,7 +75,9 @@ def test_a_test_becomes_a_candidate_by_the_rules_of_the_format() -> None:
 
 def test_tests_may_be_chosen_by_either_name_and_broken_ones_only_so() -> None:
     found = tfb.suite(_config(default=DEFAULT, slow={**DEFAULT, "tags": ["broken"]}, old={**DEFAULT, "database": "x"}))
-    names = {wanted: [each.name for each in tfb.chosen(found, wanted)[0]] for wanted in ((), ("slow",), ("brook-slow",))}
+    names = {
+        wanted: [each.name for each in tfb.chosen(found, wanted)[0]] for wanted in ((), ("slow",), ("brook-slow",))
+    }
     assert names == {(): ["brook"], ("slow",): ["brook-slow"], ("brook-slow",): ["brook-slow"]}
     assert tfb.chosen(found, ())[1] == {
         "brook-old": "its database is x, and the lab has Postgres or none",
@@ -107,7 +109,7 @@ def test_tests_may_be_chosen_by_either_name_and_broken_ones_only_so() -> None:
         ({"dockerfile": "../other.dockerfile"}, "dockerfile '../other.dockerfile' leads out of the folder"),
         ({"dockerfile": "/etc/passwd"}, "dockerfile '/etc/passwd' leads out of the folder"),
         ({"dockerfile": ["a"]}, "dockerfile ['a'] is no name of a file"),
-        ({"docker_cmd": "serve 'me"}, "docker_cmd \"serve 'me\" is no command (no closing quotation)"),
+        ({"docker_cmd": "serve 'me"}, 'docker_cmd "serve \'me" is no command (no closing quotation)'),
         ({"docker_cmd": ["serve"]}, "docker_cmd ['serve'] is no text"),
         ({"tags": "broken"}, "tags 'broken' are no list"),
     ],
@@ -117,7 +119,10 @@ def test_what_the_lab_cannot_run_is_refused_with_the_reason(changes: dict[str, A
 
 
 def test_all_reasons_are_told_at_once() -> None:
-    assert _refused(database="MySQL", port=0) == "its database is MySQL, and the lab has Postgres or none; port 0 is no port"
+    assert (
+        _refused(database="MySQL", port=0)
+        == "its database is MySQL, and the lab has Postgres or none; port 0 is no port"
+    )
 
 
 def test_a_test_without_a_test_type_is_refused() -> None:

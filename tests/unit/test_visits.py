@@ -80,7 +80,8 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
     host.stillborn = {"aiohttp"}
     run_planned(host, entries, settings, kept)
     assert {failure.reason for failure in kept.failures} == {
-        f"in start-up, aiohttp is not running (exit code 3); it said last: aiohttp is tired; its log: logs/{life}-aiohttp"
+        "in start-up, aiohttp is not running (exit code 3); it said last: aiohttp is tired; "
+        f"its log: logs/{life}-aiohttp"
         for life in ("block1", "block2")
     }
     assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}

@@ -41,9 +41,7 @@ class Connection(asyncio.Protocol):
 
 
 async def serve(port):
-    server = await asyncio.get_running_loop().create_server(
-        Connection, "0.0.0.0", port, backlog=4096, reuse_port=True
-    )
+    server = await asyncio.get_running_loop().create_server(Connection, "0.0.0.0", port, backlog=4096, reuse_port=True)
     async with server:
         while True:
             global date
