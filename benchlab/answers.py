@@ -11,6 +11,40 @@ from typing import Any
 # The numbers of the table World by id.
 World = Mapping[int, int]
 
+# The rules of the contract by name, in the order of docs/verification.md, which tells what each of them wants.
+RULES = (
+    "serves",
+    "answers",
+    "status",
+    "version",
+    "keep-alive",
+    "headers",
+    "length",
+    "content-type",
+    "date",
+    "body",
+    "extra keys",
+    "extra bytes",
+    "count",
+    "keys",
+    "range",
+    "values",
+    "variety",
+    "distinct",
+    "written",
+    "new numbers",
+    "table",
+    "escaped",
+    "order",
+    "rows",
+    "queries",
+    "rows read",
+    "rows written",
+    "cached",
+)
+# As many problems of a test type are told on its line.
+MOST_TOLD = 3
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -20,6 +54,10 @@ class Problem:
     rule: str
     message: str
     warning: bool = False
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ValueError(f"problem: {self.rule!r} is no rule; name it in RULES and in docs/verification.md")
 
     def __str__(self) -> str:
         return f"{self.test}: {self.message} [{self.rule}]"
@@ -38,23 +76,35 @@ class Verification:
         return all(problem.warning for problem in self.problems)
 
     def __str__(self) -> str:
+        """Return one line: pass, warn or fail, and why; what is wrong before what is a warning only."""
         word = ("warn" if self.problems else "pass") if self.passed else "fail"
-        return f"{word}  {self.entry} {self.test}" + "".join(f"\n      {problem}" for problem in self.problems)
+        found = sorted(self.problems, key=lambda problem: problem.warning)
+        told = [f"{problem.message} [{problem.rule}]" for problem in found[:MOST_TOLD]]
+        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
+        why = f": {'; '.join([*told, *more])}" if found else ""
+        return f"{word}  {self.entry} {self.test}{why}"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer as it came over the wire; `error` is set, and the rest empty, where none came."""
+    """One answer as it came over the wire; `error` is set, and the rest empty, where none came.
+
+    `version` is HTTP's, 11 for 1.1. `closing` is whether the answer ends its connection, `reopened` whether the server
+    had ended the connection of the answer before without a word.
+    """
 
     path: str
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     error: str = ""
+    version: int = 11
+    closing: bool = False
+    reopened: bool = False
 
 
 def answer(found: Mapping[str, Any]) -> Answer:
-    """Return one answer in what fetch.py and load.py print."""
+    """Return one answer in what fetch.py, burst.py and load.py print."""
     if "error" in found:
         return Answer(str(found["path"]), error=str(found["error"]))
     return Answer(
@@ -62,6 +112,9 @@ def answer(found: Mapping[str, Any]) -> Answer:
         status=int(found["status"]),
         headers={name.lower(): value for name, value in found["headers"]},
         body=base64.b64decode(found["body"]),
+        version=int(found["version"]),
+        closing=bool(found["closing"]),
+        reopened=bool(found["reopened"]),
     )
 
 

@@ -28,6 +28,7 @@ from benchlab import (
     store,
     topology,
     variants,
+    vetting,
 )
 from benchlab.answers import Problem, Verification
 from benchlab.errors import ConfigError, EngineError, LabError, StoreError
@@ -35,7 +36,8 @@ from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
 from benchlab.model import UNBUILT, Decision, Entry, Failure, Level, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
-from benchlab.runner import Events, Runner
+from benchlab.runner import Runner
+from benchlab.serving import Server
 from benchlab.stage import BESIDE, Lab
 from benchlab.store import Journal
 from benchlab.versus import AT
@@ -91,13 +93,15 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
     _refuse_nothing(entries.values(), settings)
     unbuilt: dict[str, str] = {}
     with stage.stage(lab, entries, without=unbuilt.update):
-        runner = Runner(
-            lab.engine, _Nowhere(lab.state), entries, _levels(lab, settings), settings, Events(), lab.client_cpus
-        )
+        server = Server(lab.engine, entries, settings.proxy, Unkept(lab.state).keep_log)
         return [
             verdict
             for name, entry in entries.items()
-            for verdict in (_without_image(entry, settings, unbuilt[name]) if name in unbuilt else runner.verify(name))
+            for verdict in (
+                _without_image(entry, settings, unbuilt[name])
+                if name in unbuilt
+                else vetting.vet(server, entry, settings.tests)
+            )
         ]
 
 
@@ -117,13 +121,13 @@ def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verificat
 
 
 @dataclass(frozen=True)
-class _Nowhere:
-    """The journal of a command that measures nothing; logs of lost containers go into `folder`."""
+class Unkept:
+    """The journal of what is not kept; only the logs of lost containers are, in `folder`."""
 
     folder: Path
 
     def append(self, record: Sample | Failure) -> None:
-        raise AssertionError("verification records nothing")
+        pass
 
     def keep_log(self, name: str, text: str) -> str:
         return shown(store.keep_log(self.folder, name, text))

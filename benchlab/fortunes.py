@@ -58,9 +58,8 @@ class _Page(HTMLParser):
             self._rows[-1][-1] += data
 
 
-def check(answers: tuple[Answer, ...], world: World | None) -> Iterator[Problem]:
+def check(answer: Answer, world: World | None) -> Iterator[Problem]:
     """Yield the first rule that a page of fortunes breaks."""
-    (answer,) = answers
     page = _Page()
     page.feed(answer.body.decode(errors="replace"))
     page.close()

@@ -33,6 +33,14 @@ class Entry:
     port: int = PORT
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where requests go to."""
+
+    host: str
+    port: int = PORT
+
+
 @dataclass(frozen=True, order=True)
 class Level:
     """One setting of the load. `queries` is the N of `?queries=N`; 0 where a test has none."""

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -21,24 +16,20 @@ from benchlab import (
     analysis,
     bench,
     calibrate,
-    fetch,
+    faults,
     inventory,
-    overhead,
+    plainwrk,
     profiles,
     sequential,
     stage,
     store,
     variance,
     variants,
-    workloads,
-    wrk,
 )
+from benchlab.bench import Unkept
 from benchlab.calibrate import Check
-from benchlab.errors import LabError, WrkError
-from benchlab.model import Failure, Level, Run, Sample, Settings, Trial, Visit
-from benchlab.overhead import Overhead
-from benchlab.runner import Events, Runner
-from benchlab.serving import Server
+from benchlab.errors import LabError
+from benchlab.model import Run, Sample, Settings
 from benchlab.stage import Lab
 from benchlab.variants import Services
 from benchlab.workloads import WORKLOADS
@@ -50,22 +41,7 @@ BURDENED = "burdened"
 LEAST_BURDEN = 0.03
 # What is just visible is missed in one of five tries; this much of it, in hardly any.
 PLAINLY = 1.5
-FAULT_S, ROUND_S = 8, 1
-# How long lab and engine are watched while a load runs, and its first and last seconds, in which they are not.
-WATCHED_S, MARGIN_S = 8, 2
 ONE_LEVEL: dict[str, tuple[int, ...]] = {"json": (32,), "plaintext": (256,), "query": (1,)}
-# Each fault with the rules of which one must catch it.
-FAULTS: Mapping[str, tuple[str, ...]] = {
-    "hang": ("hung", "wrong answers"),
-    "302": ("wrong answers",),
-    "500": ("errors",),
-    "lie": ("wrong answers",),
-    "stop": ("uneven",),
-    # Where the host is slow, the kernel still looks for memory when the sample ends.
-    "memory": ("out of memory", "memory pressure"),
-}
-MEMORY_LIMIT = "300m"
-SPIN = ("python3", "-c", "while True: pass")
 
 
 @dataclass(frozen=True)
@@ -131,60 +107,21 @@ class _Proof:
     def against_plain_wrk(self) -> None:
         """Measure in turns through the lab, without its looking at answers, and with wrk as one would type it."""
         lab = self.lab.with_services({TWINS[0]: _burdened(self.lab, {})})
-        level = workloads.levels("json", ONE_LEVEL["json"], lab.client_cpus)[0]
-        ways: dict[str, Callable[[Lab, Server, Level], float]] = {
-            calibrate.LAB: _observed,
-            calibrate.UNCHECKED: partial(_observed, checked=False),
-            calibrate.PLAIN: _typed,
-        }
-        order = list(ways)
-        rates: dict[str, dict[int, float]] = {way: {} for way in ways}
-        chance = random.Random(self.seed)
-        with stage.stage(lab, [TWINS[0]]), _serving(lab, TWINS[0]) as server:
-            for number in range(self.extent.rounds):
-                chance.shuffle(order)
-                for way in order:
-                    rates[way][number] = ways[way](lab, server, level)
-            used = _overhead(lab, server, level)
+        rates, used = plainwrk.compare(lab, TWINS[0], ONE_LEVEL["json"][0], self.extent.rounds, self.seed)
         self.checks += calibrate.bias(rates)
         self.checks += calibrate.perturbation(used, store.read(self.folder / "twins").taken)
 
     def faults(self) -> None:
         """Measure entries and hosts that are at fault, one sample each."""
-        services = {f"fault-{name}": _burdened(self.lab, {"LAB_FAULT": name}) for name in FAULTS}
-        services["fault-memory"] |= {"mem_limit": MEMORY_LIMIT}
+        services = {faults.entry(name): _burdened(self.lab, {"LAB_FAULT": name}) for name in faults.PLANTED}
+        services[faults.entry("memory")] |= {"mem_limit": faults.MEMORY_LIMIT}
         services[TWINS[0]] = _burdened(self.lab, {})
+        settings = _settings("quick", (), {"json": ONE_LEVEL["json"]}, 1, 1, faults.SAMPLE_S, self.seed)
+        blind = inventory.is_blind(store.read_manifest(self.folder / "twins").facts)
         lab = self.lab.with_services(services)
         with stage.stage(lab, list(services)):
-            for name, expected in FAULTS.items():
-                self.checks.append(calibrate.fault(name, self._sample(lab, f"fault-{name}", nullcontext()), expected))
-            starved = self._sample(lab, TWINS[0], lab.engine.limited("wrk", 0.3))
-            self.checks.append(calibrate.fault("starved wrk", starved, ("throttled", "client-bound")))
-            spinning = self._sample(lab, TWINS[0], _neighbours(lab))
-            self.checks.append(calibrate.fault("busy neighbours", spinning, ("foreign", "steal")))
-
-    def _sample(self, lab: Lab, entry: str, trouble: AbstractContextManager[None]) -> Sample | Failure:
-        """Return what comes of one sample of the entry while the trouble lasts."""
-        settings = _settings("quick", (entry,), {"json": ONE_LEVEL["json"]}, 1, 1, FAULT_S, self.seed)
-        levels = {"json": workloads.levels("json", ONE_LEVEL["json"], lab.client_cpus)}
-        trial = Trial(1, entry, "json", levels["json"][0])
-        entries = {found.name: found for found in lab.topology.choose([entry])}
-        events = _Troubled(trouble)
-        runner = Runner(
-            lab.engine,
-            _Kept(self.folder),
-            entries,
-            levels,
-            settings,
-            events,
-            lab.client_cpus,
-            ask_engine=inventory.is_blind(store.read_manifest(self.folder / "twins").facts),
-        )
-        try:
-            (record,) = runner.make([Visit(1, entry, (trial,))])
-        finally:
-            events.close()
-        return record
+            for found in faults.find(lab, settings, TWINS[0], Unkept(self.folder), blind):
+                self.checks.append(calibrate.fault(found.name, found.record, found.expected))
 
     def _run(self, name: str, services: Services, levels: Mapping[str, tuple[int, ...]], blocks: int) -> Run:
         extent = self.extent
@@ -196,32 +133,6 @@ class _Proof:
         folder.rename(self.folder / name)
         (self.folder / "latest").unlink(missing_ok=True)
         return store.read(self.folder / name)
-
-
-class _Troubled(Events):
-    """Begins the trouble when the sample is about to be taken: verification and warm-up go undisturbed."""
-
-    def __init__(self, trouble: AbstractContextManager[None]):
-        self._trouble, self._stack = trouble, ExitStack()
-
-    def measuring(self, trial: Trial) -> None:
-        self._stack.enter_context(self._trouble)
-
-    def close(self) -> None:
-        self._stack.close()
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """A journal that keeps nothing but the logs of lost containers."""
-
-    folder: Path
-
-    def append(self, record: Sample | Failure) -> None:
-        pass
-
-    def keep_log(self, name: str, text: str) -> str:
-        return bench.shown(store.keep_log(self.folder, name, text))
 
 
 def prove(lab: Lab, full: bool, seed: int, results: Path, console: Console) -> tuple[Path, list[Check]]:
@@ -297,57 +208,3 @@ def _burn_us(twins: Run, burdens: Mapping[str, float]) -> dict[str, float]:
 def _spent_us(sample: Sample) -> float:
     host = sample.counters.host
     return (host.busy_us or 0) + (host.interrupts_us or 0)
-
-
-@contextmanager
-def _serving(lab: Lab, name: str) -> Iterator[Server]:
-    """Run the entry, warmed up a little, for the length of the with block."""
-    entry = lab.topology.entries[name]
-    server = Server(lab.engine, [name], "none", _Kept(lab.state).keep_log)
-    with server.serve(entry, "bias"):
-        level = workloads.levels("json", ONE_LEVEL["json"], lab.client_cpus)[0]
-        _observed(lab, server, level)
-        yield server
-
-
-def _observed(lab: Lab, server: Server, level: Level, duration_s: int = ROUND_S, checked: bool = True) -> float:
-    """Return the rate that the lab measures."""
-    accept, path = WORKLOADS["json"].accept, WORKLOADS["json"].path
-    command = wrk.command(level, server.target, path, accept, duration_s)
-    check = fetch.job(server.target, accept, path) if checked else None
-    containers = server.containers(lab.topology.entries[TWINS[0]])
-    result = lab.engine.execute("wrk", wrk.observed(command, containers, None, check))
-    return wrk.parse(result.stdout).load.requests_per_second
-
-
-def _overhead(lab: Lab, server: Server, level: Level) -> Overhead:
-    """Return the CPU that lab and engine use while a load runs, without what starts and ends it."""
-    here = overhead.is_here(lab.engine)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        load = pool.submit(_observed, lab, server, level, 2 * MARGIN_S + WATCHED_S)
-        time.sleep(MARGIN_S)
-        before = overhead.read(here)
-        time.sleep(WATCHED_S)
-        used = overhead.between(before, overhead.read(here))
-        load.result()
-    return used
-
-
-def _typed(lab: Lab, server: Server, level: Level) -> float:
-    """Return the rate that wrk prints when it is typed by hand, for the same requests."""
-    workload = WORKLOADS["json"]
-    command = wrk.command(level, server.target, workload.path, workload.accept, ROUND_S)
-    script = command.index("-s")
-    printed = lab.engine.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
-    if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):
-        raise WrkError(f"wrk printed no rate: {printed[-200:]}")
-    return float(match[1])
-
-
-@contextmanager
-def _neighbours(lab: Lab) -> Iterator[None]:
-    """Keep every CPU of the host busy with something that is none of the measurement."""
-    with ExitStack() as neighbours:
-        for _ in range(lab.cpus):
-            neighbours.enter_context(lab.engine.beside(lab.topology.image("wrk"), SPIN))
-        yield

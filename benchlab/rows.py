@@ -7,30 +7,45 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from benchlab.answers import Answer, Problem, World, parsed, quoted
 from benchlab.workloads import MAX_QUERIES, WORKLOADS
 
 # World has as many rows, and as many numbers are drawn from.
 ROWS = 10_000
-# What is sent as N, None for no parameter at all, and how many rows must come back. The largest answer is the last one:
-# what it returned of an update is not overwritten before World is read.
-REQUESTS: tuple[tuple[str | None, int], ...] = (
-    ("2", 2),
-    ("1", 1),
-    ("20", 20),
-    ("0", 1),
-    ("-1", 1),
-    ("foo", 1),
-    ("", 1),
-    (None, 1),
-    ("501", MAX_QUERIES),
-    ("500", MAX_QUERIES),
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a request asks for: what is sent as N, None for no parameter at all, and how many rows must come back.
+
+    Of a `lenient` one, whatever comes back is worth a warning only.
+    """
+
+    sent: str | None
+    count: int
+    lenient: bool = False
+
+    def __str__(self) -> str:
+        return "no N" if self.sent is None else f"N={self.sent!r}"
+
+
+# The largest answer is the last one: what it returned of an update is not overwritten before World is read.
+WANTED = (
+    Wanted("2", 2),
+    Wanted("1", 1),
+    Wanted("20", 20),
+    Wanted("0", 1),
+    Wanted("-1", 1),
+    Wanted("foo", 1),
+    Wanted("", 1),
+    Wanted(None, 1),
+    Wanted(str(MAX_QUERIES + 1), MAX_QUERIES, lenient=True),
+    Wanted(str(MAX_QUERIES), MAX_QUERIES),
 )
-# More than this is lenient: the contract only warns of another count.
-LENIENT = str(MAX_QUERIES + 1)
-# Twenty draws from 10,000 are all the same once in 10,000^19.
+# Twenty draws from 10,000 are all the same once in 10,000^19; two are, once in 10,000, of an honest entry.
 LEAST_VARIED = 20
 # How many of the returned rows World must hold after an update. Chance leaves one in 10,000 with the number it had.
 WRITTEN_SHARE = 0.95
@@ -39,12 +54,11 @@ WRITTEN_SHARE = 0.95
 def paths(path: str) -> tuple[str, ...]:
     """Return what must be requested to verify a test type that returns N rows under `path` with N appended."""
     bare = path.rpartition("?")[0] or path
-    return tuple(bare if sent is None else path + sent for sent, _ in REQUESTS)
+    return tuple(bare if wanted.sent is None else path + wanted.sent for wanted in WANTED)
 
 
-def check_one(test: str, answers: tuple[Answer, ...], world: World | None) -> Iterator[Problem]:
+def check_one(test: str, answer: Answer, world: World | None) -> Iterator[Problem]:
     """Yield what is wrong with an answer that is to be one row."""
-    (answer,) = answers
     row = parsed(answer.body)
     if not isinstance(row, dict):
         yield Problem(test, "body", f"{answer.path} answered {quoted(answer.body)}, not one object")
@@ -52,28 +66,24 @@ def check_one(test: str, answers: tuple[Answer, ...], world: World | None) -> It
         yield from _row(test, answer.path, row, world)
 
 
-def check_lists(test: str, answers: tuple[Answer, ...], world: World | None) -> Iterator[Problem]:
-    """Yield what is wrong with the answers to `paths`, given in that order."""
-    for answer, (sent, count) in zip(answers, REQUESTS, strict=True):
-        request = "no N" if sent is None else f"N={sent!r}"
-        yield from check_list(test, request, answer, count, world, lenient=sent == LENIENT)
-
-
-def check_list(
-    test: str, request: str, answer: Answer, count: int, world: World | None, lenient: bool = False
-) -> Iterator[Problem]:
-    """Yield what is wrong with an answer that is to list `count` rows; of a lenient one a wrong count is a warning."""
+def check_list(test: str, wanted: Wanted, answer: Answer, world: World | None) -> Iterator[Problem]:
+    """Yield what is wrong with an answer that is to list the rows asked for."""
     rows = parsed(answer.body)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        yield Problem(test, "body", f"{request} answered {quoted(answer.body)}, not a list of objects")
-    elif len(rows) != count:
-        yield Problem(test, "count", f"{request} gave {len(rows)} rows, not {count}", warning=lenient)
+        yield Problem(test, "body", f"{wanted} answered {quoted(answer.body)}, not a list of objects")
+    elif len(rows) != wanted.count:
+        yield Problem(test, "count", f"{wanted} gave {len(rows)} rows, not {wanted.count}")
     else:
-        problems = [problem for row in rows for problem in _row(test, request, row, world)]
+        problems = [problem for row in rows for problem in _row(test, str(wanted), row, world)]
         wrong = [problem for problem in problems if not problem.warning]
         yield from (wrong or problems)[:1]
         if not wrong:
-            yield from _ids(test, request, [row["id"] for row in rows])
+            yield from _ids(test, str(wanted), [row["id"] for row in rows])
+
+
+def check_drawn(test: str, answers: Sequence[Answer]) -> Iterator[Problem]:
+    """Yield what is wrong with answers of one row each, right in themselves: their rows are drawn at random."""
+    yield from _ids(test, f"{answers[0].path}, {len(answers)} times", [parsed(answer.body)["id"] for answer in answers])
 
 
 def check_written(test: str, answer: Answer, before: World, after: World) -> Iterator[Problem]:
@@ -116,11 +126,11 @@ def _row(test: str, request: str, row: dict[str, object], world: World | None) -
 
 
 def _ids(test: str, request: str, ids: Iterable[int]) -> Iterator[Problem]:
-    """Yield what is wrong with the ids of one answer: an update takes each row once, others draw at random."""
+    """Yield what is wrong with the ids of one answer, which are drawn at random; an update had best draw each once."""
     counts = Counter(ids)
     ((row_id, times),) = counts.most_common(1)
-    if WORKLOADS[test].writes:
-        if times > 1:
-            yield Problem(test, "distinct", f"{request} gave id {row_id} {times} times; update each row once")
-    elif times == counts.total() >= LEAST_VARIED:
-        yield Problem(test, "variety", f"{request} gave the same id {times} times; draw each at random")
+    if times == counts.total() >= LEAST_VARIED:
+        yield Problem(test, "variety", f"{request} gave id {row_id} {times} times; draw each at random")
+    elif WORKLOADS[test].writes and times > 1:
+        message = f"{request} gave id {row_id} {times} times: fewer rows to write than asked for; draw each row once"
+        yield Problem(test, "distinct", message, warning=True)

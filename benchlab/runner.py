@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from benchlab import counters, fetch, judge, rows, verify, workloads, wrk
-from benchlab.answers import Problem, Verification, World
+from benchlab import counters, fetch, judge, verify, workloads, wrk
+from benchlab.answers import Problem
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
 from benchlab.model import INVALID, SUSPECT, Entry, Failure, Level, Sample, Settings, Trial, Visit
 from benchlab.serving import READY_S, Host, Server
+from benchlab.vetting import Vetting
 from benchlab.workloads import WORKLOADS
 from benchlab.wrk import Outcome
 
@@ -53,7 +54,8 @@ class Events:
 class Runner:
     """Everything that a visit needs.
 
-    `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `allow` is called at the
+    `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `vetted` are the entries and test
+    types that passed all of the contract: in later visits they are only asked for their answers. `allow` is called at the
     start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for hosts
     whose cgroup tree cannot be read: then the engine is asked what the containers used.
     """
@@ -66,6 +68,7 @@ class Runner:
     events: Events
     cpus: int
     taken: list[Sample] = field(default_factory=list)
+    vetted: set[tuple[str, str]] = field(default_factory=set)
     ready_s: int = READY_S
     allow: Callable[[], None] = lambda: None
     ask_engine: bool = False
@@ -85,18 +88,6 @@ class Runner:
                 records = list(self.make(pending))
                 pending = again(pending, records, attempt)
             yield block
-
-    def verify(self, name: str) -> list[Verification]:
-        """Start the entry and return what is found of each test type; nothing is loaded."""
-        entry = self.entries[name]
-        tests = workloads.in_order(test for test in self.settings.tests if test in entry.tests)
-        try:
-            with self._server.serve(entry, "verify") as world:
-                return [Verification(name, test, tuple(self._problems(entry, test, world))) for test in tests]
-        except (EntryError, EngineError) as error:
-            if not self.host.answers():
-                raise
-            return [Verification(name, test, (Problem(test, "serves", str(error)),)) for test in tests]
 
     def make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
         """Make the visits once and yield what came of their trials."""
@@ -118,8 +109,9 @@ class Runner:
         self.events.visit(visit)
         try:
             with self._server.serve(self.entries[visit.entry], f"block{visit.block}") as world:
+                vetting = Vetting(self._server, self.entries[visit.entry], world)
                 for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
-                    self._test(visit, test, list(trials), world, records)
+                    self._test(visit, test, list(trials), vetting, records)
         except (EntryError, EngineError) as error:
             if not self.host.answers():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
@@ -128,18 +120,18 @@ class Runner:
         return None
 
     def _test(
-        self, visit: Visit, test: str, trials: list[Trial], world: World, records: dict[Trial, Sample | Failure]
+        self, visit: Visit, test: str, trials: list[Trial], vetting: Vetting, records: dict[Trial, Sample | Failure]
     ) -> None:
         """Verify a test type of the visit's entry, warm it up, and measure its trials."""
-        entry = self.entries[visit.entry]
-        problems = self._problems(entry, test, world)
+        entry = vetting.entry
+        problems = self._vet(vetting, test)
         self.events.verified(visit, problems)
         if wrong := [problem for problem in problems if not problem.warning]:
             self._fail(trials, f"wrong answer: {wrong[0]}", records)
             return
         steady = self._warm_up(entry, trials[0])
         for trial in trials:
-            self._record(self._measure(entry, trial, world, steady), records)
+            self._record(self._measure(vetting, trial, steady), records)
 
     def _warm_up(self, entry: Entry, first: Trial) -> bool | None:
         """Send primer and warm-up, as far as the settings have them, and return whether the rate became steady.
@@ -157,16 +149,17 @@ class Runner:
                 return warmed.steady if most_s > STEADY_S else None
         return None
 
-    def _measure(self, entry: Entry, trial: Trial, world: World, steady: bool | None) -> Sample | Failure:
+    def _measure(self, vetting: Vetting, trial: Trial, steady: bool | None) -> Sample | Failure:
         self.events.measuring(trial)
+        entry = vetting.entry
         started_at = datetime.now(UTC)
         path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
-        check = fetch.job(self._server.target, WORKLOADS[trial.test].accept, path, entry.port)
+        check = fetch.job(self._server.target(entry), WORKLOADS[trial.test].accept, path)
         try:
             outcome = self._load(entry, trial, trial.level, self.settings.duration_s, check=check)
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
-        wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, world)
+        wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world)
         verdict = judge.judge(self._evidence(trial.level, outcome, steady, wrong))
         return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 
@@ -196,8 +189,7 @@ class Runner:
     ) -> Outcome:
         """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
-        accept = WORKLOADS[trial.test].accept
-        command = wrk.command(level, self._server.target, path, accept, duration_s, entry.port)
+        command = wrk.command(level, self._server.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
         containers = self._server.containers(entry)
         began_s, before = time.monotonic(), self._server.usage(entry) if self.ask_engine else {}
         result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
@@ -212,12 +204,19 @@ class Runner:
         between_us = round((time.monotonic() - began_s) * 1e6)
         return replace(outcome, counters=replace(outcome.counters, roles=roles, between_us=between_us))
 
-    def _problems(self, entry: Entry, test: str, world: World) -> list[Problem]:
-        paths = verify.paths(test, entry.tests[test])
-        answers = fetch.answers(self.host, self._server.target, WORKLOADS[test].accept, paths, entry.port)
-        problems = verify.check(test, answers, world)
-        if WORKLOADS[test].writes and all(problem.warning for problem in problems):
-            problems += rows.check_written(test, answers[-1], world, self._server.world())
+    def _vet(self, vetting: Vetting, test: str) -> list[Problem]:
+        """Return what is wrong with a test type before it is loaded.
+
+        Once it has passed all of the contract, only its answers are looked at: what is left takes seconds.
+        """
+        key = (vetting.entry.name, test)
+        if key in self.vetted:
+            return vetting.answers(test)
+        problems = vetting.whole(test)
+        if all(problem.warning for problem in problems):
+            problems += vetting.dates([test])
+        if all(problem.warning for problem in problems):
+            self.vetted.add(key)
         return problems
 
     def _fail(self, trials: Iterable[Trial], reason: str, records: dict[Trial, Sample | Failure]) -> None:

@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from benchlab import fetch, listening
+from benchlab import fetch, listening, statements
 from benchlab.answers import World
 from benchlab.counters import APP, CLIENT, DB, PROXY
 from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError
-from benchlab.model import Entry
+from benchlab.model import Entry, Target
+from benchlab.statements import Counted
 from benchlab.workloads import in_order
 
 READY_S = 30
@@ -22,6 +23,10 @@ LAST_LINES, LINE_LENGTH = 3, 160
 NO_PROXY = "none"
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
+# World's twin, for entries that quote identifiers.
+TWIN = '"World"'
+
+T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -51,10 +56,9 @@ class Server:
     keep_log: Callable[[str, str], str]
     ready_s: int = READY_S
 
-    @property
-    def target(self) -> str:
-        """Return the host name that the load goes to."""
-        return ENTRY_HOST if self.proxy == NO_PROXY else self.proxy
+    def target(self, entry: Entry) -> Target:
+        """Return where the entry's load goes to: a proxy has the entry's own port."""
+        return Target(ENTRY_HOST if self.proxy == NO_PROXY else self.proxy, entry.port)
 
     @contextmanager
     def serve(self, entry: Entry, life: str) -> Iterator[World]:
@@ -75,12 +79,24 @@ class Server:
         with ExitStack() as stack:
             for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
                 stack.enter_context(self._running(service))
-                self._wait(service, name, path, entry.port, life)
+                self._wait(service, Target(name, entry.port), path, life)
             yield world
 
-    def world(self) -> World:
-        """Return World as it is now. Raises EngineError."""
-        return _world(self._execute("db", "print-world"))
+    def world(self, table: str = "world") -> World:
+        """Return World, or its twin, as it is now. Raises EngineError."""
+        return _world(self._execute("db", "print-world", table))
+
+    def counted(self, action: Callable[[], T]) -> tuple[T, dict[str, Counted]]:
+        """Return what the action returns, and by table the entry's statements meanwhile. Raises EngineError.
+
+        Counting costs throughput, so it is switched off again whatever happens.
+        """
+        self._execute("db", "count-statements", "on")
+        try:
+            result = action()
+        finally:
+            printed = self._execute("db", "count-statements", "off")
+        return result, statements.parse(printed)
 
     def check(self, entry: Entry, life: str) -> None:
         """Raise EntryError where a container that takes part has ended under load."""
@@ -122,15 +138,15 @@ class Server:
             raise
         self.host.stop(service)
 
-    def _wait(self, service: str, name: str, path: str, port: int, life: str) -> None:
+    def _wait(self, service: str, target: Target, path: str, life: str) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError."""
         deadline = time.monotonic() + self.ready_s
-        while not fetch.knock(self.host, name, path, port):
+        while not fetch.knock(self.host, target, path):
             if casualty := self.host.casualty(service):
                 raise self._lost(service, life, f"in start-up, {casualty}")
             if time.monotonic() > deadline:
-                what = f"{service} did not answer {path} on port {port} within {self.ready_s} s of its start"
-                raise self._lost(service, life, what + self._why_silent(service, port))
+                what = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
+                raise self._lost(service, life, what + self._why_silent(service, target.port))
 
     def _why_silent(self, service: str, port: int) -> str:
         """Return why the service gave no answer, nothing where that cannot be seen."""
@@ -148,10 +164,10 @@ class Server:
         said = f"; it said last: {last}" if last else ""
         return EntryError(f"{what}{said}; its log: {self.keep_log(f'{life}-{service}', log)}")
 
-    def _execute(self, service: str, command: str) -> str:
-        result = self.host.execute(service, [command])
+    def _execute(self, service: str, *command: str) -> str:
+        result = self.host.execute(service, list(command))
         if result.exit_code != 0:
-            raise EngineError(f"{command} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
+            raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
         return result.stdout
 
 

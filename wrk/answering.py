@@ -48,5 +48,4 @@ class Checker:
     def _ask(self):
         if self.answers and "error" in self.answers[-1]:
             return
-        headers = {"Accept": self._job["accept"], "Connection": "keep-alive"}
-        self.answers.append(fetch(self._connection, self._job["path"], headers))
+        self.answers.append(fetch(self._connection, self._job["path"], self._job["accept"]))

@@ -1,12 +1,14 @@
 """Sends single requests from where the load comes from, and prints the answers as JSON.
 
-    fetch.py '{"host": "tfb-server", "port": 8080, "accept": "text/plain", "timeout_s": 5,
-               "patience_s": 2, "paths": ["/plaintext"]}'
+    fetch.py '{"host": "tfb-server", "port": 8080, "timeout_s": 5, "patience_s": 2,
+               "requests": [{"path": "/plaintext", "accept": "text/plain", "date": null}]}'
 
-One connection serves all paths while the server keeps it open. Each answer is {path, status,
-headers: [[name, value]], body: base64} or {path, error}. While nothing answers at all, the first path
-is tried again for patience_s seconds. After a path that got no answer the others are not asked: each would wait
-as long as that one.
+One connection serves all requests while the server keeps it open. Each answer is {path, status, version, closing,
+reopened, headers: [[name, value]], body: base64} or {path, error}: `closing` is whether it ends its connection,
+`reopened` whether the server had ended the connection of the one before without a word.
+
+After a request that got no answer the others are not sent: each would wait as long as that one. For patience_s seconds,
+what got no answer is asked again, and so is what came with the very Date that its request has, if it has one.
 """
 
 import base64
@@ -20,33 +22,63 @@ RETRY_S = 0.05
 
 def main():
     job = json.loads(sys.argv[1])
+    over = time.monotonic() + job["patience_s"]
     connection = http.client.HTTPConnection(job["host"], job["port"], timeout=job["timeout_s"])
-    headers = {"Accept": job["accept"], "Connection": "keep-alive"}
-    first, *rest = job["paths"]
-    answers = [patiently(connection, first, headers, time.monotonic() + job["patience_s"])]
-    while rest and "error" not in answers[-1]:
-        answers.append(fetch(connection, rest.pop(0), headers))
-    error = f"not asked: {answers[-1]['path']} got no answer"
-    print(json.dumps(answers + [{"path": path, "error": error} for path in rest]))
-
-
-def patiently(connection, path, headers, deadline):
-    while "error" in (answer := fetch(connection, path, headers)) and time.monotonic() < deadline:
+    requests, answers = job["requests"], []
+    for request in requests:
+        answers.append(fetch_unless_silent(connection, request, answers))
+    while time.monotonic() < over and not all(map(is_awaited, requests, answers)):
         time.sleep(RETRY_S)
-    return answer
+        answers = [
+            answer if is_awaited(request, answer) else fetch(connection, request["path"], request["accept"])
+            for request, answer in zip(requests, answers, strict=True)
+        ]
+    print(json.dumps(answers))
 
 
-def fetch(connection, path, headers):
+def fetch_unless_silent(connection, request, answers):
+    silent = next((answer["path"] for answer in answers if "error" in answer), None)
+    if silent is not None:
+        return {"path": request["path"], "error": f"not asked: {silent} got no answer"}
+    return fetch(connection, request["path"], request["accept"])
+
+
+def is_awaited(request, answer):
+    """Return whether the answer is what was waited for: one that came, with another Date than the request's."""
+    return "error" not in answer and not (request["date"] and request["date"] in dates(answer))
+
+
+def dates(answer):
+    return [value for name, value in answer["headers"] if name.lower() == "date"]
+
+
+def fetch(connection, path, accept):
+    reused = connection.sock is not None
     try:
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        body = response.read()
+        try:
+            return received(connection, path, accept, reopened=False)
+        except ConnectionError:
+            # A server may close a connection that was used; one that was just made, it closes on the request.
+            connection.close()
+            if not reused:
+                raise
+            return received(connection, path, accept, reopened=True)
     except (OSError, http.client.HTTPException) as error:
         connection.close()
         return {"path": path, "error": f"{type(error).__name__}: {error}"}
+
+
+def received(connection, path, accept, reopened):
+    connection.request("GET", path, headers={"Accept": accept, "Connection": "keep-alive"})
+    response = connection.getresponse()
+    closing = response.will_close
+    body = response.read()
     return {
         "path": path,
         "status": response.status,
+        "version": response.version,
+        "closing": closing,
+        "reopened": reopened,
         "headers": response.getheaders(),
         "body": base64.b64encode(body).decode(),
     }

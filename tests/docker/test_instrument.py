@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 
-from benchlab import proving, store
+from benchlab import faults, store
 from benchlab.counters import APP, CLIENT, DB
 from benchlab.model import INVALID
 from benchlab.versus import AT, REGRESSION
@@ -130,12 +130,12 @@ def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project
     (folder,) = (project.root / "results").glob("*-calibration")
     table = (folder / store.REPORT).read_text()
     rows = {cells[1].strip(): cells for line in table.splitlines() if len(cells := line.split("|")) > 5}
-    faults = {name: cells[4].strip() for name, cells in rows.items() if name.startswith("fault: ")}
+    found = {name: cells[4].strip() for name, cells in rows.items() if name.startswith("fault: ")}
     # What else passes, and so the exit code, is a matter of how quiet this host is just now.
     assert process.returncode in (0, 1)
     assert table in process.stdout
-    assert set(faults.values()) == {"pass"}
-    assert len(faults) == len(proving.FAULTS) + 2
+    assert set(found.values()) == {"pass"}
+    assert len(found) == len(faults.PLANTED) + 2
     assert {"sensitivity: json", "bias against plain wrk, 90% interval", "standard deviation between: json"} <= set(
         rows
     )

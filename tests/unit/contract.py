@@ -29,8 +29,8 @@ def lists(test: str, **bodies: Any) -> tuple[Answer, ...]:
     """Return right answers to all requests of the test type but those given as n2=…, nfoo=…, nNone=…"""
     paths = verify.paths(test, WORKLOADS[test].path)
     return tuple(
-        listed(bodies.get(f"n{sent}", world_rows(count)), path)
-        for path, (sent, count) in zip(paths, rows.REQUESTS, strict=True)
+        listed(bodies.get(f"n{wanted.sent}", world_rows(wanted.count)), path)
+        for path, wanted in zip(paths, rows.WANTED, strict=True)
     )
 
 
@@ -49,9 +49,10 @@ def right(test: str) -> tuple[Answer, ...]:
     """Return right answers to all that the test type is asked."""
     if WORKLOADS[test].varies == "queries":
         return lists(test)
-    return {
-        "json": (listed({"message": "Hello, World!"}, "/json"),),
-        "plaintext": (Answer("/plaintext", 200, HEADERS | {"content-type": "text/plain"}, b"Hello, World!"),),
-        "db": (listed(world_rows(1)[0], "/db"),),
-        "fortune": (page(FORTUNES),),
+    once = {
+        "json": listed({"message": "Hello, World!"}, "/json"),
+        "plaintext": Answer("/plaintext", 200, HEADERS | {"content-type": "text/plain"}, b"Hello, World!"),
+        "db": listed(world_rows(1)[0], "/db"),
+        "fortune": page(FORTUNES),
     }[test]
+    return (once, once)

@@ -74,7 +74,9 @@ def printed(wall_us: int = 2_050_000, stolen_us: int = 0, **changes: object) -> 
 class FakeHost:
     """Runs nothing. `done` lists what was asked of it, in order.
 
-    `lies` names entries whose json is wrong, `forgets` those that never write an update to `world`; `on_load` is called
+    `lies` names entries whose json is wrong, `forgets` those that never write an update, `quotes` those that write it
+    to `twin` instead of `world`, `remembers` those that answer every query from memory, `still` those whose Date stands
+    still; `on_load` is called
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
     `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
     what the kernel tells of an entry's sockets.
@@ -85,7 +87,13 @@ class FakeHost:
         self.running: set[str] = set()
         self.lies: set[str] = set()
         self.forgets: set[str] = set()
-        self.world = dict(WORLD)
+        self.remembers: set[str] = set()
+        self.still: set[str] = set()
+        self.second = self.fetched = 0
+        self.drawn = 0
+        self.counted: dict[str, list[int]] = {}
+        self.quotes: set[str] = set()
+        self.world, self.twin = dict(WORLD), dict(WORLD)
         self.mute: set[str] = set()
         self.stillborn: set[str] = set()
         self.dead: dict[str, str] = {}
@@ -94,8 +102,8 @@ class FakeHost:
         self.loads: list[tuple[str, str]] = []
         self.commands: list[str] = []
         self.jobs: list[dict[str, Any]] = []
-        self.table = ""
         self.ports: set[int] = set()
+        self.table = ""
 
     @property
     def entry(self) -> str:
@@ -144,11 +152,16 @@ class FakeHost:
         self._refuse_if_gone()
         if command == ["reset-database"]:
             self.done.append("reset-database")
-            self.world = dict(WORLD)
-        if command == ["print-world"]:
-            return Executed(0, "".join(f"{row_id},{number}\n" for row_id, number in self.world.items()), "")
+            self.world, self.twin = dict(WORLD), dict(WORLD)
+        if command[0] == "print-world":
+            table = self.world if command[1] == "world" else self.twin
+            return Executed(0, "".join(f"{row_id},{number}\n" for row_id, number in table.items()), "")
+        if command[0] == "count-statements":
+            return Executed(0, self._count(command[1]), "")
         if "/wrk/fetch.py" in command:
             return Executed(0, self._fetch(json.loads(command[-1])), "")
+        if "/wrk/burst.py" in command:
+            return Executed(0, self._burst(json.loads(command[-1])), "")
         if "/wrk/load.py" in command:
             return self._wrk(json.loads(command[-1]))
         return Executed(0, "", "")
@@ -163,17 +176,44 @@ class FakeHost:
         self._refuse_if_gone()
         return Executed(0, printed() if output is None else output, "")
 
-    def _fetch(self, job: dict[str, object]) -> str:
-        paths: list[str] = job["paths"]  # type: ignore[assignment]
-        self.ports.add(job["port"])  # type: ignore[arg-type]
+    def _count(self, switch: str) -> str:
+        """Count from now on, or print what the statements on each table came to."""
+        self.done.append(f"count-statements {switch}")
+        if switch == "on":
+            self.counted = {"world": [0] * 4, "fortune": [0] * 4}
+            return ""
+        lines = (",".join(map(str, [table, *counts])) for table, counts in self.counted.items())
+        return "\n".join(lines)
+
+    def _fetch(self, job: dict[str, Any]) -> str:
+        """Answer a second later than the time before."""
+        self.fetched += 1
+        self.ports.add(job["port"])
+        self.second += 1
+        paths: list[str] = [request["path"] for request in job["requests"]]
         if self.entry in self.mute or self.entry in self.dead:
             return json.dumps([{"path": path, "error": "refused"} for path in paths])
-        return json.dumps([self._answer(path) for path in paths])
+        return json.dumps([self.answer(path) for path in paths])
 
-    def _answer(self, path: str) -> dict[str, object]:
+    def _burst(self, job: dict[str, Any]) -> str:
+        self.done.append(f"burst {job['path']}")
+        answers = [self.answer(job["path"]) for _ in range(job["requests"])]
+        return json.dumps({"right": len(answers), "answers": answers[: job["shown"]]})
+
+    def answer(self, path: str) -> dict[str, object]:
+        """Return the entry's answer as fetch.py prints it."""
         body, kind = self._body(path)
-        headers = [("Server", "fake"), ("Date", "now"), ("Content-Type", kind), ("Content-Length", str(len(body)))]
-        return {"path": path, "status": 200, "headers": headers, "body": base64.b64encode(body).decode()}
+        date = "now" if self.entry in self.still else f"second {self.second}"
+        headers = [("Server", "fake"), ("Date", date), ("Content-Type", kind), ("Content-Length", str(len(body)))]
+        return {
+            "path": path,
+            "status": 200,
+            "version": 11,
+            "closing": False,
+            "reopened": False,
+            "headers": headers,
+            "body": base64.b64encode(body).decode(),
+        }
 
     def _body(self, path: str) -> tuple[bytes, str]:
         if path == "/plaintext":
@@ -183,6 +223,7 @@ class FakeHost:
         return json.dumps(self._value(path)).encode(), "application/json"
 
     def _fortunes(self) -> bytes:
+        self._caused("fortune", 1, 12)
         lines = (f"<tr><td>{row_id}</td><td>{html.escape(message)}</td></tr>" for row_id, message in FORTUNES)
         return f"<table>{''.join(lines)}</table>".encode()
 
@@ -190,21 +231,33 @@ class FakeHost:
         if path == "/json":
             return {"message": "No" if self.entry in self.lies else "Hello, World!"}
         if path == "/db":
-            return self._row(1)
+            self.drawn = self.drawn % len(WORLD) + 1
+            return self._read(self.drawn)
         sent = path.partition("=")[2]
         count = min(max(int(sent), 1), 500) if sent.lstrip("-").isdecimal() else 1
         if path.startswith("/updates"):
             return [self._updated(row_id) for row_id in range(1, count + 1)]
-        return [self._row(row_id) for row_id in range(1, count + 1)]
+        if path.startswith("/cached"):
+            return [{"id": row_id, "randomNumber": self.world[row_id]} for row_id in range(1, count + 1)]
+        return [self._read(row_id) for row_id in range(1, count + 1)]
 
-    def _row(self, row_id: int) -> dict[str, int]:
+    def _read(self, row_id: int) -> dict[str, int]:
+        self._caused("world", 1, 1)
         return {"id": row_id, "randomNumber": self.world[row_id]}
 
     def _updated(self, row_id: int) -> dict[str, int]:
-        number = self.world[row_id] % len(WORLD) + 1
+        table = self.twin if self.entry in self.quotes else self.world
+        number = table[row_id] % len(WORLD) + 1
+        self._caused("world", 1, 1, writes=1)
         if self.entry not in self.forgets:
-            self.world[row_id] = number
+            table[row_id] = number
         return {"id": row_id, "randomNumber": number}
+
+    def _caused(self, table: str, reads: int, rows: int, writes: int = 0) -> None:
+        """Count statements, where they are counted."""
+        if self.counted and self.entry not in self.remembers:
+            for place, number in enumerate((reads, rows, writes, writes)):
+                self.counted[table][place] += number
 
     def _refuse_if_gone(self) -> None:
         if self.gone:

@@ -19,11 +19,11 @@ SCRIPT = FORTUNES[0][1]
 
 
 def _found(answer: Answer) -> list[str]:
-    return [str(problem) for problem in verify.check("fortune", (answer,), WORLD)]
+    return [str(problem) for problem in verify.check("fortune", (answer, answer), WORLD)]
 
 
 def _rules(answer: Answer) -> list[str]:
-    return [problem.rule for problem in verify.check("fortune", (answer,), WORLD)]
+    return [problem.rule for problem in verify.check("fortune", (answer, answer), WORLD)]
 
 
 def test_the_fortunes_are_those_of_the_database_and_one_more_sorted_by_message() -> None:

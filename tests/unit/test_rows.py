@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchlab import rows, verify
+from benchlab.answers import Answer
 
 from .contract import WORLD, listed, lists, world_rows
 
@@ -20,7 +21,8 @@ def _rules(test: str, **bodies: Any) -> list[tuple[str, bool]]:
 
 
 def _db(row: Any) -> list[tuple[str, bool]]:
-    return [(problem.rule, problem.warning) for problem in verify.check("db", (listed(row, "/db"),), WORLD)]
+    answer = listed(row, "/db")
+    return [(problem.rule, problem.warning) for problem in verify.check("db", (answer, answer), WORLD)]
 
 
 @pytest.mark.parametrize(
@@ -66,21 +68,26 @@ def test_each_broken_rule_of_lists_is_named(test: str, bodies: dict[str, Any], r
 
 
 @pytest.mark.parametrize("test", ["query", "cached-query"])
-@pytest.mark.parametrize(
-    ("bodies", "rule"),
-    [
-        ({"n1": [{"id": 1, "randomNumber": OTHER}]}, "values"),
-        ({"n20": world_rows(1) * 20}, "variety"),
-    ],
-)
-def test_rows_that_are_read_equal_world_and_vary(test: str, bodies: dict[str, Any], rule: str) -> None:
-    assert _rules(test, **bodies) == [(rule, False)]
+def test_rows_that_are_read_equal_world(test: str) -> None:
+    assert _rules(test, n1=[{"id": 1, "randomNumber": OTHER}]) == [("values", False)]
 
 
-def test_an_update_takes_each_row_once_while_a_query_may_draw_one_twice() -> None:
+@pytest.mark.parametrize("test", LISTS)
+def test_the_rows_of_an_answer_are_not_all_the_same(test: str) -> None:
+    assert _rules(test, n20=world_rows(1) * 20) == [("variety", False)]
+
+
+def test_an_update_had_best_take_each_row_once_while_a_query_may_draw_one_twice() -> None:
     twice = [*world_rows(19), *world_rows(1)]
-    assert _rules("update", n20=twice) == [("distinct", False)]
+    assert _rules("update", n20=twice) == [("distinct", True)]
     assert _rules("query", n20=twice) == []
+
+
+def test_the_rows_of_many_answers_of_db_are_not_all_the_same() -> None:
+    answers = [listed(row, "/db") for row in world_rows(32)]
+    assert verify.check_burst("db", 0, tuple(answers), WORLD) == []
+    (problem,) = verify.check_burst("db", 0, tuple(answers[:1] * 32), WORLD)
+    assert str(problem) == "db: /db, 32 times gave id 1 32 times; draw each at random [variety]"
 
 
 def test_what_an_update_returns_is_new_and_not_compared_with_world_before_it() -> None:
@@ -90,6 +97,18 @@ def test_what_an_update_returns_is_new_and_not_compared_with_world_before_it() -
 @pytest.mark.parametrize("test", LISTS)
 def test_more_than_500_rows_are_a_warning_only(test: str) -> None:
     assert _rules(test, n501=world_rows(501)) == [("count", True)]
+
+
+def test_whatever_comes_of_more_than_500_rows_is_a_warning_only() -> None:
+    answers = lists("query")
+    refused = Answer(answers[8].path, 400, {}, b"too many")
+    assert answers[8].path.endswith("501")
+    (problem,) = verify.check("query", (*answers[:8], refused, answers[9]), WORLD)
+    assert (problem.rule, problem.warning) == ("status", True)
+    silent = Answer(answers[8].path, error="TimeoutError")
+    unasked = Answer(answers[9].path, error="not asked")
+    (problem,) = verify.check("query", (*answers[:8], silent, unasked), WORLD)
+    assert (problem.rule, problem.warning) == ("answers", False)
 
 
 def test_extra_keys_of_a_row_are_a_warning_only() -> None:

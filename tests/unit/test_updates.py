@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import schedule, workloads
+from benchlab import schedule, vetting, workloads
 from benchlab.model import Entry, Settings
 from benchlab.runner import Events, Runner
+from benchlab.serving import Server
 
 from .conftest import LABELS, Kept
 from .fake_host import WORLD, FakeHost, printed, seen
@@ -24,14 +25,11 @@ def entry() -> Entry:
     return Entry("crax", LABELS, PATHS)
 
 
-def _runner(host: FakeHost, entry: Entry, settings: Settings, kept: Kept) -> Runner:
-    return Runner(host, kept, {entry.name: entry}, LEVELS, replace(settings, levels=TRIALS), Events(), 2)
-
-
 def _run(host: FakeHost, entry: Entry, settings: Settings) -> Kept:
     """Make two visits and return their records."""
     kept = Kept()
-    list(_runner(host, entry, settings, kept).run(schedule.plan([entry], LEVELS, 2, seed=7)))
+    runner = Runner(host, kept, {entry.name: entry}, LEVELS, replace(settings, levels=TRIALS), Events(), 2)
+    list(runner.run(schedule.plan([entry], LEVELS, 2, seed=7)))
     return kept
 
 
@@ -64,15 +62,16 @@ def test_updates_that_are_not_written_are_told_and_never_loaded(entry: Entry, se
     assert not any("/updates" in url for _, url in host.loads)
 
 
-def test_verification_without_a_load_comes_to_updates_last_too(entry: Entry, settings: Settings) -> None:
-    verdicts = _runner(FakeHost(), entry, settings, Kept()).verify("crax")
+def test_verification_without_a_load_comes_to_updates_last_too(entry: Entry) -> None:
+    server = Server(FakeHost(), ["crax"], "none", Kept().keep_log)
+    verdicts = vetting.vet(server, entry, TRIALS)
     assert [verdict.test for verdict in verdicts] == ["query", "db", "fortune", "update"]
     assert all(verdict.passed for verdict in verdicts)
 
 
 def test_an_update_that_answers_wrongly_under_load_does_not_count(entry: Entry, settings: Settings) -> None:
     host = FakeHost()
-    busy = {"path": "/updates?queries=1", "status": 200, "headers": [], "body": ""}
+    busy = host.answer("/updates?queries=1") | {"headers": []}
 
     def answer(crax: str, number: int) -> str | None:
         if "/updates" not in host.loads[-1][1]:

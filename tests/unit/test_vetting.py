@@ -1,0 +1,174 @@
+"""A running entry held against the contract: what is asked of it, counted and waited for, and what that costs a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from benchlab import vetting
+from benchlab.answers import Verification
+from benchlab.model import Entry, Settings
+from benchlab.runner import Events, Runner
+from benchlab.serving import Server
+from benchlab.workloads import WORKLOADS
+
+from .conftest import LABELS, LEVELS, Kept, planned
+from .fake_host import FakeHost
+
+PATHS = {test: workload.path for test, workload in WORKLOADS.items()}
+ALL = Entry("crax", LABELS, PATHS)
+
+
+def _vet(host: FakeHost, *tests: str) -> list[Verification]:
+    return vetting.vet(Server(host, ["crax"], "none", Kept().keep_log), ALL, tests or WORKLOADS)
+
+
+def _rules(verdicts: list[Verification]) -> dict[str, list[str]]:
+    return {verdict.test: [problem.rule for problem in verdict.problems] for verdict in verdicts if verdict.problems}
+
+
+def test_an_honest_entry_passes_in_every_test_type() -> None:
+    assert [str(verdict) for verdict in _vet(FakeHost())] == [f"pass  crax {test}" for test in WORKLOADS]
+
+
+def test_an_entry_that_answers_from_memory_is_told_by_what_the_database_counted() -> None:
+    host = FakeHost()
+    host.remembers = {"crax"}
+    counted = ["queries", "rows read"]
+    assert _rules(_vet(host)) == {
+        "db": counted,
+        "query": counted,
+        "fortune": counted,
+        "update": [*counted, "rows written"],
+    }
+
+
+def test_statements_are_counted_only_while_the_requests_are_sent() -> None:
+    host = FakeHost()
+    _vet(host, "query", "json")
+    steps = [step for step in host.done if step.startswith(("count", "burst"))]
+    assert steps == ["count-statements on", "burst /queries?queries=20", "count-statements off"]
+
+
+def test_counting_is_switched_off_where_the_requests_cannot_be_sent() -> None:
+    class Broken(FakeHost):
+        def _burst(self, job: dict[str, Any]) -> str:
+            raise KeyboardInterrupt
+
+    host = Broken()
+    with pytest.raises(KeyboardInterrupt):
+        _vet(host, "query")
+    assert host.done[-2:] == ["count-statements off", "stop crax"]
+
+
+class Reading(FakeHost):
+    """Has cached-query read rows: as many in each counted round as `rounds` says, then none."""
+
+    def __init__(self, *rounds: int):
+        super().__init__()
+        self.rounds, self.filled = [*rounds], 0
+
+    def _burst(self, job: dict[str, Any]) -> str:
+        if job["path"].endswith("=20"):
+            number = self.rounds.pop(0) if self.rounds else 0
+            self._caused("world", number, number)
+        else:
+            self.filled += 1
+        return super()._burst(job)
+
+
+def test_a_cache_may_be_filled_by_the_first_requests() -> None:
+    host = Reading(9000, 3000, 400, 2, 1, 2)
+    assert _rules(_vet(host, "cached-query")) == {}
+    assert host.filled == 6
+
+
+def test_a_cache_that_is_filled_at_the_start_is_asked_once() -> None:
+    host = Reading()
+    assert _rules(_vet(host, "cached-query")) == {}
+    assert host.filled == 0
+
+
+@pytest.mark.parametrize("rounds", [[10_240, 10_240], [512] * 2, [2] * 30])
+def test_a_cache_that_goes_on_reading_is_none(rounds: list[int]) -> None:
+    assert _rules(_vet(Reading(*rounds), "cached-query")) == {"cached-query": ["cached"]}
+
+
+def test_updates_may_be_written_to_the_quoted_twin_of_world() -> None:
+    host = FakeHost()
+    host.quotes = {"crax"}
+    assert _rules(_vet(host, "update")) == {}
+
+
+def test_a_date_that_stands_still_is_told_for_each_test_type() -> None:
+    host = FakeHost()
+    host.still = {"crax"}
+    assert _rules(_vet(host, "json", "db")) == {"json": ["date"], "db": ["date"]}
+
+
+def test_where_a_date_has_changed_already_nothing_more_is_asked() -> None:
+    class Quick(FakeHost):
+        def answer(self, path: str) -> dict[str, object]:
+            self.second += 1
+            return super().answer(path)
+
+    host, slow = Quick(), FakeHost()
+    _vet(host, "json")
+    _vet(slow, "json")
+    assert (host.fetched, slow.fetched) == (2, 3)
+
+
+class Concurrent(FakeHost):
+    """Answers many requests at once with something else."""
+
+    def __init__(self, **changes: object):
+        super().__init__()
+        self.changes: Mapping[str, object] = changes
+        self.many = False
+
+    def _burst(self, job: dict[str, Any]) -> str:
+        self.many = True
+        return super()._burst(job)
+
+    def answer(self, path: str) -> dict[str, object]:
+        return super().answer(path) | (self.changes if self.many else {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [({"status": 302}, "status"), ({"body": ""}, "body"), ({"closing": True}, "keep-alive")],
+)
+def test_what_goes_wrong_only_with_many_requests_at_once_is_told(changes: dict[str, object], rule: str) -> None:
+    assert _rules(_vet(Concurrent(**changes), "db")) == {"db": [rule]}
+
+
+def _runner(host: FakeHost, entries: list[Entry], settings: Settings, kept: Kept) -> Runner:
+    return Runner(host, kept, {entry.name: entry for entry in entries}, LEVELS, settings, Events(), 2)
+
+
+def test_a_run_holds_an_entry_against_all_of_the_contract_once(entries: list[Entry], settings: Settings) -> None:
+    host = FakeHost()
+    list(_runner(host, entries, settings, Kept()).run(planned(entries)))
+    assert host.done.count("burst /queries?queries=20") == len(entries)
+
+
+def test_a_type_that_broke_a_rule_is_held_against_all_of_them_in_each_visit_and_never_loaded(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.still, host.remembers = {"crax"}, {"aiohttp"}
+    list(_runner(host, entries, settings, kept).run(planned(entries)))
+    reasons = {(failure.trial.entry, failure.trial.test, failure.reason.split("[")[-1]) for failure in kept.failures}
+    assert reasons == {
+        ("crax", "json", "date]"),
+        ("crax", "plaintext", "date]"),
+        ("crax", "query", "date]"),
+        ("aiohttp", "query", "queries]"),
+    }
+    assert {failure.trial.block for failure in kept.failures} == {1, 2}
+    assert {(entry, url.rpartition("/")[2]) for entry, url in host.loads} == {
+        ("aiohttp", "json"),
+        ("aiohttp", "plaintext"),
+    }
