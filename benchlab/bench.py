@@ -114,7 +114,7 @@ def _go_on_without(entries: Collection[Entry], unbuilt: dict[str, str], found: M
 
 def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verification]:
     return [
-        Verification(entry.name, test, (Problem(test, "builds", why),))
+        Verification(entry.name, test, (Problem(test, "serves", why),))
         for test in settings.tests
         if test in entry.tests
     ]

@@ -50,6 +50,6 @@ def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
             f"Adopted, of the TechEmpower format: {', '.join(adopted)}. Workers and connections are the entry's own "
             f"choice ({OWN}), not the lab's; what its authors do not tell is {UNTOLD}."
         )
-    for name, labels in adopted.items():
-        if told := ", ".join(f"{new} for {old}" for old, new in stand_ins(labels).items()):
-            yield f"Another base image: {name} has {told}."
+    others = {name: ", ".join(f"{new} for {old}" for old, new in stand_ins(of).items()) for name, of in adopted.items()}
+    if told := [f"{name} has {other}" for name, other in others.items() if other]:
+        yield f"Another base image: {'; '.join(told)}."

@@ -75,7 +75,7 @@ def test_adopted_entries_are_listed_verified_measured_beside_a_native_one_and_re
     code, listed = project.run("list")
     assert code == 0
     assert re.search(r"\| bottle +\| bottle +\| raw +\| \? +\| gunicorn +\| \? +\| \? +\| all +\| own +\| own ", listed)
-    assert "Another base image: rill has benchlab/base for python:3.12-slim." in listed
+    assert "; rill has benchlab/base for python:3.12-slim; starlette has benchlab/base for python:3.12; " in listed
 
     chosen = [word for name in TESTS for word in ("--framework", name)]
     code, verified = project.run("verify", *chosen)
@@ -112,7 +112,7 @@ def test_adopted_entries_are_listed_verified_measured_beside_a_native_one_and_re
         0,
         [f"removed {name} and its image benchlab/adopted:{name}" for name in TESTS],
     )
-    assert not any(name.startswith("benchlab/adopted") for name in images(client))
+    assert {f"benchlab/adopted:{name}" for name in TESTS}.isdisjoint(images(client))
     assert not (project.root / "compose.adopted.yaml").exists()
     assert not (project.root / "adopted").exists()
     assert objects(client) == []
@@ -136,7 +136,7 @@ def test_nginx_passes_on_to_an_entry_of_another_port_and_clean_removes_the_image
     code, printed = project.run("clean")
     assert code == 0
     assert "benchlab/adopted:starlette" in printed
-    assert not any(name.startswith("benchlab/adopted") for name in images(client))
+    assert "benchlab/adopted:starlette" not in images(client)
 
 
 def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(project: Project, tmp_path: Path) -> None:
@@ -155,13 +155,13 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     code, printed = project.run("verify", "--test", "json", *(word for name in names for word in ("--framework", name)))
     assert code == 1
     assert re.search(r"^pass  odd-well json$", printed, re.MULTILINE)
-    told = dict(re.findall(r"^fail  (odd-\w+) json\n      (.+)$", printed, re.MULTILINE))
-    silent = r"json: odd-\w+ did not answer /json on port 8080 within 30 s of its start: "
-    log = r"its log: \S+ \[serves\]"
+    told = dict(re.findall(r"^fail  (odd-\w+) json: (.+)$", printed, re.MULTILINE))
+    silent = r"odd-\w+ did not answer /json on port 8080 within 30 s of its start: "
+    log = r"(it said last: .+; )?its log: \S+ \[serves\]"
     for name, expected in {
-        "odd-broken": r"json: building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[builds\]",
+        "odd-broken": r"building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[serves\]",
         "odd-local": rf"{silent}it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; {log}",
-        "odd-lost": rf"json: in start-up, odd-lost is not running .+ said last: .*gaierror: \[Errno.*; {log}",
+        "odd-lost": rf"in start-up, odd-lost is not running .+ said last: .*gaierror: \[Errno.*; {log}",
         "odd-port": rf"{silent}it listens on 0.0.0.0:9000, not on port 8080; .+; {log}",
         "odd-slow": rf"{silent}it listens there, and takes longer than 2 s for an answer; {log}",
     }.items():
@@ -170,7 +170,7 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     build_log = re.search(r"the build log (\S+odd-broken.log) ends", printed)
     assert build_log is not None
     assert "this cannot be" in Path(build_log[1]).read_text()
-    assert printed.count("this cannot be") >= 1
+    assert "this cannot be" in printed
 
 
 def test_an_entry_that_cannot_be_built_is_left_out_of_a_run_that_says_so(project: Project, tmp_path: Path) -> None:
