@@ -48,7 +48,7 @@ lock: ## lock what the requirements.in files name, keeping what is locked (needs
 	  uv pip compile --quiet $(ARGS) --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file.in -o $$file.txt || exit 1; \
 	done
-	for file in frameworks/*/*requirements.in; do \
+	for file in frameworks/*/*requirements.in tests/tfb/*/requirements.in; do \
 	  uv pip compile --quiet $(ARGS) --universal --python-version 3.13 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file -o $${file%.in}.txt || exit 1; \
 	done

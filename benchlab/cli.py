@@ -93,9 +93,13 @@ def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> N
 
 def _open(root: Path, settings: Settings) -> Lab:
     """Return the lab that the settings need; variants of entries are added to it later."""
-    from benchlab import stage
+    from benchlab import adopt, stage
 
-    return stage.open_lab(root, naming.originals(settings), _say, _conditions(settings))
+    names = naming.originals(settings)
+    lab = stage.open_lab(root, names, _say, _conditions(settings))
+    for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
+        _say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
+    return lab
 
 
 def _conditions(settings: Settings) -> Conditions:
@@ -123,7 +127,9 @@ def _finish(folder: Path, margin: float | None) -> int:
     missing = judge.missing(run)
     if missing:
         _say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
-    code = FAILED if missing else OK
+    if unbuilt := run.manifest.unbuilt:
+        _say(f"not built, and not measured: {', '.join(unbuilt)}")
+    code = FAILED if missing or unbuilt else OK
     if not run.manifest.settings.against:
         return code
     compared = _compared(versus.of_versions(run), margin)
@@ -329,6 +335,50 @@ def _clean(root: Path, arguments: list[str]) -> int:
     return OK
 
 
+def _adopt(root: Path, arguments: list[str]) -> int:
+    from benchlab import adopt, lease, stage
+
+    parser = flags.adopt_parser()
+    given = parser.parse_args(arguments)
+    if (given.folder is None) == (not given.remove):
+        parser.error("name a folder, or what to --remove")
+    if given.remove:
+        return _abandon(root, given.remove)
+    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases else ())
+    wish = adopt.Wish(Path(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
+    adoptees, refused = adopt.examine(root, wish)
+    for name, why in refused.items():
+        _say(f"left out {name}: {why}")
+    lab = stage.open_lab(root, (), _say)
+    # What the engine grants is tried with containers, which would disturb another lab's samples.
+    lease.refuse_if_held(lab.engine)
+    adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
+    for adoptee in adoptees:
+        print(f"adopted {adoptee}")
+        for image in adoptee.pulled:
+            if lab.engine.image_id(image) is None:
+                _say(
+                    f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {image}=benchlab/base"
+                )
+    return OK
+
+
+def _abandon(root: Path, names: Sequence[str]) -> int:
+    """Remove adopted entries, and their images from the engine, where one answers."""
+    from benchlab import adopt, lease
+
+    engine = Engine.if_any(topology.project(root))
+    if engine is not None:
+        lease.refuse_if_held(engine)
+    for name in names:
+        image = adopt.remove(root, name)
+        gone = engine is not None and engine.remove_image(image)
+        print(f"removed {name}" + (f" and its image {image}" if gone else ""))
+    if engine is None:
+        _say("no Docker engine answers: an image that was built stays on it; `python lab.py clean` removes it")
+    return OK
+
+
 def _calibrate(root: Path, arguments: list[str]) -> int:
     import secrets
 
@@ -358,6 +408,7 @@ COMMANDS: dict[str, Command] = {
     "bench": _bench,
     "list": _list,
     "results": _results,
+    "adopt": _adopt,
     "verify": _verify,
     "setup": _setup,
     "clean": _clean,

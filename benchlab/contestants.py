@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from benchlab import naming, variants
+from benchlab import naming, stack, variants
 from benchlab.errors import ConfigError
 from benchlab.model import Entry, Settings
 from benchlab.stage import Lab
@@ -43,6 +43,11 @@ def _with_pools(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
 
 
 def _at_commit(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
-    if settings.against:
-        for name in names:
-            yield variants.at_commit(lab.topology, name, settings.against, lab.state)
+    if not settings.against:
+        return
+    if adopted := [name for name in names if stack.is_adopted(lab.topology.entries[name].labels)]:
+        raise ConfigError(
+            f"--against: {', '.join(adopted)} was adopted, and has no versions here; name the others with --framework"
+        )
+    for name in names:
+        yield variants.at_commit(lab.topology, name, settings.against, lab.state)

@@ -14,7 +14,8 @@ import yaml
 
 from benchlab import naming
 from benchlab.errors import ConfigError
-from benchlab.topology import PREFIX, Topology, labels_of, pool_size
+from benchlab.stack import PREFIX
+from benchlab.topology import Topology, labels_of, pool_size
 
 Services = dict[str, dict[str, Any]]
 

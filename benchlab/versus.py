@@ -263,7 +263,9 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
     facts = manifest.facts
     host, wrk = (content if isinstance(content, dict) else {} for content in (facts.get("host"), facts.get("wrk")))
     resources = {
-        f"{name}'s {label}": manifest.entries[name].get(label) for name in entries for label in ("workers", "pool")
+        f"{name}'s {label}": manifest.entries[name].get(label)
+        for name in entries
+        for label in ("workers", "pool", "base")
     }
     return {
         "lab version": facts.get("lab_version"),

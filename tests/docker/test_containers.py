@@ -15,7 +15,7 @@ from docker.models.containers import Container
 from benchlab import fetch, wrk
 from benchlab.answers import Answer
 from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
-from benchlab.model import Level
+from benchlab.model import Level, Target
 from benchlab.serving import ENTRY_HOST, Server
 from benchlab.stage import Lab
 from benchlab.statements import Counted
@@ -24,6 +24,7 @@ from .conftest import ENTRIES, await_that
 from .traces import PROJECT
 
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)
+TARGET = Target(ENTRY_HOST)
 QUERY = ("/queries?queries=2",)
 
 # Prints what wrk sends before it got any answer. wrk first connects once only to see that it can.
@@ -81,7 +82,7 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
     lab.engine.start(entry)
     try:
         await_that(lambda: _started(lab, entry) == workers, f"all workers of {entry} run")
-        await_that(lambda: fetch.knock(lab.engine, ENTRY_HOST, "/json"), f"{entry} answers")
+        await_that(lambda: fetch.knock(lab.engine, TARGET, "/json"), f"{entry} answers")
         yield
     finally:
         lab.engine.stop(entry)
@@ -107,7 +108,7 @@ def _database(lab: Lab) -> Server:
 
 
 def _query(lab: Lab) -> Answer:
-    return fetch.answers(lab.engine, ENTRY_HOST, "application/json", QUERY)[0]
+    return fetch.answers(lab.engine, TARGET, "application/json", QUERY)[0]
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -168,7 +169,7 @@ def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> Non
         assert _query(staged).status == 200
         staged.engine.stop("db")
         assert _query(staged).status in (500, 503)
-        assert fetch.answers(staged.engine, ENTRY_HOST, "*/*", ("/json",))[0].status == 200
+        assert fetch.answers(staged.engine, TARGET, "*/*", ("/json",))[0].status == 200
         staged.engine.start("db")
         _execute(staged, "db", "wait-database")
         # Each worker may still tell of the outage a few times, then both answer.
@@ -200,7 +201,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
     server = Server(staged.engine, staged.topology.entries, lambda name, text: name)
     chosen = staged.topology.entries[entry]
     with server.serve(chosen, "first") as pristine:
-        answer = fetch.answers(staged.engine, ENTRY_HOST, "application/json", ("/updates?queries=500",))[0]
+        answer = fetch.answers(staged.engine, TARGET, "application/json", ("/updates?queries=500",))[0]
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
         assert server.world() == {**pristine, **updated} != pristine
     with server.serve(chosen, "second") as restored:
@@ -210,7 +211,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, entry: str) -> None:
     with _serving(staged, entry):
-        command = wrk.command(Level(512, 2), ENTRY_HOST, "/updates?queries=20", "application/json", 5)
+        command = wrk.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)
         load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
         deadlocks = _ask(staged, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'hello_world'")
     assert load.requests > 0
@@ -295,7 +296,7 @@ def test_the_counting_that_a_lost_lab_left_on_is_switched_off_by_the_next_reset(
 def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: int, batch: int) -> None:
     staged.engine.start("wrk")
     level = Level(1, 1, pipeline=pipeline)
-    command = wrk.command(level, "127.0.0.1", "/plaintext", "text/plain", 5)
+    command = wrk.command(level, Target("127.0.0.1"), "/plaintext", "text/plain", 5)
     received = _execute(staged, "wrk", "python3", "-c", LISTEN, *command)
     request = "GET /plaintext HTTP/1.1\r\n"
     assert received.startswith(request)
@@ -307,7 +308,7 @@ def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: in
 
 def test_wrk_counts_what_is_no_answer(staged: Lab) -> None:
     with _serving(staged, "crax"):
-        command = wrk.command(Level(2, 2), ENTRY_HOST, "/nowhere", "*/*", 1)
+        command = wrk.command(Level(2, 2), TARGET, "/nowhere", "*/*", 1)
         load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
     assert load.requests > 0
     assert load.errors.status == load.requests
@@ -317,8 +318,8 @@ def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
     with _serving(staged, "aiohttp"):
         staged.engine.start("nginx")
         try:
-            await_that(lambda: fetch.knock(staged.engine, "nginx", "/json"), "nginx answers")
-            answer = fetch.answers(staged.engine, "nginx", "*/*", ("/json",))[0]
+            await_that(lambda: fetch.knock(staged.engine, Target("nginx"), "/json"), "nginx answers")
+            answer = fetch.answers(staged.engine, Target("nginx"), "*/*", ("/json",))[0]
         finally:
             staged.engine.stop("nginx")
     assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})

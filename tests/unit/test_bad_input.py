@@ -42,6 +42,10 @@ def _own_signals() -> Iterator[None]:
         (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave that flag out"),
         (["verify"], ".env cannot be read"),
         (["list"], ".env cannot be read"),
+        (["adopt", "nowhere"], "nowhere is no folder; name one that has a benchmark_config.json"),
+        (["adopt", "nowhere", "--base", "python"], "--base python: write IMAGE=IMAGE"),
+        (["adopt", "nowhere", "--bases", "nowhere"], "nowhere cannot be used (No such file or directory)"),
+        (["adopt", "--remove", "x"], ".env cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_to_do(
@@ -52,6 +56,14 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     assert (code, printed.out, printed.err.count("\n")) == (1, "", 1)
     assert printed.err.startswith("error: ")
     assert said in printed.err
+
+
+@pytest.mark.parametrize("arguments", [["adopt"], ["adopt", "folder", "--remove", "name"]])
+def test_adopt_wants_a_folder_or_what_to_remove(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert cli.main(tmp_path, arguments) == 2
+    assert "name a folder, or what to --remove" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
