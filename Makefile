@@ -12,7 +12,7 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 help: ## this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-bench: $(VENV)/lab ## measure every entry (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
+bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
 
 quick: $(VENV)/lab ## a first look in about a minute and a half
@@ -48,7 +48,7 @@ lock: ## lock what the requirements.in files name, keeping what is locked (needs
 	  uv pip compile --quiet $(ARGS) --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file.in -o $$file.txt || exit 1; \
 	done
-	for file in frameworks/*/*requirements.in; do \
+	for file in frameworks/*/*requirements.in tests/tfb/*/requirements.in; do \
 	  uv pip compile --quiet $(ARGS) --universal --python-version 3.13 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file -o $${file%.in}.txt || exit 1; \
 	done

@@ -12,7 +12,7 @@ from benchlab import bottleneck, comparison, judge, sequential, stats
 from benchlab.bottleneck import Shares
 from benchlab.comparison import Comparison, Standing
 from benchlab.counters import APP, CLIENT, DB, PROXY
-from benchlab.model import Decision, Level, Manifest, Run, Sample
+from benchlab.model import NO_PROXY, Decision, Level, Manifest, Run, Sample
 from benchlab.stats import Cells, Estimate
 from benchlab.workloads import WORKLOADS, varied
 
@@ -108,9 +108,13 @@ def per_app_cpu_s(sample: Sample) -> float | None:
 
 def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
     """Return how many CPUs each role of a trial can use at once."""
-    roles = (CLIENT, APP, DB) if manifest.settings.proxy == "none" else (CLIENT, APP, DB, PROXY)
+    # Runs from before the label was have one proxy for all.
+    proxy = manifest.entries[entry].get("proxy", manifest.settings.proxy)
+    roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
     found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
-    most = {CLIENT: level.threads, APP: int(manifest.entries[entry]["workers"])}
+    workers = manifest.entries[entry]["workers"]
+    # An adopted entry has as many as it likes.
+    most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
     return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
 
 
@@ -143,16 +147,23 @@ def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
 def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Decision | None) -> Result:
     cells = _cells(manifest, test, samples)
     by_cpu = any(cell.bottleneck == bottleneck.HOST for cell in cells)
-    by_rate = _ranked(samples, cells, rate)
+    by_rate = ranked(samples, cells, rate)
     levels = {level: compared([by_rate[level]], decision) for level in sorted(by_rate)}
     rates = compared(list(by_rate.values()), decision)
-    ranked = compared(list(_ranked(samples, cells, per_cpu_s).values()), decision) if by_cpu else rates
-    return Result(test, cells, levels, rates, ranked, by_cpu)
+    overall = compared(list(ranked(samples, cells, per_cpu_s).values()), decision) if by_cpu else rates
+    return Result(test, cells, levels, rates, overall, by_cpu)
 
 
 def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:
     """Return how the entries compare over the levels; where spread decided the number of blocks, by Stein's rule."""
-    found = comparison.across(levels)
+    return concluded(comparison.across, levels, decision)
+
+
+def concluded(
+    compare: Callable[[Sequence[Cells]], Comparison], levels: Sequence[Cells], decision: Decision | None
+) -> Comparison:
+    """Return the comparison of the levels; where spread decided the number of blocks, by Stein's rule."""
+    found = compare(levels)
     if decision is None or decision.needed is None:
         return found
     last = decision.pilot
@@ -160,11 +171,11 @@ def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:
         {entry: {block: value for block, value in blocks.items() if block <= last} for entry, blocks in cells.items()}
         for cells in levels
     ]
-    return sequential.conclude(comparison.across(first), found)
+    return sequential.conclude(compare(first), found)
 
 
-def _ranked(samples: list[Sample], cells: Iterable[Cell], figure: Figure) -> dict[int, Cells]:
-    """Return the figures of all cells but those that the client bound."""
+def ranked(samples: Iterable[Sample], cells: Iterable[Cell], figure: Figure) -> dict[int, Cells]:
+    """Return the figures of all cells of a test, by level, but of those that the client bound."""
     bound = {(cell.entry, cell.level) for cell in cells if cell.client_bound}
     return {
         level: {entry: blocks for entry, blocks in entries.items() if (entry, level) not in bound}

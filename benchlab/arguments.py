@@ -61,3 +61,11 @@ def whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Return the numbers in a text such as 8,16, the smallest first."""
+    found = {int(number) for number in text.split(",") if number.isdecimal()}
+    if len(found) < len(text.split(",")):
+        raise argparse.ArgumentTypeError(f"{text!r}: use whole numbers, each once, as in 16,32")
+    return tuple(sorted(found))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from benchlab.errors import StoreError
 from benchlab.model import Manifest
 from benchlab.profiles import PROXIES
 
 
-def taking_part(services: Iterable[str], proxy: str) -> list[str]:
+def taking_part(services: Iterable[str], proxies: Collection[str]) -> list[str]:
     """Return the services without the proxies that nobody asked for: those are made, and never started."""
-    return [service for service in services if service not in PROXIES or service == proxy]
+    return [service for service in services if service not in PROXIES or service in proxies]
 
 
 def refuse_other_sources(run: Manifest, sources: Mapping[str, str]) -> None:
@@ -57,7 +57,7 @@ def refuse(old: Manifest, new: Manifest) -> None:
 
 def _comparable(manifest: Manifest) -> dict[str, object]:
     """Return what must be equal for samples to belong to one run, by name."""
-    services = taking_part(manifest.images, manifest.settings.proxy)
+    services = taking_part(manifest.images, manifest.settings.proxies)
     images = {f"image of {service}": manifest.images[service] for service in services}
     definitions = {
         name: value for service in services for name, value in _flat(f"{service}'s", manifest.services[service])

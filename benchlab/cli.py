@@ -6,10 +6,11 @@ import argparse
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab import flags, interrupts, output, spelling, stack, store, topology
+from benchlab import flags, interrupts, naming, output, spelling, stack, store, topology
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, LabError, SetupError, StoreError, UsageError
 from benchlab.model import Settings
@@ -17,7 +18,7 @@ from benchlab.model import Settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from benchlab.stage import Lab
+    from benchlab.stage import Conditions, Lab
     from benchlab.versus import Side
 
 Command = Callable[[Path, list[str]], int]
@@ -73,7 +74,7 @@ def _rehearse(root: Path, given: argparse.Namespace) -> int:
         raise ConfigError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     _refuse_gate_without_versions(flags.margin(given), settings)
-    lab = stage.look(root, _originals(settings), _say, settings.placement, settings.proxy != "none")
+    lab = stage.look(root, naming.originals(settings), _say, _conditions(settings))
     print(planning.rehearse(lab, settings))
     return OK
 
@@ -91,17 +92,20 @@ def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> N
 
 
 def _open(root: Path, settings: Settings) -> Lab:
-    """Return the lab that the settings need; versions of entries at a commit are added to it later."""
-    from benchlab import stage
+    """Return the lab that the settings need; variants of entries are added to it later."""
+    from benchlab import adopt, stage
 
-    return stage.open_lab(root, _originals(settings), _say, settings.placement, settings.proxy != "none")
+    names = naming.originals(settings)
+    lab = stage.open_lab(root, names, _say, _conditions(settings))
+    for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
+        _say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
+    return lab
 
 
-def _originals(settings: Settings) -> list[str]:
-    """Return the entries as compose.yaml names them, without versions at a commit."""
-    from benchlab import versus
+def _conditions(settings: Settings) -> Conditions:
+    from benchlab.stage import Conditions
 
-    return [name for name in settings.frameworks if versus.AT not in name]
+    return Conditions(settings.placement, settings.proxies, next(iter(settings.db_connections), None))
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -123,7 +127,9 @@ def _finish(folder: Path, margin: float | None) -> int:
     missing = judge.missing(run)
     if missing:
         _say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
-    code = FAILED if missing else OK
+    if unbuilt := run.manifest.unbuilt:
+        _say(f"not built, and not measured: {', '.join(unbuilt)}")
+    code = FAILED if missing or unbuilt else OK
     if not run.manifest.settings.against:
         return code
     compared = _compared(versus.of_versions(run), margin)
@@ -143,6 +149,35 @@ def _compared(sides: tuple[Side, Side], margin: float | None) -> int:
     gate = versus.gate(rows, margin, untold)
     _say(gate.reason)
     return gate.exit_code
+
+
+def _factors(root: Path, arguments: list[str]) -> int:
+    from benchlab import bench, effects, factors, judge
+
+    given = flags.factors_parser().parse_args(arguments)
+    if given.run is not None:
+        flags.refuse_measuring(given)
+    folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
+    run = store.read(folder)
+    print(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    if given.run is not None:
+        return OK
+    _say(f"kept in {bench.shown(folder)}; its own tables: python lab.py report {bench.shown(folder)}")
+    return FAILED if judge.missing(run) else OK
+
+
+def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
+    """Return the folder of a new run of entries that tell of the factors; nothing is measured where they would not."""
+    from benchlab import bench, contestants, crossing
+
+    settings = flags.factors_settings(given)
+    lab = _open(root, settings)
+    if not settings.frameworks:
+        labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
+        chosen = crossing.comparable(labels, lab.topology.usual, given.factor)
+        settings = replace(settings, frameworks=tuple(chosen))
+    crossing.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, given.factor)
+    return bench.start(lab, settings, root / "results", _console())
 
 
 def _report(root: Path, arguments: list[str]) -> int:
@@ -243,6 +278,7 @@ def _list(root: Path, arguments: list[str]) -> int:
     made_of = stack.rows({entry.name: entry.labels for entry in resolved.choose([])})
     rows = [[*row, locks.versions(resolved.context(row[0]))] for row in made_of]
     terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
+    print(f"measured where none is named: {', '.join(resolved.usual) or 'none'}")
     return OK
 
 
@@ -301,6 +337,50 @@ def _clean(root: Path, arguments: list[str]) -> int:
     return OK
 
 
+def _adopt(root: Path, arguments: list[str]) -> int:
+    from benchlab import adopt, lease, stage
+
+    parser = flags.adopt_parser()
+    given = parser.parse_args(arguments)
+    if (given.folder is None) == (not given.remove):
+        parser.error("name a folder, or what to --remove")
+    if given.remove:
+        return _abandon(root, given.remove)
+    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases else ())
+    wish = adopt.Wish(Path(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
+    adoptees, refused = adopt.examine(root, wish)
+    for name, why in refused.items():
+        _say(f"left out {name}: {why}")
+    lab = stage.open_lab(root, (), _say)
+    # What the engine grants is tried with containers, which would disturb another lab's samples.
+    lease.refuse_if_held(lab.engine)
+    adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
+    for adoptee in adoptees:
+        print(f"adopted {adoptee}")
+        for image in adoptee.pulled:
+            if lab.engine.image_id(image) is None:
+                _say(
+                    f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {image}=benchlab/base"
+                )
+    return OK
+
+
+def _abandon(root: Path, names: Sequence[str]) -> int:
+    """Remove adopted entries, and their images from the engine, where one answers."""
+    from benchlab import adopt, lease
+
+    engine = Engine.if_any(topology.project(root))
+    if engine is not None:
+        lease.refuse_if_held(engine)
+    for name in names:
+        image = adopt.remove(root, name)
+        gone = engine is not None and engine.remove_image(image)
+        print(f"removed {name}" + (f" and its image {image}" if gone else ""))
+    if engine is None:
+        _say("no Docker engine answers: an image that was built stays on it; `python lab.py clean` removes it")
+    return OK
+
+
 def _calibrate(root: Path, arguments: list[str]) -> int:
     import secrets
 
@@ -309,7 +389,7 @@ def _calibrate(root: Path, arguments: list[str]) -> int:
     given = flags.calibrate_parser().parse_args(arguments)
     seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
     # As runs are, so that the instrument under test is the one that is used.
-    lab = stage.open_lab(root, (), _say, placement.AUTO)
+    lab = stage.open_lab(root, (), _say, stage.Conditions(placement.AUTO))
     folder, checks = proving.prove(lab, given.full, seed, root / "results", _console())
     print((folder / store.REPORT).read_text(encoding="utf-8"))
     _say(f"kept in {bench.shown(folder)}")
@@ -330,12 +410,14 @@ COMMANDS: dict[str, Command] = {
     "bench": _bench,
     "list": _list,
     "results": _results,
+    "adopt": _adopt,
     "verify": _verify,
     "setup": _setup,
     "clean": _clean,
     "report": _report,
     "export": _export,
     "compare": _compare,
+    "factors": _factors,
     "doctor": _doctor,
     "calibrate": _calibrate,
 }

@@ -89,7 +89,7 @@ def page(run: Run) -> str:
         title=run.manifest.run_id,
         subtitle=_subtitle(run),
         about=report.about(run),
-        caution=profiles.caution(run.manifest.settings),
+        caution=profiles.caution(run.manifest),
         warnings=list(sentences.warnings(run, results)),
         overall=overall,
         sections=sections,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from benchlab.model import Settings
+from benchlab import naming
+from benchlab.model import NO_PROXY, Settings
 from benchlab.profiles import PROFILES
-from benchlab.versus import AT
 
 
 def command(settings: Settings) -> str:
@@ -17,8 +17,8 @@ def command(settings: Settings) -> str:
 
 def _flags(settings: Settings) -> Iterator[str]:
     profile = PROFILES[settings.profile]
-    # The versions at a commit come from --against.
-    yield from _each("--framework", (name for name in settings.frameworks if AT not in name))
+    # Their variants come from other flags.
+    yield from _each("--framework", naming.originals(settings))
     yield from ("--profile", settings.profile)
     if settings.tests != profile.tests:
         yield from _each("--test", settings.tests)
@@ -28,7 +28,8 @@ def _flags(settings: Settings) -> Iterator[str]:
         "--blocks": (settings.blocks, profile.blocks),
         "--repeats": (settings.repeats, profile.repeats),
         "--duration": (settings.duration_s, profile.duration_s),
-        "--proxy": (settings.proxy, "none"),
+        "--proxy": (settings.proxy, NO_PROXY),
+        "--db-connections": (",".join(map(str, settings.db_connections)), ""),
         "--precision": (settings.precision and f"{100 * settings.precision:g}%", None),
         "--budget": (settings.budget_s and f"{settings.budget_s}s", None),
         "--placement": (settings.placement, "auto"),
@@ -40,6 +41,6 @@ def _flags(settings: Settings) -> Iterator[str]:
             yield from (flag, str(value))
 
 
-def _each(flag: str, values: Iterator[str] | tuple[str, ...]) -> Iterator[str]:
+def _each(flag: str, values: Iterable[str]) -> Iterator[str]:
     for value in values:
         yield from (flag, value)

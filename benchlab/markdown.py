@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 # Words stand left, figures right.
-LEFT = ("framework", "test", "entry", "pair", "outcome", "limited by", "rule", "meaning")
+LEFT = ("framework", "test", "entry", "pair", "effect", "outcome", "limited by", "rule", "meaning")
 
 
 def table(frame: pd.DataFrame) -> str:

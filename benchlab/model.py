@@ -10,12 +10,18 @@ from benchlab.counters import Counters
 
 # More requests a second than any server answers to one load generator: a broken count.
 MOST_RATE = 1e9
+# Where an entry listens that names no other port.
+PORT = 8080
 # What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 # What a manifest says of what cannot be known.
 UNAVAILABLE = "unavailable"
 # What the reason of a failure begins with where the entry answered wrongly before any load.
 WRONG_ANSWER = "wrong answer"
+# Where nothing stands in front of an entry.
+NO_PROXY = "none"
+# The fact of a manifest that says which entries were asked for and have no image.
+UNBUILT = "unbuilt"
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,20 @@ class Entry:
     name: str
     labels: dict[str, str]
     tests: dict[str, str]
+    port: int = PORT
+
+    @property
+    def proxy(self) -> str:
+        """Return what stands in front of the entry, "none" where nothing does."""
+        return self.labels.get("proxy", NO_PROXY)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go to."""
+
+    host: str
+    port: int = PORT
 
 
 @dataclass(frozen=True, order=True)
@@ -217,6 +237,9 @@ class Settings:
     leaves the step out. The warm-up ends between its two times, as soon as the rate is steady. Each level is sampled
     `repeats` times in a visit: together these are one repetition, because only blocks count as such.
 
+    `proxy` names what stands in front of the entries; of several, with commas between them, each in its turn. So does
+    `db_connections`: how many an entry has in all, and where it is empty, what .env says.
+
     With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks
     is decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the
     entries take part too.
@@ -236,6 +259,7 @@ class Settings:
     placement: str = "auto"
     against: str = ""
     repeats: int = 1
+    db_connections: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("blocks", "duration_s", "primer_s", "repeats", "seed"):
@@ -245,6 +269,15 @@ class Settings:
     @property
     def tests(self) -> tuple[str, ...]:
         return tuple(self.levels)
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        return tuple(self.proxy.split(","))
+
+    @property
+    def through(self) -> str:
+        """Return in words what the load goes through."""
+        return " and ".join("no proxy" if proxy == NO_PROXY else proxy for proxy in self.proxies)
 
 
 @dataclass(frozen=True)
@@ -271,6 +304,12 @@ class Manifest:
         """Return the test types of the run that the entry declares."""
         declared = self.entries[entry]["tests"].split()
         return tuple(test for test in self.settings.tests if test in declared)
+
+    @property
+    def unbuilt(self) -> dict[str, str]:
+        """Return why entries that were asked for take no part, by name: they could not be built."""
+        found = self.facts.get(UNBUILT)
+        return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True)

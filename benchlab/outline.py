@@ -8,7 +8,7 @@ from itertools import groupby
 
 from benchlab import workloads, wrk
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import Entry, Level, Settings, Visit
+from benchlab.model import NO_PROXY, Entry, Level, Settings, Target, Visit
 from benchlab.workloads import WORKLOADS, varied
 
 Levels = Mapping[str, Sequence[Level]]
@@ -17,7 +17,7 @@ Levels = Mapping[str, Sequence[Level]]
 def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> str:
     """Return what will be measured, on which host, and how long that takes; `cpus` tells how the roles share them."""
     entries = ", ".join(sorted({visit.entry for visit in visits}))
-    through = "" if settings.proxy == "none" else f", through {settings.proxy}"
+    through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
     trials = sum(len(visit.trials) for visit in visits)
     rows = [
         ("plan", f"{trials} samples of {settings.duration_s} s in {len(visits)} visits, {_time(settings, visits)}"),
@@ -44,11 +44,11 @@ def order(visits: Iterable[Visit]) -> Iterator[str]:
 
 
 def commands(
-    settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], str]
+    settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], Target]
 ) -> Iterator[str]:
     """Yield the wrk commands of each test type as they could be typed, below the entries that they are the same for.
 
-    `target` gives the host name that an entry's load goes to.
+    `target` gives where an entry's load goes to.
     """
     entries = list(entries)
     for test in settings.tests:
@@ -62,7 +62,7 @@ def commands(
             yield from lines
 
 
-def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: str) -> Iterator[str]:
+def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: Target) -> Iterator[str]:
     for name, level, duration_s in _loads(settings, test, levels):
         path = workloads.url_path(test, entry.tests[test], level)
         command = wrk.command(level, target, path, WORKLOADS[test].accept, duration_s)

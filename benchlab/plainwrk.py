@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
-from benchlab import calibrate, fetch, overhead, stage, workloads, wrk
+from benchlab import calibrate, fetch, overhead, serving, stage, workloads, wrk
 from benchlab.bench import Unkept
 from benchlab.errors import WrkError
 from benchlab.model import Level
@@ -50,7 +50,7 @@ def compare(lab: Lab, name: str, level: int, rounds: int, seed: int) -> tuple[di
 @contextmanager
 def _serving(lab: Lab, name: str, level: Level) -> Iterator[Server]:
     """Run the entry, warmed up a little, for the length of the with block."""
-    server = Server(lab.engine, [name], "none", Unkept(lab.state).keep_log)
+    server = Server(lab.engine, [name], Unkept(lab.state).keep_log)
     with server.serve(lab.topology.entries[name], "bias"):
         _observed(lab, server, name, level)
         yield server
@@ -60,17 +60,19 @@ def _observed(
     lab: Lab, server: Server, name: str, level: Level, duration_s: int = ROUND_S, checked: bool = True
 ) -> float:
     """Return the rate that the lab measures."""
-    accept, path = WORKLOADS[TEST].accept, WORKLOADS[TEST].path
-    command = wrk.command(level, server.target, path, accept, duration_s)
-    check = fetch.job(server.target, accept, path) if checked else None
-    containers = server.containers(lab.topology.entries[name])
+    entry, accept, path = lab.topology.entries[name], WORKLOADS[TEST].accept, WORKLOADS[TEST].path
+    target = serving.target(entry)
+    command = wrk.command(level, target, path, accept, duration_s)
+    check = fetch.job(target, accept, path) if checked else None
+    containers = server.containers(entry)
     result = lab.engine.execute("wrk", wrk.observed(command, containers, None, check))
     return wrk.parse(result.stdout).load.requests_per_second
 
 
 def _typed(lab: Lab, server: Server, name: str, level: Level) -> float:
     """Return the rate that wrk prints when it is typed by hand, for the same requests."""
-    command = wrk.command(level, server.target, WORKLOADS[TEST].path, WORKLOADS[TEST].accept, ROUND_S)
+    target = serving.target(lab.topology.entries[name])
+    command = wrk.command(level, target, WORKLOADS[TEST].path, WORKLOADS[TEST].accept, ROUND_S)
     script = command.index("-s")
     printed = lab.engine.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
     if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):

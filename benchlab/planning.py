@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from benchlab import host, outline, placement, profiles, schedule, serving, sizing, variants
+from benchlab import contestants, host, outline, placement, profiles, schedule, serving, sizing, variants
 from benchlab.errors import ConfigError
 from benchlab.forecast import Forecast
 from benchlab.model import Entry, Level, Settings, Visit
 from benchlab.stage import Lab
-from benchlab.versus import AT
 
 
 def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     """Return lab and settings with everything in them that a plan is made of. Raises ConfigError."""
     if settings.against:
         settings = replace(settings, against=variants.commit(lab.root, settings.against))
-    lab, entries = contestants(lab, settings)
+    lab, entries = contestants.contestants(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     refuse_nothing(entries, settings)
     return lab, fitted(lab, settings)
@@ -37,7 +36,7 @@ def rehearse(lab: Lab, settings: Settings) -> str:
     lab, settings = settled(lab, settings)
     planned = visits(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
-    typed = outline.commands(settings, entries, levels(lab, settings), lambda entry: serving.target(settings.proxy))
+    typed = outline.commands(settings, entries, levels(lab, settings), serving.target)
     return "\n".join([told(lab, settings, planned), "", *outline.order(planned), "", *typed])
 
 
@@ -61,17 +60,6 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
             "use more --blocks, or a longer --budget"
         )
     return replace(settings, blocks=blocks)
-
-
-def contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
-    """Return the lab, and the entries that take part in it: with --against, their versions at that commit too."""
-    names = [name for name in settings.frameworks if AT not in name]
-    entries = lab.topology.choose(names)
-    if not settings.against:
-        return lab, entries
-    versions = dict(variants.at_commit(lab.topology, entry.name, settings.against, lab.state) for entry in entries)
-    lab = lab.with_services(versions)
-    return lab, lab.topology.choose([*(entry.name for entry in entries), *versions])
 
 
 def refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:

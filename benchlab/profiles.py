@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from benchlab import spelling, workloads
+from benchlab import spelling, stack, workloads
 from benchlab.errors import ConfigError
-from benchlab.model import Level, Settings
+from benchlab.model import NO_PROXY, Level, Manifest, Settings
 from benchlab.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
 
 Levels = Mapping[str, tuple[int, ...]]
@@ -19,12 +19,16 @@ TFB_LEVELS: Levels = {test: workload.tfb_levels for test, workload in WORKLOADS.
 # goes so far: 128 connections wait for an entry's 32 to the database already, and with 512 they would but wait longer.
 TFB_QUERY_CONNECTIONS = 512
 FIRST_LOOK = "a first look, not to be quoted"
-PROXIES = ("none", "nginx")
+PROXIES = (NO_PROXY, "nginx")
+# Of these one, or both in one run.
+PROXY_CHOICES = (*PROXIES, ",".join(PROXIES))
 # The entries keep an idle connection for 620 s: a sample must end before.
 MAX_DURATION_S = 600
 MAX_CONNECTIONS = 20_000
 MAX_BLOCKS = 1_000
 MAX_REPEATS = 100
+# Postgres is configured for 2,000 connections; some stay free for the lab itself.
+MAX_DB_CONNECTIONS = 1_900
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,17 @@ def note(settings: Settings) -> str:
     return f"{profile.note} Changed: {', '.join(words)}." if words else profile.note
 
 
-def caution(settings: Settings) -> str:
+def caution(manifest: Manifest) -> str:
     """Return what must stand beside each table of the run, or nothing."""
-    return f" ({FIRST_LOOK})" if settings.profile == "quick" else ""
+    return "".join(f" ({words})" for words in cautions(manifest))
+
+
+def cautions(manifest: Manifest) -> list[str]:
+    """Return what a reader of any table of the run must know."""
+    return [
+        *([FIRST_LOOK] if manifest.settings.profile == "quick" else []),
+        *stack.cautions(manifest.entries),
+    ]
 
 
 def settings(
@@ -106,6 +118,7 @@ def settings(
     placement: str = "auto",
     against: str = "",
     repeats: int | None = None,
+    db_connections: tuple[int, ...] = (),
 ) -> Settings:
     """Return the profile's settings with what the flags change in them.
 
@@ -129,6 +142,7 @@ def settings(
         placement=placement,
         against=against,
         repeats=chosen.repeats if repeats is None else repeats,
+        db_connections=db_connections,
     )
     problems = [
         f"--levels {test}=…: {test} is not among the tests; add --test {test}" for test in levels if test not in wanted
@@ -180,6 +194,11 @@ def _problems(settings: Settings) -> list[str]:
         problems.append(f"--repeats {settings.repeats}: use 1 to {MAX_REPEATS}")
     if not 1 <= settings.duration_s <= MAX_DURATION_S:
         problems.append(f"--duration {settings.duration_s}: use 1 to {MAX_DURATION_S} seconds")
+    problems += [
+        f"--db-connections {total}: use 1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry"
+        for total in settings.db_connections
+        if not 1 <= total <= MAX_DB_CONNECTIONS
+    ]
     for test, values in settings.levels.items():
         queries = WORKLOADS[test].varies == "queries"
         most = MAX_QUERIES if queries else MAX_CONNECTIONS

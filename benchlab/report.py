@@ -10,7 +10,7 @@ import pandas as pd
 from benchlab import __version__, analysis, judge, markdown, placement, profiles, sizing, stack, standings, study
 from benchlab.analysis import Result
 from benchlab.forecast import minutes
-from benchlab.model import GOOD, INVALID, SUSPECT, UNAVAILABLE, Failure, Run
+from benchlab.model import GOOD, INVALID, NO_PROXY, SUSPECT, UNAVAILABLE, Failure, Run
 
 # What a rule means for the samples that break it. One that breaks a good one is no more than a note.
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
@@ -22,22 +22,22 @@ def report(run: Run) -> str:
     parts = [heading, "## Entries\n\n" + stack.table(run.manifest.entries)]
     if run.samples:
         results = analysis.analyse(run)
-        caution = profiles.caution(run.manifest.settings)
+        caution = profiles.caution(run.manifest)
         parts += [_overview(results, caution), *standings.sections(results, caution), *_shares(results, caution)]
         parts += study.sections(run)
     else:
         parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
     if run.taken:
         parts.append(_verdicts(run))
-    if missing := judge.missing(run):
-        parts.append(_missing(missing))
+    if lines := [*_unbuilt(run), *(f"* {reason}" for reason in reasons(judge.missing(run)))]:
+        parts.append("\n".join(["## Not measured", "", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
 def about(run: Run) -> list[str]:
     """Return what the run is, in sentences."""
     settings = run.manifest.settings
-    through = "" if settings.proxy == "none" else f" through {settings.proxy}"
+    through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return [
         profiles.note(settings),
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
@@ -143,5 +143,5 @@ def _verdicts(run: Run) -> str:
     return f"## Verdicts\n\n{counted(run)}{table}"
 
 
-def _missing(missing: tuple[Failure, ...]) -> str:
-    return "## Not measured\n\n" + "\n".join(f"* {reason}" for reason in reasons(missing))
+def _unbuilt(run: Run) -> Iterator[str]:
+    yield from (f"* {name}, all of it: {why}" for name, why in run.manifest.unbuilt.items())

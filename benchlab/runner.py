@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from benchlab import counters, fetch, judge, verify, workloads, wrk
+from benchlab import counters, fetch, judge, serving, verify, workloads, wrk
 from benchlab.answers import Problem
 from benchlab.errors import EngineError, EntryError, WrkError
 from benchlab.judge import Evidence
@@ -75,7 +75,7 @@ class Runner:
 
     @property
     def _server(self) -> Server:
-        return Server(self.host, self.entries, self.settings.proxy, self.journal.keep_log, self.ready_s)
+        return Server(self.host, self.entries, self.journal.keep_log, self.ready_s)
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, then those again that gave samples which do not count, and yield the block's number.
@@ -154,7 +154,7 @@ class Runner:
         entry = vetting.entry
         started_at = datetime.now(UTC)
         path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
-        check = fetch.job(self._server.target, WORKLOADS[trial.test].accept, path)
+        check = fetch.job(serving.target(entry), WORKLOADS[trial.test].accept, path)
         try:
             outcome = self._load(entry, trial, trial.level, self.settings.duration_s, check=check)
         except WrkError as error:
@@ -189,7 +189,7 @@ class Runner:
     ) -> Outcome:
         """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
-        command = wrk.command(level, self._server.target, path, WORKLOADS[trial.test].accept, duration_s)
+        command = wrk.command(level, serving.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
         containers = self._server.containers(entry)
         began_s, before = time.monotonic(), self._server.usage(entry) if self.ask_engine else {}
         result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))

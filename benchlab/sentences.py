@@ -71,8 +71,7 @@ def limits(result: Result) -> str:
 
 def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
     """Yield what a reader must know before any figure is believed; nothing of a calm and complete run."""
-    if profiles.caution(run.manifest.settings):
-        yield f"This is {profiles.FIRST_LOOK}."
+    yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
     if blocks < run.blocks:
         yield f"The run is not complete: {blocks} of {run.blocks} blocks have samples."

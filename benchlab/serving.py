@@ -8,18 +8,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from benchlab import fetch, statements
+from benchlab import fetch, listening, statements
 from benchlab.answers import World
 from benchlab.counters import APP, CLIENT, DB, PROXY
 from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError
-from benchlab.model import Entry
+from benchlab.model import NO_PROXY, Entry, Target
 from benchlab.statements import Counted
 from benchlab.workloads import in_order
-from benchlab.wrk import PORT
 
 READY_S = 30
-NO_PROXY = "none"
+# As much of a log as an error in one line can hold: of a traceback what was raised, and where.
+LAST_LINES, LINE_LENGTH = 3, 160
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.
@@ -38,25 +38,21 @@ class Host(Protocol):
     def container_id(self, service: str) -> str: ...
     def usage(self, service: str) -> dict[str, int | None]: ...
     def execute(self, service: str, command: list[str]) -> Executed: ...
+    def sockets(self, service: str, beside: str) -> str: ...
     def answers(self) -> bool: ...
 
 
 @dataclass(frozen=True)
 class Server:
-    """Serves one of `entries` at a time, through `proxy` where that is not "none".
+    """Serves one of `entries` at a time, with what the entry says in front of it.
 
     `keep_log(name, text)` keeps the log of a container that is lost, and returns where.
     """
 
     host: Host
     entries: Collection[str]
-    proxy: str
     keep_log: Callable[[str, str], str]
     ready_s: int = READY_S
-
-    @property
-    def target(self) -> str:
-        return target(self.proxy)
 
     @contextmanager
     def serve(self, entry: Entry, life: str) -> Iterator[World]:
@@ -75,9 +71,9 @@ class Server:
         # A look whether it answers is a request like any other: it must not change World.
         path = entry.tests[in_order(entry.tests)[0]]
         with ExitStack() as stack:
-            for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in self._proxies)):
+            for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in _proxies(entry))):
                 stack.enter_context(self._running(service))
-                self._wait(service, name, path, life)
+                self._wait(service, Target(name, entry.port), path, life)
             yield world
 
     def world(self, table: str = "world") -> World:
@@ -98,25 +94,17 @@ class Server:
 
     def check(self, entry: Entry, life: str) -> None:
         """Raise EntryError where a container that takes part has ended under load."""
-        for service in (entry.name, "db", "wrk", *self._proxies):
+        for service in (entry.name, "db", "wrk", *_proxies(entry)):
             if casualty := self.host.casualty(service):
                 raise self._lost(service, life, f"under load, {casualty}")
 
     def containers(self, entry: Entry) -> dict[str, str]:
         """Return the id of the container in each role."""
-        return {role: self.host.container_id(service) for role, service in self._services(entry).items()}
+        return {role: self.host.container_id(service) for role, service in _services(entry).items()}
 
     def usage(self, entry: Entry) -> dict[str, dict[str, int | None]]:
         """Return what each role's container has used so far, as the engine tells. Raises EngineError."""
-        return {role: self.host.usage(service) for role, service in self._services(entry).items()}
-
-    def _services(self, entry: Entry) -> dict[str, str]:
-        services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
-        return services | ({PROXY: self.proxy} if self._proxies else {})
-
-    @property
-    def _proxies(self) -> tuple[str, ...]:
-        return () if self.proxy == NO_PROXY else (self.proxy,)
+        return {role: self.host.usage(service) for role, service in _services(entry).items()}
 
     def _stop_others(self, name: str) -> None:
         """Stop entries that an earlier life failed to stop: they would answer under the same name."""
@@ -136,19 +124,31 @@ class Server:
             raise
         self.host.stop(service)
 
-    def _wait(self, service: str, name: str, path: str, life: str) -> None:
+    def _wait(self, service: str, target: Target, path: str, life: str) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError."""
         deadline = time.monotonic() + self.ready_s
-        while not fetch.knock(self.host, name, path):
+        while not fetch.knock(self.host, target, path):
             if casualty := self.host.casualty(service):
                 raise self._lost(service, life, f"in start-up, {casualty}")
             if time.monotonic() > deadline:
-                what = f"{service} did not answer {path} on port {PORT} within {self.ready_s} s of its start"
-                raise self._lost(service, life, what)
+                what = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
+                raise self._lost(service, life, what + self._why_silent(service, target.port))
+
+    def _why_silent(self, service: str, port: int) -> str:
+        """Return why the service gave no answer, nothing where that cannot be seen."""
+        try:
+            table = self.host.sockets(service, "wrk")
+        except EngineError:
+            return ""
+        return f": {listening.why_silent(table, port, fetch.KNOCK_S)}"
 
     def _lost(self, service: str, life: str, what: str) -> EntryError:
-        """Return the error, after keeping the service's log: the container will not be there to be asked."""
-        return EntryError(f"{what}; its log: {self.keep_log(f'{life}-{service}', self.host.log(service))}")
+        """Return the error with the end of the service's log, after keeping all of it: its container will be gone."""
+        log = self.host.log(service)
+        lines = ["".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH] for line in log.splitlines()]
+        last = " / ".join([line for line in lines if line][-LAST_LINES:])
+        said = f"; it said last: {last}" if last else ""
+        return EntryError(f"{what}{said}; its log: {self.keep_log(f'{life}-{service}', log)}")
 
     def _execute(self, service: str, *command: str) -> str:
         result = self.host.execute(service, list(command))
@@ -157,9 +157,18 @@ class Server:
         return result.stdout
 
 
-def target(proxy: str) -> str:
-    """Return the host name that the load goes to."""
-    return ENTRY_HOST if proxy == NO_PROXY else proxy
+def target(entry: Entry) -> Target:
+    """Return where the entry's load goes to: a proxy has the entry's own port."""
+    return Target(ENTRY_HOST if entry.proxy == NO_PROXY else entry.proxy, entry.port)
+
+
+def _proxies(entry: Entry) -> tuple[str, ...]:
+    return () if entry.proxy == NO_PROXY else (entry.proxy,)
+
+
+def _services(entry: Entry) -> dict[str, str]:
+    services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
+    return services if entry.proxy == NO_PROXY else services | {PROXY: entry.proxy}
 
 
 def _world(lines: str) -> dict[int, int]:

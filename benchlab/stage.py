@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from benchlab.engine import Engine
 from benchlab.errors import EngineError, SetupError
 from benchlab.interrupts import shielded
 from benchlab.lease import Lease
+from benchlab.model import NO_PROXY
 from benchlab.placement import AUTO, SHARED, SPLIT_CPUS
 from benchlab.provision import Say
 from benchlab.topology import Topology
@@ -24,10 +25,29 @@ SIBLINGS = "cat /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What containers are made under: the mode of placement, and what the entries of compose.yaml get.
+
+    These get the first of `proxies`. Where `db_connections` is None, .env says how many each has in all.
+    """
+
+    placed: str = SHARED
+    proxies: tuple[str, ...] = (NO_PROXY,)
+    db_connections: int | None = None
+
+    @property
+    def has_proxy(self) -> bool:
+        return any(proxy != NO_PROXY for proxy in self.proxies)
+
+
+USUAL = Conditions()
+
+
+@dataclass(frozen=True)
 class Lab:
     """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs.
 
-    `placement` are the CPUs of each role; empty where all share them.
+    `placement` are the CPUs of each role; empty where all share them. `added` are the services beside compose.yaml's.
     """
 
     root: Path
@@ -37,6 +57,7 @@ class Lab:
     debian: str
     say: Say
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    added: Services = field(default_factory=dict)
 
     @property
     def state(self) -> Path:
@@ -49,71 +70,89 @@ class Lab:
 
     def with_services(self, services: Services) -> Lab:
         """Return the lab with more services in its topology."""
-        overlay = variants.write(services, self.state / "overlay.yaml")
-        return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]))
+        added = {**self.added, **services}
+        overlay = variants.write(added, self.state / "overlay.yaml")
+        return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]), added=added)
 
 
-def open_lab(root: Path, frameworks: Iterable[str], say: Say, placed: str = SHARED, proxy: bool = False) -> Lab:
+def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions = USUAL) -> Lab:
     """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
     project = topology.project(root)
     provision.compose(project, say)
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
     debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
-    return _lab(root, engine, debian, say, placed, proxy)
+    return _lab(root, engine, debian, say, under)
 
 
-def look(root: Path, frameworks: Iterable[str], say: Say, placed: str, proxy: bool) -> Lab:
+def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> Lab:
     """Return the lab as it is found: nothing is installed, started, fetched or built for it.
 
     Raises SetupError without an engine that answers, or Compose.
     """
     engine = Engine.connect(topology.project(root))
     topology.load(root, {}).choose(frameworks)
-    return _lab(root, engine, provision.local_debian(engine), say, placed, proxy)
+    return _lab(root, engine, provision.local_debian(engine), say, under)
 
 
-def _lab(root: Path, engine: Engine, debian: str | None, say: Say, placed: str, proxy: bool) -> Lab:
+def _lab(root: Path, engine: Engine, debian: str | None, say: Say, under: Conditions) -> Lab:
     cpus = engine.cpus
-    found = _placement(engine, debian, cpus, placed, proxy)
+    found = _placement(engine, debian, cpus, under)
     environment = {
-        **topology.resources(root, len(found.get(APP, ())) or cpus),
+        **topology.resources(root, len(found.get(APP, ())) or cpus, under.db_connections),
         **placement.settings(found),
         **connection.address(),
+        "LAB_PROXY": under.proxies[0],
         "LAB_DEBIAN_IMAGE": debian or "",
     }
     return Lab(root, topology.load(root, environment), engine, cpus, debian or "", say, found)
 
 
-def _placement(engine: Engine, debian: str | None, cpus: int, placed: str, proxy: bool) -> dict[str, tuple[int, ...]]:
+def _placement(engine: Engine, debian: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
     """Return the CPUs of each role; the engine's host is asked for its cores only where that decides anything."""
-    if placed == SHARED or (placed == AUTO and cpus < SPLIT_CPUS):
+    if under.placed == SHARED or (under.placed == AUTO and cpus < SPLIT_CPUS):
         return {}
     if debian is None:
         raise SetupError("the host's cores cannot be seen before there is an image; run `make setup` first")
-    return placement.choose(placed, placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS])), proxy)
+    siblings = placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS]))
+    return placement.choose(under.placed, siblings, under.has_proxy)
+
+
+def refuse(unbuilt: Mapping[str, str]) -> None:
+    """Raise SetupError where an entry could not be built."""
+    if unbuilt:
+        raise SetupError("; ".join(unbuilt.values()))
 
 
 def build(lab: Lab, entries: Iterable[str]) -> None:
-    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples."""
+    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples.
+
+    Raises SetupError for entries that cannot be built, after the others.
+    """
     with lease.held(lab.engine, lab.debian):
-        provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say)
+        refuse(provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say))
 
 
 @contextmanager
 def stage(
-    lab: Lab, entries: Iterable[str], check: Callable[[], None] = lambda: None
+    lab: Lab,
+    entries: Iterable[str],
+    check: Callable[[], None] = lambda: None,
+    without: Callable[[Mapping[str, str]], None] = refuse,
 ) -> Iterator[tuple[dict[str, str], Lease]]:
     """Build what is needed and make the containers, for the length of the with block.
 
-    `check` is called when the engine is held, before anything is built. Yields the id of each container's image, by
-    service, and the engine's lease. At the end the engine has nothing left but images; after a kill or with the engine
-    gone, the next start clears up.
+    `check` is called when the engine is held, before anything is built; `without` with the entries that could not be
+    built, and why, before the others' containers are made. Yields the id of each container's image, by service, and the
+    engine's lease. At the end the engine has nothing left but images; after a kill or with the engine gone, the next
+    start clears up.
     """
     services = [*BESIDE, *entries]
     with lease.held(lab.engine, lab.debian) as held:
         check()
-        provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+        unbuilt = provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+        without(unbuilt)
+        services = [service for service in services if service not in unbuilt]
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")

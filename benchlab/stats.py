@@ -116,6 +116,21 @@ def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
     return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
 
 
+def contrasts(levels: Iterable[Cells], weights: Mapping[tuple[str, str], Mapping[str, float]]) -> tuple[Ratio, ...]:
+    """Return for each two names the exponential of a weighted sum of entries' logarithms, as a ratio of the two.
+
+    The weights, by entry, are not 0 and sum to 0: what a block has in common cancels. With 1 and -1 it is the ratio of
+    two entries, and levels and blocks count for all entries that have a weight as they do there.
+    """
+    levels = list(levels)
+    found: list[Ratio] = []
+    for names, of_entries in weights.items():
+        logs = _logs(levels, list(of_entries))
+        sums = np.tensordot(logs, np.array(list(of_entries.values())), axes=(1, 0))
+        found += _summaries([names], sums[:, None, :])
+    return tuple(found)
+
+
 def unpaired(first: str, second: str, values: Blocks, others: Blocks) -> Ratio | None:
     """Return the ratio of two figures whose blocks have nothing in common, such as those of two runs.
 

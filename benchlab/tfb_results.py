@@ -10,7 +10,7 @@ from typing import Any
 
 from benchlab import analysis, placement
 from benchlab.analysis import Cell
-from benchlab.model import UNAVAILABLE, Failure, Manifest, Run, Sample, Settings
+from benchlab.model import NO_PROXY, UNAVAILABLE, Failure, Manifest, Run, Sample, Settings
 from benchlab.workloads import varied
 
 # The format has one list of levels for all tests in which the same varies.
@@ -203,7 +203,7 @@ def _environment(run: Run) -> str:
         placement.told(run.manifest.placement, run.manifest.cpus),
         f"Docker {facts.get('engine_version', UNAVAILABLE)}",
         f"benchlab {facts.get('lab_version', UNAVAILABLE)}, profile {settings.profile}",
-        *([] if settings.proxy == "none" else [f"through {settings.proxy}"]),
+        *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),
         f"geometric means over up to {run.blocks} blocks of {settings.duration_s}-s samples",
         f"without {LEFT_OUT}",
     ]

@@ -1,4 +1,4 @@
-"""More services made of an entry's own: the same under another name, or its folder as it was at another commit."""
+"""More services made of an entry's own: with another environment, proxy or pool, or its folder as it was once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 
 import yaml
 
+from benchlab import naming
 from benchlab.errors import ConfigError
-from benchlab.topology import Topology
-from benchlab.versus import AT
+from benchlab.stack import PREFIX
+from benchlab.topology import Topology, labels_of, pool_size
 
 Services = dict[str, dict[str, Any]]
 
@@ -24,6 +25,23 @@ def alias(resolved: Topology, entry: str, environment: Mapping[str, str] | None 
     service: dict[str, Any] = copy.deepcopy(dict(resolved.services[entry]))
     service["environment"] = {**service.get("environment", {}), **(environment or {})}
     return service
+
+
+def behind(resolved: Topology, entry: str, proxy: str) -> dict[str, Any]:
+    """Return the entry's service, to be measured behind the proxy."""
+    return _labelled(alias(resolved, entry), proxy=proxy)
+
+
+def with_connections(resolved: Topology, entry: str, total: int) -> dict[str, Any]:
+    """Return the entry's service with as many database connections, which its workers share.
+
+    Raises ConfigError for an entry whose workers are not the lab's to number.
+    """
+    workers = resolved.entries[entry].labels["workers"]
+    if not workers.isdecimal():
+        raise ConfigError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
+    size = str(pool_size(total, int(workers)))
+    return _labelled(alias(resolved, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
 
 
 def commit(root: Path, ref: str) -> str:
@@ -50,7 +68,7 @@ def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[st
     service = alias(resolved, entry)
     service["image"] = f"{service['image']}:{number[:12]}"
     service["build"] = {**service["build"], "context": str(target / folder)}
-    return f"{entry}{AT}{number[:7]}", service
+    return naming.at(entry, number), service
 
 
 def write(services: Services, path: Path) -> Path:
@@ -58,6 +76,11 @@ def write(services: Services, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump({"services": _escaped(services)}, sort_keys=True), encoding="utf-8")
     return path
+
+
+def _labelled(service: dict[str, Any], **changes: str) -> dict[str, Any]:
+    service["labels"] = labels_of(service) | {f"{PREFIX}{name}": value for name, value in changes.items()}
+    return service
 
 
 def _escaped(content: Any) -> Any:

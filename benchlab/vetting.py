@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from benchlab import envelope, fetch, rows, statements, verify, workloads
+from benchlab import envelope, fetch, rows, serving, statements, verify, workloads
 from benchlab.answers import Answer, Problem, Verification, World
 from benchlab.errors import EngineError, EntryError
 from benchlab.fetch import Burst
@@ -69,7 +69,7 @@ class Vetting:
     def answers(self, test: str) -> list[Problem]:
         """Return what is wrong with answers to one request after the other, and with World after an update."""
         paths = verify.paths(test, self.entry.tests[test])
-        answers = fetch.answers(self.server.host, self.server.target, WORKLOADS[test].accept, paths)
+        answers = fetch.answers(self.server.host, serving.target(self.entry), WORKLOADS[test].accept, paths)
         self._seen[test] = _Seen(time.monotonic(), answers)
         problems = verify.check(test, answers, self.world)
         if WORKLOADS[test].writes and all(problem.warning for problem in problems):
@@ -107,7 +107,7 @@ class Vetting:
         ]
         waited_s = time.monotonic() - max(seen.at_s for seen in fixed.values())
         later = fetch.later(
-            self.server.host, self.server.target, requests, patience_s=max(0.0, envelope.DATE_S - waited_s)
+            self.server.host, serving.target(self.entry), requests, patience_s=max(0.0, envelope.DATE_S - waited_s)
         )
         now_s = time.monotonic()
         return [
@@ -143,4 +143,4 @@ class Vetting:
 
     def _burst(self, test: str, queries: int, times: int) -> Burst:
         path = f"{self.entry.tests[test]}{queries or ''}"
-        return fetch.burst(self.server.host, self.server.target, WORKLOADS[test].accept, path, times)
+        return fetch.burst(self.server.host, serving.target(self.entry), WORKLOADS[test].accept, path, times)

@@ -64,6 +64,9 @@ WORKLOADS = {
     )
 }
 
+# The types that ask the database, first the one that asks as much of it as one likes.
+DATABASE = ("query", "db", "fortune", "update")
+
 
 def in_order(tests: Iterable[str]) -> list[str]:
     """Return the test types in the order given, but those that write last.

@@ -1,49 +1,30 @@
-"""aiohttp with SQLAlchemy's asynchronous ORM over asyncpg, and Jinja2."""
+"""aiohttp with Jinja2, over the data layer that DATA_LAYER names: orm or raw."""
 
 import asyncio
 import logging
 import os
 from collections.abc import Awaitable, Callable
 from functools import wraps
+from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from random import randint, sample
+from typing import Any
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader
-from sqlalchemy import URL, select
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from ujson import dumps
 
+# Only the one that is used: the other's library would lie in memory for nothing.
+layer = import_module(os.environ["DATA_LAYER"])
+
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-Sessions = async_sessionmaker[AsyncSession]
-Row = dict[str, int]
-Cache = dict[int, Row]
-SESSIONS: web.AppKey[Sessions] = web.AppKey("sessions", Sessions)
-CACHE: web.AppKey[Cache] = web.AppKey("cache", Cache)
+DATABASE: web.AppKey[Any] = web.AppKey("database", layer.Database)
+CACHE: web.AppKey[dict[int, dict[str, int]]] = web.AppKey("cache", dict)
 
 log = logging.getLogger("gunicorn.error")
 templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 fortunes_page = templates.get_template("fortunes.html")
-
-
-class Base(DeclarativeBase):
-    pass
-
-
-class World(Base):
-    __tablename__ = "world"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    randomnumber: Mapped[int]
-
-
-class Fortune(Base):
-    __tablename__ = "fortune"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    message: Mapped[str]
 
 
 def reads_database(handler: Handler) -> Handler:
@@ -53,7 +34,7 @@ def reads_database(handler: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.Response:
         try:
             return await handler(request)
-        except (TimeoutError, PoolTimeout) as error:
+        except layer.LATE as error:
             raise web.HTTPServiceUnavailable from error
 
     return guarded
@@ -69,17 +50,13 @@ async def plaintext(request: web.Request) -> web.Response:
 
 @reads_database
 async def db(request: web.Request) -> web.Response:
-    async with request.app[SESSIONS]() as session:
-        world = await read(session, randint(1, 10000))
-    return web.json_response(world, dumps=dumps)
+    return web.json_response(await request.app[DATABASE].row(randint(1, 10000)), dumps=dumps)
 
 
 @reads_database
 async def queries(request: web.Request) -> web.Response:
     ids = [randint(1, 10000) for _ in range(number_of_rows(request, "queries"))]
-    async with request.app[SESSIONS]() as session:
-        worlds = [await read(session, id_) for id_ in ids]
-    return web.json_response(worlds, dumps=dumps)
+    return web.json_response(await request.app[DATABASE].rows(ids), dumps=dumps)
 
 
 async def cached_queries(request: web.Request) -> web.Response:
@@ -90,28 +67,16 @@ async def cached_queries(request: web.Request) -> web.Response:
 
 @reads_database
 async def fortunes(request: web.Request) -> web.Response:
-    async with request.app[SESSIONS]() as session:
-        found = list(await session.scalars(select(Fortune)))
-    found.append(Fortune(id=0, message="Additional fortune added at request time."))
-    found.sort(key=lambda fortune: fortune.message)
+    found = await request.app[DATABASE].fortunes()
+    found.append((0, "Additional fortune added at request time."))
+    found.sort(key=itemgetter(1))
     return web.Response(text=fortunes_page.render(fortunes=found), content_type="text/html")
 
 
 @reads_database
 async def updates(request: web.Request) -> web.Response:
-    # In the order of their ids: two requests that lock the same rows in different orders would wait for each other
-    # until Postgres ends one of them as a deadlock. The session writes in the order of primary keys by itself.
-    ids = sorted(sample(range(1, 10001), number_of_rows(request, "queries")))
-    async with request.app[SESSIONS].begin() as session:
-        worlds = [await session.get_one(World, id_) for id_ in ids]
-        for world in worlds:
-            world.randomnumber = randint(1, 10000)
-    return web.json_response([{"id": world.id, "randomNumber": world.randomnumber} for world in worlds], dumps=dumps)
-
-
-async def read(session: AsyncSession, id_: int) -> Row:
-    number = await session.scalar(select(World.randomnumber).where(World.id == id_))
-    return {"id": id_, "randomNumber": number}
+    ids = sample(range(1, 10001), number_of_rows(request, "queries"))
+    return web.json_response(await request.app[DATABASE].updated(ids), dumps=dumps)
 
 
 def number_of_rows(request: web.Request, name: str) -> int:
@@ -122,53 +87,19 @@ def number_of_rows(request: web.Request, name: str) -> int:
     return min(max(number, 1), 500)
 
 
-def create_engine() -> AsyncEngine:
-    url = URL.create(
-        "postgresql+asyncpg",
-        host=os.environ["DB_HOST"],
-        port=int(os.environ["DB_PORT"]),
-        database=os.environ["DB_NAME"],
-        username=os.environ["DB_USER"],
-        password=os.environ["DB_PASSWORD"],
-    )
-    return create_async_engine(
-        url,
-        pool_size=int(os.environ["DB_POOL_SIZE"]),
-        max_overflow=0,
-        pool_timeout=10,
-        connect_args={"timeout": 5, "command_timeout": 10},
-    )
-
-
-async def open_pool(engine: AsyncEngine) -> None:
-    """Open every connection now: the pool would open them one by one, under the first load."""
-    connections = await asyncio.gather(*(engine.connect() for _ in range(engine.pool.size())))
-    for connection in connections:
-        await connection.close()
-
-
-async def read_all(sessions: Sessions) -> Cache:
-    """Return the whole table by id, as cached-query gives it out."""
-    async with sessions() as session:
-        worlds = await session.execute(select(World.id, World.randomnumber))
-        return {id_: {"id": id_, "randomNumber": number} for id_, number in worlds}
-
-
 async def database(app: web.Application):
-    engine = create_engine()
-    await open_pool(engine)
-    app[SESSIONS] = async_sessionmaker(engine, expire_on_commit=False)
-    app[CACHE] = await read_all(app[SESSIONS])
+    opened = await layer.Database.open()
+    app[DATABASE] = opened
+    app[CACHE] = {row["id"]: row for row in await opened.all_rows()}
     log.info(
-        "started: framework=%s loop=%s json=%s driver=%s pool=%d",
+        "started: framework=%s loop=%s json=%s %s",
         type(app).__module__,
         type(asyncio.get_running_loop()).__module__,
         dumps.__module__,
-        engine.dialect.driver,
-        engine.pool.checkedin(),
+        opened,
     )
     yield
-    await engine.dispose()
+    await opened.close()
 
 
 ROUTES = (

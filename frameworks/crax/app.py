@@ -1,13 +1,13 @@
-"""crax with raw SQL over asyncpg, and its own Jinja2 views."""
+"""crax with its own Jinja2 views, over the data layer that DATA_LAYER names: orm or raw."""
 
 import asyncio
 import logging
 import os
+from importlib import import_module
 from operator import itemgetter
 from random import randint, sample
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import asyncpg
 import crax.response_types
 from crax import Crax
 from crax.request import Request
@@ -16,12 +16,13 @@ from crax.urls import Route, Url
 from crax.views import JSONView, TemplateView
 from jinja2 import Template
 
-READ = "SELECT randomnumber FROM world WHERE id = $1"
-WRITE = "UPDATE world SET randomnumber = $1 WHERE id = $2"
+# Only the one that is used: the other's library would lie in memory for nothing.
+layer = import_module(os.environ["DATA_LAYER"])
 
-log = logging.getLogger("gunicorn.error")
+# Behind gunicorn this logger is gunicorn's.
+log = logging.getLogger("uvicorn.error")
 
-pool: asyncpg.Pool
+database: Any
 cache: dict[int, dict[str, int]]
 
 
@@ -42,10 +43,7 @@ class Db(JSONView):
     methods = METHODS
 
     async def get(self) -> None:
-        id_ = randint(1, 10000)
-        async with pool.acquire(timeout=10) as connection:
-            number = await connection.fetchval(READ, id_)
-        self.context = {"id": id_, "randomNumber": number}
+        self.context = await database.row(randint(1, 10000))
 
 
 class Queries(JSONView):
@@ -53,8 +51,7 @@ class Queries(JSONView):
 
     async def get(self) -> None:
         ids = [randint(1, 10000) for _ in range(number_of_rows(self.request, "queries"))]
-        async with pool.acquire(timeout=10) as connection:
-            self.context = await read(connection, ids)
+        self.context = await database.rows(ids)
 
 
 class CachedQueries(JSONView):
@@ -70,8 +67,7 @@ class Fortunes(TemplateView):
     compiled: ClassVar[Template | None] = None
 
     async def get(self) -> None:
-        async with pool.acquire(timeout=10) as connection:
-            fortunes = await connection.fetch("SELECT id, message FROM fortune")
+        fortunes = await database.fortunes()
         fortunes.append((0, "Additional fortune added at request time."))
         fortunes.sort(key=itemgetter(1))
         self.context = {"fortunes": fortunes}
@@ -87,20 +83,7 @@ class Updates(JSONView):
     methods = METHODS
 
     async def get(self) -> None:
-        # In the order of their ids: two requests that lock the same rows in different orders would wait for each other
-        # until Postgres ends one of them as a deadlock. One UPDATE over unnest() would leave the order to the plan.
-        ids = sorted(sample(range(1, 10001), number_of_rows(self.request, "queries")))
-        async with pool.acquire(timeout=10) as connection:
-            worlds = await read(connection, ids)
-            for world in worlds:
-                world["randomNumber"] = randint(1, 10000)
-            await connection.executemany(WRITE, [(world["randomNumber"], world["id"]) for world in worlds])
-        self.context = worlds
-
-
-async def read(connection: asyncpg.Connection, ids: list[int]) -> list[dict[str, int]]:
-    statement = await connection.prepare(READ)
-    return [{"id": id_, "randomNumber": await statement.fetchval(id_)} for id_ in ids]
+        self.context = await database.updated(sample(range(1, 10001), number_of_rows(self.request, "queries")))
 
 
 def number_of_rows(request: Request, name: str) -> int:
@@ -112,30 +95,15 @@ def number_of_rows(request: Request, name: str) -> int:
 
 
 async def start() -> None:
-    """Open every connection now, not one by one under the first load, keep it open while it is idle; fill the cache."""
-    global pool, cache
-    size = int(os.environ["DB_POOL_SIZE"])
-    pool = await asyncpg.create_pool(
-        host=os.environ["DB_HOST"],
-        port=int(os.environ["DB_PORT"]),
-        database=os.environ["DB_NAME"],
-        user=os.environ["DB_USER"],
-        password=os.environ["DB_PASSWORD"],
-        min_size=size,
-        max_size=size,
-        max_inactive_connection_lifetime=0,
-        timeout=5,
-        command_timeout=10,
-    )
-    rows = await pool.fetch("SELECT id, randomnumber FROM world")
-    cache = {row["id"]: {"id": row["id"], "randomNumber": row["randomnumber"]} for row in rows}
+    global database, cache
+    database = await layer.Database.open()
+    cache = {row["id"]: row for row in await database.all_rows()}
     log.info(
-        "started: framework=%s loop=%s json=%s driver=%s pool=%d",
+        "started: framework=%s loop=%s json=%s %s",
         type(app).__module__,
         type(asyncio.get_running_loop()).__module__,
         crax.response_types.json.__name__,
-        type(pool).__module__,
-        pool.get_size(),
+        database,
     )
 
 

@@ -24,6 +24,7 @@ from .traces import ASIDE, everything, images, named, restore, tag
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S, RUN_S = 120, 300
+ENTRIES = ("aiohttp", "aiohttp-raw", "crax", "crax-orm", "crax-uvicorn")
 SHORT = ("--profile", "quick", "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
 
@@ -62,12 +63,12 @@ class Project:
     def journal(self) -> Path:
         return self.root / "results/latest/samples.jsonl"
 
-    def add_entry(self, name: str, like: str, change: Callable[[str], str]) -> None:
-        """Copy an entry's folder and stanza as the README says, and change its app.py."""
+    def add_entry(self, name: str, like: str, change: Callable[[str], str], file: str = "app.py") -> None:
+        """Copy an entry's folder and stanza as the README says, and change a file of it."""
         folder = self.root / "frameworks" / name
         shutil.copytree(self.root / "frameworks" / like, folder)
-        app = folder / "app.py"
-        app.write_text(change(app.read_text()))
+        changed = folder / file
+        changed.write_text(change(changed.read_text()))
         compose = self.root / "compose.yaml"
         text = compose.read_text()
         begin = text.index(f"  {like}:\n")

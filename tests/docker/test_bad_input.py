@@ -17,7 +17,7 @@ def test_an_unknown_framework_is_one_line_with_the_one_that_was_meant(project: P
 
 def test_a_stanza_without_a_required_label_is_named(project: Project) -> None:
     compose = project.root / "compose.yaml"
-    compose.write_text(compose.read_text().replace("benchlab.json: ujson", "benchlab.note: none"))
+    compose.write_text(compose.read_text().replace("benchlab.json: ujson", "benchlab.note: none", 1))
     code, printed = project.run("list")
     assert (code, printed) == (1, "error: compose.yaml: aiohttp: label benchlab.json is missing; add it\n")
 

@@ -15,14 +15,14 @@ from benchlab.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.workloads import WORKLOADS
 
 from ..results_schema import problems
-from .conftest import JSON, SHORT, Project, await_lines, end
+from .conftest import ENTRIES, JSON, SHORT, Project, await_lines, end
 from .traces import PROJECT, images, objects
 
 
 def test_every_entry_passes_verification(project: Project) -> None:
     code, printed = project.run("verify")
     verdicts = [line for line in printed.splitlines() if re.match(r"(pass|warn|fail) ", line)]
-    assert verdicts == [f"pass  {entry} {test}" for entry in ("aiohttp", "crax") for test in WORKLOADS]
+    assert verdicts == [f"pass  {entry} {test}" for entry in ENTRIES for test in WORKLOADS]
     assert code == 0
 
 
@@ -81,16 +81,16 @@ def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Pro
     assert all(printed.count(f"## {test}, by") == 2 for test in tests)
 
 
-def _forget(app: str) -> str:
-    return app.replace("UPDATE world SET randomnumber = $1 WHERE id = $2", "SELECT $1::integer, $2::integer")
+def _forget(layer: str) -> str:
+    return layer.replace("UPDATE world SET randomnumber = $1 WHERE id = $2", "SELECT $1::integer, $2::integer")
 
 
 def test_updates_that_are_not_written_are_told_and_the_entry_s_other_types_measured(project: Project) -> None:
-    project.add_entry("forgetful", "crax", _forget)
+    project.add_entry("forgetful", "crax", _forget, "raw.py")
     code, verdict = project.run("verify", "--framework", "forgetful", "--test", "update", "--test", "query")
     assert code == 1
     assert re.search(r"^pass  forgetful query$", verdict, re.MULTILINE)
-    assert re.search(r"^fail  forgetful update\n +update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
+    assert re.search(r"^fail  forgetful update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
 
 
 def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
@@ -100,6 +100,43 @@ def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
     assert run.manifest.run_id.endswith("-quick-nginx")
     assert "through nginx" in printed
     assert len(run.samples) == 2
+
+
+def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(project: Project) -> None:
+    lab = project.start(*JSON, "--blocks", "2", "--proxy", "none,nginx", "--framework", "crax")
+    await_lines(project, 1, lab)
+    assert end(lab, signal.SIGINT)[0] == 130
+    code, printed = project.run("--resume", "results/latest")
+    run = project.latest()
+    assert code == 0, printed
+    assert run.manifest.run_id.endswith("-quick-none-nginx")
+    assert len(run.samples) == 2 * 2 * 2
+    roles = {sample.trial.entry: set(sample.counters.roles) for sample in run.samples}
+    assert roles == {"crax": {"client", "app", "db"}, "crax-via-nginx": {"client", "app", "db", "proxy"}}
+    told, answer = project.run("factors", "results/latest")
+    assert (told, "no proxy instead of nginx" in answer) == (0, True)
+
+
+def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project: Project) -> None:
+    code, printed = project.run("factors", *SHORT, "--test", "query", "--levels", "query=20")
+    run = project.latest()
+    assert code == 0, printed
+    assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "aiohttp-raw", "crax", "crax-orm"}
+    assert re.search(r"At 20 queries a request, in requests per .*raw SQL instead of the ORM gave \d+\.\d\dx", printed)
+    assert project.run("factors", "results/latest")[1] in printed
+    assert project.run("factors", "--factor", "proxy")[0] == 1
+
+
+def test_an_entry_is_measured_with_each_number_of_database_connections(project: Project) -> None:
+    code, printed = project.run(
+        *SHORT, "--test", "db", "--levels", "db=16", "--db-connections", "4,8", "--framework=crax"
+    )
+    run = project.latest()
+    workers = int(run.manifest.entries["crax"]["workers"])
+    assert code == 0, printed
+    pools = {name: (labels["connections"], labels["pool"]) for name, labels in run.manifest.entries.items()}
+    assert pools == {"crax": ("4", str(max(1, 4 // workers))), "crax-pool-8": ("8", str(max(1, 8 // workers)))}
+    assert {sample.trial.entry for sample in run.samples} == set(pools)
 
 
 def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
@@ -125,7 +162,7 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1
-    assert re.search(r"^fail  liar json$", verdict, re.MULTILINE)
+    assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
 
 
 def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:

@@ -32,13 +32,20 @@ def _own_signals() -> Iterator[None]:
         (["--blocks", "0"], "--blocks 0: use 1 to"),
         (["--duration", "0", "--blocks", "0"], "--blocks 0: use 1 to 1000; --duration 0: use 1 to"),
         (["--repeats", "0"], "--repeats 0: use 1 to"),
+        (["--db-connections", "16,2000"], "--db-connections 2000: use 1 to 1900"),
         (["--precision", "much"], "--precision much"),
         (["--precision", ""], "--precision"),
         (["--budget", ""], "--budget"),
         (["--resume", "nowhere"], "is not a run"),
         (["report", "nowhere"], "is not a run"),
+        (["factors", "nowhere"], "is not a run"),
+        (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave that flag out"),
         (["verify"], ".env cannot be read"),
         (["list"], ".env cannot be read"),
+        (["adopt", "nowhere"], "nowhere is no folder; name one that has a benchmark_config.json"),
+        (["adopt", "nowhere", "--base", "python"], "--base python: write IMAGE=IMAGE"),
+        (["adopt", "nowhere", "--bases", "nowhere"], "nowhere cannot be used (No such file or directory)"),
+        (["adopt", "--remove", "x"], ".env cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_to_do(
@@ -51,12 +58,22 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     assert said in printed.err
 
 
+@pytest.mark.parametrize("arguments", [["adopt"], ["adopt", "folder", "--remove", "name"]])
+def test_adopt_wants_a_folder_or_what_to_remove(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert cli.main(tmp_path, arguments) == 2
+    assert "name a folder, or what to --remove" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--test", "jsn"], "--test: unknown 'jsn': did you mean json? there is json, plaintext, db"),
         (["--profile", "sed"], "--profile: unknown 'sed': did you mean seed? there is default, quick"),
-        (["--proxy", "zzz"], "--proxy: unknown 'zzz': there is none, nginx; see `python lab.py --help`"),
+        (["--proxy", "zzz"], "--proxy: unknown 'zzz': there is none, nginx, none,nginx; see `python lab.py --help`"),
+        (["--db-connections", "16,"], "--db-connections: '16,': use whole numbers, each once, as in 16,32; see"),
+        (["--db-connections", "16,16"], "--db-connections: '16,16': use whole numbers, each once, as in 16,32; see"),
         (["--framwork", "crax"], "unknown flag --framwork crax: did you mean --framework? see `python lab.py --help`"),
         (["--framwork=crax"], "unknown flag --framwork=crax: did you mean --framework? see"),
         (["--fail-if", "3%"], "unknown flag --fail-if 3%: did you mean --fail-if-slower? see"),
@@ -97,6 +114,8 @@ def test_a_run_that_there_is_not_is_told_with_the_one_that_was_meant(
         ("--seed", "1", "7"),
         ("--framework", "aiohttp", "aiohttp,crax"),
         ("--profile", "seed", "quick"),
+        ("--proxy", "none,nginx", "none"),
+        ("--db-connections", "16", "none"),
         ("--precision", "3%", "None"),
     ],
 )
@@ -188,6 +207,21 @@ def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(
     printed = capsys.readouterr()
     assert printed.out.startswith("# run\n")
     assert "samples.csv cannot be written" in printed.err
+
+
+def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    labels = manifest.entries["crax"]
+    crossed = replace(manifest, entries={"aiohttp": labels | {"orm": "full"}, "crax": labels})
+    journal = store.create(tmp_path, crossed)
+    for block in (1, 2):
+        for entry in crossed.entries:
+            journal.append(make_sample(make_trial(block, entry)))
+    assert cli.main(tmp_path, ["factors", str(journal.folder), "--factor", "orm=raw"]) == 0
+    assert "| orm full / orm raw |" in capsys.readouterr().out
+    assert cli.main(tmp_path, ["factors", _run(tmp_path, manifest, "alike", 2)]) == 1
+    assert "error: aiohttp and crax are equal in all factors" in capsys.readouterr().err
 
 
 def test_a_report_is_made_anew_as_page_too_the_same_each_time(tmp_path: Path, manifest: Manifest) -> None:

@@ -51,7 +51,7 @@ def test_what_changed_is_refused_by_name_with_both_values(
     assert str(error.value) == (f"20261123-120000-quick cannot be resumed: {told}; restore that, or start a new run")
 
 
-@pytest.mark.parametrize(("proxy", "refused"), [("none", False), ("nginx", True)])
+@pytest.mark.parametrize(("proxy", "refused"), [("none", False), ("nginx", True), ("none,nginx", True)])
 def test_a_proxy_matters_only_to_a_run_through_it(manifest: Manifest, proxy: str, refused: bool) -> None:
     settings = replace(manifest.settings, proxy=proxy)
     before, after = (
@@ -63,7 +63,7 @@ def test_a_proxy_matters_only_to_a_run_through_it(manifest: Manifest, proxy: str
         )
         for image in ("sha256:n", "sha256:new")
     )
-    assert changes.taking_part(["db", "nginx", "crax"], proxy) == (
+    assert changes.taking_part(["db", "nginx", "crax"], settings.proxies) == (
         ["db", "nginx", "crax"] if refused else ["db", "crax"]
     )
     if refused:

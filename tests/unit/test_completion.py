@@ -38,7 +38,7 @@ def _completed(line: str, tmp_path: Path, start: int = 1) -> set[str]:
     ("line", "offered"),
     [
         ("./lab.py rep", {"report"}),
-        ("./lab.py --framework cr", {"crax"}),
+        ("./lab.py --framework cr", {"crax", "crax-orm", "crax-uvicorn"}),
         ("./lab.py --framework aiohttp --test pl", {"plaintext"}),
         ("./lab.py export results/latest --format t", {"tfb"}),
         ("./lab.py compare old new --fail", {"--fail-if-slower"}),
@@ -49,7 +49,7 @@ def test_commands_flags_choices_and_entries_are_completed(tmp_path: Path, line: 
 
 
 def test_a_line_that_begins_with_python_is_completed_too(tmp_path: Path) -> None:
-    assert _completed("python lab.py verify --framework aio", tmp_path, start=2) == {"aiohttp"}
+    assert _completed("python lab.py verify --framework aio", tmp_path, start=2) == {"aiohttp", "aiohttp-raw"}
 
 
 def test_every_command_can_be_completed() -> None:

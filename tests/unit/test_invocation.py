@@ -22,6 +22,7 @@ PLAIN = profiles.settings("default", ["aiohttp", "crax"], [], {}, None, None, "n
             "tfb", ["crax"], [], {}, None, None, "none", 0, precision=0.025, budget_s=90, placement="split", repeats=4
         ),
         replace(PLAIN, against="abc123"),
+        replace(PLAIN, proxy="none,nginx", db_connections=(16, 32)),
     ],
 )
 def test_the_command_gives_the_same_settings(settings: Settings) -> None:

@@ -18,16 +18,16 @@ from .fake_host import FakeHost
 
 def _typed(settings: Settings, entries: list[Entry]) -> list[str]:
     own = replace(settings, levels=dict.fromkeys(LEVELS, ()))
-    return list(outline.commands(own, entries, LEVELS, lambda entry: serving.target(settings.proxy)))
+    return list(outline.commands(own, entries, LEVELS, serving.target))
 
 
-@pytest.mark.parametrize(
-    "change", [{}, {"primer_s": 5, "warmup_s": (15, 15)}, {"warmup_s": (0, 0)}, {"proxy": "nginx"}]
-)
+@pytest.mark.parametrize("proxy", ["none", "nginx"])
+@pytest.mark.parametrize("change", [{}, {"primer_s": 5, "warmup_s": (15, 15)}, {"warmup_s": (0, 0)}])
 def test_the_commands_are_those_that_a_run_makes(
-    entries: list[Entry], settings: Settings, change: dict[str, Any]
+    entries: list[Entry], settings: Settings, change: dict[str, Any], proxy: str
 ) -> None:
     changed, host = replace(settings, **change), FakeHost()
+    entries = [replace(entry, labels=LABELS | {"proxy": proxy}) for entry in entries]
     run_planned(host, entries, changed, Kept())
     lines = [line for line in _typed(changed, entries) if not line.startswith("#")]
     assert {" ".join(shlex.split(line, comments=True)) for line in lines} == set(host.commands)
@@ -90,6 +90,7 @@ def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry
     [
         ({"profile": "seed"}, "a primer of 5 s, a warm-up of 15 s"),
         ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
+        ({"proxy": "none,nginx"}, "aiohttp, crax, through no proxy and nginx"),
         ({"repeats": 3}, "8, every entry once in each, each level 3 times"),
         ({"precision": 0.03}, "; then as many more as ± 3.0% takes"),
         ({"precision": 0.03, "budget_s": 1200}, "; then as many more as ± 3.0% in 20 min 00 s takes"),

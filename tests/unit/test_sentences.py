@@ -134,7 +134,7 @@ def test_what_weakens_the_answer_is_warned_of(run: Run, told: str) -> None:
 def test_a_first_look_is_called_one() -> None:
     run = make_run({"a": [1000, 1010]})
     quick = replace(run, manifest=replace(run.manifest, settings=replace(run.manifest.settings, profile="quick")))
-    assert list(sentences.warnings(quick, ())) == ["This is a first look, not to be quoted."]
+    assert list(sentences.warnings(quick, ())) == ["A first look, not to be quoted."]
 
 
 def test_many_names_are_counted() -> None:

@@ -93,6 +93,18 @@ def test_flags_change_only_what_they_name() -> None:
     assert (changed.levels, changed.blocks, changed.duration_s) == ({"json": (8,)}, 3, 3)
 
 
+def test_several_proxies_and_numbers_of_connections_are_kept_in_order() -> None:
+    given = flags.bench_parser().parse_args(["--proxy", "none,nginx", "--db-connections", "64,8"])
+    found = flags.settings(given)
+    assert (found.proxy, found.proxies, found.db_connections) == ("none,nginx", ("none", "nginx"), (8, 64))
+
+
+def test_factors_are_told_of_the_tests_that_ask_the_database_unless_some_are_named() -> None:
+    parser = flags.factors_parser()
+    assert flags.factors_settings(parser.parse_args([])).tests == ("query", "db", "fortune", "update")
+    assert flags.factors_settings(parser.parse_args(["--test", "json"])).tests == ("json",)
+
+
 def test_levels_are_read_as_test_and_numbers() -> None:
     assert profiles.parse_levels(["json=16,32", "query=1"]) == {"json": (16, 32), "query": (1,)}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 from statsmodels.stats.weightstats import ttost_paired
 
-from benchlab.stats import Blocks, Cells, Estimate, Ratio, estimate, ratio, ratios, unpaired
+from benchlab.stats import Blocks, Cells, Estimate, Ratio, contrasts, estimate, ratio, ratios, unpaired
 
 from .figures import blocks, cells, known, plausible
 
@@ -224,3 +224,31 @@ def test_unpaired_figures_of_few_blocks_say_what_is_known(others: Blocks, blocks
     assert (None if found is None else found.blocks) == blocks
     if found is not None:
         assert (found.low, found.high, found.p) == (None, None, None)
+
+
+@settings(deadline=None)
+@given(st.lists(st.dictionaries(st.sampled_from("ab"), figures), max_size=3))
+def test_a_contrast_of_two_entries_is_their_ratio_whatever_is_missing(levels: list[Cells]) -> None:
+    assert contrasts(levels, {("a", "b"): {"a": 1.0, "b": -1.0}}) == ratios(levels)
+
+
+def test_a_contrast_is_the_one_sample_t_test_of_its_weighted_sum_in_each_block() -> None:
+    logs = np.random.default_rng(3).normal([[0.5], [0.1], [0.3], [0.2]], 0.03, (4, 6))
+    weights = {"a": 1.0, "b": -1.0, "c": -1.0, "d": 1.0}
+    (found,) = contrasts([cells(logs)], {("more", "less"): weights})
+    sums = np.array(list(weights.values())) @ logs
+    test = reference.ttest_1samp(sums, 0.0)
+    low, high = test.confidence_interval(0.95)
+    assert (found.first, found.second, found.blocks) == ("more", "less", 6)
+    assert (found.ratio, found.low, found.high) == pytest.approx(tuple(np.exp([sums.mean(), low, high])))
+    assert (found.p, found.stdev) == pytest.approx((test.pvalue, sums.std(ddof=1)))
+
+
+def test_a_contrast_counts_the_blocks_that_all_of_its_entries_have() -> None:
+    whole = cells(np.random.default_rng(4).normal(0, 0.1, (3, 5)))
+    weights = {"a": 1.0, "b": -0.5, "c": -0.5}
+    gap = {**whole, "c": {block: value for block, value in whole["c"].items() if block != 2}}
+    (found,) = contrasts([gap], {("a", "others"): weights})
+    without = {name: {block: value for block, value in each.items() if block != 2} for name, each in whole.items()}
+    assert (found,) == contrasts([without], {("a", "others"): weights})
+    assert contrasts([{**whole, "c": {}}], {("a", "others"): weights}) == ()

@@ -41,6 +41,21 @@ def test_a_path_of_its_own_is_taken_from_its_label() -> None:
     assert _topology(x=SERVICE | {"labels": labels}).entries["x"].tests == {"query": "/q/"}
 
 
+def test_an_adopted_entry_decides_by_itself_how_many_workers_it_has_and_no_other_does() -> None:
+    own = {"workers": "own", "pool": "own", "port": "9000"}
+    entry = _topology(x=SERVICE | {"labels": _labels(origin="adopted", **own)}).entries["x"]
+    assert (entry.port, entry.labels["workers"]) == (9000, "own")
+    with pytest.raises(ConfigError) as told:
+        _ = _topology(x=SERVICE | {"labels": _labels(**own)}).entries
+    assert str(told.value).count("=own is no number from 1; mend it") == 2
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(ConfigError, match=f"x: label benchlab.port={port} is no port; mend it"):
+        _ = _topology(x=SERVICE | {"labels": _labels(port=port)}).entries
+
+
 def test_every_problem_of_every_stanza_is_told_at_once() -> None:
     broken = {"labels": _labels(orm=None, tests="json jsn"), "profiles": ["entry"], "build": {"context": "."}}
     with pytest.raises(ConfigError) as told:
@@ -72,6 +87,18 @@ def test_the_network_that_compose_makes_without_being_asked_needs_the_label_too(
         _ = Topology(Path(), ("compose",), {}, "benchlab", {"wrk": OURS}).entries
 
 
+def test_an_entry_may_be_left_out_where_none_is_named() -> None:
+    lab = _topology(
+        b=SERVICE | {"labels": _labels()},
+        a=SERVICE | {"labels": _labels(default="yes")},
+        c=SERVICE | {"labels": _labels(default="no")},
+    )
+    assert lab.usual == ["a", "b"]
+    assert [entry.name for entry in lab.choose([])] == ["a", "b", "c"]
+    with pytest.raises(ConfigError, match=r"x: label benchlab\.default=maybe: use yes or no"):
+        _ = _topology(x=SERVICE | {"labels": _labels(default="maybe")}).entries
+
+
 def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None:
     lab = _topology(aiohttp=SERVICE | {"labels": _labels()}, crax=SERVICE | {"labels": _labels()})
     with pytest.raises(
@@ -89,7 +116,10 @@ def test_connections_are_shared_among_a_worker_per_cpu(
 ) -> None:
     (tmp_path / ".env").write_text(f"# a comment\nLAB_DB_CONNECTIONS={connections}\n")
     workers, pool = shared
-    assert topology.resources(tmp_path, cpus) == {"LAB_WORKERS": workers, "LAB_POOL_SIZE": pool}
+    expected = {"LAB_WORKERS": workers, "LAB_POOL_SIZE": pool, "LAB_DB_CONNECTIONS": connections}
+    assert topology.resources(tmp_path, cpus) == expected
+    (tmp_path / ".env").write_text("LAB_DB_CONNECTIONS=7\n")
+    assert topology.resources(tmp_path, cpus, int(connections)) == expected
 
 
 @pytest.mark.parametrize("connections", ["0", "1901", "many", ""])

@@ -63,7 +63,7 @@ def test_updates_that_are_not_written_are_told_and_never_loaded(entry: Entry, se
 
 
 def test_verification_without_a_load_comes_to_updates_last_too(entry: Entry) -> None:
-    server = Server(FakeHost(), ["crax"], "none", Kept().keep_log)
+    server = Server(FakeHost(), ["crax"], Kept().keep_log)
     verdicts = vetting.vet(server, entry, TRIALS)
     assert [verdict.test for verdict in verdicts] == ["query", "db", "fortune", "update"]
     assert all(verdict.passed for verdict in verdicts)

@@ -99,6 +99,14 @@ def test_an_alias_gets_more_environment_and_the_entry_keeps_its_own(resolved: To
     assert resolved.services["crax"] == _service(resolved.root, "crax")
 
 
+def test_an_entry_behind_a_proxy_differs_from_its_own_by_a_label_alone(resolved: Topology) -> None:
+    service = _service(resolved.root, "crax")
+    assert variants.behind(resolved, "crax", "nginx") == service | {
+        "labels": {"benchlab.loop": "uvloop", "benchlab.proxy": "nginx"}
+    }
+    assert resolved.services["crax"] == service
+
+
 def test_services_are_written_so_that_compose_reads_what_they_are(tmp_path: Path) -> None:
     services = {"crax": {"command": ["sh", "-c", "echo $HOME"], "environment": {"COST": "5$", "N": 2}, "init": True}}
     path = variants.write(services, tmp_path / "state" / "more.yaml")

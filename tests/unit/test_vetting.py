@@ -21,7 +21,7 @@ ALL = Entry("crax", LABELS, PATHS)
 
 
 def _vet(host: FakeHost, *tests: str) -> list[Verification]:
-    return vetting.vet(Server(host, ["crax"], "none", Kept().keep_log), ALL, tests or WORKLOADS)
+    return vetting.vet(Server(host, ["crax"], Kept().keep_log), ALL, tests or WORKLOADS)
 
 
 def _rules(verdicts: list[Verification]) -> dict[str, list[str]]:

@@ -1,0 +1,129 @@
+"""What is printed of a run's factors: two sentences, the cells, and a table for each test."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from benchlab import effects, factors
+from benchlab.model import Level, Manifest, Run, Sample, Trial
+
+from .conftest import LABELS, make_load, make_sample
+
+QUIET = (1.0, 1.01, 0.99, 1.0, 1.005)
+ENTRIES = {
+    "aiohttp": LABELS | {"framework": "aiohttp", "orm": "full", "json": "ujson"},
+    "aiohttp-raw": LABELS | {"framework": "aiohttp", "orm": "raw", "json": "ujson"},
+    "crax": LABELS | {"framework": "crax", "orm": "raw"},
+    "crax-orm": LABELS | {"framework": "crax", "orm": "full"},
+}
+
+
+def _run(manifest: Manifest, rates: dict[str, float], noise: tuple[float, ...] = QUIET, test: str = "query") -> Run:
+    level = Level(128, 2, queries=20) if test == "query" else Level(128, 2)
+    samples: list[Sample] = []
+    for number, (entry, rate) in enumerate(rates.items()):
+        for block in range(1, len(noise) + 1):
+            # Each entry has the same noise, in an order of its own.
+            factor = noise[(block + number * number) % len(noise)]
+            samples.append(make_sample(Trial(block, entry, test, level), make_load(round(1000 * rate * factor))))
+    settings = replace(manifest.settings, levels={test: (20,) if test == "query" else (128,)})
+    return Run(replace(manifest, entries=ENTRIES, settings=settings), tuple(samples), ())
+
+
+def _told(run: Run) -> str:
+    """Return the two sentences."""
+    return factors.report(run, effects.answer(run)).split("\n\n")[1]
+
+
+def _plain(sentence: str) -> str:
+    return re.sub(r" \[[\d.]+–[\d.]+\]", "", sentence)
+
+
+def test_the_answer_is_two_sentences_that_tell_of_the_level_that_gave_more(manifest: Manifest) -> None:
+    told = _told(_run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1}))
+    assert _plain(told) == (
+        "At 20 queries a request, in requests per second, raw SQL instead of the ORM gave 3.00x; aiohttp instead of "
+        "crax gave 2.00x. Raw SQL instead of the ORM gave the same with crax as with aiohttp, within 3% (1.00x)."
+    )
+    assert re.search(r"gave 3\.00x \[2\.9\d–3\.0\d\]; ", told)
+
+
+def test_what_acts_together_is_told_of_where_it_acts_more(manifest: Manifest) -> None:
+    rates = {"aiohttp": 2.0, "aiohttp-raw": 4.0, "crax": 1.0, "crax-orm": 1.0}
+    assert _plain(_told(_run(manifest, rates))).endswith(
+        "aiohttp instead of crax gave 2.83x. Raw SQL instead of the ORM gave 2.00x as much with aiohttp as with crax."
+    )
+
+
+def test_what_acts_together_is_told_in_the_direction_in_which_it_is_told_alone(manifest: Manifest) -> None:
+    rates = {"aiohttp": 4.0, "aiohttp-raw": 1.0, "crax": 1.0, "crax-orm": 1.5}
+    told = _plain(_told(_run(manifest, rates)))
+    assert "the ORM instead of raw SQL gave 2.45x;" in told
+    assert told.endswith("The ORM instead of raw SQL gave 2.67x as much with aiohttp as with crax.")
+
+
+def test_what_cannot_be_told_is_not_claimed(manifest: Manifest) -> None:
+    noisy = (1.0, 1.6, 0.7, 1.3, 0.8)
+    told = _plain(_told(_run(manifest, dict.fromkeys(ENTRIES, 1.0), noisy)))
+    assert "gave" not in told.partition(". ")[0]
+    assert told.count("cannot be told from no change") == 2
+    assert re.search(r"\. Whether .* gave more with \w+ than with \w+ cannot be told \(\d\.\d\dx\)\.$", told)
+
+
+def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manifest: Manifest) -> None:
+    run = _run(manifest, {"aiohttp": 1.0, "aiohttp-raw": 3.0})
+    assert _plain(_told(run)) == (
+        "At 20 queries a request, in requests per second, raw SQL instead of the ORM gave 3.00x. How the factors act "
+        "together cannot be told, because entries are missing."
+    )
+
+
+def test_the_connections_are_named_where_these_vary(manifest: Manifest) -> None:
+    assert _told(_run(manifest, dict.fromkeys(ENTRIES, 1.0), test="db")).startswith("At 128 connections (db), in ")
+
+
+def test_a_run_without_a_sample_says_so(manifest: Manifest) -> None:
+    assert "No block has a sample of all the entries" in _told(_run(manifest, {}))
+
+
+def test_the_table_has_a_row_for_each_level_and_effect_with_both_figures(manifest: Manifest) -> None:
+    run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
+    text = factors.report(run, effects.answer(run))
+    section = text.partition("## query: ratios [95 % interval], outcome by requests/s (a first look")[2]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
+    assert [row[:2] + row[4:] for row in rows[1:]] == [
+        ["20", "orm raw / orm full", "5", "faster"],
+        ["20", "framework crax / framework aiohttp", "5", "slower"],
+        ["20", "together: orm raw, framework crax / orm full, framework aiohttp", "5", "independent"],
+        ["all", "orm raw / orm full", "5", "faster"],
+        ["all", "framework crax / framework aiohttp", "5", "slower"],
+        ["all", "together: orm raw, framework crax / orm full, framework aiohttp", "5", "independent"],
+    ]
+    assert all(re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}–\d\.\d{3}\]", cell) for row in rows[1:] for cell in row[2:4])
+
+
+def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(manifest: Manifest) -> None:
+    run = _run(manifest, dict.fromkeys(ENTRIES, 1.0))
+    more = ENTRIES | {"crax-uvicorn": ENTRIES["crax"] | {"server": "uvicorn"}}
+    run = replace(run, manifest=replace(run.manifest, entries=more))
+    text = factors.report(run, effects.answer(run))
+    assert (
+        "* framework crax / framework aiohttp changes this too, and holds what that does: json (json, ujson)." in text
+    )
+    assert (
+        "* Cells without an entry (orm, framework, server): full aiohttp uvicorn; full crax uvicorn; "
+        "raw aiohttp uvicorn." in text
+    )
+    assert "* server uvicorn / server gunicorn comes from crax and crax-uvicorn." in text
+    assert "Left out: crax-uvicorn has no sample." in text
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_every_entry_stands_in_its_cell(manifest: Manifest, entry: str) -> None:
+    run = _run(manifest, dict.fromkeys(ENTRIES, 1.0))
+    labels = ENTRIES[entry]
+    text = factors.report(run, effects.answer(run))
+    assert re.search(rf"\| {entry} +\| {labels['orm']} +\| {labels['framework']} +\|", text)
