@@ -123,7 +123,7 @@ def _finish(folder: Path, margin: float | None) -> int:
 
     run, shown = store.read(folder), bench.shown(folder)
     print(report.report(run))
-    _say(f"kept in {shown}")
+    _say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
     missing = judge.missing(run)
     if missing:
         _say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
@@ -226,18 +226,20 @@ def _compare(root: Path, arguments: list[str]) -> int:
     _refuse_other_conditions(differences, given.anyway)
     code = _compared(sides, margin)
     if given.html:
-        _write_comparison(Path(given.new or given.old).resolve(), sides, differences, margin)
+        folder = Path(given.new or given.old).resolve()
+        name = Path(given.old).resolve().name if given.new else "versions"
+        _write_comparison(folder, name, sides, differences, margin)
     return code
 
 
-def _write_comparison(folder: Path, sides: tuple[Side, Side], differences: Sequence[str], margin: float | None) -> None:
+def _write_comparison(
+    folder: Path, name: str, sides: tuple[Side, Side], differences: Sequence[str], margin: float | None
+) -> None:
     from benchlab import bench, html, versus
 
     rows, untold = versus.rows(*sides), versus.lost(*sides)
     gate = None if margin is None else versus.gate(rows, margin, untold)
-    old, new = (side.run.manifest.run_id for side in sides)
-    page = html.comparison(sides, rows, untold, differences, gate)
-    path = store.write_comparison(folder, "versions" if old == new else old, page)
+    path = store.write_comparison(folder, name, html.comparison(sides, rows, untold, differences, gate))
     _say(f"kept in {bench.shown(path)}")
 
 

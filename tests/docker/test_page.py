@@ -167,7 +167,7 @@ def test_a_comparison_opens_as_well(reader: Browser, measured: Project) -> None:
     latest = (measured.root / "results/latest").resolve()
     code, printed = measured.run("compare", str(latest), str(latest), "--html")
     assert code == 0, printed
-    reader.open((latest / "compare-versions.html").read_text(encoding="utf-8"))
+    reader.open((latest / f"compare-{latest.name}.html").read_text(encoding="utf-8"))
     assert reader.console() == []
     assert _shown(reader)["changes"] == Counter(points=len(measured.latest().manifest.entries) * 2 * 2)
 
