@@ -24,6 +24,9 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 LEFT_OUT = "intervals, ranks, verdicts, CPU time, memory and bottlenecks"
 # The format's word for what does not apply or is not known.
 NONE = "none"
+# What an adopted entry's authors tell of it, as they wrote it and not.
+AS_TOLD = ("display_name", "notes", "versus")
+IN_SMALL = ("approach", "classification", "database", "language", "orm", "platform", "webserver")
 
 Key = tuple[str, str, int]
 
@@ -162,11 +165,15 @@ def _verified(run: Run) -> dict[str, dict[str, str]]:
 
 
 def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
-    """Return what an entry is made of; of what no label tells, the format's word for that."""
+    """Return what an entry is made of; of what no label tells, the format's word for that.
+
+    Of an adopted entry it is what its authors told, in small letters where the format has these.
+    """
 
     def told(label: str) -> str:
         return labels.get(label, NONE).lower()
 
+    own = {key: text for key in AS_TOLD + IN_SMALL if (text := labels.get(f"tfb.{key}"))}
     return {
         "project_name": labels["framework"],
         "name": entry,
@@ -184,6 +191,7 @@ def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
         "notes": "",
         "versus": NONE,
         "tags": [],
+        **{key: text if key in AS_TOLD else text.lower() for key, text in own.items()},
     }
 
 
