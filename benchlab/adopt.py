@@ -7,25 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from benchlab import dockerfiles, stanza, tfb
+from benchlab import dockerfiles, registry, stanza, tfb
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError
-from benchlab.stanza import COPIES, DOCKERFILE, OPEN_FILES, SYSCTLS, TEMPLATES, Adoptee, Grants
+from benchlab.registry import ORIGINS, SERVICES
+from benchlab.stanza import COPIES, DOCKERFILE, OPEN_FILES, SYSCTLS, Adoptee, Grants
 from benchlab.tfb import CONFIG, Candidate
-from benchlab.topology import ADOPTED
 
-HEAD = "# Written by `python lab.py adopt`, and merged into compose.yaml: change nothing here.\n"
-# What was adopted from where; Compose passes over keys that begin so.
-ORIGINS = "x-adopted"
-PROXY = "nginx"
 # No part of what is built.
 PASSED_OVER = (".git", "__pycache__")
 
@@ -78,25 +70,25 @@ def examine(root: Path, wish: Wish) -> tuple[list[Adoptee], dict[str, str]]:
 
 def adopt(root: Path, folder: Path, adoptees: Iterable[Adoptee], granted: Grants) -> None:
     """Copy the folder for each entry, and write the stanzas. Raises ConfigError where that cannot be done."""
-    content, templates = _adopted(root), _compose(root)
+    content, templates = registry.read(root), registry.templates(root)
     origin = {"folder": str(folder.resolve()), "digest": digest(folder)}
     for adoptee in adoptees:
         _copy(folder, root / COPIES / adoptee.entry, adoptee.dockerfile)
-        content["services"][adoptee.entry] = stanza.service(adoptee, templates, granted)
+        content[SERVICES][adoptee.entry] = stanza.service(adoptee, templates, granted)
         content[ORIGINS][adoptee.entry] = dict(origin)
-    _write(root, content)
+    registry.write(root, content)
 
 
 def remove(root: Path, entry: str) -> str:
     """Remove an adopted entry's stanza and its copy, and return its image's name. Raises ConfigError."""
-    content = _adopted(root)
+    content = registry.read(root)
     if entry not in content[ORIGINS]:
         there = ", ".join(content[ORIGINS]) or "none"
         raise ConfigError(f"--remove {entry}: no such entry was adopted; there is {there}")
     del content[ORIGINS][entry]
-    del content["services"][entry]
-    _write(root, content)
-    with _usable_files():
+    del content[SERVICES][entry]
+    registry.write(root, content)
+    with registry.usable_files():
         shutil.rmtree(root / COPIES / entry, ignore_errors=True)
         if (root / COPIES).is_dir() and not any((root / COPIES).iterdir()):
             (root / COPIES).rmdir()
@@ -104,21 +96,31 @@ def remove(root: Path, entry: str) -> str:
 
 
 def outdated(root: Path, entries: Collection[str]) -> list[str]:
-    """Return those of the entries that were adopted from a folder which has changed since; one that is gone has not."""
-    origins = {entry: origin for entry, origin in _adopted(root)[ORIGINS].items() if entry in entries}
-    found = ((entry, Path(origin["folder"]), origin["digest"]) for entry, origin in origins.items())
-    return [entry for entry, folder, known in found if folder.is_dir() and digest(folder) != known]
+    """Return those of the entries that were adopted from a folder which has changed since.
+
+    One that is gone, or cannot be read any more, has not.
+    """
+    origins = registry.read(root)[ORIGINS]
+    return [entry for entry in origins if entry in entries and _has_changed(origins[entry])]
 
 
 def digest(folder: Path) -> str:
     """Return a digest of a folder's files. Raises ConfigError where one cannot be read."""
     found = hashlib.sha256()
-    with _usable_files():
+    with registry.usable_files():
         for path in sorted(path for path in folder.rglob("*") if path.is_symlink() or path.is_file()):
             if not set(PASSED_OVER) & set(path.relative_to(folder).parts):
                 content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes()
                 found.update(f"{path.relative_to(folder)}\0{len(content)}\0".encode() + content)
     return found.hexdigest()
+
+
+def _has_changed(origin: Mapping[str, str]) -> bool:
+    folder = Path(origin["folder"])
+    try:
+        return folder.is_dir() and digest(folder) != origin["digest"]
+    except (ConfigError, OSError):
+        return False
 
 
 def stand_ins(pairs: Iterable[str]) -> dict[str, str]:
@@ -134,7 +136,7 @@ def stand_ins(pairs: Iterable[str]) -> dict[str, str]:
 
 def pairs(file: Path) -> list[str]:
     """Return the lines of a file that are no comments. Raises ConfigError."""
-    lines = (line.strip() for line in _text(file).splitlines())
+    lines = (line.strip() for line in registry.text(file).splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -170,8 +172,8 @@ def _refuse_unused(wanted: Mapping[str, str], adoptees: Iterable[Adoptee]) -> No
 
 def _taken(root: Path, folder: Path) -> dict[str, str]:
     """Return who has which name, in small letters; what was adopted from the same folder may be adopted anew."""
-    own = {name.lower(): "compose.yaml" for name in _compose(root)["services"]}
-    origins = {name.lower(): origin["folder"] for name, origin in _adopted(root)[ORIGINS].items()}
+    own = {name.lower(): "compose.yaml" for name in registry.templates(root)[SERVICES]}
+    origins = {name.lower(): origin["folder"] for name, origin in registry.read(root)[ORIGINS].items()}
     return own | {name: home for name, home in origins.items() if home != str(folder.resolve())}
 
 
@@ -182,15 +184,7 @@ def _read(folder: Path, name: str) -> str:
         raise ConfigError(f"{name} leads out of {folder}")
     if not path.exists():
         raise ConfigError(f"{folder} has no {name}")
-    return _text(path)
-
-
-def _text(path: Path) -> str:
-    with _usable_files():
-        try:
-            return path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError:
-            raise ConfigError(f"{path} is no text in UTF-8; mend it") from None
+    return registry.text(path)
 
 
 def _copy(folder: Path, target: Path, dockerfile: str) -> None:
@@ -209,62 +203,3 @@ def _copy(folder: Path, target: Path, dockerfile: str) -> None:
     except (OSError, shutil.Error) as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise ConfigError(f"{folder} cannot be copied to {target} ({str(error)[:300]}); mend that") from error
-
-
-def _compose(root: Path) -> dict[str, Any]:
-    """Return compose.yaml as it is written, with its variables. Raises ConfigError."""
-    content = _yaml(root / "compose.yaml")
-    if missing := [key for key in ("services", *TEMPLATES) if not content.get(key)]:
-        raise ConfigError(
-            f"compose.yaml: {', '.join(missing)} is missing, and adopted entries are made of it; restore it"
-        )
-    return content
-
-
-def _adopted(root: Path) -> dict[str, Any]:
-    """Return what was adopted so far: stanzas and origins by entry. Raises ConfigError."""
-    path = root / ADOPTED
-    content = _yaml(path) if path.exists() else {}
-    origins, services = content.get(ORIGINS) or {}, content.get("services") or {}
-    try:
-        entries = {name: service for name, service in services.items() if name != PROXY}
-        stanza.proxy(entries)
-        whole = entries.keys() == origins.keys() and all(
-            origin["folder"] + origin["digest"] for origin in origins.values()
-        )
-    except (AttributeError, KeyError, TypeError, ValueError):
-        whole = False
-    if not whole:
-        raise ConfigError(f"{path} is not as adopt wrote it; remove it, and adopt anew")
-    return {ORIGINS: origins, "services": entries}
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(_text(path))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no YAML ({' '.join(str(error).split())[:200]}); mend it") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no stanzas; mend it")
-    return content
-
-
-def _write(root: Path, content: dict[str, Any]) -> None:
-    """Write the stanzas, with the ports that nginx must pass on to; where there are none, the file goes."""
-    path, draft = root / ADOPTED, root / f"{ADOPTED}.draft"
-    services, ports = content["services"], stanza.proxy(content["services"])
-    services = services | ({PROXY: ports} if ports else {})
-    with _usable_files():
-        if not services:
-            path.unlink(missing_ok=True)
-            return
-        draft.write_text(HEAD + yaml.safe_dump({**content, "services": services}, sort_keys=True), encoding="utf-8")
-        draft.replace(path)
-
-
-@contextmanager
-def _usable_files() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ConfigError(f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights") from error

@@ -163,7 +163,7 @@ def _factors(root: Path, arguments: list[str]) -> int:
     if given.run is not None:
         return OK
     _say(f"kept in {bench.shown(folder)}; its own tables: python lab.py report {bench.shown(folder)}")
-    return FAILED if judge.missing(run) else OK
+    return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
 
 
 def _measure_factors(root: Path, given: argparse.Namespace) -> Path:

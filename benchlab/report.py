@@ -10,7 +10,7 @@ import pandas as pd
 from benchlab import __version__, analysis, judge, markdown, placement, profiles, sizing, stack, standings, study
 from benchlab.analysis import Result
 from benchlab.forecast import minutes
-from benchlab.model import GOOD, INVALID, NO_PROXY, SUSPECT, UNAVAILABLE, Failure, Run
+from benchlab.model import GOOD, INVALID, NO_PROXY, SUSPECT, UNAVAILABLE, Run
 
 # What a rule means for the samples that break it. One that breaks a good one is no more than a note.
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
@@ -29,8 +29,8 @@ def report(run: Run) -> str:
         parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
     if run.taken:
         parts.append(_verdicts(run))
-    if lines := [*_unbuilt(run), *(f"* {reason}" for reason in reasons(judge.missing(run)))]:
-        parts.append("\n".join(["## Not measured", "", *lines]))
+    if missing := reasons(run):
+        parts.append("\n".join(["## Not measured", "", *(f"* {reason}" for reason in missing)]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -68,12 +68,13 @@ def broken_rules(run: Run) -> pd.DataFrame:
     )
 
 
-def reasons(missing: tuple[Failure, ...]) -> list[str]:
-    """Return why trials were not measured, and how many of each."""
+def reasons(run: Run) -> list[str]:
+    """Return why entries were left out, and why trials were not measured, and how many of each."""
     found: dict[str, list[str]] = {}
-    for failure in missing:
+    for failure in judge.missing(run):
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
-    return [f"{reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in found.items()]
+    trials = [f"{reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in found.items()]
+    return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials]
 
 
 def _origin(run: Run) -> str:
@@ -141,7 +142,3 @@ def _verdicts(run: Run) -> str:
     broken = broken_rules(run)
     table = "" if broken.empty else f"\n\n{markdown.table(broken)}"
     return f"## Verdicts\n\n{counted(run)}{table}"
-
-
-def _unbuilt(run: Run) -> Iterator[str]:
-    yield from (f"* {name}, all of it: {why}" for name, why in run.manifest.unbuilt.items())

@@ -83,6 +83,8 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
         yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
+    if unbuilt := run.manifest.unbuilt:
+        yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
     if missing := judge.missing(run):
         yield f"{_counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
 

@@ -104,6 +104,8 @@ def _labels(adoptee: Adoptee) -> Iterator[tuple[str, str]]:
     has_database = candidate.database != tfb.NO_DATABASE
     server = next((about[key] for key in ("webserver", "platform") if _is_told(about.get(key))), stack.UNTOLD)
     yield "origin", stack.ADOPTED
+    # A run where no entry is named stays as long as it was.
+    yield "default", "no"
     yield "framework", about.get("framework") or candidate.name
     yield "orm", about.get("orm", stack.UNTOLD).lower() if has_database else tfb.NO_DATABASE
     yield "driver", stack.UNTOLD if has_database else tfb.NO_DATABASE

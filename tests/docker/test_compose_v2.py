@@ -48,7 +48,7 @@ def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project_and_adopt
         working_dir=str(project.root),
         volumes=["/var/run/docker.sock:/var/run/docker.sock", f"{project.root}:{project.root}"],
     ).decode()
-    # The three that are adopted have two test types each, one of them in two variants.
+    # The two that are adopted have two test types each.
     assert printed.count("pass  ") == len(ENTRIES) * len(WORKLOADS) + len(("json", "plaintext")) + len(("db", "query"))
     assert len(project.latest().samples) == 2
     # Only BuildKit numbers its steps so.

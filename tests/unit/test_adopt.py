@@ -119,6 +119,7 @@ def test_a_stanza_has_what_the_format_promises_and_as_few_rights_as_it_can_do_wi
         "benchlab.lab": "yes",
         "benchlab.cpus": "${LAB_CPUS_APP:-all}",
         "benchlab.origin": "adopted",
+        "benchlab.default": "no",
         "benchlab.framework": "brook",
         "benchlab.orm": "micro",
         "benchlab.driver": "?",
@@ -334,6 +335,10 @@ def test_pairs_of_images_come_from_flags_and_files(tmp_path: Path) -> None:
         ("- a\n", "holds no stanzas"),
         ("services: {brook: {labels: {}}}\n", "is not as adopt wrote it; remove it, and adopt anew"),
         ("x-adopted: {brook: {folder: /x, digest: d}}\n", "is not as adopt wrote it; remove it, and adopt anew"),
+        (
+            "{x-adopted: {../a: {folder: /x, digest: d}}, services: {../a: {labels: {benchlab.port: '8080'}}}}\n",
+            "is not as adopt wrote it; remove it, and adopt anew",
+        ),
     ],
 )
 def test_stanzas_that_somebody_broke_are_told_and_not_written_over(

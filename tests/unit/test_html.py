@@ -158,6 +158,12 @@ def test_a_run_that_has_hardly_begun_has_a_page(run: Run) -> None:
     assert "</html>" in html.page(run)
 
 
+def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> None:
+    run = _run()
+    without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "building brook failed"}}))
+    assert "brook, all of it: building brook failed" in Page(html.page(without)).texts
+
+
 def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, settings: Settings) -> None:
     seeded = profiles.settings("quick", settings.frameworks, ["json"], {}, 3, None, "none", 4711)
     text = html.page(Run(replace(manifest, settings=seeded), (), ()))

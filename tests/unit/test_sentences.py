@@ -131,6 +131,13 @@ def test_what_weakens_the_answer_is_warned_of(run: Run, told: str) -> None:
     assert any(told in warning for warning in sentences.warnings(run, analysis.analyse(run)))
 
 
+def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
+    run = make_run({"a": [1000, 1010]})
+    without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "why"}}))
+    told = "brook could not be built, and took no part; why stands under “Not measured”."
+    assert told in list(sentences.warnings(without, ()))
+
+
 def test_a_first_look_is_called_one() -> None:
     run = make_run({"a": [1000, 1010]})
     quick = replace(run, manifest=replace(run.manifest, settings=replace(run.manifest.settings, profile="quick")))

@@ -277,6 +277,31 @@ def test_an_adopted_entry_is_told_in_the_words_of_its_authors(run: Run) -> None:
     }
 
 
+def test_of_an_adopted_entry_its_authors_words_come_back(run: Run) -> None:
+    told = {
+        "approach": "Stripped",
+        "classification": "Platform",
+        "database": "None",
+        "display_name": "Rill [fast]",
+        "language": "Python",
+        "notes": "a process for each CPU",
+        "orm": "Raw",
+        "platform": "asyncio",
+        "versus": "default",
+        "webserver": "None",
+    }
+    labels = LABELS | {"origin": "adopted", "orm": "none"} | {f"tfb.{key}": text for key, text in told.items()}
+    document = tfb_results.results(
+        replace(run, manifest=replace(run.manifest, entries={"aiohttp": LABELS, "crax": labels}))
+    )
+    kept = ("display_name", "notes", "versus")
+    _, adopted = document["testMetadata"]
+    assert {key: adopted[key] for key in told} == {
+        key: text if key in kept else text.lower() for key, text in told.items()
+    }
+    assert problems(document) == []
+
+
 def _without(document: dict[str, Any], *path: str | int) -> dict[str, Any]:
     """Return a copy of the document without what the path leads to."""
     copy: dict[str, Any] = json.loads(json.dumps(document))
