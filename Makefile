@@ -48,7 +48,7 @@ lock: ## lock what the requirements.in files name, keeping what is locked (needs
 	  uv pip compile --quiet $(ARGS) --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file.in -o $$file.txt || exit 1; \
 	done
-	for file in frameworks/*/*requirements.in; do \
+	for file in frameworks/*/*requirements.in tests/tfb/*/requirements.in; do \
 	  uv pip compile --quiet $(ARGS) --universal --python-version 3.13 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file -o $${file%.in}.txt || exit 1; \
 	done
@@ -63,7 +63,7 @@ $(VENV)/lab: requirements.txt
 	    $(PYTHON) -m venv --clear $(VENV); } || \
 	  { echo "error: $(PYTHON) -m venv failed; install your system's python3-venv package" >&2; exit 1; }
 	$(PY) -m pip install $(PIP_OPTIONS) -r requirements.txt
-	@PYTHONDONTWRITEBYTECODE= $(PY) -c 'import argcomplete, docker, pandas, rich.progress, scipy.optimize, scipy.stats, tabulate, yaml'
+	@PYTHONDONTWRITEBYTECODE= $(PY) -c 'import argcomplete, docker, jinja2, pandas, rich.progress, scipy.optimize, scipy.stats, tabulate, yaml'
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/lab

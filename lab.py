@@ -20,7 +20,7 @@ def enter_environment() -> None:
     interpreter = VENV / "bin" / "python"
     if interpreter.exists() and Path(sys.prefix).resolve() != VENV.resolve():
         os.execv(interpreter, [str(interpreter), *sys.argv])
-    if all(find_spec(name) for name in ("docker", "pandas", "rich", "scipy", "tabulate", "yaml")):
+    if all(find_spec(name) for name in ("docker", "jinja2", "pandas", "plotly", "rich", "scipy", "tabulate", "yaml")):
         return
     if {"-h", "--help"} & set(sys.argv):
         from benchlab.flags import bench_parser

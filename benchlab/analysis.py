@@ -112,7 +112,9 @@ def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
     proxy = manifest.entries[entry].get("proxy", manifest.settings.proxy)
     roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
     found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
-    most = {CLIENT: level.threads, APP: int(manifest.entries[entry]["workers"])}
+    workers = manifest.entries[entry]["workers"]
+    # An adopted entry has as many as it likes.
+    most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
     return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
 
 

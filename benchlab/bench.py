@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +18,7 @@ from benchlab import (
     contestants,
     doctor,
     host,
+    html,
     inventory,
     planning,
     profiles,
@@ -30,11 +31,11 @@ from benchlab import (
     topology,
     vetting,
 )
-from benchlab.answers import Verification
+from benchlab.answers import Problem, Verification
 from benchlab.errors import EngineError, LabError, StoreError
 from benchlab.forecast import Forecast, minutes
 from benchlab.lease import Lease
-from benchlab.model import NO_PROXY, UNAVAILABLE, Decision, Failure, Manifest, Sample, Settings, Visit
+from benchlab.model import NO_PROXY, UNAVAILABLE, UNBUILT, Decision, Entry, Failure, Manifest, Sample, Settings, Visit
 from benchlab.progress import Progress
 from benchlab.runner import Runner
 from benchlab.serving import Server
@@ -49,9 +50,14 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console, part: b
     """
     lab, settings = planning.settled(lab, settings)
     store.check(results)
-    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, part)) as (images, held):
+    unbuilt: dict[str, str] = {}
+    # Versions are measured in pairs, and a part is looked at as a whole.
+    whole = settings.against or part
+    without = stage.refuse if whole else partial(_go_on_without, settings.frameworks, unbuilt)
+    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, part), without) as (images, held):
+        settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
         manifest = _manifest(lab, settings, images)
-        manifest = replace(manifest, facts=_facts(lab, settings, images))
+        manifest = replace(manifest, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
         if not part:
             lab.say(_advice(manifest))
         journal = store.create(results, manifest)
@@ -86,9 +92,33 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
     lab, found = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
     entries = {entry.name: entry for entry in found}
     planning.refuse_nothing(found, settings)
-    with stage.stage(lab, entries):
+    unbuilt: dict[str, str] = {}
+    with stage.stage(lab, entries, without=unbuilt.update):
         server = Server(lab.engine, entries, Unkept(lab.state).keep_log)
-        return [verdict for entry in entries.values() for verdict in vetting.vet(server, entry, settings.tests)]
+        return [
+            verdict
+            for name, entry in entries.items()
+            for verdict in (
+                _without_image(entry, settings, unbuilt[name])
+                if name in unbuilt
+                else vetting.vet(server, entry, settings.tests)
+            )
+        ]
+
+
+def _go_on_without(entries: Collection[str], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
+    """Note which entries have no image. Raises SetupError where no other is left."""
+    if len(found) == len(entries):
+        stage.refuse(found)
+    unbuilt.update(found)
+
+
+def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verification]:
+    return [
+        Verification(entry.name, test, (Problem(test, "serves", why),))
+        for test in settings.tests
+        if test in entry.tests
+    ]
 
 
 @dataclass(frozen=True)
@@ -132,7 +162,7 @@ class Session:
         count = sum(len(visit.trials) for visit in visits)
         lab.say(f"{count} samples to take, about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
         run = store.read(self.journal.folder)
-        progress = Progress(self.console, forecast, run, profiles.caution(manifest.settings))
+        progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(
             host=lab.engine,
             journal=self.journal,
@@ -195,7 +225,7 @@ def shown(folder: Path) -> str:
 
 def _report(journal: Journal) -> None:
     run = store.read(journal.folder)
-    journal.derive(run, report.report(run))
+    journal.derive(run, report.report(run), html.page(run))
 
 
 def _advice(manifest: Manifest) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from benchlab.counters import APP, CLIENT, DB, PROXY
+from benchlab.counters import APP, CLIENT, DB, PROXY, Counters
 from benchlab.judge import share_of_host
 from benchlab.model import Sample
 
@@ -17,6 +17,8 @@ FULL_HOST_IDLE = 0.05
 SCALES = 1.7
 
 HOST, CONCURRENCY, WAITING, MIXED, UNKNOWN = "host-shared", "concurrency", "waiting", "mixed", "unknown"
+# What the host's time goes to beside the roles.
+OTHERS, STOLEN, IDLE = "others", "stolen", "idle"
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,16 @@ def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
     return Shares(roles, sum(known_idles) / len(known_idles) if known_idles else None)
 
 
+def of_host(samples: Iterable[Sample]) -> dict[str, float]:
+    """Return what the host's CPU time went to, as shares that add up to 1: each role, others, stolen, and idle.
+
+    Of a sample whose host does not tell all of it, nothing is counted; without any other there is nothing to return.
+    """
+    found = [shares for sample in samples if (shares := _of_host(sample.counters))]
+    parts = dict.fromkeys(part for shares in found for part in shares)
+    return {part: sum(shares.get(part, 0.0) for shares in found) / len(found) for part in parts}
+
+
 def name(found: Shares, growth: float | None) -> str:
     """Return what limited the cell: a role, or one of the words above.
 
@@ -65,3 +77,11 @@ def name(found: Shares, growth: float | None) -> str:
     if max(found.roles.values()) < CALM and growth is not None:
         return CONCURRENCY if growth >= SCALES else WAITING
     return MIXED
+
+
+def _of_host(counters: Counters) -> dict[str, float]:
+    times = {role: usage.cpu_us for role, usage in counters.roles.items()}
+    times |= {OTHERS: counters.outside_cpu_us, STOLEN: counters.host.stolen_us, IDLE: counters.host.idle_us}
+    known = {part: time for part, time in times.items() if time is not None}
+    whole = sum(known.values())
+    return {part: time / whole for part, time in known.items()} if whole and len(known) == len(times) else {}

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab import flags, interrupts, output, spelling, stack, store, topology
+from benchlab import flags, interrupts, naming, output, spelling, stack, store, topology
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError, LabError, SetupError, StoreError, UsageError
 from benchlab.model import Settings
@@ -68,13 +68,13 @@ def _bench(root: Path, arguments: list[str]) -> int:
 
 def _rehearse(root: Path, given: argparse.Namespace) -> int:
     """Print what would be measured."""
-    from benchlab import contestants, planning, stage
+    from benchlab import planning, stage
 
     if given.resume is not None:
         raise ConfigError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     _refuse_gate_without_versions(flags.margin(given), settings)
-    lab = stage.look(root, contestants.originals(settings), _say, _conditions(settings))
+    lab = stage.look(root, naming.originals(settings), _say, _conditions(settings))
     print(planning.rehearse(lab, settings))
     return OK
 
@@ -93,9 +93,13 @@ def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> N
 
 def _open(root: Path, settings: Settings) -> Lab:
     """Return the lab that the settings need; variants of entries are added to it later."""
-    from benchlab import contestants, stage
+    from benchlab import adopt, stage
 
-    return stage.open_lab(root, contestants.originals(settings), _say, _conditions(settings))
+    names = naming.originals(settings)
+    lab = stage.open_lab(root, names, _say, _conditions(settings))
+    for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
+        _say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
+    return lab
 
 
 def _conditions(settings: Settings) -> Conditions:
@@ -119,11 +123,13 @@ def _finish(folder: Path, margin: float | None) -> int:
 
     run, shown = store.read(folder), bench.shown(folder)
     print(report.report(run))
-    _say(f"kept in {shown}")
+    _say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
     missing = judge.missing(run)
     if missing:
         _say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
-    code = FAILED if missing else OK
+    if unbuilt := run.manifest.unbuilt:
+        _say(f"not built, and not measured: {', '.join(unbuilt)}")
+    code = FAILED if missing or unbuilt else OK
     if not run.manifest.settings.against:
         return code
     compared = _compared(versus.of_versions(run), margin)
@@ -175,7 +181,7 @@ def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
 
 
 def _report(root: Path, arguments: list[str]) -> int:
-    from benchlab import report
+    from benchlab import html, report
 
     folder = Path(flags.report_parser().parse_args(arguments).run)
     run = store.read(folder.resolve())
@@ -184,7 +190,7 @@ def _report(root: Path, arguments: list[str]) -> int:
     if store.is_cut(folder.resolve()):
         _say("the journal ends in the middle of a line, which is left out")
     try:
-        store.Journal(folder.resolve()).derive(run, text)
+        store.Journal(folder.resolve()).derive(run, text, html.page(run))
     except StoreError as error:
         _say(f"the files of the run stay as they were: {error}")
     return OK
@@ -213,10 +219,28 @@ def _compare(root: Path, arguments: list[str]) -> int:
     margin = flags.margin(given)
     old = store.read(Path(given.old).resolve())
     if given.new is None:
-        return _compared(versus.of_versions(old), margin)
-    new = store.read(Path(given.new).resolve())
-    _refuse_other_conditions(versus.differences(old.manifest, new.manifest), given.anyway)
-    return _compared(versus.of_runs(old, new), margin)
+        sides, differences = versus.of_versions(old), []
+    else:
+        new = store.read(Path(given.new).resolve())
+        sides, differences = versus.of_runs(old, new), versus.differences(old.manifest, new.manifest)
+    _refuse_other_conditions(differences, given.anyway)
+    code = _compared(sides, margin)
+    if given.html:
+        folder = Path(given.new or given.old).resolve()
+        name = Path(given.old).resolve().name if given.new else "versions"
+        _write_comparison(folder, name, sides, differences, margin)
+    return code
+
+
+def _write_comparison(
+    folder: Path, name: str, sides: tuple[Side, Side], differences: Sequence[str], margin: float | None
+) -> None:
+    from benchlab import bench, html, versus
+
+    rows, untold = versus.rows(*sides), versus.lost(*sides)
+    gate = None if margin is None else versus.gate(rows, margin, untold)
+    path = store.write_comparison(folder, name, html.comparison(sides, rows, untold, differences, gate))
+    _say(f"kept in {bench.shown(path)}")
 
 
 def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
@@ -313,6 +337,50 @@ def _clean(root: Path, arguments: list[str]) -> int:
     return OK
 
 
+def _adopt(root: Path, arguments: list[str]) -> int:
+    from benchlab import adopt, lease, stage
+
+    parser = flags.adopt_parser()
+    given = parser.parse_args(arguments)
+    if (given.folder is None) == (not given.remove):
+        parser.error("name a folder, or what to --remove")
+    if given.remove:
+        return _abandon(root, given.remove)
+    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases else ())
+    wish = adopt.Wish(Path(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
+    adoptees, refused = adopt.examine(root, wish)
+    for name, why in refused.items():
+        _say(f"left out {name}: {why}")
+    lab = stage.open_lab(root, (), _say)
+    # What the engine grants is tried with containers, which would disturb another lab's samples.
+    lease.refuse_if_held(lab.engine)
+    adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
+    for adoptee in adoptees:
+        print(f"adopted {adoptee}")
+        for image in adoptee.pulled:
+            if lab.engine.image_id(image) is None:
+                _say(
+                    f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {image}=benchlab/base"
+                )
+    return OK
+
+
+def _abandon(root: Path, names: Sequence[str]) -> int:
+    """Remove adopted entries, and their images from the engine, where one answers."""
+    from benchlab import adopt, lease
+
+    engine = Engine.if_any(topology.project(root))
+    if engine is not None:
+        lease.refuse_if_held(engine)
+    for name in names:
+        image = adopt.remove(root, name)
+        gone = engine is not None and engine.remove_image(image)
+        print(f"removed {name}" + (f" and its image {image}" if gone else ""))
+    if engine is None:
+        _say("no Docker engine answers: an image that was built stays on it; `python lab.py clean` removes it")
+    return OK
+
+
 def _calibrate(root: Path, arguments: list[str]) -> int:
     import secrets
 
@@ -342,6 +410,7 @@ COMMANDS: dict[str, Command] = {
     "bench": _bench,
     "list": _list,
     "results": _results,
+    "adopt": _adopt,
     "verify": _verify,
     "setup": _setup,
     "clean": _clean,

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from benchlab import variants
+from benchlab import naming, stack, variants
 from benchlab.errors import ConfigError
 from benchlab.model import Entry, Settings
 from benchlab.stage import Lab
-from benchlab.versus import AT
-
-# What stands between an entry's name and what its variant has instead: a proxy, or a pool of so many connections.
-VIA, POOL = "-via-", "-pool-"
 
 Made = Iterator[tuple[str, dict[str, Any]]]
 
@@ -23,7 +19,7 @@ def contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
     Each entry takes part with every proxy and every number of database connections of the settings, and with
     --against at that commit too. Raises ConfigError.
     """
-    named = originals(settings)
+    named = naming.originals(settings)
     names = [entry.name for entry in lab.topology.choose(named)] if named else lab.topology.usual
     if not names:
         raise ConfigError("no entry is measured where none is named: each has the label benchlab.default: no; name one")
@@ -34,29 +30,24 @@ def contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
     return lab, lab.topology.choose(names)
 
 
-def originals(settings: Settings) -> list[str]:
-    """Return the settings' entries without the variants that they ask for themselves, as those of a run do."""
-    endings = (
-        *(f"{VIA}{proxy}" for proxy in settings.proxies[1:]),
-        *(f"{POOL}{total}" for total in settings.db_connections[1:]),
-        *([f"{AT}{settings.against[: variants.SHORT]}"] if settings.against else []),
-    )
-    return [name for name in settings.frameworks if not name.endswith(endings)]
-
-
 def _behind_proxies(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
     for name in names:
         for proxy in settings.proxies[1:]:
-            yield f"{name}{VIA}{proxy}", variants.behind(lab.topology, name, proxy)
+            yield naming.behind(name, proxy), variants.behind(lab.topology, name, proxy)
 
 
 def _with_pools(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
     for name in names:
         for total in settings.db_connections[1:]:
-            yield f"{name}{POOL}{total}", variants.with_connections(lab.topology, name, total)
+            yield naming.with_connections(name, total), variants.with_connections(lab.topology, name, total)
 
 
 def _at_commit(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
-    if settings.against:
-        for name in names:
-            yield variants.at_commit(lab.topology, name, settings.against, lab.state)
+    if not settings.against:
+        return
+    if adopted := [name for name in names if stack.is_adopted(lab.topology.entries[name].labels)]:
+        raise ConfigError(
+            f"--against: {', '.join(adopted)} was adopted, and has no versions here; name the others with --framework"
+        )
+    for name in names:
+        yield variants.at_commit(lab.topology, name, settings.against, lab.state)

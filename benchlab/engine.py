@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -190,9 +190,39 @@ class Engine:
 
         Raises EngineError, also where the command fails.
         """
+        return self._run(image, command, volumes=list(volumes))
+
+    def sockets(self, service: str, beside: str) -> str:
+        """Return the kernel's table of TCP sockets in the network of the service's container. Raises EngineError.
+
+        It is read with the image of `beside`'s container: the service's own may have no program for that.
+        """
+        with translated(f"looking for {service} and {beside}"):
+            network = f"container:{self._container(service).id}"
+            image = str(self._container(beside).attrs["Image"])
+        return self._run(image, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], network_mode=network)
+
+    def open_files(self, image: str) -> str:
+        """Return how many open files the engine lets a container ask for: a number, or unlimited."""
+        return self._run(image, ["sh", "-c", "ulimit -Hn"]).strip()
+
+    def grants(self, image: str, sysctls: Mapping[str, str]) -> bool:
+        """Return whether the engine starts a container with these settings of its own kernel's."""
+        with translated("asking for sysctls"):
+            container = self._client.containers.create(image, ["true"], sysctls=dict(sysctls), **self._own_container())
+            try:
+                container.start()
+                return bool(container.wait()["StatusCode"] == 0)
+            except APIError:
+                return False
+            finally:
+                container.remove(force=True)
+
+    def _run(self, image: str, command: Sequence[str], **options: Any) -> str:
         with translated(f"running {command[0]} in {image}"):
+            # As entry point: an image's own would get the command as its arguments, and may serve for ever.
             output: bytes = self._client.containers.run(
-                image, list(command), remove=True, volumes=list(volumes), **self._own_container()
+                image, entrypoint=list(command), remove=True, **self._own_container() | options
             )
             return output.decode(errors="replace")
 

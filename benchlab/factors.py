@@ -39,7 +39,7 @@ MOST_MISSING = 4
 
 def report(run: Run, answer: Answer) -> str:
     """Return the answer as Markdown."""
-    caution = profiles.caution(run.manifest.settings)
+    caution = profiles.caution(run.manifest)
     parts = [f"# Factors of {run.manifest.run_id}{caution}", *_sentences(answer), _cells(answer.crossing)]
     parts += _notes(answer.crossing)
     by_test = groupby(answer.told, key=lambda told: told.test)

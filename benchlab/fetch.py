@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from benchlab.answers import Answer, answer
 from benchlab.engine import Executed
 from benchlab.errors import EngineError
-from benchlab.wrk import PORT
+from benchlab.model import Target
 
 # An entry may take up to 20 s to tell of an outage of its database.
 TIMEOUT_S = 30
@@ -43,17 +43,17 @@ class Executor(Protocol):
     def execute(self, service: str, command: list[str]) -> Executed: ...
 
 
-def job(target: str, accept: str, path: str) -> dict[str, object]:
+def job(target: Target, accept: str, path: str) -> dict[str, object]:
     """Return what load.py needs to ask for answers under load: a slow one must not hold up the run for long."""
-    return {"host": target, "port": PORT, "accept": accept, "path": path, "timeout_s": LOADED_TIMEOUT_S}
+    return {**asdict(target), "accept": accept, "path": path, "timeout_s": LOADED_TIMEOUT_S}
 
 
-def answers(host: Executor, target: str, accept: str, paths: Iterable[str]) -> tuple[Answer, ...]:
+def answers(host: Executor, target: Target, accept: str, paths: Iterable[str]) -> tuple[Answer, ...]:
     """Return the target's answers to the paths, in order. Raises EngineError."""
     return _fetch(host, target, [Request(path, accept) for path in paths], TIMEOUT_S, patience_s=0)
 
 
-def later(host: Executor, target: str, requests: Sequence[Request], patience_s: float) -> tuple[Answer, ...]:
+def later(host: Executor, target: Target, requests: Sequence[Request], patience_s: float) -> tuple[Answer, ...]:
     """Return the target's answers once each has another Date than its request, or the patience is at its end.
 
     Raises EngineError.
@@ -61,12 +61,12 @@ def later(host: Executor, target: str, requests: Sequence[Request], patience_s: 
     return _fetch(host, target, requests, TIMEOUT_S, patience_s)
 
 
-def knock(host: Executor, target: str, path: str) -> bool:
+def knock(host: Executor, target: Target, path: str) -> bool:
     """Return whether the target answers anything at all, after looking for 2 s. Raises EngineError."""
     return _fetch(host, target, [Request(path, "*/*")], KNOCK_S, KNOCK_S)[0].status != 0
 
 
-def burst(host: Executor, target: str, accept: str, path: str, times: int) -> Burst:
+def burst(host: Executor, target: Target, accept: str, path: str, times: int) -> Burst:
     """Send the request so many times, over 32 connections. Raises EngineError."""
     job = {
         "path": path,
@@ -81,15 +81,15 @@ def burst(host: Executor, target: str, accept: str, path: str, times: int) -> Bu
 
 
 def _fetch(
-    host: Executor, target: str, requests: Sequence[Request], timeout_s: float, patience_s: float
+    host: Executor, target: Target, requests: Sequence[Request], timeout_s: float, patience_s: float
 ) -> tuple[Answer, ...]:
     job = {"requests": list(map(asdict, requests)), "timeout_s": timeout_s, "patience_s": patience_s}
     return tuple(map(answer, _run(host, "fetch.py", target, job)))
 
 
-def _run(host: Executor, script: str, target: str, job: dict[str, object]) -> Any:
+def _run(host: Executor, script: str, target: Target, job: dict[str, object]) -> Any:
     """Return what the script in the wrk container printed of its job."""
-    job = {"host": target, "port": PORT, **job}
+    job = {**asdict(target), **job}
     result = host.execute("wrk", ["python3", f"/wrk/{script}", json.dumps(job)])
     if result.exit_code != 0:
         said = result.stderr.strip()[-300:] or f"exit code {result.exit_code}: the container may have ended"

@@ -24,6 +24,7 @@ PROTOCOLS = "; ".join(
 COMMANDS = {
     "list": "show the entries and what each is made of",
     "results": "list the runs on disk",
+    "adopt": "make entries of a folder in the TechEmpower format",
     "verify": "start each entry and hold its answers against the contract; no load",
     "setup": "make the machine ready: engine, Compose, images",
     "clean": "remove the lab's containers, networks and images",
@@ -68,6 +69,11 @@ python lab.py doctor --json                       for programs
 CALIBRATE = """
 python lab.py calibrate                           about ten minutes
 python lab.py calibrate --full --seed 4           about an hour
+"""
+ADOPT = """
+python lab.py adopt path/to/entry                 then --framework with the name that it says
+python lab.py adopt path/to/entry --base python:3.12=benchlab/base
+python lab.py adopt --remove NAME
 """
 VERIFY = """
 python lab.py verify                              every entry and test type
@@ -219,6 +225,9 @@ def compare_parser() -> argparse.ArgumentParser:
     parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
     parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
     parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
+    parser.add_argument(
+        "--html", action="store_true", help="write the comparison as a page with plots, too, beside the newer run"
+    )
     _add_gate(parser)
     return parser
 
@@ -318,6 +327,31 @@ def _add_gate(parser: argparse.ArgumentParser) -> None:
 def verify_parser() -> argparse.ArgumentParser:
     parser = Parser("lab.py verify", "Start each entry and hold its answers against the contract; no load.", VERIFY)
     _add_selection(parser, "all that the entry has", "all")
+    return parser
+
+
+def adopt_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py adopt",
+        "Make entries of a folder in the format of the TechEmpower benchmarks, and change nothing in it.",
+        ADOPT,
+    )
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="the folder that has the benchmark_config.json")
+    parser.add_argument(
+        "--test", action="append", default=[], metavar="NAME", help="one of its tests (default: all); repeatable"
+    )
+    parser.add_argument(
+        "--base",
+        action="append",
+        default=[],
+        metavar="IMAGE=IMAGE",
+        help="start from another image than a dockerfile says: python:3.12=benchlab/base (default: none); repeatable",
+    )
+    parser.add_argument("--bases", metavar="FILE", help="a file of such pairs, one in a line")
+    parser.add_argument("--as", dest="name", default="", metavar="NAME", help="another name for the framework here")
+    parser.add_argument(
+        "--remove", action="append", default=[], metavar="NAME", help="remove an adopted entry instead; repeatable"
+    )
     return parser
 
 

@@ -10,6 +10,8 @@ from benchlab.counters import Counters
 
 # More requests a second than any server answers to one load generator: a broken count.
 MOST_RATE = 1e9
+# Where an entry listens that names no other port.
+PORT = 8080
 # What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 # What a manifest says of what cannot be known.
@@ -18,6 +20,8 @@ UNAVAILABLE = "unavailable"
 WRONG_ANSWER = "wrong answer"
 # Where nothing stands in front of an entry.
 NO_PROXY = "none"
+# The fact of a manifest that says which entries were asked for and have no image.
+UNBUILT = "unbuilt"
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,20 @@ class Entry:
     name: str
     labels: dict[str, str]
     tests: dict[str, str]
+    port: int = PORT
 
     @property
     def proxy(self) -> str:
         """Return what stands in front of the entry, "none" where nothing does."""
         return self.labels.get("proxy", NO_PROXY)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go to."""
+
+    host: str
+    port: int = PORT
 
 
 @dataclass(frozen=True, order=True)
@@ -291,6 +304,12 @@ class Manifest:
         """Return the test types of the run that the entry declares."""
         declared = self.entries[entry]["tests"].split()
         return tuple(test for test in self.settings.tests if test in declared)
+
+    @property
+    def unbuilt(self) -> dict[str, str]:
+        """Return why entries that were asked for take no part, by name: they could not be built."""
+        found = self.facts.get(UNBUILT)
+        return found if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True)

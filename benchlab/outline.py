@@ -8,7 +8,7 @@ from itertools import groupby
 
 from benchlab import workloads, wrk
 from benchlab.forecast import Forecast, minutes
-from benchlab.model import NO_PROXY, Entry, Level, Settings, Visit
+from benchlab.model import NO_PROXY, Entry, Level, Settings, Target, Visit
 from benchlab.workloads import WORKLOADS, varied
 
 Levels = Mapping[str, Sequence[Level]]
@@ -44,11 +44,11 @@ def order(visits: Iterable[Visit]) -> Iterator[str]:
 
 
 def commands(
-    settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], str]
+    settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], Target]
 ) -> Iterator[str]:
     """Yield the wrk commands of each test type as they could be typed, below the entries that they are the same for.
 
-    `target` gives the host name that an entry's load goes to.
+    `target` gives where an entry's load goes to.
     """
     entries = list(entries)
     for test in settings.tests:
@@ -62,7 +62,7 @@ def commands(
             yield from lines
 
 
-def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: str) -> Iterator[str]:
+def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: Target) -> Iterator[str]:
     for name, level, duration_s in _loads(settings, test, levels):
         path = workloads.url_path(test, entry.tests[test], level)
         command = wrk.command(level, target, path, WORKLOADS[test].accept, duration_s)

@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
-from benchlab import calibrate, fetch, overhead, stage, workloads, wrk
+from benchlab import calibrate, fetch, overhead, serving, stage, workloads, wrk
 from benchlab.bench import Unkept
 from benchlab.errors import WrkError
 from benchlab.model import Level
 from benchlab.overhead import Overhead
-from benchlab.serving import ENTRY_HOST, Server
+from benchlab.serving import Server
 from benchlab.stage import Lab
 from benchlab.workloads import WORKLOADS
 
@@ -60,17 +60,19 @@ def _observed(
     lab: Lab, server: Server, name: str, level: Level, duration_s: int = ROUND_S, checked: bool = True
 ) -> float:
     """Return the rate that the lab measures."""
-    accept, path = WORKLOADS[TEST].accept, WORKLOADS[TEST].path
-    command = wrk.command(level, ENTRY_HOST, path, accept, duration_s)
-    check = fetch.job(ENTRY_HOST, accept, path) if checked else None
-    containers = server.containers(lab.topology.entries[name])
+    entry, accept, path = lab.topology.entries[name], WORKLOADS[TEST].accept, WORKLOADS[TEST].path
+    target = serving.target(entry)
+    command = wrk.command(level, target, path, accept, duration_s)
+    check = fetch.job(target, accept, path) if checked else None
+    containers = server.containers(entry)
     result = lab.engine.execute("wrk", wrk.observed(command, containers, None, check))
     return wrk.parse(result.stdout).load.requests_per_second
 
 
 def _typed(lab: Lab, server: Server, name: str, level: Level) -> float:
     """Return the rate that wrk prints when it is typed by hand, for the same requests."""
-    command = wrk.command(level, ENTRY_HOST, WORKLOADS[TEST].path, WORKLOADS[TEST].accept, ROUND_S)
+    target = serving.target(lab.topology.entries[name])
+    command = wrk.command(level, target, WORKLOADS[TEST].path, WORKLOADS[TEST].accept, ROUND_S)
     script = command.index("-s")
     printed = lab.engine.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
     if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):

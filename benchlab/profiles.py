@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from benchlab import spelling, workloads
+from benchlab import spelling, stack, workloads
 from benchlab.errors import ConfigError
-from benchlab.model import NO_PROXY, Level, Settings
+from benchlab.model import NO_PROXY, Level, Manifest, Settings
 from benchlab.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
 
 Levels = Mapping[str, tuple[int, ...]]
@@ -91,9 +91,17 @@ def note(settings: Settings) -> str:
     return f"{profile.note} Changed: {', '.join(words)}." if words else profile.note
 
 
-def caution(settings: Settings) -> str:
+def caution(manifest: Manifest) -> str:
     """Return what must stand beside each table of the run, or nothing."""
-    return f" ({FIRST_LOOK})" if settings.profile == "quick" else ""
+    return "".join(f" ({words})" for words in cautions(manifest))
+
+
+def cautions(manifest: Manifest) -> list[str]:
+    """Return what a reader of any table of the run must know."""
+    return [
+        *([FIRST_LOOK] if manifest.settings.profile == "quick" else []),
+        *stack.cautions(manifest.entries),
+    ]
 
 
 def settings(

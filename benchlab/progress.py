@@ -81,11 +81,12 @@ class Progress(Events):
         if record.verdict.severity != GOOD:
             self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
         self._taken.append(record)
-        told = f"{_name(record.trial)}: {self._rate(record)}"
+        name, rate = _name(record.trial), self._rate(record)
         if self._live is None:
-            self._print(f"  {told}; {self._left()} left")
+            self._print(f"  {name}: {rate}; {self._left()} left")
         else:
-            self._latest = f"latest: {told}"
+            # The figures first: a narrow terminal cuts the end off.
+            self._latest = f"latest: {rate}: {name}"
             self._draw()
 
     def block(self, block: int) -> None:

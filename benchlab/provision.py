@@ -7,13 +7,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
 
-from benchlab import connection, process, terminal, topology
+from benchlab import connection, process, stack, terminal, topology
 from benchlab.compose import NO_COMPOSE, compose_command
 from benchlab.engine import Engine
 from benchlab.errors import EngineError, NoEngineError, SetupError
@@ -81,18 +81,19 @@ def without_compose(project: str) -> SetupError:
     )
 
 
-def images(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> None:
-    """Bring the services' images up to date.
+def images(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> dict[str, str]:
+    """Bring the services' images up to date, and return why entries have none, by name.
 
     What an image was built from is kept in `state`: where nothing changed, nothing is built.
-    Raises SetupError.
+    Raises SetupError where it is no entry that cannot be built.
     """
     with _usable_files():
         built = _Built(state, str(on.info()["ID"]))
         _copy_own_certificates(resolved.root)
-        _ensure(resolved, on, [topology.BASE], built, "", say)
+        _ensure(resolved, on, {topology.BASE: ""}, built, say)
         base = on.image_id(resolved.image(topology.BASE)) or ""
-        _ensure(resolved, on, sorted(services), built, base, say)
+        others = {service: _origins(resolved, on, service) for service in sorted(services)}
+        return _ensure(resolved, on, {service: " ".join([base, *ids]) for service, ids in others.items()}, built, say)
 
 
 def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
@@ -161,21 +162,34 @@ class _Built:
         return self._path.with_name("build.log")
 
 
-def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _Built, base: str, say: Say) -> None:
-    """Build the services whose inputs changed or whose image is gone; what an old build leaves unnamed is removed."""
-    before = {service: on.image_id(resolved.image(service)) for service in services}
-    inputs = {service: resolved.inputs(service, base) for service in services}
-    stale = [service for service in services if not built.current(service, inputs[service], before[service])]
+def _origins(resolved: Topology, on: Engine, service: str) -> list[str]:
+    """Return the ids of the images that an adopted entry starts from instead of what its dockerfile says."""
+    stand_ins = stack.stand_ins(resolved.labels(service)).values()
+    return [on.image_id(image) or "" for image in dict.fromkeys(stand_ins)]
+
+
+def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: _Built, say: Say) -> dict[str, str]:
+    """Build the services whose inputs changed or whose image is gone, and return why entries cannot be built, by name.
+
+    `origins` are the services, each with the id of what it starts from. What an old build leaves unnamed is removed.
+    """
+    before = {service: on.image_id(resolved.image(service)) for service in origins}
+    inputs = {service: resolved.inputs(service, origin) for service, origin in origins.items()}
+    stale = [service for service in origins if not built.current(service, inputs[service], before[service])]
     if not stale:
-        return
+        return {}
     started = time.monotonic()
     # Services that share an image are built as one.
-    needed = sorted({resolved.image(service): service for service in reversed(stale)}.values())
-    say(f"building {', '.join(needed)} …")
+    builders = {resolved.image(service): service for service in reversed(stale)}
+    say(f"building {', '.join(stale)} …")
     with terminal.waiting("building", built.log, Console(stderr=True)):
-        resolved.build(needed, built.log)
-    say(f"built {', '.join(needed)} in {time.monotonic() - started:.0f} s")
-    for service in stale:
+        unbuilt = _build(resolved, sorted(builders.values()), built, say)
+    builder = {service: builders[resolved.image(service)] for service in stale}
+    failed = {service: unbuilt[builder[service]] for service in stale if builder[service] in unbuilt}
+    done = [service for service in stale if service not in failed]
+    if done:
+        say(f"built {', '.join(done)} in {time.monotonic() - started:.0f} s")
+    for service in done:
         image_id = on.image_id(resolved.image(service))
         if image_id is None:
             raise SetupError(f"building {service} left no image {resolved.image(service)}; see {built.log}")
@@ -184,6 +198,36 @@ def _ensure(resolved: Topology, on: Engine, services: Collection[str], built: _B
             # It may serve another checkout, or hold up a layer of another image: then it stays.
             with suppress(EngineError):
                 on.remove_unnamed_image(str(before[service]))
+    return failed
+
+
+def _build(resolved: Topology, services: Collection[str], built: _Built, say: Say) -> dict[str, str]:
+    """Build the services, and return why entries among them cannot be, by name.
+
+    One that fails would keep the builder from the others: then each is built by itself.
+    """
+    try:
+        resolved.build(services, built.log)
+        return {}
+    except SetupError as error:
+        if len(services) == 1:
+            return {service: _unbuilt(resolved, service, error, say) for service in services}
+    failed = {}
+    for service in services:
+        try:
+            resolved.build([service], built.log.with_name(f"build-{service}.log"))
+        except SetupError as error:
+            failed[service] = _unbuilt(resolved, service, error, say)
+    return failed
+
+
+def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> str:
+    """Show the end of the build's log and return why it failed, in one line. Raises the error of what is no entry."""
+    if not resolved.is_entry(service):
+        raise error
+    say(str(error))
+    told, *log = str(error).splitlines()
+    return " ".join([told, *log[-1:]])
 
 
 @contextmanager

@@ -18,38 +18,62 @@ VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
 
 def report(run: Run) -> str:
     """Return what the run is, the lab's tables, the study's, how the samples were judged, and what failed."""
-    parts = [_heading(run), "## Entries\n\n" + stack.table(run.manifest.entries)]
+    heading = "\n".join([f"# {run.manifest.run_id}", "", *about(run)])
+    parts = [heading, "## Entries\n\n" + stack.table(run.manifest.entries)]
     if run.samples:
         results = analysis.analyse(run)
-        caution = profiles.caution(run.manifest.settings)
+        caution = profiles.caution(run.manifest)
         parts += [_overview(results, caution), *standings.sections(results, caution), *_shares(results, caution)]
         parts += study.sections(run)
     else:
         parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
     if run.taken:
-        parts += _verdicts(run)
-    if missing := judge.missing(run):
-        parts.append(_missing(missing))
+        parts.append(_verdicts(run))
+    if lines := [*_unbuilt(run), *(f"* {reason}" for reason in reasons(judge.missing(run)))]:
+        parts.append("\n".join(["## Not measured", "", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
-def _heading(run: Run) -> str:
+def about(run: Run) -> list[str]:
+    """Return what the run is, in sentences."""
     settings = run.manifest.settings
     through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
-    return "\n".join(
-        [
-            f"# {run.manifest.run_id}",
-            "",
-            profiles.note(settings),
-            f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
-            f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
-            f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
-            _origin(run),
-            *_asked(run),
-            *_share(run),
-            *_decided(run),
-        ]
+    return [
+        profiles.note(settings),
+        f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
+        f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
+        f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
+        _origin(run),
+        *_asked(run),
+        *_share(run),
+        *_decided(run),
+    ]
+
+
+def counted(run: Run) -> str:
+    """Return how many samples are good and how many count, and what the host does not tell."""
+    good = sum(sample.verdict.severity == GOOD for sample in run.taken)
+    lines = [f"Of the {len(run.taken)} samples taken, {good} are good, and {len(run.samples)} count."]
+    if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
+        lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
+    return " ".join(lines)
+
+
+def broken_rules(run: Run) -> pd.DataFrame:
+    """Return which rules the samples broke, and how often."""
+    broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
+    return pd.DataFrame(
+        {"rule": name, "samples": count, "verdict": VERDICTS[judge.severity(name)], "meaning": judge.meaning(name)}
+        for name, count in sorted(broken.items(), key=lambda item: (-item[1], item[0]))
     )
+
+
+def reasons(missing: tuple[Failure, ...]) -> list[str]:
+    """Return why trials were not measured, and how many of each."""
+    found: dict[str, list[str]] = {}
+    for failure in missing:
+        found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
+    return [f"{reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in found.items()]
 
 
 def _origin(run: Run) -> str:
@@ -113,26 +137,11 @@ def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
     yield f"{title}\n\n{markdown.table(pd.DataFrame(rows))}"
 
 
-def _verdicts(run: Run) -> Iterator[str]:
-    """Yield which rules the samples broke, how often, and what the host does not tell."""
-    broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
-    rows = [
-        {"rule": name, "samples": count, "verdict": VERDICTS[judge.severity(name)], "meaning": judge.meaning(name)}
-        for name, count in sorted(broken.items(), key=lambda item: (-item[1], item[0]))
-    ]
-    good = sum(sample.verdict.severity == GOOD for sample in run.taken)
-    lines = [f"Of the {len(run.taken)} samples taken, {good} are good, and {len(run.samples)} count."]
-    if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
-        lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
-    table = f"\n\n{markdown.table(pd.DataFrame(rows))}" if rows else ""
-    yield f"## Verdicts\n\n{' '.join(lines)}{table}"
+def _verdicts(run: Run) -> str:
+    broken = broken_rules(run)
+    table = "" if broken.empty else f"\n\n{markdown.table(broken)}"
+    return f"## Verdicts\n\n{counted(run)}{table}"
 
 
-def _missing(missing: tuple[Failure, ...]) -> str:
-    reasons: dict[str, list[str]] = {}
-    for failure in missing:
-        reasons.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(
-            failure.trial.key
-        )
-    lines = [f"* {reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in reasons.items()]
-    return "## Not measured\n\n" + "\n".join(lines)
+def _unbuilt(run: Run) -> Iterator[str]:
+    yield from (f"* {name}, all of it: {why}" for name, why in run.manifest.unbuilt.items())

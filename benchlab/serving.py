@@ -8,17 +8,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from benchlab import fetch, statements
+from benchlab import fetch, listening, statements
 from benchlab.answers import World
 from benchlab.counters import APP, CLIENT, DB, PROXY
 from benchlab.engine import Executed
 from benchlab.errors import EngineError, EntryError
-from benchlab.model import NO_PROXY, Entry
+from benchlab.model import NO_PROXY, Entry, Target
 from benchlab.statements import Counted
 from benchlab.workloads import in_order
-from benchlab.wrk import PORT
 
 READY_S = 30
+# As much of a log as an error in one line can hold: of a traceback what was raised, and where.
+LAST_LINES, LINE_LENGTH = 3, 160
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.
@@ -37,6 +38,7 @@ class Host(Protocol):
     def container_id(self, service: str) -> str: ...
     def usage(self, service: str) -> dict[str, int | None]: ...
     def execute(self, service: str, command: list[str]) -> Executed: ...
+    def sockets(self, service: str, beside: str) -> str: ...
     def answers(self) -> bool: ...
 
 
@@ -71,7 +73,7 @@ class Server:
         with ExitStack() as stack:
             for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in _proxies(entry))):
                 stack.enter_context(self._running(service))
-                self._wait(service, name, path, life)
+                self._wait(service, Target(name, entry.port), path, life)
             yield world
 
     def world(self, table: str = "world") -> World:
@@ -122,19 +124,31 @@ class Server:
             raise
         self.host.stop(service)
 
-    def _wait(self, service: str, name: str, path: str, life: str) -> None:
+    def _wait(self, service: str, target: Target, path: str, life: str) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError."""
         deadline = time.monotonic() + self.ready_s
-        while not fetch.knock(self.host, name, path):
+        while not fetch.knock(self.host, target, path):
             if casualty := self.host.casualty(service):
                 raise self._lost(service, life, f"in start-up, {casualty}")
             if time.monotonic() > deadline:
-                what = f"{service} did not answer {path} on port {PORT} within {self.ready_s} s of its start"
-                raise self._lost(service, life, what)
+                what = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
+                raise self._lost(service, life, what + self._why_silent(service, target.port))
+
+    def _why_silent(self, service: str, port: int) -> str:
+        """Return why the service gave no answer, nothing where that cannot be seen."""
+        try:
+            table = self.host.sockets(service, "wrk")
+        except EngineError:
+            return ""
+        return f": {listening.why_silent(table, port, fetch.KNOCK_S)}"
 
     def _lost(self, service: str, life: str, what: str) -> EntryError:
-        """Return the error, after keeping the service's log: the container will not be there to be asked."""
-        return EntryError(f"{what}; its log: {self.keep_log(f'{life}-{service}', self.host.log(service))}")
+        """Return the error with the end of the service's log, after keeping all of it: its container will be gone."""
+        log = self.host.log(service)
+        lines = ["".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH] for line in log.splitlines()]
+        last = " / ".join([line for line in lines if line][-LAST_LINES:])
+        said = f"; it said last: {last}" if last else ""
+        return EntryError(f"{what}{said}; its log: {self.keep_log(f'{life}-{service}', log)}")
 
     def _execute(self, service: str, *command: str) -> str:
         result = self.host.execute(service, list(command))
@@ -143,9 +157,9 @@ class Server:
         return result.stdout
 
 
-def target(entry: Entry) -> str:
-    """Return the host name that the entry's load goes to."""
-    return ENTRY_HOST if entry.proxy == NO_PROXY else entry.proxy
+def target(entry: Entry) -> Target:
+    """Return where the entry's load goes to: a proxy has the entry's own port."""
+    return Target(ENTRY_HOST if entry.proxy == NO_PROXY else entry.proxy, entry.port)
 
 
 def _proxies(entry: Entry) -> tuple[str, ...]:

@@ -1,19 +1,57 @@
-"""What each entry is made of, from its labels, as a Markdown table."""
+"""What each entry is made of, from its labels: as a Markdown table, and as what must be said beside every other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from tabulate import tabulate
 
 COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "proxy", "cpus", "workers", "pool", "tests")
+# What the name of a label begins with, on its service.
+PREFIX = "benchlab."
+# Where an entry comes from that is none of compose.yaml's own.
+ADOPTED = "adopted"
+# Of an adopted entry: what it decides by itself, and what its authors do not tell.
+OWN, UNTOLD = "own", "?"
+STANDS_FOR = "="
+
+Labels = Mapping[str, str]
 
 
-def rows(labels_by_entry: Mapping[str, Mapping[str, str]]) -> list[list[str]]:
+def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
     """Return one row an entry, its name and COLUMNS; workers and pool are per container and per worker."""
     return [[name, *(labels.get(column, "") for column in COLUMNS)] for name, labels in sorted(labels_by_entry.items())]
 
 
-def table(labels_by_entry: Mapping[str, Mapping[str, str]]) -> str:
-    """Return the rows as Markdown."""
-    return tabulate(rows(labels_by_entry), headers=["entry", *COLUMNS], tablefmt="github", disable_numparse=True)
+def table(labels_by_entry: Mapping[str, Labels]) -> str:
+    """Return the rows as Markdown, and what must be said of some."""
+    shown = tabulate(rows(labels_by_entry), headers=["entry", *COLUMNS], tablefmt="github", disable_numparse=True)
+    return "\n\n".join([shown, *_notes(labels_by_entry)])
+
+
+def cautions(labels_by_entry: Mapping[str, Labels]) -> list[str]:
+    """Return what a reader of any table that compares the entries must know."""
+    other = [name for name, labels in sorted(labels_by_entry.items()) if stand_ins(labels)]
+    return [f"another base image: {', '.join(other)}"] if other else []
+
+
+def is_adopted(labels: Labels) -> bool:
+    return labels.get("origin") == ADOPTED
+
+
+def stand_ins(labels: Labels) -> dict[str, str]:
+    """Return what an entry starts from, by what its dockerfile says; empty where that is the same."""
+    pairs = (pair.partition(STANDS_FOR) for pair in labels.get("base", "").split())
+    return {image: stand_in for image, _, stand_in in pairs}
+
+
+def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
+    adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}
+    if adopted:
+        yield (
+            f"Adopted, of the TechEmpower format: {', '.join(adopted)}. Workers and connections are the entry's own "
+            f"choice ({OWN}), not the lab's; what its authors do not tell is {UNTOLD}."
+        )
+    others = {name: ", ".join(f"{new} for {old}" for old, new in stand_ins(of).items()) for name, of in adopted.items()}
+    if told := [f"{name} has {other}" for name, other in others.items() if other]:
+        yield f"Another base image: {'; '.join(told)}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -118,26 +118,41 @@ def _placement(engine: Engine, debian: str | None, cpus: int, under: Conditions)
     return placement.choose(under.placed, siblings, under.has_proxy)
 
 
+def refuse(unbuilt: Mapping[str, str]) -> None:
+    """Raise SetupError where an entry could not be built."""
+    if unbuilt:
+        raise SetupError("; ".join(unbuilt.values()))
+
+
 def build(lab: Lab, entries: Iterable[str]) -> None:
-    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples."""
+    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples.
+
+    Raises SetupError for entries that cannot be built, after the others.
+    """
     with lease.held(lab.engine, lab.debian):
-        provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say)
+        refuse(provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say))
 
 
 @contextmanager
 def stage(
-    lab: Lab, entries: Iterable[str], check: Callable[[], None] = lambda: None
+    lab: Lab,
+    entries: Iterable[str],
+    check: Callable[[], None] = lambda: None,
+    without: Callable[[Mapping[str, str]], None] = refuse,
 ) -> Iterator[tuple[dict[str, str], Lease]]:
     """Build what is needed and make the containers, for the length of the with block.
 
-    `check` is called when the engine is held, before anything is built. Yields the id of each container's image, by
-    service, and the engine's lease. At the end the engine has nothing left but images; after a kill or with the engine
-    gone, the next start clears up.
+    `check` is called when the engine is held, before anything is built; `without` with the entries that could not be
+    built, and why, before the others' containers are made. Yields the id of each container's image, by service, and the
+    engine's lease. At the end the engine has nothing left but images; after a kill or with the engine gone, the next
+    start clears up.
     """
     services = [*BESIDE, *entries]
     with lease.held(lab.engine, lab.debian) as held:
         check()
-        provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+        unbuilt = provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+        without(unbuilt)
+        services = [service for service in services if service not in unbuilt]
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")

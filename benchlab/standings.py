@@ -36,9 +36,32 @@ def summary(result: Result) -> pd.DataFrame:
 
     Requests per CPU-second and memory are those of its best and its largest level.
     """
-    rows = [_summary_row(result, standing) for standing in result.standings]
-    unranked = sorted({cell.entry for cell in result.cells} - {standing.entry for standing in result.standings})
-    rows += [_row(result, entry, "–", "–") for entry in unranked]
+    ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
+    return pd.DataFrame(ranked.get(entry) or _row(result, entry, "–", "–") for entry in order(result))
+
+
+def order(result: Result) -> list[str]:
+    """Return the entries by their standing, and after them those without a rank."""
+    ranked = [standing.entry for standing in result.standings]
+    return [*ranked, *sorted({cell.entry for cell in result.cells}.difference(ranked))]
+
+
+def figures(result: Result) -> pd.DataFrame:
+    """Return a row for each entry at each level, with all that is known of it."""
+    rows = [
+        {
+            "level": cell.level,
+            "entry": cell.entry,
+            RATE: _rate(cell, cell.rate.blocks),
+            "blocks": cell.rate.blocks,
+            PER_CPU: _best([cell.per_cpu_s]),
+            "of the app alone": _best([cell.per_app_cpu_s]),
+            "peak memory, MB": _memory([cell]),
+            "CPU used": str(cell.shares),
+            "limited by": cell.bottleneck,
+        }
+        for cell in sorted(result.cells, key=lambda cell: (cell.level, order(result).index(cell.entry)))
+    ]
     return pd.DataFrame(rows)
 
 
@@ -87,7 +110,7 @@ def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, obje
         f"relative {PER_CPU if result.by_cpu else RATE}": relative,
         PER_CPU: _best([cell.per_cpu_s for cell in cells]),
         "of the app alone": _best([cell.per_app_cpu_s for cell in cells]),
-        "peak memory, MB": _memory([cell.memory_peak_bytes for cell in cells]),
+        "peak memory, MB": _memory(cells),
         "limited by": _limits(cells),
     }
 
@@ -100,9 +123,15 @@ def _best(estimates: Iterable[Estimate | None]) -> str:
     return f"{best.mean:,.0f}{markdown.interval(best.low, best.high, '{:,.0f}')}"
 
 
-def _memory(peaks_bytes: Iterable[int | None]) -> str:
-    known = [peak for peak in peaks_bytes if peak is not None]
-    return f"{max(known) / 1e6:,.0f}" if known else UNAVAILABLE
+def memory_mb(cells: Iterable[Cell]) -> float | None:
+    """Return the largest peak of the cells in MB; None where none is known."""
+    known = [cell.memory_peak_bytes for cell in cells if cell.memory_peak_bytes is not None]
+    return max(known) / 1e6 if known else None
+
+
+def _memory(cells: Iterable[Cell]) -> str:
+    peak_mb = memory_mb(cells)
+    return UNAVAILABLE if peak_mb is None else f"{peak_mb:,.0f}"
 
 
 def _limits(cells: Iterable[Cell]) -> str:

@@ -4,6 +4,7 @@ results/<run-id>/manifest.json    what the run is, written before the first samp
                  samples.jsonl    one line per sample or failure, flushed and fsynced at once
                  samples.csv      the samples, derived, with those that do not count
                  report.md        the tables, derived
+                 report.html      the tables and plots as one page, derived
 results/latest                    a link to the newest run
 """
 
@@ -32,7 +33,8 @@ KINDS = {Sample: "sample", Failure: "failure", Decision: "decision"}
 #    manifest has digests of what the images were built from.
 SCHEMA = 2
 
-MANIFEST, JOURNAL, CSV, REPORT, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "report.md", "logs"
+MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
+REPORT, PAGE = "report.md", "report.html"
 # The first run of a calibration's folder.
 PART = "twins"
 # What to do where a file cannot be written: before anything was measured, and since.
@@ -64,10 +66,18 @@ class Journal:
         """Keep what a container printed before it was lost, and return where, as seen from the run's folder."""
         return str(keep_log(self.folder, name, text).relative_to(self.folder))
 
-    def derive(self, run: Run, report: str) -> None:
-        """Write what is derived from the run: samples.csv, and its report; a reader never sees a half."""
+    def derive(self, run: Run, report: str, page: str) -> None:
+        """Write what is derived from the run: samples.csv, and its report as text and page; never a half of one."""
         _replace(self.folder / CSV, _csv(run))
         _replace(self.folder / REPORT, report)
+        _replace(self.folder / PAGE, page)
+
+
+def write_comparison(folder: Path, name: str, page: str) -> Path:
+    """Write a comparison with what the name says into the run's folder; return its path. Raises StoreError."""
+    path = folder / f"compare-{name}.html"
+    _replace(path, page)
+    return path
 
 
 def is_calibration(folder: Path) -> bool:

@@ -61,7 +61,7 @@ def closed_loop_s(sample: Sample) -> float:
 
 def sections(run: Run) -> Iterator[str]:
     """Yield for each test with samples its two tables, by rate and by latency, and what must be said of them."""
-    caution = profiles.caution(run.manifest.settings)
+    caution = profiles.caution(run.manifest)
     for test in run.manifest.settings.tests:
         means = table(run.samples, test)
         if means.empty:

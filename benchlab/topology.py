@@ -15,12 +15,13 @@ from typing import Any
 
 import yaml
 
-from benchlab import process, spelling
+from benchlab import process, spelling, stack
 from benchlab.compose import V1, compose_command, compose_environment
 from benchlab.engine import LAB_LABEL, LAB_VALUE
 from benchlab.errors import ConfigError, SetupError
-from benchlab.model import Entry
+from benchlab.model import PORT, Entry
 from benchlab.profiles import MAX_DB_CONNECTIONS
+from benchlab.stack import PREFIX
 from benchlab.workloads import WORKLOADS
 
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
@@ -31,13 +32,15 @@ ENTRY_PROFILE = "entry"
 BASE = "base"
 # What the lab cannot do without.
 PARTS = (BASE, "db", "wrk", "nginx")
-PREFIX = "benchlab."
+# Entries of the TechEmpower format, which Compose merges into compose.yaml; adopt writes the file.
+ADOPTED = "compose.adopted.yaml"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
 # Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.
 V1_RACE = "Pool is closed"
 # Whether an entry is measured where none is named.
 DEFAULT = ("yes", "no")
+MOST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ class Topology:
         """Return the entries by name. Raises ConfigError with every problem of every stanza."""
         problems: list[str] = []
         entries = {
-            name: _entry(name, service, problems)
+            name: _entry(name, service, self.labels(name), problems)
             for name, service in self.services.items()
-            if ENTRY_PROFILE in service.get("profiles", [])
+            if self.is_entry(name)
         }
         problems += [*self._unlabelled(), *self._twins()]
         if problems:
@@ -108,6 +111,14 @@ class Topology:
         """Return the folder that the service's image is built from."""
         return Path(self.services[service]["build"]["context"])
 
+    def labels(self, service: str) -> dict[str, str]:
+        """Return what the service's labels say of it, without the prefix of their names."""
+        labels = labels_of(self.services[service])
+        return {key.removeprefix(PREFIX): str(value) for key, value in labels.items() if key.startswith(PREFIX)}
+
+    def is_entry(self, service: str) -> bool:
+        return ENTRY_PROFILE in self.services[service].get("profiles", [])
+
     def definition(self, service: str) -> dict[str, Any]:
         """Return what the service's container is made by: all that Compose resolved but how its image is built."""
         return {key: value for key, value in self.services[service].items() if key != "build"}
@@ -154,12 +165,13 @@ class Topology:
 def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = ()) -> Topology:
     """Return the topology of compose.yaml in `root`, resolved with `environment` on top of the caller's.
 
-    `overlays` are files of more services, which Compose merges into it.
+    `overlays` are files of more services, which Compose merges into it, after that of the adopted entries.
 
     Raises SetupError where there is no Compose, ConfigError where it refuses the file.
     """
     name = project(root)
-    files = [part for path in ("compose.yaml", *map(str, overlays)) for part in ("--file", path)]
+    adopted = [ADOPTED] if (root / ADOPTED).exists() else []
+    files = [part for path in ("compose.yaml", *adopted, *map(str, overlays)) for part in ("--file", path)]
     compose = (*compose_command(), "--project-name", name, *files)
     result = subprocess.run(
         [*compose, "config"],
@@ -172,7 +184,8 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
         said = " ".join(result.stderr.split())[-500:]
         if subprocess.run([*compose_command(), "version"], capture_output=True).returncode != 0:
             raise SetupError(f"`{' '.join(compose_command())}` is broken ({said}); install Compose anew")
-        raise ConfigError(f"compose.yaml is refused: {said}")
+        hint = f"; an entry in {ADOPTED} goes with `python lab.py adopt --remove NAME`" if adopted else ""
+        raise ConfigError(f"compose.yaml is refused: {said}{hint}")
     resolved = yaml.safe_load(result.stdout)
     services = resolved.get("services") or {}
     if missing := [part for part in PARTS if part not in services]:
@@ -229,16 +242,15 @@ def _build(service: Mapping[str, Any]) -> str:
     return json.dumps(service.get("build"), sort_keys=True)
 
 
-def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
-    labels = {
-        key.removeprefix(PREFIX): str(value) for key, value in labels_of(service).items() if key.startswith(PREFIX)
-    }
+def _entry(name: str, service: Mapping[str, Any], labels: dict[str, str], problems: list[str]) -> Entry:
     problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
     problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
     problems += [
         f"{name}: label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
         for key in COUNTS
-        if key in labels and not (labels[key].isdecimal() and int(labels[key]) > 0)
+        if key in labels
+        and not (labels[key].isdecimal() and int(labels[key]) > 0)
+        and not (stack.is_adopted(labels) and labels[key] == stack.OWN)
     ]
     if (default := labels.get("default", "yes")) not in DEFAULT:
         problems.append(f"{name}: label {PREFIX}default={default}: use {' or '.join(DEFAULT)}")
@@ -264,7 +276,14 @@ def _entry(name: str, service: Mapping[str, Any], problems: list[str]) -> Entry:
         if key.startswith("path.") and key.removeprefix("path.") not in WORKLOADS
     ]
     paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
-    return Entry(name, labels, paths)
+    return Entry(name, labels, paths, _port(name, labels.get("port", str(PORT)), problems))
+
+
+def _port(name: str, text: str, problems: list[str]) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
+        return int(text)
+    problems.append(f"{name}: label {PREFIX}port={text} is no port; mend it")
+    return PORT
 
 
 def labels_of(stanza: Mapping[str, Any]) -> dict[str, Any]:

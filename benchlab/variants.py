@@ -12,14 +12,12 @@ from typing import Any
 
 import yaml
 
+from benchlab import naming
 from benchlab.errors import ConfigError
-from benchlab.topology import PREFIX, Topology, labels_of, pool_size
-from benchlab.versus import AT
+from benchlab.stack import PREFIX
+from benchlab.topology import Topology, labels_of, pool_size
 
 Services = dict[str, dict[str, Any]]
-
-# So much of a commit's number stands in a name.
-SHORT = 7
 
 
 def alias(resolved: Topology, entry: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -70,7 +68,7 @@ def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[st
     service = alias(resolved, entry)
     service["image"] = f"{service['image']}:{number[:12]}"
     service["build"] = {**service["build"], "context": str(target / folder)}
-    return f"{entry}{AT}{number[:SHORT]}", service
+    return naming.at(entry, number), service
 
 
 def write(services: Services, path: Path) -> Path:

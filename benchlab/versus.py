@@ -16,6 +16,7 @@ from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.comparison import holm
 from benchlab.errors import ConfigError
 from benchlab.model import Decision, Manifest, Run
+from benchlab.naming import AT
 from benchlab.profiles import PROFILES
 from benchlab.stats import ALPHA, Blocks, Ratio
 from benchlab.workloads import varied
@@ -23,8 +24,6 @@ from benchlab.workloads import varied
 NEW, OLD = "new", "old"
 # The two figures that can get worse.
 FIGURES: Mapping[str, analysis.Figure] = {RATE: analysis.rate, PER_CPU: analysis.per_cpu_s}
-# The version of an entry at another commit is a service of its own: name, this mark, and the commit.
-AT = "-at-"
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, TOO_NOISY = 0, 1, 3
@@ -181,7 +180,12 @@ def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gat
 
 def table(found: Sequence[Row]) -> str:
     """Return the ratios as Markdown, in the order given."""
-    frame = pd.DataFrame(
+    return markdown.table(frame(found))
+
+
+def frame(found: Sequence[Row]) -> pd.DataFrame:
+    """Return the ratios as they are shown, in the order given."""
+    return pd.DataFrame(
         {
             "entry": row.entry,
             "test": row.test,
@@ -193,7 +197,6 @@ def table(found: Sequence[Row]) -> str:
         }
         for row in found
     )
-    return markdown.table(frame)
 
 
 def _needed(rows: Sequence[Row], margin: float) -> str:
@@ -260,7 +263,9 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
     facts = manifest.facts
     host, wrk = (content if isinstance(content, dict) else {} for content in (facts.get("host"), facts.get("wrk")))
     resources = {
-        f"{name}'s {label}": manifest.entries[name].get(label) for name in entries for label in ("workers", "pool")
+        f"{name}'s {label}": manifest.entries[name].get(label)
+        for name in entries
+        for label in ("workers", "pool", "base")
     }
     return {
         "lab version": facts.get("lab_version"),

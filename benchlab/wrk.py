@@ -11,12 +11,11 @@ from benchlab import counters
 from benchlab.answers import Answer, answer
 from benchlab.counters import Counters
 from benchlab.errors import WrkError
-from benchlab.model import Errors, Latency, Level, Load
+from benchlab.model import Errors, Latency, Level, Load, Target
 from benchlab.workloads import TIMEOUT_S
 
 # report.lua and load.py each print one line of JSON behind a mark.
 MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
-PORT = 8080
 
 
 @dataclass(frozen=True)
@@ -29,13 +28,13 @@ class Outcome:
     steady: bool
 
 
-def command(level: Level, host: str, path: str, accept: str, duration_s: int) -> list[str]:
+def command(level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
     """Return the wrk command of one load, as it could be typed, with the study's headers."""
     script = ["-s", "/wrk/pipeline.lua"] if level.pipeline > 1 else ["-s", "/wrk/report.lua"]
     depth = ["--", str(level.pipeline)] if level.pipeline > 1 else []
     return [
         "wrk",
-        *("-H", f"Host: {host}"),
+        *("-H", f"Host: {target.host}"),
         *("-H", f"Accept: {accept}"),
         *("-H", "Connection: keep-alive"),
         "--latency",
@@ -44,7 +43,7 @@ def command(level: Level, host: str, path: str, accept: str, duration_s: int) ->
         *("--timeout", str(TIMEOUT_S)),
         *("-t", str(level.threads)),
         *script,
-        f"http://{host}:{PORT}{path}",
+        f"http://{target.host}:{target.port}{path}",
         *depth,
     ]
 

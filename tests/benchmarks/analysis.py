@@ -1,4 +1,4 @@
-"""How long it takes to read a run of 24,000 samples and to make all of its tables, and how much memory.
+"""How long it takes to read a run of 24,000 samples and to make all of its tables and its page, and how much memory.
 
     python -m tests.benchmarks.analysis
 
@@ -20,8 +20,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from benchlab import report, store, workloads
-from benchlab.model import Manifest, Sample, Settings, Trial
+from benchlab import html, report, store, workloads
+from benchlab.model import Manifest, Run, Sample, Settings, Trial
 from benchlab.records import plain
 from tests.unit.conftest import STARTED, make_load, make_sample
 
@@ -31,8 +31,9 @@ LEVELS = {"json": tuple(range(16, 144, 16)), "plaintext": (256, 512, 1024, 2048)
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as results:
-        folder = store.create(Path(results), _manifest()).folder
-        lines = (json.dumps({"kind": "sample", **plain(sample)}) for sample in _samples())
+        run = made_up()
+        folder = store.create(Path(results), run.manifest).folder
+        lines = (json.dumps({"kind": "sample", **plain(sample)}) for sample in run.taken)
         (folder / store.JOURNAL).write_text("\n".join(lines) + "\n", encoding="utf-8")
         # In a process of its own: the memory of making the run up is none of the analysis'.
         subprocess.run([sys.executable, "-m", __spec__.name, str(folder)], check=True)
@@ -44,9 +45,16 @@ def measure(folder: Path) -> None:
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     run = store.read(folder)
     report_s = _timed(lambda: report.report(run))
+    page_s = _timed(lambda: html.page(run))
     json_s = _timed(lambda: [json.loads(line) for line in (folder / store.JOURNAL).read_bytes().splitlines()])
     print(f"{len(run.taken):,} samples: {whole_s:.2f} s, of which the tables take {report_s:.2f} s; {peak_mb:,.0f} MB")
+    print(f"report.html: {page_s:.2f} s, {len(html.page(run).encode()) / 1e6:.2f} MB")
     print(f"{whole_s / json_s:.1f} times as long as reading the journal's JSON alone ({json_s:.2f} s)")
+
+
+def made_up() -> Run:
+    """Return the run, the same each time."""
+    return Run(_manifest(), tuple(_samples()), ())
 
 
 def _manifest() -> Manifest:

@@ -78,8 +78,11 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
+    return copy_of_project(tmp_path / "project")
+
+
+def copy_of_project(root: Path) -> Project:
     """Return a copy of what git tracks, with what is known of the images, so that nothing is built anew."""
-    root = tmp_path / "project"
     tracked = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,

@@ -17,7 +17,13 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 V2_CLIENT = "benchlab/compose-v2"
 
 
-def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project(
+ADOPTIONS = (
+    "python3 lab.py adopt tests/tfb/rill --bases tests/tfb/bases.txt",
+    "python3 lab.py adopt tests/tfb/starlette --test psycopg --bases tests/tfb/bases.txt",
+)
+
+
+def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project_and_adopted_entries(
     project: Project, client: docker.DockerClient
 ) -> None:
     proxies = {name: value for name, value in os.environ.items() if name.lower() in PROXY_VARIABLES}
@@ -33,15 +39,17 @@ def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project(
     use_context = (
         "docker context create desktop --docker host=unix:///var/run/docker.sock && docker context use desktop"
     )
+    commands = " && ".join((*ADOPTIONS, "python3 lab.py verify", f"python3 lab.py {bench}"))
     printed = client.containers.run(
         V2_CLIENT,
-        ["sh", "-c", f"{install} && {use_context} && (python3 lab.py verify && python3 lab.py {bench}) 2>&1"],
+        ["sh", "-c", f"{install} && {use_context} && ({commands}) 2>&1"],
         environment=proxies,
         remove=True,
         working_dir=str(project.root),
         volumes=["/var/run/docker.sock:/var/run/docker.sock", f"{project.root}:{project.root}"],
     ).decode()
-    assert printed.count("pass  ") == len(ENTRIES) * len(WORKLOADS)
+    # The three that are adopted have two test types each, one of them in two variants.
+    assert printed.count("pass  ") == len(ENTRIES) * len(WORKLOADS) + len(("json", "plaintext")) + len(("db", "query"))
     assert len(project.latest().samples) == 2
     # Only BuildKit numbers its steps so.
     assert re.search(r"^#\d+ ", (project.root / ".lab/build.log").read_text(), re.MULTILINE)

@@ -15,14 +15,16 @@ from docker.models.containers import Container
 from benchlab import fetch, wrk
 from benchlab.answers import Answer
 from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
-from benchlab.model import Level
+from benchlab.model import Level, Target
 from benchlab.serving import ENTRY_HOST, Server
 from benchlab.stage import Lab
+from benchlab.statements import Counted
 
 from .conftest import ENTRIES, await_that
 from .traces import PROJECT
 
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)
+TARGET = Target(ENTRY_HOST)
 QUERY = ("/queries?queries=2",)
 
 # Prints what wrk sends before it got any answer. wrk first connects once only to see that it can.
@@ -80,7 +82,7 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
     lab.engine.start(entry)
     try:
         await_that(lambda: _started(lab, entry) == workers, f"all workers of {entry} run")
-        await_that(lambda: fetch.knock(lab.engine, ENTRY_HOST, "/json"), f"{entry} answers")
+        await_that(lambda: fetch.knock(lab.engine, TARGET, "/json"), f"{entry} answers")
         yield
     finally:
         lab.engine.stop(entry)
@@ -97,8 +99,16 @@ def _container(client: docker.DockerClient, service: str) -> Container:
     return container
 
 
+def _database(lab: Lab) -> Server:
+    """Return what serves entries, with the database running and restored."""
+    lab.engine.start("db")
+    _execute(lab, "db", "wait-database")
+    _execute(lab, "db", "reset-database")
+    return Server(lab.engine, (), lambda name, text: name)
+
+
 def _query(lab: Lab) -> Answer:
-    return fetch.answers(lab.engine, ENTRY_HOST, "application/json", QUERY)[0]
+    return fetch.answers(lab.engine, TARGET, "application/json", QUERY)[0]
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -159,7 +169,7 @@ def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> Non
         assert _query(staged).status == 200
         staged.engine.stop("db")
         assert _query(staged).status in (500, 503)
-        assert fetch.answers(staged.engine, ENTRY_HOST, "*/*", ("/json",))[0].status == 200
+        assert fetch.answers(staged.engine, TARGET, "*/*", ("/json",))[0].status == 200
         staged.engine.start("db")
         _execute(staged, "db", "wait-database")
         # Each worker may still tell of the outage a few times, then both answer.
@@ -191,7 +201,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
     server = Server(staged.engine, staged.topology.entries, lambda name, text: name)
     chosen = staged.topology.entries[entry]
     with server.serve(chosen, "first") as pristine:
-        answer = fetch.answers(staged.engine, ENTRY_HOST, "application/json", ("/updates?queries=500",))[0]
+        answer = fetch.answers(staged.engine, TARGET, "application/json", ("/updates?queries=500",))[0]
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
         assert server.world() == {**pristine, **updated} != pristine
     with server.serve(chosen, "second") as restored:
@@ -201,7 +211,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, entry: str) -> None:
     with _serving(staged, entry):
-        command = wrk.command(Level(512, 2), ENTRY_HOST, "/updates?queries=20", "application/json", 5)
+        command = wrk.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)
         load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
         deadlocks = _ask(staged, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'hello_world'")
     assert load.requests > 0
@@ -230,11 +240,63 @@ def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> N
     assert int(ask("SHOW max_connections")) >= 2000
 
 
+@pytest.mark.parametrize(
+    ("statements", "table", "counted"),
+    [
+        ("SELECT id FROM world WHERE id < 4", "world", Counted(1, 3)),
+        ('SELECT w."id" FROM "World" AS w WHERE id = 1', "world", Counted(1, 1)),
+        ("SELECT id FROM public.world WHERE id = 1 FOR UPDATE OF world", "world", Counted(1, 1)),
+        ("PREPARE p AS SELECT id FROM world WHERE id = $1; EXECUTE p (1); EXECUTE p (2)", "world", Counted(2, 2)),
+        ("BEGIN; SELECT id FROM world WHERE id = 1; ROLLBACK", "world", Counted(1, 1)),
+        ("UPDATE world SET randomnumber = 1 WHERE id < 3", "world", Counted(0, 0, 1, 2)),
+        ('update only "public"."World" set randomnumber = 1 where id = 1', "world", Counted(0, 0, 1, 1)),
+        (
+            "WITH new (id, number) AS (VALUES (1, 2), (2, 3)) "
+            "UPDATE world SET randomnumber = number FROM new WHERE world.id = new.id",
+            "world",
+            Counted(0, 0, 1, 2),
+        ),
+        (
+            "INSERT INTO world VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET randomnumber = excluded.randomnumber",
+            "world",
+            Counted(0, 0, 1, 1),
+        ),
+        ("SELECT 1 AS worldly", "world", Counted()),
+        ("SELECT message FROM Fortune", "fortune", Counted(1, 12)),
+    ],
+)
+def test_the_entry_s_statements_are_counted_as_what_they_are(
+    staged: Lab, statements: str, table: str, counted: Counted
+) -> None:
+    server = _database(staged)
+    psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--quiet", f"--command={statements}")
+    _, found = server.counted(lambda: _execute(staged, "db", *psql))
+    assert found == {"world": Counted(), "fortune": Counted()} | {table: counted}
+
+
+def test_what_the_lab_itself_asks_and_what_comes_before_or_after_is_not_counted(staged: Lab) -> None:
+    server = _database(staged)
+    psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--command=SELECT id FROM world")
+    _execute(staged, "db", *psql)
+    _, found = server.counted(server.world)
+    _execute(staged, "db", *psql)
+    assert found == {"world": Counted(), "fortune": Counted()}
+    assert _ask(staged, "SELECT count(*) FROM pg_stat_statements WHERE query ~ 'SELECT id FROM world'") == "0"
+
+
+def test_the_counting_that_a_lost_lab_left_on_is_switched_off_by_the_next_reset(staged: Lab) -> None:
+    _database(staged)
+    _execute(staged, "db", "count-statements", "on")
+    assert _ask(staged, "SHOW pg_stat_statements.track") == "top"
+    _execute(staged, "db", "reset-database")
+    assert _ask(staged, "SHOW pg_stat_statements.track") == "none"
+
+
 @pytest.mark.parametrize(("pipeline", "batch"), [(1, 1), (16, 16)])
 def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: int, batch: int) -> None:
     staged.engine.start("wrk")
     level = Level(1, 1, pipeline=pipeline)
-    command = wrk.command(level, "127.0.0.1", "/plaintext", "text/plain", 5)
+    command = wrk.command(level, Target("127.0.0.1"), "/plaintext", "text/plain", 5)
     received = _execute(staged, "wrk", "python3", "-c", LISTEN, *command)
     request = "GET /plaintext HTTP/1.1\r\n"
     assert received.startswith(request)
@@ -246,7 +308,7 @@ def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: in
 
 def test_wrk_counts_what_is_no_answer(staged: Lab) -> None:
     with _serving(staged, "crax"):
-        command = wrk.command(Level(2, 2), ENTRY_HOST, "/nowhere", "*/*", 1)
+        command = wrk.command(Level(2, 2), TARGET, "/nowhere", "*/*", 1)
         load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
     assert load.requests > 0
     assert load.errors.status == load.requests
@@ -256,8 +318,8 @@ def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
     with _serving(staged, "aiohttp"):
         staged.engine.start("nginx")
         try:
-            await_that(lambda: fetch.knock(staged.engine, "nginx", "/json"), "nginx answers")
-            answer = fetch.answers(staged.engine, "nginx", "*/*", ("/json",))[0]
+            await_that(lambda: fetch.knock(staged.engine, Target("nginx"), "/json"), "nginx answers")
+            answer = fetch.answers(staged.engine, Target("nginx"), "*/*", ("/json",))[0]
         finally:
             staged.engine.stop("nginx")
     assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})

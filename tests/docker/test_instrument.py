@@ -10,7 +10,8 @@ import sys
 from benchlab import faults, store
 from benchlab.counters import APP, CLIENT, DB
 from benchlab.model import INVALID
-from benchlab.versus import AT, REGRESSION
+from benchlab.naming import AT
+from benchlab.versus import REGRESSION
 
 from .conftest import Project, await_lines, end
 

@@ -33,7 +33,7 @@ def _add(project: Project, liars: Mapping[str, Mapping[str, Lie]]) -> list[str]:
         STANZA.format(
             name=name,
             lies=" ".join(f"{test}={lie.name}" for test, lie in liar.items()),
-            tests=" ".join(liar or WORKLOADS),
+            tests=" ".join(test for test in WORKLOADS if test in liar or not liar),
         )
         for name, liar in liars.items()
     ]

@@ -78,7 +78,8 @@ class FakeHost:
     to `twin` instead of `world`, `remembers` those that answer every query from memory, `still` those whose Date stands
     still; `on_load` is called
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
-    `commands` are those of wrk, `jobs` those of load.py.
+    `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
+    what the kernel tells of an entry's sockets.
     """
 
     def __init__(self) -> None:
@@ -101,6 +102,8 @@ class FakeHost:
         self.loads: list[tuple[str, str]] = []
         self.commands: list[str] = []
         self.jobs: list[dict[str, Any]] = []
+        self.ports: set[int] = set()
+        self.table = ""
 
     @property
     def entry(self) -> str:
@@ -138,6 +141,9 @@ class FakeHost:
 
     def log(self, service: str) -> str:
         return f"{service} is tired"
+
+    def sockets(self, service: str, beside: str) -> str:
+        return self.table
 
     def answers(self) -> bool:
         return not self.gone
@@ -182,6 +188,7 @@ class FakeHost:
     def _fetch(self, job: dict[str, Any]) -> str:
         """Answer a second later than the time before."""
         self.fetched += 1
+        self.ports.add(job["port"])
         self.second += 1
         paths: list[str] = [request["path"] for request in job["requests"]]
         if self.entry in self.mute or self.entry in self.dead:

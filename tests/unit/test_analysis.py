@@ -121,6 +121,12 @@ def test_shares_are_of_what_a_role_can_use() -> None:
     assert found.idle == pytest.approx(1_060_000 / 2_040_000)
 
 
+def test_an_adopted_entry_may_use_all_cpus_because_nobody_knows_its_workers(manifest: Manifest) -> None:
+    own = replace(manifest, cpus=8, entries={"one": {"workers": "2"}, "other": {"workers": "own"}})
+    cpus = {entry: analysis.role_cpus(own, entry, Level(16, 2))["app"] for entry in own.entries}
+    assert cpus == {"one": 2, "other": 8}
+
+
 def test_growth_is_known_where_twice_the_connections_were_measured(manifest: Manifest) -> None:
     calm = (*_samples({"crax": [500, 510]}), *_samples({"crax": [990, 1010]}, connections=32))
     (result,) = analysis.analyse(Run(manifest, calm, ()))

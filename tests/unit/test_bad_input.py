@@ -42,6 +42,10 @@ def _own_signals() -> Iterator[None]:
         (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave that flag out"),
         (["verify"], ".env cannot be read"),
         (["list"], ".env cannot be read"),
+        (["adopt", "nowhere"], "nowhere is no folder; name one that has a benchmark_config.json"),
+        (["adopt", "nowhere", "--base", "python"], "--base python: write IMAGE=IMAGE"),
+        (["adopt", "nowhere", "--bases", "nowhere"], "nowhere cannot be used (No such file or directory)"),
+        (["adopt", "--remove", "x"], ".env cannot be read"),
     ],
 )
 def test_bad_input_is_one_line_that_says_what_to_do(
@@ -52,6 +56,14 @@ def test_bad_input_is_one_line_that_says_what_to_do(
     assert (code, printed.out, printed.err.count("\n")) == (1, "", 1)
     assert printed.err.startswith("error: ")
     assert said in printed.err
+
+
+@pytest.mark.parametrize("arguments", [["adopt"], ["adopt", "folder", "--remove", "name"]])
+def test_adopt_wants_a_folder_or_what_to_remove(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert cli.main(tmp_path, arguments) == 2
+    assert "name a folder, or what to --remove" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -166,6 +178,17 @@ def test_runs_of_other_settings_are_compared_only_where_that_is_asked_for(
     assert "| crax" in printed
 
 
+def test_a_comparison_is_written_as_a_page_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    old, new = (_run(tmp_path, manifest, run_id, 2) for run_id in ("old", "new"))
+    assert cli.main(tmp_path, ["compare", old, new, "--html", "--fail-if-slower", "3%"]) == 0
+    page = Path(new, "compare-old.html")
+    assert "No regression" in page.read_text(encoding="utf-8")
+    assert "compare-old.html" in capsys.readouterr().err
+    assert not list(Path(old).glob("*.html"))
+
+
 def test_runs_of_the_same_settings_go_through_the_gate(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
 ) -> None:
@@ -199,3 +222,12 @@ def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross
     assert "| orm full / orm raw |" in capsys.readouterr().out
     assert cli.main(tmp_path, ["factors", _run(tmp_path, manifest, "alike", 2)]) == 1
     assert "error: aiohttp and crax are equal in all factors" in capsys.readouterr().err
+
+
+def test_a_report_is_made_anew_as_page_too_the_same_each_time(tmp_path: Path, manifest: Manifest) -> None:
+    folder = _run(tmp_path, manifest, "run", 2)
+    pages = []
+    for _ in range(2):
+        assert cli.main(tmp_path, ["report", folder]) == 0
+        pages.append(Path(folder, store.PAGE).read_bytes())
+    assert pages[0] == pages[1]

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import pytest
 
-from benchlab.contestants import contestants, originals
+from benchlab.contestants import contestants
 from benchlab.engine import Engine
 from benchlab.errors import ConfigError
 from benchlab.model import Settings
+from benchlab.naming import originals
 from benchlab.stage import Lab
 from benchlab.topology import Topology
 from benchlab.variants import Services

@@ -148,3 +148,7 @@ def test_entries_that_a_terminal_is_too_narrow_for_become_rows(entries: list[Ent
     assert "entry" not in wide
     assert re.search(r"test +level +entry +requests/s", narrow)
     assert re.search(r"json +16 +crax +1,000 ", narrow)
+
+
+def test_a_narrow_terminal_cuts_off_the_name_rather_than_the_rate(entries: list[Entry], manifest: Manifest) -> None:
+    assert "latest: 1,000 requests/s, mean 1,000: b" in _drawn(_visits(entries), manifest, 44)

@@ -152,6 +152,58 @@ def test_a_build_that_leaves_no_image_is_told(project: Building) -> None:
         _bring_up_to_date(empty)
 
 
+@dataclass(frozen=True)
+class Failing(Building):
+    """A topology of which some services' images cannot be built; that of others is built by each that is asked for."""
+
+    broken: frozenset[str] = frozenset()
+
+    def build(self, services: Collection[str], log: Path) -> None:
+        super().build(services, log)
+        if found := sorted(self.broken & set(services)):
+            for service in services:
+                del self.on.images[self.image(service)]
+            raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\nStep 2\n{found} broke")
+
+
+def _with(project: Building, broken: str, *entries: str) -> Failing:
+    """Return the project with these entries, one of its services broken."""
+    services = dict(project.services)
+    for name in entries:
+        (project.root / name).mkdir(exist_ok=True)
+        labels = {"benchlab.origin": "adopted", "benchlab.base": f"python:3.12=stand-in-of-{name}"}
+        build = {"context": str(project.root / name)}
+        services[name] = {"image": f"benchlab/{name}", "build": build, "profiles": ["entry"], "labels": labels}
+    return Failing(project.root, ("compose",), {}, "benchlab", services, on=project.on, broken=frozenset({broken}))
+
+
+def test_an_entry_that_cannot_be_built_is_told_and_the_others_are_built(project: Building) -> None:
+    lab = _with(project, "bad", "bad", "good")
+    said: list[str] = []
+    state = lab.root / ".lab"
+    unbuilt = provision.images(lab, lab.on, ["db", "bad", "good"], state, said.append)
+    log = state / "build-bad.log"
+    assert unbuilt == {"bad": f"building bad failed; the build log {log} ends: ['bad'] broke"}
+    assert lab.built[1:] == [["bad", "db", "good"], ["bad"], ["db"], ["good"]]
+    assert f"building bad failed; the build log {log} ends:\nStep 2\n['bad'] broke" in said
+    assert provision.images(lab, lab.on, ["db", "good"], state, said.append) == {}
+    assert lab.built[5:] == []
+
+
+def test_what_stands_beside_the_entries_must_be_built(project: Building) -> None:
+    lab = _with(project, "db", "good")
+    with pytest.raises(SetupError, match="building db failed"):
+        provision.images(lab, lab.on, ["db", "good"], lab.root / ".lab", lambda line: None)
+
+
+def test_an_adopted_entry_is_built_anew_when_what_stands_in_for_its_base_has_changed(project: Building) -> None:
+    lab = _with(project, "", "good", "other")
+    for stand_in in ("first", "first", "second"):
+        lab.on.images["stand-in-of-good"] = stand_in
+        assert provision.images(lab, lab.on, ["good", "other"], lab.root / ".lab", lambda line: None) == {}
+    assert lab.built[1:] == [["good", "other"], ["good"]]
+
+
 def test_sources_follow_files_and_build_settings_but_not_the_caller_s_proxies(project: Building) -> None:
     def sources(**arguments: str) -> dict[str, str]:
         crax = {**project.services["crax"], "build": {**project.services["crax"]["build"], "args": arguments}}

@@ -80,6 +80,33 @@ def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -
     assert "* crax, json: wrong answer: x (2 trial(s), first 1/crax/json/c16-q0-p1)" in text
 
 
+def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
+    without = replace(manifest, facts={"unbuilt": {"brook": "building brook failed"}})
+    failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
+    told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
+    assert told == (
+        "* brook, all of it: building brook failed\n"
+        "* crax, json: wrong answer: x (1 trial(s), first 1/crax/json/c16-q0-p1)\n"
+    )
+
+
+def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifest) -> None:
+    labels = manifest.entries["crax"] | {
+        "origin": "adopted",
+        "workers": "own",
+        "pool": "own",
+        "base": "python:3.12=benchlab/base python:3.12-slim=benchlab/base",
+    }
+    adopted = replace(manifest, entries={**manifest.entries, "crax": labels})
+    text = report.report(Run(adopted, SAMPLES, ()))
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    mark = "(another base image: crax)"
+    assert [title for title in titles if mark not in title] == ["## Entries", "## Verdicts"]
+    assert mark not in report.report(Run(manifest, SAMPLES, ()))
+    assert "Another base image: crax has benchlab/base for python:3.12, benchlab/base for python:3.12-slim.\n" in text
+    assert "Adopted, of the TechEmpower format: crax. Workers and connections are the entry's own choice (own)" in text
+
+
 def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
     assert "No sample was measured" in report.report(Run(manifest, (), ()))
 

@@ -29,7 +29,7 @@ from pathlib import Path
 from benchlab import cli, output, report, store
 folder = Path(sys.argv[1])
 run = store.read(folder)
-store.Journal(folder).derive(run, report.report(run))
+store.Journal(folder).derive(run, report.report(run), "")
 output.install()
 cli._finish(folder, None)
 """
@@ -162,7 +162,7 @@ def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Man
     later = replace(sample, trial=make_trial(block=2), started_at=STARTED + timedelta(seconds=9))
     for record in (sample, _failure(), later):
         journal.append(record)
-    journal.derive(store.read(journal.folder), "# report\n")
+    journal.derive(store.read(journal.folder), "# report\n", "<!doctype html>\n")
     with (journal.folder / store.CSV).open() as file:
         rows = list(csv.DictReader(file))
     assert [
@@ -172,6 +172,7 @@ def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Man
         ("2", "crax", "16", "1000", "9000.0"),
     ]
     assert (journal.folder / store.REPORT).read_text() == "# report\n"
+    assert (journal.folder / store.PAGE).read_text() == "<!doctype html>\n"
 
 
 def test_a_trial_that_failed_and_was_then_measured_is_not_missing(

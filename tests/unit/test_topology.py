@@ -41,6 +41,21 @@ def test_a_path_of_its_own_is_taken_from_its_label() -> None:
     assert _topology(x=SERVICE | {"labels": labels}).entries["x"].tests == {"query": "/q/"}
 
 
+def test_an_adopted_entry_decides_by_itself_how_many_workers_it_has_and_no_other_does() -> None:
+    own = {"workers": "own", "pool": "own", "port": "9000"}
+    entry = _topology(x=SERVICE | {"labels": _labels(origin="adopted", **own)}).entries["x"]
+    assert (entry.port, entry.labels["workers"]) == (9000, "own")
+    with pytest.raises(ConfigError) as told:
+        _ = _topology(x=SERVICE | {"labels": _labels(**own)}).entries
+    assert str(told.value).count("=own is no number from 1; mend it") == 2
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1"])
+def test_a_port_that_is_none_is_refused(port: str) -> None:
+    with pytest.raises(ConfigError, match=f"x: label benchlab.port={port} is no port; mend it"):
+        _ = _topology(x=SERVICE | {"labels": _labels(port=port)}).entries
+
+
 def test_every_problem_of_every_stanza_is_told_at_once() -> None:
     broken = {"labels": _labels(orm=None, tests="json jsn"), "profiles": ["entry"], "build": {"context": "."}}
     with pytest.raises(ConfigError) as told:

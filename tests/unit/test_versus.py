@@ -120,6 +120,12 @@ def test_another_duration_makes_runs_incomparable(manifest: Manifest) -> None:
     assert versus.differences(manifest, longer) == ["duration in s was 2, is 9"]
 
 
+def test_another_base_image_of_an_adopted_entry_makes_runs_incomparable(manifest: Manifest) -> None:
+    based = manifest.entries["crax"] | {"base": "python:3.12=benchlab/base"}
+    other = replace(manifest, entries={**manifest.entries, "crax": based})
+    assert versus.differences(manifest, other) == ["crax's base was None, is python:3.12=benchlab/base"]
+
+
 def test_runs_that_vary_n_at_other_connections_are_incomparable(manifest: Manifest) -> None:
     wider = replace(manifest, settings=replace(manifest.settings, profile="tfb"))
     assert versus.differences(manifest, wider) == ["connections where N varies was 128, is 512"]

@@ -58,9 +58,9 @@ def test_an_entry_that_dies_under_load_fails_the_rest_of_its_visit_only(
     run_planned(host, entries, settings, kept)
     first = planned(entries)[0]
     assert [failure.trial for failure in kept.failures] == list(first.trials)
-    assert (
-        kept.failures[0].reason
-        == f"under load, {first.entry} is not running (out of memory); its log: logs/block1-{first.entry}"
+    assert kept.failures[0].reason == (
+        f"under load, {first.entry} is not running (out of memory); it said last: {first.entry} is tired; "
+        f"its log: logs/block1-{first.entry}"
     )
     assert len(kept.samples) == 15
 
@@ -85,8 +85,9 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
     host.stillborn = {"aiohttp"}
     run_planned(host, entries, settings, kept)
     assert {failure.reason for failure in kept.failures} == {
-        "in start-up, aiohttp is not running (exit code 3); its log: logs/block1-aiohttp",
-        "in start-up, aiohttp is not running (exit code 3); its log: logs/block2-aiohttp",
+        "in start-up, aiohttp is not running (exit code 3); it said last: aiohttp is tired; "
+        f"its log: logs/{life}-aiohttp"
+        for life in ("block1", "block2")
     }
     assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
@@ -98,10 +99,53 @@ def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry
     by_name = {entry.name: entry for entry in entries}
     list(Runner(host, kept, by_name, LEVELS, settings, Events(), 2, ready_s=0).run(planned(entries)))
     assert kept.failures[0].reason == (
-        "aiohttp did not answer /json on port 8080 within 0 s of its start; its log: logs/block1-aiohttp"
+        "aiohttp did not answer /json on port 8080 within 0 s of its start: nothing listens in its container; "
+        "it said last: aiohttp is tired; its log: logs/block1-aiohttp"
     )
     assert kept.logs == {f"block{n}-aiohttp": "aiohttp is tired" for n in (1, 2)}
     assert host.running == {"db", "wrk"}
+
+
+def test_where_the_engine_cannot_look_why_is_left_open(entries: list[Entry], settings: Settings) -> None:
+    class Blind(FakeHost):
+        def sockets(self, service: str, beside: str) -> str:
+            raise EngineError("no such container")
+
+    host, kept = Blind(), Kept()
+    host.mute = {"aiohttp"}
+    by_name = {entry.name: entry for entry in entries}
+    list(Runner(host, kept, by_name, LEVELS, settings, Events(), 2, ready_s=0).run(planned(entries)))
+    assert kept.failures[0].reason == (
+        "aiohttp did not answer /json on port 8080 within 0 s of its start; it said last: aiohttp is tired; "
+        "its log: logs/block1-aiohttp"
+    )
+    assert {sample.trial.entry for sample in kept.samples} == {"crax"}
+
+
+def test_of_a_log_an_error_holds_the_last_lines_that_say_anything(entries: list[Entry], settings: Settings) -> None:
+    class Talkative(FakeHost):
+        def log(self, service: str) -> str:
+            return f"begin\n{'x' * 200}\n\n\x1b[31mgaierror\r\n  bye\n \n"
+
+    host, kept = Talkative(), Kept()
+    host.stillborn = {"aiohttp"}
+    run_planned(host, entries, settings, kept)
+    assert f"it said last: {'x' * 160} / [31mgaierror / bye; its log: " in kept.failures[0].reason
+    assert kept.logs["block1-aiohttp"] == host.log("aiohttp")
+
+
+@pytest.mark.parametrize("proxy", ["none", "nginx"])
+def test_every_request_goes_to_the_port_that_the_entry_declares(
+    entries: list[Entry], settings: Settings, proxy: str
+) -> None:
+    host, kept = FakeHost(), Kept()
+    elsewhere = [replace(entry, port=9000, labels=entry.labels | {"proxy": proxy}) for entry in entries]
+    run_planned(host, elsewhere, settings, kept)
+    target = "tfb-server" if proxy == "none" else proxy
+    assert kept.samples
+    assert {url.partition("//")[2].partition("/")[0] for _, url in host.loads} == {f"{target}:9000"}
+    assert host.ports == {9000}
+    assert {job["check"]["port"] for job in host.jobs if job["check"]} == {9000}
 
 
 def test_an_interrupt_ends_the_run_even_where_the_entry_cannot_be_stopped(

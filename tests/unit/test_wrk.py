@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from benchlab import wrk
 from benchlab.errors import WrkError
-from benchlab.model import Errors, Latency, Level, Load
+from benchlab.model import Errors, Latency, Level, Load, Target
 
 CAPTURED = Path(__file__).parents[1] / "captured"
 
@@ -93,7 +93,7 @@ def test_two_result_lines_are_refused() -> None:
 
 
 def test_the_command_is_that_of_the_study() -> None:
-    command = wrk.command(Level(128, 2), "tfb-server", "/json", "application/json", 15)
+    command = wrk.command(Level(128, 2), Target("tfb-server"), "/json", "application/json", 15)
     assert command == [
         *("wrk", "-H", "Host: tfb-server", "-H", "Accept: application/json", "-H", "Connection: keep-alive"),
         *("--latency", "-d", "15", "-c", "128", "--timeout", "8", "-t", "2"),
@@ -102,5 +102,5 @@ def test_the_command_is_that_of_the_study() -> None:
 
 
 def test_a_pipelined_command_names_its_depth() -> None:
-    command = wrk.command(Level(256, 2, pipeline=16), "tfb-server", "/plaintext", "text/plain", 15)
+    command = wrk.command(Level(256, 2, pipeline=16), Target("tfb-server"), "/plaintext", "text/plain", 15)
     assert command[-5:] == ["-s", "/wrk/pipeline.lua", "http://tfb-server:8080/plaintext", "--", "16"]

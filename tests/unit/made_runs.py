@@ -1,0 +1,81 @@
+"""Runs made up from their rates, to test what is said and drawn of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from benchlab import analysis
+from benchlab.analysis import Result
+from benchlab.counters import CLIENT, Counters, HostUsage, Usage
+from benchlab.model import INVALID, Failure, Manifest, Run, Sample, Verdict
+
+from .conftest import LABELS, STARTED, make_counters, make_load, make_manifest, make_sample, make_trial
+
+# Entry to the rate of each of its blocks.
+Rates = Mapping[str, Sequence[int]]
+
+
+def make_run(rates: Rates, level: int = 16, counters: Counters | None = None) -> Run:
+    """Return a run of json at one level, a sample a minute, block by block."""
+    blocks = max(map(len, rates.values()), default=0)
+    trials = [
+        (block, entry, of[block - 1])
+        for block in range(1, blocks + 1)
+        for entry, of in rates.items()
+        if block <= len(of)
+    ]
+    samples = tuple(
+        replace(
+            make_sample(make_trial(block, entry, "json", level), make_load(rate)),
+            started_at=STARTED + timedelta(minutes=number),
+            counters=counters or make_counters(),
+        )
+        for number, (block, entry, rate) in enumerate(trials)
+    )
+    return Run(manifest_of(list(rates), blocks), samples, ())
+
+
+def manifest_of(entries: Sequence[str], blocks: int) -> Manifest:
+    manifest = make_manifest()
+    settings = replace(
+        manifest.settings, profile="default", frameworks=tuple(entries), blocks=blocks, levels={"json": (16, 32, 128)}
+    )
+    return replace(manifest, settings=settings, entries=dict.fromkeys(entries, LABELS))
+
+
+def with_samples(run: Run, *samples: Sample) -> Run:
+    return replace(run, taken=(*run.taken, *samples))
+
+
+def result_of(run: Run) -> Result:
+    (result,) = analysis.analyse(run)
+    return result
+
+
+def full_host() -> Counters:
+    """Return the counters of a second in which two CPUs had nothing left to give."""
+    counters = make_counters(app_cpu_us=1_000_000)
+    host = HostUsage(1_950_000, 80_000, 10_000, 0, 0, 0, 0, None)
+    return replace(counters, host=host)
+
+
+def busy_client() -> Counters:
+    counters = make_counters()
+    return replace(counters, roles={**counters.roles, CLIENT: Usage(2_050_000, 0, 0, 10_000_000)})
+
+
+def hostile_run(text: str) -> Run:
+    """Return a run whose every name, label and message is the text."""
+    run = make_run({text: [2000, 2010, 2020], "crax": [1000, 1010, 990]})
+    labels = dict.fromkeys(run.manifest.entries[text], text) | {"workers": "2"}
+    manifest = replace(
+        run.manifest,
+        entries={**run.manifest.entries, text: labels},
+        facts={text: [text, {text: text}]},
+        images={text: text},
+    )
+    wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))
+    failed = Failure(make_trial(3, "crax", connections=32), STARTED, text)
+    return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,))

@@ -1,0 +1,176 @@
+"""The page is one file that asks for nothing, runs nothing but its own scripts, and is the same for the same run."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from benchlab import html, profiles, store, versus
+from benchlab.model import INVALID, Manifest, Run, Settings
+
+from .conftest import make_manifest, make_sample
+from .made_runs import full_host, hostile_run, make_run, with_samples
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(1)>",
+    "\"'><svg onload=alert(1)>",
+    "{{ 7 * 7 }}{% raw %}",
+    "%{x}<extra></extra><a href='javascript:alert(1)'>go</a>",
+    "a\u2028b‮c\x00",
+    "x" * 300,
+)
+
+
+class Page(HTMLParser):
+    """What a browser would make of the page: its tags and texts."""
+
+    def __init__(self, text: str):
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def _run() -> Run:
+    return make_run({"aiohttp": [2000, 2010, 2020], "crax": [1000, 1010, 990]})
+
+
+def _between(text: str, start: str, end: str = "</script>") -> str:
+    return text.partition(start)[2].partition(end)[0]
+
+
+def _figures(text: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(_unpacked(text, "figures"))
+    return found
+
+
+def _unpacked(text: str, name: str) -> bytes:
+    return gzip.decompress(base64.b64decode(_between(text, f'<script type="text/plain" id="{name}">')))
+
+
+def test_the_same_run_gives_the_same_bytes() -> None:
+    assert html.page(_run()) == html.page(_run())
+
+
+def test_the_page_asks_for_nothing_but_the_files_beside_it() -> None:
+    page = Page(html.page(_run()))
+    links = {attributes.get("href") for attributes in page.all("a")}
+    files = {link for link in links if link and not link.startswith("#")}
+    assert files == {store.JOURNAL, store.CSV, store.MANIFEST, store.REPORT}
+    assert not [tag for tag, attributes in page.tags if "src" in attributes]
+    assert not page.all("link")
+
+
+def test_only_the_page_s_own_scripts_may_run() -> None:
+    text = html.page(_run())
+    (policy,) = [found["content"] or "" for found in Page(text).all("meta") if "http-equiv" in found]
+    allowed = set(re.findall(r"'sha256-([^']+)'", policy))
+    own = text.rpartition("<script>")[2].partition("</script>")[0]
+    scripts = [own.encode(), _unpacked(text, "library")]
+    assert allowed == {base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts}
+    assert "default-src 'none'" in policy
+    assert "script-src 'unsafe" not in policy
+
+
+def test_the_library_in_the_page_is_the_locked_one() -> None:
+    locked = (resources.files("plotly") / "package_data/plotly.min.js").read_bytes()
+    assert _unpacked(html.page(_run()), "library") == locked
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_whatever_a_name_label_or_message_holds_is_text(text: str) -> None:
+    plain, hostile = (Page(html.page(hostile_run(name))) for name in ("harmless", text))
+    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
+    assert [sorted(attributes) for _, attributes in hostile.tags] == [
+        sorted(attributes) for _, attributes in plain.tags
+    ]
+    told = "".join(hostile.texts)
+    assert text.replace("\x00", "\ufffd") in told or text in told
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_plotly_is_given_hostile_text_as_text_and_never_as_a_template(text: str) -> None:
+    for figure in _figures(html.page(hostile_run(text))).values():
+        for trace in figure["data"]:
+            assert not re.search(
+                r"<(?!/?(b|br|i)\b)", json.dumps([trace.get(key) for key in ("name", "text", "hovertext")])
+            )
+            assert "alert" not in trace.get("hovertemplate", "")
+        headings = [annotation["text"] for annotation in figure["layout"].get("annotations", [])]
+        for label in [*figure["layout"]["yaxis"].get("ticktext", []), *headings]:
+            assert not re.search(r"<(?!/?(b|br|i)>)", label)
+
+
+@pytest.mark.parametrize("run", [_run(), make_run({"alone": [1000, 1010]})], ids=["two", "one"])
+def test_every_plot_has_its_words_its_title_and_a_figure(run: Run) -> None:
+    text = html.page(run)
+    page = Page(text)
+    plots = [found for found in page.all("div") if "plot" in (found.get("class") or "")]
+    ids = {found.get("id") for _, found in page.tags}
+    assert {plot["id"] for plot in plots} == set(_figures(text))
+    for plot in plots:
+        assert {plot["aria-labelledby"], plot["aria-describedby"]} <= ids
+        assert plot["tabindex"] == "0"
+    assert len(ids - {None}) == len([found for _, found in page.tags if "id" in found])
+
+
+def test_the_answer_stands_first_and_the_warnings_after_it() -> None:
+    run = _run()
+    quick = replace(run.manifest.settings, profile="quick")
+    text = html.page(replace(run, manifest=replace(run.manifest, settings=quick)))
+    order = [
+        text.index(found) for found in ("aiohttp leads: it has 2.01", "A first look", 'id="overall"', 'id="json-rates"')
+    ]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        Run(make_manifest(), (), ()),
+        replace(_run(), taken=()),
+        make_run({"alone": [1000]}),
+        make_run({"a": [1000, 3000], "b": [1000]}, counters=full_host()),
+        with_samples(replace(_run(), taken=()), make_sample(severity=INVALID)),
+    ],
+    ids=["empty", "planned", "one sample", "half a block, full host", "none counts"],
+)
+def test_a_run_that_has_hardly_begun_has_a_page(run: Run) -> None:
+    assert "</html>" in html.page(run)
+
+
+def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, settings: Settings) -> None:
+    seeded = profiles.settings("quick", settings.frameworks, ["json"], {}, 3, None, "none", 4711)
+    text = html.page(Run(replace(manifest, settings=seeded), (), ()))
+    assert "--profile quick --test json --blocks 3 --seed 4711" in text
+
+
+def test_a_comparison_has_answer_gate_and_plot() -> None:
+    old = make_run({"crax": [1000, 1010, 990]})
+    new = make_run({"crax": [800, 810, 790]})
+    sides = versus.of_runs(old, new)
+    rows = versus.rows(*sides)
+    text = html.comparison(sides, rows, [], ["kernel was a, is b"], versus.gate(rows, 0.03))
+    assert "crax, json: requests per second went down: 0.800" in text
+    assert "Slower: crax json" in text
+    assert "Compared although kernel was a, is b." in text
+    assert [len(trace["x"]) for trace in _figures(text)["changes"]["data"]] == [2]

@@ -1,0 +1,38 @@
+"""The command that a report names makes the run again: it is read back by the lab's own flags."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+
+from benchlab import flags, invocation, profiles
+from benchlab.model import Settings
+
+PLAIN = profiles.settings("default", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        PLAIN,
+        profiles.settings("seed", ["crax"], ["json"], {"json": (16,)}, 3, 2, "nginx", 11),
+        profiles.settings(
+            "tfb", ["crax"], [], {}, None, None, "none", 0, precision=0.025, budget_s=90, placement="split", repeats=4
+        ),
+        replace(PLAIN, against="abc123"),
+        replace(PLAIN, proxy="none,nginx", db_connections=(16, 32)),
+    ],
+)
+def test_the_command_gives_the_same_settings(settings: Settings) -> None:
+    words = shlex.split(invocation.command(settings))
+    assert words[:2] == ["python", "lab.py"]
+    assert flags.settings(flags.bench_parser().parse_args(words[2:])) == settings
+
+
+def test_versions_of_an_entry_come_from_against_and_are_not_named() -> None:
+    settings = replace(PLAIN, frameworks=("crax", "crax-at-abc123"), against="abc123")
+    assert invocation.command(settings) == (
+        "python lab.py --framework crax --profile default --against abc123 --seed 7"
+    )

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchlab import analysis, sentences, stats
+from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.model import INVALID, SUSPECT, Failure, Run, Verdict
+from benchlab.versus import Row
+
+from .conftest import STARTED, make_sample, make_trial
+from .made_runs import Rates, busy_client, full_host, make_run, result_of, with_samples
+
+
+def _answer(rates: Rates) -> str:
+    return sentences.answer(result_of(make_run(rates)))
+
+
+def test_the_answer_says_who_leads_by_how_much() -> None:
+    told = _answer({"slow": [1000, 1010, 990], "fast": [2000, 2010, 2020]})
+    assert told == "fast leads: it has 2.01 times the requests per second of slow [1.95–2.08]."
+
+
+def test_a_small_lead_is_told_in_per_cent() -> None:
+    told = _answer({"slow": [1000, 1010, 990], "fast": [1100, 1110, 1090]})
+    assert told == "fast leads: it has 10.0% more requests per second than slow [+9.8% to +10.2%]."
+
+
+def test_of_several_behind_the_next_and_the_last_are_told() -> None:
+    told = _answer({"a": [4000, 4010, 4000], "b": [2000, 2010, 2000], "c": [1500, 1500, 1510], "d": [1000, 1000, 1010]})
+    assert told == (
+        "a leads: it has 2.00 times the requests per second of b [1.99–2.01], and 3.99 times the requests per second "
+        "of d [3.93–4.06], the last."
+    )
+
+
+def test_what_cannot_be_told_apart_is_said_with_ratio_and_interval() -> None:
+    told = _answer({"a": [1000, 1300, 900, 1150], "b": [1100, 1000, 1050, 1020]})
+    assert told == "a and b cannot be told apart: a has 3.4% more requests per second than b [-23.9% to +40.5%]."
+
+
+def test_of_several_that_cannot_be_told_apart_the_widest_gap_is_told() -> None:
+    told = _answer({"a": [1000, 1300, 900, 1150], "b": [1100, 1000, 1050, 1020], "c": [900, 1100, 1200, 800]})
+    assert told == (
+        "a, b and c cannot be told apart: a has 1.09 times the requests per second of c [0.71–1.68], the last of them."
+    )
+
+
+def test_a_gap_that_would_stand_out_alone_is_called_chance_among_many_pairs() -> None:
+    rates = {"a": [1100, 1120, 1060, 1110], "b": [1000, 1050, 1030, 1040], "c": [1060, 1000, 1100, 1010]}
+    assert _answer({**rates, "d": [1050, 1090, 1000, 1070]}).startswith(
+        "a, c and b cannot be told apart: a has 6.5% more requests per second than b [+2.0% to +11.3%], the last of "
+        "them; among 6 pairs chance alone can make such a gap. a is ahead of d: "
+    )
+
+
+def test_an_interval_too_wide_for_per_cent_is_told_in_times() -> None:
+    assert "1.08 times the requests per second of b [0.00–526.20]" in _answer({"a": [1000, 3000], "b": [1500, 1700]})
+
+
+def test_equal_ones_are_called_equal_and_not_ranked() -> None:
+    told = _answer({"a": [1000, 1201, 900], "b": [1001, 1200, 901]})
+    assert told == "b and a are equal: their requests per second lie within 3% of each other."
+
+
+def test_a_leader_that_is_tied_is_still_ahead_of_the_rest() -> None:
+    told = _answer({"a": [1000, 1300, 900, 1150], "b": [1100, 1000, 1050, 1020], "c": [300, 310, 290, 300]})
+    assert told.startswith("a and b cannot be told apart: ")
+    assert "a is ahead of c: it has 3.59 times the requests per second of c" in told
+
+
+def test_an_entry_alone_has_nothing_to_be_compared_with() -> None:
+    assert _answer({"a": [1000, 1010]}) == "a is the only entry with a rank, so there is nothing to compare it with."
+
+
+def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> None:
+    run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=full_host())
+    assert sentences.answer(result_of(run)) == (
+        "a leads: it has 2.01 times the requests per CPU-second of b [1.95–2.08]. In requests per second, a / b is "
+        "2.010 [1.945–2.077]."
+    )
+    assert sentences.limits(result_of(run)) == (
+        "Limited by the host's CPUs, which all roles share (all rows). "
+        "So the ranks are made of requests per CPU-second."
+    )
+
+
+def test_where_wrk_was_the_limit_nothing_is_claimed() -> None:
+    run = make_run({"a": [2000, 2010], "b": [1000, 1010]}, counters=busy_client())
+    result = result_of(run)
+    assert sentences.answer(result).startswith("wrk was the limit of every row")
+    assert sentences.limits(result) == "Limited by wrk, the load generator (all rows)."
+    assert list(sentences.warnings(run, [result])) == [
+        "wrk was the limit of a in json at 16 and b in json at 16: these rates are lower bounds, without a rank."
+    ]
+
+
+def test_a_calm_and_complete_run_has_no_warnings() -> None:
+    run = make_run({"a": [1000, 1010], "b": [1000, 1010]})
+    assert list(sentences.warnings(run, analysis.analyse(run))) == []
+
+
+def _noisy(severity: str, rule: str) -> Run:
+    """Return a run with one sample of that severity among three."""
+    run = make_run({"a": [1000, 1010]})
+    odd = replace(make_sample(make_trial(3, "a")), verdict=Verdict(severity, {rule: 0.2}))
+    return with_samples(replace(run, manifest=make_run({"a": [1] * 3}).manifest), odd)
+
+
+@pytest.mark.parametrize(
+    ("run", "told"),
+    [
+        (replace(make_run({"a": [1, 2, 3]}), taken=make_run({"a": [1, 2]}).taken), "is not complete: 2 of 3 blocks"),
+        (make_run({"a": [1000]}), "One block shows no spread"),
+        (
+            _noisy(INVALID, "late"),
+            "1 sample of 3 was invalid and does not count: wrk did not run as long as it was told",
+        ),
+        (
+            _noisy(SUSPECT, "foreign"),
+            "A noisy host: 1 of the 3 samples that count (33%) are suspect: something else on this host was busy (1).",
+        ),
+        (
+            replace(make_run({"a": [1, 2]}), failures=(Failure(make_trial(3, "a"), STARTED, "died"),)),
+            "1 sample could not be measured",
+        ),
+    ],
+)
+def test_what_weakens_the_answer_is_warned_of(run: Run, told: str) -> None:
+    assert any(told in warning for warning in sentences.warnings(run, analysis.analyse(run)))
+
+
+def test_a_first_look_is_called_one() -> None:
+    run = make_run({"a": [1000, 1010]})
+    quick = replace(run, manifest=replace(run.manifest, settings=replace(run.manifest.settings, profile="quick")))
+    assert list(sentences.warnings(quick, ())) == ["A first look, not to be quoted."]
+
+
+def test_many_names_are_counted() -> None:
+    assert sentences.names(["a"]) == "a"
+    assert sentences.names(["a", "b", "c", "d"]) == "a, b, c and d"
+    assert sentences.names(list("abcdef")) == "a, b, c and 3 others"
+
+
+def _row(figure: str, log_ratio: float) -> Row:
+    return Row("crax", "json", ALL_LEVELS, figure, stats.tested("new", "old", log_ratio, 0.01, 5, 4))
+
+
+def test_a_change_is_told_with_its_direction_or_as_untold() -> None:
+    rows = [_row(RATE, -0.2), _row(PER_CPU, 0.001), replace(_row(RATE, -0.2), level=16)]
+    assert list(sentences.changes(rows)) == [
+        "crax, json: requests per second went down: 0.819 [0.809–0.829].",
+        "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.989–1.014].",
+    ]

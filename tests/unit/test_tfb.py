@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from benchlab import tfb
+from benchlab.errors import ConfigError
+from benchlab.tfb import Candidate
+
+DEFAULT = {
+    "json_url": "/json",
+    "query_url": "/queries/",
+    "cached_query_url": "/cached-worlds?count=",
+    "database": "Postgres",
+    "framework": "brook",
+    "orm": "Full",
+    "notes": None,
+    "versus": "None",
+}
+
+
+def _config(**tests: Any) -> str:
+    return json.dumps({"framework": "brook", "tests": [tests]})
+
+
+def _refused(**changes: Any) -> str:
+    """Return why a test with these changes is refused."""
+    found = tfb.suite(_config(default={**DEFAULT, **changes}))
+    assert not found.candidates
+    return found.refused["brook"]
+
+
+def test_a_test_becomes_a_candidate_by_the_rules_of_the_format() -> None:
+    variant = {
+        "db_url": "/db",
+        "port": 9000,
+        "database": "None",
+        "dockerfile": "docker/other.dockerfile",
+        "docker_cmd": "serve --port '90 00'",
+        "tags": ["broken"],
+    }
+    found = tfb.suite(_config(default=DEFAULT, slow=variant))
+    about = {name: str(DEFAULT[name]) for name in ("database", "framework", "orm", "versus")}
+    assert found == tfb.Suite(
+        "brook",
+        (
+            Candidate(
+                name="brook",
+                variant="default",
+                dockerfile="brook.dockerfile",
+                tests={"json": "/json", "query": "/queries/", "cached-query": "/cached-worlds?count="},
+                port=8080,
+                command=(),
+                database="postgres",
+                broken=False,
+                about=about,
+            ),
+            Candidate(
+                name="brook-slow",
+                variant="slow",
+                dockerfile="docker/other.dockerfile",
+                tests={"db": "/db"},
+                port=9000,
+                command=("serve", "--port", "90 00"),
+                database="none",
+                broken=True,
+                about={"database": "None"},
+            ),
+        ),
+        {},
+    )
+
+
+def test_tests_may_be_chosen_by_either_name_and_broken_ones_only_so() -> None:
+    found = tfb.suite(_config(default=DEFAULT, slow={**DEFAULT, "tags": ["broken"]}, old={**DEFAULT, "database": "x"}))
+    names = {
+        wanted: [each.name for each in tfb.chosen(found, wanted)[0]] for wanted in ((), ("slow",), ("brook-slow",))
+    }
+    assert names == {(): ["brook"], ("slow",): ["brook-slow"], ("brook-slow",): ["brook-slow"]}
+    assert tfb.chosen(found, ())[1] == {
+        "brook-old": "its database is x, and the lab has Postgres or none",
+        "brook-slow": 'its authors mark it as "broken"',
+    }
+    for wanted, why in {
+        "old": "--test old: its database is x, and the lab has Postgres or none",
+        "new": "--test new: benchmark_config.json has no such test; there is brook, brook-slow",
+    }.items():
+        with pytest.raises(ConfigError) as told:
+            tfb.chosen(found, (wanted,))
+        assert str(told.value) == why
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"database": "MySQL"}, "its database is MySQL, and the lab has Postgres or none"),
+        ({"port": "8080"}, "port '8080' is no port"),
+        ({"port": 0}, "port 0 is no port"),
+        ({"port": True}, "port True is no port"),
+        ({"json_url": "json"}, "json_url 'json' is no path: it must begin with /"),
+        ({"json_url": "http://elsewhere/json"}, "json_url 'http://elsewhere/json' is no path: it must begin with /"),
+        ({"json_url": 7}, "json_url 7 is no path: it must begin with /"),
+        ({"json_url": "/a/../../etc"}, "json_url '/a/../../etc' leads out of the server: it has .."),
+        ({"json_url": "/%2e%2E/etc"}, "json_url '/%2e%2E/etc' leads out of the server: it has .."),
+        ({"json_url": "/a b"}, "json_url '/a b' has letters that no path has"),
+        ({"json_url": "/a\r\nX: y"}, "json_url '/a\\r\\nX: y' has letters that no path has"),
+        ({"dockerfile": "../other.dockerfile"}, "dockerfile '../other.dockerfile' leads out of the folder"),
+        ({"dockerfile": "/etc/passwd"}, "dockerfile '/etc/passwd' leads out of the folder"),
+        ({"dockerfile": ["a"]}, "dockerfile ['a'] is no name of a file"),
+        ({"docker_cmd": "serve 'me"}, 'docker_cmd "serve \'me" is no command (no closing quotation)'),
+        ({"docker_cmd": ["serve"]}, "docker_cmd ['serve'] is no text"),
+        ({"tags": "broken"}, "tags 'broken' are no list"),
+    ],
+)
+def test_what_the_lab_cannot_run_is_refused_with_the_reason(changes: dict[str, Any], why: str) -> None:
+    assert _refused(**changes) == why
+
+
+def test_all_reasons_are_told_at_once() -> None:
+    assert (
+        _refused(database="MySQL", port=0)
+        == "its database is MySQL, and the lab has Postgres or none; port 0 is no port"
+    )
+
+
+def test_a_test_without_a_test_type_is_refused() -> None:
+    assert tfb.suite(_config(default={"port": 8080})).refused["brook"].startswith("it declares none of json_url, ")
+    assert tfb.suite(_config(default="brook")).refused["brook"] == "it is no object of keys and values"
+
+
+@pytest.mark.parametrize("framework", ["../brook", "a b", "brook-at-home", "-x", ""])
+def test_a_name_that_no_container_can_have_is_refused(framework: str) -> None:
+    text = json.dumps({"framework": framework, "tests": [{"default": DEFAULT}]})
+    try:
+        told = tfb.suite(text).refused[framework]
+    except ConfigError as error:
+        told = str(error)
+    assert "cannot be an entry's name" in told or "not a name" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{\n "framework": "brook",\n}', "line 3 is no JSON"),
+        ("[]", "is no object"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"tests": []}', '"framework" is None, not a name'),
+        ('{"framework": "brook"}', '"tests" is no list'),
+        ('{"framework": "brook", "tests": {"default": {}}}', '"tests" is no list'),
+        (
+            json.dumps({"framework": "brook", "tests": [{"default": DEFAULT}, {"default": DEFAULT}]}),
+            "two tests brook; rename one",
+        ),
+    ],
+)
+def test_what_is_no_such_file_is_one_line_that_names_it(text: str, why: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        tfb.suite(text)
+    assert str(told.value).startswith(tfb.CONFIG)
+    assert why in str(told.value)
+    assert "\n" not in str(told.value)
