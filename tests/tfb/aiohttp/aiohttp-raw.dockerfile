@@ -7,4 +7,4 @@ COPY . .
 
 ENV RAW=yes
 EXPOSE 8080
-CMD gunicorn app:main -c gunicorn_conf.py
+CMD gunicorn app:app -c gunicorn_conf.py

@@ -6,4 +6,4 @@ RUN pip3 install -r requirements.txt
 COPY . .
 
 EXPOSE 8080
-CMD gunicorn app:main -c gunicorn_conf.py
+CMD gunicorn app:app -c gunicorn_conf.py

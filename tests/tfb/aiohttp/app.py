@@ -145,7 +145,7 @@ async def pool(app):
         yield
 
 
-def main():
+def create():
     app = web.Application()
     app.router.add_get("/json", json)
     app.router.add_get("/plaintext", plaintext)
@@ -158,3 +158,6 @@ def main():
     for path, handler in zip(("/db", "/queries/", "/fortunes", "/updates/"), handlers, strict=True):
         app.router.add_get(path, handler)
     return app
+
+
+app = create()
