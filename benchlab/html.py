@@ -1,7 +1,7 @@
 """A run's report, or a comparison, as one HTML file that needs no network: Jinja2 for the page, plotly for its plots.
 
-The library and the plots are compressed in the file, which is a third as large by that; the page unpacks them. Equal
-runs give equal files: nothing in them is made by chance or by the clock.
+The library and the plots are compressed in the file, which makes it less than half as large; the page unpacks them.
+Equal runs give equal files where zlib is the same: nothing in them is made by chance or by the clock.
 """
 
 from __future__ import annotations

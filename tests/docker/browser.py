@@ -124,8 +124,7 @@ class Browser:
 def browser() -> Iterator[Browser]:
     """Run a browser for the length of the with block."""
     client = docker.from_env()
-    arguments = {name: os.environ[name] for name in (*PROXY, *map(str.upper, PROXY)) if name in os.environ}
-    client.images.build(path=str(CONTEXT), tag=IMAGE, rm=True, forcerm=True, buildargs=arguments)
+    _build(client)
     container = client.containers.run(
         IMAGE,
         detach=True,
@@ -146,6 +145,16 @@ def browser() -> Iterator[Browser]:
             driver.quit()
     finally:
         container.remove(force=True)
+
+
+def _build(client: docker.DockerClient) -> None:
+    """Bring the image up to date; what an older build leaves without a name is removed."""
+    before = [image.id for image in client.images.list(IMAGE)]
+    arguments = {name: os.environ[name] for name in (*PROXY, *map(str.upper, PROXY)) if name in os.environ}
+    image, _ = client.images.build(path=str(CONTEXT), tag=IMAGE, rm=True, forcerm=True, buildargs=arguments)
+    for old in before:
+        if old != image.id:
+            client.images.remove(str(old))
 
 
 def _driver(container: Any) -> webdriver.Remote:
