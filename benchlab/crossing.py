@@ -18,6 +18,8 @@ from benchlab.model import NO_PROXY
 # The labels that are taken for factors wherever entries differ in them, and those that only go with another.
 FACTORS = ("orm", "framework", "server", "proxy", "connections", "origin")
 OTHERS = ("driver", "loop", "json", "workers")
+# What an entry is given, and no part of it: where it changes with a factor, it is a part of that.
+RESOURCE = "connections"
 # Those whose entries are measured where none is named, and those that the lab itself makes variants of entries for.
 USUAL = ("orm", "framework")
 MADE = ("proxy", "connections")
@@ -151,6 +153,7 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     """
     references = dict(part.partition("=")[::2] for part in asked)
     names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
+    names = [name for name in names if name != RESOURCE or name in references or not _goes_along(entries, name, names)]
     if unknown := [name for name in references if name not in names]:
         raise ConfigError(f"--factor {unknown[0]}: the entries {', '.join(entries)} do not differ in it")
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
@@ -180,7 +183,7 @@ def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Itera
     if not asked:
         return list(usual)
     free = {part.partition("=")[0] for part in asked}
-    held = [name for name in FACTORS if name not in free]
+    held = [name for name in FACTORS if name not in free and name != RESOURCE]
     allowed = {tuple(_level(entries[name], label) for label in held) for name in usual}
     chosen = {
         entry: labels for entry, labels in entries.items() if tuple(_level(labels, label) for label in held) in allowed
@@ -190,6 +193,16 @@ def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Itera
 
 def _varies(entries: Mapping[str, Labels], name: str) -> bool:
     return len({_level(labels, name) for labels in entries.values()}) > 1
+
+
+def _goes_along(entries: Mapping[str, Labels], name: str, others: Iterable[str]) -> bool:
+    """Return whether the level of one of the others tells that of the factor: then it is no factor of its own."""
+    pairs = (
+        {(_level(labels, other), _level(labels, name)) for labels in entries.values()}
+        for other in others
+        if other != name
+    )
+    return any(len(dict(found)) == len(found) for found in pairs)
 
 
 def _level(labels: Labels, name: str) -> str:

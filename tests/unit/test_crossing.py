@@ -63,6 +63,13 @@ def test_an_entry_that_says_nothing_of_a_factor_is_what_the_others_are_held_agai
     assert cross({"tfb": _labels(origin="adopted"), "own": _labels()}).factors == {"origin": ("–", "adopted")}
 
 
+def test_connections_that_go_along_with_another_factor_are_a_part_of_it() -> None:
+    found = cross({"tfb": _labels(origin="adopted", connections="own"), "own": _labels(connections="32")})
+    (effect,) = found.effects
+    assert effect.changes == (Change("origin", "adopted", "–"),)
+    assert found.companions(effect) == {"connections": ["32", "own"]}
+
+
 def test_numbers_are_in_the_order_of_their_size() -> None:
     entries = {size: _labels(connections=size) for size in ("128", "8", "16")}
     assert cross(entries).factors == {"connections": ("8", "16", "128")}
@@ -143,6 +150,6 @@ def test_entries_are_chosen_that_differ_from_a_usual_one_in_what_is_asked_for_al
     entries = FOUR | {
         "crax-uvicorn": _labels("crax", "raw", server="uvicorn"),
         "alone": _labels("alone", "full", server="own"),
-        "tfb-aiohttp": _labels(origin="adopted"),
+        "tfb-aiohttp": _labels(origin="adopted", connections="own"),
     }
     assert crossing.comparable(entries, ["aiohttp", "crax"], asked) == chosen

@@ -32,6 +32,15 @@ def test_an_honest_entry_passes_in_every_test_type() -> None:
     assert [str(verdict) for verdict in _vet(FakeHost())] == [f"pass  crax {test}" for test in WORKLOADS]
 
 
+def test_an_entry_that_does_not_start_fails_in_every_test_type_with_the_reason() -> None:
+    host = FakeHost()
+    host.stillborn = {"crax"}
+    lines = [str(verdict) for verdict in _vet(host, "json", "db")]
+    why = "in start-up, crax is not running (exit code 3)"
+    assert [line.partition(";")[0] for line in lines] == [f"fail  crax json: {why}", f"fail  crax db: {why}"]
+    assert all(line.endswith("[serves]") for line in lines)
+
+
 def test_an_entry_that_answers_from_memory_is_told_by_what_the_database_counted() -> None:
     host = FakeHost()
     host.remembers = {"crax"}

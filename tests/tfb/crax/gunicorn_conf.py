@@ -1,0 +1,7 @@
+import multiprocessing
+
+bind = "0.0.0.0:8080"
+workers = multiprocessing.cpu_count()
+worker_class = "uvicorn_worker.UvicornWorker"
+keepalive = 120
+errorlog = "-"
