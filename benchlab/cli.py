@@ -275,10 +275,12 @@ def _list(root: Path, arguments: list[str]) -> int:
     if engine is None:
         _say("no Docker engine answers: workers and pool are shown for one CPU")
     resolved = topology.load(root, topology.resources(root, engine.cpus if engine else 1))
-    made_of = stack.rows({entry.name: entry.labels for entry in resolved.choose([])})
-    rows = [[*row, locks.versions(resolved.context(row[0]))] for row in made_of]
+    labels = {entry.name: entry.labels for entry in resolved.choose([])}
+    rows = [[*row, locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
     terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
-    print(f"measured where none is named: {', '.join(resolved.usual) or 'none'}")
+    for note in stack.notes(labels):
+        print(f"\n{note}")
+    print(f"\nmeasured where none is named: {', '.join(resolved.usual) or 'none'}")
     return OK
 
 

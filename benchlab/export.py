@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from benchlab import __version__, analysis, judge, records, report, tfb_results
+from benchlab import __version__, analysis, effects, judge, records, report, tfb_results
 from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
 from benchlab.comparison import Comparison, Pair
 from benchlab.counters import APP, CLIENT, DB, PROXY
-from benchlab.errors import StoreError
+from benchlab.errors import ConfigError, StoreError
 from benchlab.model import GOOD, INVALID, SUSPECT, Run
 from benchlab.stats import Estimate
 from benchlab.workloads import WORKLOADS, varied
@@ -51,6 +51,7 @@ def document(run: Run) -> dict[str, Any]:
         "decision": None if run.decision is None else records.plain(run.decision),
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],
+        "factors": _factors(run),
         "missing": [asdict(failure.trial) | {"reason": failure.reason} for failure in judge.missing(run)],
     }
 
@@ -91,6 +92,22 @@ def _comparison(level: int | str, figure: str, compared: Comparison) -> dict[str
 
 def _pair(pair: Pair) -> dict[str, Any]:
     return asdict(pair.ratio) | {"adjusted_p": pair.adjusted_p, "outcome": pair.outcome.value}
+
+
+def _factors(run: Run) -> dict[str, Any] | None:
+    """Return what each factor did, None where the entries are not crossed so that they tell of any."""
+    try:
+        answer = effects.answer(run)
+    except ConfigError:
+        return None
+    return {
+        "levels": answer.crossing.factors,
+        "effects": [
+            {"test": told.test, "level": told.level, "figure": told.figure, **asdict(told.effect), **_pair(told.pair)}
+            for told in answer.told
+        ],
+        "untold": answer.untold,
+    }
 
 
 def _json(run: Run) -> str:

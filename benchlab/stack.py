@@ -26,7 +26,7 @@ def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
 def table(labels_by_entry: Mapping[str, Labels]) -> str:
     """Return the rows as Markdown, and what must be said of some."""
     shown = tabulate(rows(labels_by_entry), headers=["entry", *COLUMNS], tablefmt="github", disable_numparse=True)
-    return "\n\n".join([shown, *_notes(labels_by_entry)])
+    return "\n\n".join([shown, *notes(labels_by_entry)])
 
 
 def cautions(labels_by_entry: Mapping[str, Labels]) -> list[str]:
@@ -45,7 +45,8 @@ def stand_ins(labels: Labels) -> dict[str, str]:
     return {image: stand_in for image, _, stand_in in pairs}
 
 
-def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
+def notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
+    """Yield what must be said of adopted entries."""
     adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}
     if adopted:
         yield (

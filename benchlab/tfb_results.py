@@ -11,6 +11,7 @@ from typing import Any
 from benchlab import analysis, placement
 from benchlab.analysis import Cell
 from benchlab.model import NO_PROXY, UNAVAILABLE, Failure, Manifest, Run, Sample, Settings
+from benchlab.stack import UNTOLD
 from benchlab.workloads import varied
 
 # The format has one list of levels for all tests in which the same varies.
@@ -24,6 +25,8 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 LEFT_OUT = "intervals, ranks, verdicts, CPU time, memory and bottlenecks"
 # The format's word for what does not apply or is not known.
 NONE = "none"
+# Labels that begin so say of an entry what the format says of it, in its own words.
+OWN_WORDS = "tfb."
 
 Key = tuple[str, str, int]
 
@@ -162,27 +165,34 @@ def _verified(run: Run) -> dict[str, dict[str, str]]:
 
 
 def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
-    """Return what an entry is made of; of what no label tells, the format's word for that."""
+    """Return what an entry is made of: as the format's own words say, kept in labels, else as the lab's say.
 
-    def told(label: str) -> str:
-        return labels.get(label, NONE).lower()
+    Of what no label tells, the format's word for that.
+    """
 
+    def told(key: str, otherwise: str = NONE) -> str:
+        return labels.get(f"{OWN_WORDS}{key}") or otherwise
+
+    server = labels["server"] if labels["server"] != UNTOLD else NONE
+    lower = {
+        "approach": told("approach"),
+        "classification": told("classification"),
+        "database": NONE if labels["driver"] == NONE else "postgres",
+        "framework": told("framework", labels["framework"]),
+        "language": told("language", "python"),
+        "orm": labels["orm"] if labels["orm"] != UNTOLD else NONE,
+        "platform": told("platform"),
+        "webserver": told("webserver", server),
+    }
     return {
         "project_name": labels["framework"],
         "name": entry,
-        "approach": told("approach"),
-        "classification": told("classification"),
-        "database": "postgres",
-        "framework": labels["framework"],
-        "language": "python",
-        "orm": told("orm"),
-        "platform": told("platform"),
-        "webserver": told("server"),
+        **{key: word.lower() for key, word in lower.items()},
         "os": "linux",
         "database_os": "linux",
-        "display_name": entry,
-        "notes": "",
-        "versus": NONE,
+        "display_name": told("display_name", entry),
+        "notes": told("notes", ""),
+        "versus": told("versus"),
         "tags": [],
     }
 

@@ -16,7 +16,7 @@ from benchlab.errors import StoreError
 from benchlab.model import INVALID, SUSPECT, Failure, Level, Manifest, Run, Sample, Trial
 
 from ..results_schema import problems
-from .conftest import STARTED, make_load, make_sample, make_trial
+from .conftest import LABELS, STARTED, make_load, make_sample, make_trial
 
 
 @pytest.fixture
@@ -120,6 +120,21 @@ def test_where_the_host_was_full_both_figures_are_compared_over_all_levels(run: 
         ("all", "requests/s"),
         ("all", "requests/CPU-s"),
     ]
+
+
+def test_the_json_has_what_each_factor_did_where_entries_tell_of_it(run: Run) -> None:
+    assert export.document(run)["factors"] is None
+    labels = {"aiohttp": LABELS | {"orm": "raw"}, "crax": LABELS | {"orm": "full"}}
+    factors = json.loads(export.text(replace(run, manifest=replace(run.manifest, entries=labels)), "json"))["factors"]
+    assert set(factors["levels"]) == {"orm"}
+    effect = factors["effects"][0]
+    assert (effect["test"], effect["level"], effect["figure"]) == ("json", 16, "requests/s")
+    ((change,), (group,)) = effect["changes"], effect["groups"]
+    assert {change["level"], change["reference"]} == {"raw", "full"}
+    assert set(group) == {"aiohttp", "crax"}
+    faster = change["level"] == "raw"
+    assert effect["ratio"] == pytest.approx(2 if faster else 1 / 2)
+    assert effect["outcome"] == ("faster" if faster else "slower")
 
 
 def test_markdown_is_the_report(run: Run) -> None:

@@ -230,21 +230,51 @@ def test_equal_runs_have_the_same_id_and_others_another(run: Run) -> None:
 
 
 def test_what_an_entry_is_made_of_comes_from_its_labels(run: Run) -> None:
-    labels = LABELS | {"classification": "Micro", "approach": "Realistic", "platform": "asyncio"}
+    own = {"classification": "Micro", "approach": "Realistic", "platform": "asyncio", "display_name": "Crax, asyncpg"}
+    labels = LABELS | {f"tfb.{key}": text for key, text in own.items()}
     document = tfb_results.results(
         replace(run, manifest=replace(run.manifest, entries={"aiohttp": LABELS, "crax": labels}))
     )
-    unlabelled, labelled = document["testMetadata"]
-    assert {key: labelled[key] for key in ("name", "framework", "classification", "approach", "platform", "orm")} == {
-        "name": "crax",
-        "framework": "x",
-        "classification": "micro",
-        "approach": "realistic",
-        "platform": "asyncio",
-        "orm": "raw",
-    }
-    assert (unlabelled["classification"], unlabelled["webserver"]) == ("none", "gunicorn")
     assert problems(document) == []
+    unlabelled, labelled = document["testMetadata"]
+    assert labelled == {
+        "project_name": "x",
+        "name": "crax",
+        "approach": "realistic",
+        "classification": "micro",
+        "database": "postgres",
+        "framework": "x",
+        "language": "python",
+        "orm": "raw",
+        "platform": "asyncio",
+        "webserver": "gunicorn",
+        "os": "linux",
+        "database_os": "linux",
+        "display_name": "Crax, asyncpg",
+        "notes": "",
+        "versus": "none",
+        "tags": [],
+    }
+    assert (unlabelled["classification"], unlabelled["display_name"]) == ("none", "aiohttp")
+
+
+def test_an_adopted_entry_is_told_in_the_words_of_its_authors(run: Run) -> None:
+    words = {"language": "Python", "orm": "Raw", "webserver": "uvicorn", "versus": "asgi", "notes": "one worker"}
+    labels = LABELS | {"origin": "adopted", "server": "?", "orm": "?", "driver": "none"}
+    labels |= {f"tfb.{key}": text for key, text in words.items()}
+    document = tfb_results.results(
+        replace(run, manifest=replace(run.manifest, entries={"aiohttp": LABELS, "crax": labels}))
+    )
+    assert problems(document) == []
+    told = document["testMetadata"][1]
+    assert {key: told[key] for key in ("database", "language", "orm", "webserver", "versus", "notes")} == {
+        "database": "none",
+        "language": "python",
+        "orm": "none",
+        "webserver": "uvicorn",
+        "versus": "asgi",
+        "notes": "one worker",
+    }
 
 
 def _without(document: dict[str, Any], *path: str | int) -> dict[str, Any]:
