@@ -40,14 +40,15 @@ MOST_MISSING = 4
 def report(run: Run, answer: Answer) -> str:
     """Return the answer as Markdown."""
     caution = profiles.caution(run.manifest)
-    parts = [f"# Factors of {run.manifest.run_id}{caution}", *_sentences(answer), _cells(answer.crossing)]
-    parts += _notes(answer.crossing)
+    parts = [f"# Factors of {run.manifest.run_id}{caution}", *sentences(answer), _cells(answer.crossing)]
+    if told := notes(answer.crossing):
+        parts.append("\n".join(f"* {line}" for line in told))
     by_test = groupby(answer.told, key=lambda told: told.test)
     parts += [_section(answer, test, list(told), caution) for test, told in by_test]
     return "\n\n".join(parts) + "\n"
 
 
-def _sentences(answer: Answer) -> Iterator[str]:
+def sentences(answer: Answer) -> Iterator[str]:
     """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
     found = _headline(answer)
     if not found:
@@ -108,8 +109,8 @@ def _cells(crossing: Crossing) -> str:
     return tabulate(rows, headers=["entry", *crossing.factors], tablefmt="github", disable_numparse=True)
 
 
-def _notes(crossing: Crossing) -> Iterator[str]:
-    """Yield what must be known of the design: cells without an entry, and what changes along with a factor."""
+def notes(crossing: Crossing) -> list[str]:
+    """Return what must be known of the design: cells without an entry, and what changes along with a factor."""
     lines = []
     if missing := crossing.missing:
         shown = "; ".join(" ".join(cell) for cell in missing[:MOST_MISSING])
@@ -123,15 +124,15 @@ def _notes(crossing: Crossing) -> Iterator[str]:
         if companions:
             told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
             lines.append(f"{first} / {second} changes this too, and holds what that does: {told}.")
-    if lines:
-        yield "\n".join(f"* {line}" for line in lines)
+    return lines
 
 
 def _sources(groups: Iterable[Iterable[str]]) -> str:
     return "; ".join(" and ".join(sorted(group)) for group in groups)
 
 
-def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
+def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
+    """Return a row for each effect at each level of the test, with both figures."""
     figure = answer.figure(test)
     rows: dict[tuple[object, ...], dict[str, object]] = {}
     for each in told:
@@ -140,8 +141,12 @@ def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
         if each.figure == figure:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
     columns = ["level", "effect", RATE, PER_CPU, "blocks", "outcome"]
-    table = markdown.table(pd.DataFrame(rows.values(), columns=columns).fillna("–"))
-    parts = [f"## {test}: ratios [95 % interval], outcome by {figure}{caution}", table]
+    return pd.DataFrame(rows.values(), columns=columns).fillna("–")
+
+
+def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
+    title = f"## {test}: ratios [95 % interval], outcome by {answer.figure(test)}{caution}"
+    parts = [title, markdown.table(frame(answer, test, told))]
     if untold := answer.untold[test]:
         parts.append(f"Left out: {'; '.join(untold)}.")
     return "\n\n".join(parts)

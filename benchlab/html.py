@@ -1,7 +1,7 @@
 """A run's report, or a comparison, as one HTML file that needs no network: Jinja2 for the page, plotly for its plots.
 
-The library and the plots are compressed in the file, which is a third as large by that; the page unpacks them. Equal
-runs give equal files: nothing in them is made by chance or by the clock.
+The library and the plots are compressed in the file, which makes it less than half as large; the page unpacks them.
+Equal runs give equal files where zlib is the same: nothing in them is made by chance or by the clock.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
 import jinja2
@@ -25,6 +26,8 @@ from benchlab import (
     bottleneck,
     charts,
     course,
+    effects,
+    factors,
     heatmap,
     invocation,
     markdown,
@@ -39,6 +42,7 @@ from benchlab import (
 )
 from benchlab.analysis import PER_CPU, RATE, Result
 from benchlab.charts import Chart, Look
+from benchlab.errors import ConfigError
 from benchlab.heatmap import HeatMap
 from benchlab.model import UNAVAILABLE, Run
 from benchlab.points import Clock
@@ -49,7 +53,17 @@ from benchlab.versus import Gate, Row, Side
 STYLE, SCRIPT = "page.css", "page.js"
 # What stands left in a table: words.
 COMPACT: Mapping[str, Any] = {"separators": (",", ":"), "allow_nan": False}
-LEFT = frozenset([*markdown.LEFT, *stack.COLUMNS, "verdict"])
+LEFT = frozenset([*markdown.LEFT, *stack.COLUMNS, "verdict", "effect"])
+
+
+@dataclass(frozen=True)
+class Factors:
+    """What the page shows of the factors in which the entries are crossed."""
+
+    sentences: Sequence[str]
+    notes: Sequence[str]
+    chart: Chart
+    tables: Mapping[str, pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -81,16 +95,22 @@ def page(run: Run) -> str:
     sections = [_section(run, result, looks, time) for result in results]
     compared = any(len(result.standings) > 1 for result in results)
     overall = plots.overall(results, looks) if compared else None
+    crossed = _factors(run) if run.samples else None
     manifest = asdict(run.manifest)
     return _rendered(
         "report.html",
-        [*([overall] if overall else []), *(chart for section in sections for chart in section.charts)],
+        [
+            *([overall] if overall else []),
+            *([crossed.chart] if crossed else []),
+            *(chart for section in sections for chart in section.charts),
+        ],
         title=run.manifest.run_id,
         subtitle=_subtitle(run),
         about=report.about(run),
         caution=profiles.caution(run.manifest),
         warnings=list(sentences.warnings(run, results)),
         overall=overall,
+        factors=crossed,
         sections=sections,
         entries=pd.DataFrame(stack.rows(run.manifest.entries), columns=["entry", *stack.COLUMNS]),
         verdicts=report.counted(run),
@@ -127,6 +147,20 @@ def comparison(
         ratios=versus.frame(found),
         version=__version__,
     )
+
+
+def _factors(run: Run) -> Factors | None:
+    """Return what the run tells of factors; None where its entries tell nothing."""
+    try:
+        answer = effects.answer(run)
+    except ConfigError:
+        return None
+    if not answer.told:
+        return None
+    tables = {
+        test: factors.frame(answer, test, told) for test, told in groupby(answer.told, key=lambda told: told.test)
+    }
+    return Factors(list(factors.sentences(answer)), factors.notes(answer.crossing), plots.factors(answer), tables)
 
 
 def _subtitle(run: Run) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from benchlab import bottleneck, charts, markdown, standings
 from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
 from benchlab.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
+from benchlab.comparison import Outcome
 from benchlab.counters import APP, CLIENT, DB, PROXY
+from benchlab.effects import Answer, Told
 from benchlab.points import Key, Point, below_means
 from benchlab.sentences import LIMITS, MEASURES
 from benchlab.stats import Estimate
@@ -97,6 +99,31 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
     return Chart(f"{result.test}-cpus", traces, layout, f"{result.test}, CPU used by each role: {_listed(told)}")
 
 
+def factors(answer: Answer) -> Chart:
+    """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
+    found = [told for told in answer.told if told.level == ALL_LEVELS and told.figure == answer.figure(told.test)]
+    groups: dict[str, list[str]] = defaultdict(list)
+    for told in found:
+        groups[f"{told.test}, {told.figure}"].append(_effect(told))
+    rows = charts.rows(groups)
+    dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
+    for told in found:
+        ratio = told.pair.ratio
+        figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
+        text = f"<b>{safe(_effect(told))}</b>, {told.test}<br>{figure}<br>{told.pair.outcome.value}"
+        place = rows.at[f"{told.test}, {told.figure}", _effect(told)]
+        kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
+        dots[kind].append(Dot(place, ratio.ratio, ratio.low, ratio.high, text))
+    mark = charts.MARKS[0]
+    traces = [
+        charts.dots(kind, Look("--entry-1", mark if kind == "told" else f"{mark}-open"), of)
+        for kind, of in dots.items()
+    ]
+    layout = _of_ratios(rows, "times, by the change", traces)
+    told_of = [f"{told.test} {_effect(told)} {told.pair.ratio.ratio:.3f}" for told in found]
+    return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(told_of)}")
+
+
 def changes(found: Iterable[Row]) -> Chart:
     """Return the ratios of new to old over all levels, with their intervals."""
     overall = [row for row in found if row.level == ALL_LEVELS]
@@ -175,6 +202,14 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
         "hovertext": [f"<b>{safe(entry)}</b><br>{peak_mb:,.0f} MB"],
         "hoverinfo": "text",
     }
+
+
+def _effect(told: Told) -> str:
+    """Return the effect as short as a row's name must be."""
+    if len(told.effect.changes) > 1:
+        return " × ".join(f"{change.factor} {change.level}" for change in told.effect.changes)
+    (change,) = told.effect.changes
+    return f"{change.factor}: {change.level} / {change.reference}"
 
 
 def _ranking(result: Result) -> str:

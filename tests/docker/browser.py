@@ -1,6 +1,6 @@
 """A real browser in a container, to open reports in as a reader does.
 
-    python -m tests.docker.browser results/latest docs/report.png
+    python -m tests.docker.browser results/latest docs/report.webp
 
 takes the README's picture of a run's report.
 """
@@ -34,7 +34,7 @@ PORT = "9515/tcp"
 PROXY = ("http_proxy", "https_proxy", "no_proxy")
 WAIT_S = 60
 DESKTOP, PHONE = (1280, 900), (380, 800)
-PICTURE = (1120, 1480)
+PICTURE = (1120, 1700)
 
 
 class Browser:
@@ -115,17 +115,17 @@ class Browser:
         """Return the page as the browser prints it, as PDF."""
         return base64.b64decode(self.command("Page.printToPDF", printBackground=True)["data"])
 
-    def picture(self, whole: bool = False) -> bytes:
-        """Return what is to be seen, or the whole page, as PNG."""
-        return base64.b64decode(self.command("Page.captureScreenshot", captureBeyondViewport=whole)["data"])
+    def picture(self) -> bytes:
+        """Return what is to be seen, as WebP."""
+        self.command("Emulation.setScrollbarsHidden", hidden=True)
+        return base64.b64decode(self.command("Page.captureScreenshot", format="webp", quality=85)["data"])
 
 
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Run a browser for the length of the with block."""
     client = docker.from_env()
-    arguments = {name: os.environ[name] for name in (*PROXY, *map(str.upper, PROXY)) if name in os.environ}
-    client.images.build(path=str(CONTEXT), tag=IMAGE, rm=True, forcerm=True, buildargs=arguments)
+    _build(client)
     container = client.containers.run(
         IMAGE,
         detach=True,
@@ -146,6 +146,16 @@ def browser() -> Iterator[Browser]:
             driver.quit()
     finally:
         container.remove(force=True)
+
+
+def _build(client: docker.DockerClient) -> None:
+    """Bring the image up to date; what an older build leaves without a name is removed."""
+    before = [image.id for image in client.images.list(IMAGE)]
+    arguments = {name: os.environ[name] for name in (*PROXY, *map(str.upper, PROXY)) if name in os.environ}
+    image, _ = client.images.build(path=str(CONTEXT), tag=IMAGE, rm=True, forcerm=True, buildargs=arguments)
+    for old in before:
+        if old != image.id:
+            client.images.remove(str(old))
 
 
 def _driver(container: Any) -> webdriver.Remote:

@@ -43,7 +43,8 @@ def page(measured: Project) -> str:
 
 
 @pytest.fixture(scope="module")
-def reader() -> Iterator[Browser]:
+def reader(measured: Project) -> Iterator[Browser]:
+    """Return a browser; its image starts from the base that the run's images do."""
     with browser() as opened:
         yield opened
 

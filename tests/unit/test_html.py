@@ -17,7 +17,7 @@ import pytest
 from benchlab import html, profiles, store, versus
 from benchlab.model import INVALID, Manifest, Run, Settings
 
-from .conftest import make_manifest, make_sample
+from .conftest import LABELS, make_manifest, make_sample
 from .made_runs import full_host, hostile_run, make_run, with_samples
 
 HOSTILE = (
@@ -180,3 +180,27 @@ def test_a_comparison_has_answer_gate_and_plot() -> None:
     assert "Slower: crax json" in text
     assert "Compared although kernel was a, is b." in text
     assert [len(trace["x"]) for trace in _figures(text)["changes"]["data"]] == [2]
+
+
+def _crossed_run() -> Run:
+    """Return a run of two frameworks with two data layers each: raw SQL doubles the rate of both."""
+    run = make_run(
+        {"a": [1000, 1010, 990], "a-raw": [2000, 2010, 2020], "b": [500, 510, 490], "b-raw": [1000, 1020, 990]}
+    )
+    labels = {
+        name: LABELS | {"framework": name[0], "orm": "raw" if name.endswith("raw") else "full"}
+        for name in run.manifest.entries
+    }
+    return replace(run, manifest=replace(run.manifest, entries=labels))
+
+
+def test_where_entries_are_crossed_the_page_tells_what_each_factor_did() -> None:
+    text = html.page(_crossed_run())
+    assert "raw SQL instead of the ORM gave 2.0" in text
+    (told, untold) = _figures(text)["factors"]["data"]
+    assert 0.5 in [round(ratio, 1) for ratio in (*told["x"], *untold["x"])]
+    assert "The changes level by level: json" in text
+
+
+def test_where_they_are_not_it_says_nothing_of_factors() -> None:
+    assert "factors" not in _figures(html.page(_run()))
