@@ -177,10 +177,10 @@ def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
     lower = {
         "approach": told("approach"),
         "classification": told("classification"),
-        "database": NONE if labels["driver"] == NONE else "postgres",
+        "database": told("database", NONE if labels["driver"] == NONE else "postgres"),
         "framework": told("framework", labels["framework"]),
         "language": told("language", "python"),
-        "orm": labels["orm"] if labels["orm"] != UNTOLD else NONE,
+        "orm": told("orm", labels["orm"] if labels["orm"] != UNTOLD else NONE),
         "platform": told("platform"),
         "webserver": told("webserver", server),
     }

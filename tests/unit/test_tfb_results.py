@@ -270,7 +270,7 @@ def test_an_adopted_entry_is_told_in_the_words_of_its_authors(run: Run) -> None:
     assert {key: told[key] for key in ("database", "language", "orm", "webserver", "versus", "notes")} == {
         "database": "none",
         "language": "python",
-        "orm": "none",
+        "orm": "raw",
         "webserver": "uvicorn",
         "versus": "asgi",
         "notes": "one worker",
