@@ -74,7 +74,9 @@ def test_adopted_entries_are_listed_verified_measured_beside_a_native_one_and_re
     assert "left out starlette-mysql: its database is MySQL, and the lab has Postgres or none\n" in told
     code, listed = project.run("list")
     assert code == 0
-    assert re.search(r"\| bottle +\| bottle +\| raw +\| \? +\| gunicorn +\| \? +\| \? +\| none +\| all +\| own +\| own ", listed)
+    assert re.search(
+        r"\| bottle +\| bottle +\| raw +\| \? +\| gunicorn +\| \? +\| \? +\| none +\| all +\| own +\| own ", listed
+    )
     assert "; rill has benchlab/base for python:3.12-slim; starlette has benchlab/base for python:3.12; " in listed
 
     chosen = [word for name in TESTS for word in ("--framework", name)]
