@@ -23,9 +23,9 @@ def enter_environment() -> None:
     if all(find_spec(name) for name in ("docker", "jinja2", "pandas", "plotly", "rich", "scipy", "tabulate", "yaml")):
         return
     if {"-h", "--help"} & set(sys.argv):
-        from benchlab.flags import bench_parser
+        from benchlab.commands import cli
 
-        bench_parser().print_help()
+        cli.parser().print_help()
         sys.exit()
     sys.exit("error: the lab's packages are not installed; run `make setup`")
 
@@ -36,10 +36,10 @@ if __name__ == "__main__":
     enter_environment()
 
     if "_ARGCOMPLETE" in os.environ:
-        from benchlab.completion import complete
+        from benchlab.commands.completion import complete
 
         complete(ROOT)
 
-    from benchlab.cli import main
+    from benchlab.commands.cli import main
 
     sys.exit(main(ROOT, sys.argv[1:]))

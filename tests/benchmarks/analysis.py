@@ -20,9 +20,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from benchlab import html, report, store, workloads
-from benchlab.model import Manifest, Run, Sample, Settings, Trial
-from benchlab.records import plain
+from benchlab.core.model import Manifest, Run, Sample, Settings, Trial
+from benchlab.pages import html
+from benchlab.plan import workloads
+from benchlab.storage import store
+from benchlab.storage.records import plain
+from benchlab.tables import report
 from tests.unit.conftest import STARTED, make_load, make_sample
 
 ENTRIES, BLOCKS = 40, 30

@@ -16,9 +16,10 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab import stage, store
-from benchlab.model import Run
-from benchlab.stage import Lab
+from benchlab.core.model import Run
+from benchlab.machine import stage
+from benchlab.machine.stage import Lab
+from benchlab.storage import store
 
 from .traces import ASIDE, everything, images, named, restore, tag
 

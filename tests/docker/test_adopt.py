@@ -10,7 +10,8 @@ from typing import Any
 import docker
 import pytest
 
-from benchlab import judge, store
+from benchlab.storage import store
+from benchlab.verdicts import judge
 
 from .conftest import SHORT, Project, await_lines
 from .traces import images, objects

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import docker
 
-from benchlab.workloads import WORKLOADS
+from benchlab.plan.workloads import WORKLOADS
 
 from .conftest import ENTRIES, JSON, Project
 

@@ -12,13 +12,13 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from benchlab import fetch, wrk
-from benchlab.answers import Answer
-from benchlab.engine import PROJECT_LABEL, SERVICE_LABEL
-from benchlab.model import Level, Target
-from benchlab.serving import ENTRY_HOST, Server
-from benchlab.stage import Lab
-from benchlab.statements import Counted
+from benchlab.core.model import Level, Target
+from benchlab.machine.engine import PROJECT_LABEL, SERVICE_LABEL
+from benchlab.machine.stage import Lab
+from benchlab.measuring import fetch, wrk
+from benchlab.measuring.serving import ENTRY_HOST, Server
+from benchlab.verdicts.answers import Answer
+from benchlab.verdicts.statements import Counted
 
 from .conftest import ENTRIES, await_that
 from .traces import PROJECT

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 
-from benchlab import faults, store
-from benchlab.counters import APP, CLIENT, DB
-from benchlab.model import INVALID
-from benchlab.naming import AT
-from benchlab.versus import REGRESSION
+from benchlab.calibration import faults
+from benchlab.core.counters import APP, CLIENT, DB
+from benchlab.core.model import INVALID
+from benchlab.plan.naming import AT
+from benchlab.statistics.versus import REGRESSION
+from benchlab.storage import store
 
 from .conftest import Project, await_lines, end
 
@@ -21,7 +22,8 @@ JSON = (*SHORT, "--test", "json", "--levels", "json=32")
 # A calibration as it is, with as little of everything as it can have.
 SMALL = """
 import pathlib, sys
-from benchlab import cli, proving
+from benchlab.commands import cli
+from benchlab.calibration import proving
 proving.SHORT = proving.Extent("quick", 2, {"json": (32,)}, 2, 2, 2, 1, 2)
 sys.exit(cli.main(pathlib.Path.cwd(), ["calibrate", "--seed", "1"]))
 """

@@ -10,10 +10,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab import profiles, schedule, store
-from benchlab.counters import CLIENT
-from benchlab.engine import LEASE
-from benchlab.model import Entry, Run, Trial
+from benchlab.core.counters import CLIENT
+from benchlab.core.model import Entry, Run, Trial
+from benchlab.machine.engine import LEASE
+from benchlab.plan import profiles, schedule
+from benchlab.storage import store
 
 from .conftest import JSON, WAIT_S, Project, await_lines, await_that, end
 from .traces import objects

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from benchlab import judge
-from benchlab.model import INVALID
-from benchlab.workloads import WORKLOADS
+from benchlab.core.model import INVALID
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.verdicts import judge
 
 from .. import lies
 from ..lies import Lie

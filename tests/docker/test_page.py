@@ -10,8 +10,11 @@ import pypdf
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from benchlab import analysis, html, standings, store
-from benchlab.model import Run
+from benchlab.core.model import Run
+from benchlab.pages import html
+from benchlab.statistics import analysis
+from benchlab.storage import store
+from benchlab.tables import standings
 from tests.benchmarks.analysis import made_up
 from tests.unit.made_runs import hostile_run
 

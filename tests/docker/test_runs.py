@@ -10,9 +10,10 @@ import signal
 import docker
 import pytest
 
-from benchlab import judge, store
-from benchlab.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
-from benchlab.workloads import WORKLOADS
+from benchlab.machine.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.storage import store
+from benchlab.verdicts import judge
 
 from ..results_schema import problems
 from .conftest import ENTRIES, JSON, SHORT, Project, await_lines, end

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from benchlab import profiles, schedule, workloads
-from benchlab.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
-from benchlab.model import (
+from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.core.model import (
     GOOD,
     Entry,
     Errors,
@@ -23,7 +22,8 @@ from benchlab.model import (
     Verdict,
     Visit,
 )
-from benchlab.runner import Events, Runner
+from benchlab.measuring.runner import Events, Runner
+from benchlab.plan import profiles, schedule, workloads
 
 from .fake_host import FakeHost
 

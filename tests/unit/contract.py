@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from benchlab import rows, verify
-from benchlab.answers import Answer
-from benchlab.fortunes import FORTUNES
-from benchlab.workloads import WORKLOADS
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.verdicts import rows, verify
+from benchlab.verdicts.answers import Answer
+from benchlab.verdicts.fortunes import FORTUNES
 
 WORLD = {row_id: row_id % 10_000 + 1 for row_id in range(1, 10_001)}
 HEADERS = {"server": "x", "date": "now", "content-type": "application/json", "content-length": "27"}

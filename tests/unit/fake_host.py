@@ -8,10 +8,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from benchlab.engine import Executed
-from benchlab.errors import EngineError
-from benchlab.fortunes import FORTUNES
-from benchlab.wrk import MARK, SEEN_MARK
+from benchlab.core.errors import EngineError
+from benchlab.machine.engine import Executed
+from benchlab.measuring.wrk import MARK, SEEN_MARK
+from benchlab.verdicts.fortunes import FORTUNES
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
 REPORT = {

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from benchlab.stats import Blocks, Cells
+from benchlab.statistics.stats import Blocks, Cells
 
 Array = NDArray[np.float64]
 T = TypeVar("T")

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from benchlab import analysis
-from benchlab.analysis import Result
-from benchlab.counters import CLIENT, Counters, HostUsage, Usage
-from benchlab.model import INVALID, Failure, Manifest, Run, Sample, Verdict
+from benchlab.core.counters import CLIENT, Counters, HostUsage, Usage
+from benchlab.core.model import INVALID, Failure, Manifest, Run, Sample, Verdict
+from benchlab.statistics import analysis
+from benchlab.statistics.analysis import Result
 
 from .conftest import LABELS, STARTED, make_counters, make_load, make_manifest, make_sample, make_trial
 

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab import adopt, stack
-from benchlab.adopt import Wish
-from benchlab.errors import ConfigError
-from benchlab.stanza import Grants
-from benchlab.topology import ADOPTED, Topology
+from benchlab.adoption import adopt
+from benchlab.adoption.adopt import Wish
+from benchlab.adoption.stanza import Grants
+from benchlab.core import stack
+from benchlab.core.errors import ConfigError
+from benchlab.machine.topology import ADOPTED, Topology
 
 ROOT = Path(__file__).parents[2]
 TFB = ROOT / "tests/tfb"

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchlab import analysis, bottleneck, report, sizing, standings
-from benchlab.bottleneck import Shares
-from benchlab.comparison import Outcome, Rank
-from benchlab.counters import Usage
-from benchlab.errors import ConfigError
-from benchlab.model import Decision, Level, Manifest, Run, Sample, Trial
+from benchlab.core.counters import Usage
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Decision, Level, Manifest, Run, Sample, Trial
+from benchlab.statistics import analysis, bottleneck, sizing
+from benchlab.statistics.bottleneck import Shares
+from benchlab.statistics.comparison import Outcome, Rank
+from benchlab.tables import report, standings
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "benchlab").glob("*.py") if path.stem != "__init__")
+PATHS = {path.stem: path for path in (ROOT / "benchlab").glob("*/*.py") if path.stem != "__init__"}
+MODULES = sorted(PATHS)
 
 
-def _order() -> list[str]:
-    """Return the modules in the order of the table: each imports only from those before it."""
-    section = (ROOT / "docs/architecture.md").read_text().partition("## Modules")[2].partition("\n## ")[0]
-    rows = [line.split("|") for line in section.splitlines() if re.match(r"\| *\w* *\| \w", line)]
-    return [name.strip() for cells in rows[1:] for name in cells[2].split(",")]
+def _rows() -> list[tuple[str, list[str]]]:
+    """Return the rows of the table: a room, and modules in it. A room's later rows leave its name out."""
+    section = (ROOT / "docs/architecture.md").read_text().partition("## Rooms")[2].partition("\n## ")[0]
+    cells = [line.split("|") for line in section.splitlines() if re.match(r"\| *\w* *\| \w", line)][1:]
+    named = [row[1].strip() for row in cells]
+    rooms: Iterator[str] = accumulate(named, lambda last, room: room or last)
+    return [(room, row[2].replace(" ", "").split(",")) for room, row in zip(rooms, cells, strict=True)]
+
+
+ORDER = [module for _, modules in _rows() for module in modules]
 
 
 def _imported(module: str) -> set[str]:
     """Return the modules of the package that the module imports, wherever in it; not what only types need."""
-    tree = ast.parse((ROOT / "benchlab" / f"{module}.py").read_text())
+    tree = ast.parse(PATHS[module].read_text())
     typing = {
         id(node)
         for block in ast.walk(tree)
@@ -30,17 +38,23 @@ def _imported(module: str) -> set[str]:
     }
     found: set[str] = set()
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and id(node) not in typing and (node.module or "").startswith("benchlab"):
-            inner = (node.module or "").removeprefix("benchlab").removeprefix(".")
-            found |= {inner} if inner else {name.name for name in node.names}
+        if isinstance(node, ast.ImportFrom) and id(node) not in typing and (node.module or "").startswith("benchlab."):
+            found |= {*node.module.split(".")[2:]} or {name.name for name in node.names}  # type: ignore[union-attr]
     return found & set(MODULES)
 
 
-def test_the_table_has_every_module_once() -> None:
-    assert sorted(_order()) == MODULES
+def test_the_table_has_every_module_once_and_in_its_room() -> None:
+    assert sorted((module, room) for room, modules in _rows() for module in modules) == [
+        (module, path.parent.name) for module, path in sorted(PATHS.items())
+    ]
+
+
+def test_the_listing_above_has_the_rooms_in_the_same_order() -> None:
+    listing = (ROOT / "docs/architecture.md").read_text().partition("## ")[0]
+    listed = re.findall(r"(\w+)/", listing.partition("benchlab/")[2].partition("results/")[0])
+    assert listed == list(dict.fromkeys(room for room, _ in _rows()))
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_above_it(module: str) -> None:
-    order = _order()
-    assert {name for name in _imported(module) if order.index(name) >= order.index(module)} == set()
+    assert {name for name in _imported(module) if ORDER.index(name) >= ORDER.index(module)} == set()

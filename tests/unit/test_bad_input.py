@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchlab import cli, interrupts, store
-from benchlab.model import Manifest
+from benchlab.commands import cli, command
+from benchlab.core import interrupts
+from benchlab.core.model import Manifest
+from benchlab.storage import store
 
 from .conftest import make_sample, make_trial
 
@@ -83,7 +86,7 @@ def test_adopt_wants_a_folder_or_what_to_remove(
         (["report", "one", "two"], "unknown argument two; see `python lab.py report --help`"),
         (["report"], "the following arguments are required: DIR; see `python lab.py report --help`"),
         (["export", "run", "--format", "jsn"], "--format: unknown 'jsn': did you mean json? there is tfb, csv, json"),
-        (["lst"], "unknown command lst: did you mean list? there is bench, list, results"),
+        (["lst"], "unknown command lst: did you mean list? there is bench, factors, verify, list"),
         (["--framework", "crax", "list"], "unknown argument list; see"),
         (["compare", "old", "--fail-if-slower"], "--fail-if-slower: expected one argument; see"),
     ],
@@ -149,10 +152,10 @@ def test_an_error_is_2_where_1_is_the_gate_s_word_for_a_regression(
 def test_a_fault_of_the_lab_itself_is_no_regression(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, code: int
 ) -> None:
-    def broken(root: Path, arguments: list[str]) -> int:
+    def broken(root: Path, given: argparse.Namespace) -> int:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setitem(cli.COMMANDS, name, broken)
+    monkeypatch.setitem(cli.COMMANDS, name, command.plain(name, "a fault", broken))
     assert cli.main(tmp_path, [name]) == code
     assert "ZeroDivisionError: a fault" in capsys.readouterr().err
 

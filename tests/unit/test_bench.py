@@ -10,13 +10,15 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from benchlab import bench, planning, profiles, schedule, store
-from benchlab.engine import Engine
-from benchlab.errors import ConfigError, EngineError, StoreError
-from benchlab.lease import Lease
-from benchlab.model import Entry, Manifest
-from benchlab.stage import Lab
-from benchlab.topology import Topology
+from benchlab.core.errors import ConfigError, EngineError, StoreError
+from benchlab.core.model import Entry, Manifest
+from benchlab.machine.engine import Engine
+from benchlab.machine.lease import Lease
+from benchlab.machine.stage import Lab
+from benchlab.machine.topology import Topology
+from benchlab.measuring import bench, planning
+from benchlab.plan import profiles, schedule
+from benchlab.storage import store
 
 from .conftest import LABELS, make_manifest, make_sample, make_settings
 

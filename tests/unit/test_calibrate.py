@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchlab import calibrate
-from benchlab.calibrate import Check
-from benchlab.model import GOOD, INVALID, SUSPECT, Failure, Manifest, Run, Sample, Verdict
-from benchlab.overhead import Overhead
-from benchlab.sequential import smallest_effect
+from benchlab.calibration import calibrate
+from benchlab.calibration.calibrate import Check
+from benchlab.core.model import GOOD, INVALID, SUSPECT, Failure, Manifest, Run, Sample, Verdict
+from benchlab.machine.overhead import Overhead
+from benchlab.statistics.sequential import smallest_effect
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 from .figures import Array, blocks

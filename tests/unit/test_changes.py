@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchlab import changes
-from benchlab.errors import StoreError
-from benchlab.model import Manifest
+from benchlab.core.errors import StoreError
+from benchlab.core.model import Manifest
+from benchlab.storage import changes
 
 CRAX = {"mem_limit": "1g", "environment": {"A": "1"}}
 

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchlab import bottleneck, charts, course, html, plots, points, standings
-from benchlab.charts import Trace
-from benchlab.model import INVALID, SUSPECT, Run, Verdict
-from benchlab.points import REPLACED, Point
+from benchlab.core.model import INVALID, SUSPECT, Run, Verdict
+from benchlab.pages import charts, course, html, plots, points
+from benchlab.pages.charts import Trace
+from benchlab.pages.points import REPLACED, Point
+from benchlab.statistics import bottleneck
+from benchlab.tables import standings
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 from .figures import Array

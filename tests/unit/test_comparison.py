@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from benchlab.comparison import (
+from benchlab.statistics.comparison import (
     Comparison,
     Outcome,
     Pair,
@@ -22,7 +22,7 @@ from benchlab.comparison import (
     holm,
     standings,
 )
-from benchlab.stats import Cells, Ratio, ratio, ratios
+from benchlab.statistics.stats import Cells, Ratio, ratio, ratios
 
 from .figures import Array, cells, known, plausible
 

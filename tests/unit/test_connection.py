@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from docker.context.config import get_context_id
 
-from benchlab import connection
-from benchlab.errors import NoEngineError, SetupError
+from benchlab.core.errors import NoEngineError, SetupError
+from benchlab.machine import connection
 
 FOO = "tcp://foo.example:2375"
 

@@ -8,14 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from benchlab.contestants import contestants
-from benchlab.engine import Engine
-from benchlab.errors import ConfigError
-from benchlab.model import Settings
-from benchlab.naming import originals
-from benchlab.stage import Lab
-from benchlab.topology import Topology
-from benchlab.variants import Services
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Settings
+from benchlab.machine.contestants import contestants
+from benchlab.machine.engine import Engine
+from benchlab.machine.stage import Lab
+from benchlab.machine.topology import Topology
+from benchlab.machine.variants import Services
+from benchlab.plan.naming import originals
 
 from .conftest import LABELS
 

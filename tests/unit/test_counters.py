@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchlab import counters
-from benchlab.counters import Counters, HostUsage, Usage
-from benchlab.wrk import SEEN_MARK
+from benchlab.core import counters
+from benchlab.core.counters import Counters, HostUsage, Usage
+from benchlab.measuring.wrk import SEEN_MARK
 
 from .fake_host import seen
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from benchlab import crossing
-from benchlab.crossing import Change, cross
-from benchlab.errors import ConfigError
+from benchlab.core.errors import ConfigError
+from benchlab.statistics import crossing
+from benchlab.statistics.crossing import Change, cross
 
 Labels = dict[str, str]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab import dockerfiles
+from benchlab.adoption import dockerfiles
 
 STAGES = """\
 # FROM nowhere

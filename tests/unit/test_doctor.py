@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchlab import doctor
-from benchlab.doctor import FATAL, FINE, WARNING, Finding
+from benchlab.machine import doctor
+from benchlab.machine.doctor import FATAL, FINE, WARNING, Finding
 
 # A machine as one would wish it.
 CALM: dict[str, Any] = {

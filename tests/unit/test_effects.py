@@ -14,13 +14,13 @@ import pytest
 import statsmodels.formula.api as models
 from statsmodels.stats.multitest import multipletests
 
-from benchlab import analysis, effects
-from benchlab.comparison import Outcome, decide
-from benchlab.crossing import Crossing, cross
-from benchlab.effects import Told
-from benchlab.errors import ConfigError
-from benchlab.model import Decision, Level, Manifest, Run, Sample, Trial
-from benchlab.stats import contrasts
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Decision, Level, Manifest, Run, Sample, Trial
+from benchlab.statistics import analysis, effects
+from benchlab.statistics.comparison import Outcome, decide
+from benchlab.statistics.crossing import Crossing, cross
+from benchlab.statistics.effects import Told
+from benchlab.statistics.stats import contrasts
 
 from .conftest import LABELS, STARTED, make_load, make_sample
 from .figures import Array, cells, known, plausible

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab.crossing import comparable, cross
+from benchlab.statistics.crossing import comparable, cross
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [ROOT / "frameworks" / name for name in ("aiohttp", "crax")]

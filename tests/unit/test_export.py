@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from benchlab import cli, export, flags, report, store
-from benchlab.analysis import PER_CPU
-from benchlab.errors import StoreError
-from benchlab.model import INVALID, SUSPECT, Failure, Level, Manifest, Run, Sample, Trial
+from benchlab.commands import cli, read
+from benchlab.core.errors import StoreError
+from benchlab.core.model import INVALID, SUSPECT, Failure, Level, Manifest, Run, Sample, Trial
+from benchlab.statistics.analysis import PER_CPU
+from benchlab.storage import export, store
+from benchlab.tables import report
 
 from ..results_schema import problems
 from .conftest import LABELS, STARTED, make_load, make_sample, make_trial
@@ -141,7 +143,7 @@ def test_markdown_is_the_report(run: Run) -> None:
     assert export.text(run, "markdown") == report.report(run)
 
 
-@pytest.mark.parametrize("form", flags.EXPORTS)
+@pytest.mark.parametrize("form", read.EXPORTS)
 def test_a_run_without_a_sample_that_counts_is_refused(manifest: Manifest, form: str) -> None:
     for taken in ((), (make_sample(severity=INVALID),)):
         with pytest.raises(StoreError, match="has no sample that counts"):
@@ -149,7 +151,7 @@ def test_a_run_without_a_sample_that_counts_is_refused(manifest: Manifest, form:
 
 
 def test_the_formats_that_help_names_are_those_that_there_are() -> None:
-    assert set(flags.EXPORTS) == set(export.FORMATS)
+    assert set(read.EXPORTS) == set(export.FORMATS)
 
 
 @pytest.fixture
@@ -173,7 +175,7 @@ def test_export_prints_the_document_alone_and_says_what_it_lacks(
     )
 
 
-@pytest.mark.parametrize("form", flags.EXPORTS)
+@pytest.mark.parametrize("form", read.EXPORTS)
 def test_export_writes_a_file_that_was_not_there_and_replaces_none(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], form: str
 ) -> None:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import effects, factors
-from benchlab.model import Level, Manifest, Run, Sample, Trial
+from benchlab.core.model import Level, Manifest, Run, Sample, Trial
+from benchlab.statistics import effects
+from benchlab.tables import factors
 
 from .conftest import LABELS, make_load, make_sample
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchlab import verify
-from benchlab.answers import Answer
-from benchlab.fortunes import FORTUNES
+from benchlab.verdicts import verify
+from benchlab.verdicts.answers import Answer
+from benchlab.verdicts.fortunes import FORTUNES
 
 from .contract import HEADERS, WORLD, page, raw_page
 

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchlab import comparison, heatmap
-from benchlab.comparison import Comparison
-from benchlab.heatmap import EQUAL, SAME, UNTOLD
-from benchlab.stats import Cells
+from benchlab.pages import heatmap
+from benchlab.pages.heatmap import EQUAL, SAME, UNTOLD
+from benchlab.statistics import comparison
+from benchlab.statistics.comparison import Comparison
+from benchlab.statistics.stats import Cells
 
 from . import figures
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab import host
+from benchlab.machine import host
 
 
 @pytest.mark.parametrize(

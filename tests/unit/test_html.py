@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
-from benchlab import html, profiles, store, versus
-from benchlab.model import INVALID, Manifest, Run, Settings
+from benchlab.core.model import INVALID, Manifest, Run, Settings
+from benchlab.pages import html
+from benchlab.plan import profiles
+from benchlab.statistics import versus
+from benchlab.storage import store
 
 from .conftest import LABELS, make_manifest, make_sample
 from .made_runs import full_host, hostile_run, make_run, with_samples

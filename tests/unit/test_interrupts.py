@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchlab import process
-from benchlab.errors import SetupError
+from benchlab.core.errors import SetupError
+from benchlab.machine import process
 
 ROOT = Path(__file__).parents[2]
 
 # pandas starts threads of its own, to which the kernel may deliver a signal.
 SHIELDED = """
 import os, signal, pandas
-from benchlab import interrupts
+from benchlab.core import interrupts
 interrupts.install()
 try:
     with interrupts.shielded():
@@ -30,7 +30,8 @@ except interrupts.Interrupted as interrupt:
 CHILD = """
 import sys
 from pathlib import Path
-from benchlab import interrupts, process
+from benchlab.core import interrupts
+from benchlab.machine import process
 interrupts.install()
 try:
     process.logged(["sh", "-c", sys.argv[2]], Path(sys.argv[1]), Path("."), {"PATH": "/usr/bin:/bin"})

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from benchlab import inventory
-from benchlab.engine import Executed
-from benchlab.errors import EngineError
+from benchlab.core.errors import EngineError
+from benchlab.machine import inventory
+from benchlab.machine.engine import Executed
 
 PYTHON = {"python": "3.13.5", "gil": True, "packages": ["ujson==5.10.0"]}
 CALLS = {

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import flags, invocation, profiles
-from benchlab.model import Settings
+from benchlab.commands import flags, measure
+from benchlab.core.model import Settings
+from benchlab.plan import profiles
+from benchlab.tables import invocation
 
 PLAIN = profiles.settings("default", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
 
@@ -28,7 +30,7 @@ PLAIN = profiles.settings("default", ["aiohttp", "crax"], [], {}, None, None, "n
 def test_the_command_gives_the_same_settings(settings: Settings) -> None:
     words = shlex.split(invocation.command(settings))
     assert words[:2] == ["python", "lab.py"]
-    assert flags.settings(flags.bench_parser().parse_args(words[2:])) == settings
+    assert flags.settings(measure.bench_parser().parse_args(words[2:])) == settings
 
 
 def test_versions_of_an_entry_come_from_against_and_are_not_named() -> None:

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import judge
-from benchlab.answers import Problem
-from benchlab.counters import APP, CLIENT, Counters, HostUsage
-from benchlab.judge import Evidence
-from benchlab.model import GOOD, INVALID, SUSPECT, Errors, Level, Load, Manifest, Run, Verdict
+from benchlab.core.counters import APP, CLIENT, Counters, HostUsage
+from benchlab.core.model import GOOD, INVALID, SUSPECT, Errors, Level, Load, Manifest, Run, Verdict
+from benchlab.verdicts import judge
+from benchlab.verdicts.answers import Problem
+from benchlab.verdicts.judge import Evidence
 
 from .conftest import make_counters, make_load, make_sample, make_trial
 

@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from benchlab.answers import RULES
-from benchlab.statements import PROBES
-from benchlab.workloads import WORKLOADS
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.verdicts.answers import RULES
+from benchlab.verdicts.statements import PROBES
 
 from .. import lies
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab import listening
+from benchlab.measuring import listening
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 REST = "00000000:00000000 00:00000000 00000000     0        0 1234 1 0000000000000000 100 0 0 10 0"

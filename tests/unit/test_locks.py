@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchlab import locks
+from benchlab.machine import locks
 
 WANTED = """\
 # what the entry needs

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchlab import outline, profiles, schedule, serving
-from benchlab.forecast import Forecast, minutes
-from benchlab.model import Entry, Settings
+from benchlab.core.model import Entry, Settings
+from benchlab.measuring import outline, serving
+from benchlab.plan import profiles, schedule
+from benchlab.plan.forecast import Forecast, minutes
 
 from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
 from .fake_host import FakeHost

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 TALK = """
 import sys
-from benchlab import output
+from benchlab.core import output
 output.install()
 for _ in range(20_000):
     print("out")

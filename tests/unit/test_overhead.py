@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from benchlab import overhead
-from benchlab.engine import Engine
-from benchlab.overhead import Overhead, Reading
+from benchlab.machine import overhead
+from benchlab.machine.engine import Engine
+from benchlab.machine.overhead import Overhead, Reading
 
 
 class Named:

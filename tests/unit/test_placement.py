@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from benchlab import placement
-from benchlab.errors import ConfigError
+from benchlab.core.errors import ConfigError
+from benchlab.plan import placement
 
 TWO = [[0], [1]]
 FOUR = [[0], [1], [2], [3]]

@@ -7,11 +7,11 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from benchlab import schedule, workloads
-from benchlab.answers import Problem
-from benchlab.forecast import Forecast, minutes
-from benchlab.model import GOOD, INVALID, SUSPECT, Entry, Failure, Manifest, Run, Settings, Visit
-from benchlab.progress import Progress
+from benchlab.core.model import GOOD, INVALID, SUSPECT, Entry, Failure, Manifest, Run, Settings, Visit
+from benchlab.measuring.progress import Progress
+from benchlab.plan import schedule, workloads
+from benchlab.plan.forecast import Forecast, minutes
+from benchlab.verdicts.answers import Problem
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from benchlab import provision
-from benchlab.engine import Engine
-from benchlab.errors import NoEngineError, SetupError
-from benchlab.topology import Topology
+from benchlab.core.errors import NoEngineError, SetupError
+from benchlab.machine import provision
+from benchlab.machine.engine import Engine
+from benchlab.machine.topology import Topology
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def test_an_engine_that_was_named_is_not_replaced_by_another(tmp_path: Path, mon
     assert said == []
 
 
-WITHOUT_COMPOSE = "from benchlab import provision; print(provision.without_compose('benchlab'))"
+WITHOUT_COMPOSE = "from benchlab.machine import provision; print(provision.without_compose('benchlab'))"
 
 
 def test_a_machine_with_neither_docker_nor_compose_is_told_both_remedies_at_once(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab import quantities
-from benchlab.errors import ConfigError
+from benchlab.core import quantities
+from benchlab.core.errors import ConfigError
 
 
 @pytest.mark.parametrize(("text", "value"), [("3%", 0.03), ("0.5 %", 0.005), ("50%", 0.5)])

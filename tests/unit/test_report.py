@@ -4,8 +4,9 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 
-from benchlab import __version__, report, study
-from benchlab.model import INVALID, Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
+from benchlab import __version__
+from benchlab.core.model import INVALID, Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
+from benchlab.tables import report, study
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 

@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from benchlab import judge
-from benchlab.engine import Executed
-from benchlab.model import GOOD, INVALID, SUSPECT, Entry, Sample, Settings, Trial
-from benchlab.wrk import MARK
+from benchlab.core.model import GOOD, INVALID, SUSPECT, Entry, Sample, Settings, Trial
+from benchlab.machine.engine import Executed
+from benchlab.measuring.wrk import MARK
+from benchlab.verdicts import judge
 
 from .conftest import Kept, planned, run_planned
 from .fake_host import REPORT, FakeHost, printed, seen

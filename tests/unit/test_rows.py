@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchlab import rows, verify
-from benchlab.answers import Answer
+from benchlab.verdicts import rows, verify
+from benchlab.verdicts.answers import Answer
 
 from .contract import WORLD, listed, lists, world_rows
 

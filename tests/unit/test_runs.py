@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from benchlab import cli, profiles, runs, schedule, store
-from benchlab.model import INVALID, Entry, Failure, Manifest, Sample, Trial
+from benchlab.commands import cli
+from benchlab.core.model import INVALID, Entry, Failure, Manifest, Sample, Trial
+from benchlab.plan import profiles, schedule
+from benchlab.storage import runs, store
 
 from .conftest import STARTED, make_load, make_sample
 

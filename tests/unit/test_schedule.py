@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from benchlab import schedule, workloads
-from benchlab.model import Entry, Level, Visit
-from benchlab.workloads import WORKLOADS
+from benchlab.core.model import Entry, Level, Visit
+from benchlab.plan import schedule, workloads
+from benchlab.plan.workloads import WORKLOADS
 
 LEVELS = {"json": workloads.levels("json", (16, 32, 128), 2), "query": workloads.levels("query", (1, 10, 20), 2)}
 

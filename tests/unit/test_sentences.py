@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import analysis, sentences, stats
-from benchlab.analysis import ALL_LEVELS, PER_CPU, RATE
-from benchlab.model import INVALID, SUSPECT, Failure, Run, Verdict
-from benchlab.versus import Row
+from benchlab.core.model import INVALID, SUSPECT, Failure, Run, Verdict
+from benchlab.statistics import analysis, stats
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.versus import Row
+from benchlab.tables import sentences
 
 from .conftest import STARTED, make_sample, make_trial
 from .made_runs import Rates, busy_client, full_host, make_run, result_of, with_samples

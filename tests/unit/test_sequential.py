@@ -8,9 +8,9 @@ import pytest
 from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
-from benchlab.comparison import Outcome, compare, holm
-from benchlab.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
-from benchlab.stats import Cells, Ratio, ratio
+from benchlab.statistics.comparison import Outcome, compare, holm
+from benchlab.statistics.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
+from benchlab.statistics.stats import Cells, Ratio, ratio
 
 from .figures import Array, cells, first_blocks, known, plausible
 

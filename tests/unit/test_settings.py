@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from benchlab import flags, profiles, workloads
-from benchlab.errors import ConfigError
-from benchlab.model import Level, Settings
-from benchlab.workloads import WORKLOADS
+from benchlab.commands import flags, measure
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Level, Settings
+from benchlab.plan import profiles, workloads
+from benchlab.plan.workloads import WORKLOADS
 
 
 def _settings(**changes: Any) -> Settings:
@@ -83,7 +84,7 @@ def test_where_n_varies_the_profile_says_at_how_many_connections(profile: str, c
 
 
 def test_verification_covers_every_test_type_unless_some_are_named() -> None:
-    parser = flags.verify_parser()
+    parser = measure.verify_parser()
     assert flags.verify_settings(parser.parse_args([])).tests == tuple(WORKLOADS)
     assert flags.verify_settings(parser.parse_args(["--test", "update"])).tests == ("update",)
 
@@ -94,13 +95,13 @@ def test_flags_change_only_what_they_name() -> None:
 
 
 def test_several_proxies_and_numbers_of_connections_are_kept_in_order() -> None:
-    given = flags.bench_parser().parse_args(["--proxy", "none,nginx", "--db-connections", "64,8"])
+    given = measure.bench_parser().parse_args(["--proxy", "none,nginx", "--db-connections", "64,8"])
     found = flags.settings(given)
     assert (found.proxy, found.proxies, found.db_connections) == ("none,nginx", ("none", "nginx"), (8, 64))
 
 
 def test_factors_are_told_of_the_tests_that_ask_the_database_unless_some_are_named() -> None:
-    parser = flags.factors_parser()
+    parser = measure.factors_parser()
     assert flags.factors_settings(parser.parse_args([])).tests == ("query", "db", "fortune", "update")
     assert flags.factors_settings(parser.parse_args(["--test", "json"])).tests == ("json",)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab import statements
-from benchlab.statements import Counted
+from benchlab.verdicts import statements
+from benchlab.verdicts.statements import Counted
 
 
 def _found(test: str, *counts: int) -> list[tuple[str, bool]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 from statsmodels.stats.weightstats import ttost_paired
 
-from benchlab.stats import Blocks, Cells, Estimate, Ratio, contrasts, estimate, ratio, ratios, unpaired
+from benchlab.statistics.stats import Blocks, Cells, Estimate, Ratio, contrasts, estimate, ratio, ratios, unpaired
 
 from .figures import blocks, cells, known, plausible
 

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchlab import judge, store
-from benchlab.errors import StoreError
-from benchlab.model import Failure, Level, Manifest, Sample
+from benchlab.core.errors import StoreError
+from benchlab.core.model import Failure, Level, Manifest, Sample
+from benchlab.storage import store
+from benchlab.verdicts import judge
 
 from .conftest import STARTED, make_manifest, make_trial
 
@@ -26,12 +27,15 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
 FINISH = """
 import sys
 from pathlib import Path
-from benchlab import cli, output, report, store
+from benchlab.commands import measure
+from benchlab.core import output
+from benchlab.tables import report
+from benchlab.storage import store
 folder = Path(sys.argv[1])
 run = store.read(folder)
 store.Journal(folder).derive(run, report.report(run), "")
 output.install()
-cli._finish(folder, None)
+measure.finish(folder, None)
 """
 
 

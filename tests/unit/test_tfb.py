@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchlab import tfb
-from benchlab.errors import ConfigError
-from benchlab.tfb import Candidate
+from benchlab.adoption import tfb
+from benchlab.adoption.tfb import Candidate
+from benchlab.core.errors import ConfigError
 
 DEFAULT = {
     "json_url": "/json",

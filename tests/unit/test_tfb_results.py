@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchlab import analysis, tfb_results
-from benchlab.model import INVALID, Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial
+from benchlab.core.model import INVALID, Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial
+from benchlab.statistics import analysis
+from benchlab.tables import tfb_results
 
 from ..results_schema import SCHEMA, problems
 from .conftest import LABELS, STARTED, make_load, make_sample

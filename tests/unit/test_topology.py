@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from benchlab import topology
-from benchlab.errors import ConfigError
-from benchlab.model import Entry
-from benchlab.topology import Topology
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Entry
+from benchlab.machine import topology
+from benchlab.machine.topology import Topology
 
 from .conftest import LABELS, PATHS
 

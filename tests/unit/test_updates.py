@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import schedule, vetting, workloads
-from benchlab.model import Entry, Settings
-from benchlab.runner import Events, Runner
-from benchlab.serving import Server
+from benchlab.core.model import Entry, Settings
+from benchlab.measuring import vetting
+from benchlab.measuring.runner import Events, Runner
+from benchlab.measuring.serving import Server
+from benchlab.plan import schedule, workloads
 
 from .conftest import LABELS, Kept
 from .fake_host import WORLD, FakeHost, printed, seen

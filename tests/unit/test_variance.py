@@ -9,9 +9,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from benchlab import analysis, sequential, variance
-from benchlab.model import INVALID, Manifest, Run, Sample
-from benchlab.variance import Components, Cost
+from benchlab.core.model import INVALID, Manifest, Run, Sample
+from benchlab.statistics import analysis, sequential, variance
+from benchlab.statistics.variance import Components, Cost
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 from .figures import Array

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab import variants
-from benchlab.errors import ConfigError
-from benchlab.topology import Topology
+from benchlab.core.errors import ConfigError
+from benchlab.machine import variants
+from benchlab.machine.topology import Topology
 
 AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from benchlab import envelope, verify
-from benchlab.answers import RULES, Answer, Problem, Verification
-from benchlab.fortunes import FORTUNES
-from benchlab.workloads import WORKLOADS
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.verdicts import envelope, verify
+from benchlab.verdicts.answers import RULES, Answer, Problem, Verification
+from benchlab.verdicts.fortunes import FORTUNES
 
 from .contract import HEADERS, WORLD, listed, page, right, world_rows
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import versus
-from benchlab.errors import ConfigError
-from benchlab.model import Level, Manifest, Run, Sample
-from benchlab.versus import NO_REGRESSION, REGRESSION, TOO_NOISY
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Level, Manifest, Run, Sample
+from benchlab.statistics import versus
+from benchlab.statistics.versus import NO_REGRESSION, REGRESSION, TOO_NOISY
 
 from .conftest import make_load, make_sample, make_trial
 

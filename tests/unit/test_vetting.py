@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from benchlab import vetting
-from benchlab.answers import Verification
-from benchlab.model import Entry, Settings
-from benchlab.runner import Events, Runner
-from benchlab.serving import Server
-from benchlab.workloads import WORKLOADS
+from benchlab.core.model import Entry, Settings
+from benchlab.measuring import vetting
+from benchlab.measuring.runner import Events, Runner
+from benchlab.measuring.serving import Server
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.verdicts.answers import Verification
 
 from .conftest import LABELS, LEVELS, Kept, planned
 from .fake_host import FakeHost

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab import schedule, vetting
-from benchlab.errors import EngineError
-from benchlab.model import Entry, Settings
-from benchlab.runner import Events, Runner
-from benchlab.serving import Server
+from benchlab.core.errors import EngineError
+from benchlab.core.model import Entry, Settings
+from benchlab.measuring import vetting
+from benchlab.measuring.runner import Events, Runner
+from benchlab.measuring.serving import Server
+from benchlab.plan import schedule
 
 from .conftest import LEVELS, Kept, planned, run_planned
 from .fake_host import FakeHost

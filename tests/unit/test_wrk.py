@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchlab import wrk
-from benchlab.errors import WrkError
-from benchlab.model import Errors, Latency, Level, Load, Target
+from benchlab.core.errors import WrkError
+from benchlab.core.model import Errors, Latency, Level, Load, Target
+from benchlab.measuring import wrk
 
 CAPTURED = Path(__file__).parents[1] / "captured"
 

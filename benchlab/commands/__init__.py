@@ -1,0 +1,1 @@
+"""What a user can ask for: the commands, their flags, and what they print."""

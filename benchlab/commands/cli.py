@@ -1,0 +1,56 @@
+"""The command line: a command called, errors as one line, exit codes out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchlab.commands import entries, gate, measure, read, upkeep
+from benchlab.commands.command import ERROR, FAILED, Command
+from benchlab.core import interrupts, output, spelling
+from benchlab.core.errors import LabError, StoreError, UsageError
+
+# The main job, which needs no name.
+MAIN = "bench"
+COMMANDS: dict[str, Command] = {**measure.COMMANDS, **entries.COMMANDS, **read.COMMANDS, **upkeep.COMMANDS}
+
+
+def main(root: Path, arguments: Sequence[str]) -> int:
+    """Run the command and return its exit code: 0 done, 1 an error or something not measured, 128 + n a signal."""
+    interrupts.install()
+    output.install()
+    name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0][:1].isalpha() else (MAIN, arguments)
+    failed = ERROR if name == "compare" or any(word.startswith(gate.FLAG) for word in rest) else FAILED
+    try:
+        code = COMMANDS[_known(name)].run(root, parser(name).parse_args(list(rest)))
+        if unwritten := output.failure():
+            raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
+        return code
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ERROR if isinstance(error, UsageError) else failed
+    except Exception:
+        traceback.print_exc()
+        return failed
+    except interrupts.Interrupted as interrupt:
+        print(f"ended by {interrupt}", file=sys.stderr)
+        return interrupt.exit_code
+
+
+def parser(name: str = MAIN) -> argparse.ArgumentParser:
+    """Return a command's parser; the main one tells of the others."""
+    made = COMMANDS[name].parser()
+    if name == MAIN:
+        others = "\n".join(f"  {other:<9}  {each.about}" for other, each in COMMANDS.items() if other != MAIN)
+        made.description = f"{made.description}\n\nother commands (each has its own --help):\n{others}"
+    return made
+
+
+def _known(name: str) -> str:
+    if name in COMMANDS:
+        return name
+    hint = spelling.meant(name, COMMANDS)
+    raise UsageError(f"unknown command {name}: {hint}there is {', '.join(COMMANDS)}; see `python lab.py --help`")

@@ -1,0 +1,46 @@
+"""One command of `lab.py`: what it is about, its parser, and what it does; what commands tell the user beside it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchlab.core.arguments import Parser
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+# Exit codes.
+OK, FAILED, ERROR = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Command:
+    """`about` is its line in the help of `lab.py`; `run` takes the project's folder and what the parser returned."""
+
+    about: str
+    parser: Callable[[], argparse.ArgumentParser]
+    run: Callable[[Path, argparse.Namespace], int]
+
+
+def plain(name: str, about: str, run: Callable[[Path, argparse.Namespace], int]) -> Command:
+    """Return a command without flags. `about` is a sentence without its full stop."""
+    described = f"{about[0].upper()}{about[1:]}."
+    return Command(about, partial(Parser, f"lab.py {name}", described, f"python lab.py {name}"), run)
+
+
+def say(line: str) -> None:
+    """Tell the user something that is no part of what was asked for."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def console() -> Console:
+    """Return where progress is shown."""
+    from rich.console import Console
+
+    return Console(stderr=True)

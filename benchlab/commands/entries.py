@@ -1,0 +1,113 @@
+"""The commands about entries: what there are, and new ones."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchlab.commands.command import OK, Command, plain, say
+from benchlab.core import stack
+from benchlab.core.arguments import Parser
+
+ADOPT = """
+python lab.py adopt path/to/entry                 then --framework with the name that it says
+python lab.py adopt path/to/entry --base python:3.12=benchlab/base
+python lab.py adopt --remove NAME
+"""
+
+
+def adopt_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py adopt",
+        "Make entries of a folder in the format of the TechEmpower benchmarks, and change nothing in it.",
+        ADOPT,
+    )
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="the folder that has the benchmark_config.json")
+    parser.add_argument(
+        "--test", action="append", default=[], metavar="NAME", help="one of its tests (default: all); repeatable"
+    )
+    parser.add_argument(
+        "--base",
+        action="append",
+        default=[],
+        metavar="IMAGE=IMAGE",
+        help="start from another image than a dockerfile says: python:3.12=benchlab/base (default: none); repeatable",
+    )
+    parser.add_argument("--bases", metavar="FILE", help="a file of such pairs, one in a line")
+    parser.add_argument("--as", dest="name", default="", metavar="NAME", help="another name for the framework here")
+    parser.add_argument(
+        "--remove", action="append", default=[], metavar="NAME", help="remove an adopted entry instead; repeatable"
+    )
+    return parser
+
+
+def _list(root: Path, _: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from benchlab.machine import locks, topology
+    from benchlab.machine.engine import Engine
+    from benchlab.tables import terminal
+
+    engine = Engine.if_any(topology.project(root))
+    if engine is None:
+        say("no Docker engine answers: workers and pool are shown for one CPU")
+    resolved = topology.load(root, topology.resources(root, engine.cpus if engine else 1))
+    labels = {entry.name: entry.labels for entry in resolved.choose([])}
+    rows = [[*row, locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
+    terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
+    for note in stack.notes(labels):
+        print(f"\n{note}")
+    print(f"\nmeasured where none is named: {', '.join(resolved.usual) or 'none'}")
+    return OK
+
+
+def _adopt(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.adoption import adopt
+    from benchlab.machine import lease, stage
+
+    if (given.folder is None) == (not given.remove):
+        adopt_parser().error("name a folder, or what to --remove")
+    if given.remove:
+        return _abandon(root, given.remove)
+    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases else ())
+    wish = adopt.Wish(Path(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
+    adoptees, refused = adopt.examine(root, wish)
+    for name, why in refused.items():
+        say(f"left out {name}: {why}")
+    lab = stage.open_lab(root, (), say)
+    # What the engine grants is tried with containers, which would disturb another lab's samples.
+    lease.refuse_if_held(lab.engine)
+    adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
+    for adoptee in adoptees:
+        print(f"adopted {adoptee}")
+        for image in adoptee.pulled:
+            if lab.engine.image_id(image) is None:
+                say(
+                    f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {image}=benchlab/base"
+                )
+    return OK
+
+
+def _abandon(root: Path, names: Sequence[str]) -> int:
+    """Remove adopted entries, and their images from the engine, where one answers."""
+    from benchlab.adoption import adopt
+    from benchlab.machine import lease, topology
+    from benchlab.machine.engine import Engine
+
+    engine = Engine.if_any(topology.project(root))
+    if engine is not None:
+        lease.refuse_if_held(engine)
+    for name in names:
+        image = adopt.remove(root, name)
+        gone = engine is not None and engine.remove_image(image)
+        print(f"removed {name}" + (f" and its image {image}" if gone else ""))
+    if engine is None:
+        say("no Docker engine answers: an image that was built stays on it; `python lab.py clean` removes it")
+    return OK
+
+
+COMMANDS = {
+    "list": plain("list", "show the entries and what each is made of", _list),
+    "adopt": Command("make entries of a folder in the TechEmpower format", adopt_parser, _adopt),
+}

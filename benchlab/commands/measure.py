@@ -1,0 +1,221 @@
+"""The commands that measure: a run, new or resumed; entries that are crossed in factors; verification alone."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchlab.commands import flags, gate
+from benchlab.commands.command import FAILED, OK, Command, console, say
+from benchlab.core.arguments import Parser
+from benchlab.core.errors import ConfigError
+from benchlab.plan import naming
+from benchlab.storage import store
+
+if TYPE_CHECKING:
+    from benchlab.core.model import Settings
+    from benchlab.machine.stage import Conditions, Lab
+
+BENCH = """
+python lab.py                                     the study's two entries, a quarter of an hour
+python lab.py --framework crax --profile quick    a first look at one entry
+python lab.py --profile seed --dry-run            what would be measured, and the wrk commands
+python lab.py --proxy nginx --levels json=16,32 --test json
+python lab.py --resume results/latest             go on where a run was stopped
+python lab.py --precision 3% --budget 20m         as many blocks as that takes
+python lab.py --framework crax --against main --fail-if-slower 3%
+"""
+FACTORS = """
+python lab.py factors                             data layer and framework, in all tests of the database
+python lab.py factors --factor server --test json
+python lab.py factors results/latest              the factors of a run that was measured
+"""
+VERIFY = """
+python lab.py verify                              every entry and test type
+python lab.py verify --framework crax --test json
+"""
+
+
+def bench_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="lab.py",
+        description="Measure Python web frameworks in containers: randomised blocks, tables under results/.",
+        examples=BENCH,
+    )
+    flags.add_selection(parser, "the profile's", "those that have no label benchlab.default: no")
+    flags.add_measuring(parser)
+    parser.add_argument(
+        "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
+    )
+    gate.add_flag(parser)
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan and the wrk commands, and start nothing (default: measure)",
+    )
+    parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
+    return parser
+
+
+def factors_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py factors",
+        "Tell what each factor that labels name does, such as data layer and framework, and what two do together: "
+        "measure a run of entries that are crossed, or read one.",
+        FACTORS,
+    )
+    parser.add_argument("run", metavar="DIR", nargs="?", help="a run's folder to read (default: a new run is measured)")
+    parser.add_argument(
+        "--factor",
+        action="append",
+        default=[],
+        metavar="NAME[=LEVEL]",
+        help="a label to be told of, and what its levels are compared with; without it entries are measured that "
+        "differ in orm and framework, and all is told that a run's entries differ in; repeatable",
+    )
+    flags.add_selection(parser, "those that read the database", "those that tell of the factors")
+    flags.add_measuring(parser)
+    return parser
+
+
+def verify_parser() -> argparse.ArgumentParser:
+    parser = Parser("lab.py verify", "Start each entry and hold its answers against the contract; no load.", VERIFY)
+    flags.add_selection(parser, "all that the entry has", "all")
+    return parser
+
+
+def _bench(root: Path, given: argparse.Namespace) -> int:
+    if given.dry_run:
+        return _rehearse(root, given)
+    if given.resume is None:
+        return _start(root, flags.settings(given), gate.margin(given))
+    return _resume(root, Path(given.resume).resolve(), given)
+
+
+def _rehearse(root: Path, given: argparse.Namespace) -> int:
+    """Print what would be measured."""
+    from benchlab.machine import stage
+    from benchlab.measuring import planning
+
+    if given.resume is not None:
+        raise ConfigError("--dry-run is of a new run; leave --resume out")
+    settings = flags.settings(given)
+    _refuse_gate_without_versions(gate.margin(given), settings)
+    lab = stage.look(root, naming.originals(settings), say, _conditions(settings))
+    print(planning.rehearse(lab, settings))
+    return OK
+
+
+def _start(root: Path, settings: Settings, margin: float | None) -> int:
+    from benchlab.measuring import bench
+
+    _refuse_gate_without_versions(margin, settings)
+    return finish(bench.start(_open(root, settings), settings, root / "results", console()), margin)
+
+
+def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
+    from benchlab.measuring import bench
+
+    settings = store.read_manifest(folder).settings
+    _refuse_gate_without_versions(gate.margin(given), settings)
+    flags.refuse_other_settings(given, settings)
+    return finish(bench.resume(_open(root, settings), folder, console()), gate.margin(given))
+
+
+def finish(folder: Path, margin: float | None) -> int:
+    """Print the run's report, and how versions compare; a trial that was not measured makes the command fail."""
+    from benchlab.measuring import bench
+    from benchlab.statistics import versus
+    from benchlab.tables import report
+    from benchlab.verdicts import judge
+
+    run, shown = store.read(folder), bench.shown(folder)
+    print(report.report(run))
+    say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
+    missing = judge.missing(run)
+    if missing:
+        say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
+    if unbuilt := run.manifest.unbuilt:
+        say(f"not built, and not measured: {', '.join(unbuilt)}")
+    code = FAILED if missing or unbuilt else OK
+    if not run.manifest.settings.against:
+        return code
+    compared = gate.compared(versus.of_versions(run), margin)
+    return code if margin is None else compared
+
+
+def _factors(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.measuring import bench
+    from benchlab.statistics import effects
+    from benchlab.tables import factors
+    from benchlab.verdicts import judge
+
+    if given.run is not None:
+        flags.refuse_measuring(given, factors_parser())
+    folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
+    run = store.read(folder)
+    print(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    if given.run is not None:
+        return OK
+    say(f"kept in {bench.shown(folder)}; its own tables: python lab.py report {bench.shown(folder)}")
+    return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
+
+
+def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
+    """Return the folder of a new run of entries that tell of the factors; nothing is measured where they would not."""
+    from benchlab.machine import contestants
+    from benchlab.measuring import bench
+    from benchlab.statistics import crossing
+
+    settings = flags.factors_settings(given)
+    lab = _open(root, settings)
+    if not settings.frameworks:
+        labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
+        chosen = crossing.comparable(labels, lab.topology.usual, given.factor)
+        settings = replace(settings, frameworks=tuple(chosen))
+    crossing.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, given.factor)
+    return bench.start(lab, settings, root / "results", console())
+
+
+def _verify(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.measuring import bench
+
+    settings = flags.verify_settings(given)
+    lab = _open(root, settings)
+    verdicts = bench.verify(lab, settings)
+    print("\n".join(str(verdict) for verdict in verdicts))
+    return OK if all(verdict.passed for verdict in verdicts) else FAILED
+
+
+def _open(root: Path, settings: Settings) -> Lab:
+    """Return the lab that the settings need; variants of entries are added to it later."""
+    from benchlab.adoption import adopt
+    from benchlab.machine import stage
+
+    names = naming.originals(settings)
+    lab = stage.open_lab(root, names, say, _conditions(settings))
+    for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
+        say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
+    return lab
+
+
+def _conditions(settings: Settings) -> Conditions:
+    from benchlab.machine.stage import Conditions
+
+    return Conditions(settings.placement, settings.proxies, next(iter(settings.db_connections), None))
+
+
+def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> None:
+    if margin is not None and not settings.against:
+        raise ConfigError("--fail-if-slower needs an older version to compare with; add --against REF, or use compare")
+
+
+COMMANDS = {
+    "bench": Command("measure entries; what `lab.py` does where no command is named", bench_parser, _bench),
+    "factors": Command(
+        "tell what data layer, framework, server or proxy do, alone and together", factors_parser, _factors
+    ),
+    "verify": Command("start each entry and hold its answers against the contract; no load", verify_parser, _verify),
+}

@@ -1,0 +1,169 @@
+"""The commands that read runs on disk: report, export, compare, results."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchlab.commands import gate
+from benchlab.commands.command import OK, Command, plain, say
+from benchlab.core.arguments import Parser, choice
+from benchlab.core.errors import ConfigError, StoreError
+from benchlab.storage import store
+
+if TYPE_CHECKING:
+    from benchlab.statistics.versus import Side
+
+# What `export` writes. Named here too, because help is given where the packages that write it are not installed.
+EXPORTS = ("tfb", "csv", "json", "markdown")
+
+REPORT = """
+python lab.py report results/latest               the newest run
+"""
+EXPORT = """
+python lab.py export results/latest --format csv
+python lab.py export results/latest --format tfb --output results.json
+"""
+COMPARE = """
+python lab.py compare results/OLD results/NEW
+python lab.py compare results/OLD results/NEW --fail-if-slower 3%
+python lab.py compare results/latest              the versions in a run that was made with --against
+"""
+
+
+def report_parser() -> argparse.ArgumentParser:
+    parser = Parser("lab.py report", "Analyse a run anew and print its tables.", REPORT)
+    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    return parser
+
+
+def export_parser() -> argparse.ArgumentParser:
+    parser = Parser("lab.py export", "Print a run in a format that other programs read.", EXPORT)
+    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    parser.add_argument(
+        "--format",
+        **choice(EXPORTS),
+        required=True,
+        help="tfb: the TechEmpower benchmarks' results file; csv: a row for each entry, test and level; "
+        "json: all that the analysis knows; markdown: the report",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="a file to write, which must not be there yet (default: print it)"
+    )
+    return parser
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py compare",
+        "Hold a new run against an old one, or the versions in a run that was made with --against. "
+        "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 too noisy to exclude one.",
+        COMPARE,
+    )
+    parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
+    parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
+    parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
+    parser.add_argument(
+        "--html", action="store_true", help="write the comparison as a page with plots, too, beside the newer run"
+    )
+    gate.add_flag(parser)
+    return parser
+
+
+def _report(_: Path, given: argparse.Namespace) -> int:
+    from benchlab.pages import html
+    from benchlab.tables import report
+
+    folder = Path(given.run)
+    run = store.read(folder.resolve())
+    text = report.report(run)
+    print(text)
+    if store.is_cut(folder.resolve()):
+        say("the journal ends in the middle of a line, which is left out")
+    try:
+        store.Journal(folder.resolve()).derive(run, text, html.page(run))
+    except StoreError as error:
+        say(f"the files of the run stay as they were: {error}")
+    return OK
+
+
+def _export(_: Path, given: argparse.Namespace) -> int:
+    from benchlab.storage import export
+    from benchlab.tables import tfb_results
+
+    folder = Path(given.run).resolve()
+    text = export.text(store.read(folder), given.format)
+    if given.output is None:
+        print(text, end="")
+    else:
+        store.write_new(Path(given.output), text)
+        say(f"written to {given.output}")
+    if given.format == export.TFB:
+        say(f"left out, because the format has no place for it: {tfb_results.LEFT_OUT}")
+    return OK
+
+
+def _compare(_: Path, given: argparse.Namespace) -> int:
+    from benchlab.statistics import versus
+
+    margin = gate.margin(given)
+    old = store.read(Path(given.old).resolve())
+    if given.new is None:
+        sides, differences = versus.of_versions(old), []
+    else:
+        new = store.read(Path(given.new).resolve())
+        sides, differences = versus.of_runs(old, new), versus.differences(old.manifest, new.manifest)
+    _refuse_other_conditions(differences, given.anyway)
+    code = gate.compared(sides, margin)
+    if given.html:
+        folder = Path(given.new or given.old).resolve()
+        name = Path(given.old).resolve().name if given.new else "versions"
+        _write_comparison(folder, name, sides, differences, margin)
+    return code
+
+
+def _write_comparison(
+    folder: Path, name: str, sides: tuple[Side, Side], differences: Sequence[str], margin: float | None
+) -> None:
+    from benchlab.measuring import bench
+    from benchlab.pages import html
+    from benchlab.statistics import versus
+
+    rows, untold = versus.rows(*sides), versus.lost(*sides)
+    verdict = None if margin is None else versus.gate(rows, margin, untold)
+    path = store.write_comparison(folder, name, html.comparison(sides, rows, untold, differences, verdict))
+    say(f"kept in {bench.shown(path)}")
+
+
+def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
+    if not differences:
+        return
+    if not anyway:
+        raise ConfigError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
+    print(f"Compared although {'; '.join(differences)}.\n")
+
+
+def _results(root: Path, _: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    from benchlab.storage import runs
+    from benchlab.tables import terminal
+
+    rows, unreadable = runs.rows(root / "results")
+    if rows:
+        terminal.show(Console(), runs.COLUMNS, rows)
+    else:
+        say("no run on disk yet; `python lab.py` makes one")
+    for error in unreadable:
+        say(f"left out: {error}")
+    return OK
+
+
+COMMANDS = {
+    "results": plain("results", "list the runs on disk, the newest first", _results),
+    "report": Command("analyse a run anew and print its tables", report_parser, _report),
+    "export": Command("print a run as TFB's results file, CSV, JSON or Markdown", export_parser, _export),
+    "compare": Command("hold a run against an older one; --fail-if-slower makes it a gate", compare_parser, _compare),
+}

@@ -1,0 +1,102 @@
+"""The commands about the machine: set it up, clean it, examine it, calibrate the instrument on it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchlab.commands import flags
+from benchlab.commands.command import FAILED, OK, Command, console, plain, say
+from benchlab.core.arguments import Parser, whole
+from benchlab.core.errors import SetupError
+from benchlab.storage import store
+
+DOCTOR = """
+python lab.py doctor
+python lab.py doctor --json                       for programs
+"""
+CALIBRATE = """
+python lab.py calibrate                           about ten minutes
+python lab.py calibrate --full --seed 4           about an hour
+"""
+
+
+def doctor_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py doctor", "Say what on this host harms a measurement, and what to do; change nothing.", DOCTOR
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
+    return parser
+
+
+def calibrate_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py calibrate", "Test the instrument itself on this host: about ten minutes, or --full.", CALIBRATE
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="more repetitions: about an hour (default: the short version)"
+    )
+    parser.add_argument("--seed", type=whole, metavar="N", help="seed of the plan's order (default: a new one)")
+    return parser
+
+
+def _setup(root: Path, _: argparse.Namespace) -> int:
+    from benchlab.machine import stage
+
+    lab = stage.open_lab(root, (), say)
+    stage.build(lab, lab.topology.entries)
+    return OK
+
+
+def _clean(root: Path, _: argparse.Namespace) -> int:
+    from benchlab.machine import lease, provision, topology
+    from benchlab.machine.engine import Engine
+
+    engine = Engine.if_any(topology.project(root))
+    if engine is None:
+        raise SetupError(
+            "no Docker engine answers, and what the lab left may be on one; start Docker, then clean again"
+        )
+    lease.refuse_if_held(engine)
+    count = engine.remove_all()
+    images = provision.remove_images(topology.load(root, {}), engine, root / ".lab")
+    say(f"removed {count} containers and networks, and the images {', '.join(images) or '(none)'}")
+    return OK
+
+
+def _doctor(root: Path, given: argparse.Namespace) -> int:
+    import json
+
+    from benchlab.machine import doctor, examination
+
+    facts, findings = examination.examine(root)
+    if given.json:
+        print(json.dumps({"findings": doctor.plain(findings), "facts": facts}, indent=2))
+    else:
+        print("\n".join(map(str, findings)))
+    return FAILED if any(finding.state == doctor.FATAL for finding in findings) else OK
+
+
+def _calibrate(root: Path, given: argparse.Namespace) -> int:
+    import secrets
+
+    from benchlab.calibration import proving
+    from benchlab.machine import stage
+    from benchlab.measuring import bench
+    from benchlab.plan import placement
+
+    seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
+    # As runs are, so that the instrument under test is the one that is used.
+    lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
+    folder, checks = proving.prove(lab, given.full, seed, root / "results", console())
+    print((folder / store.REPORT).read_text(encoding="utf-8"))
+    say(f"kept in {bench.shown(folder)}")
+    return FAILED if any(check.passed is False for check in checks) else OK
+
+
+COMMANDS = {
+    "setup": plain("setup", "make the machine ready: engine, Compose, and the images of all entries", _setup),
+    "clean": plain("clean", "remove the lab's containers, networks and images; results stay", _clean),
+    "doctor": Command("say what on this host harms a measurement", doctor_parser, _doctor),
+    "calibrate": Command("test the instrument itself", calibrate_parser, _calibrate),
+}

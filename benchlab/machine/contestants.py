@@ -1,0 +1,55 @@
+"""Who takes part in a run: the entries named, or the usual ones, and the variants of each that the settings ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from benchlab.core import stack
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Entry, Settings
+from benchlab.machine import variants
+from benchlab.machine.stage import Lab
+from benchlab.plan import naming
+
+Made = Iterator[tuple[str, dict[str, Any]]]
+
+
+def contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
+    """Return the lab with all that take part in its topology, and these in alphabetical order.
+
+    Each entry takes part with every proxy and every number of database connections of the settings, and with
+    --against at that commit too. Raises ConfigError.
+    """
+    named = naming.originals(settings)
+    names = [entry.name for entry in lab.topology.choose(named)] if named else lab.topology.usual
+    if not names:
+        raise ConfigError("no entry is measured where none is named: each has the label benchlab.default: no; name one")
+    for make in (_behind_proxies, _with_pools, _at_commit):
+        if made := dict(make(lab, names, settings)):
+            lab = lab.with_services(made)
+            names = [*names, *made]
+    return lab, lab.topology.choose(names)
+
+
+def _behind_proxies(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
+    for name in names:
+        for proxy in settings.proxies[1:]:
+            yield naming.behind(name, proxy), variants.behind(lab.topology, name, proxy)
+
+
+def _with_pools(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
+    for name in names:
+        for total in settings.db_connections[1:]:
+            yield naming.with_connections(name, total), variants.with_connections(lab.topology, name, total)
+
+
+def _at_commit(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
+    if not settings.against:
+        return
+    if adopted := [name for name in names if stack.is_adopted(lab.topology.entries[name].labels)]:
+        raise ConfigError(
+            f"--against: {', '.join(adopted)} was adopted, and has no versions here; name the others with --framework"
+        )
+    for name in names:
+        yield variants.at_commit(lab.topology, name, settings.against, lab.state)

@@ -1,0 +1,236 @@
+"""Advises on what harms a measurement on this host: facts in, findings out. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchlab.core.model import UNAVAILABLE
+from benchlab.plan.placement import SPLIT_CPUS
+from benchlab.verdicts import judge
+
+FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", UNAVAILABLE, "fatal"
+# The worst first.
+STATES = (FATAL, WARNING, UNKNOWN, FINE)
+LEAST_MEMORY_BYTES = 2 * 1024**3
+BUSY_SHARE = judge.BY_NAME["foreign"].limit
+STOLEN_SHARE = judge.BY_NAME["steal"].limit
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look at the host gave. `remedy` is empty where nothing is to be done."""
+
+    subject: str
+    state: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state:<11}  {self.subject}: {self.found}" + (f"\n{'':13}{self.remedy}" if self.remedy else "")
+
+
+def examine(facts: Facts) -> list[Finding]:
+    """Return one finding for each thing looked at, the worst first."""
+    return worst_first(look(facts) for look in LOOKS)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: STATES.index(finding.state))
+
+
+def brief(findings: Iterable[Finding]) -> str:
+    """Return in one line what there is to warn of."""
+    subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
+    if not subjects:
+        return "this host: nothing to warn of"
+    return f"this host: {len(subjects)} to beware of ({', '.join(subjects)}); `python lab.py doctor` tells more"
+
+
+def plain(findings: list[Finding]) -> list[dict[str, str]]:
+    """Return the findings as JSON knows them."""
+    return [asdict(finding) for finding in findings]
+
+
+def _cpus(facts: Facts) -> Finding:
+    count = facts.get("cpu_count")
+    if count is None:
+        return Finding("CPUs", UNKNOWN, "the host does not tell how many there are")
+    if count >= SPLIT_CPUS:
+        return Finding("CPUs", FINE, f"{count}: client, entry and database can have CPUs of their own")
+    return Finding(
+        "CPUs",
+        WARNING,
+        f"{count}: client, entry and database share them",
+        f"use {SPLIT_CPUS} or more; until then compare entries, and by requests per CPU-second rather than by rate",
+    )
+
+
+def _neighbours(facts: Facts) -> Finding:
+    return _share(
+        facts,
+        "busy_share",
+        "neighbours",
+        BUSY_SHARE,
+        "{:.1%} of the CPU was busy while nothing was measured",
+        "close browsers, builds, chat and video calls, and stop other containers",
+    )
+
+
+def _steal(facts: Facts) -> Finding:
+    return _share(
+        facts,
+        "stolen_share",
+        "steal",
+        STOLEN_SHARE,
+        "the hypervisor took {:.1%} of the CPU",
+        "use a machine with dedicated CPUs, or measure at another hour, with more blocks",
+    )
+
+
+def _share(facts: Facts, name: str, subject: str, limit: float, found: str, remedy: str) -> Finding:
+    share = facts.get(name)
+    if share is None:
+        return Finding(subject, UNKNOWN, "the host does not tell")
+    too_much = share > limit
+    return Finding(subject, WARNING if too_much else FINE, found.format(share), remedy if too_much else "")
+
+
+def _hypervisor(facts: Facts) -> Finding:
+    found = facts.get("hypervisor")
+    if found is None:
+        return Finding("hypervisor", UNKNOWN, "the host does not tell whether it is a virtual machine")
+    if found == "none":
+        return Finding("hypervisor", FINE, "none: the CPUs are real")
+    return Finding(
+        "hypervisor",
+        WARNING,
+        f"this is a virtual machine ({found}): its neighbours are invisible, and not all of them show as steal",
+        "measure on bare metal where the last per cent matters; here, trust intervals and the speed probe",
+    )
+
+
+def _desktop(facts: Facts) -> Finding:
+    system = facts.get("engine_os")
+    if system is None:
+        return Finding("engine's system", UNKNOWN, "no engine tells what it runs on")
+    if "desktop" not in str(system).lower():
+        return Finding("engine's system", FINE, str(system))
+    return Finding(
+        "engine's system",
+        WARNING,
+        f"{system}: containers run in a virtual machine with CPUs and memory of its own",
+        "give it all the CPUs that you can spare, and measure on Linux for figures to publish",
+    )
+
+
+def _governor(facts: Facts) -> Finding:
+    governors = facts.get("cpu_governors")
+    if not governors:
+        return Finding("governor", UNKNOWN, "the host does not tell how it chooses the CPU's frequency")
+    if set(governors) == {"performance"}:
+        return Finding("governor", FINE, "performance")
+    return Finding(
+        "governor",
+        WARNING,
+        f"{', '.join(governors)}: the CPU's frequency follows the load, with a delay",
+        "cpupower frequency-set --governor performance, until the next start; plug the laptop in",
+    )
+
+
+def _turbo(facts: Facts) -> Finding:
+    if facts.get("cpu_turbo") is None:
+        return Finding("turbo", UNKNOWN, "the host does not tell whether its CPU speeds up when it is cool")
+    if facts["cpu_turbo"] == "off":
+        return Finding("turbo", FINE, "off")
+    return Finding(
+        "turbo",
+        WARNING,
+        "on: the CPU is faster while it is cool, and slower when all of its cores work",
+        "blocks even that out; for figures to publish switch it off in the firmware",
+    )
+
+
+def _heat(facts: Facts) -> Finding:
+    throttles = facts.get("thermal_throttles")
+    if throttles is None:
+        return Finding("heat", UNKNOWN, "the host does not tell whether its CPU slowed down for its temperature")
+    if not throttles:
+        return Finding("heat", FINE, "the CPU has not slowed down for its temperature since the host started")
+    return Finding("heat", WARNING, f"the CPU slowed down for its temperature {throttles} times", "cool it; raise it")
+
+
+def _swap(facts: Facts) -> Finding:
+    size, free = facts.get("swap_bytes"), facts.get("swap_free_bytes")
+    if size is None or free is None:
+        return Finding("swap", UNKNOWN, "the host does not tell")
+    if facts.get("swapped_pages"):
+        return Finding("swap", WARNING, "the host is swapping just now", "end what uses the memory")
+    used = size - free
+    if used:
+        return Finding(
+            "swap", WARNING, f"{used / 1e6:,.0f} MB in use", "end what uses the memory; samples that swap are void"
+        )
+    return Finding("swap", FINE, "not in use" if size else "none")
+
+
+def _memory(facts: Facts) -> Finding:
+    available = facts.get("memory_available_bytes")
+    if available is None:
+        return Finding("memory", UNKNOWN, "the host does not tell how much is free")
+    if available < LEAST_MEMORY_BYTES:
+        remedy = f"free some: {LEAST_MEMORY_BYTES / 1024**3:.0f} GiB is a good measure"
+        return Finding("memory", WARNING, f"{available / 1024**3:.1f} GiB available", remedy)
+    return Finding("memory", FINE, f"{available / 1024**3:.1f} GiB available")
+
+
+def _cgroups(facts: Facts) -> Finding:
+    if tree := facts.get("cgroup_tree"):
+        return Finding("cgroups", FINE, f"{tree}: the containers' counters can be read")
+    return Finding(
+        "cgroups",
+        UNKNOWN,
+        "the containers' counters cannot be read: the engine is asked instead, around a load rather than right at it",
+        "let the wrk container read /sys/fs/cgroup of the engine's host (see compose.yaml)",
+    )
+
+
+def _pressure(facts: Facts) -> Finding:
+    if facts.get("pressure"):
+        return Finding("pressure", FINE, "the kernel tells when all wait for memory or a disk")
+    remedy = "start the kernel with psi=1 to have it"
+    return Finding("pressure", UNKNOWN, "the kernel does not tell when all wait for memory or a disk", remedy)
+
+
+def _clock(facts: Facts) -> Finding:
+    source = facts.get("clocksource")
+    if source is None:
+        return Finding("clock", UNKNOWN, "the host does not tell what its clock is made of")
+    if source in ("hpet", "acpi_pm", "jiffies"):
+        return Finding(
+            "clock",
+            WARNING,
+            f"{source}: reading it is slow, and every server does so for each request",
+            "see why the kernel gave up the processor's own (dmesg | grep -i clocksource)",
+        )
+    return Finding("clock", FINE, source)
+
+
+LOOKS: tuple[Callable[[Facts], Finding], ...] = (
+    _cpus,
+    _neighbours,
+    _steal,
+    _hypervisor,
+    _desktop,
+    _governor,
+    _turbo,
+    _heat,
+    _swap,
+    _memory,
+    _cgroups,
+    _pressure,
+    _clock,
+)

@@ -1,0 +1,315 @@
+"""The engine, through docker's SDK: starts, stops and executes in the lab's own containers, and no others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import docker
+import requests
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from benchlab.core.errors import EngineError, NoEngineError
+from benchlab.machine import connection
+from benchlab.machine.connection import reason, translated
+
+PROJECT_LABEL = "com.docker.compose.project"
+SERVICE_LABEL = "com.docker.compose.service"
+# Compose's project name alone is not enough: another project may be called the same.
+LAB_LABEL, LAB_VALUE = "benchlab.lab", "yes"
+LEASE = "benchlab-lease"
+STOP_S = 5
+PERIOD_US = 100_000
+LOG_LINES = 500
+
+
+@dataclass(frozen=True)
+class Executed:
+    """What a command in a container left: its exit code and what it printed."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+class Engine:
+    """A Docker engine, seen through the objects of one Compose project."""
+
+    def __init__(self, client: docker.DockerClient, patient: docker.DockerClient, project: str):
+        self._client, self._patient = client, patient
+        self.project = project
+
+    @classmethod
+    def connect(cls, project: str) -> Engine:
+        """Return the engine that DOCKER_HOST or the docker context names. Raises SetupError and NoEngineError."""
+        return cls(*connection.clients(), project)
+
+    @classmethod
+    def if_any(cls, project: str) -> Engine | None:
+        """Return the engine that answers, or None. Raises SetupError where it may not be asked or is named wrongly."""
+        try:
+            return cls.connect(project)
+        except NoEngineError:
+            return None
+
+    @property
+    def client(self) -> docker.DockerClient:
+        return self._client
+
+    # -- facts ---------------------------------------------------------------------------------------
+
+    def info(self) -> dict[str, Any]:
+        """Return what the engine says of itself and its host: the keys of `docker info`."""
+        with translated("reading docker info"):
+            return self._client.info()
+
+    def version(self) -> dict[str, Any]:
+        with translated("reading docker version"):
+            return self._client.version()
+
+    @property
+    def cpus(self) -> int:
+        """Return the engine's CPUs, which need not be the caller's."""
+        return int(self.info()["NCPU"])
+
+    def answers(self) -> bool:
+        try:
+            return bool(self._client.ping())
+        except (DockerException, requests.RequestException, OSError):
+            return False
+
+    # -- images --------------------------------------------------------------------------------------
+
+    def image_id(self, name: str) -> str | None:
+        """Return the image's id, or None where the engine does not have it."""
+        with translated(f"looking for image {name}"):
+            try:
+                return str(self._client.images.get(name).id)
+            except ImageNotFound:
+                return None
+
+    def pull(self, repository: str, tag: str) -> None:
+        """Fetch an image from its registry. Raises EngineError."""
+        with translated(f"pulling {repository}:{tag}"):
+            self._patient.images.pull(repository, tag=tag)
+
+    def load_rootfs(self, archive: Path, repository: str, tag: str) -> None:
+        """Make an image of a tar file that holds a root file system. Raises EngineError."""
+        with translated(f"importing {repository}:{tag}"):
+            answer = self._patient.api.import_image_from_file(str(archive), repository=repository, tag=tag)
+        for line in answer.splitlines():
+            if error := json.loads(line).get("error"):
+                raise EngineError(f"importing {repository}:{tag} failed: {error}")
+
+    def remove_unnamed_image(self, image_id: str) -> None:
+        """Remove the image where a later build took its last name; one that somebody named again stays."""
+        with translated(f"removing image {image_id}"), suppress(ImageNotFound):
+            if not self._client.images.get(image_id).tags:
+                self._client.images.remove(image_id)
+
+    def remove_image(self, name: str) -> bool:
+        """Remove the image, or only its name where others have it too; return whether it was there."""
+        with translated(f"removing image {name}"):
+            try:
+                self._client.images.remove(name)
+            except ImageNotFound:
+                return False
+            return True
+
+    # -- containers ----------------------------------------------------------------------------------
+
+    def start(self, service: str) -> None:
+        """Start the service's container; one that runs is left as it is. Raises EngineError."""
+        with translated(f"starting {service}"):
+            self._container(service).start()
+
+    def stop(self, service: str) -> None:
+        """Ask the service's container to end, and end it after 5 s; a lost one is no error."""
+        with translated(f"stopping {service}"), suppress(NotFound, _LostError):
+            self._container(service).stop(timeout=STOP_S)
+
+    def casualty(self, service: str) -> str | None:
+        """Return how the service's container ended; None while it runs."""
+        with translated(f"inspecting {service}"):
+            try:
+                state = self._container(service).attrs["State"]
+            except _LostError as error:
+                return str(error)
+        if state["Running"] and not state.get("Restarting"):
+            return None
+        why = "out of memory" if state.get("OOMKilled") else f"exit code {state['ExitCode']}"
+        return f"{service} is not running ({why})"
+
+    def log(self, service: str) -> str:
+        """Return the end of what the service's container printed; nothing where there is no container."""
+        with translated(f"reading the log of {service}"):
+            try:
+                return self._container(service).logs(tail=LOG_LINES).decode(errors="replace")
+            except _LostError:
+                return ""
+
+    def container_id(self, service: str) -> str:
+        """Return the id of the service's container. Raises EngineError."""
+        with translated(f"looking for the container of {service}"):
+            return str(self._container(service).id)
+
+    def usage(self, service: str) -> dict[str, int | None]:
+        """Return what the service's container has used so far, by the engine's own counters. Raises EngineError.
+
+        These are read when the engine comes to it, some time around a load; the cgroup tree's are read right at it.
+        """
+        with translated(f"reading the counters of {service}"):
+            told = cast(dict[str, Any], self._container(service).stats(stream=False, one_shot=True))
+        cpu, memory = told.get("cpu_stats") or {}, told.get("memory_stats") or {}
+        nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
+        return {
+            "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
+            "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
+            "oom_kills": None,
+            "memory_peak_bytes": memory.get("max_usage"),
+        }
+
+    def execute(self, service: str, command: Sequence[str]) -> Executed:
+        """Run the command in the service's container and return what it left. Raises EngineError."""
+        with translated(f"running {command[0]} in {service}"):
+            container = self._patient.containers.get(str(self._container(service).id))
+            code, output = container.exec_run(list(command), demux=True)
+        if code is None:
+            raise EngineError(f"running {command[0]} in {service} was cut off: the container or the engine ended")
+        out, err = cast(tuple[bytes | None, bytes | None], output)
+        return Executed(code, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+
+    def run_once(self, image: str, command: Sequence[str], volumes: Sequence[str] = ()) -> str:
+        """Run the command in a container of its own, without rights or network, and return what it printed.
+
+        Raises EngineError, also where the command fails.
+        """
+        return self._run(image, command, volumes=list(volumes))
+
+    def sockets(self, service: str, beside: str) -> str:
+        """Return the kernel's table of TCP sockets in the network of the service's container. Raises EngineError.
+
+        It is read with the image of `beside`'s container: the service's own may have no program for that.
+        """
+        with translated(f"looking for {service} and {beside}"):
+            network = f"container:{self._container(service).id}"
+            image = str(self._container(beside).attrs["Image"])
+        return self._run(image, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], network_mode=network)
+
+    def open_files(self, image: str) -> str:
+        """Return how many open files the engine lets a container ask for: a number, or unlimited."""
+        return self._run(image, ["sh", "-c", "ulimit -Hn"]).strip()
+
+    def grants(self, image: str, sysctls: Mapping[str, str]) -> bool:
+        """Return whether the engine starts a container with these settings of its own kernel's."""
+        with translated("asking for sysctls"):
+            container = self._client.containers.create(image, ["true"], sysctls=dict(sysctls), **self._own_container())
+            try:
+                container.start()
+                return bool(container.wait()["StatusCode"] == 0)
+            except APIError:
+                return False
+            finally:
+                container.remove(force=True)
+
+    def _run(self, image: str, command: Sequence[str], **options: Any) -> str:
+        with translated(f"running {command[0]} in {image}"):
+            # As entry point: an image's own would get the command as its arguments, and may serve for ever.
+            output: bytes = self._client.containers.run(
+                image, entrypoint=list(command), remove=True, **self._own_container() | options
+            )
+            return output.decode(errors="replace")
+
+    @contextmanager
+    def beside(self, image: str, command: Sequence[str]) -> Iterator[None]:
+        """Run the command in a container of its own for the length of the with block. Raises EngineError."""
+        with translated(f"starting {command[0]}"):
+            container = self._client.containers.run(image, list(command), detach=True, **self._own_container())
+        try:
+            yield
+        finally:
+            with translated(f"removing {command[0]}"), suppress(NotFound):
+                container.remove(force=True)
+
+    @contextmanager
+    def limited(self, service: str, cpus: float) -> Iterator[None]:
+        """Let the service's container have no more than so many CPUs for the length of the with block."""
+        with translated(f"limiting {service}"):
+            self._container(service).update(cpu_period=PERIOD_US, cpu_quota=int(cpus * PERIOD_US))
+        try:
+            yield
+        finally:
+            with translated(f"freeing {service}"), suppress(NotFound, _LostError):
+                self._container(service).update(cpu_period=PERIOD_US, cpu_quota=-1)
+
+    def neighbours(self) -> list[str]:
+        """Return the names of the running containers that are not the lab's."""
+        with translated("listing the containers"):
+            running = self._client.containers.list(ignore_removed=True)
+            return sorted(str(found.name) for found in running if found.labels.get(LAB_LABEL) != LAB_VALUE)
+
+    def container_images(self, services: Iterable[str]) -> dict[str, str]:
+        """Return the id of the image that each service's container was made from."""
+        with translated("inspecting the containers"):
+            return {service: str(self._container(service).attrs["Image"]) for service in services}
+
+    def remove_all(self) -> int:
+        """Remove every container and network of the lab but the lease, and return how many there were.
+
+        One that resists does not keep the others. Raises EngineError, which names what is left.
+        """
+        found, left = 0, []
+        with translated("removing the lab's containers"):
+            containers = self._client.containers.list(all=True, filters=self.labelled(), ignore_removed=True)
+            for container in (container for container in containers if container.name != LEASE):
+                found += 1
+                left += self._remove(str(container.name), partial(container.remove, force=True, v=True))
+            for network in self._client.networks.list(filters=self.labelled()):
+                found += 1
+                left += self._remove(str(network.name), network.remove)
+        if left:
+            raise EngineError(f"the engine kept {'; '.join(left)}")
+        return found
+
+    def _remove(self, name: str, remove: Callable[[], None]) -> list[str]:
+        """Remove one object and return nothing, or its name and why it stays."""
+        try:
+            remove()
+        except NotFound:
+            return []
+        except APIError as error:
+            # Another removal of the same object may be under way: then it is as good as gone.
+            return [] if "already in progress" in str(error) else [f"{name} ({reason(error)})"]
+        return []
+
+    def _own_container(self) -> dict[str, Any]:
+        """Return what a container gets that Compose does not know of: the lab's labels, no rights, no network."""
+        return {
+            "labels": {PROJECT_LABEL: self.project, LAB_LABEL: LAB_VALUE},
+            "network_mode": "none",
+            "user": "10001:10001",
+            "cap_drop": ["ALL"],
+            "read_only": True,
+            "security_opt": ["no-new-privileges:true"],
+        }
+
+    def labelled(self, service: str | None = None) -> dict[str, Any]:
+        """Return the filter for what is the lab's, or for one service's container."""
+        labels = [f"{PROJECT_LABEL}={self.project}", f"{LAB_LABEL}={LAB_VALUE}"]
+        return {"label": labels + ([f"{SERVICE_LABEL}={service}"] if service else [])}
+
+    def _container(self, service: str) -> Container:
+        found = self._client.containers.list(all=True, filters=self.labelled(service), ignore_removed=True)
+        if not found:
+            raise _LostError(f"{service} has no container any more: it was removed from outside")
+        return found[0]
+
+
+class _LostError(EngineError):
+    """A container is not there any more."""

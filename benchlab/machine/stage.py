@@ -1,0 +1,174 @@
+"""The stage of a command: an engine and Compose made ready, images up to date, containers made and cleared away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchlab.core.counters import APP, CLIENT
+from benchlab.core.errors import EngineError, SetupError
+from benchlab.core.interrupts import shielded
+from benchlab.core.model import NO_PROXY
+from benchlab.machine import connection, lease, provision, topology, variants
+from benchlab.machine.engine import Engine
+from benchlab.machine.lease import Lease
+from benchlab.machine.provision import Say
+from benchlab.machine.topology import Topology
+from benchlab.machine.variants import Services
+from benchlab.plan import placement
+from benchlab.plan.placement import AUTO, SHARED, SPLIT_CPUS
+
+# Beside the entries, whether or not a proxy is asked for: it is part of what is built.
+BESIDE = ("db", "wrk", "nginx")
+SIBLINGS = "cat /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What containers are made under: the mode of placement, and what the entries of compose.yaml get.
+
+    These get the first of `proxies`. Where `db_connections` is None, .env says how many each has in all.
+    """
+
+    placed: str = SHARED
+    proxies: tuple[str, ...] = (NO_PROXY,)
+    db_connections: int | None = None
+
+    @property
+    def has_proxy(self) -> bool:
+        return any(proxy != NO_PROXY for proxy in self.proxies)
+
+
+USUAL = Conditions()
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs.
+
+    `placement` are the CPUs of each role; empty where all share them. `added` are the services beside compose.yaml's.
+    """
+
+    root: Path
+    topology: Topology
+    engine: Engine
+    cpus: int
+    debian: str
+    say: Say
+    placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    added: Services = field(default_factory=dict)
+
+    @property
+    def state(self) -> Path:
+        return self.root / ".lab"
+
+    @property
+    def client_cpus(self) -> int:
+        """Return how many CPUs the load generator can use."""
+        return len(self.placement.get(CLIENT, ())) or self.cpus
+
+    def with_services(self, services: Services) -> Lab:
+        """Return the lab with more services in its topology."""
+        added = {**self.added, **services}
+        overlay = variants.write(added, self.state / "overlay.yaml")
+        return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]), added=added)
+
+
+def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions = USUAL) -> Lab:
+    """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
+    project = topology.project(root)
+    provision.compose(project, say)
+    topology.load(root, {}).choose(frameworks)
+    engine = provision.engine(project, say)
+    debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
+    return _lab(root, engine, debian, say, under)
+
+
+def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> Lab:
+    """Return the lab as it is found: nothing is installed, started, fetched or built for it.
+
+    Raises SetupError without an engine that answers, or Compose.
+    """
+    engine = Engine.connect(topology.project(root))
+    topology.load(root, {}).choose(frameworks)
+    return _lab(root, engine, provision.local_debian(engine), say, under)
+
+
+def _lab(root: Path, engine: Engine, debian: str | None, say: Say, under: Conditions) -> Lab:
+    cpus = engine.cpus
+    found = _placement(engine, debian, cpus, under)
+    environment = {
+        **topology.resources(root, len(found.get(APP, ())) or cpus, under.db_connections),
+        **placement.settings(found),
+        **connection.address(),
+        "LAB_PROXY": under.proxies[0],
+        "LAB_DEBIAN_IMAGE": debian or "",
+    }
+    return Lab(root, topology.load(root, environment), engine, cpus, debian or "", say, found)
+
+
+def _placement(engine: Engine, debian: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
+    """Return the CPUs of each role; the engine's host is asked for its cores only where that decides anything."""
+    if under.placed == SHARED or (under.placed == AUTO and cpus < SPLIT_CPUS):
+        return {}
+    if debian is None:
+        raise SetupError("the host's cores cannot be seen before there is an image; run `make setup` first")
+    siblings = placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS]))
+    return placement.choose(under.placed, siblings, under.has_proxy)
+
+
+def refuse(unbuilt: Mapping[str, str]) -> None:
+    """Raise SetupError where an entry could not be built."""
+    if unbuilt:
+        raise SetupError("; ".join(unbuilt.values()))
+
+
+def build(lab: Lab, entries: Iterable[str]) -> None:
+    """Bring the images up to date, alone on the engine: builds would disturb another lab's samples.
+
+    Raises SetupError for entries that cannot be built, after the others.
+    """
+    with lease.held(lab.engine, lab.debian):
+        refuse(provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say))
+
+
+@contextmanager
+def stage(
+    lab: Lab,
+    entries: Iterable[str],
+    check: Callable[[], None] = lambda: None,
+    without: Callable[[Mapping[str, str]], None] = refuse,
+) -> Iterator[tuple[dict[str, str], Lease]]:
+    """Build what is needed and make the containers, for the length of the with block.
+
+    `check` is called when the engine is held, before anything is built; `without` with the entries that could not be
+    built, and why, before the others' containers are made. Yields the id of each container's image, by service, and the
+    engine's lease. At the end the engine has nothing left but images; after a kill or with the engine gone, the next
+    start clears up.
+    """
+    services = [*BESIDE, *entries]
+    with lease.held(lab.engine, lab.debian) as held:
+        check()
+        unbuilt = provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+        without(unbuilt)
+        services = [service for service in services if service not in unbuilt]
+        try:
+            if lab.engine.remove_all():
+                lab.say("cleared what an earlier run had left behind")
+            lab.topology.create(services, lab.state / "create.log")
+            yield lab.engine.container_images(services), held
+        finally:
+            _clear(lab, held)
+
+
+def _clear(lab: Lab, held: Lease) -> None:
+    with shielded():
+        try:
+            if held.is_another_s():
+                lab.say("another lab is at work on the engine: nothing is removed, and it clears what this one left")
+                return
+            lab.engine.remove_all()
+        except EngineError as error:
+            lab.say(f"containers may be left behind ({error}); the next start of the lab clears them")

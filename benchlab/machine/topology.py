@@ -1,0 +1,309 @@
+"""compose.yaml: its entries as records, its images built, its containers made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import subprocess
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchlab.core import spelling, stack
+from benchlab.core.errors import ConfigError, SetupError
+from benchlab.core.model import PORT, Entry
+from benchlab.core.stack import PREFIX
+from benchlab.machine import process
+from benchlab.machine.compose import V1, compose_command, compose_environment
+from benchlab.machine.engine import LAB_LABEL, LAB_VALUE
+from benchlab.plan.profiles import MAX_DB_CONNECTIONS
+from benchlab.plan.workloads import WORKLOADS
+
+REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
+COUNTS = ("workers", "pool")
+QUOTAS = ("cpus", "cpu_quota", "cpu_count", "cpu_percent")
+# An entry is what Compose shows under this profile; the rest of the topology has none.
+ENTRY_PROFILE = "entry"
+BASE = "base"
+# What the lab cannot do without.
+PARTS = (BASE, "db", "wrk", "nginx")
+# Entries of the TechEmpower format, which Compose merges into compose.yaml; adopt writes the file.
+ADOPTED = "compose.adopted.yaml"
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
+LOG_LINES = 30
+# Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.
+V1_RACE = "Pool is closed"
+# Whether an entry is measured where none is named.
+DEFAULT = ("yes", "no")
+MOST_PORT = 65_535
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The project's services as Compose resolves them. `environment` is what Compose is given."""
+
+    root: Path
+    compose: tuple[str, ...]
+    environment: Mapping[str, str]
+    project: str
+    services: Mapping[str, Mapping[str, Any]]
+    networks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @cached_property
+    def entries(self) -> dict[str, Entry]:
+        """Return the entries by name. Raises ConfigError with every problem of every stanza."""
+        problems: list[str] = []
+        entries = {
+            name: _entry(name, service, self.labels(name), problems)
+            for name, service in self.services.items()
+            if self.is_entry(name)
+        }
+        problems += [*self._unlabelled(), *self._twins()]
+        if problems:
+            raise ConfigError("compose.yaml: " + "; ".join(problems))
+        return entries
+
+    def _twins(self) -> list[str]:
+        """Return a problem for each image that two services are named: the one built last would serve both."""
+        owners: dict[str, list[str]] = {}
+        for name, service in self.services.items():
+            owners.setdefault(str(service.get("image")), []).append(name)
+        return [
+            f"{', '.join(names)}: all are called image {image}; give each a name of its own"
+            for image, names in owners.items()
+            if len({_build(self.services[name]) for name in names}) > 1
+        ]
+
+    def _unlabelled(self) -> list[str]:
+        """Return a problem for each stanza of which Compose would make what the lab never finds again, nor removes."""
+        # The default network is made even where no stanza names it.
+        networks = {"default": {}, **self.networks}
+        made = {name: service for name, service in self.services.items() if name != BASE}
+        made |= {f"network {name}": network for name, network in networks.items()}
+        return [
+            f'{name}: label {LAB_LABEL}: "{LAB_VALUE}" is missing; add it, or the lab will not find what is its own'
+            for name, stanza in made.items()
+            if labels_of(stanza).get(LAB_LABEL) != LAB_VALUE
+        ]
+
+    def choose(self, names: Iterable[str]) -> list[Entry]:
+        """Return the named entries, or all where none is named. Raises ConfigError."""
+        wanted = sorted(set(names)) or sorted(self.entries)
+        if unknown := [name for name in wanted if name not in self.entries]:
+            hint = spelling.meant(unknown[0], self.entries)
+            raise ConfigError(f"unknown framework {', '.join(unknown)}: {hint}there is {', '.join(self.entries)}")
+        return [self.entries[name] for name in wanted]
+
+    @property
+    def usual(self) -> list[str]:
+        """Return the names of the entries that are measured where none is named, in alphabetical order."""
+        return sorted(name for name, entry in self.entries.items() if entry.labels.get("default") != "no")
+
+    def image(self, service: str) -> str:
+        return str(self.services[service]["image"])
+
+    def context(self, service: str) -> Path:
+        """Return the folder that the service's image is built from."""
+        return Path(self.services[service]["build"]["context"])
+
+    def labels(self, service: str) -> dict[str, str]:
+        """Return what the service's labels say of it, without the prefix of their names."""
+        labels = labels_of(self.services[service])
+        return {key.removeprefix(PREFIX): str(value) for key, value in labels.items() if key.startswith(PREFIX)}
+
+    def is_entry(self, service: str) -> bool:
+        return ENTRY_PROFILE in self.services[service].get("profiles", [])
+
+    def definition(self, service: str) -> dict[str, Any]:
+        """Return what the service's container is made by: all that Compose resolved but how its image is built."""
+        return {key: value for key, value in self.services[service].items() if key != "build"}
+
+    def inputs(self, service: str, base: str) -> str:
+        """Return a digest of all that the service's image is made from; `base` is the id of what it starts from.
+
+        Raises ConfigError where a file could not be read in the container.
+        """
+        return _digest(self.services[service]["build"], base)
+
+    def sources(self, service: str) -> str:
+        """Return a digest of the service's files and build settings, as `inputs` does.
+
+        The caller's proxies are left out: they lead to what is in an image, and are not in it.
+        """
+        build = self.services[service]["build"]
+        arguments = {
+            name: value for name, value in build.get("args", {}).items() if name.lower() not in PROXY_VARIABLES
+        }
+        return _digest({**build, "args": arguments}, "")
+
+    def build(self, services: Collection[str], log: Path) -> None:
+        """Build the services' images; what the builder prints goes into `log`. Raises SetupError."""
+        profiles = f"{ENTRY_PROFILE},{BASE}"
+        # v2 builds in parallel and leaves no intermediate containers by itself.
+        options = ["--parallel", "--force-rm"] if self.compose[0] == V1[0] else []
+        environment = compose_environment(self.environment, profiles)
+        code = process.logged([*self.compose, "build", *options, *services], log, self.root, environment)
+        if code != 0 and V1_RACE in log.read_text(encoding="utf-8", errors="replace"):
+            code = process.logged([*self.compose, "build", "--force-rm", *services], log, self.root, environment)
+        if code != 0:
+            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
+            raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
+
+    def create(self, services: Collection[str], log: Path) -> None:
+        """Make the services' containers and their network, without starting any. Raises SetupError."""
+        command = [*self.compose, "up", "--no-start", "--no-build", *services]
+        if process.logged(command, log, self.root, compose_environment(self.environment, ENTRY_PROFILE)) != 0:
+            tail = " ".join(log.read_text(encoding="utf-8", errors="replace").split()[-60:])
+            raise SetupError(f"making the containers failed: {tail}")
+
+
+def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = ()) -> Topology:
+    """Return the topology of compose.yaml in `root`, resolved with `environment` on top of the caller's.
+
+    `overlays` are files of more services, which Compose merges into it, after that of the adopted entries.
+
+    Raises SetupError where there is no Compose, ConfigError where it refuses the file.
+    """
+    name = project(root)
+    adopted = [ADOPTED] if (root / ADOPTED).exists() else []
+    files = [part for path in ("compose.yaml", *adopted, *map(str, overlays)) for part in ("--file", path)]
+    compose = (*compose_command(), "--project-name", name, *files)
+    result = subprocess.run(
+        [*compose, "config"],
+        cwd=root,
+        env=compose_environment(environment, f"{ENTRY_PROFILE},{BASE}"),
+        capture_output=True,
+        encoding="utf-8",
+    )
+    if result.returncode != 0:
+        said = " ".join(result.stderr.split())[-500:]
+        if subprocess.run([*compose_command(), "version"], capture_output=True).returncode != 0:
+            raise SetupError(f"`{' '.join(compose_command())}` is broken ({said}); install Compose anew")
+        hint = f"; an entry in {ADOPTED} goes with `python lab.py adopt --remove NAME`" if adopted else ""
+        raise ConfigError(f"compose.yaml is refused: {said}{hint}")
+    resolved = yaml.safe_load(result.stdout)
+    services = resolved.get("services") or {}
+    if missing := [part for part in PARTS if part not in services]:
+        raise ConfigError(f"compose.yaml: service {', '.join(missing)} is missing, and the lab needs it; restore it")
+    if not any(ENTRY_PROFILE in service.get("profiles", []) for service in services.values()):
+        raise ConfigError(f"compose.yaml: no service has the profile {ENTRY_PROFILE}: there is no entry; add one")
+    return Topology(root, compose, environment, name, services, resolved.get("networks") or {})
+
+
+def project(root: Path) -> str:
+    """Return the Compose project's name, a label of all that the lab makes. Raises ConfigError.
+
+    It comes from .env alone: one taken from the caller's environment could be that of another project.
+    """
+    name = _dotenv(root).get("COMPOSE_PROJECT_NAME")
+    if not name:
+        raise ConfigError(f"{root / '.env'}: COMPOSE_PROJECT_NAME is missing; restore the file")
+    return name
+
+
+def resources(root: Path, cpus: int, db_connections: int | None = None) -> dict[str, str]:
+    """Return what every entry gets that can use `cpus`: workers, and database connections of each.
+
+    The total of an entry is `db_connections`, or else LAB_DB_CONNECTIONS, of the environment or of .env. Raises
+    ConfigError.
+    """
+    total = _db_connections(root) if db_connections is None else db_connections
+    return {"LAB_WORKERS": str(cpus), "LAB_DB_CONNECTIONS": str(total), "LAB_POOL_SIZE": str(pool_size(total, cpus))}
+
+
+def pool_size(db_connections: int, workers: int) -> int:
+    """Return how many database connections each worker has: an equal share of its entry's total, at least one."""
+    return max(1, db_connections // workers)
+
+
+def _db_connections(root: Path) -> int:
+    text = os.environ.get("LAB_DB_CONNECTIONS") or _dotenv(root).get("LAB_DB_CONNECTIONS", "")
+    total = int(text) if text.isdecimal() else 0
+    if not 1 <= total <= MAX_DB_CONNECTIONS:
+        raise ConfigError(f"LAB_DB_CONNECTIONS={text}: use 1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry")
+    return total
+
+
+def _dotenv(root: Path) -> dict[str, str]:
+    try:
+        text = (root / ".env").read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{root / '.env'} cannot be read ({error.strerror}); restore the file") from error
+    lines = (line.partition("=") for line in text.splitlines() if "=" in line)
+    return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}
+
+
+def _build(service: Mapping[str, Any]) -> str:
+    return json.dumps(service.get("build"), sort_keys=True)
+
+
+def _entry(name: str, service: Mapping[str, Any], labels: dict[str, str], problems: list[str]) -> Entry:
+    problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
+    problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
+    problems += [
+        f"{name}: label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
+        for key in COUNTS
+        if key in labels
+        and not (labels[key].isdecimal() and int(labels[key]) > 0)
+        and not (stack.is_adopted(labels) and labels[key] == stack.OWN)
+    ]
+    if (default := labels.get("default", "yes")) not in DEFAULT:
+        problems.append(f"{name}: label {PREFIX}default={default}: use {' or '.join(DEFAULT)}")
+    problems += [
+        f"{name}: {key} is a quota, and every entry gets the same: all CPUs of its placement; remove it"
+        for key in QUOTAS
+        if service.get(key)
+    ]
+    tests = labels.get("tests", "").split()
+    problems += [
+        f"{name}: unknown test {test!r} in {PREFIX}tests; use {' '.join(WORKLOADS)}"
+        for test in tests
+        if test not in WORKLOADS
+    ]
+    problems += [
+        f"{name}: label {PREFIX}{key}={value} is no path; begin it with /"
+        for key, value in labels.items()
+        if key.startswith("path.") and not value.startswith("/")
+    ]
+    problems += [
+        f"{name}: label {PREFIX}{key} is of no test type; use {PREFIX}path. with {', '.join(WORKLOADS)}"
+        for key in labels
+        if key.startswith("path.") and key.removeprefix("path.") not in WORKLOADS
+    ]
+    paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
+    return Entry(name, labels, paths, _port(name, labels.get("port", str(PORT)), problems))
+
+
+def _port(name: str, text: str, problems: list[str]) -> int:
+    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
+        return int(text)
+    problems.append(f"{name}: label {PREFIX}port={text} is no port; mend it")
+    return PORT
+
+
+def labels_of(stanza: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
+    found = stanza.get("labels") or {}
+    return found if isinstance(found, dict) else dict(label.split("=", 1) for label in found)
+
+
+def _digest(build: Mapping[str, Any], base: str) -> str:
+    """Return a digest of a build's settings, its files, and the id of the image that it starts from."""
+    settings = {key: value for key, value in build.items() if key != "context"}
+    context = Path(build["context"])
+    digest = hashlib.sha256(json.dumps([settings, base], sort_keys=True).encode())
+    for path in sorted(path for path in context.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
+        mode = path.stat().st_mode
+        if not mode & stat.S_IROTH:
+            raise ConfigError(
+                f"{path} may be read by its owner alone, and an image copies that: its container could not read "
+                "it; chmod -R a+rX frameworks images wrk"
+            )
+        digest.update(f"{path.relative_to(context)} {mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""More services made of an entry's own: with another environment, proxy or pool, or its folder as it was once."""
+
+from __future__ import annotations
+
+import copy
+import io
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from benchlab.core.errors import ConfigError
+from benchlab.core.stack import PREFIX
+from benchlab.machine.topology import Topology, labels_of, pool_size
+from benchlab.plan import naming
+
+Services = dict[str, dict[str, Any]]
+
+
+def alias(resolved: Topology, entry: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return the entry's service, to be given another name; `environment` is what it gets besides its own."""
+    service: dict[str, Any] = copy.deepcopy(dict(resolved.services[entry]))
+    service["environment"] = {**service.get("environment", {}), **(environment or {})}
+    return service
+
+
+def behind(resolved: Topology, entry: str, proxy: str) -> dict[str, Any]:
+    """Return the entry's service, to be measured behind the proxy."""
+    return _labelled(alias(resolved, entry), proxy=proxy)
+
+
+def with_connections(resolved: Topology, entry: str, total: int) -> dict[str, Any]:
+    """Return the entry's service with as many database connections, which its workers share.
+
+    Raises ConfigError for an entry whose workers are not the lab's to number.
+    """
+    workers = resolved.entries[entry].labels["workers"]
+    if not workers.isdecimal():
+        raise ConfigError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
+    size = str(pool_size(total, int(workers)))
+    return _labelled(alias(resolved, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
+
+
+def commit(root: Path, ref: str) -> str:
+    """Return the commit that a branch, a tag or a part of its own number names. Raises ConfigError."""
+    return _git(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
+
+
+def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
+    """Return name and service of the entry with its folder as it was at a commit; the folder goes below `state`.
+
+    All but the folder is as it is now: stanza, labels, base image. Raises ConfigError where git knows no such commit or
+    no such folder there.
+    """
+    number = commit(resolved.root, ref)
+    context = resolved.context(entry)
+    folder = context.relative_to(resolved.root).as_posix()
+    target = state / "at" / number
+    archive = _git(resolved.root, "archive", "--format=tar", number, folder)
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        # Python before 3.11.4 has no filters, and git's own archive needs none.
+        if hasattr(tarfile, "data_filter"):
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(target)
+    service = alias(resolved, entry)
+    service["image"] = f"{service['image']}:{number[:12]}"
+    service["build"] = {**service["build"], "context": str(target / folder)}
+    return naming.at(entry, number), service
+
+
+def write(services: Services, path: Path) -> Path:
+    """Write the services as a file that Compose merges into compose.yaml, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"services": _escaped(services)}, sort_keys=True), encoding="utf-8")
+    return path
+
+
+def _labelled(service: dict[str, Any], **changes: str) -> dict[str, Any]:
+    service["labels"] = labels_of(service) | {f"{PREFIX}{name}": value for name, value in changes.items()}
+    return service
+
+
+def _escaped(content: Any) -> Any:
+    """Return what Compose reads as the content: it would take a dollar for the begin of a variable."""
+    if isinstance(content, dict):
+        return {key: _escaped(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_escaped(value) for value in content]
+    return content.replace("$", "$$") if isinstance(content, str) else content
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    try:
+        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True)
+    except FileNotFoundError as error:
+        raise ConfigError("--against needs git, which is not installed") from error
+    if result.returncode != 0:
+        said = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
+        raise ConfigError(
+            f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); name a commit, branch or tag"
+        )
+    return result.stdout

@@ -1,0 +1,287 @@
+"""The main job: a new run or a resumed one, from its settings to its report."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from benchlab import __version__
+from benchlab.core.errors import EngineError, LabError, StoreError
+from benchlab.core.model import (
+    NO_PROXY,
+    UNAVAILABLE,
+    UNBUILT,
+    Decision,
+    Entry,
+    Failure,
+    Manifest,
+    Sample,
+    Settings,
+    Visit,
+)
+from benchlab.machine import contestants, doctor, host, inventory, provision, stage, topology
+from benchlab.machine.lease import Lease
+from benchlab.machine.stage import BESIDE, Lab
+from benchlab.measuring import planning, vetting
+from benchlab.measuring.progress import Progress
+from benchlab.measuring.runner import Runner
+from benchlab.measuring.serving import Server
+from benchlab.pages import html
+from benchlab.plan import profiles, schedule
+from benchlab.plan.forecast import Forecast, minutes
+from benchlab.statistics import analysis, sizing
+from benchlab.storage import changes, store
+from benchlab.storage.store import Journal
+from benchlab.tables import report
+from benchlab.verdicts.answers import Problem, Verification
+
+
+def start(lab: Lab, settings: Settings, results: Path, console: Console, part: bool = False) -> Path:
+    """Measure a new run and return its folder. What was measured is kept, however it ends.
+
+    A `part` is of something larger, which alone can say how to go on.
+    """
+    lab, settings = planning.settled(lab, settings)
+    store.check(results)
+    unbuilt: dict[str, str] = {}
+    # Versions are measured in pairs, and a part is looked at as a whole.
+    whole = settings.against or part
+    without = stage.refuse if whole else partial(_go_on_without, settings.frameworks, unbuilt)
+    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, part), without) as (images, held):
+        settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
+        manifest = _manifest(lab, settings, images)
+        manifest = replace(manifest, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
+        if not part:
+            lab.say(_advice(manifest))
+        journal = store.create(results, manifest)
+        _measure(Session(lab, manifest, journal, held, console), part)
+    return journal.folder
+
+
+def resume(lab: Lab, folder: Path, console: Console) -> Path:
+    """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
+    manifest = store.read_manifest(folder)
+    lab, _ = contestants.contestants(lab, manifest.settings)
+    left = _left(lab, folder)
+    if not left and not store.read(folder).awaits_decision:
+        lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
+        _report(Journal(folder))
+        return folder
+    store.check_run(folder)
+    changes.refuse_other_version(manifest, __version__, analysis.parameters())
+    with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest, left)) as found:
+        images, held = found
+        changes.refuse(manifest, _manifest(lab, manifest.settings, images))
+        journal, dropped = store.reopen(folder)
+        if dropped:
+            lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
+        _measure(Session(lab, manifest, journal, held, console))
+    return folder
+
+
+def verify(lab: Lab, settings: Settings) -> list[Verification]:
+    """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
+    everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
+    lab, found = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
+    entries = {entry.name: entry for entry in found}
+    planning.refuse_nothing(found, settings)
+    unbuilt: dict[str, str] = {}
+    with stage.stage(lab, entries, without=unbuilt.update):
+        server = Server(lab.engine, entries, Unkept(lab.state).keep_log)
+        return [
+            verdict
+            for name, entry in entries.items()
+            for verdict in (
+                _without_image(entry, settings, unbuilt[name])
+                if name in unbuilt
+                else vetting.vet(server, entry, settings.tests)
+            )
+        ]
+
+
+def _go_on_without(entries: Collection[str], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
+    """Note which entries have no image. Raises SetupError where no other is left."""
+    if len(found) == len(entries):
+        stage.refuse(found)
+    unbuilt.update(found)
+
+
+def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verification]:
+    return [
+        Verification(entry.name, test, (Problem(test, "serves", why),))
+        for test in settings.tests
+        if test in entry.tests
+    ]
+
+
+@dataclass(frozen=True)
+class Unkept:
+    """The journal of what is not kept; only the logs of lost containers are, in `folder`."""
+
+    folder: Path
+
+    def append(self, record: Sample | Failure) -> None:
+        pass
+
+    def keep_log(self, name: str, text: str) -> str:
+        return shown(store.keep_log(self.folder, name, text))
+
+
+@dataclass(frozen=True)
+class Session:
+    """One sitting of a run: from its start, or from where it is resumed, to its end."""
+
+    lab: Lab
+    manifest: Manifest
+    journal: Journal
+    held: Lease
+    console: Console
+
+    def measure(self) -> None:
+        """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
+        self._make(self._left())
+        if store.read(self.journal.folder).awaits_decision:
+            self._decide()
+            self._make(self._left())
+
+    def _left(self) -> tuple[Visit, ...]:
+        return _left(self.lab, self.journal.folder)
+
+    def _make(self, visits: tuple[Visit, ...]) -> None:
+        if not visits:
+            return
+        manifest, lab = self.manifest, self.lab
+        forecast = Forecast(visits, manifest.settings)
+        count = sum(len(visit.trials) for visit in visits)
+        lab.say(f"{count} samples to take, about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
+        run = store.read(self.journal.folder)
+        progress = Progress(self.console, forecast, run, profiles.caution(manifest))
+        runner = Runner(
+            host=lab.engine,
+            journal=self.journal,
+            entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
+            levels=planning.levels(lab, manifest.settings),
+            settings=manifest.settings,
+            events=progress,
+            cpus=lab.client_cpus,
+            taken=list(run.taken),
+            allow=self.allow,
+            ask_engine=inventory.is_blind(manifest.facts),
+        )
+        with progress.running():
+            for block in runner.run(visits):
+                _report(self.journal)
+                progress.block(block)
+
+    def allow(self) -> None:
+        """Raise EngineError where another visit would not belong to this run."""
+        self.held.check()
+        if (cpus := self.lab.engine.cpus) != self.manifest.cpus:
+            raise EngineError(
+                f"the engine had {self.manifest.cpus} CPUs when the run began, and has {cpus} now; bring them back, "
+                "or start a new run"
+            )
+
+    def _decide(self) -> Decision:
+        """Decide how many blocks the run gets in all, write that into the journal, and return it."""
+        settings, run = self.manifest.settings, store.read(self.journal.folder)
+        block_s = sizing.block_s(run)
+        left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
+        now = datetime.now(UTC)
+        results = analysis.analyse(run)
+        decision = sizing.decide(results, settings.blocks, settings.precision, block_s, left_s, now)
+        self.journal.append(decision)
+        self.lab.say(f"{decision.blocks} blocks in all: {decision.reason}")
+        return decision
+
+
+def _measure(session: Session, part: bool = False) -> None:
+    """Make the visits that are left; the report is renewed after each block, and however it ends."""
+    lab, journal = session.lab, session.journal
+    try:
+        session.measure()
+        _report(journal)
+    except (LabError, KeyboardInterrupt):
+        if not part:
+            lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
+        try:
+            _report(journal)
+        except StoreError as error:
+            lab.say(f"its report is not renewed: {error}")
+        raise
+
+
+def shown(folder: Path) -> str:
+    """Return the path as short as it can be typed here."""
+    return min(os.path.relpath(folder), str(folder), key=len)
+
+
+def _report(journal: Journal) -> None:
+    run = store.read(journal.folder)
+    journal.derive(run, report.report(run), html.page(run))
+
+
+def _advice(manifest: Manifest) -> str:
+    """Return in one line what on the host harms a measurement."""
+    seen = manifest.facts["host"]
+    known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
+    facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
+    return doctor.brief(doctor.examine(facts))
+
+
+def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
+    """Return the visits of the run that are still to be made, of the blocks that it has so far."""
+    run = store.read(folder)
+    return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
+
+
+def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
+    now = datetime.now(UTC)
+    proxy = "" if settings.proxy == NO_PROXY else f"-{'-'.join(settings.proxies)}"
+    return Manifest(
+        run_id=f"{now:%Y%m%d-%H%M%S}-{settings.profile}{proxy}",
+        created_at=now,
+        settings=settings,
+        entries={entry.name: entry.labels for entry in lab.topology.choose(settings.frameworks)},
+        images=images,
+        services={service: lab.topology.definition(service) for service in images},
+        sources=_sources(lab, settings),
+        cpus=lab.cpus,
+        placement=lab.placement,
+    )
+
+
+def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:
+    """Return what describes the run for its reader: lab, engine, host, and what is inside the containers."""
+    base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
+    entries = {name: images[name] for name in settings.frameworks}
+    return {
+        **host.facts(lab.root, lab.engine, str(base)),
+        "analysis": analysis.parameters(),
+        "wrk": inventory.load_generator(lab.engine),
+        "host": inventory.machine(lab.engine),
+        "database": inventory.database(lab.engine),
+        "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
+    }
+
+
+def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
+    services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxies)
+    return provision.sources(lab.topology, services)
+
+
+def _announce(lab: Lab, settings: Settings, part: bool) -> None:
+    """Say what will be measured, before anything is built or started for it."""
+    if not part:
+        lab.say(planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+
+
+def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit]) -> None:
+    changes.refuse_other_sources(manifest, _sources(lab, manifest.settings))
+    lab.say(planning.told(lab, manifest.settings, left))

@@ -1,0 +1,71 @@
+"""From settings to what will be measured: which entries, visits and levels, how many blocks; told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Entry, Level, Settings, Visit
+from benchlab.machine import contestants, host, variants
+from benchlab.machine.stage import Lab
+from benchlab.measuring import outline, serving
+from benchlab.plan import placement, profiles, schedule
+from benchlab.plan.forecast import Forecast
+from benchlab.statistics import sizing
+
+
+def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
+    """Return lab and settings with everything in them that a plan is made of. Raises ConfigError."""
+    if settings.against:
+        settings = replace(settings, against=variants.commit(lab.root, settings.against))
+    lab, entries = contestants.contestants(lab, settings)
+    settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
+    refuse_nothing(entries, settings)
+    return lab, fitted(lab, settings)
+
+
+def visits(lab: Lab, settings: Settings, blocks: int) -> tuple[Visit, ...]:
+    entries = lab.topology.choose(settings.frameworks)
+    return schedule.plan(entries, levels(lab, settings), blocks, settings.seed, settings.repeats)
+
+
+def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
+    return profiles.levels(settings, lab.client_cpus)
+
+
+def rehearse(lab: Lab, settings: Settings) -> str:
+    """Return what `start` would do: the plan, every visit in its order, and the wrk commands."""
+    lab, settings = settled(lab, settings)
+    planned = visits(lab, settings, settings.blocks)
+    entries = lab.topology.choose(settings.frameworks)
+    typed = outline.commands(settings, entries, levels(lab, settings), serving.target)
+    return "\n".join([told(lab, settings, planned), "", *outline.order(planned), "", *typed])
+
+
+def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
+    """Return in a few lines what the visits will measure, and on what."""
+    cpus = placement.told(lab.placement, lab.cpus)
+    return outline.plan(settings, levels(lab, settings), planned, cpus, host.brief(lab.engine))
+
+
+def fitted(lab: Lab, settings: Settings) -> Settings:
+    """Return the settings with no more blocks than the budget has time for. Raises ConfigError where it has none."""
+    if settings.precision is not None and len(settings.frameworks) < 2:
+        raise ConfigError(
+            "--precision is that of a ratio, and there is one entry only; name a second --framework, or --against"
+        )
+    block = visits(lab, settings, 1)
+    blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
+    if settings.precision is not None and blocks < sizing.LEAST_PILOT:
+        raise ConfigError(
+            f"--precision needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of {blocks}; "
+            "use more --blocks, or a longer --budget"
+        )
+    return replace(settings, blocks=blocks)
+
+
+def refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
+    """Raise ConfigError where no entry has any of the tests."""
+    if not any(test in entry.tests for entry in entries for test in settings.tests):
+        raise ConfigError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")

@@ -1,0 +1,249 @@
+"""Measures: makes each visit, takes each sample, and appends what came of it to the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Protocol
+
+from benchlab.core import counters
+from benchlab.core.errors import EngineError, EntryError, WrkError
+from benchlab.core.model import INVALID, SUSPECT, WRONG_ANSWER, Entry, Failure, Level, Sample, Settings, Trial, Visit
+from benchlab.measuring import fetch, serving, wrk
+from benchlab.measuring.serving import READY_S, Host, Server
+from benchlab.measuring.vetting import Vetting
+from benchlab.measuring.wrk import Outcome
+from benchlab.plan import workloads
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.verdicts import judge, verify
+from benchlab.verdicts.answers import Problem
+from benchlab.verdicts.judge import Evidence
+
+# An invalid sample is taken anew at the end of its block, at most twice (METHOD, section 1), a suspect one once.
+MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
+# load.py calls three seconds in a row steady, or not.
+STEADY_S = 3
+
+
+class Journal(Protocol):
+    def append(self, record: Sample | Failure) -> None: ...
+    def keep_log(self, name: str, text: str) -> str: ...
+
+
+class Events:
+    """What happens in a run, told as it happens. Whoever shows it overrides what it needs."""
+
+    def visit(self, visit: Visit) -> None:
+        """An entry is about to be started."""
+
+    def verified(self, visit: Visit, problems: list[Problem]) -> None:
+        """A test type of the entry was verified."""
+
+    def warming(self, trial: Trial) -> None:
+        """The test type of the trial is being warmed up."""
+
+    def measuring(self, trial: Trial) -> None:
+        """The trial's sample is being taken."""
+
+    def recorded(self, record: Sample | Failure) -> None:
+        """The journal has a new line."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Everything that a visit needs.
+
+    `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `vetted` are the entries and
+    test types that passed all of the contract: in later visits they are only asked for their answers. `allow` is called
+    at the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for
+    hosts whose cgroup tree cannot be read: then the engine is asked what the containers used.
+    """
+
+    host: Host
+    journal: Journal
+    entries: Mapping[str, Entry]
+    levels: Mapping[str, tuple[Level, ...]]
+    settings: Settings
+    events: Events
+    cpus: int
+    taken: list[Sample] = field(default_factory=list)
+    vetted: set[tuple[str, str]] = field(default_factory=set)
+    ready_s: int = READY_S
+    allow: Callable[[], None] = lambda: None
+    ask_engine: bool = False
+
+    @property
+    def _server(self) -> Server:
+        return Server(self.host, self.entries, self.journal.keep_log, self.ready_s)
+
+    def run(self, visits: Iterable[Visit]) -> Iterator[int]:
+        """Make the visits, then those again that gave samples which do not count, and yield the block's number.
+
+        Raises EngineError where the engine is gone, or fails two visits in a row: it would fail the others too.
+        """
+        for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
+            pending = list(visits_of_block)
+            for attempt in range(1, MOST_ATTEMPTS + 1):
+                records = list(self.make(pending))
+                pending = again(pending, records, attempt)
+            yield block
+
+    def make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
+        """Make the visits once and yield what came of their trials."""
+        failed_before = False
+        for visit in visits:
+            records: dict[Trial, Sample | Failure] = {}
+            error = self._visit(visit, records)
+            yield from records.values()
+            if error and failed_before:
+                raise error
+            failed_before = error is not None
+
+    def _visit(self, visit: Visit, records: dict[Trial, Sample | Failure]) -> EngineError | None:
+        """Make the visit and note what came of it; what breaks it is the failure of each trial that has no record yet.
+
+        Returns the error where it was the engine's. Raises EngineError where the engine is gone.
+        """
+        self.allow()
+        self.events.visit(visit)
+        try:
+            with self._server.serve(self.entries[visit.entry], f"block{visit.block}") as world:
+                vetting = Vetting(self._server, self.entries[visit.entry], world)
+                for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
+                    self._test(visit, test, list(trials), vetting, records)
+        except (EntryError, EngineError) as error:
+            if not self.host.answers():
+                raise EngineError(f"the engine does not answer any more: {error}") from error
+            self._fail((trial for trial in visit.trials if trial not in records), str(error), records)
+            return error if isinstance(error, EngineError) else None
+        return None
+
+    def _test(
+        self, visit: Visit, test: str, trials: list[Trial], vetting: Vetting, records: dict[Trial, Sample | Failure]
+    ) -> None:
+        """Verify a test type of the visit's entry, warm it up, and measure its trials."""
+        entry = vetting.entry
+        problems = self._vet(vetting, test)
+        self.events.verified(visit, problems)
+        if wrong := [problem for problem in problems if not problem.warning]:
+            self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
+            return
+        steady = self._warm_up(entry, trials[0])
+        for trial in trials:
+            self._record(self._measure(vetting, trial, steady), records)
+
+    def _warm_up(self, entry: Entry, first: Trial) -> bool | None:
+        """Send primer and warm-up, as far as the settings have them, and return whether the rate became steady.
+
+        None where the warm-up is too short to tell. The samples tell of failures.
+        """
+        self.events.warming(first)
+        test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
+        with suppress(WrkError):
+            if primer_s:
+                self._load(entry, first, workloads.primer_level(test), primer_s)
+            if most_s:
+                largest = workloads.warmup_level(test, self.levels[test])
+                warmed = self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s))
+                return warmed.steady if most_s > STEADY_S else None
+        return None
+
+    def _measure(self, vetting: Vetting, trial: Trial, steady: bool | None) -> Sample | Failure:
+        self.events.measuring(trial)
+        entry = vetting.entry
+        started_at = datetime.now(UTC)
+        path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
+        check = fetch.job(serving.target(entry), WORKLOADS[trial.test].accept, path)
+        try:
+            outcome = self._load(entry, trial, trial.level, self.settings.duration_s, check=check)
+        except WrkError as error:
+            return Failure(trial, started_at, str(error), passing=True)
+        wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world)
+        verdict = judge.judge(self._evidence(trial.level, outcome, steady, wrong))
+        return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
+
+    def _evidence(self, level: Level, outcome: Outcome, steady: bool | None, wrong: list[Problem]) -> Evidence:
+        return Evidence(
+            level=level,
+            duration_s=self.settings.duration_s,
+            load=outcome.load,
+            counters=outcome.counters,
+            steady=steady,
+            wrong_answers=wrong,
+            usual_speed_us=judge.usual_speed_us(self.taken),
+            client_cpus=min(level.threads, self.cpus),
+        )
+
+    def _attempt(self, trial: Trial) -> int:
+        return 1 + sum(sample.trial == trial for sample in self.taken)
+
+    def _load(
+        self,
+        entry: Entry,
+        trial: Trial,
+        level: Level,
+        duration_s: int,
+        warm_up_s: tuple[int, int] | None = None,
+        check: Mapping[str, object] | None = None,
+    ) -> Outcome:
+        """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
+        path = workloads.url_path(trial.test, entry.tests[trial.test], level)
+        command = wrk.command(level, serving.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
+        containers = self._server.containers(entry)
+        began_s, before = time.monotonic(), self._server.usage(entry) if self.ask_engine else {}
+        result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
+        self._server.check(entry, f"block{trial.block}")
+        if result.exit_code != 0:
+            said = (result.stderr or result.stdout).strip().splitlines()[-1:]
+            raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
+        outcome = wrk.parse(result.stdout)
+        if not self.ask_engine:
+            return outcome
+        roles = counters.usages(before, self._server.usage(entry))
+        between_us = round((time.monotonic() - began_s) * 1e6)
+        return replace(outcome, counters=replace(outcome.counters, roles=roles, between_us=between_us))
+
+    def _vet(self, vetting: Vetting, test: str) -> list[Problem]:
+        """Return what is wrong with a test type before it is loaded.
+
+        Once it has passed all of the contract, only its answers are looked at: what is left takes seconds.
+        """
+        key = (vetting.entry.name, test)
+        if key in self.vetted:
+            return vetting.answers(test)
+        problems = vetting.whole(test)
+        if all(problem.warning for problem in problems):
+            problems += vetting.dates([test])
+        if all(problem.warning for problem in problems):
+            self.vetted.add(key)
+        return problems
+
+    def _fail(self, trials: Iterable[Trial], reason: str, records: dict[Trial, Sample | Failure]) -> None:
+        for trial in trials:
+            self._record(Failure(trial, datetime.now(UTC), reason), records)
+
+    def _record(self, record: Sample | Failure, records: dict[Trial, Sample | Failure]) -> None:
+        self.journal.append(record)
+        if isinstance(record, Sample):
+            self.taken.append(record)
+        records[record.trial] = record
+        self.events.recorded(record)
+
+
+def again(visits: Iterable[Visit], records: Iterable[Sample | Failure], attempt: int) -> list[Visit]:
+    """Return the visits to make once more, with those trials only that are worth it after this attempt."""
+    worth = {record.trial.key for record in records if _is_worth_another(record, attempt)}
+    cut = (Visit(visit.block, visit.entry, tuple(t for t in visit.trials if t.key in worth)) for visit in visits)
+    return [visit for visit in cut if visit.trials]
+
+
+def _is_worth_another(record: Sample | Failure, attempt: int) -> bool:
+    if isinstance(record, Failure):
+        return record.passing
+    if record.verdict.severity == SUSPECT:
+        return attempt < MOST_SUSPECT_ATTEMPTS
+    return record.verdict.severity == INVALID

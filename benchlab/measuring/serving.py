@@ -1,0 +1,176 @@
+"""Brings an entry up beside a pristine database, for one life of its container, and down again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from benchlab.core.counters import APP, CLIENT, DB, PROXY
+from benchlab.core.errors import EngineError, EntryError
+from benchlab.core.model import NO_PROXY, Entry, Target
+from benchlab.machine.engine import Executed
+from benchlab.measuring import fetch, listening
+from benchlab.plan.workloads import in_order
+from benchlab.verdicts import statements
+from benchlab.verdicts.answers import World
+from benchlab.verdicts.statements import Counted
+
+READY_S = 30
+# As much of a log as an error in one line can hold: of a traceback what was raised, and where.
+LAST_LINES, LINE_LENGTH = 3, 160
+# The name under which every entry is reached; a proxy is reached by its service's own name.
+ENTRY_HOST = "tfb-server"
+# World's twin, for entries that quote identifiers.
+TWIN = '"World"'
+
+T = TypeVar("T")
+
+
+class Host(Protocol):
+    """What is needed of an engine; a test passes in one that fails on demand."""
+
+    def start(self, service: str) -> None: ...
+    def stop(self, service: str) -> None: ...
+    def casualty(self, service: str) -> str | None: ...
+    def log(self, service: str) -> str: ...
+    def container_id(self, service: str) -> str: ...
+    def usage(self, service: str) -> dict[str, int | None]: ...
+    def execute(self, service: str, command: list[str]) -> Executed: ...
+    def sockets(self, service: str, beside: str) -> str: ...
+    def answers(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class Server:
+    """Serves one of `entries` at a time, with what the entry says in front of it.
+
+    `keep_log(name, text)` keeps the log of a container that is lost, and returns where.
+    """
+
+    host: Host
+    entries: Collection[str]
+    keep_log: Callable[[str, str], str]
+    ready_s: int = READY_S
+
+    @contextmanager
+    def serve(self, entry: Entry, life: str) -> Iterator[World]:
+        """Run the entry, and the proxy in front of it, for the length of the with block; yield World.
+
+        World is as it was before any request.
+        `life` names this life of the containers, for the logs that are kept.
+        Raises EntryError where one of them never gets ready, EngineError where the database does not.
+        """
+        self._stop_others(entry.name)
+        self.host.start("wrk")
+        self.host.start("db")
+        self._execute("db", "wait-database")
+        self._execute("db", "reset-database")
+        world = self.world()
+        # A look whether it answers is a request like any other: it must not change World.
+        path = entry.tests[in_order(entry.tests)[0]]
+        with ExitStack() as stack:
+            for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in _proxies(entry))):
+                stack.enter_context(self._running(service))
+                self._wait(service, Target(name, entry.port), path, life)
+            yield world
+
+    def world(self, table: str = "world") -> World:
+        """Return World, or its twin, as it is now. Raises EngineError."""
+        return _world(self._execute("db", "print-world", table))
+
+    def counted(self, action: Callable[[], T]) -> tuple[T, dict[str, Counted]]:
+        """Return what the action returns, and by table the entry's statements meanwhile. Raises EngineError.
+
+        Counting costs throughput, so it is switched off again whatever happens.
+        """
+        self._execute("db", "count-statements", "on")
+        try:
+            result = action()
+        finally:
+            printed = self._execute("db", "count-statements", "off")
+        return result, statements.parse(printed)
+
+    def check(self, entry: Entry, life: str) -> None:
+        """Raise EntryError where a container that takes part has ended under load."""
+        for service in (entry.name, "db", "wrk", *_proxies(entry)):
+            if casualty := self.host.casualty(service):
+                raise self._lost(service, life, f"under load, {casualty}")
+
+    def containers(self, entry: Entry) -> dict[str, str]:
+        """Return the id of the container in each role."""
+        return {role: self.host.container_id(service) for role, service in _services(entry).items()}
+
+    def usage(self, entry: Entry) -> dict[str, dict[str, int | None]]:
+        """Return what each role's container has used so far, as the engine tells. Raises EngineError."""
+        return {role: self.host.usage(service) for role, service in _services(entry).items()}
+
+    def _stop_others(self, name: str) -> None:
+        """Stop entries that an earlier life failed to stop: they would answer under the same name."""
+        for other in self.entries:
+            if other != name and self.host.casualty(other) is None:
+                self.host.stop(other)
+
+    @contextmanager
+    def _running(self, service: str) -> Iterator[None]:
+        """Run the service; a failing stop never hides what ended the with block."""
+        try:
+            self.host.start(service)
+            yield
+        except BaseException:
+            with suppress(EngineError):
+                self.host.stop(service)
+            raise
+        self.host.stop(service)
+
+    def _wait(self, service: str, target: Target, path: str, life: str) -> None:
+        """Return as soon as the service answers anything at all. Raises EntryError."""
+        deadline = time.monotonic() + self.ready_s
+        while not fetch.knock(self.host, target, path):
+            if casualty := self.host.casualty(service):
+                raise self._lost(service, life, f"in start-up, {casualty}")
+            if time.monotonic() > deadline:
+                what = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
+                raise self._lost(service, life, what + self._why_silent(service, target.port))
+
+    def _why_silent(self, service: str, port: int) -> str:
+        """Return why the service gave no answer, nothing where that cannot be seen."""
+        try:
+            table = self.host.sockets(service, "wrk")
+        except EngineError:
+            return ""
+        return f": {listening.why_silent(table, port, fetch.KNOCK_S)}"
+
+    def _lost(self, service: str, life: str, what: str) -> EntryError:
+        """Return the error with the end of the service's log, after keeping all of it: its container will be gone."""
+        log = self.host.log(service)
+        lines = ["".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH] for line in log.splitlines()]
+        last = " / ".join([line for line in lines if line][-LAST_LINES:])
+        said = f"; it said last: {last}" if last else ""
+        return EntryError(f"{what}{said}; its log: {self.keep_log(f'{life}-{service}', log)}")
+
+    def _execute(self, service: str, *command: str) -> str:
+        result = self.host.execute(service, list(command))
+        if result.exit_code != 0:
+            raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
+        return result.stdout
+
+
+def target(entry: Entry) -> Target:
+    """Return where the entry's load goes to: a proxy has the entry's own port."""
+    return Target(ENTRY_HOST if entry.proxy == NO_PROXY else entry.proxy, entry.port)
+
+
+def _proxies(entry: Entry) -> tuple[str, ...]:
+    return () if entry.proxy == NO_PROXY else (entry.proxy,)
+
+
+def _services(entry: Entry) -> dict[str, str]:
+    services = {CLIENT: "wrk", APP: entry.name, DB: "db"}
+    return services if entry.proxy == NO_PROXY else services | {PROXY: entry.proxy}
+
+
+def _world(lines: str) -> dict[int, int]:
+    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in lines.split())}

@@ -1,0 +1,148 @@
+"""Holds a running entry against the contract: asks it, has the database count, waits for its Date to change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from benchlab.core.errors import EngineError, EntryError
+from benchlab.core.model import Entry
+from benchlab.measuring import fetch, serving
+from benchlab.measuring.fetch import Burst
+from benchlab.measuring.serving import TWIN, Server
+from benchlab.plan import workloads
+from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
+from benchlab.verdicts import envelope, rows, statements, verify
+from benchlab.verdicts.answers import Answer, Problem, Verification, World
+from benchlab.verdicts.statements import PROBES, Counted
+
+# A cache may be filled row by row, as these are asked for, and in each worker. It is being filled while a round of
+# requests reads fewer rows than the one before, or next to none; that takes some rounds with many workers.
+FILL_REQUESTS, MOST_ROUNDS = 64, 20
+FALLING, FEW_SHARE = 0.9, 0.1
+
+
+def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification]:
+    """Start the entry and return what is found of those of the test types that it has; nothing is loaded.
+
+    Raises EngineError where the engine is gone.
+    """
+    own = workloads.in_order(test for test in tests if test in entry.tests)
+    try:
+        with server.serve(entry, "verify") as world:
+            vetting = Vetting(server, entry, world)
+            found = {test: vetting.whole(test) for test in own}
+            # Last of all, so that the types wait for their Date together, and mostly have waited already.
+            dates = vetting.dates(own)
+    except (EntryError, EngineError) as error:
+        if not server.host.answers():
+            raise
+        return [Verification(entry.name, test, (Problem(test, "serves", str(error)),)) for test in own]
+    return [
+        Verification(entry.name, test, (*problems, *(problem for problem in dates if problem.test == test)))
+        for test, problems in found.items()
+    ]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """The first answers of a test type, and when they had come."""
+
+    at_s: float
+    answers: tuple[Answer, ...]
+
+    @property
+    def date(self) -> str | None:
+        """Return the Date that all of them came with; None where it is no longer the same, or there is none."""
+        dates = {answer.headers.get("date") for answer in self.answers if not answer.error}
+        return dates.pop() if len(dates) == 1 else None
+
+
+@dataclass(frozen=True)
+class Vetting:
+    """One life of an entry, and what it has been asked. `world` is World from before any request."""
+
+    server: Server
+    entry: Entry
+    world: World
+    _seen: dict[str, _Seen] = field(default_factory=dict)
+
+    def answers(self, test: str) -> list[Problem]:
+        """Return what is wrong with answers to one request after the other, and with World after an update."""
+        paths = verify.paths(test, self.entry.tests[test])
+        answers = fetch.answers(self.server.host, serving.target(self.entry), WORKLOADS[test].accept, paths)
+        self._seen[test] = _Seen(time.monotonic(), answers)
+        problems = verify.check(test, answers, self.world)
+        if WORKLOADS[test].writes and all(problem.warning for problem in problems):
+            problems += self._unwritten(test, answers[-1])
+        return problems
+
+    def whole(self, test: str) -> list[Problem]:
+        """Return what is wrong with a test type but for its Date; the statements, where its answers are right."""
+        problems = self.answers(test)
+        if all(problem.warning for problem in problems):
+            problems += self._statements(test)
+        return problems
+
+    def _statements(self, test: str) -> list[Problem]:
+        """Return what is wrong with answers to many requests at once, and with the statements that these cause.
+
+        Of a test type that reads no table, nothing.
+        """
+        if test not in PROBES:
+            return []
+        burst, counted = self._counted(test)
+        if problems := verify.check_burst(test, PROBES[test].queries, burst.answers, self.world):
+            return problems
+        if not PROBES[test].reads:
+            counted = self._once_filled(test, counted)
+        return list(statements.check(test, counted))
+
+    def dates(self, tests: Iterable[str]) -> list[Problem]:
+        """Return what is wrong with the Date of test types asked before; waits for it to change, up to 3 s."""
+        fixed = {test: seen for test in tests if (seen := self._seen[test]).date}
+        if not fixed:
+            return []
+        requests = [
+            fetch.Request(seen.answers[0].path, WORKLOADS[test].accept, seen.date) for test, seen in fixed.items()
+        ]
+        waited_s = time.monotonic() - max(seen.at_s for seen in fixed.values())
+        later = fetch.later(
+            self.server.host, serving.target(self.entry), requests, patience_s=max(0.0, envelope.DATE_S - waited_s)
+        )
+        now_s = time.monotonic()
+        return [
+            problem
+            for (test, seen), answer in zip(fixed.items(), later, strict=True)
+            for problem in envelope.check_date(test, seen.answers[0], answer, now_s - seen.at_s)
+        ]
+
+    def _unwritten(self, test: str, last: Answer) -> list[Problem]:
+        """Return what is wrong with World after an update: with the one of the two tables that it has written."""
+        problems = list(rows.check_written(test, last, self.world, self.server.world()))
+        if problems and not list(rows.check_written(test, last, self.world, self.server.world(TWIN))):
+            return []
+        return problems
+
+    def _counted(self, test: str) -> tuple[Burst, Counted]:
+        """Return what came of the probe's requests, and the statements that they caused."""
+        probe = PROBES[test]
+        burst, counted = self.server.counted(lambda: self._burst(test, probe.queries, probe.requests))
+        return burst, counted[probe.table]
+
+    def _once_filled(self, test: str, counted: Counted) -> Counted:
+        """Return what the probe's requests cause once the cache is filled, if ever it is."""
+        few = FEW_SHARE * PROBES[test].requests
+        for _ in range(MOST_ROUNDS):
+            if not counted.reads:
+                break
+            self._burst(test, MAX_QUERIES, FILL_REQUESTS)
+            before, (_, counted) = counted, self._counted(test)
+            if counted.reads > max(few, FALLING * before.reads):
+                break
+        return counted
+
+    def _burst(self, test: str, queries: int, times: int) -> Burst:
+        path = f"{self.entry.tests[test]}{queries or ''}"
+        return fetch.burst(self.server.host, serving.target(self.entry), WORKLOADS[test].accept, path, times)

@@ -1,0 +1,1 @@
+"""What the numbers say as a page with plots, in one file."""

@@ -1,0 +1,208 @@
+"""Named settings, and how flags refine them into the settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from benchlab.core import spelling, stack
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import NO_PROXY, Level, Manifest, Settings
+from benchlab.plan import workloads
+from benchlab.plan.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
+
+Levels = Mapping[str, tuple[int, ...]]
+
+STUDY_TESTS = ("json", "plaintext", "query")
+LEVELS: Levels = {test: workload.levels for test, workload in WORKLOADS.items()}
+TFB_LEVELS: Levels = {test: workload.tfb_levels for test, workload in WORKLOADS.items()}
+# TFB varies N at its largest concurrency, as the study does at its own. Only the profile that is to be held beside TFB
+# goes so far: 128 connections wait for an entry's 32 to the database already, and with 512 they would but wait longer.
+TFB_QUERY_CONNECTIONS = 512
+FIRST_LOOK = "a first look, not to be quoted"
+PROXIES = (NO_PROXY, "nginx")
+# Of these one, or both in one run.
+PROXY_CHOICES = (*PROXIES, ",".join(PROXIES))
+# The entries keep an idle connection for 620 s: a sample must end before.
+MAX_DURATION_S = 600
+MAX_CONNECTIONS = 20_000
+MAX_BLOCKS = 1_000
+MAX_REPEATS = 100
+# Postgres is configured for 2,000 connections; some stay free for the lab itself.
+MAX_DB_CONNECTIONS = 1_900
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named protocol. Times are seconds, of the warm-up the least and the most; `note` heads a report.
+
+    `tests` are measured where none is named; `levels` has those of every test type. Where N varies, the load has
+    `query_connections`.
+    """
+
+    name: str
+    blocks: int
+    repeats: int
+    duration_s: int
+    primer_s: int
+    warmup_s: tuple[int, int]
+    note: str
+    tests: tuple[str, ...] = STUDY_TESTS
+    levels: Levels = field(default_factory=lambda: LEVELS)
+    query_connections: int = QUERY_CONNECTIONS
+
+
+PROFILES = {
+    profile.name: profile
+    for profile in (
+        Profile("default", 8, 1, 3, 0, (3, 5), "Eight blocks of 3-s samples at the study's levels."),
+        Profile("quick", 2, 1, 2, 0, (1, 1), f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
+        Profile(
+            "seed", 5, 1, 15, 5, (15, 15), "The original study's protocol: primer, warm-up, 15-s samples, five blocks."
+        ),
+        Profile(
+            "tfb",
+            3,
+            1,
+            15,
+            5,
+            (15, 15),
+            "The test types, levels, primer and warm-up of the TechEmpower benchmarks, in three blocks.",
+            tests=tuple(WORKLOADS),
+            levels=TFB_LEVELS,
+            query_connections=TFB_QUERY_CONNECTIONS,
+        ),
+    )
+}
+
+
+def note(settings: Settings) -> str:
+    """Return the profile's note, with what was changed in it."""
+    profile = PROFILES[settings.profile]
+    usual, chosen = set(profile.tests), set(settings.tests)
+    changed = {
+        f"{settings.blocks} block(s)": settings.blocks != profile.blocks,
+        f"{settings.repeats} sample(s) of a level in a visit": settings.repeats != profile.repeats,
+        f"{settings.duration_s}-s samples": settings.duration_s != profile.duration_s,
+        "other levels": any(values != profile.levels[test] for test, values in settings.levels.items()),
+        "only some tests": chosen < usual,
+        "other tests": not chosen <= usual,
+    }
+    words = [word for word, is_changed in changed.items() if is_changed]
+    return f"{profile.note} Changed: {', '.join(words)}." if words else profile.note
+
+
+def caution(manifest: Manifest) -> str:
+    """Return what must stand beside each table of the run, or nothing."""
+    return "".join(f" ({words})" for words in cautions(manifest))
+
+
+def cautions(manifest: Manifest) -> list[str]:
+    """Return what a reader of any table of the run must know."""
+    return [
+        *([FIRST_LOOK] if manifest.settings.profile == "quick" else []),
+        *stack.cautions(manifest.entries),
+    ]
+
+
+def settings(
+    profile: str,
+    frameworks: Iterable[str],
+    tests: Iterable[str],
+    levels: Levels,
+    blocks: int | None,
+    duration_s: int | None,
+    proxy: str,
+    seed: int,
+    precision: float | None = None,
+    budget_s: int | None = None,
+    placement: str = "auto",
+    against: str = "",
+    repeats: int | None = None,
+    db_connections: tuple[int, ...] = (),
+) -> Settings:
+    """Return the profile's settings with what the flags change in them.
+
+    No `tests` means the profile's. Raises ConfigError, once, with every problem found.
+    """
+    chosen = PROFILES[profile]
+    wanted = tuple(dict.fromkeys(tests)) or chosen.tests
+    merged = {test: levels.get(test, chosen.levels[test]) for test in wanted}
+    result = Settings(
+        profile=profile,
+        frameworks=tuple(sorted(set(frameworks))),
+        levels=merged,
+        blocks=chosen.blocks if blocks is None else blocks,
+        duration_s=chosen.duration_s if duration_s is None else duration_s,
+        primer_s=chosen.primer_s,
+        warmup_s=chosen.warmup_s,
+        proxy=proxy,
+        seed=seed,
+        precision=precision,
+        budget_s=budget_s,
+        placement=placement,
+        against=against,
+        repeats=chosen.repeats if repeats is None else repeats,
+        db_connections=db_connections,
+    )
+    problems = [
+        f"--levels {test}=…: {test} is not among the tests; add --test {test}" for test in levels if test not in wanted
+    ]
+    problems += _problems(result)
+    if problems:
+        raise ConfigError("; ".join(problems))
+    return result
+
+
+def levels(settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
+    """Return the levels of each test type on an engine of `cpus`. Raises ConfigError."""
+    connections = PROFILES[settings.profile].query_connections
+    return {test: workloads.levels(test, values, cpus, connections) for test, values in settings.levels.items()}
+
+
+def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
+    """Return the values of each test type in texts such as `json=16,32`. Raises ConfigError."""
+    levels: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        test, values = _parse(text)
+        if test in levels:
+            raise ConfigError(f"--levels {test} is given twice; name all its levels in one: {test}=16,32")
+        levels[test] = values
+    return levels
+
+
+def _parse(text: str) -> tuple[str, tuple[int, ...]]:
+    test, equals, values = text.partition("=")
+    if not equals or test not in WORKLOADS:
+        hint = spelling.meant(test, WORKLOADS)
+        raise ConfigError(
+            f"--levels {text}: {hint}write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32"
+        )
+    try:
+        numbers = tuple(int(value) for value in values.split(","))
+    except ValueError:
+        raise ConfigError(f"--levels {text}: {values!r} are not whole numbers; write {test}=16,32") from None
+    if len(set(numbers)) < len(numbers):
+        raise ConfigError(f"--levels {text}: a level is named twice; name each once")
+    return test, numbers
+
+
+def _problems(settings: Settings) -> list[str]:
+    problems = []
+    if not 1 <= settings.blocks <= MAX_BLOCKS:
+        problems.append(f"--blocks {settings.blocks}: use 1 to {MAX_BLOCKS}")
+    if not 1 <= settings.repeats <= MAX_REPEATS:
+        problems.append(f"--repeats {settings.repeats}: use 1 to {MAX_REPEATS}")
+    if not 1 <= settings.duration_s <= MAX_DURATION_S:
+        problems.append(f"--duration {settings.duration_s}: use 1 to {MAX_DURATION_S} seconds")
+    problems += [
+        f"--db-connections {total}: use 1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry"
+        for total in settings.db_connections
+        if not 1 <= total <= MAX_DB_CONNECTIONS
+    ]
+    for test, values in settings.levels.items():
+        queries = WORKLOADS[test].varies == "queries"
+        most = MAX_QUERIES if queries else MAX_CONNECTIONS
+        unit = "queries" if queries else "connections"
+        problems += [f"--levels {test}={value}: use 1 to {most} {unit}" for value in values if not 1 <= value <= most]
+    return problems

@@ -1,0 +1,225 @@
+"""From a run's samples to what its tables say: estimates, comparisons, bottlenecks. Pure: no clock, no chance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import geometric_mean
+
+from benchlab.core.counters import APP, CLIENT, DB, PROXY
+from benchlab.core.model import NO_PROXY, Decision, Level, Manifest, Run, Sample
+from benchlab.plan.workloads import WORKLOADS, varied
+from benchlab.statistics import bottleneck, comparison, sequential, stats
+from benchlab.statistics.bottleneck import Shares
+from benchlab.statistics.comparison import Comparison, Standing
+from benchlab.statistics.stats import Cells, Estimate
+from benchlab.verdicts import judge
+
+Figure = Callable[[Sample], float | None]
+
+# What the tables call the two figures that entries are compared by, and all levels of a test together.
+RATE, PER_CPU = "requests/s", "requests/CPU-s"
+ALL_LEVELS = "all"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry at one level of one test, over its blocks.
+
+    `rate` is requests per second; `per_cpu_s` requests per second of CPU time of app, database and proxy together, and
+    `per_app_cpu_s` of the app alone; both are None where the host does not tell. `memory_peak_bytes` is the app's.
+    """
+
+    entry: str
+    test: str
+    level: int
+    rate: Estimate
+    per_cpu_s: Estimate | None
+    per_app_cpu_s: Estimate | None
+    memory_peak_bytes: int | None
+    shares: Shares
+    bottleneck: str
+
+    @property
+    def client_bound(self) -> bool:
+        """Return whether wrk was the limit: the entry could do more, so it has no rank."""
+        return self.bottleneck == CLIENT
+
+
+@dataclass(frozen=True)
+class Result:
+    """All of one test: its cells, the pairs at each level, and the entries over all levels.
+
+    `levels` and `rates`, the latter over all levels, compare requests per second; `overall` is what the ranks are from.
+    `by_cpu` tells what the ranks are made of: where the host was full, requests per CPU-second, because there a rate
+    says as much about the load's own need of CPU as about the entry.
+    """
+
+    test: str
+    cells: tuple[Cell, ...]
+    levels: Mapping[int, Comparison]
+    rates: Comparison
+    overall: Comparison
+    by_cpu: bool
+
+    @cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        return comparison.standings(self.overall)
+
+
+def analyse(run: Run) -> tuple[Result, ...]:
+    """Return the result of each test that has samples, in the order of the settings."""
+    by_test: dict[str, list[Sample]] = defaultdict(list)
+    for sample in run.samples:
+        by_test[sample.trial.test].append(sample)
+    return tuple(
+        _result(run.manifest, test, by_test[test], run.decision)
+        for test in run.manifest.settings.tests
+        if by_test[test]
+    )
+
+
+def parameters() -> dict[str, object]:
+    """Return what decides the outcomes and is fixed before a run begins: levels of the tests, limits of the rules."""
+    return {
+        "significance": stats.ALPHA,
+        "equivalence": stats.EQUIVALENCE,
+        "multiple_pairs": "Holm, over the pairs of a level",
+        "interval": "Student's t on logarithms, paired by block",
+        "rules": {rule.name: {"severity": rule.severity, "limit": rule.limit} for rule in judge.RULES},
+    }
+
+
+def rate(sample: Sample) -> float | None:
+    """Return requests per second; None where nothing was answered."""
+    return sample.load.requests_per_second or None
+
+
+def per_cpu_s(sample: Sample) -> float | None:
+    """Return requests per second of CPU time of app, database and proxy together, None where it is not known."""
+    return _per_cpu_s(sample, (APP, DB, PROXY))
+
+
+def per_app_cpu_s(sample: Sample) -> float | None:
+    """Return requests per second of the app's CPU time, None where it is not known."""
+    return _per_cpu_s(sample, (APP,))
+
+
+def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
+    """Return how many CPUs each role of a trial can use at once."""
+    # Runs from before the label was have one proxy for all.
+    proxy = manifest.entries[entry].get("proxy", manifest.settings.proxy)
+    roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
+    found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
+    workers = manifest.entries[entry]["workers"]
+    # An adopted entry has as many as it likes.
+    most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
+    return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
+
+
+def figures(samples: Iterable[Sample], figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
+    """Return the figure by level, entry and block, as far as it is known; of repeats the geometric mean."""
+    grouped: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    for sample in samples:
+        grouped[varied(sample.trial.test, sample.trial.level)][sample.trial.entry].append(sample)
+    return {
+        level: {entry: blocks for entry, cell in entries.items() if (blocks := by_block(cell, figure))}
+        for level, entries in grouped.items()
+    }
+
+
+def by_block(samples: Iterable[Sample], figure: Figure) -> dict[int, float]:
+    """Return the figure of one cell in each block that has one; of repeats the geometric mean."""
+    values: dict[int, list[float]] = defaultdict(list)
+    for sample in samples:
+        if (value := figure(sample)) is not None:
+            values[sample.trial.block].append(value)
+    return {block: of[0] if len(of) == 1 else geometric_mean(of) for block, of in values.items()}
+
+
+def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
+    used = [sample.counters.roles[role].cpu_us for role in roles if role in sample.counters.roles]
+    total_us = sum(cpu_us or 0 for cpu_us in used)
+    return None if None in used or not total_us else sample.load.requests / (total_us / 1e6) or None
+
+
+def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Decision | None) -> Result:
+    cells = _cells(manifest, test, samples)
+    by_cpu = any(cell.bottleneck == bottleneck.HOST for cell in cells)
+    by_rate = ranked(samples, cells, rate)
+    levels = {level: compared([by_rate[level]], decision) for level in sorted(by_rate)}
+    rates = compared(list(by_rate.values()), decision)
+    overall = compared(list(ranked(samples, cells, per_cpu_s).values()), decision) if by_cpu else rates
+    return Result(test, cells, levels, rates, overall, by_cpu)
+
+
+def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:
+    """Return how the entries compare over the levels; where spread decided the number of blocks, by Stein's rule."""
+    return concluded(comparison.across, levels, decision)
+
+
+def concluded(
+    compare: Callable[[Sequence[Cells]], Comparison], levels: Sequence[Cells], decision: Decision | None
+) -> Comparison:
+    """Return the comparison of the levels; where spread decided the number of blocks, by Stein's rule."""
+    found = compare(levels)
+    if decision is None or decision.needed is None:
+        return found
+    last = decision.pilot
+    first = [
+        {entry: {block: value for block, value in blocks.items() if block <= last} for entry, blocks in cells.items()}
+        for cells in levels
+    ]
+    return sequential.conclude(compare(first), found)
+
+
+def ranked(samples: Iterable[Sample], cells: Iterable[Cell], figure: Figure) -> dict[int, Cells]:
+    """Return the figures of all cells of a test, by level, but of those that the client bound."""
+    bound = {(cell.entry, cell.level) for cell in cells if cell.client_bound}
+    return {
+        level: {entry: blocks for entry, blocks in entries.items() if (entry, level) not in bound}
+        for level, entries in figures(samples, figure).items()
+    }
+
+
+def _cells(manifest: Manifest, test: str, samples: list[Sample]) -> tuple[Cell, ...]:
+    grouped: dict[tuple[str, int], list[Sample]] = defaultdict(list)
+    for sample in samples:
+        grouped[sample.trial.entry, varied(test, sample.trial.level)].append(sample)
+    means = {key: _estimate(group, rate) for key, group in grouped.items()}
+    return tuple(
+        _cell(manifest, group, mean, _growth(means, test, *key))
+        for key, group in sorted(grouped.items())
+        if (mean := means[key]) is not None
+    )
+
+
+def _cell(manifest: Manifest, samples: list[Sample], mean: Estimate, growth: float | None) -> Cell:
+    trial = samples[0].trial
+    found = bottleneck.shares(samples, role_cpus(manifest, trial.entry, trial.level))
+    peaks = [sample.counters.roles[APP].memory_peak_bytes for sample in samples if APP in sample.counters.roles]
+    return Cell(
+        entry=trial.entry,
+        test=trial.test,
+        level=varied(trial.test, trial.level),
+        rate=mean,
+        per_cpu_s=_estimate(samples, per_cpu_s),
+        per_app_cpu_s=_estimate(samples, per_app_cpu_s),
+        memory_peak_bytes=max((peak for peak in peaks if peak is not None), default=None),
+        shares=found,
+        bottleneck=bottleneck.name(found, growth),
+    )
+
+
+def _estimate(samples: Iterable[Sample], figure: Figure) -> Estimate | None:
+    return stats.estimate(by_block(samples, figure))
+
+
+def _growth(means: Mapping[tuple[str, int], Estimate | None], test: str, entry: str, level: int) -> float | None:
+    """Return the rate at twice the connections over the rate here; None where that was not measured."""
+    here, doubled = means.get((entry, level)), means.get((entry, 2 * level))
+    if WORKLOADS[test].varies != "connections" or here is None or doubled is None:
+        return None
+    return doubled.mean / here.mean

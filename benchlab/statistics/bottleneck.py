@@ -1,0 +1,87 @@
+"""Names what limited a cell (METHOD, section 5): the CPU that each role used of what it could use, in; a word, out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters
+from benchlab.core.model import Sample
+from benchlab.verdicts.judge import share_of_host
+
+# A role that uses this much of its CPUs has none left to give; below CALM it waits for something else.
+BUSY, CALM = 0.90, 0.70
+# A host with less idle time than this is full, whoever fills it.
+FULL_HOST_IDLE = 0.05
+# Twice the connections and nearly twice the rate: there were too few of them.
+SCALES = 1.7
+
+HOST, CONCURRENCY, WAITING, MIXED, UNKNOWN = "host-shared", "concurrency", "waiting", "mixed", "unknown"
+# What the host's time goes to beside the roles.
+OTHERS, STOLEN, IDLE = "others", "stolen", "idle"
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Of each role, the CPU time used over the CPU time it could have used; `idle` is the whole host's share."""
+
+    roles: dict[str, float]
+    idle: float | None
+
+    def __str__(self) -> str:
+        parts = [f"{role} {share:.0%}" for role, share in self.roles.items()]
+        return ", ".join(parts + ([] if self.idle is None else [f"host idle {self.idle:.0%}"]))
+
+
+def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
+    """Return the shares over all samples together; `cpus` is how many CPUs each role can use at once.
+
+    A role or host without figures is left out.
+    """
+    counters = [sample.counters for sample in samples]
+    roles: dict[str, float] = {}
+    for role, count in cpus.items():
+        used = [(c.roles[role].cpu_us, c.between_us) for c in counters if role in c.roles]
+        known = [(cpu_us, wall_us) for cpu_us, wall_us in used if cpu_us is not None]
+        if known:
+            roles[role] = sum(cpu_us for cpu_us, _ in known) / (count * sum(wall_us for _, wall_us in known))
+    idles = [share_of_host(c.host.idle_us, c) for c in counters]
+    known_idles = [idle for idle in idles if idle is not None]
+    return Shares(roles, sum(known_idles) / len(known_idles) if known_idles else None)
+
+
+def of_host(samples: Iterable[Sample]) -> dict[str, float]:
+    """Return what the host's CPU time went to, as shares that add up to 1: each role, others, stolen, and idle.
+
+    Of a sample whose host does not tell all of it, nothing is counted; without any other there is nothing to return.
+    """
+    found = [shares for sample in samples if (shares := _of_host(sample.counters))]
+    parts = dict.fromkeys(part for shares in found for part in shares)
+    return {part: sum(shares.get(part, 0.0) for shares in found) / len(found) for part in parts}
+
+
+def name(found: Shares, growth: float | None) -> str:
+    """Return what limited the cell: a role, or one of the words above.
+
+    `growth` is the rate at twice the connections over the rate here, None where that was not measured.
+    """
+    if APP not in found.roles or CLIENT not in found.roles:
+        return UNKNOWN
+    if found.roles[CLIENT] >= BUSY:
+        return CLIENT
+    busy = [role for role in (APP, DB, PROXY) if found.roles.get(role, 0.0) >= BUSY]
+    if len(busy) == 1:
+        return busy[0]
+    if not busy and found.idle is not None and found.idle < FULL_HOST_IDLE:
+        return HOST
+    if max(found.roles.values()) < CALM and growth is not None:
+        return CONCURRENCY if growth >= SCALES else WAITING
+    return MIXED
+
+
+def _of_host(counters: Counters) -> dict[str, float]:
+    times = {role: usage.cpu_us for role, usage in counters.roles.items()}
+    times |= {OTHERS: counters.outside_cpu_us, STOLEN: counters.host.stolen_us, IDLE: counters.host.idle_us}
+    known = {part: time for part, time in times.items() if time is not None}
+    whole = sum(known.values())
+    return {part: time / whole for part, time in known.items()} if whole and len(known) == len(times) else {}

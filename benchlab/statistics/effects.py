@@ -1,0 +1,93 @@
+"""What each factor did in a run: effects and interactions with their intervals, by test, level and figure. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Decision, Run
+from benchlab.statistics import analysis, crossing, stats
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics.comparison import Comparison, Pair, decide
+from benchlab.statistics.crossing import Crossing, Effect
+from benchlab.statistics.stats import Cells
+
+FIGURES: Mapping[str, analysis.Figure] = {RATE: analysis.rate, PER_CPU: analysis.per_cpu_s}
+
+
+@dataclass(frozen=True)
+class Told:
+    """An effect at one level of a test or over all of them, in one figure.
+
+    The ratio is the one that the change makes; of an interaction, that by which both changes together exceed the
+    product of each. The p of all effects of one level and figure are corrected together.
+    """
+
+    test: str
+    level: int | str
+    figure: str
+    effect: Effect
+    pair: Pair
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a run tells of its factors.
+
+    `by_cpu` holds the tests that are ranked by requests per CPU-second; `untold` has by test what nothing can be said
+    of, and why.
+    """
+
+    crossing: Crossing
+    told: tuple[Told, ...]
+    by_cpu: frozenset[str]
+    untold: Mapping[str, tuple[str, ...]]
+
+    def figure(self, test: str) -> str:
+        """Return the figure that the test's entries are ranked by."""
+        return PER_CPU if test in self.by_cpu else RATE
+
+
+def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> Answer:
+    """Return the effects of the factors asked for, all that the run's entries tell of without them.
+
+    `entries` are those to take them from, all without them. Raises ConfigError where they tell nothing.
+    """
+    known = run.manifest.entries
+    if unknown := [name for name in entries if name not in known]:
+        raise ConfigError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
+    crossed = crossing.cross({name: known[name] for name in entries or known}, asked)
+    results = analysis.analyse(run)
+    told = (row for result in results for name in FIGURES for row in _told(run, result, name, crossed))
+    return Answer(
+        crossing=crossed,
+        told=tuple(told),
+        by_cpu=frozenset(result.test for result in results if result.by_cpu),
+        untold={result.test: tuple(_untold(result, crossed)) for result in results},
+    )
+
+
+def _told(run: Run, result: Result, figure: str, crossed: Crossing) -> Iterable[Told]:
+    """Yield the effects at each level of the test, then over all of them."""
+    effects = crossed.only({cell.entry for cell in result.cells}).effects
+    samples = [sample for sample in run.samples if sample.trial.test == result.test]
+    by_level = analysis.ranked(samples, result.cells, FIGURES[figure])
+    named = {effect.names: effect for effect in effects}
+    groups: list[tuple[int | str, list[Cells]]] = [(level, [by_level[level]]) for level in sorted(by_level)]
+    for level, cells in [*groups, (ALL_LEVELS, list(by_level.values()))]:
+        for pair in _pairs(cells, effects, run.decision):
+            yield Told(result.test, level, figure, named[pair.ratio.first, pair.ratio.second], pair)
+
+
+def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
+    measured = {cell.entry for cell in result.cells}
+    yield from (f"{entry} has no sample" for entry in crossed.entries if entry not in measured)
+    yield from (f"wrk was the limit of {cell.entry} at {cell.level}" for cell in result.cells if cell.client_bound)
+
+
+def _pairs(levels: Sequence[Cells], effects: Sequence[Effect], decision: Decision | None) -> tuple[Pair, ...]:
+    weights = {effect.names: effect.weights for effect in effects}
+    return analysis.concluded(
+        lambda cells: Comparison((), decide(stats.contrasts(cells, weights))), levels, decision
+    ).pairs

@@ -1,0 +1,129 @@
+"""Where the spread of equal entries comes from, and how many samples a life is worth (METHOD, section 8). Pure.
+
+A sample's logarithm is its block's level, plus its life's, plus its own: three components of variance. Those of life
+and sample make the spread of a ratio; what a whole block has in common cancels in it. Source: Kalibera and Jones,
+Rigorous benchmarking in reasonable time, ISMM 2013.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import fmean, variance
+
+from benchlab.core.model import INVALID, Run
+from benchlab.plan import forecast
+from benchlab.statistics import sequential
+from benchlab.statistics.analysis import Figure
+
+# More samples of one life than these were never worth it, and a run must keep blocks to repeat.
+MOST_REPEATS = 30
+# Of one entry's lives, by block, the logarithms of its samples.
+Lives = Mapping[int, list[float]]
+
+
+@dataclass(frozen=True)
+class Components:
+    """Standard deviations of a figure's logarithm: between blocks, between lives of a block, within a life.
+
+    `life` is None where no life has two samples: then it cannot be told from what is within.
+    """
+
+    block: float | None
+    life: float | None
+    within: float | None
+
+    def ratio_stdev(self, repeats: int) -> float | None:
+        """Return the standard deviation of a log-ratio in one block, of lives of so many samples each."""
+        if self.life is None or self.within is None:
+            return None
+        return math.sqrt(2 * (self.life**2 + self.within**2 / repeats))
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds: of a life with one test, before its first sample; and of a sample with what is around it."""
+
+    life_s: float
+    sample_s: float
+
+    def block_s(self, samples: int) -> float:
+        """Return how long a block of two entries takes, with so many samples of each."""
+        return 2 * (self.life_s + samples * self.sample_s)
+
+
+def cost(run: Run) -> Cost:
+    """Return what a life and a sample cost in the run, retries included. Raises ValueError where it has no sample."""
+    if not run.taken:
+        raise ValueError(f"{run.manifest.run_id} has no samples, so nothing is known of their cost")
+    settings = run.manifest.settings
+    began = min(sample.started_at for sample in run.taken)
+    visit_s = (run.ended_at - began).total_seconds() / (len(run.manifest.entries) * settings.blocks)
+    samples = settings.repeats * sum(map(len, settings.levels.values()))
+    sample_s = settings.duration_s + forecast.TRIAL_S
+    warmed_s = (visit_s - forecast.VISIT_S - samples * sample_s) / len(settings.levels)
+    return Cost(forecast.VISIT_S + max(0.0, warmed_s), sample_s)
+
+
+def components(run: Run, test: str, figure: Figure) -> Components:
+    """Return the components of a test, as means over its levels. All entries of the run must be the same one."""
+    levels: dict[object, dict[str, dict[int, list[float]]]] = defaultdict(
+        lambda: defaultdict(lambda: defaultdict(list))
+    )
+    for sample in run.taken:
+        value = figure(sample)
+        # A retry is of another life.
+        counts = sample.attempt == 1 and sample.verdict.severity != INVALID
+        if sample.trial.test == test and counts and value is not None:
+            levels[sample.trial.level][sample.trial.entry][sample.trial.block].append(math.log(value))
+    found = [_components(lives.values()) for lives in levels.values()]
+    names = ("block", "life", "within")
+    return Components(*(_root_mean(getattr(each, name) for each in found) for name in names))
+
+
+def best_repeats(found: Components, cost: Cost, limit_s: float) -> int | None:
+    """Return how many samples of a life show the smallest effect within the time; None where that cannot be told."""
+    return min(
+        (repeats for repeats in range(1, MOST_REPEATS + 1) if effect(found, cost, repeats, limit_s) is not None),
+        key=lambda repeats: effect(found, cost, repeats, limit_s) or math.inf,
+        default=None,
+    )
+
+
+def effect(found: Components, cost: Cost, repeats: int, limit_s: float) -> float | None:
+    """Return the smallest effect that a pair shows with 80 % power within the time, of lives of so many samples."""
+    blocks, stdev = int(limit_s / cost.block_s(repeats)), found.ratio_stdev(repeats)
+    return None if stdev is None or blocks < 2 else sequential.smallest_effect(stdev, blocks)
+
+
+def _components(entries: Iterable[Lives]) -> Components:
+    """Return the components at one level, by the method of moments; one that comes out negative is 0."""
+    by_block: dict[int, list[list[float]]] = defaultdict(list)
+    for lives in entries:
+        for block, logs in lives.items():
+            by_block[block].append(logs)
+    lives_of = [logs for lives in by_block.values() for logs in lives]
+    within = _mean([variance(logs) for logs in lives_of if len(logs) > 1])
+    between = _mean([variance(map(fmean, lives)) for lives in by_block.values() if len(lives) > 1])
+    means = [fmean(map(fmean, lives)) for lives in by_block.values()]
+    if between is None or within is None:
+        return Components(None, None, None if within is None else math.sqrt(within))
+    share = fmean(1 / len(logs) for logs in lives_of)
+    of_means = fmean(1 / len(lives) for lives in by_block.values())
+    blocks = None if len(means) < 2 else _root(variance(means) - between * of_means)
+    return Components(blocks, _root(between - within * share), math.sqrt(within))
+
+
+def _root(value: float) -> float:
+    return math.sqrt(max(0.0, value))
+
+
+def _mean(values: list[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _root_mean(values: Iterable[float | None]) -> float | None:
+    squares = [value**2 for value in values if value is not None]
+    return math.sqrt(fmean(squares)) if squares else None

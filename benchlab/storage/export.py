@@ -1,0 +1,176 @@
+"""A run in the formats that other programs read: all that is known of it as JSON, its cells as CSV, and TFB's. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from benchlab import __version__
+from benchlab.core.counters import APP, CLIENT, DB, PROXY
+from benchlab.core.errors import ConfigError, StoreError
+from benchlab.core.model import GOOD, INVALID, SUSPECT, Run
+from benchlab.plan.workloads import WORKLOADS, varied
+from benchlab.statistics import analysis, effects
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
+from benchlab.statistics.comparison import Comparison, Pair
+from benchlab.statistics.stats import Estimate
+from benchlab.storage import records
+from benchlab.tables import report, tfb_results
+from benchlab.verdicts import judge
+
+TFB = "tfb"
+# The version of the JSON document, which docs/export.md describes.
+# 1: the first form.
+VERSION = 1
+# CSV's columns of a figure: what follows its name, and the estimate's field.
+ESTIMATE = {"": "mean", "_low": "low", "_high": "high", "_median": "median", "_min": "minimum", "_max": "maximum"}
+
+
+def text(run: Run, form: str) -> str:
+    """Return the run in one of FORMATS. Raises StoreError where it has no sample that counts."""
+    if not run.samples:
+        raise StoreError(
+            f"{run.manifest.run_id} has no sample that counts, so there is nothing to export; "
+            "`python lab.py report` tells why"
+        )
+    return FORMATS[form](run)
+
+
+def document(run: Run) -> dict[str, Any]:
+    """Return all that the analysis knows of the run, ready for JSON."""
+    return {
+        "format": "benchlab",
+        "version": VERSION,
+        "analysed_by": __version__,
+        "parameters": analysis.parameters(),
+        "manifest": records.plain(run.manifest),
+        "ended_at": run.ended_at.isoformat(),
+        "blocks": run.blocks,
+        "untried": run.untried,
+        "decision": None if run.decision is None else records.plain(run.decision),
+        "samples": _samples(run),
+        "tests": [_test(result) for result in analysis.analyse(run)],
+        "factors": _factors(run),
+        "missing": [asdict(failure.trial) | {"reason": failure.reason} for failure in judge.missing(run)],
+    }
+
+
+def _samples(run: Run) -> dict[str, Any]:
+    severities = Counter(sample.verdict.severity for sample in run.taken)
+    return {
+        "taken": len(run.taken),
+        "counted": len(run.samples),
+        **{severity: severities[severity] for severity in (GOOD, SUSPECT, INVALID)},
+        "broken": dict(sorted(Counter(name for sample in run.taken for name in sample.verdict.broken).items())),
+        "unknown": sorted({name for sample in run.taken for name in sample.verdict.unknown}),
+    }
+
+
+def _test(result: Result) -> dict[str, Any]:
+    overall = {RATE: result.rates} | ({PER_CPU: result.overall} if result.by_cpu else {})
+    return {
+        "test": result.test,
+        "ranked_by": PER_CPU if result.by_cpu else RATE,
+        "cells": [asdict(cell) | {"client_bound": cell.client_bound} for cell in result.cells],
+        "standings": [asdict(standing) for standing in result.standings],
+        "comparisons": [
+            *(_comparison(level, RATE, compared) for level, compared in result.levels.items()),
+            *(_comparison(ALL_LEVELS, figure, compared) for figure, compared in overall.items()),
+        ],
+    }
+
+
+def _comparison(level: int | str, figure: str, compared: Comparison) -> dict[str, Any]:
+    return {
+        "level": level,
+        "figure": figure,
+        "ranks": {entry: asdict(rank) for entry, rank in compared.ranks.items()},
+        "pairs": [_pair(pair) for pair in compared.pairs],
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return asdict(pair.ratio) | {"adjusted_p": pair.adjusted_p, "outcome": pair.outcome.value}
+
+
+def _factors(run: Run) -> dict[str, Any] | None:
+    """Return what each factor did, None where the entries are not crossed so that they tell of any."""
+    try:
+        answer = effects.answer(run)
+    except ConfigError:
+        return None
+    return {
+        "levels": answer.crossing.factors,
+        "effects": [
+            {"test": told.test, "level": told.level, "figure": told.figure, **asdict(told.effect), **_pair(told.pair)}
+            for told in answer.told
+        ],
+        "untold": answer.untold,
+    }
+
+
+def _json(run: Run) -> str:
+    return _dumped(document(run))
+
+
+def _tfb(run: Run) -> str:
+    return _dumped(tfb_results.results(run))
+
+
+def _dumped(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _csv(run: Run) -> str:
+    lines = io.StringIO()
+    rows = list(_rows(run))
+    writer = csv.DictWriter(lines, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return lines.getvalue()
+
+
+def _rows(run: Run) -> Iterator[dict[str, object]]:
+    """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no figures."""
+    cells = {(cell.entry, cell.test, cell.level): cell for result in analysis.analyse(run) for cell in result.cells}
+    counts = Counter(
+        (sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)) for sample in run.samples
+    )
+    for test, levels in run.manifest.settings.levels.items():
+        for level in sorted(levels):
+            for entry in sorted(run.manifest.entries):
+                if test in run.manifest.tests(entry):
+                    key = entry, test, level
+                    yield _row(run, key, cells.get(key), counts[key])
+
+
+def _row(run: Run, key: tuple[str, str, int], cell: Cell | None, samples: int) -> dict[str, object]:
+    entry, test, level = key
+    return {
+        "run": run.manifest.run_id,
+        "entry": entry,
+        "test": test,
+        "varies": WORKLOADS[test].varies,
+        "level": level,
+        "blocks": cell.rate.blocks if cell else 0,
+        "samples": samples,
+        **_estimate("requests_per_s", cell.rate if cell else None),
+        **_estimate("requests_per_cpu_s", cell.per_cpu_s if cell else None),
+        **_estimate("requests_per_app_cpu_s", cell.per_app_cpu_s if cell else None),
+        "memory_peak_bytes": cell and cell.memory_peak_bytes,
+        **{f"{role}_cpu_share": cell and cell.shares.roles.get(role) for role in (CLIENT, PROXY, APP, DB)},
+        "host_idle_share": cell and cell.shares.idle,
+        "limited_by": cell and cell.bottleneck,
+    }
+
+
+def _estimate(name: str, found: Estimate | None) -> dict[str, object]:
+    return {f"{name}{suffix}": found and getattr(found, field) for suffix, field in ESTIMATE.items()}
+
+
+FORMATS: Mapping[str, Callable[[Run], str]] = {TFB: _tfb, "csv": _csv, "json": _json, "markdown": report.report}

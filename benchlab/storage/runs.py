@@ -1,0 +1,76 @@
+"""The runs on disk, each as a row: when, what, how far it came, and who is ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchlab.core.errors import StoreError
+from benchlab.core.model import GOOD, Manifest, Run
+from benchlab.statistics import analysis
+from benchlab.statistics.analysis import Result
+from benchlab.storage import store
+from benchlab.verdicts import judge
+
+COLUMNS = ("run", "when (UTC)", "profile", "entries", "blocks", "verdict", "ahead")
+
+
+def rows(results: Path) -> tuple[list[list[str]], list[str]]:
+    """Return a row for each run in the folder, the newest first, and why some folders cannot be read."""
+    found: list[tuple[Manifest, list[str]]] = []
+    unreadable: list[str] = []
+    for folder in _folders(results):
+        try:
+            found.append(_row(folder))
+        except StoreError as error:
+            unreadable.append(str(error))
+    return [row for _, row in sorted(found, key=lambda each: each[0].created_at, reverse=True)], unreadable
+
+
+def verdict(run: Run) -> str:
+    """Return how far the run came, and how good its samples are."""
+    good = sum(sample.verdict.severity == GOOD for sample in run.taken)
+    return f"{_state(run)}; {good} of {len(run.taken)} samples good"
+
+
+def ahead(result: Result) -> str:
+    """Return the test with the entry that is first of it for certain."""
+    ranks = result.overall.ranks
+    first = [entry for entry, rank in ranks.items() if rank.worst == 1]
+    return f"{result.test} {first[0] if first else 'undecided'}"
+
+
+def _state(run: Run) -> str:
+    if run.untried:
+        return f"stopped, {run.untried} trials to go"
+    if run.awaits_decision:
+        return "stopped before its blocks were decided"
+    missing = len(judge.missing(run))
+    return f"{missing} trials not measured" if missing else "complete"
+
+
+def _folders(results: Path) -> Iterator[Path]:
+    if not results.is_dir():
+        return
+    for folder in results.iterdir():
+        if folder.is_dir() and not folder.is_symlink():
+            yield folder
+
+
+def _row(folder: Path) -> tuple[Manifest, list[str]]:
+    if store.is_calibration(folder):
+        manifest = store.read_manifest(folder / store.PART)
+        return manifest, [*_heading(folder, manifest, "calibration"), "", f"see its {store.REPORT}", ""]
+    run = store.read(folder)
+    manifest = run.manifest
+    compared = [ahead(result) for result in analysis.analyse(run) if len(result.overall.entries) > 1]
+    return manifest, [
+        *_heading(folder, manifest, manifest.settings.profile),
+        f"{len({sample.trial.block for sample in run.samples})} of {run.blocks}",
+        verdict(run),
+        ", ".join(compared),
+    ]
+
+
+def _heading(folder: Path, manifest: Manifest, profile: str) -> list[str]:
+    return [folder.name, f"{manifest.created_at:%Y-%m-%d %H:%M}", profile, ", ".join(sorted(manifest.entries))]

@@ -1,0 +1,1 @@
+"""What the numbers say as text: tables, sentences, reports."""

@@ -1,0 +1,176 @@
+"""What a run tells of its factors, to be read: two sentences, how the entries are crossed, a table for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+
+import pandas as pd
+from tabulate import tabulate
+
+from benchlab.core import markdown
+from benchlab.core.model import Run
+from benchlab.plan import profiles
+from benchlab.plan.workloads import DATABASE, WORKLOADS
+from benchlab.statistics.analysis import PER_CPU, RATE
+from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.crossing import UNSAID, Change, Crossing
+from benchlab.statistics.effects import Answer, Told
+from benchlab.statistics.stats import EQUIVALENCE, Ratio
+
+# How levels and factors are called in a sentence, where not by their labels.
+LEVELS = {
+    ("orm", "full"): "the ORM",
+    ("orm", "raw"): "raw SQL",
+    ("proxy", "none"): "no proxy",
+    ("origin", "adopted"): "an adopted entry",
+    ("origin", UNSAID): "the lab's own",
+}
+# What the outcomes of a comparison mean for an interaction.
+TOGETHER = {
+    Outcome.FASTER: "more together",
+    Outcome.SLOWER: "less together",
+    Outcome.EQUAL: "independent",
+    Outcome.UNDECIDED: Outcome.UNDECIDED.value,
+}
+# More cells without an entry than these are counted only.
+MOST_MISSING = 4
+
+
+def report(run: Run, answer: Answer) -> str:
+    """Return the answer as Markdown."""
+    caution = profiles.caution(run.manifest)
+    parts = [f"# Factors of {run.manifest.run_id}{caution}", *sentences(answer), _cells(answer.crossing)]
+    if told := notes(answer.crossing):
+        parts.append("\n".join(f"* {line}" for line in told))
+    by_test = groupby(answer.told, key=lambda told: told.test)
+    parts += [_section(answer, test, list(told), caution) for test, told in by_test]
+    return "\n\n".join(parts) + "\n"
+
+
+def sentences(answer: Answer) -> Iterator[str]:
+    """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
+    found = _headline(answer)
+    if not found:
+        yield "No block has a sample of all the entries that an effect needs."
+        return
+    test, level = found[0].test, found[0].level
+    at = f"{level} queries a request" if WORKLOADS[test].varies == "queries" else f"{level} connections ({test})"
+    alone = [_alone(told.effect.changes[0], told) for told in found if len(told.effect.changes) == 1]
+    together = [_together(told, found) for told in found if len(told.effect.changes) == 2]
+    unit = "requests per CPU-second" if found[0].figure == PER_CPU else "requests per second"
+    both = "; ".join(together) or "how the factors act together cannot be told, because entries are missing"
+    yield f"At {at}, in {unit}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
+
+
+def _headline(answer: Answer) -> list[Told]:
+    """Return the effects at the largest level of the test that asks most of the database, in its ranks' figure."""
+    tests = {told.test for told in answer.told}
+    for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
+        found = [told for told in answer.told if (told.test, told.figure) == (test, answer.figure(test))]
+        levels = [told.level for told in found if isinstance(told.level, int) and len(told.effect.changes) == 1]
+        if levels:
+            return [told for told in found if told.level == max(levels)]
+    return []
+
+
+def _alone(change: Change, told: Told) -> str:
+    """Return what the change did, told of the level that gave more."""
+    ratio = told.pair.ratio
+    if ratio.ratio < 1:
+        change, ratio = Change(change.factor, change.reference, change.level), ratio.inverse
+    instead = f"{_named(change.factor, change.level)} instead of {_named(change.factor, change.reference)}"
+    if told.pair.outcome is Outcome.EQUAL:
+        return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(ratio)})"
+    if told.pair.outcome is Outcome.UNDECIDED:
+        return f"{instead} cannot be told from no change ({_times(ratio)})"
+    return f"{instead} gave {_times(ratio)}"
+
+
+def _together(told: Told, found: Iterable[Told]) -> str:
+    """Return how much more the first change did at one level of the other factor than at the other."""
+    first, second = told.effect.changes
+    ratio, other = told.pair.ratio, (second.level, second.reference)
+    if any(each.effect.changes == (first,) and each.pair.ratio.ratio < 1 for each in found):
+        first, ratio = Change(first.factor, first.reference, first.level), ratio.inverse
+    if ratio.ratio < 1:
+        ratio, other = ratio.inverse, (second.reference, second.level)
+    step = f"{_named(first.factor, first.level)} instead of {_named(first.factor, first.reference)}"
+    where, there = (_named(second.factor, level) for level in other)
+    if told.pair.outcome is Outcome.EQUAL:
+        return f"{step} gave the same with {where} as with {there}, within {EQUIVALENCE:.0%} ({_times(ratio)})"
+    if told.pair.outcome is Outcome.UNDECIDED:
+        return f"whether {step} gave more with {where} than with {there} cannot be told ({_times(ratio)})"
+    return f"{step} gave {_times(ratio)} as much with {where} as with {there}"
+
+
+def _cells(crossing: Crossing) -> str:
+    rows = [[entry, *cell] for cell, entry in sorted(crossing.cells.items(), key=itemgetter(1))]
+    return tabulate(rows, headers=["entry", *crossing.factors], tablefmt="github", disable_numparse=True)
+
+
+def notes(crossing: Crossing) -> list[str]:
+    """Return what must be known of the design: cells without an entry, and what changes along with a factor."""
+    lines = []
+    if missing := crossing.missing:
+        shown = "; ".join(" ".join(cell) for cell in missing[:MOST_MISSING])
+        more = f"; and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""
+        lines.append(f"Cells without an entry ({', '.join(crossing.factors)}): {shown}{more}.")
+    for effect in crossing.effects:
+        first, second = effect.names
+        if len(effect.groups) < effect.possible:
+            lines.append(f"{first} / {second} comes from {_sources(effect.groups)}.")
+        companions = crossing.companions(effect) if len(effect.changes) == 1 else {}
+        if companions:
+            told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
+            lines.append(f"{first} / {second} changes this too, and holds what that does: {told}.")
+    return lines
+
+
+def _sources(groups: Iterable[Iterable[str]]) -> str:
+    return "; ".join(" and ".join(sorted(group)) for group in groups)
+
+
+def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
+    """Return a row for each effect at each level of the test, with both figures."""
+    figure = answer.figure(test)
+    rows: dict[tuple[object, ...], dict[str, object]] = {}
+    for each in told:
+        row = rows.setdefault((each.level, each.effect.names), _row(each))
+        row[each.figure] = f"{each.pair.ratio.ratio:.3f}{_bounds(each.pair.ratio, '{:.3f}')}"
+        if each.figure == figure:
+            row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
+    columns = ["level", "effect", RATE, PER_CPU, "blocks", "outcome"]
+    return pd.DataFrame(rows.values(), columns=columns).fillna("–")
+
+
+def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
+    title = f"## {test}: ratios [95 % interval], outcome by {answer.figure(test)}{caution}"
+    parts = [title, markdown.table(frame(answer, test, told))]
+    if untold := answer.untold[test]:
+        parts.append(f"Left out: {'; '.join(untold)}.")
+    return "\n\n".join(parts)
+
+
+def _row(told: Told) -> dict[str, object]:
+    first, second = told.effect.names
+    together = "together: " if len(told.effect.changes) > 1 else ""
+    return {"level": told.level, "effect": f"{together}{first} / {second}"}
+
+
+def _outcome(told: Told) -> str:
+    outcome = told.pair.outcome
+    return outcome.value if len(told.effect.changes) == 1 else TOGETHER[outcome]
+
+
+def _named(factor: str, level: str) -> str:
+    return LEVELS.get((factor, level), f"{level} connections" if factor == "connections" else level)
+
+
+def _times(ratio: Ratio) -> str:
+    return f"{ratio.ratio:.2f}x{_bounds(ratio, '{:.2f}')}"
+
+
+def _bounds(ratio: Ratio, form: str) -> str:
+    return markdown.interval(ratio.low, ratio.high, form)

@@ -1,0 +1,149 @@
+"""A run's report as Markdown, made from its samples: pure, so that equal runs give equal reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from benchlab import __version__
+from benchlab.core import markdown, stack
+from benchlab.core.model import GOOD, INVALID, NO_PROXY, SUSPECT, UNAVAILABLE, Run
+from benchlab.plan import placement, profiles
+from benchlab.plan.forecast import minutes
+from benchlab.statistics import analysis, sizing
+from benchlab.statistics.analysis import Result
+from benchlab.tables import standings, study
+from benchlab.verdicts import judge
+
+# What a rule means for the samples that break it. One that breaks a good one is no more than a note.
+VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
+
+
+def report(run: Run) -> str:
+    """Return what the run is, the lab's tables, the study's, how the samples were judged, and what failed."""
+    heading = "\n".join([f"# {run.manifest.run_id}", "", *about(run)])
+    parts = [heading, "## Entries\n\n" + stack.table(run.manifest.entries)]
+    if run.samples:
+        results = analysis.analyse(run)
+        caution = profiles.caution(run.manifest)
+        parts += [_overview(results, caution), *standings.sections(results, caution), *_shares(results, caution)]
+        parts += study.sections(run)
+    else:
+        parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
+    if run.taken:
+        parts.append(_verdicts(run))
+    if missing := reasons(run):
+        parts.append("\n".join(["## Not measured", "", *(f"* {reason}" for reason in missing)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def about(run: Run) -> list[str]:
+    """Return what the run is, in sentences."""
+    settings = run.manifest.settings
+    through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
+    return [
+        profiles.note(settings),
+        f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
+        f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
+        f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
+        _origin(run),
+        *_asked(run),
+        *_share(run),
+        *_decided(run),
+    ]
+
+
+def counted(run: Run) -> str:
+    """Return how many samples are good and how many count, and what the host does not tell."""
+    good = sum(sample.verdict.severity == GOOD for sample in run.taken)
+    lines = [f"Of the {len(run.taken)} samples taken, {good} are good, and {len(run.samples)} count."]
+    if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
+        lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
+    return " ".join(lines)
+
+
+def broken_rules(run: Run) -> pd.DataFrame:
+    """Return which rules the samples broke, and how often."""
+    broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
+    return pd.DataFrame(
+        {"rule": name, "samples": count, "verdict": VERDICTS[judge.severity(name)], "meaning": judge.meaning(name)}
+        for name, count in sorted(broken.items(), key=lambda item: (-item[1], item[0]))
+    )
+
+
+def reasons(run: Run) -> list[str]:
+    """Return why entries were left out, and why trials were not measured, and how many of each."""
+    found: dict[str, list[str]] = {}
+    for failure in judge.missing(run):
+        found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
+    trials = [f"{reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in found.items()]
+    return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials]
+
+
+def _origin(run: Run) -> str:
+    """Return when, and by which version of the lab, the run was measured; this one's too where that is another."""
+    by = str(run.manifest.facts.get("lab_version", UNAVAILABLE))
+    analysed = "" if by == __version__ else f", analysed by {__version__}"
+    began, ended = run.manifest.created_at, run.ended_at
+    return f"Measured from {began:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}."
+
+
+def _asked(run: Run) -> Iterator[str]:
+    """Yield what decides the number of blocks, where that is not the profile."""
+    settings = run.manifest.settings
+    wanted = [] if settings.precision is None else [f"ratios to ± {settings.precision:.1%}"]
+    wanted += [] if settings.budget_s is None else [f"no longer than {minutes(settings.budget_s)}"]
+    if wanted:
+        yield f"Asked for: {', '.join(wanted)}; the first {settings.blocks} blocks are the pilot."
+
+
+def _share(run: Run) -> Iterator[str]:
+    """Yield how much of the time went into samples; a resumed run's pauses count as time."""
+    if run.samples:
+        wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
+        sampling_s = sum(sample.load.seconds for sample in run.samples)
+        if wall_s < sampling_s:
+            yield f"Sampling took {minutes(sampling_s)}; of how long is not known, because the clock was set back."
+            return
+        yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included."
+
+
+def _decided(run: Run) -> Iterator[str]:
+    """Yield how the number of blocks was decided, and how precise the ratios have become, where that was asked for."""
+    if run.decision is None:
+        return
+    yield f"After {run.decision.pilot} blocks it was decided to make {run.decision.blocks}: {run.decision.reason}."
+    reached = sizing.reached(analysis.analyse(run))
+    if reached is not None:
+        yield f"The widest ratio is known to ± {reached:.1%}."
+
+
+def _overview(results: Iterable[Result], caution: str) -> str:
+    title = f"## Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
+    return f"{title}\n\n{markdown.table(standings.overview(results))}"
+
+
+def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
+    """Yield how much of its CPUs each role used, and what limited each cell."""
+    rows = [
+        {
+            "test": cell.test,
+            "level": cell.level,
+            "entry": cell.entry,
+            **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
+            "host idle": UNAVAILABLE if cell.shares.idle is None else f"{cell.shares.idle:.0%}",
+            "limited by": cell.bottleneck,
+        }
+        for result in results
+        for cell in result.cells
+    ]
+    title = f"## Bottlenecks: CPU used, of what each role could use{caution}"
+    yield f"{title}\n\n{markdown.table(pd.DataFrame(rows))}"
+
+
+def _verdicts(run: Run) -> str:
+    broken = broken_rules(run)
+    table = "" if broken.empty else f"\n\n{markdown.table(broken)}"
+    return f"## Verdicts\n\n{counted(run)}{table}"

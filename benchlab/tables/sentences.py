@@ -1,0 +1,206 @@
+"""What the numbers say, in plain sentences: who leads by how much, what cannot be told apart, what to be wary of."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from benchlab.core import markdown
+from benchlab.core.counters import APP, CLIENT, DB, PROXY
+from benchlab.core.model import INVALID, SUSPECT, Run, Sample
+from benchlab.plan import profiles
+from benchlab.statistics import bottleneck
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics.comparison import Comparison, Outcome, Standing
+from benchlab.statistics.stats import ALPHA, EQUIVALENCE, Ratio
+from benchlab.statistics.versus import Row
+from benchlab.verdicts import judge
+
+MEASURES = {RATE: "requests per second", PER_CPU: "requests per CPU-second"}
+# What limited a row, as the end of "limited by".
+LIMITS = {
+    bottleneck.HOST: "the host's CPUs, which all roles share",
+    CLIENT: "wrk, the load generator",
+    APP: "the entry itself",
+    DB: "the database",
+    PROXY: "the proxy",
+    bottleneck.CONCURRENCY: "too few connections",
+    bottleneck.WAITING: "waiting for something else than CPUs",
+    bottleneck.MIXED: "several things at once",
+    bottleneck.UNKNOWN: "what this host does not tell",
+}
+# So many names stand in a sentence; of more, the rest are counted.
+MOST_NAMES = 4
+# So many suspect samples come and go on a calm host.
+NOISY_SHARE = 0.05
+# Up to here a difference is told in per cent, above in times.
+TIMES = 1.5
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Those behind the leader of a test, in the order of their ratios, by what is known of each against the leader."""
+
+    leader: Standing
+    behind: list[Standing]
+    equal: list[Standing]
+    untold: list[Standing]
+
+
+def answer(result: Result) -> str:
+    """Return who leads the test by how much, and who cannot be told apart."""
+    if not result.standings:
+        return "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
+    field = _field(result)
+    leader = field.leader.entry
+    measure = MEASURES[PER_CPU if result.by_cpu else RATE]
+    if len(result.standings) == 1:
+        return f"{leader} is the only entry with a rank, so there is nothing to compare it with."
+    told = [*_untold(field, measure, len(result.overall.pairs)), *_equal(field, measure), *_behind(field, measure)]
+    if result.by_cpu:
+        told += _in_rates(result.rates, leader, result.standings[1].entry)
+    return " ".join(told)
+
+
+def limits(result: Result) -> str:
+    """Return what limited the test's rows."""
+    counts = Counter(cell.bottleneck for cell in result.cells)
+    rows = "all rows" if len(counts) == 1 else ""
+    told = [f"{LIMITS[name]} ({rows or _counted(count, 'row')})" for name, count in counts.most_common()]
+    ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu else ""
+    return f"Limited by {', '.join(told)}.{ranked}"
+
+
+def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
+    """Yield what a reader must know before any figure is believed; nothing of a calm and complete run."""
+    yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
+    blocks = len({sample.trial.block for sample in run.samples})
+    if blocks < run.blocks:
+        yield f"The run is not complete: {blocks} of {run.blocks} blocks have samples."
+    if blocks == 1:
+        yield "One block shows no spread: there are no intervals, and nothing can be told apart."
+    yield from _rejected(run.taken)
+    yield from _noisy(run.samples)
+    if bound := [
+        f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
+    ]:
+        yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
+    if unbuilt := run.manifest.unbuilt:
+        yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
+    if missing := judge.missing(run):
+        yield f"{_counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
+
+
+def changes(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield, for each figure of each test over all levels, whether the new is faster or slower than the old."""
+    for row in rows:
+        if row.level != ALL_LEVELS:
+            continue
+        ratio = row.ratio
+        what = f"{row.entry}, {row.test}: {MEASURES[row.figure]}"
+        if ratio.p is None:
+            yield f"{what} {ratio.ratio:.3f} of what they were; one block shows no spread."
+        elif ratio.p > ALPHA:
+            yield f"{what} cannot be told apart from what they were: {_times(ratio)}."
+        else:
+            yield f"{what} went {'up' if ratio.ratio > 1 else 'down'}: {_times(ratio)}."
+
+
+def names(of: Sequence[str]) -> str:
+    """Return the names as a sentence lists them; of many, the last are counted."""
+    shown = list(of) if len(of) <= MOST_NAMES else [*of[: MOST_NAMES - 1], f"{len(of) - MOST_NAMES + 1} others"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def _field(result: Result) -> _Field:
+    leader, *others = result.standings
+    outcomes: dict[str, Outcome] = {}
+    for pair in result.overall.pairs:
+        if leader.entry in (pair.ratio.first, pair.ratio.second):
+            other = pair.ratio.second if pair.ratio.first == leader.entry else pair.ratio.first
+            outcomes[other] = pair.outcome
+    untold = [other for other in others if outcomes.get(other.entry, Outcome.UNDECIDED) is Outcome.UNDECIDED]
+    equal = [other for other in others if outcomes.get(other.entry) is Outcome.EQUAL]
+    return _Field(leader, [other for other in others if other not in [*untold, *equal]], equal, untold)
+
+
+def _untold(field: _Field, measure: str, pairs: int) -> Iterator[str]:
+    if field.untold:
+        first, last = field.leader.entry, field.untold[-1]
+        which = ", the last of them" if len(field.untold) > 1 else ""
+        # The interval is that of the pair alone; the outcome is corrected for all of them.
+        alone = last.high is not None and last.high < 1
+        corrected = f"; among {pairs} pairs chance alone can make such a gap" if alone else ""
+        together = names([first, *(other.entry for other in field.untold)])
+        yield f"{together} cannot be told apart: {first} has {_lead(last, first, measure)}{which}{corrected}."
+
+
+def _equal(field: _Field, measure: str) -> Iterator[str]:
+    if field.equal:
+        together = names([field.leader.entry, *(other.entry for other in field.equal)])
+        yield f"{together} are equal: their {measure} lie within {EQUIVALENCE:.0%} of each other."
+
+
+def _behind(field: _Field, measure: str) -> Iterator[str]:
+    """Yield by how much the leader leads those that are behind for certain: the next of them, and the last."""
+    if not field.behind:
+        return
+    leader, (first, *rest) = field.leader.entry, field.behind
+    alone = not field.untold and not field.equal
+    last = f", and {_lead(rest[-1], leader, measure)}, the last" if rest else ""
+    subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
+    yield f"{subject}: it has {_lead(first, leader, measure)}{last}."
+
+
+def _in_rates(rates: Comparison, leader: str, second: str) -> Iterator[str]:
+    """Yield how the first two compare in requests per second, where the ranks are made of something else."""
+    for pair in rates.pairs:
+        if {pair.ratio.first, pair.ratio.second} == {leader, second}:
+            ratio = pair.ratio if pair.ratio.first == leader else pair.ratio.inverse
+            untold = " and cannot be told from 1" if pair.outcome is Outcome.UNDECIDED else ""
+            yield f"In {MEASURES[RATE]}, {leader} / {second} is {_times(ratio)}{untold}."
+
+
+def _lead(other: Standing, leader: str, measure: str) -> str:
+    """Return how many more requests the leader answers than the other, with the interval."""
+    if other.relative is None:
+        return f"no block has both {leader} and {other.entry}"
+    ratio = 1 / other.relative
+    low, high = (None if bound is None else 1 / bound for bound in (other.high, other.low))
+    if all(1 / TIMES < figure < TIMES for figure in (ratio, low, high) if figure is not None):
+        bounds = "" if low is None or high is None else f" [{low - 1:+.1%} to {high - 1:+.1%}]"
+        more = f"{abs(ratio - 1):.1%} {'more' if ratio >= 1 else 'fewer'}"
+        return f"{more} {measure} than {other.entry}{bounds}"
+    return f"{ratio:.2f} times the {measure} of {other.entry}{markdown.interval(low, high, '{:.2f}')}"
+
+
+def _times(ratio: Ratio) -> str:
+    return f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
+
+
+def _rejected(taken: Sequence[Sample]) -> Iterator[str]:
+    rejected = [sample for sample in taken if sample.verdict.severity == INVALID]
+    if rejected:
+        verbs = "was invalid and does" if len(rejected) == 1 else "were invalid and do"
+        yield f"{_counted(len(rejected), 'sample')} of {len(taken):,} {verbs} not count: {_reasons(rejected)}."
+
+
+def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
+    suspect = [sample for sample in samples if sample.verdict.severity == SUSPECT]
+    if samples and len(suspect) / len(samples) > NOISY_SHARE:
+        share = f"{len(suspect):,} of the {len(samples):,} samples that count ({len(suspect) / len(samples):.0%})"
+        yield f"A noisy host: {share} are suspect: {_reasons(suspect)}."
+
+
+def _reasons(samples: Iterable[Sample]) -> str:
+    """Return why samples were not good, the most frequent reason first."""
+    samples = list(samples)
+    worst = {sample.verdict.severity for sample in samples}
+    counts = Counter(name for sample in samples for name in sample.verdict.broken if judge.severity(name) in worst)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return names([f"{judge.meaning(name)} ({count:,})" for name, count in ordered])
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -1,0 +1,156 @@
+"""The lab's own tables: the rates, who is ahead by how much, what limited whom, and which pairs can be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pandas as pd
+
+from benchlab.core import markdown
+from benchlab.core.model import UNAVAILABLE
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
+from benchlab.statistics.comparison import Comparison, Pair, Standing
+from benchlab.statistics.stats import Estimate
+
+# More pairs than these are shown over all levels together only: 15 are those of six entries.
+MOST_PAIRS = 15
+
+
+def overview(results: Iterable[Result]) -> pd.DataFrame:
+    """Return requests per second for each test and level, a column an entry: geometric mean with 95 % interval.
+
+    A cell that has fewer blocks than the fullest one says so; one that the load generator bound is a lower bound.
+    """
+    cells = [cell for result in results for cell in result.cells]
+    most = max((cell.rate.blocks for cell in cells), default=0)
+    entries = sorted({cell.entry for cell in cells})
+    rows: dict[tuple[str, int], dict[str, object]] = {}
+    for cell in cells:
+        row = rows.setdefault((cell.test, cell.level), {"test": cell.test, "level": cell.level})
+        row[cell.entry] = _rate(cell, most)
+    return pd.DataFrame(rows.values(), columns=["test", "level", *entries]).fillna("–").sort_values(["test", "level"])
+
+
+def summary(result: Result) -> pd.DataFrame:
+    """Return a row an entry, the fastest first: rank, speed relative to the first, and what it took.
+
+    Requests per CPU-second and memory are those of its best and its largest level.
+    """
+    ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
+    return pd.DataFrame(ranked.get(entry) or _row(result, entry, "–", "–") for entry in order(result))
+
+
+def order(result: Result) -> list[str]:
+    """Return the entries by their standing, and after them those without a rank."""
+    ranked = [standing.entry for standing in result.standings]
+    return [*ranked, *sorted({cell.entry for cell in result.cells}.difference(ranked))]
+
+
+def figures(result: Result) -> pd.DataFrame:
+    """Return a row for each entry at each level, with all that is known of it."""
+    rows = [
+        {
+            "level": cell.level,
+            "entry": cell.entry,
+            RATE: _rate(cell, cell.rate.blocks),
+            "blocks": cell.rate.blocks,
+            PER_CPU: _best([cell.per_cpu_s]),
+            "of the app alone": _best([cell.per_app_cpu_s]),
+            "peak memory, MB": _memory([cell]),
+            "CPU used": str(cell.shares),
+            "limited by": cell.bottleneck,
+        }
+        for cell in sorted(result.cells, key=lambda cell: (cell.level, order(result).index(cell.entry)))
+    ]
+    return pd.DataFrame(rows)
+
+
+def ratios(result: Result) -> pd.DataFrame:
+    """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells.
+
+    Where the ranks are made of requests per CPU-second, these are compared over all levels too.
+    """
+    comparisons: list[tuple[object, str, Comparison]] = [(ALL_LEVELS, RATE, result.rates)]
+    if result.by_cpu:
+        comparisons.append((ALL_LEVELS, PER_CPU, result.overall))
+    if len(result.overall.pairs) <= MOST_PAIRS:
+        comparisons = [*((level, RATE, compared) for level, compared in result.levels.items()), *comparisons]
+    rows = [_pair_row(level, figure, pair) for level, figure, compared in comparisons for pair in compared.pairs]
+    return pd.DataFrame(rows, columns=["level", "figure", "pair", "ratio", "95 % interval", "outcome"])
+
+
+def sections(results: Iterable[Result], caution: str) -> Iterator[str]:
+    """Yield the summary and the ratios of each test, as Markdown."""
+    for result in results:
+        measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
+        yield f"## {result.test}: summary, ranked by {measure}{caution}\n\n{markdown.table(summary(result))}"
+        pairs = ratios(result)
+        if not pairs.empty:
+            yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}"
+
+
+def _rate(cell: Cell, most: int) -> str:
+    short = f" ({cell.rate.blocks} of {most} blocks)" if cell.rate.blocks < most else ""
+    bound = "≥ " if cell.client_bound else ""
+    return f"{bound}{cell.rate.mean:,.0f}{markdown.interval(cell.rate.low, cell.rate.high, '{:,.0f}')}{short}"
+
+
+def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
+    relative = "–" if standing.relative is None else f"{standing.relative:.3f}"
+    return _row(
+        result, standing.entry, str(standing.rank), relative + markdown.interval(standing.low, standing.high, "{:.3f}")
+    )
+
+
+def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, object]:
+    cells = [cell for cell in result.cells if cell.entry == entry]
+    return {
+        "entry": entry,
+        "rank": rank,
+        f"relative {PER_CPU if result.by_cpu else RATE}": relative,
+        PER_CPU: _best([cell.per_cpu_s for cell in cells]),
+        "of the app alone": _best([cell.per_app_cpu_s for cell in cells]),
+        "peak memory, MB": _memory(cells),
+        "limited by": _limits(cells),
+    }
+
+
+def _best(estimates: Iterable[Estimate | None]) -> str:
+    known = [estimate for estimate in estimates if estimate is not None]
+    if not known:
+        return UNAVAILABLE
+    best = max(known, key=lambda estimate: estimate.mean)
+    return f"{best.mean:,.0f}{markdown.interval(best.low, best.high, '{:,.0f}')}"
+
+
+def memory_mb(cells: Iterable[Cell]) -> float | None:
+    """Return the largest peak of the cells in MB; None where none is known."""
+    known = [cell.memory_peak_bytes for cell in cells if cell.memory_peak_bytes is not None]
+    return max(known) / 1e6 if known else None
+
+
+def _memory(cells: Iterable[Cell]) -> str:
+    peak_mb = memory_mb(cells)
+    return UNAVAILABLE if peak_mb is None else f"{peak_mb:,.0f}"
+
+
+def _limits(cells: Iterable[Cell]) -> str:
+    """Return what limited the entry, each with the levels at which it did; one that did at all stands alone."""
+    levels: dict[str, list[str]] = {}
+    for cell in cells:
+        levels.setdefault(cell.bottleneck, []).append(str(cell.level))
+    if len(levels) == 1:
+        return next(iter(levels))
+    return ", ".join(f"{name} ({', '.join(at)})" for name, at in levels.items())
+
+
+def _pair_row(level: object, figure: str, pair: Pair) -> dict[str, object]:
+    ratio = pair.ratio
+    return {
+        "level": level,
+        "figure": figure,
+        "pair": f"{ratio.first} / {ratio.second}",
+        "ratio": f"{ratio.ratio:.3f}",
+        "95 % interval": markdown.interval(ratio.low, ratio.high, "{:.3f}").strip() or "–",
+        "outcome": pair.outcome.value,
+    }

@@ -1,0 +1,115 @@
+"""Holds an entry's answers against the contract: answers in, problems out, no I/O.
+
+The rules are those of the TechEmpower benchmarks' verification, and more: values are compared with the table they were
+read from, and connections stay open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from benchlab.plan.workloads import WORKLOADS
+from benchlab.verdicts import envelope, fortunes, rows
+from benchlab.verdicts.answers import Answer, Problem, World, parsed, quoted
+from benchlab.verdicts.rows import Wanted
+
+Check = Callable[[Answer], Iterator[Problem]]
+
+
+def paths(test: str, path: str) -> tuple[str, ...]:
+    """Return what must be requested to verify a test type that answers under `path`.
+
+    Whatever it is, it is asked twice: only the next request shows whether the connection was kept.
+    """
+    return rows.paths(path) if _has_n(test) else (path, path)
+
+
+def check(test: str, answers: tuple[Answer, ...], world: World) -> list[Problem]:
+    """Return what is wrong with the answers to `paths(test, …)`, given in that order: one problem of each rule.
+
+    The first answer that did not come is the last that was asked for.
+    """
+    found: dict[str, Problem] = {}
+    for answer, (check_body, lenient) in zip(answers, _checks(test, _comparable(test, world)), strict=True):
+        for problem in _problems(test, answer, check_body):
+            told = replace(problem, warning=True) if lenient and not answer.error else problem
+            if told.rule not in found or found[told.rule].warning > told.warning:
+                found[told.rule] = told
+        if answer.error:
+            break
+    return list(found.values())
+
+
+def check_loaded(test: str, queries: int, answers: tuple[Answer, ...], world: World) -> list[Problem]:
+    """Return what is wrong with answers to one and the same request, N=`queries`, from before, under and after a load.
+
+    Warnings are left out: they were told before the load.
+    """
+    known = _comparable(test, world)
+    check_body = _list(test, Wanted(str(queries), queries), known) if queries else _single(test, known)
+    found = (problem for answer in answers for problem in _problems(test, answer, check_body))
+    return [problem for problem in found if not problem.warning]
+
+
+def check_burst(test: str, queries: int, answers: tuple[Answer, ...], world: World) -> list[Problem]:
+    """Return what is wrong with some of the answers to the same request, sent many times at once."""
+    problems = check_loaded(test, queries, answers, world)
+    if not problems and test == "db":
+        problems = list(rows.check_drawn(test, answers))
+    return problems[:1]
+
+
+def _checks(test: str, world: World | None) -> list[tuple[Check, bool]]:
+    """Return for each of the test type's `paths` the check of its body, and whether all that it breaks only warns."""
+    if _has_n(test):
+        return [(_list(test, wanted, world), wanted.lenient) for wanted in rows.WANTED]
+    return [(_single(test, world), False)] * 2
+
+
+def _list(test: str, wanted: Wanted, world: World | None) -> Check:
+    return partial(rows.check_list, test, wanted, world=world)
+
+
+def _single(test: str, world: World | None) -> Check:
+    return lambda answer: BODIES[test](answer, world)
+
+
+def _problems(test: str, answer: Answer, check_body: Check) -> list[Problem]:
+    """Return what is wrong with an answer: with its body only where all around it is right."""
+    return list(envelope.check(test, answer)) or list(check_body(answer))
+
+
+def _has_n(test: str) -> bool:
+    return WORKLOADS[test].varies == "queries"
+
+
+def _comparable(test: str, world: World) -> World | None:
+    """Return what values can be compared with: no World where the requests themselves change it."""
+    return None if WORKLOADS[test].writes else world
+
+
+def _json(answer: Answer, world: World | None) -> Iterator[Problem]:
+    value = parsed(answer.body)
+    if not isinstance(value, dict) or str(value.get("message", "")).lower() != "hello, world!":
+        yield Problem("json", "body", f'answered {quoted(answer.body)}, not {{"message": "Hello, World!"}}')
+    elif extra := sorted(set(value) - {"message"}):
+        yield Problem("json", "extra keys", f"has more keys than message: {', '.join(extra)}", warning=True)
+
+
+def _plaintext(answer: Answer, world: World | None) -> Iterator[Problem]:
+    text = answer.body.lower()
+    if b"hello, world!" not in text:
+        yield Problem("plaintext", "body", f"answered {quoted(answer.body)}, not 'Hello, World!'")
+    elif text != b"hello, world!":
+        yield Problem("plaintext", "extra bytes", f"answered more than the text: {quoted(answer.body)}", warning=True)
+
+
+# The checks of bodies that have no N.
+BODIES: dict[str, Callable[[Answer, World | None], Iterator[Problem]]] = {
+    "json": _json,
+    "plaintext": _plaintext,
+    "db": partial(rows.check_one, "db"),
+    "fortune": fortunes.check,
+}
