@@ -43,13 +43,13 @@ clean: $(VENV)/lab ## remove the lab's containers, networks, images and environm
 	  .mypy_cache .ruff_cache .pytest_cache .hypothesis; \
 	exit $$status
 
-lock: ## lock what the requirements.in files name, keeping what is locked (needs uv); ARGS=--upgrade for the newest
+lock: $(VENV)/dev ## lock what the requirements.in files name, keeping what is locked; ARGS=--upgrade for the newest
 	for file in requirements requirements-dev; do \
-	  uv pip compile --quiet $(ARGS) --universal --python-version 3.11 --generate-hashes \
+	  $(VENV)/bin/uv pip compile --quiet $(ARGS) --universal --python-version 3.11 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file.in -o $$file.txt || exit 1; \
 	done
 	for file in frameworks/*/*requirements.in tests/tfb/*/requirements.in; do \
-	  uv pip compile --quiet $(ARGS) --universal --python-version 3.13 --generate-hashes \
+	  $(VENV)/bin/uv pip compile --quiet $(ARGS) --universal --python-version 3.13 --generate-hashes \
 	    --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $$file -o $${file%.in}.txt || exit 1; \
 	done
 

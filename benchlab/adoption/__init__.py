@@ -1,1 +1,1 @@
-"""Folders in the format of the TechEmpower benchmarks made entries of the lab."""
+"""New entries: drafted from one that there is, or adopted from folders in the format of the TechEmpower benchmarks."""

@@ -33,7 +33,7 @@ def parser(root: Path) -> argparse.ArgumentParser:
 
 def _inform(of_command: argparse.ArgumentParser, root: Path) -> None:
     """Tell the parser's actions which entries and runs there are."""
-    completers: dict[str, Completer] = {"framework": lambda **_: list(_entries(root))}
+    completers: dict[str, Completer] = dict.fromkeys(("framework", "origin"), lambda **_: list(_entries(root)))
     completers |= dict.fromkeys(("run", "resume", "old", "new"), lambda **_: list(_runs(root)))
     for action in of_command._actions:
         if completer := completers.get(action.dest):

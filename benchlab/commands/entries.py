@@ -10,6 +10,10 @@ from benchlab.commands.command import OK, Command, plain, say
 from benchlab.core import stack
 from benchlab.core.arguments import Parser
 
+NEW = """
+python lab.py new mine --from aiohttp             an entry on the ORM, behind gunicorn
+python lab.py new mine --from crax-uvicorn        one on SQL by hand, behind uvicorn
+"""
 ADOPT = """
 python lab.py adopt path/to/entry                 then --framework with the name that it says
 python lab.py adopt path/to/entry --base python:3.12=benchlab/base
@@ -42,23 +46,48 @@ def adopt_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def new_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py new",
+        "Draft an entry from one that there is: copy its folder, and add its stanza to compose.yaml.",
+        NEW,
+    )
+    parser.add_argument("name", metavar="NAME", help="what the new entry is called: small letters, digits, '-'")
+    parser.add_argument(
+        "--from", dest="origin", required=True, metavar="ENTRY", help="the entry that is most like it; see list"
+    )
+    return parser
+
+
 def _list(root: Path, _: argparse.Namespace) -> int:
     from rich.console import Console
 
-    from benchlab.machine import locks, topology
+    from benchlab.machine import dotenv, locks, topology
     from benchlab.machine.engine import Engine
     from benchlab.tables import terminal
 
-    engine = Engine.if_any(topology.project(root))
+    engine = Engine.if_any(dotenv.project(root))
     if engine is None:
         say("no Docker engine answers: workers and pool are shown for one CPU")
-    resolved = topology.load(root, topology.resources(root, engine.cpus if engine else 1))
+    resolved = topology.load(root, dotenv.resources(root, engine.cpus if engine else 1))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
     rows = [[*row, locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
     terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
     for note in stack.notes(labels):
         print(f"\n{note}")
     print(f"\nmeasured where none is named: {', '.join(resolved.usual) or 'none'}")
+    return OK
+
+
+def _new(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.adoption import drafting
+
+    draft = drafting.plan(root, given.name, given.origin)
+    drafting.write(root, draft)
+    folder = draft.folder.relative_to(root)
+    print(f"drafted {draft.name}: {folder} is a copy of {draft.source.relative_to(root)}, its stanza is in compose.yaml")
+    say(f"next: write {folder}/app.py and README.md, make the stanza's labels true, then")
+    say(f"python lab.py verify --framework {draft.name}    (docs/add-an-entry.md leads through it)")
     return OK
 
 
@@ -92,10 +121,10 @@ def _adopt(root: Path, given: argparse.Namespace) -> int:
 def _abandon(root: Path, names: Sequence[str]) -> int:
     """Remove adopted entries, and their images from the engine, where one answers."""
     from benchlab.adoption import adopt
-    from benchlab.machine import lease, topology
+    from benchlab.machine import dotenv, lease
     from benchlab.machine.engine import Engine
 
-    engine = Engine.if_any(topology.project(root))
+    engine = Engine.if_any(dotenv.project(root))
     if engine is not None:
         lease.refuse_if_held(engine)
     for name in names:
@@ -109,5 +138,6 @@ def _abandon(root: Path, names: Sequence[str]) -> int:
 
 COMMANDS = {
     "list": plain("list", "show the entries and what each is made of", _list),
+    "new": Command("draft an entry from one that there is", new_parser, _new),
     "adopt": Command("make entries of a folder in the TechEmpower format", adopt_parser, _adopt),
 }

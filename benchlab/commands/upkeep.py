@@ -49,17 +49,17 @@ def _setup(root: Path, _: argparse.Namespace) -> int:
 
 
 def _clean(root: Path, _: argparse.Namespace) -> int:
-    from benchlab.machine import lease, provision, topology
+    from benchlab.machine import building, dotenv, lease, topology
     from benchlab.machine.engine import Engine
 
-    engine = Engine.if_any(topology.project(root))
+    engine = Engine.if_any(dotenv.project(root))
     if engine is None:
         raise SetupError(
             "no Docker engine answers, and what the lab left may be on one; start Docker, then clean again"
         )
     lease.refuse_if_held(engine)
     count = engine.remove_all()
-    images = provision.remove_images(topology.load(root, {}), engine, root / ".lab")
+    images = building.remove_images(topology.load(root, {}), engine, root / ".lab")
     say(f"removed {count} containers and networks, and the images {', '.join(images) or '(none)'}")
     return OK
 

@@ -31,7 +31,7 @@ def examine(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
 def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:
     """Return the engine, None where none can be used, and what is found of it."""
     try:
-        engine = Engine.if_any(topology.project(root))
+        engine = Engine.if_any(dotenv.project(root))
     except SetupError as error:
         return None, [Finding("engine", FATAL, str(error), "then run doctor again")]
     return engine, _engine(engine)

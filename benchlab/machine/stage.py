@@ -11,7 +11,7 @@ from benchlab.core.counters import APP, CLIENT
 from benchlab.core.errors import EngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.model import NO_PROXY
-from benchlab.machine import connection, lease, provision, topology, variants
+from benchlab.machine import connection, debian, dotenv, building, lease, provision, topology, variants
 from benchlab.machine.engine import Engine
 from benchlab.machine.lease import Lease
 from benchlab.machine.provision import Say
@@ -78,12 +78,12 @@ class Lab:
 
 def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions = USUAL) -> Lab:
     """Return the lab with an engine and Compose made ready; the frameworks' names are checked first."""
-    project = topology.project(root)
+    project = dotenv.project(root)
     provision.compose(project, say)
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
-    debian = provision.local_debian(engine) or provision.fetch_debian(engine, say)
-    return _lab(root, engine, debian, say, under)
+    image = debian.local(engine) or debian.fetch(engine, say)
+    return _lab(root, engine, image, say, under)
 
 
 def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> Lab:
@@ -91,31 +91,31 @@ def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> 
 
     Raises SetupError without an engine that answers, or Compose.
     """
-    engine = Engine.connect(topology.project(root))
+    engine = Engine.connect(dotenv.project(root))
     topology.load(root, {}).choose(frameworks)
-    return _lab(root, engine, provision.local_debian(engine), say, under)
+    return _lab(root, engine, debian.local(engine), say, under)
 
 
-def _lab(root: Path, engine: Engine, debian: str | None, say: Say, under: Conditions) -> Lab:
+def _lab(root: Path, engine: Engine, image: str | None, say: Say, under: Conditions) -> Lab:
     cpus = engine.cpus
-    found = _placement(engine, debian, cpus, under)
+    found = _placement(engine, image, cpus, under)
     environment = {
-        **topology.resources(root, len(found.get(APP, ())) or cpus, under.db_connections),
+        **dotenv.resources(root, len(found.get(APP, ())) or cpus, under.db_connections),
         **placement.settings(found),
         **connection.address(),
         "LAB_PROXY": under.proxies[0],
-        "LAB_DEBIAN_IMAGE": debian or "",
+        "LAB_DEBIAN_IMAGE": image or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, debian or "", say, found)
+    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, found)
 
 
-def _placement(engine: Engine, debian: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
+def _placement(engine: Engine, image: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
     """Return the CPUs of each role; the engine's host is asked for its cores only where that decides anything."""
     if under.placed == SHARED or (under.placed == AUTO and cpus < SPLIT_CPUS):
         return {}
-    if debian is None:
+    if image is None:
         raise SetupError("the host's cores cannot be seen before there is an image; run `make setup` first")
-    siblings = placement.siblings(engine.run_once(debian, ["sh", "-c", SIBLINGS]))
+    siblings = placement.siblings(engine.run_once(image, ["sh", "-c", SIBLINGS]))
     return placement.choose(under.placed, siblings, under.has_proxy)
 
 
@@ -131,7 +131,7 @@ def build(lab: Lab, entries: Iterable[str]) -> None:
     Raises SetupError for entries that cannot be built, after the others.
     """
     with lease.held(lab.engine, lab.debian):
-        refuse(provision.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say))
+        refuse(building.images(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say))
 
 
 @contextmanager
@@ -151,7 +151,7 @@ def stage(
     services = [*BESIDE, *entries]
     with lease.held(lab.engine, lab.debian) as held:
         check()
-        unbuilt = provision.images(lab.topology, lab.engine, services, lab.state, lab.say)
+        unbuilt = building.images(lab.topology, lab.engine, services, lab.state, lab.say)
         without(unbuilt)
         services = [service for service in services if service not in unbuilt]
         try:

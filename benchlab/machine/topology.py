@@ -19,15 +19,12 @@ from benchlab.core import spelling, stack
 from benchlab.core.errors import ConfigError, SetupError
 from benchlab.core.model import PORT, Entry
 from benchlab.core.stack import PREFIX
-from benchlab.machine import process
+from benchlab.machine import declared, dotenv, process
 from benchlab.machine.compose import V1, compose_command, compose_environment
 from benchlab.machine.engine import LAB_LABEL, LAB_VALUE
 from benchlab.plan.profiles import MAX_DB_CONNECTIONS
 from benchlab.plan.workloads import WORKLOADS
 
-REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
-COUNTS = ("workers", "pool")
-QUOTAS = ("cpus", "cpu_quota", "cpu_count", "cpu_percent")
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
 BASE = "base"
@@ -39,9 +36,6 @@ PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
 # Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.
 V1_RACE = "Pool is closed"
-# Whether an entry is measured where none is named.
-DEFAULT = ("yes", "no")
-MOST_PORT = 65_535
 
 
 @dataclass(frozen=True)
@@ -60,7 +54,7 @@ class Topology:
         """Return the entries by name. Raises ConfigError with every problem of every stanza."""
         problems: list[str] = []
         entries = {
-            name: _entry(name, service, self.labels(name), problems)
+            name: declared.entry(name, service, self.labels(name), problems)
             for name, service in self.services.items()
             if self.is_entry(name)
         }
@@ -89,7 +83,7 @@ class Topology:
         return [
             f'{name}: label {LAB_LABEL}: "{LAB_VALUE}" is missing; add it, or the lab will not find what is its own'
             for name, stanza in made.items()
-            if labels_of(stanza).get(LAB_LABEL) != LAB_VALUE
+            if declared.labels(stanza).get(LAB_LABEL) != LAB_VALUE
         ]
 
     def choose(self, names: Iterable[str]) -> list[Entry]:
@@ -114,7 +108,7 @@ class Topology:
 
     def labels(self, service: str) -> dict[str, str]:
         """Return what the service's labels say of it, without the prefix of their names."""
-        labels = labels_of(self.services[service])
+        labels = declared.labels(self.services[service])
         return {key.removeprefix(PREFIX): str(value) for key, value in labels.items() if key.startswith(PREFIX)}
 
     def is_entry(self, service: str) -> bool:
@@ -170,7 +164,7 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
 
     Raises SetupError where there is no Compose, ConfigError where it refuses the file.
     """
-    name = project(root)
+    name = dotenv.project(root)
     adopted = [ADOPTED] if (root / ADOPTED).exists() else []
     files = [part for path in ("compose.yaml", *adopted, *map(str, overlays)) for part in ("--file", path)]
     compose = (*compose_command(), "--project-name", name, *files)
@@ -196,101 +190,8 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
     return Topology(root, compose, environment, name, services, resolved.get("networks") or {})
 
 
-def project(root: Path) -> str:
-    """Return the Compose project's name, a label of all that the lab makes. Raises ConfigError.
-
-    It comes from .env alone: one taken from the caller's environment could be that of another project.
-    """
-    name = _dotenv(root).get("COMPOSE_PROJECT_NAME")
-    if not name:
-        raise ConfigError(f"{root / '.env'}: COMPOSE_PROJECT_NAME is missing; restore the file")
-    return name
-
-
-def resources(root: Path, cpus: int, db_connections: int | None = None) -> dict[str, str]:
-    """Return what every entry gets that can use `cpus`: workers, and database connections of each.
-
-    The total of an entry is `db_connections`, or else LAB_DB_CONNECTIONS, of the environment or of .env. Raises
-    ConfigError.
-    """
-    total = _db_connections(root) if db_connections is None else db_connections
-    return {"LAB_WORKERS": str(cpus), "LAB_DB_CONNECTIONS": str(total), "LAB_POOL_SIZE": str(pool_size(total, cpus))}
-
-
-def pool_size(db_connections: int, workers: int) -> int:
-    """Return how many database connections each worker has: an equal share of its entry's total, at least one."""
-    return max(1, db_connections // workers)
-
-
-def _db_connections(root: Path) -> int:
-    text = os.environ.get("LAB_DB_CONNECTIONS") or _dotenv(root).get("LAB_DB_CONNECTIONS", "")
-    total = int(text) if text.isdecimal() else 0
-    if not 1 <= total <= MAX_DB_CONNECTIONS:
-        raise ConfigError(f"LAB_DB_CONNECTIONS={text}: use 1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry")
-    return total
-
-
-def _dotenv(root: Path) -> dict[str, str]:
-    try:
-        text = (root / ".env").read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{root / '.env'} cannot be read ({error.strerror}); restore the file") from error
-    lines = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}
-
-
 def _build(service: Mapping[str, Any]) -> str:
     return json.dumps(service.get("build"), sort_keys=True)
-
-
-def _entry(name: str, service: Mapping[str, Any], labels: dict[str, str], problems: list[str]) -> Entry:
-    problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
-    problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
-    problems += [
-        f"{name}: label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
-        for key in COUNTS
-        if key in labels
-        and not (labels[key].isdecimal() and int(labels[key]) > 0)
-        and not (stack.is_adopted(labels) and labels[key] == stack.OWN)
-    ]
-    if (default := labels.get("default", "yes")) not in DEFAULT:
-        problems.append(f"{name}: label {PREFIX}default={default}: use {' or '.join(DEFAULT)}")
-    problems += [
-        f"{name}: {key} is a quota, and every entry gets the same: all CPUs of its placement; remove it"
-        for key in QUOTAS
-        if service.get(key)
-    ]
-    tests = labels.get("tests", "").split()
-    problems += [
-        f"{name}: unknown test {test!r} in {PREFIX}tests; use {' '.join(WORKLOADS)}"
-        for test in tests
-        if test not in WORKLOADS
-    ]
-    problems += [
-        f"{name}: label {PREFIX}{key}={value} is no path; begin it with /"
-        for key, value in labels.items()
-        if key.startswith("path.") and not value.startswith("/")
-    ]
-    problems += [
-        f"{name}: label {PREFIX}{key} is of no test type; use {PREFIX}path. with {', '.join(WORKLOADS)}"
-        for key in labels
-        if key.startswith("path.") and key.removeprefix("path.") not in WORKLOADS
-    ]
-    paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
-    return Entry(name, labels, paths, _port(name, labels.get("port", str(PORT)), problems))
-
-
-def _port(name: str, text: str, problems: list[str]) -> int:
-    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
-        return int(text)
-    problems.append(f"{name}: label {PREFIX}port={text} is no port; mend it")
-    return PORT
-
-
-def labels_of(stanza: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
-    found = stanza.get("labels") or {}
-    return found if isinstance(found, dict) else dict(label.split("=", 1) for label in found)
 
 
 def _digest(build: Mapping[str, Any], base: str) -> str:

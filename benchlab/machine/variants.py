@@ -14,7 +14,9 @@ import yaml
 
 from benchlab.core.errors import ConfigError
 from benchlab.core.stack import PREFIX
-from benchlab.machine.topology import Topology, labels_of, pool_size
+from benchlab.machine import declared
+from benchlab.machine.dotenv import pool_size
+from benchlab.machine.topology import Topology
 from benchlab.plan import naming
 
 Services = dict[str, dict[str, Any]]
@@ -79,7 +81,7 @@ def write(services: Services, path: Path) -> Path:
 
 
 def _labelled(service: dict[str, Any], **changes: str) -> dict[str, Any]:
-    service["labels"] = labels_of(service) | {f"{PREFIX}{name}": value for name, value in changes.items()}
+    service["labels"] = declared.labels(service) | {f"{PREFIX}{name}": value for name, value in changes.items()}
     return service
 
 

@@ -25,7 +25,7 @@ from benchlab.core.model import (
     Settings,
     Visit,
 )
-from benchlab.machine import contestants, doctor, host, inventory, provision, stage, topology
+from benchlab.machine import building, contestants, doctor, host, inventory, stage, topology
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import BESIDE, Lab
 from benchlab.measuring import planning, vetting
@@ -273,7 +273,7 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
 
 def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
     services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxies)
-    return provision.sources(lab.topology, services)
+    return building.sources(lab.topology, services)
 
 
 def _announce(lab: Lab, settings: Settings, part: bool) -> None:

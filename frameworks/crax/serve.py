@@ -1,4 +1,4 @@
-"""crax behind uvicorn alone, which starts its workers by itself: what gunicorn.conf.py and worker.py set, set here."""
+"""The application behind uvicorn alone, which starts its workers by itself; set as gunicorn.conf.py sets the others."""
 
 import os
 import resource

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import docker
 import pytest
+import yaml
 
+from benchlab.adoption import drafting
 from benchlab.core.model import Run
 from benchlab.machine import stage
 from benchlab.machine.stage import Lab
@@ -25,7 +27,8 @@ from .traces import ASIDE, everything, images, named, restore, tag
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S, RUN_S = 120, 300
-ENTRIES = ("aiohttp", "aiohttp-raw", "crax", "crax-orm", "crax-uvicorn")
+SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+ENTRIES = tuple(sorted(name for name, service in SERVICES.items() if service.get("profiles") == ["entry"]))
 SHORT = ("--profile", "quick", "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
 
@@ -65,16 +68,10 @@ class Project:
         return self.root / "results/latest/samples.jsonl"
 
     def add_entry(self, name: str, like: str, change: Callable[[str], str], file: str = "app.py") -> None:
-        """Copy an entry's folder and stanza as the README says, and change a file of it."""
-        folder = self.root / "frameworks" / name
-        shutil.copytree(self.root / "frameworks" / like, folder)
-        changed = folder / file
+        """Draft an entry from another, and change a file of it."""
+        drafting.write(self.root, drafting.plan(self.root, name, like))
+        changed = self.root / "frameworks" / name / file
         changed.write_text(change(changed.read_text()))
-        compose = self.root / "compose.yaml"
-        text = compose.read_text()
-        begin = text.index(f"  {like}:\n")
-        stanza = text[begin : text.index("\n\n", begin)]
-        compose.write_text(text.replace(stanza, stanza + "\n\n" + stanza.replace(like, name)))
 
 
 @pytest.fixture

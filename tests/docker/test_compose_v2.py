@@ -19,7 +19,7 @@ V2_CLIENT = "benchlab/compose-v2"
 
 ADOPTIONS = (
     "python3 lab.py adopt tests/tfb/rill --bases tests/tfb/bases.txt",
-    "python3 lab.py adopt tests/tfb/starlette --test psycopg --bases tests/tfb/bases.txt",
+    "python3 lab.py adopt tests/tfb/asgi --test psycopg --bases tests/tfb/bases.txt",
 )
 
 

@@ -73,7 +73,7 @@ def _told(lab: Path, wish: Wish) -> str:
     return str(told.value)
 
 
-@pytest.mark.parametrize("name", ["rill", "starlette", "bottle"])
+@pytest.mark.parametrize("name", ["rill", "asgi", "bottle"])
 def test_the_entries_of_the_tests_are_adopted_and_neither_they_nor_compose_yaml_are_changed(
     lab: Path, name: str
 ) -> None:
@@ -81,9 +81,9 @@ def test_the_entries_of_the_tests_are_adopted_and_neither_they_nor_compose_yaml_
     refused = _adopt(lab, Wish(TFB / name, usual=USUAL))
     assert (_content(TFB), (lab / "compose.yaml").read_bytes()) == before
     assert refused == (
-        {"starlette-mysql": "its database is MySQL, and the lab has Postgres or none"} if name == "starlette" else {}
+        {"asgi-mysql": "its database is MySQL, and the lab has Postgres or none"} if name == "asgi" else {}
     )
-    for entry in (name, "starlette-psycopg") if name == "starlette" else (name,):
+    for entry in (name, "asgi-psycopg") if name == "asgi" else (name,):
         built = (lab / "adopted" / entry / "benchlab.dockerfile").read_text()
         assert "FROM benchlab/base" in built
         assert "python:" not in built
@@ -163,10 +163,10 @@ def test_a_stanza_has_what_the_format_promises_and_as_few_rights_as_it_can_do_wi
 
 
 def test_an_adopted_stanza_is_an_entry_with_its_port_and_paths(lab: Path) -> None:
-    _adopt(lab, Wish(TFB / "starlette", ("psycopg",), usual=USUAL))
+    _adopt(lab, Wish(TFB / "asgi", ("psycopg",), usual=USUAL))
     services = {name: stanza for name, stanza in _stanzas(lab).items() if name != "nginx"}
     network = {"default": {"labels": {"benchlab.lab": "yes"}}}
-    entry = Topology(lab, ("compose",), {}, "benchlab", services, network).entries["starlette-psycopg"]
+    entry = Topology(lab, ("compose",), {}, "benchlab", services, network).entries["asgi-psycopg"]
     assert (entry.port, entry.tests) == (9080, {"db": "/db", "query": "/queries/"})
     assert stack.stand_ins(entry.labels) == {"python:3.12": "benchlab/base"}
 
@@ -209,14 +209,14 @@ def test_adopting_the_same_folder_again_takes_what_has_changed(lab: Path, folder
 
 def test_what_is_removed_leaves_nothing_and_the_others_stay(lab: Path, folder: Path) -> None:
     before = _content(lab)
-    _adopt(lab, Wish(TFB / "starlette", usual=USUAL))
+    _adopt(lab, Wish(TFB / "asgi", usual=USUAL))
     _adopt(lab, Wish(folder))
-    assert adopt.remove(lab, "starlette") == "benchlab/adopted:starlette"
-    assert set(_stanzas(lab)) == {"brook", "starlette-psycopg", "nginx"}
-    adopt.remove(lab, "starlette-psycopg")
+    assert adopt.remove(lab, "asgi") == "benchlab/adopted:asgi"
+    assert set(_stanzas(lab)) == {"brook", "asgi-psycopg", "nginx"}
+    adopt.remove(lab, "asgi-psycopg")
     assert set(_stanzas(lab)) == {"brook"}
-    with pytest.raises(ConfigError, match=r"--remove starlette: no such entry was adopted; there is brook$"):
-        adopt.remove(lab, "starlette")
+    with pytest.raises(ConfigError, match=r"--remove asgi: no such entry was adopted; there is brook$"):
+        adopt.remove(lab, "asgi")
     adopt.remove(lab, "brook")
     assert _content(lab) == before
     assert not (lab / "adopted").exists()

@@ -55,6 +55,15 @@ def test_the_listing_above_has_the_rooms_in_the_same_order() -> None:
     assert listed == list(dict.fromkeys(room for room, _ in _rows()))
 
 
+def test_the_drawing_has_what_rooms_build_on_directly() -> None:
+    text = (ROOT / "docs/architecture.md").read_text().partition("```mermaid\nflowchart")[2].partition("```")[0]
+    drawn = {(room, on) for room, on in re.findall(r"(\w+) --> (\w+)", text)}
+    built = {(PATHS[module].parent.name, PATHS[on].parent.name) for module in MODULES for on in _imported(module)}
+    across = {(room, on) for room, on in built if room != on}
+    behind = {(room, far) for room, near in across for other, far in across if near == other}
+    assert drawn == across - behind
+
+
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_above_it(module: str) -> None:
     assert {name for name in _imported(module) if ORDER.index(name) >= ORDER.index(module)} == set()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import NoEngineError, SetupError
-from benchlab.machine import provision
+from benchlab.machine import building, provision
 from benchlab.machine.engine import Engine
 from benchlab.machine.topology import Topology
 
@@ -29,7 +29,7 @@ def test_the_images_get_the_certificates_of_this_machine_and_no_others(tmp_path:
     (target / "company-a.crt").write_text("old")
     (target / "gone.crt").write_text("revoked")
     (target / ".gitignore").write_text("*")
-    provision.copy_certificates(source, target)
+    building.copy_certificates(source, target)
     assert {path.name: path.read_text() for path in target.iterdir()} == {
         "company-a.crt": "new",
         "other-a.crt": "another",
@@ -38,7 +38,7 @@ def test_the_images_get_the_certificates_of_this_machine_and_no_others(tmp_path:
 
 
 def test_a_machine_without_extra_certificates_is_fine(tmp_path: Path) -> None:
-    provision.copy_certificates(tmp_path / "nowhere", tmp_path)
+    building.copy_certificates(tmp_path / "nowhere", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,12 +102,12 @@ def project(tmp_path: Path) -> Building:
         context.mkdir()
         (context / "Dockerfile").write_text("FROM x")
         services[name] = {"image": f"benchlab/{name}", "build": {"context": str(context)}}
-    (tmp_path / "images/base/rootfs" / provision.CERTIFICATES).mkdir(parents=True)
+    (tmp_path / "images/base/rootfs" / building.CERTIFICATES).mkdir(parents=True)
     return Building(tmp_path, ("compose",), {}, "benchlab", services)
 
 
 def _bring_up_to_date(project: Building) -> None:
-    provision.images(project, project.on, ["db", "crax"], project.root / ".lab", lambda line: None)
+    building.images(project, project.on, ["db", "crax"], project.root / ".lab", lambda line: None)
 
 
 def test_only_what_changed_is_built_and_the_image_that_lost_its_name_is_removed(project: Building) -> None:
@@ -138,7 +138,7 @@ def test_an_image_that_is_gone_or_was_replaced_is_built_again(project: Building)
 def test_services_that_share_an_image_are_built_as_one_and_both_are_known_to_be_up_to_date(project: Building) -> None:
     shared = replace(project, services={**project.services, "crax-orm": project.services["crax"]})
     for _ in range(2):
-        provision.images(shared, shared.on, ["crax", "crax-orm"], shared.root / ".lab", lambda line: None)
+        building.images(shared, shared.on, ["crax", "crax-orm"], shared.root / ".lab", lambda line: None)
     assert shared.built == [["base"], ["crax"]]
 
 
@@ -181,33 +181,33 @@ def test_an_entry_that_cannot_be_built_is_told_and_the_others_are_built(project:
     lab = _with(project, "bad", "bad", "good")
     said: list[str] = []
     state = lab.root / ".lab"
-    unbuilt = provision.images(lab, lab.on, ["db", "bad", "good"], state, said.append)
+    unbuilt = building.images(lab, lab.on, ["db", "bad", "good"], state, said.append)
     log = state / "build-bad.log"
     assert unbuilt == {"bad": f"building bad failed; the build log {log} ends: ['bad'] broke"}
     assert lab.built[1:] == [["bad", "db", "good"], ["bad"], ["db"], ["good"]]
     assert f"building bad failed; the build log {log} ends:\nStep 2\n['bad'] broke" in said
-    assert provision.images(lab, lab.on, ["db", "good"], state, said.append) == {}
+    assert building.images(lab, lab.on, ["db", "good"], state, said.append) == {}
     assert lab.built[5:] == []
 
 
 def test_what_stands_beside_the_entries_must_be_built(project: Building) -> None:
     lab = _with(project, "db", "good")
     with pytest.raises(SetupError, match="building db failed"):
-        provision.images(lab, lab.on, ["db", "good"], lab.root / ".lab", lambda line: None)
+        building.images(lab, lab.on, ["db", "good"], lab.root / ".lab", lambda line: None)
 
 
 def test_an_adopted_entry_is_built_anew_when_what_stands_in_for_its_base_has_changed(project: Building) -> None:
     lab = _with(project, "", "good", "other")
     for stand_in in ("first", "first", "second"):
         lab.on.images["stand-in-of-good"] = stand_in
-        assert provision.images(lab, lab.on, ["good", "other"], lab.root / ".lab", lambda line: None) == {}
+        assert building.images(lab, lab.on, ["good", "other"], lab.root / ".lab", lambda line: None) == {}
     assert lab.built[1:] == [["good", "other"], ["good"]]
 
 
 def test_sources_follow_files_and_build_settings_but_not_the_caller_s_proxies(project: Building) -> None:
     def sources(**arguments: str) -> dict[str, str]:
         crax = {**project.services["crax"], "build": {**project.services["crax"]["build"], "args": arguments}}
-        return provision.sources(replace(project, services={**project.services, "crax": crax}), ["crax"])
+        return building.sources(replace(project, services={**project.services, "crax": crax}), ["crax"])
 
     first = sources()
     assert set(first) == {"base", "crax"}

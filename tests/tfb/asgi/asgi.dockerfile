@@ -1,8 +1,8 @@
 FROM python:3.12
 
-ADD ./ /starlette
+ADD ./ /asgi
 
-WORKDIR /starlette
+WORKDIR /asgi
 
 RUN pip3 install -r requirements.txt
 

@@ -3,9 +3,9 @@ FROM python:3.12
 ARG TFB_TEST_NAME
 ARG TFB_TEST_DATABASE
 
-ADD ./ /starlette
+ADD ./ /asgi
 
-WORKDIR /starlette
+WORKDIR /asgi
 
 RUN pip3 install -r requirements.txt
 

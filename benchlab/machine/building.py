@@ -1,0 +1,178 @@
+"""Images that are up to date: built where what they are built from has changed, and removed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from benchlab.core import stack
+from benchlab.core.errors import EngineError, SetupError
+from benchlab.machine import debian, topology
+from benchlab.machine.engine import Engine
+from benchlab.machine.provision import Say
+from benchlab.machine.topology import Topology
+from benchlab.tables import terminal
+
+# Where the host's extra ones are, and the base image's.
+CERTIFICATES = "usr/local/share/ca-certificates"
+
+
+def images(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> dict[str, str]:
+    """Bring the services' images up to date, and return why entries have none, by name.
+
+    What an image was built from is kept in `state`: where nothing changed, nothing is built.
+    Raises SetupError where it is no entry that cannot be built.
+    """
+    with _usable_files():
+        built = _Built(state, str(on.info()["ID"]))
+        _copy_own_certificates(resolved.root)
+        _ensure(resolved, on, {topology.BASE: ""}, built, say)
+        base = on.image_id(resolved.image(topology.BASE)) or ""
+        others = {service: _origins(resolved, on, service) for service in sorted(services)}
+        return _ensure(resolved, on, {service: " ".join([base, *ids]) for service, ids in others.items()}, built, say)
+
+
+def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
+    """Return a digest of what the images of base and services would be built from now. Raises SetupError."""
+    with _usable_files():
+        _copy_own_certificates(resolved.root)
+        return {service: resolved.sources(service) for service in [topology.BASE, *services]}
+
+
+def remove_images(resolved: Topology, on: Engine, state: Path) -> list[str]:
+    """Remove the images that the lab made, and return their names; Debian's own, where it was pulled, stays.
+
+    Those of versions and of calibration, which compose.yaml does not name, are known from `state`.
+    """
+    for image_id in _Built(state, str(on.info()["ID"])).others(resolved.services):
+        with suppress(EngineError):  # another image may start from it: then it has a name, and goes with that
+            on.remove_image(image_id)
+    # The images that others start from go last.
+    others = [resolved.image(service) for service in resolved.services if service != topology.BASE]
+    names = [*others, resolved.image(topology.BASE), ":".join(debian.BOOTSTRAPPED)]
+    return [name for name in names if on.remove_image(name)]
+
+
+class _Built:
+    """The memory of what each image of an engine was built from: a small JSON file."""
+
+    def __init__(self, path: Path, engine_id: str):
+        self._path, self._engine_id = path / "built.json", engine_id
+        try:
+            self._known: dict[str, dict[str, list[str]]] = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            self._known = {}
+
+    def current(self, service: str, inputs: str, image_id: str | None) -> bool:
+        return self._known.get(self._engine_id, {}).get(service) == [inputs, image_id]
+
+    def remember(self, service: str, inputs: str, image_id: str) -> None:
+        self._known.setdefault(self._engine_id, {})[service] = [inputs, image_id]
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
+
+    def others(self, services: Collection[str]) -> list[str]:
+        """Return the ids of the images that were built for other services than these."""
+        known = self._known.get(self._engine_id, {})
+        return [image_id for service, (_, image_id) in known.items() if service not in services]
+
+    @property
+    def log(self) -> Path:
+        return self._path.with_name("build.log")
+
+
+def _origins(resolved: Topology, on: Engine, service: str) -> list[str]:
+    """Return the ids of the images that an adopted entry starts from instead of what its dockerfile says."""
+    stand_ins = stack.stand_ins(resolved.labels(service)).values()
+    return [on.image_id(image) or "" for image in dict.fromkeys(stand_ins)]
+
+
+def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: _Built, say: Say) -> dict[str, str]:
+    """Build the services whose inputs changed or whose image is gone, and return why entries cannot be built, by name.
+
+    `origins` are the services, each with the id of what it starts from. What an old build leaves unnamed is removed.
+    """
+    before = {service: on.image_id(resolved.image(service)) for service in origins}
+    inputs = {service: resolved.inputs(service, origin) for service, origin in origins.items()}
+    stale = [service for service in origins if not built.current(service, inputs[service], before[service])]
+    if not stale:
+        return {}
+    started = time.monotonic()
+    # Services that share an image are built as one.
+    builders = {resolved.image(service): service for service in reversed(stale)}
+    say(f"building {', '.join(stale)} …")
+    with terminal.waiting("building", built.log, Console(stderr=True)):
+        unbuilt = _build(resolved, sorted(builders.values()), built, say)
+    builder = {service: builders[resolved.image(service)] for service in stale}
+    failed = {service: unbuilt[builder[service]] for service in stale if builder[service] in unbuilt}
+    done = [service for service in stale if service not in failed]
+    if done:
+        say(f"built {', '.join(done)} in {time.monotonic() - started:.0f} s")
+    for service in done:
+        image_id = on.image_id(resolved.image(service))
+        if image_id is None:
+            raise SetupError(f"building {service} left no image {resolved.image(service)}; see {built.log}")
+        built.remember(service, inputs[service], image_id)
+        if before[service] not in (None, image_id):
+            # It may serve another checkout, or hold up a layer of another image: then it stays.
+            with suppress(EngineError):
+                on.remove_unnamed_image(str(before[service]))
+    return failed
+
+
+def _build(resolved: Topology, services: Collection[str], built: _Built, say: Say) -> dict[str, str]:
+    """Build the services, and return why entries among them cannot be, by name.
+
+    One that fails would keep the builder from the others: then each is built by itself.
+    """
+    try:
+        resolved.build(services, built.log)
+        return {}
+    except SetupError as error:
+        if len(services) == 1:
+            return {service: _unbuilt(resolved, service, error, say) for service in services}
+    failed = {}
+    for service in services:
+        try:
+            resolved.build([service], built.log.with_name(f"build-{service}.log"))
+        except SetupError as error:
+            failed[service] = _unbuilt(resolved, service, error, say)
+    return failed
+
+
+def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> str:
+    """Show the end of the build's log and return why it failed, in one line. Raises the error of what is no entry."""
+    if not resolved.is_entry(service):
+        raise error
+    say(str(error))
+    told, *log = str(error).splitlines()
+    return " ".join([told, *log[-1:]])
+
+
+@contextmanager
+def _usable_files() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SetupError(f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights") from error
+
+
+def _copy_own_certificates(root: Path) -> None:
+    copy_certificates(Path("/", CERTIFICATES), root / "images/base/rootfs" / CERTIFICATES)
+
+
+def copy_certificates(source: Path, target: Path) -> None:
+    """Make the extra CA certificates of this machine, in `source`, and no others, those of the base image."""
+    found = (path for path in source.rglob("*.crt") if path.is_file())
+    wanted = {"-".join(path.relative_to(source).parts): path.read_bytes() for path in found}
+    for old in target.glob("*.crt"):
+        if old.name not in wanted:
+            old.unlink()
+    for name, content in wanted.items():
+        (target / name).write_bytes(content)
+        (target / name).chmod(0o644)

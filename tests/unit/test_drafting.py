@@ -1,0 +1,142 @@
+"""A new entry drafted from one that there is: folder, stanza, and what is refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from benchlab.adoption import drafting
+from benchlab.commands import cli
+from benchlab.core.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+# Written another way than the lab's own: a key in each line, comments between, no anchors.
+PLAIN = """\
+x-proxy: {http_proxy: ""}
+x-entry: {user: nobody}
+x-labels: {benchlab.lab: "yes"}
+services:
+  # The first.
+  one:
+    profiles: [entry]
+    build:
+      context: frameworks/one
+    image: benchlab/one  # built here
+    labels:
+      benchlab.framework: one
+      benchlab.note: "one of two"
+  # What is loaded with.
+  wrk: {image: benchlab/wrk}
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "compose.yaml", tmp_path)
+    shutil.copytree(ROOT / "frameworks", tmp_path / "frameworks")
+    return tmp_path
+
+
+def _draft(root: Path, name: str, origin: str) -> dict[str, Any]:
+    """Draft an entry, and return the stanzas."""
+    drafting.write(root, drafting.plan(root, name, origin))
+    found: dict[str, Any] = yaml.safe_load((root / "compose.yaml").read_text())["services"]
+    return found
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("origin", ["aiohttp", "crax-uvicorn", "starlette"])
+def test_a_draft_is_its_origin_under_another_name(lab: Path, origin: str) -> None:
+    before = yaml.safe_load((lab / "compose.yaml").read_text())["services"]
+    services = _draft(lab, "mine", origin)
+    assert {name: stanza for name, stanza in services.items() if name != "mine"} == before
+    stanza = services["mine"]
+    named = {"benchlab.framework": "mine", "benchlab.default": "no"}
+    assert stanza["labels"] == before[origin]["labels"] | named
+    assert (stanza["image"], stanza["build"]["context"]) == ("benchlab/mine", "frameworks/mine")
+    same = ("command", "environment", "profiles", "cpuset", "user", "networks")
+    assert {key: stanza.get(key) for key in same} == {key: before[origin].get(key) for key in same}
+
+    copied, source = _files(lab / "frameworks/mine"), _files(lab / before[origin]["build"]["context"])
+    assert copied.pop(Path("README.md")).startswith(b"# mine\n")
+    source.pop(Path("README.md"))
+    assert copied == source
+
+
+def test_nothing_of_compose_yaml_is_written_anew_but_the_stanza(lab: Path) -> None:
+    before = (lab / "compose.yaml").read_text()
+    services = _draft(lab, "mine", "aiohttp")
+    after = (lab / "compose.yaml").read_text()
+    begin = after.index("\n\n  mine:\n")
+    end = after.index("\n\n", begin + 2)
+    assert after[:begin] + after[end:] == before
+    assert list(services)[list(services).index("mine") - 1] == "starlette"
+
+
+def test_a_stanza_that_is_written_another_way_is_copied_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(PLAIN)
+    (tmp_path / "frameworks/one").mkdir(parents=True)
+    _draft(tmp_path, "two", "one")
+    stanza = """\
+  two:
+    profiles: [entry]
+    build:
+      context: frameworks/two
+    image: benchlab/two  # built here
+    labels:
+      benchlab.framework: two
+      benchlab.note: "one of two"
+      benchlab.default: "no"
+"""
+    rest = "  # What is loaded with."
+    assert (tmp_path / "compose.yaml").read_text() == PLAIN.replace(rest, f"\n{stanza}{rest}")
+
+
+@pytest.mark.parametrize(
+    ("name", "origin", "said"),
+    [
+        ("crax", "aiohttp", "crax is in compose.yaml already; take another name"),
+        ("wrk", "aiohttp", "wrk is in compose.yaml already"),
+        ("Mine", "aiohttp", "'Mine' cannot be an entry's name"),
+        ("../mine", "aiohttp", "'../mine' cannot be an entry's name"),
+        ("x-via-nginx", "aiohttp", "'x-via-nginx' cannot be an entry's name"),
+        ("mine", "aiohtp", "--from aiohtp: did you mean aiohttp? there is aiohttp, "),
+        ("mine", "db", "--from db: there is aiohttp, "),
+        ("left", "aiohttp", "frameworks/left is there already; take another name, or remove it"),
+    ],
+)
+def test_what_cannot_be_drafted_is_told_and_nothing_is_written(lab: Path, name: str, origin: str, said: str) -> None:
+    (lab / "frameworks/left").mkdir()
+    before = _files(lab)
+    with pytest.raises(ConfigError, match=f"^{said.replace('?', '[?]')}"):
+        _draft(lab, name, origin)
+    assert _files(lab) == before
+
+
+def test_a_stanza_that_lacks_what_must_be_changed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(PLAIN.replace("      benchlab.framework: one\n", ""))
+    with pytest.raises(ConfigError, match=r"^compose.yaml: line 12 has no benchlab.framework of its own; add it"):
+        drafting.plan(tmp_path, "two", "one")
+
+
+def test_where_the_folder_cannot_be_copied_compose_yaml_stays(lab: Path) -> None:
+    draft = drafting.plan(lab, "mine", "aiohttp")
+    shutil.rmtree(lab / "frameworks/aiohttp")
+    before = _files(lab)
+    with pytest.raises(ConfigError, match="^mine cannot be written"):
+        drafting.write(lab, draft)
+    assert _files(lab) == before
+
+
+def test_the_command_tells_what_it_made_and_what_comes_next(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(lab, ["new", "mine", "--from", "crax-uvicorn"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "drafted mine: frameworks/mine is a copy of frameworks/crax, its stanza is in compose.yaml\n"
+    assert "python lab.py verify --framework mine" in printed.err
