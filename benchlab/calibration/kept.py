@@ -19,6 +19,10 @@ from benchlab.core.model import Failure, Run, Sample
 from benchlab.machine.overhead import Overhead
 from benchlab.storage import records, store
 
+# That of calibration.json; the samples in it are as in a journal.
+# 1: the first form.
+SCHEMA = 1
+
 TWINS, BURDEN = store.PART, "burden"
 # The profile that a calibration's runs are made with tells how much was tried.
 SHORT, FULL = "quick", "default"
@@ -62,7 +66,7 @@ def write(folder: Path, found: Calibration) -> None:
     """Write what is not in the calibration's runs into its folder: whole, or not at all. Raises StoreError."""
     rates = found.rates and {way: list(rounds.values()) for way, rounds in found.rates.items()}
     content = {
-        "schema": store.SCHEMA,
+        "schema": SCHEMA,
         "rates": rates,
         "used": found.used and asdict(found.used),
         "faults": [_plain(each) for each in found.faults],
@@ -91,8 +95,8 @@ def read(folder: Path) -> Calibration:
 
 
 def _with(found: Calibration, content: dict[str, Any]) -> Calibration:
-    if content["schema"] != store.SCHEMA:
-        raise ValueError(f"schema {content['schema']}, this lab reads {store.SCHEMA}")
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"schema {content['schema']}, this lab reads {SCHEMA}")
     rates, used = content["rates"], content["used"]
     return replace(
         found,
@@ -109,7 +113,8 @@ def _rounds(way: str, rates: list[float]) -> dict[int, float]:
 
 
 def _plain(found: Found) -> dict[str, Any]:
-    record = {"kind": store.KINDS[type(found.record)], **records.plain(found.record)}
+    kind = "sample" if isinstance(found.record, Sample) else "failure"
+    record = {"kind": kind, **records.plain(found.record)}
     return {"name": found.name, "expected": list(found.expected), "record": record}
 
 
