@@ -1,31 +1,25 @@
-"""What the instrument's own test says: runs of known truth in, a row per check out (METHOD, section 8). Pure."""
+"""What the instrument's own test says: measurements of known truth in, a row a check out (METHOD, section 8). Pure."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from statistics import mean
 
-from scipy.stats import binom
 from tabulate import tabulate
 
-from benchlab.core.model import GOOD, UNAVAILABLE, Failure, Run, Sample
+from benchlab import __version__
+from benchlab.calibration import burden, twins
+from benchlab.calibration.check import Check
+from benchlab.calibration.kept import Calibration, Found
+from benchlab.core.model import UNAVAILABLE, Failure, Manifest, Sample
 from benchlab.machine.overhead import Overhead
-from benchlab.statistics import analysis, sequential, stats, variance
-from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.stats import ALPHA, Ratio
-from benchlab.statistics.variance import Components, Cost
+from benchlab.statistics import stats
 
-# How long a pair of entries is measured for the effect that is called the smallest: the goal of METHOD, section 8.
-PAIR_S = 600
 # Ways of measuring the same: the lab's, the lab's without looking at answers, and wrk as it is typed.
 LAB, UNCHECKED, PLAIN = "lab", "lab, unchecked", "plain wrk"
 BIAS_LIMIT, CHECKING_LIMIT, BIAS_CONFIDENCE = 0.01, 0.005, 0.90
-FALSE_FLAGS = 0.02
-LAB_CPU, SMALLEST = 0.01, 0.03
-
-
+LAB_CPU = 0.01
 # What of the manifest's facts stands in the report: of the host first, then of lab and engine.
 FACTS = (
     *("cpu_model", "cpu_count", "cpu_cores", "hypervisor", "kernel", "memory_bytes", "swap_bytes", "clocksource"),
@@ -33,89 +27,26 @@ FACTS = (
 )
 
 
-@dataclass(frozen=True)
-class Check:
-    """One row of the report. `passed` is None where the host does not tell."""
-
-    name: str
-    measured: str
-    goal: str
-    passed: bool | None
-
-
-def false_positives(run: Run) -> list[Check]:
-    """Return how often entries that are the same were told apart: single pairs at 5 %, and levels after Holm.
-
-    Pairs of a level share entries and so are not independent; the binomial limit takes them as if they were.
-    """
-    compared = [level for result in analysis.analyse(run) for level in result.levels.values()]
-    ps = [pair.ratio.p for level in compared for pair in level.pairs if pair.ratio.p is not None]
-    found = sum(p <= ALPHA for p in ps)
-    families = sum(any(pair.outcome in (Outcome.FASTER, Outcome.SLOWER) for pair in level.pairs) for level in compared)
+def checks(found: Calibration) -> list[Check]:
+    """Return what each part says, as far as there is anything of it."""
     return [
-        _counted("A/A: pairs told apart at 5 %", found, len(ps)),
-        _counted("A/A: levels with a false positive after Holm", families, len(compared)),
+        *twins.checks(found.twins),
+        *(burden.checks(found.burden) if found.burden else ()),
+        *(bias(found.rates) if found.rates else ()),
+        *(perturbation(found.used, found.twins.taken) if found.used else ()),
+        *map(fault, found.faults),
     ]
 
 
-def calm(run: Run) -> Check:
-    """Return how many samples of a run without any fault were called suspect or invalid."""
-    flagged = sum(sample.verdict.severity != GOOD for sample in run.taken)
-    share = flagged / len(run.taken) if run.taken else math.nan
-    measured = f"{flagged} of {len(run.taken)} ({share:.1%})"
-    return Check("clean samples that are flagged", measured, f"≤ {FALSE_FLAGS:.0%}", share <= FALSE_FLAGS)
-
-
-def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
-    """Return, for each test, the smallest difference that is told apart with 80 % power in ten minutes a pair.
-
-    `block_s` is how long a block of two entries takes with that test alone. The spread is that of all pairs of equal
-    entries at all levels together, in requests per second.
-    """
-    return [
-        _effect(
-            f"{result.test}, requests/s of {run.manifest.settings.duration_s}-s samples",
-            [pair.ratio for compared in result.levels.values() for pair in compared.pairs],
-            int(PAIR_S / block_s[result.test]),
-        )
-        for result in analysis.analyse(run)
-    ]
-
-
-def pooled_stdev(ratios: Iterable[Ratio]) -> float | None:
-    """Return the standard deviation of the log-ratio over all the pairs together; None where none has one."""
-    variances = [ratio.stdev**2 for ratio in ratios if ratio.stdev is not None]
-    return math.sqrt(mean(variances)) if variances else None
-
-
-def spread(run: Run, cost: Cost) -> list[Check]:
-    """Return for each test where the spread of equal entries comes from, and how many samples a life is worth.
-
-    The best number is that of the smallest effect in ten minutes a pair, with one level.
-    """
-    return [_spread(test, variance.components(run, test, analysis.rate), cost) for test in run.manifest.settings.tests]
-
-
-def sensitivity(run: Run, expected: Mapping[str, float], plain: str, burdened: str) -> list[Check]:
-    """Return for each test whether an entry with a known burden was told from the one without.
-
-    `expected` is the ratio that the burden must cause by test.
-    """
-    checks = []
-    for result in (result for result in analysis.analyse(run) if result.test in expected):
-        # One level a test; compared by rate, which the burden is made for.
-        (compared,) = result.levels.values()
-        found = [pair.ratio for pair in compared.pairs if {pair.ratio.first, pair.ratio.second} == {plain, burdened}]
-        if not found:
-            checks.append(Check(f"sensitivity: {result.test}", "no pair to compare", "", None))
-            continue
-        ratio = found[0] if found[0].first == burdened else found[0].inverse
-        shown = ratio.p is not None and ratio.p <= ALPHA and ratio.ratio < 1
-        measured = f"{ratio.ratio:.3f}{_bounds(ratio)}, {ratio.blocks} blocks"
-        # The loop is timed on an idle host, and takes longer under load.
-        goal = f"below 1; the burden makes it {expected[result.test]:.3f} or less"
-        checks.append(Check(f"sensitivity: {result.test}", measured, goal, shown))
-    return checks
+def report(found: Calibration) -> str:
+    """Return the checks as Markdown, how much was tried, and facts of the host, lab and engine that they hold for."""
+    words = {True: "pass", False: "FAIL", None: "–"}
+    rows = [[check.name, check.measured, check.goal, words[check.passed]] for check in checks(found)]
+    table = tabulate(rows, headers=["check", "measured", "goal", ""], tablefmt="github", disable_numparse=True)
+    facts = _facts(found.twins.manifest)
+    host = "\n".join(f"* {name}: {facts[name]}" for name in FACTS if facts.get(name) is not None)
+    manifest = "All of it is in twins/manifest.json."
+    return f"# {found.name}\n\n{_about(found)}\n\n{table}\n\n## The host\n\n{manifest}\n\n{host}\n"
 
 
 def bias(rates: Mapping[str, Mapping[int, float]]) -> list[Check]:
@@ -148,65 +79,50 @@ def perturbation(used: Overhead, samples: Iterable[Sample]) -> list[Check]:
     ]
 
 
-def fault(name: str, record: Sample | Failure, expected: Sequence[str]) -> Check:
+def fault(found: Found) -> Check:
     """Return whether a planted fault broke one of the rules that must catch it, or ended its entry for that reason."""
-    if isinstance(record, Failure):
-        caught = any(rule in record.reason for rule in expected)
-        return Check(f"fault: {name}", f"not measured: {record.reason}", " or ".join(expected), caught)
-    broken = record.verdict.broken
-    found = ", ".join(broken) or "nothing was flagged"
-    return Check(f"fault: {name}", found, " or ".join(expected), any(rule in broken for rule in expected))
+    name, goal = f"fault: {found.name}", " or ".join(found.expected)
+    if isinstance(found.record, Failure):
+        caught = any(rule in found.record.reason for rule in found.expected)
+        return Check(name, f"not measured: {found.record.reason}", goal, caught)
+    broken = found.record.verdict.broken
+    return Check(
+        name, ", ".join(broken) or "nothing was flagged", goal, any(rule in broken for rule in found.expected)
+    )
 
 
-def report(title: str, checks: Sequence[Check], facts: Mapping[str, object]) -> str:
-    """Return the checks as Markdown, with the facts of host, lab and engine that they hold for."""
-    words = {True: "pass", False: "FAIL", None: "–"}
-    rows = [[check.name, check.measured, check.goal, words[check.passed]] for check in checks]
-    table = tabulate(rows, headers=["check", "measured", "goal", ""], tablefmt="github", disable_numparse=True)
-    host = "\n".join(f"* {name}: {facts[name]}" for name in FACTS if facts.get(name) is not None)
-    manifest = "All of it is in twins/manifest.json."
-    return f"# {title}\n\n{table}\n\n## The host\n\n{manifest}\n\n{host}\n"
+def _about(found: Calibration) -> str:
+    """Return how much was tried, by which lab, when; and which parts there is nothing of."""
+    manifest = found.twins.manifest
+    settings = manifest.settings
+    tried = "The full version (`--full`)" if found.is_full else "The short version"
+    by = str(manifest.facts.get("lab_version", UNAVAILABLE))
+    analysed = "" if by == __version__ else f", analysed by {__version__}"
+    lines = [
+        f"{tried}, seed {settings.seed}, begun {manifest.created_at:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}.",
+        f"{len(manifest.entries)} equal entries in {settings.blocks} blocks, {settings.repeats} samples of "
+        f"{settings.duration_s} s at each level in a life.",
+    ]
+    lacking = [f"Not made, or not kept here: {', '.join(found.lacking)}."] if found.lacking else []
+    return " ".join([*lines, *lacking])
+
+
+def _facts(manifest: Manifest) -> dict[str, object]:
+    """Return the facts of lab and engine, and those of the host beside them."""
+    host = manifest.facts.get("host")
+    return manifest.facts | (host if isinstance(host, dict) else {})
 
 
 def _equal(name: str, rates: Mapping[str, Mapping[int, float]], other: str, limit: float) -> Check:
     """Return whether the lab's rate equals the other way's: whether the interval lies within the limit."""
     ratio = stats.ratio(rates, LAB, other)
     if ratio is None or ratio.stdev is None:
-        return Check(name, "too few rounds", "", None)
+        return Check(name, "too few rounds", "", False)
     half = stats.t_quantile(ratio.blocks - 1, 1 - BIAS_CONFIDENCE) * ratio.stdev / math.sqrt(ratio.blocks)
     low, high = ratio.ratio * math.exp(-half), ratio.ratio * math.exp(half)
     measured = f"{ratio.ratio:.4f} [{low:.4f}–{high:.4f}], {ratio.blocks} rounds"
     inside = low >= 1 - limit and high <= 1 + limit
     return Check(f"{name}, {BIAS_CONFIDENCE:.0%} interval", measured, f"within ± {limit:.1%}", inside)
-
-
-def _counted(name: str, found: int, tried: int) -> Check:
-    if not tried:
-        return Check(name, "nothing to count", "", None)
-    limit = int(binom.ppf(1 - ALPHA, tried, ALPHA))
-    return Check(name, f"{found} of {tried}", f"≤ {limit}, the binomial limit", found <= limit)
-
-
-def _effect(test: str, ratios: Sequence[Ratio], blocks: int) -> Check:
-    spread = pooled_stdev(ratios)
-    if spread is None or blocks < 2:
-        return Check(f"smallest effect: {test}", UNAVAILABLE, f"≤ {SMALLEST:.0%}", None)
-    effect = sequential.smallest_effect(spread, blocks)
-    measured = f"{effect:.1%} in {blocks} blocks (10 min), spread {spread:.1%}"
-    return Check(f"smallest effect: {test}", measured, f"≤ {SMALLEST:.0%}", effect <= SMALLEST)
-
-
-def _spread(test: str, found: Components, cost: Cost) -> Check:
-    parts = {"blocks": found.block, "lives": found.life, "samples of a life": found.within}
-    measured = ", ".join(f"{name} {UNAVAILABLE if sd is None else f'{sd:.1%}'}" for name, sd in parts.items())
-    best = variance.best_repeats(found, cost, PAIR_S)
-    effect = None if best is None else variance.effect(found, cost, best, PAIR_S)
-    goal = "" if effect is None else f"for information: {best} samples a life would show {effect:.1%}"
-    return Check(f"standard deviation between: {test}", measured, goal, None)
-
-
-def _bounds(ratio: Ratio) -> str:
-    return "" if ratio.low is None else f" [{ratio.low:.3f}–{ratio.high:.3f}]"
 
 
 def _outside(sample: Sample) -> float | None:

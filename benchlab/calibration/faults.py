@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from benchlab.calibration.kept import Found
 from benchlab.core.model import Failure, Sample, Settings, Trial, Visit
 from benchlab.machine.stage import Lab
 from benchlab.measuring.bench import Unkept
@@ -27,15 +28,6 @@ MEMORY_LIMIT = "300m"
 STARVED_CPUS = 0.3
 SPIN = ("python3", "-c", "while True: pass")
 SAMPLE_S = 8
-
-
-@dataclass(frozen=True)
-class Found:
-    """What came of a sample under a fault; one of the `expected` rules must be broken."""
-
-    name: str
-    record: Sample | Failure
-    expected: tuple[str, ...]
 
 
 def entry(fault: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchlab.commands import entries, gate, measure, read, upkeep
@@ -18,14 +18,14 @@ MAIN = "bench"
 COMMANDS: dict[str, Command] = {**measure.COMMANDS, **entries.COMMANDS, **read.COMMANDS, **upkeep.COMMANDS}
 
 
-def main(root: Path, arguments: Sequence[str]) -> int:
+def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] = COMMANDS) -> int:
     """Run the command and return its exit code: 0 done, 1 an error or something not measured, 128 + n a signal."""
     interrupts.install()
     output.install()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0][:1].isalpha() else (MAIN, arguments)
     failed = ERROR if name == "compare" or any(word.startswith(gate.FLAG) for word in rest) else FAILED
     try:
-        code = COMMANDS[_known(name)].run(root, parser(name).parse_args(list(rest)))
+        code = _known(name, commands).run(root, parser(name, commands).parse_args(list(rest)))
         if unwritten := output.failure():
             raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
         return code
@@ -40,17 +40,17 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         return interrupt.exit_code
 
 
-def parser(name: str = MAIN) -> argparse.ArgumentParser:
+def parser(name: str = MAIN, commands: Mapping[str, Command] = COMMANDS) -> argparse.ArgumentParser:
     """Return a command's parser; the main one tells of the others."""
-    made = COMMANDS[name].parser()
+    made = commands[name].parser()
     if name == MAIN:
-        others = "\n".join(f"  {other:<9}  {each.about}" for other, each in COMMANDS.items() if other != MAIN)
+        others = "\n".join(f"  {other:<9}  {each.about}" for other, each in commands.items() if other != MAIN)
         made.description = f"{made.description}\n\nother commands (each has its own --help):\n{others}"
     return made
 
 
-def _known(name: str) -> str:
-    if name in COMMANDS:
-        return name
-    hint = spelling.meant(name, COMMANDS)
-    raise UsageError(f"unknown command {name}: {hint}there is {', '.join(COMMANDS)}; see `python lab.py --help`")
+def _known(name: str, commands: Mapping[str, Command]) -> Command:
+    if name in commands:
+        return commands[name]
+    hint = spelling.meant(name, commands)
+    raise UsageError(f"unknown command {name}: {hint}there is {', '.join(commands)}; see `python lab.py --help`")

@@ -21,6 +21,7 @@ EXPORTS = ("tfb", "csv", "json", "markdown")
 
 REPORT = """
 python lab.py report results/latest               the newest run
+python lab.py report results/20261124-101500-calibration
 """
 EXPORT = """
 python lab.py export results/latest --format csv
@@ -34,8 +35,8 @@ python lab.py compare results/latest              the versions in a run that was
 
 
 def report_parser() -> argparse.ArgumentParser:
-    parser = Parser("lab.py report", "Analyse a run anew and print its tables.", REPORT)
-    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    parser = Parser("lab.py report", "Analyse a run, or a calibration, anew and print its tables.", REPORT)
+    parser.add_argument("run", metavar="DIR", help="its folder, such as results/latest")
     return parser
 
 
@@ -77,6 +78,8 @@ def _report(_: Path, given: argparse.Namespace) -> int:
     from benchlab.tables import report
 
     folder = Path(given.run)
+    if store.is_calibration(folder.resolve()):
+        return _report_calibration(folder.resolve())
     run = store.read(folder.resolve())
     text = report.report(run)
     print(text)
@@ -86,6 +89,21 @@ def _report(_: Path, given: argparse.Namespace) -> int:
         store.Journal(folder.resolve()).derive(run, text, html.page(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
+    return OK
+
+
+def _report_calibration(folder: Path) -> int:
+    from benchlab.calibration import calibrate, kept
+
+    text = calibrate.report(kept.read(folder))
+    print(text)
+    if not kept.is_whole(folder):
+        say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
+        return OK
+    try:
+        store.write_report(folder, text)
+    except StoreError as error:
+        say(f"the files of the calibration stay as they were: {error}")
     return OK
 
 
@@ -163,7 +181,7 @@ def _results(root: Path, _: argparse.Namespace) -> int:
 
 COMMANDS = {
     "results": plain("results", "list the runs on disk, the newest first", _results),
-    "report": Command("analyse a run anew and print its tables", report_parser, _report),
+    "report": Command("analyse a run, or a calibration, anew and print its tables", report_parser, _report),
     "export": Command("print a run as TFB's results file, CSV, JSON or Markdown", export_parser, _export),
     "compare": Command("hold a run against an older one; --fail-if-slower makes it a gate", compare_parser, _compare),
 }

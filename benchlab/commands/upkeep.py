@@ -88,7 +88,8 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
     seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
     # As runs are, so that the instrument under test is the one that is used.
     lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
-    folder, checks = proving.prove(lab, given.full, seed, root / "results", console())
+    extent = proving.FULL if given.full else proving.SHORT
+    folder, checks = proving.prove(lab, extent, seed, root / "results", console())
     print((folder / store.REPORT).read_text(encoding="utf-8"))
     say(f"kept in {bench.shown(folder)}")
     return FAILED if any(check.passed is False for check in checks) else OK

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -42,26 +43,35 @@ from benchlab.tables import report
 from benchlab.verdicts.answers import Problem, Verification
 
 
-def start(lab: Lab, settings: Settings, results: Path, console: Console, part: bool = False) -> Path:
-    """Measure a new run and return its folder. What was measured is kept, however it ends.
-
-    A `part` is of something larger, which alone can say how to go on.
-    """
+def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
+    """Measure a new run and return its folder. What was measured is kept, however it ends."""
     lab, settings = planning.settled(lab, settings)
     store.check(results)
     unbuilt: dict[str, str] = {}
-    # Versions are measured in pairs, and a part is looked at as a whole.
-    whole = settings.against or part
-    without = stage.refuse if whole else partial(_go_on_without, settings.frameworks, unbuilt)
-    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, part), without) as (images, held):
+    # Versions are measured in pairs.
+    without = stage.refuse if settings.against else partial(_go_on_without, settings.frameworks, unbuilt)
+    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings), without) as (images, held):
         settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
-        manifest = _manifest(lab, settings, images)
-        manifest = replace(manifest, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
-        if not part:
-            lab.say(_advice(manifest))
-        journal = store.create(results, manifest)
-        _measure(Session(lab, manifest, journal, held, console), part)
-    return journal.folder
+        manifest = _described(lab, settings, images, unbuilt)
+        lab.say(_advice(manifest))
+        session = Session(lab, manifest, store.create(results, manifest), held, console)
+        with _resumable(session):
+            _measure(session)
+    return session.journal.folder
+
+
+def start_part(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
+    """Measure a new run that is a part of something larger, which alone can tell what it is for and how to go on.
+
+    Returns its folder. Raises SetupError where an entry cannot be built: a part is looked at as a whole.
+    """
+    lab, settings = planning.settled(lab, settings)
+    store.check(results)
+    with stage.stage(lab, settings.frameworks) as (images, held):
+        manifest = _described(lab, settings, images, {})
+        session = Session(lab, manifest, store.create(results, manifest), held, console)
+        _measure(session)
+    return session.journal.folder
 
 
 def resume(lab: Lab, folder: Path, console: Console) -> Path:
@@ -81,7 +91,9 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
-        _measure(Session(lab, manifest, journal, held, console))
+        session = Session(lab, manifest, journal, held, console)
+        with _resumable(session):
+            _measure(session)
     return folder
 
 
@@ -201,15 +213,24 @@ class Session:
         return decision
 
 
-def _measure(session: Session, part: bool = False) -> None:
+@contextmanager
+def _resumable(session: Session) -> Iterator[None]:
+    """Say how the run goes on, where the with block ends it early."""
+    try:
+        yield
+    except (LabError, KeyboardInterrupt):
+        folder = shown(session.journal.folder)
+        session.lab.say(f"what was measured is kept; go on with: python lab.py --resume {folder}")
+        raise
+
+
+def _measure(session: Session) -> None:
     """Make the visits that are left; the report is renewed after each block, and however it ends."""
     lab, journal = session.lab, session.journal
     try:
         session.measure()
         _report(journal)
     except (LabError, KeyboardInterrupt):
-        if not part:
-            lab.say(f"what was measured is kept; go on with: python lab.py --resume {shown(journal.folder)}")
         try:
             _report(journal)
         except StoreError as error:
@@ -239,6 +260,12 @@ def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
     """Return the visits of the run that are still to be made, of the blocks that it has so far."""
     run = store.read(folder)
     return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
+
+
+def _described(lab: Lab, settings: Settings, images: dict[str, str], unbuilt: dict[str, str]) -> Manifest:
+    """Return the manifest of a new run, with what describes it for its reader."""
+    manifest = _manifest(lab, settings, images)
+    return replace(manifest, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
 
 
 def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
@@ -276,10 +303,9 @@ def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
     return building.sources(lab.topology, services)
 
 
-def _announce(lab: Lab, settings: Settings, part: bool) -> None:
+def _announce(lab: Lab, settings: Settings) -> None:
     """Say what will be measured, before anything is built or started for it."""
-    if not part:
-        lab.say(planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+    lab.say(planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
 
 
 def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit]) -> None:

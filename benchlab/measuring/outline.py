@@ -8,7 +8,7 @@ from itertools import groupby
 
 from benchlab.core.model import NO_PROXY, Entry, Level, Settings, Target, Visit
 from benchlab.measuring import wrk
-from benchlab.plan import workloads
+from benchlab.plan import profiles, workloads
 from benchlab.plan.forecast import Forecast, minutes
 from benchlab.plan.workloads import WORKLOADS, varied
 
@@ -75,7 +75,7 @@ def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[t
     if settings.primer_s:
         yield "primer", workloads.primer_level(test), settings.primer_s
     if settings.warmup_s[1]:
-        yield "warm-up", workloads.warmup_level(test, levels), settings.warmup_s[1]
+        yield "warm-up", profiles.warmup_level(settings, test, levels), settings.warmup_s[1]
     for level in levels:
         yield f"level {varied(test, level)}", level, settings.duration_s
 

@@ -17,7 +17,7 @@ from benchlab.measuring import fetch, serving, wrk
 from benchlab.measuring.serving import READY_S, Host, Server
 from benchlab.measuring.vetting import Vetting
 from benchlab.measuring.wrk import Outcome
-from benchlab.plan import workloads
+from benchlab.plan import profiles, workloads
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge, verify
 from benchlab.verdicts.answers import Problem
@@ -147,7 +147,7 @@ class Runner:
             if primer_s:
                 self._load(entry, first, workloads.primer_level(test), primer_s)
             if most_s:
-                largest = workloads.warmup_level(test, self.levels[test])
+                largest = profiles.warmup_level(self.settings, test, self.levels[test])
                 warmed = self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s))
                 return warmed.steady if most_s > STEADY_S else None
         return None

@@ -182,15 +182,16 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
 
 
 def _heat_maps(result: Result, order: Sequence[str]) -> Iterable[HeatMap]:
-    """Yield the pairs over all levels, and at each level where there are not too many of them."""
+    """Yield the pairs over all levels, and by what ranks them at each level, where there are not too many of them."""
     if len(result.standings) < 2 and len(result.rates.entries) < 2:
         return
     if result.by_cpu:
         yield heatmap.heat_map(f"{PER_CPU}, over all levels", result.overall, order)
     yield heatmap.heat_map(f"{RATE}, over all levels", result.rates, order)
     if len(result.levels) > 1 and len(result.overall.pairs) <= standings.MOST_PAIRS:
-        for level, compared in result.levels.items():
-            yield heatmap.heat_map(f"{RATE}, {charts.level_name(result.test, level)}", compared, order)
+        for level, compared in (result.cpu_levels or result.levels).items():
+            title = f"{result.ranked_by}, {charts.level_name(result.test, level)}"
+            yield heatmap.heat_map(title, compared, order)
 
 
 def _rendered(template: str, drawn: Iterable[Chart], **context: Any) -> str:

@@ -12,10 +12,9 @@ from benchlab.pages import charts
 from benchlab.pages.charts import Look, Rows, Trace, level_name, safe
 from benchlab.plan.workloads import varied
 from benchlab.statistics.analysis import Result
+from benchlab.statistics.pauses import PAUSE_S
 from benchlab.verdicts import judge
 
-# Of a longer pause nothing is drawn: a run that is resumed the next day would be two heaps far apart.
-PAUSE_S = 600
 # What becomes of a sample: it counts, or a better one was taken in its place, or it never could.
 REPLACED = "taken anew"
 COUNTING = (GOOD, SUSPECT)
@@ -58,6 +57,7 @@ def clock(run: Run) -> Clock:
     spent_s, last = 0.0, run.manifest.created_at
     for sample in sorted(run.taken, key=lambda sample: sample.started_at):
         passed_s = (sample.started_at - last).total_seconds()
+        # Drawn, a run that is resumed the next day would be two heaps far apart.
         if passed_s > PAUSE_S:
             pauses.append(spent_s / 60)
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from benchlab.core import spelling, stack
 from benchlab.core.errors import ConfigError
@@ -16,9 +16,10 @@ Levels = Mapping[str, tuple[int, ...]]
 STUDY_TESTS = ("json", "plaintext", "query")
 LEVELS: Levels = {test: workload.levels for test, workload in WORKLOADS.items()}
 TFB_LEVELS: Levels = {test: workload.tfb_levels for test, workload in WORKLOADS.items()}
-# TFB varies N at its largest concurrency, as the study does at its own. Only the profile that is to be held beside TFB
-# goes so far: 128 connections wait for an entry's 32 to the database already, and with 512 they would but wait longer.
-TFB_QUERY_CONNECTIONS = 512
+# TFB varies N, and warms every test type up, at its largest concurrency, as the study does at its own. Only the profile
+# that is to be held beside TFB varies N at so many: 128 connections wait for an entry's 16 to the database already, and
+# with 512 they would but wait longer.
+TFB_MOST_CONNECTIONS = 512
 FIRST_LOOK = "a first look, not to be quoted"
 PROXIES = (NO_PROXY, "nginx")
 # Of these one, or both in one run.
@@ -37,7 +38,7 @@ class Profile:
     """A named protocol. Times are seconds, of the warm-up the least and the most; `note` heads a report.
 
     `tests` are measured where none is named; `levels` has those of every test type. Where N varies, the load has
-    `query_connections`.
+    `query_connections`. No warm-up has more than `warmup_connections`.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Profile:
     tests: tuple[str, ...] = STUDY_TESTS
     levels: Levels = field(default_factory=lambda: LEVELS)
     query_connections: int = QUERY_CONNECTIONS
+    warmup_connections: int = MAX_CONNECTIONS
 
 
 PROFILES = {
@@ -70,7 +72,8 @@ PROFILES = {
             "The test types, levels, primer and warm-up of the TechEmpower benchmarks, in three blocks.",
             tests=tuple(WORKLOADS),
             levels=TFB_LEVELS,
-            query_connections=TFB_QUERY_CONNECTIONS,
+            query_connections=TFB_MOST_CONNECTIONS,
+            warmup_connections=TFB_MOST_CONNECTIONS,
         ),
     )
 }
@@ -158,6 +161,13 @@ def levels(settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
     """Return the levels of each test type on an engine of `cpus`. Raises ConfigError."""
     connections = PROFILES[settings.profile].query_connections
     return {test: workloads.levels(test, values, cpus, connections) for test, values in settings.levels.items()}
+
+
+def warmup_level(settings: Settings, test: str, of: Iterable[Level]) -> Level:
+    """Return what the test type with these levels is warmed up at: the largest, as far as the profile goes."""
+    largest = workloads.warmup_level(test, of)
+    connections = min(largest.connections, PROFILES[settings.profile].warmup_connections)
+    return replace(largest, connections=connections, threads=workloads.threads(connections, largest.threads))
 
 
 def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:

@@ -11,7 +11,7 @@ from statistics import geometric_mean
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.model import NO_PROXY, Decision, Level, Manifest, Run, Sample
 from benchlab.plan.workloads import WORKLOADS, varied
-from benchlab.statistics import bottleneck, comparison, sequential, stats
+from benchlab.statistics import averages, bottleneck, comparison, sequential, stats
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Comparison, Standing
 from benchlab.statistics.stats import Cells, Estimate
@@ -54,7 +54,8 @@ class Result:
 
     `levels` and `rates`, the latter over all levels, compare requests per second; `overall` is what the ranks are from.
     `by_cpu` tells what the ranks are made of: where the host was full, requests per CPU-second, because there a rate
-    says as much about the load's own need of CPU as about the entry.
+    says as much about the load's own need of CPU as about the entry; then `cpu_levels` compares these at each level.
+    `per_cpu_s` and `per_app_cpu_s` are an entry's figures over all its levels, as far as they are known.
     """
 
     test: str
@@ -63,6 +64,14 @@ class Result:
     rates: Comparison
     overall: Comparison
     by_cpu: bool
+    cpu_levels: Mapping[int, Comparison]
+    per_cpu_s: Mapping[str, Estimate]
+    per_app_cpu_s: Mapping[str, Estimate]
+
+    @property
+    def ranked_by(self) -> str:
+        """Return the figure that the ranks are made of, RATE or PER_CPU."""
+        return PER_CPU if self.by_cpu else RATE
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
@@ -151,8 +160,18 @@ def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Deci
     by_rate = ranked(samples, cells, rate)
     levels = {level: compared([by_rate[level]], decision) for level in sorted(by_rate)}
     rates = compared(list(by_rate.values()), decision)
-    overall = compared(list(ranked(samples, cells, per_cpu_s).values()), decision) if by_cpu else rates
-    return Result(test, cells, levels, rates, overall, by_cpu)
+    by_cost = ranked(samples, cells, per_cpu_s) if by_cpu else {}
+    return Result(
+        test=test,
+        cells=cells,
+        levels=levels,
+        rates=rates,
+        overall=compared(list(by_cost.values()), decision) if by_cpu else rates,
+        by_cpu=by_cpu,
+        cpu_levels={level: compared([by_cost[level]], decision) for level in sorted(by_cost)},
+        per_cpu_s=averages.over_levels(figures(samples, per_cpu_s).values()),
+        per_app_cpu_s=averages.over_levels(figures(samples, per_app_cpu_s).values()),
+    )
 
 
 def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from statistics import median
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision, Run
+from benchlab.core.model import Decision, Run, Sample
 from benchlab.plan import forecast
 from benchlab.plan.forecast import minutes
 from benchlab.plan.profiles import MAX_BLOCKS
-from benchlab.statistics import sequential
+from benchlab.statistics import pauses, sequential
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.stats import Ratio
 
@@ -21,16 +22,15 @@ LEAST_PILOT = 2
 
 
 def block_s(run: Run) -> float:
-    """Return how long a block of the run takes: the median from the first sample of one to the end of its last.
+    """Return how long a block of the run takes, the median: from first sample to the end of the last, without pauses.
 
-    A pause between two sittings, or a clock that was set, lies inside one block, which does not move the median much.
+    Raises StatisticsError where the run has no samples.
     """
-    spans: dict[int, list[float]] = {}
+    taken: dict[int, list[Sample]] = defaultdict(list)
     for sample in run.taken:
-        began_s = sample.started_at.timestamp()
-        spans.setdefault(sample.trial.block, []).extend((began_s, began_s + sample.load.wall_us / 1e6))
+        taken[sample.trial.block].append(sample)
     # The start of a block's first entry comes before its first sample.
-    return median(max(times) - min(times) for times in spans.values()) + forecast.VISIT_S
+    return median(map(pauses.spent_s, taken.values())) + forecast.VISIT_S
 
 
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:

@@ -15,7 +15,7 @@ from statistics import fmean, variance
 
 from benchlab.core.model import INVALID, Run
 from benchlab.plan import forecast
-from benchlab.statistics import sequential
+from benchlab.statistics import pauses, sequential
 from benchlab.statistics.analysis import Figure
 
 # More samples of one life than these were never worth it, and a run must keep blocks to repeat.
@@ -59,8 +59,8 @@ def cost(run: Run) -> Cost:
     if not run.taken:
         raise ValueError(f"{run.manifest.run_id} has no samples, so nothing is known of their cost")
     settings = run.manifest.settings
-    began = min(sample.started_at for sample in run.taken)
-    visit_s = (run.ended_at - began).total_seconds() / (len(run.manifest.entries) * settings.blocks)
+    visits = {(sample.trial.block, sample.trial.entry) for sample in run.taken}
+    visit_s = pauses.spent_s(run.taken) / len(visits)
     samples = settings.repeats * sum(map(len, settings.levels.values()))
     sample_s = settings.duration_s + forecast.TRIAL_S
     warmed_s = (visit_s - forecast.VISIT_S - samples * sample_s) / len(settings.levels)

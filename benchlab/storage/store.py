@@ -36,8 +36,8 @@ SCHEMA = 2
 
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
 REPORT, PAGE = "report.md", "report.html"
-# The first run of a calibration's folder.
-PART = "twins"
+# The first run of a calibration's folder, and what is kept beside its runs.
+PART, CALIBRATION = "twins", "calibration.json"
 # What to do where a file cannot be written: before anything was measured, and since.
 BEFORE = "mend its owner or rights, or make room, then start anew"
 SINCE = "nothing measured before is lost: make room or rights, then --resume"
@@ -84,6 +84,11 @@ def write_comparison(folder: Path, name: str, page: str) -> Path:
 def is_calibration(folder: Path) -> bool:
     """Return whether the folder holds the runs of a calibration."""
     return (folder / PART / MANIFEST).exists()
+
+
+def write_calibration(folder: Path, text: str) -> None:
+    """Write what a calibration keeps beside its runs into its folder: whole, or not at all. Raises StoreError."""
+    _replace(folder / CALIBRATION, text)
 
 
 def write_report(folder: Path, text: str) -> None:

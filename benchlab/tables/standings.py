@@ -14,6 +14,8 @@ from benchlab.statistics.stats import Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
 MOST_PAIRS = 15
+# What stands under ratios whose rates have no outcome.
+BY_CPU = f"Outcomes are those of {PER_CPU}: the host was full, where a rate says as much about wrk as about an entry."
 
 
 def overview(results: Iterable[Result]) -> pd.DataFrame:
@@ -34,7 +36,8 @@ def overview(results: Iterable[Result]) -> pd.DataFrame:
 def summary(result: Result) -> pd.DataFrame:
     """Return a row an entry, the fastest first: rank, speed relative to the first, and what it took.
 
-    Requests per CPU-second and memory are those of its best and its largest level.
+    All of it is over all levels: of figures the geometric mean, of memory the largest. An entry without some of the
+    levels says so.
     """
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
     return pd.DataFrame(ranked.get(entry) or _row(result, entry, "–", "–") for entry in order(result))
@@ -54,8 +57,8 @@ def figures(result: Result) -> pd.DataFrame:
             "entry": cell.entry,
             RATE: _rate(cell, cell.rate.blocks),
             "blocks": cell.rate.blocks,
-            PER_CPU: _best([cell.per_cpu_s]),
-            "of the app alone": _best([cell.per_app_cpu_s]),
+            PER_CPU: _told(cell.per_cpu_s),
+            "of the app alone": _told(cell.per_app_cpu_s),
             "peak memory, MB": _memory([cell]),
             "CPU used": str(cell.shares),
             "limited by": cell.bottleneck,
@@ -68,14 +71,18 @@ def figures(result: Result) -> pd.DataFrame:
 def ratios(result: Result) -> pd.DataFrame:
     """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells.
 
-    Where the ranks are made of requests per CPU-second, these are compared over all levels too.
+    Where the ranks are made of requests per CPU-second, these are compared too, and they alone have outcomes.
     """
     comparisons: list[tuple[object, str, Comparison]] = [(ALL_LEVELS, RATE, result.rates)]
     if result.by_cpu:
         comparisons.append((ALL_LEVELS, PER_CPU, result.overall))
     if len(result.overall.pairs) <= MOST_PAIRS:
-        comparisons = [*((level, RATE, compared) for level, compared in result.levels.items()), *comparisons]
-    rows = [_pair_row(level, figure, pair) for level, figure, compared in comparisons for pair in compared.pairs]
+        comparisons = [*_at_levels(result), *comparisons]
+    rows = [
+        _pair_row(level, figure, pair, pair.outcome.value if figure == result.ranked_by else "–")
+        for level, figure, compared in comparisons
+        for pair in compared.pairs
+    ]
     return pd.DataFrame(rows, columns=["level", "figure", "pair", "ratio", "95 % interval", "outcome"])
 
 
@@ -83,10 +90,12 @@ def sections(results: Iterable[Result], caution: str) -> Iterator[str]:
     """Yield the summary and the ratios of each test, as Markdown."""
     for result in results:
         measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
-        yield f"## {result.test}: summary, ranked by {measure}{caution}\n\n{markdown.table(summary(result))}"
+        title = f"## {result.test}: summary over all levels, ranked by {measure}{caution}"
+        yield f"{title}\n\n{markdown.table(summary(result))}"
         pairs = ratios(result)
         if not pairs.empty:
-            yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}"
+            told = f"\n\n{BY_CPU}" if result.by_cpu else ""
+            yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}{told}"
 
 
 def _rate(cell: Cell, most: int) -> str:
@@ -104,23 +113,22 @@ def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
 
 def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, object]:
     cells = [cell for cell in result.cells if cell.entry == entry]
+    short = f" ({len(cells)} of {len(result.levels)} levels)" if len(cells) < len(result.levels) else ""
     return {
         "entry": entry,
         "rank": rank,
-        f"relative {PER_CPU if result.by_cpu else RATE}": relative,
-        PER_CPU: _best([cell.per_cpu_s for cell in cells]),
-        "of the app alone": _best([cell.per_app_cpu_s for cell in cells]),
+        f"relative {result.ranked_by}": relative,
+        PER_CPU: _told(result.per_cpu_s.get(entry), short),
+        "of the app alone": _told(result.per_app_cpu_s.get(entry), short),
         "peak memory, MB": _memory(cells),
         "limited by": _limits(cells),
     }
 
 
-def _best(estimates: Iterable[Estimate | None]) -> str:
-    known = [estimate for estimate in estimates if estimate is not None]
-    if not known:
+def _told(found: Estimate | None, short: str = "") -> str:
+    if found is None:
         return UNAVAILABLE
-    best = max(known, key=lambda estimate: estimate.mean)
-    return f"{best.mean:,.0f}{markdown.interval(best.low, best.high, '{:,.0f}')}"
+    return f"{found.mean:,.0f}{markdown.interval(found.low, found.high, '{:,.0f}')}{short}"
 
 
 def memory_mb(cells: Iterable[Cell]) -> float | None:
@@ -144,7 +152,15 @@ def _limits(cells: Iterable[Cell]) -> str:
     return ", ".join(f"{name} ({', '.join(at)})" for name, at in levels.items())
 
 
-def _pair_row(level: object, figure: str, pair: Pair) -> dict[str, object]:
+def _at_levels(result: Result) -> Iterator[tuple[object, str, Comparison]]:
+    """Yield the comparisons at each level, of the figure that ranks after that of the rates."""
+    for level, compared in result.levels.items():
+        yield level, RATE, compared
+        if result.by_cpu:
+            yield level, PER_CPU, result.cpu_levels[level]
+
+
+def _pair_row(level: object, figure: str, pair: Pair, outcome: str) -> dict[str, object]:
     ratio = pair.ratio
     return {
         "level": level,
@@ -152,5 +168,5 @@ def _pair_row(level: object, figure: str, pair: Pair) -> dict[str, object]:
         "pair": f"{ratio.first} / {ratio.second}",
         "ratio": f"{ratio.ratio:.3f}",
         "95 % interval": markdown.interval(ratio.low, ratio.high, "{:.3f}").strip() or "–",
-        "outcome": pair.outcome.value,
+        "outcome": outcome,
     }

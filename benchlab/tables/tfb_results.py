@@ -127,12 +127,13 @@ def _pooled(samples: Iterable[Sample]) -> tuple[float, float]:
 
 
 def _errors(samples: Sequence[Sample]) -> dict[str, int]:
-    """Return the errors of a sample on average, rounded up so that none is lost; nothing where there were none."""
-    found = [sample.load.errors for sample in samples]
-    totals = {kind: sum(getattr(errors, kind) for errors in found) for kind in ("connect", "read", "write", "timeout")}
-    status = sum(errors.status for errors in found)
-    counts = (totals if any(totals.values()) else {}) | ({"5xx": status} if status else {})
-    return {kind: math.ceil(total / len(samples)) for kind, total in counts.items()}
+    """Return the time-outs of a sample on average, rounded up so that none is lost; nothing where there were none.
+
+    The format has them beside the other errors, none of which a sample that counts has.
+    """
+    found = sum(sample.load.errors.timeout for sample in samples)
+    none = dict.fromkeys(("connect", "read", "write"), 0)
+    return {**none, "timeout": math.ceil(found / len(samples))} if found else {}
 
 
 def _completed(run: Run) -> dict[str, str]:

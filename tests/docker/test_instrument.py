@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 from benchlab.calibration import faults
+from benchlab.calibration.check import FIGURES
 from benchlab.core.counters import APP, CLIENT, DB
 from benchlab.core.model import INVALID
 from benchlab.plan.naming import AT
@@ -139,10 +140,15 @@ def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project
     assert table in process.stdout
     assert set(found.values()) == {"pass"}
     assert len(found) == len(faults.PLANTED) + 2
-    assert {"sensitivity: json", "bias against plain wrk, 90% interval", "standard deviation between: json"} <= set(
-        rows
-    )
+    assert {"bias against plain wrk, 90% interval", "samples of equal entries that count"} <= set(rows)
+    for figure in FIGURES:
+        assert {f"sensitivity: json, {figure}", f"standard deviation between: json, {figure}"} <= set(rows)
+    assert table.splitlines()[2].startswith("The short version, seed 1, begun ")
     assert store.read(folder / "twins").samples
+    (folder / store.REPORT).unlink()
+    code, printed = project.run("report", str(folder))
+    assert (code, printed) == (0, f"{table}\n")
+    assert (folder / store.REPORT).read_text() == table
 
 
 def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(project: Project) -> None:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+
 from benchlab.core.counters import CLIENT, Counters, HostUsage, Usage
 from benchlab.core.model import INVALID, Failure, Manifest, Run, Sample, Verdict
+from benchlab.plan.workloads import varied
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 
 from .conftest import LABELS, STARTED, make_counters, make_load, make_manifest, make_sample, make_trial
+from .figures import Array
 
 # Entry to the rate of each of its blocks.
 Rates = Mapping[str, Sequence[int]]
+# So many that rounding to whole requests changes nothing.
+RATE = 10_000_000
+# Logarithms in five blocks.
+NOISE = np.array([0.004, -0.006, 0.001, 0.005, -0.004])
+OTHER_NOISE = np.array([-0.003, 0.002, 0.006, -0.005, 0.0])
 
 
 def make_run(rates: Rates, level: int = 16, counters: Counters | None = None) -> Run:
@@ -43,6 +53,29 @@ def manifest_of(entries: Sequence[str], blocks: int) -> Manifest:
         manifest.settings, profile="default", frameworks=tuple(entries), blocks=blocks, levels={"json": (16, 32, 128)}
     )
     return replace(manifest, settings=settings, entries=dict.fromkeys(entries, LABELS))
+
+
+def samples_of(logs: Mapping[str, Array], connections: int = 16, test: str = "json") -> tuple[Sample, ...]:
+    """Return samples of entries whose rates have these logarithms, above that of RATE, by block."""
+    return tuple(
+        make_sample(make_trial(block, entry, test, connections), make_load(round(RATE * math.exp(log))))
+        for entry, of_blocks in logs.items()
+        for block, log in enumerate(of_blocks, start=1)
+    )
+
+
+def run_of(manifest: Manifest, *samples: Sample) -> Run:
+    """Return a run of just these entries, tests, levels and blocks."""
+    levels: dict[str, set[int]] = {}
+    for sample in samples:
+        levels.setdefault(sample.trial.test, set()).add(varied(sample.trial.test, sample.trial.level))
+    settings = replace(
+        manifest.settings,
+        levels={test: tuple(sorted(values)) for test, values in levels.items()},
+        blocks=max(sample.trial.block for sample in samples),
+    )
+    names = sorted({sample.trial.entry for sample in samples})
+    return Run(replace(manifest, settings=settings, entries=dict.fromkeys(names, LABELS)), samples, ())
 
 
 def with_samples(run: Run, *samples: Sample) -> Run:

@@ -81,6 +81,35 @@ def test_on_a_full_host_the_ranks_are_those_of_requests_per_cpu_second(manifest:
     # aiohttp answers twice as many, and takes three times the CPU time.
     assert [standing.entry for standing in result.standings] == ["crax", "aiohttp"]
     assert result.levels[16].pairs[0].outcome is Outcome.FASTER
+    assert standings.ratios(result)[["level", "figure", "outcome"]].to_numpy().tolist() == [
+        [16, analysis.RATE, "–"],
+        [16, analysis.PER_CPU, "slower"],
+        ["all", analysis.RATE, "–"],
+        ["all", analysis.PER_CPU, "slower"],
+    ]
+    assert "Outcomes are those of requests/CPU-s" in report.report(Run(manifest, full, ()))
+
+
+def test_where_the_host_was_not_full_the_rates_have_the_outcomes(manifest: Manifest) -> None:
+    (result,) = analysis.analyse(Run(manifest, _samples(RATES), ()))
+    assert set(standings.ratios(result)["outcome"]) == {"faster"}
+    assert "Outcomes are those of" not in report.report(Run(manifest, _samples(RATES), ()))
+
+
+def test_the_summary_s_requests_per_cpu_second_are_the_mean_over_all_levels(manifest: Manifest) -> None:
+    # 0.7 s of CPU time of app and database, 0.5 s of the app alone.
+    samples = (*_samples({"crax": [700, 700]}), *_samples({"crax": [2800, 2800]}, connections=32))
+    (result,) = analysis.analyse(Run(manifest, samples, ()))
+    (row,) = standings.summary(result).to_dict("records")
+    assert row[analysis.PER_CPU] == "2,000 [2,000–2,000]"
+    assert row["of the app alone"] == "2,800 [2,800–2,800]"
+
+
+def test_an_entry_without_some_of_the_levels_says_so_in_the_summary(manifest: Manifest) -> None:
+    samples = (*_samples({"aiohttp": [700, 700], "crax": [700, 700]}), *_samples({"aiohttp": [2800, 2800]}, 32))
+    (result,) = analysis.analyse(Run(manifest, samples, ()))
+    rows = {row["entry"]: row[analysis.PER_CPU] for row in standings.summary(result).to_dict("records")}
+    assert rows == {"aiohttp": "2,000 [2,000–2,000]", "crax": "1,000 [1,000–1,000] (1 of 2 levels)"}
 
 
 def test_a_client_bound_cell_is_a_lower_bound_and_has_no_rank(manifest: Manifest) -> None:

@@ -150,13 +150,12 @@ def test_an_error_is_2_where_1_is_the_gate_s_word_for_a_regression(
 
 @pytest.mark.parametrize(("name", "code"), [("compare", 2), ("report", 1)])
 def test_a_fault_of_the_lab_itself_is_no_regression(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, name: str, code: int
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int
 ) -> None:
     def broken(root: Path, given: argparse.Namespace) -> int:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setitem(cli.COMMANDS, name, command.plain(name, "a fault", broken))
-    assert cli.main(tmp_path, [name]) == code
+    assert cli.main(tmp_path, [name], {name: command.plain(name, "a fault", broken)}) == code
     assert "ZeroDivisionError: a fault" in capsys.readouterr().err
 
 

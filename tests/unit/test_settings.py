@@ -83,6 +83,28 @@ def test_where_n_varies_the_profile_says_at_how_many_connections(profile: str, c
     assert {level.queries for level in found["json"]} == {0}
 
 
+@pytest.mark.parametrize(("profile", "connections"), [("default", 1024), ("seed", 1024), ("tfb", 512)])
+def test_only_the_tfb_profile_warms_up_with_fewer_connections_than_it_measures(profile: str, connections: int) -> None:
+    settings = _settings(profile=profile, tests=["plaintext"])
+    of = profiles.levels(settings, 2)["plaintext"]
+    assert max(level.connections for level in of) >= 1024
+    assert profiles.warmup_level(settings, "plaintext", of) == Level(connections, 2)
+
+
+def test_a_warm_up_with_fewer_connections_has_threads_that_divide_them() -> None:
+    settings = _settings(profile="tfb", tests=["plaintext"], levels={"plaintext": (3000,)})
+    (level,) = profiles.levels(settings, 24)["plaintext"]
+    assert level.threads == 24
+    assert profiles.warmup_level(settings, "plaintext", [level]) == Level(512, 16)
+
+
+def test_a_warm_up_within_the_profile_s_connections_is_that_of_the_largest_level() -> None:
+    settings = _settings(profile="tfb", tests=["json", "query"], levels={"json": (16, 9)})
+    levels = profiles.levels(settings, 3)
+    assert profiles.warmup_level(settings, "json", levels["json"]) == Level(16, 2)
+    assert profiles.warmup_level(settings, "query", levels["query"]) == Level(512, 2, queries=2)
+
+
 def test_verification_covers_every_test_type_unless_some_are_named() -> None:
     parser = measure.verify_parser()
     assert flags.verify_settings(parser.parse_args([])).tests == tuple(WORKLOADS)

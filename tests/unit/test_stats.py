@@ -127,7 +127,7 @@ def test_only_blocks_that_both_have_are_paired() -> None:
         ),
     ],
 )
-def test_a_ratio_of_few_blocks_or_no_spread_says_what_isknown(
+def test_a_ratio_of_few_blocks_or_no_spread_says_what_is_known(
     first: Blocks, second: Blocks, expected: dict[str, float | None]
 ) -> None:
     found = asdict(known(ratio({"a": first, "b": second}, "a", "b")))

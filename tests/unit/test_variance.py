@@ -131,6 +131,21 @@ def test_costs_are_those_that_the_run_had(manifest: Manifest) -> None:
     assert found.block_s(2) == pytest.approx(2 * (230 + 1.02) / 12)
 
 
+@pytest.mark.parametrize("jump", [timedelta(days=1), timedelta(hours=-1)])
+def test_neither_a_pause_nor_a_clock_that_is_set_changes_the_costs(manifest: Manifest, jump: timedelta) -> None:
+    run = _run(manifest, np.zeros((4, 3, 2)))
+    later = tuple(replace(sample, started_at=sample.started_at + jump) for sample in run.taken[12:])
+    usual, jumped = (variance.cost(each) for each in (run, replace(run, taken=(*run.taken[:12], *later))))
+    # The gap with the jump in it is lost: that of 10 s, but for the sample of 1.02 s, of 12 lives.
+    assert usual.block_s(2) - jumped.block_s(2) == pytest.approx(2 * 8.98 / 12)
+
+
+def test_a_run_that_was_ended_costs_what_its_visits_did(manifest: Manifest) -> None:
+    run = _run(manifest, np.zeros((4, 3, 2)))
+    ended = replace(run, taken=run.taken[:12])
+    assert variance.cost(ended).block_s(2) == pytest.approx(2 * (110 + 1.02) / 6)
+
+
 def test_a_run_without_samples_has_no_known_costs(manifest: Manifest) -> None:
     with pytest.raises(ValueError, match="has no samples"):
         variance.cost(Run(manifest, (), ()))

@@ -11,7 +11,7 @@ from benchlab.core.model import Entry, Settings
 from benchlab.measuring import vetting
 from benchlab.measuring.runner import Events, Runner
 from benchlab.measuring.serving import Server
-from benchlab.plan import schedule
+from benchlab.plan import schedule, workloads
 
 from .conftest import LEVELS, Kept, planned, run_planned
 from .fake_host import FakeHost
@@ -294,6 +294,16 @@ def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
         "-d 15 -c 128 --timeout 8 -t 2 -s /wrk/report.lua http://tfb-server:8080/queries?queries=2"
         in host.commands[primer + 1]
     )
+
+
+def test_a_warm_up_has_no_more_connections_than_the_profile_s(entries: list[Entry], settings: Settings) -> None:
+    host = FakeHost()
+    levels = {**LEVELS, "plaintext": workloads.levels("plaintext", (1024,), 2)}
+    tfb = replace(settings, profile="tfb")
+    runner = Runner(host, Kept(), {"aiohttp": entries[0]}, levels, tfb, Events(), 2)
+    list(runner.run(schedule.plan(entries[:1], levels, 1, seed=7)))
+    warm_up, load = (command for command in host.commands if "/plaintext" in command)
+    assert (" -c 512 " in warm_up, " -c 1024 " in load) == (True, True)
 
 
 def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry]) -> None:

@@ -1,0 +1,37 @@
+"""A check of the instrument: what was measured, what it should be, and whether it passed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from benchlab.core.model import Run
+from benchlab.statistics import analysis
+from benchlab.statistics.analysis import PER_CPU, RATE, Figure, Result
+from benchlab.statistics.stats import Cells
+
+# What entries are ranked by, and what the gate looks at: both are tested.
+FIGURES: Mapping[str, Figure] = {RATE: analysis.rate, PER_CPU: analysis.per_cpu_s}
+NO_SAMPLE = "no sample that counts"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of the report. `passed` is None where the host does not tell, and where nothing is asked for."""
+
+    name: str
+    measured: str
+    goal: str
+    passed: bool | None
+
+
+def complete(part: str, run: Run) -> Check:
+    """Return whether each trial of the run has a sample that counts: what was not measured was not tested."""
+    planned = run.untried + len({record.trial.key for record in run.taken + run.failures})
+    counting = len(run.measured)
+    return Check(f"samples of {part} that count", f"{counting} of {planned}", "all", counting == planned)
+
+
+def cells(run: Run, result: Result, figure: Figure) -> dict[int, Cells]:
+    """Return the figures of a test by level, as ranks are made of them: without cells that the client bound."""
+    return analysis.ranked((sample for sample in run.samples if sample.trial.test == result.test), result.cells, figure)

@@ -1,0 +1,125 @@
+"""What a calibration keeps in its folder, which its report is made of.
+
+twins/, burden/     two runs, each with its manifest and its journal
+calibration.json    what plain wrk and the planted faults gave, written anew after each part
+report.md           derived from these
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchlab.core.errors import StoreError
+from benchlab.core.model import Failure, Run, Sample
+from benchlab.machine.overhead import Overhead
+from benchlab.storage import records, store
+
+# That of calibration.json; the samples in it are as in a journal.
+# 1: the first form.
+SCHEMA = 1
+
+TWINS, BURDEN = store.PART, "burden"
+# The profile that a calibration's runs are made with tells how much was tried.
+SHORT, FULL = "quick", "default"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a sample under a fault; one of the `expected` rules must be broken."""
+
+    name: str
+    record: Sample | Failure
+    expected: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibration as far as it came; of a part that was not made, or not kept, there is nothing.
+
+    `rates` are requests per second by way of measuring and round; `used` is the CPU of lab.py and engine under a load.
+    """
+
+    name: str
+    twins: Run
+    burden: Run | None = None
+    rates: Mapping[str, Mapping[int, float]] | None = None
+    used: Overhead | None = None
+    faults: tuple[Found, ...] = ()
+
+    @property
+    def is_full(self) -> bool:
+        return self.twins.manifest.settings.profile == FULL
+
+    @property
+    def lacking(self) -> list[str]:
+        """Return the parts that there is nothing of."""
+        parts = {"burden": self.burden, "plain wrk": self.rates, "CPU of the lab": self.used, "faults": self.faults}
+        return [name for name, part in parts.items() if not part]
+
+
+def write(folder: Path, found: Calibration) -> None:
+    """Write what is not in the calibration's runs into its folder: whole, or not at all. Raises StoreError."""
+    rates = found.rates and {way: list(rounds.values()) for way, rounds in found.rates.items()}
+    content = {
+        "schema": SCHEMA,
+        "rates": rates,
+        "used": found.used and asdict(found.used),
+        "faults": [_plain(each) for each in found.faults],
+    }
+    store.write_calibration(folder, json.dumps(content, indent=2) + "\n")
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether the folder keeps all that its report is made of: those of older labs lack what no run holds."""
+    return (folder / store.CALIBRATION).exists()
+
+
+def read(folder: Path) -> Calibration:
+    """Return what the folder keeps. Raises StoreError."""
+    burden = store.read(folder / BURDEN) if (folder / BURDEN).exists() else None
+    found = Calibration(folder.name, store.read(folder / TWINS), burden)
+    path = folder / store.CALIBRATION
+    if not is_whole(folder):
+        return found
+    try:
+        return _with(found, json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); restore it, or calibrate anew"
+        ) from error
+
+
+def _with(found: Calibration, content: dict[str, Any]) -> Calibration:
+    if content["schema"] != SCHEMA:
+        raise ValueError(f"schema {content['schema']}, this lab reads {SCHEMA}")
+    rates, used = content["rates"], content["used"]
+    return replace(
+        found,
+        rates=rates and {way: _rounds(way, of) for way, of in rates.items()},
+        used=used and Overhead(**used),
+        faults=tuple(map(_found, content["faults"])),
+    )
+
+
+def _rounds(way: str, rates: list[float]) -> dict[int, float]:
+    if not all(0 < rate < math.inf for rate in rates):
+        raise ValueError(f"{way}: a rate is no positive number")
+    return dict(enumerate(rates))
+
+
+def _plain(found: Found) -> dict[str, Any]:
+    kind = "sample" if isinstance(found.record, Sample) else "failure"
+    record = {"kind": kind, **records.plain(found.record)}
+    return {"name": found.name, "expected": list(found.expected), "record": record}
+
+
+def _found(content: dict[str, Any]) -> Found:
+    record = records.record(content["record"])
+    if not isinstance(record, Sample | Failure):
+        raise ValueError(f"{content['name']}: no sample and no failure")
+    return Found(content["name"], record, tuple(content["expected"]))

@@ -1,0 +1,125 @@
+"""What a calibration keeps is what its report is made of, then and later."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchlab.calibration import burden, calibrate, kept
+from benchlab.calibration.kept import Calibration, Found
+from benchlab.commands import cli
+from benchlab.core.errors import StoreError
+from benchlab.core.model import Failure, Manifest, Run
+from benchlab.machine.overhead import Overhead
+from benchlab.storage import store
+
+from .conftest import STARTED, make_sample, make_trial
+from .figures import blocks
+from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
+
+ENVIRONMENT = {burden.VARIABLE: json.dumps({"/json": 0.005})}
+
+
+def _keep(folder: Path, name: str, run: Run) -> Run:
+    """Keep the run in the folder under this name, and return it as it is read back."""
+    services: dict[str, dict[str, object]] = {burden.BURDENED: {"environment": ENVIRONMENT}}
+    journal = store.create(folder, replace(run.manifest, run_id=name, services=services))
+    for sample in run.taken:
+        journal.append(sample)
+    return store.read(journal.folder)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "20261123-120000-calibration"
+
+
+@pytest.fixture
+def whole(folder: Path, manifest: Manifest) -> Calibration:
+    """A calibration with all of its parts, kept in the folder."""
+    twins = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
+    burdened = run_of(manifest, *samples_of({"a": NOISE, burden.BURDENED: OTHER_NOISE - 0.05}))
+    lost = Failure(make_trial(), STARTED, "under load, crax is not running (out of memory)")
+    found = Calibration(
+        folder.name,
+        _keep(folder, kept.TWINS, twins),
+        _keep(folder, kept.BURDEN, burdened),
+        {way: dict(enumerate(blocks(NOISE).values())) for way in (calibrate.LAB, calibrate.UNCHECKED, calibrate.PLAIN)},
+        Overhead(0.001, None),
+        (Found("late", make_sample(), ("late",)), Found("memory", lost, ("out of memory", "memory pressure"))),
+    )
+    kept.write(folder, found)
+    return found
+
+
+def test_a_calibration_is_read_back_as_it_was(folder: Path, whole: Calibration) -> None:
+    assert kept.read(folder) == whole
+
+
+def test_a_calibration_that_was_ended_is_read_back_as_far_as_it_came(folder: Path, manifest: Manifest) -> None:
+    twins = _keep(folder, kept.TWINS, run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE})))
+    found = Calibration(folder.name, twins)
+    kept.write(folder, found)
+    assert kept.read(folder) == found
+
+
+def test_its_report_is_made_anew_the_same_as_the_calibration_wrote_it(
+    folder: Path, whole: Calibration, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = calibrate.report(whole)
+    assert cli.main(folder, ["report", str(folder)]) == 0
+    assert (folder / store.REPORT).read_text(encoding="utf-8") == written
+    assert capsys.readouterr() == (f"{written}\n", "")
+    assert "Not made" not in written
+
+
+def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays_as_it_was(
+    folder: Path, whole: Calibration, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / store.CALIBRATION).unlink()
+    (folder / store.REPORT).write_text("all of it")
+    assert cli.main(folder, ["report", str(folder)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{calibrate.report(replace(whole, rates=None, used=None, faults=()))}\n"
+    assert "sensitivity: json, requests/CPU-s" in printed.out
+    assert "its report.md stays as it was" in printed.err
+    assert (folder / store.REPORT).read_text() == "all of it"
+
+
+def test_a_report_that_cannot_be_written_is_printed_all_the_same(
+    folder: Path, whole: Calibration, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The tests may run as root, whom no mode keeps from writing.
+    (folder / f".{store.REPORT}.draft").mkdir()
+    assert cli.main(folder, ["report", str(folder)]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == f"{calibrate.report(whole)}\n"
+    assert "report.md cannot be written" in printed.err
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"schema": 0},
+        {"rates": {"lab": [0]}},
+        {"rates": {"lab": ["fast"]}},
+        {"used": {"lab": 0.1}},
+        {"faults": [{"name": "x"}]},
+        {"faults": [{"name": "x", "expected": [], "record": {"kind": "odd"}}]},
+        {"faults": 1},
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_by_name(folder: Path, whole: Calibration, change: dict[str, object]) -> None:
+    path = folder / store.CALIBRATION
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(StoreError, match=rf"{store.CALIBRATION} cannot be read \(.*restore it, or calibrate anew"):
+        kept.read(folder)
+
+
+def test_a_file_that_is_no_json_is_refused_by_name(folder: Path, whole: Calibration) -> None:
+    (folder / store.CALIBRATION).write_text("{")
+    with pytest.raises(StoreError, match=f"{store.CALIBRATION} cannot be read"):
+        kept.read(folder)
