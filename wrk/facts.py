@@ -115,7 +115,7 @@ def kernel():
 
 def cgroup_tree(container_id):
     """Return what of the host's cgroup tree can be read from here; null where it lacks the container."""
-    if container_id and readings.container(readings.folders(container_id))["cpu_us"] is None:
+    if container_id and readings.cpu_us(readings.folders(container_id)) is None:
         return None
     if (readings.CGROUP / "cgroup.controllers").exists():
         return "version 2"

@@ -4,8 +4,10 @@
 
 What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a JSON object: `wall_us`, the life of
 wrk's process; `before` and `after`, the readings; `speeds_us`, the rounds of the speed probe before and after;
-`received`, once a second and at the end the time since the start and the bytes that came so far; `answers`, where
-`check` asked for some; `steady`.
+`idle_before`, whether the servers were done with the load before, null where that cannot be told; `received`, once a
+second and at the end the time since the start and the bytes that came so far; `memory_bytes`, by role the most of the
+looks at the container's memory, once a second between the readings, null without any; `answers`, where `check` asked
+for some; `steady`.
 
 With `warm_up_s` of [least, most], wrk is ended as soon as the load is steady, between these.
 """
@@ -39,11 +41,11 @@ def main():
     job = json.loads(sys.argv[1])
     raise_open_files()
     places = {role: readings.folders(container_id) for role, container_id in job["containers"].items()}
-    await_idle([found for role, found in places.items() if role != CLIENT])
-    seen = {"speeds_us": [readings.speeds_us()]}
+    seen = {"idle_before": await_idle([found for role, found in places.items() if role != CLIENT])}
+    seen["speeds_us"] = [readings.speeds_us()]
     with Checker(job["check"]) as checker:
         seen["before"] = readings.read(places)
-        exit_code = load(job["command"], job["warm_up_s"], seen)
+        exit_code = load(job["command"], job["warm_up_s"], places, seen)
         seen["after"] = readings.read(places)
     seen["speeds_us"].append(readings.speeds_us())
     seen["answers"] = checker.answers
@@ -57,37 +59,39 @@ def raise_open_files():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def await_idle(servers, most_s=MOST_REST_S):
-    """Return once the servers are done with the load before, at the latest after `most_s`, and whether they are.
+def await_idle(servers, clock=time):
+    """Return true as soon as the servers are done with the load before, false where they are not within MOST_REST_S.
 
-    Each of `servers` are the `folders` of a container; one that does not tell of its CPU is not waited for. Else
-    the sample would count what the one before asked for, and begin beside twenty busy processes of the database.
+    Without the wait a sample would count what the one before asked for, and begin beside twenty busy processes of the
+    database. Each of `servers` are the `folders` of a container; one that does not tell of its CPU is not waited for,
+    and makes a true answer null.
     """
-    over = time.monotonic() + most_s
-    before = [readings.container(found)["cpu_us"] for found in servers]
-    while time.monotonic() < over:
-        time.sleep(IDLE_SLICE_S)
-        after = [readings.container(found)["cpu_us"] for found in servers]
+    over = clock.monotonic() + MOST_REST_S
+    before = [readings.cpu_us(found) for found in servers]
+    while clock.monotonic() < over:
+        clock.sleep(IDLE_SLICE_S)
+        after = [readings.cpu_us(found) for found in servers]
         used = [now - then for then, now in zip(before, after, strict=True) if None not in (then, now)]
         if sum(used) < IDLE_SHARE * IDLE_SLICE_S * 1e6:
-            return True
+            return True if len(used) == len(servers) else None
         before = after
     return False
 
 
-def load(command, warm_up_s, seen):
+def load(command, warm_up_s, places, seen):
     """Run wrk, note in `seen` what can be seen of it from outside, and return its exit code.
 
     wrk's own clock starts only when all its threads have been started, so a host that stalls meanwhile is seen by no
     other clock than this one.
     """
     started_ns = time.monotonic_ns()
-    received = []
+    received, memory_bytes = [], dict.fromkeys(places)
     look(started_ns, received)
     with subprocess.Popen(command, stdout=subprocess.PIPE) as wrk:
 
         def note():
             look(started_ns, received)
+            weigh(places, memory_bytes)
             if warm_up_s and is_over(received, *warm_up_s):
                 wrk.send_signal(signal.SIGINT)
 
@@ -95,7 +99,7 @@ def load(command, warm_up_s, seen):
         exit_code = wrk.wait()
     seen |= {"wall_us": (time.monotonic_ns() - started_ns) // 1000, "steady": is_steady(received)}
     look(started_ns, received)
-    seen["received"] = received
+    seen |= {"received": received, "memory_bytes": memory_bytes}
     return exit_code
 
 
@@ -108,6 +112,13 @@ def look(started_ns, received):
         if after_ns - before_ns < SURE_WITHIN_S * 1e9:
             received.append([(after_ns - started_ns) // 1000, count])
             return
+
+
+def weigh(places, most_bytes):
+    """Raise each role's figure in `most_bytes` to the memory that its container holds just now, where that is more."""
+    for role, found in places.items():
+        figures = (most_bytes[role], readings.memory_bytes(found))
+        most_bytes[role] = max((figure for figure in figures if figure is not None), default=None)
 
 
 def pass_on(output, note):

@@ -86,19 +86,31 @@ def _processors():
 
 
 def container(found):
-    """Return what a container used so far, as its `folders` tell."""
-    cpu, cpuacct, memory = (found[name] for name in CONTROLLERS)
-    statistics = _pairs(cpu, "cpu.stat")
-    nanoseconds = _number(cpuacct, "cpuacct.usage")
-    out_of_memory = _pairs(memory, "memory.events") or _pairs(memory, "memory.oom_control")
-    peaks = (_number(memory, name) for name in ("memory.peak", "memory.max_usage_in_bytes"))
+    """Return what a container used so far, and its memory just now, as its `folders` tell."""
+    # Of each two, the first is version 2's.
+    out_of_memory = _pairs(found["memory"], "memory.events") or _pairs(found["memory"], "memory.oom_control")
     return {
-        # Of each two, the first is version 2's.
-        "cpu_us": statistics.get("usage_usec", None if nanoseconds is None else nanoseconds // 1000),
-        "throttled_periods": statistics.get("nr_throttled"),
+        "cpu_us": cpu_us(found),
+        "throttled_periods": _pairs(found["cpu"], "cpu.stat").get("nr_throttled"),
         "oom_kills": out_of_memory.get("oom_kill"),
-        "memory_peak_bytes": next((peak for peak in peaks if peak is not None), None),
+        "memory_bytes": memory_bytes(found),
     }
+
+
+def cpu_us(found):
+    """Return the CPU time that a container used so far, or null."""
+    nanoseconds = _number(found["cpuacct"], "cpuacct.usage")
+    return _pairs(found["cpu"], "cpu.stat").get("usage_usec", None if nanoseconds is None else nanoseconds // 1000)
+
+
+def memory_bytes(found):
+    """Return the anonymous memory that all processes of a container hold just now, or null.
+
+    Both versions count it alike. Their one figure for everything they do not: it has page cache, which the kernel takes
+    back when it needs room, and not the same of the kernel's own memory.
+    """
+    statistics = _pairs(found["memory"], "memory.stat")
+    return statistics.get("anon", statistics.get("total_rss"))
 
 
 def _stalled_us(resource):

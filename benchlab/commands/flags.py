@@ -166,5 +166,6 @@ def add_selection(parser: argparse.ArgumentParser, tests: str, entries: str) -> 
     parser.add_argument(
         "--proxy",
         **choice(PROXY_CHOICES),
-        help="what stands in front of the entry, or both to measure each entry both ways (default: none)",
+        metavar="PROXY",
+        help="what stands in front of the entry: none, nginx, or none,nginx to measure each entry both ways (default: none)",
     )

@@ -10,11 +10,18 @@ from typing import Any
 CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
 # A petabyte, or thirty years in microseconds: no counter of one sample grows by more.
 MOST = 10**15
+# By role, how many processes of its container the kernel had killed for memory; None, or no role, where unknown.
+Kills = Mapping[str, int | None]
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What one container used. The peak of memory is that since the container's start, and so are the app's kills."""
+    """What one container used.
+
+    `oom_kills` counts from the first load of the test type in a visit, its warm-up: what is killed there may be missing
+    in the samples. `memory_peak_bytes` is the most anonymous memory that all its processes together were seen to
+    hold: once a second, and at both ends.
+    """
 
     cpu_us: int | None = None
     throttled_periods: int | None = None
@@ -49,6 +56,7 @@ class Counters:
     `between_us` is the time between the two readings. `received` has, about once a second of the load and at its end,
     the microseconds since its start and the bytes that the client had received by then. `speeds_us` is how long the
     speed probe took before and after: its fastest rounds, because what disturbs a round can only make it longer.
+    `idle_before` is whether app, database and proxy were done with the load before.
     """
 
     between_us: int
@@ -56,6 +64,7 @@ class Counters:
     roles: dict[str, Usage]
     received: tuple[tuple[int, int], ...]
     speeds_us: tuple[float, ...]
+    idle_before: bool | None = None
 
     def __post_init__(self) -> None:
         if self.between_us <= 0:
@@ -83,29 +92,47 @@ class Counters:
         return max(0, busy_us + interrupts_us - ours_us)
 
 
-def between(seen: Mapping[str, Any]) -> Counters:
-    """Return the counters in what load.py saw. Raises ValueError, KeyError or TypeError where they cannot be."""
+def between(seen: Mapping[str, Any], kills_before: Kills | None = None) -> Counters:
+    """Return the counters in what load.py saw. Raises ValueError, KeyError or TypeError where they cannot be.
+
+    Out-of-memory kills count from `kills_before` on, by role; a role that it lacks has an unknown number of them, and
+    without it they are those since the reading before the load.
+    """
     before, after = seen["before"], seen["after"]
+    began = before["roles"]
+    if kills_before is not None:
+        began = {role: {**reading, "oom_kills": kills_before.get(role)} for role, reading in began.items()}
     return Counters(
         between_us=int(after["at_us"]) - int(before["at_us"]),
         host=HostUsage(**_grown(before["host"], after["host"])),
-        roles=usages(before["roles"], after["roles"]),
+        roles=usages(began, after["roles"], seen["memory_bytes"]),
         received=tuple((int(at_us), int(count)) for at_us, count in seen["received"] if count is not None),
         speeds_us=tuple(float(min(rounds)) for rounds in seen["speeds_us"]),
+        idle_before=seen["idle_before"],
     )
 
 
+def killed(seen: Mapping[str, Any]) -> Kills:
+    """Return what had been killed before what load.py saw."""
+    return {role: reading["oom_kills"] for role, reading in seen["before"]["roles"].items()}
+
+
 def usages(
-    before: Mapping[str, Mapping[str, int | None]], after: Mapping[str, Mapping[str, int | None]]
+    before: Mapping[str, Mapping[str, int | None]],
+    after: Mapping[str, Mapping[str, int | None]],
+    most_bytes: Mapping[str, int | None],
 ) -> dict[str, Usage]:
-    """Return what each role's container used between two readings of it. Raises as `between` does."""
-    return {role: _usage(role, before[role], found) for role, found in after.items()}
+    """Return what each role's container used between two readings of it. Raises as `between` does.
+
+    `most_bytes` is the most memory that was seen of it between the two, where anyone looked.
+    """
+    return {role: _usage(before[role], found, most_bytes.get(role)) for role, found in after.items()}
 
 
-def _usage(role: str, before: Mapping[str, int | None], after: Mapping[str, int | None]) -> Usage:
-    """Return what a container used. An app lives for one visit: what happened in its warm-up is true of its samples."""
-    since_start = ("memory_peak_bytes", "oom_kills") if role == APP else ("memory_peak_bytes",)
-    return Usage(**_grown(before, after) | {name: after[name] for name in since_start})
+def _usage(before: Mapping[str, int | None], after: Mapping[str, int | None], most_bytes: int | None) -> Usage:
+    grown = _grown(before, {name: value for name, value in after.items() if name != "memory_bytes"})
+    sizes = (before["memory_bytes"], most_bytes, after["memory_bytes"])
+    return Usage(**grown, memory_peak_bytes=max((size for size in sizes if size is not None), default=None))
 
 
 def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> dict[str, int | None]:

@@ -160,20 +160,12 @@ class Engine:
             return str(self._container(service).id)
 
     def usage(self, service: str) -> dict[str, int | None]:
-        """Return what the service's container has used so far, by the engine's own counters. Raises EngineError.
+        """Return what the service's container has used so far, and its memory just now. Raises EngineError.
 
-        These are read when the engine comes to it, some time around a load; the cgroup tree's are read right at it.
+        This is read when the engine comes to it, some time around a load; the cgroup tree is read right at it.
         """
         with translated(f"reading the counters of {service}"):
-            told = cast(dict[str, Any], self._container(service).stats(stream=False, one_shot=True))
-        cpu, memory = told.get("cpu_stats") or {}, told.get("memory_stats") or {}
-        nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
-        return {
-            "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
-            "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
-            "oom_kills": None,
-            "memory_peak_bytes": memory.get("max_usage"),
-        }
+            return used(cast(dict[str, Any], self._container(service).stats(stream=False, one_shot=True)))
 
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""
@@ -309,6 +301,19 @@ class Engine:
         if not found:
             raise _LostError(f"{service} has no container any more: it was removed from outside")
         return found[0]
+
+
+def used(told: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return what the engine's statistics of a container tell, under the names of the wrk container's readings.py."""
+    cpu, memory = told.get("cpu_stats") or {}, (told.get("memory_stats") or {}).get("stats") or {}
+    nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
+    return {
+        "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
+        "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
+        "oom_kills": None,
+        # Of version 2, or of version 1. No process is without any: 0 is memory that nobody counted.
+        "memory_bytes": memory.get("anon", memory.get("total_rss")) or None,
+    }
 
 
 class _LostError(EngineError):

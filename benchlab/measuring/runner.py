@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
 from benchlab.core import counters
+from benchlab.core.counters import Kills
 from benchlab.core.errors import EngineError, EntryError, WrkError
 from benchlab.core.model import INVALID, SUSPECT, WRONG_ANSWER, Entry, Failure, Level, Sample, Settings, Trial, Visit
 from benchlab.measuring import fetch, serving, wrk
@@ -51,6 +51,19 @@ class Events:
 
     def recorded(self, record: Sample | Failure) -> None:
         """The journal has a new line."""
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What the primer and the warm-up of a test type left for its samples.
+
+    `steady` is whether the rate became so, None where they were too short to tell. `kills_before` is how many processes
+    of each role had been killed for their memory before them: empty where that is not known, None where nothing was
+    sent.
+    """
+
+    steady: bool | None
+    kills_before: Kills | None
 
 
 @dataclass(frozen=True)
@@ -132,38 +145,42 @@ class Runner:
         if wrong := [problem for problem in problems if not problem.warning]:
             self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
             return
-        steady = self._warm_up(entry, trials[0])
+        warmth = self._warm_up(entry, trials[0])
         for trial in trials:
-            self._record(self._measure(vetting, trial, steady), records)
+            self._record(self._measure(vetting, trial, warmth), records)
 
-    def _warm_up(self, entry: Entry, first: Trial) -> bool | None:
-        """Send primer and warm-up, as far as the settings have them, and return whether the rate became steady.
-
-        None where the warm-up is too short to tell. The samples tell of failures.
-        """
+    def _warm_up(self, entry: Entry, first: Trial) -> WarmUp:
+        """Send primer and warm-up, as far as the settings have them. The samples tell of failures."""
         self.events.warming(first)
         test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
-        with suppress(WrkError):
+        kills_before: Kills | None = None
+        try:
             if primer_s:
-                self._load(entry, first, workloads.primer_level(test), primer_s)
-            if most_s:
-                largest = profiles.warmup_level(self.settings, test, self.levels[test])
-                warmed = self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s))
-                return warmed.steady if most_s > STEADY_S else None
-        return None
+                kills_before = self._load(entry, first, workloads.primer_level(test), primer_s).kills_before
+            if not most_s:
+                return WarmUp(None, kills_before)
+            largest = profiles.warmup_level(self.settings, test, self.levels[test])
+            warmed = self._load(
+                entry, first, largest, most_s, warm_up_s=(least_s, most_s), kills_before=kills_before
+            )
+            return WarmUp(warmed.steady if most_s > STEADY_S else None, warmed.kills_before)
+        except WrkError:
+            return WarmUp(None, kills_before or {})
 
-    def _measure(self, vetting: Vetting, trial: Trial, steady: bool | None) -> Sample | Failure:
+    def _measure(self, vetting: Vetting, trial: Trial, warmth: WarmUp) -> Sample | Failure:
         self.events.measuring(trial)
         entry = vetting.entry
         started_at = datetime.now(UTC)
         path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
         check = fetch.job(serving.target(entry), WORKLOADS[trial.test].accept, path)
         try:
-            outcome = self._load(entry, trial, trial.level, self.settings.duration_s, check=check)
+            outcome = self._load(
+                entry, trial, trial.level, self.settings.duration_s, check=check, kills_before=warmth.kills_before
+            )
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
         wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world)
-        verdict = judge.judge(self._evidence(trial.level, outcome, steady, wrong))
+        verdict = judge.judge(self._evidence(trial.level, outcome, warmth.steady, wrong))
         return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 
     def _evidence(self, level: Level, outcome: Outcome, steady: bool | None, wrong: list[Problem]) -> Evidence:
@@ -189,6 +206,7 @@ class Runner:
         duration_s: int,
         warm_up_s: tuple[int, int] | None = None,
         check: Mapping[str, object] | None = None,
+        kills_before: Kills | None = None,
     ) -> Outcome:
         """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
@@ -200,10 +218,10 @@ class Runner:
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]
             raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
-        outcome = wrk.parse(result.stdout)
+        outcome = wrk.parse(result.stdout, kills_before)
         if not self.ask_engine:
             return outcome
-        roles = counters.usages(before, self._server.usage(entry))
+        roles = counters.usages(before, self._server.usage(entry), {})
         between_us = round((time.monotonic() - began_s) * 1e6)
         return replace(outcome, counters=replace(outcome.counters, roles=roles, between_us=between_us))
 

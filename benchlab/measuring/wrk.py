@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchlab.core import counters
-from benchlab.core.counters import Counters
+from benchlab.core.counters import Counters, Kills
 from benchlab.core.errors import WrkError
 from benchlab.core.model import Errors, Latency, Level, Load, Target
 from benchlab.plan.workloads import TIMEOUT_S
@@ -20,12 +20,16 @@ MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of wrk left: its counts, the counters around it, and the answers that were looked at."""
+    """What one run of wrk left: its counts, the counters around it, and the answers that were looked at.
+
+    `kills_before` is how many processes of each role had been killed for their memory before those in the counters.
+    """
 
     load: Load
     counters: Counters
     answers: tuple[Answer, ...]
     steady: bool
+    kills_before: Kills
 
 
 def command(level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
@@ -62,14 +66,19 @@ def observed(
     return ["python3", "/wrk/load.py", json.dumps(job)]
 
 
-def parse(output: str) -> Outcome:
-    """Return what load.py printed. Raises WrkError where there is no result, or one that cannot be."""
+def parse(output: str, kills_before: Kills | None = None) -> Outcome:
+    """Return what load.py printed. Raises WrkError where there is no result, or one that cannot be.
+
+    Out-of-memory kills count from `kills_before` on, as another outcome has it, else from where this load began.
+    """
     report, seen_text = _only(output, MARK), _only(output, SEEN_MARK)
     try:
         seen = json.loads(seen_text)
         load = _load(json.loads(report), int(seen["wall_us"]))
         answers = tuple(map(answer, seen["answers"]))
-        return Outcome(load, counters.between(seen), answers, bool(seen["steady"]))
+        found = counters.between(seen, kills_before)
+        began = counters.killed(seen) if kills_before is None else kills_before
+        return Outcome(load, found, answers, bool(seen["steady"]), began)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrkError(f"wrk: its result cannot be read ({type(error).__name__}: {error}): {report[:200]}") from error
 

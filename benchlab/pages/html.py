@@ -99,6 +99,7 @@ def page(run: Run) -> str:
         factors=crossed,
         sections=sections,
         entries=pd.DataFrame(stack.rows(run.manifest.entries), columns=["entry", *stack.COLUMNS]),
+        memory=report.MEMORY,
         verdicts=report.counted(run),
         broken=report.broken_rules(run),
         missing=report.reasons(run),

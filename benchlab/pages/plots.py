@@ -77,7 +77,7 @@ def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
 
 
 def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> Chart:
-    """Return the app's peak memory, one for each entry: it is that of a whole visit."""
+    """Return the app's peak memory, one for each entry: that of the level where it was largest."""
     peaks = {entry: standings.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
     known = {entry: peak_mb for entry, peak_mb in peaks.items() if peak_mb is not None}
     rows = charts.rows({ALL_LEVELS_TOGETHER: list(known)})

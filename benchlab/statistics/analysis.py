@@ -29,7 +29,8 @@ class Cell:
     """One entry at one level of one test, over its blocks.
 
     `rate` is requests per second; `per_cpu_s` requests per second of CPU time of app, database and proxy together, and
-    `per_app_cpu_s` of the app alone; both are None where the host does not tell. `memory_peak_bytes` is the app's.
+    `per_app_cpu_s` of the app alone; both are None where the host does not tell. `memory_peak_bytes` is the app's, the
+    largest of all samples.
     """
 
     entry: str

@@ -73,6 +73,7 @@ def _counters(content: dict[str, Any]) -> Counters:
         roles={role: Usage(**usage) for role, usage in content["roles"].items()},
         received=tuple((at_us, count) for at_us, count in content["received"]),
         speeds_us=tuple(content["speeds_us"]),
+        idle_before=content["idle_before"],
     )
 
 

@@ -32,7 +32,9 @@ KINDS = {Sample: "sample", Failure: "failure", Decision: "decision"}
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
 #    manifest has digests of what the images were built from.
-SCHEMA = 2
+# 3: a sample's memory is the anonymous memory seen while it was taken, not the most of any kind since its container's
+#    start; its out-of-memory kills count from its test type's warm-up on; it says whether the servers were idle before.
+SCHEMA = 3
 
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
 REPORT, PAGE = "report.md", "report.html"

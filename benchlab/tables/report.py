@@ -19,6 +19,12 @@ from benchlab.verdicts import judge
 
 # What a rule means for the samples that break it. One that breaks a good one is no more than a note.
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
+# What no head of a column has room for.
+MEMORY = (
+    "Peak memory is the most anonymous memory that all processes of the app together were seen to hold while samples "
+    "were taken: what they wrote themselves, without page cache and shared memory. It includes what an earlier test of "
+    "the same visit made them take and they have kept."
+)
 
 
 def report(run: Run) -> str:
@@ -28,7 +34,8 @@ def report(run: Run) -> str:
     if run.samples:
         results = analysis.analyse(run)
         caution = profiles.caution(run.manifest)
-        parts += [_overview(results, caution), *standings.sections(results, caution), *_shares(results, caution)]
+        parts += [_overview(results, caution), *standings.sections(results, caution), MEMORY]
+        parts += _shares(results, caution)
         parts += study.sections(run)
     else:
         parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")

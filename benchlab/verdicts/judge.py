@@ -162,13 +162,19 @@ def _wrong_answers(evidence: Evidence) -> float:
     return len(evidence.wrong_answers)
 
 
+def _busy_before(evidence: Evidence) -> float | None:
+    idle = evidence.counters.idle_before
+    return None if idle is None else float(not idle)
+
+
 def _any(counter: str) -> Callable[[Evidence], float | None]:
-    """Return the measure that adds a counter up over all containers, as far as it is known."""
+    """Return the measure that adds a counter up over all containers: of nothing only all of them can tell."""
 
     def measure(evidence: Evidence) -> float | None:
         values = [getattr(usage, counter) for usage in evidence.counters.roles.values()]
         known = [value for value in values if value is not None]
-        return float(sum(known)) if known else None
+        is_whole = len(known) == len(values) > 0
+        return float(sum(known)) if is_whole or any(known) else None
 
     return measure
 
@@ -238,6 +244,7 @@ RULES = (
     Rule("throttled", INVALID, _any("throttled_periods"), 0, "{:.0f} periods", "a container was held back by a quota"),
     Rule("out of memory", INVALID, _any("oom_kills"), 0, "{:.0f}", "the kernel killed a process for its memory"),
     Rule("swap", INVALID, _swapped, 0, "{:.0f} pages", "the host swapped"),
+    Rule("busy before", SUSPECT, _busy_before, 0, "", "the servers were not done with the load before"),
     Rule("steal", SUSPECT, _stolen, STOLEN_SHARE, "{:.1%}", "the hypervisor took CPU time away"),
     Rule("foreign", SUSPECT, _foreign, FOREIGN_SHARE, "{:.1%} of the CPU", "something else on this host was busy"),
     Rule("memory pressure", SUSPECT, _stalled("memory"), STALLED_SHARE, "{:.1%} of the time", "all waited for memory"),

@@ -29,6 +29,15 @@ proving.SHORT = proving.Extent("quick", 2, {"json": (32,)}, 2, 2, 2, 1, 2)
 sys.exit(cli.main(pathlib.Path.cwd(), ["calibrate", "--seed", "1"]))
 """
 SLOW = 'return web.json_response({"message"'
+SPINS = """
+
+def _spin() -> None:
+    while True:
+        pass
+
+
+threading.Thread(target=_spin, daemon=True).start()
+"""
 
 
 def _commit(project: Project) -> None:
@@ -50,11 +59,40 @@ def test_every_sample_has_the_counters_of_all_roles_and_a_verdict(project: Proje
     assert set(roles) == {CLIENT, APP, DB}
     assert all((usage.cpu_us or 0) > 0 and (usage.memory_peak_bytes or 0) > 1_000_000 for usage in roles.values())
     assert sample.counters.host.idle_us is not None
+    assert sample.counters.idle_before is not None
     assert sample.counters.received[-1][1] > sample.counters.received[0][1]
     assert len(sample.counters.speeds_us) == 2
     assert sample.verdict.severity != INVALID
     assert "wrong answers" not in sample.verdict.broken
     assert "## Bottlenecks" in printed
+
+
+def _hoards(app: str) -> str:
+    """Return the app so that it holds 200 MB from its first json on until an update."""
+    return (
+        app.replace("async def json(", "HOARD: list[bytes] = []\n\n\nasync def json(")
+        .replace(SLOW, f'HOARD[:] = HOARD or [b"x" * 200_000_000]\n    {SLOW}')
+        .replace("    ids = sample(", "    HOARD.clear()\n    ids = sample(")
+    )
+
+
+def test_peak_memory_is_that_of_the_sample_and_not_of_the_test_type_before(project: Project) -> None:
+    project.add_entry("hoarder", "aiohttp", _hoards)
+    tests = ("--test", "json", "--test", "update", "--levels", "json=16", "--levels", "update=1")
+    code, printed = project.run(*SHORT, "--blocks", "1", "--framework", "hoarder", *tests)
+    usages = {sample.trial.test: sample.counters.roles[APP] for sample in project.latest().samples}
+    peaks = {test: usage.memory_peak_bytes or 0 for test, usage in usages.items()}
+    assert code == 0, printed
+    # In a visit update comes last.
+    assert peaks["json"] > peaks["update"] + 100_000_000 > 100_000_000
+
+
+def test_a_sample_that_begins_beside_a_busy_server_is_suspect(project: Project) -> None:
+    project.add_entry("restless", "aiohttp", lambda app: app.replace("import os\n", "import os\nimport threading\n") + SPINS)
+    project.run(*JSON, "--blocks", "1", "--framework", "restless")
+    taken = project.latest().taken
+    assert len(taken) > 1
+    assert all("busy before" in sample.verdict.broken for sample in taken)
 
 
 def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the_gate(project: Project) -> None:
@@ -124,7 +162,8 @@ def test_where_the_cgroup_tree_cannot_be_read_the_engine_tells_what_containers_u
     assert code == 0
     assert run.manifest.facts["host"]["cgroup_tree"] == "unavailable"  # type: ignore[index]
     assert all((sample.counters.roles[role].cpu_us or 0) > 0 for role in (CLIENT, APP, DB))
-    assert "out of memory" in sample.verdict.unknown
+    assert (sample.counters.roles[APP].memory_peak_bytes or 0) > 1_000_000
+    assert {"out of memory", "busy before"} <= set(sample.verdict.unknown)
     assert "## Bottlenecks" in printed
 
 

@@ -60,7 +60,7 @@ def make_counters(app_cpu_us: int = 500_000, speed_us: float = 5000.0) -> Counte
         DB: Usage(200_000, 0, 0, 300_000_000),
     }
     host = HostUsage(900_000, 80_000, 1_060_000, 0, 0, 0, 0, None)
-    return Counters(1_050_000, host, roles, ((0, 0), (1_000_000, 150_000)), (speed_us, speed_us))
+    return Counters(1_050_000, host, roles, ((0, 0), (1_000_000, 150_000)), (speed_us, speed_us), idle_before=True)
 
 
 def make_sample(trial: Trial | None = None, load: Load | None = None, severity: str = GOOD, attempt: int = 1) -> Sample:

@@ -44,31 +44,45 @@ READING: dict[str, Any] = {
         "thermal_throttles": None,
     },
     "roles": {
-        role: {"cpu_us": 0, "throttled_periods": 0, "oom_kills": 0, "memory_peak_bytes": 90_000_000}
+        role: {"cpu_us": 0, "throttled_periods": 0, "oom_kills": 0, "memory_bytes": 80_000_000}
         for role in ("client", "app", "db")
     },
 }
 
 
-def seen(wall_us: int = 2_050_000, stolen_us: int = 0, answers: list[dict[str, object]] | None = None) -> str:
-    """Return what load.py tells of a calm run on two CPUs, in which the hypervisor took `stolen_us`."""
+def seen(
+    wall_us: int = 2_050_000,
+    stolen_us: int = 0,
+    answers: list[dict[str, object]] | None = None,
+    kills: tuple[int, int] = (0, 0),
+) -> str:
+    """Return what load.py tells of a calm run on two CPUs, in which the hypervisor took `stolen_us`.
+
+    `kills` are how often the kernel had killed a process of the app for its memory, before the load and after it.
+    """
     host = READING["host"] | {"busy_us": 3_000_000, "idle_us": 1_100_000, "stolen_us": stolen_us}
     roles = {role: usage | {"cpu_us": 1_000_000} for role, usage in READING["roles"].items()}
     found = {
         "wall_us": wall_us,
-        "before": {"at_us": 0, **READING},
-        "after": {"at_us": wall_us + 2000, "host": host, "roles": roles},
+        "idle_before": True,
+        "before": {"at_us": 0, "host": READING["host"], "roles": _with_kills(READING["roles"], kills[0])},
+        "after": {"at_us": wall_us + 2000, "host": host, "roles": _with_kills(roles, kills[1])},
         "speeds_us": [[5000], [5000]],
         "received": [[0, 0], [1_000_000, 75_000], [2_000_000, 150_000]],
+        "memory_bytes": dict.fromkeys(roles, 90_000_000),
         "answers": answers or [],
         "steady": True,
     }
     return f"{SEEN_MARK}{json.dumps(found)}\n"
 
 
-def printed(wall_us: int = 2_050_000, stolen_us: int = 0, **changes: object) -> str:
+def printed(wall_us: int = 2_050_000, stolen_us: int = 0, kills: tuple[int, int] = (0, 0), **changes: object) -> str:
     """Return what load.py prints, with some of wrk's counts changed."""
-    return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{seen(wall_us, stolen_us)}"
+    return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{seen(wall_us, stolen_us, kills=kills)}"
+
+
+def _with_kills(roles: dict[str, dict[str, int]], kills: int) -> dict[str, dict[str, int]]:
+    return roles | {"app": roles["app"] | {"oom_kills": kills}}
 
 
 class FakeHost:
@@ -129,14 +143,14 @@ class FakeHost:
         return f"id-of-{service}"
 
     def usage(self, service: str) -> dict[str, int | None]:
-        """Return a second of CPU time more each time it is asked."""
+        """Return a second of CPU time and a megabyte more each time it is asked."""
         self.done.append(f"usage {service}")
         asked = self.done.count(f"usage {service}")
         return {
             "cpu_us": asked * 1_000_000,
             "throttled_periods": 0,
             "oom_kills": None,
-            "memory_peak_bytes": None,
+            "memory_bytes": asked * 1_000_000,
         }
 
     def log(self, service: str) -> str:

@@ -7,9 +7,17 @@ import pytest
 
 from benchlab.core import counters
 from benchlab.core.counters import Counters, HostUsage, Usage
+from benchlab.machine import engine
 from benchlab.measuring.wrk import SEEN_MARK
 
 from .fake_host import seen
+
+# What Docker's engine tells of a container, as far as it matters here, with either version of cgroups.
+TOLD: dict[str, Any] = {
+    "cpu_stats": {"cpu_usage": {"total_usage": 123_456}, "throttling_data": {"periods": 9, "throttled_periods": 2}},
+    "memory_stats": {"usage": 99_000, "stats": {"cache": 90_000, "rss": 1000, "total_rss": 4096}},
+}
+TOLD_BY_2: dict[str, Any] = TOLD | {"memory_stats": {"usage": 99_000, "stats": {"anon": 4096, "file": 90_000}}}
 
 
 def _seen() -> dict[str, Any]:
@@ -17,7 +25,7 @@ def _seen() -> dict[str, Any]:
     return found
 
 
-def test_counters_are_differences_but_for_what_counts_from_the_start() -> None:
+def test_counters_are_differences_but_memory_is_the_most_of_all_looks() -> None:
     used = Usage(1_000_000, 0, 0, 90_000_000)
     assert counters.between(_seen()) == Counters(
         between_us=2_052_000,
@@ -25,14 +33,43 @@ def test_counters_are_differences_but_for_what_counts_from_the_start() -> None:
         roles={"client": used, "app": used, "db": used},
         received=((0, 0), (1_000_000, 75_000), (2_000_000, 150_000)),
         speeds_us=(5000, 5000),
+        idle_before=True,
     )
 
 
-def test_a_process_killed_for_its_memory_in_the_warm_up_is_told_of_the_sample() -> None:
+@pytest.mark.parametrize(
+    ("before", "between", "after", "most"),
+    [(5, 9, 7, 9), (9, 5, 7, 9), (5, 7, 9, 9), (5, None, 7, 7), (None, None, 7, 7), (5, 9, None, 9), (None,) * 4],
+)
+def test_the_peak_of_memory_is_that_of_the_sample_whichever_look_met_it(
+    before: int | None, between: int | None, after: int | None, most: int | None
+) -> None:
     found = _seen()
-    for reading in (found["before"], found["after"]):
-        reading["roles"]["app"]["oom_kills"] = 2
-    assert counters.between(found).roles["app"].oom_kills == 2
+    found["before"]["roles"]["app"]["memory_bytes"] = before
+    found["memory_bytes"]["app"] = between
+    found["after"]["roles"]["app"]["memory_bytes"] = after
+    assert counters.between(found).roles["app"].memory_peak_bytes == most
+
+
+def test_processes_killed_for_their_memory_count_from_where_they_are_told_to() -> None:
+    found = json.loads(seen(kills=(5, 6)).removeprefix(SEEN_MARK))
+    assert counters.killed(found) == {"client": 0, "app": 5, "db": 0}
+    assert counters.between(found).roles["app"].oom_kills == 1
+    assert counters.between(found, {"client": 0, "app": 2, "db": 0}).roles["app"].oom_kills == 4
+    assert counters.between(found, {}).roles["app"].oom_kills is None
+
+
+@pytest.mark.parametrize(
+    ("told", "memory_bytes"),
+    [(TOLD, 4096), (TOLD_BY_2, 4096), (TOLD | {"memory_stats": {}}, None), (TOLD | {"memory_stats": {"stats": {"anon": 0}}}, None)],
+)
+def test_the_engine_s_own_counters_are_those_of_the_cgroup_tree(told: dict[str, Any], memory_bytes: int | None) -> None:
+    assert engine.used(told) == {
+        "cpu_us": 123,
+        "throttled_periods": 2,
+        "oom_kills": None,
+        "memory_bytes": memory_bytes,
+    }
 
 
 def test_what_one_reading_lacks_is_unavailable() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.counters import APP, CLIENT, Counters, HostUsage
+from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage
 from benchlab.core.model import GOOD, INVALID, SUSPECT, Errors, Level, Load, Manifest, Run, Verdict
 from benchlab.verdicts import judge
 from benchlab.verdicts.answers import Problem
@@ -39,6 +39,10 @@ def _calm(**changes: object) -> Callable[[Evidence], Evidence]:
     return lambda calm: replace(calm, **changes)  # type: ignore[arg-type]
 
 
+def _counted(**changes: object) -> Callable[[Evidence], Evidence]:
+    return lambda calm: replace(calm, counters=replace(calm.counters, **changes))  # type: ignore[arg-type]
+
+
 def _received(*rates: int) -> Callable[[Evidence], Evidence]:
     """Return the change to these rates in the seconds of the sample."""
     seconds = tuple((second * 1_000_000, sum(rates[:second])) for second in range(len(rates) + 1))
@@ -67,6 +71,7 @@ def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> Non
         ("throttled", INVALID, _role(APP, throttled_periods=1)),
         ("out of memory", INVALID, _role(APP, oom_kills=1)),
         ("swap", INVALID, _host(swapped_pages=1)),
+        ("busy before", SUSPECT, _counted(idle_before=False)),
         ("steal", SUSPECT, _host(stolen_us=30_000)),
         ("foreign", SUSPECT, _host(busy_us=1_000_000)),
         ("memory pressure", SUSPECT, _host(memory_stalled_us=20_000)),
@@ -125,6 +130,7 @@ def test_a_host_that_tells_nothing_leaves_nothing_ok() -> None:
         "throttled",
         "out of memory",
         "swap",
+        "busy before",
         "steal",
         "foreign",
         "memory pressure",
@@ -134,6 +140,15 @@ def test_a_host_that_tells_nothing_leaves_nothing_ok() -> None:
         "uneven",
         "client-bound",
     }
+
+
+@pytest.mark.parametrize(("rule", "counter"), [("throttled", "throttled_periods"), ("out of memory", "oom_kills")])
+def test_a_counter_that_one_container_lacks_is_unknown_unless_another_breaks_the_rule(rule: str, counter: str) -> None:
+    lacking = _role(APP, **{counter: None})(CALM)
+    assert judge.judge(lacking).unknown == (rule, "heat", "uneven")
+    broken = judge.judge(_role(DB, **{counter: 2})(lacking))
+    assert (broken.severity, broken.broken) == (INVALID, {rule: 2.0})
+    assert rule not in broken.unknown
 
 
 def test_the_worst_broken_rule_is_the_verdict() -> None:

@@ -11,7 +11,7 @@ import pytest
 import readings
 
 ID = "4f0c9e21ab"
-USED = {"cpu_us": 123, "throttled_periods": 2, "oom_kills": 1, "memory_peak_bytes": 4096}
+USED = {"cpu_us": 123, "throttled_periods": 2, "oom_kills": 1, "memory_bytes": 4096}
 NOTHING = dict.fromkeys(USED)
 
 
@@ -26,7 +26,10 @@ def test_counters_of_cgroup_version_1_are_read_wherever_the_engine_keeps_them(tm
     place = place.format(id=ID)
     _write(tmp_path / "cpuacct" / place, {"cpuacct.usage": "123456\n"})
     _write(tmp_path / "cpu" / place, {"cpu.stat": "nr_periods 9\nnr_throttled 2\nthrottled_time 5\n"})
-    memory = {"memory.max_usage_in_bytes": "4096\n", "memory.oom_control": "under_oom 0\noom_kill 1\n"}
+    memory = {
+        "memory.stat": "cache 9000\nrss 1000\ntotal_cache 9000\ntotal_rss 4096\ntotal_rss_huge 0\n",
+        "memory.oom_control": "under_oom 0\noom_kill 1\n",
+    }
     _write(tmp_path / "memory" / place, memory)
     assert readings.container(readings.folders(ID, tmp_path)) == USED
 
@@ -34,7 +37,7 @@ def test_counters_of_cgroup_version_1_are_read_wherever_the_engine_keeps_them(tm
 def test_counters_of_cgroup_version_2_are_read(tmp_path: Path) -> None:
     files = {
         "cpu.stat": "usage_usec 123\nuser_usec 100\nnr_throttled 2\n",
-        "memory.peak": "4096\n",
+        "memory.stat": "anon 4096\nfile 9000\nanon_thp 0\n",
         "memory.events": "oom 1\noom_kill 1\n",
     }
     _write(tmp_path / f"system.slice/docker-{ID}.scope", files)
@@ -44,7 +47,7 @@ def test_counters_of_cgroup_version_2_are_read(tmp_path: Path) -> None:
 
 def test_what_the_kernel_does_not_tell_is_null_and_not_zero(tmp_path: Path) -> None:
     assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
-    _write(tmp_path / f"docker/{ID}", {"memory.peak": "max\n", "cpu.stat": "garbage"})
+    _write(tmp_path / f"docker/{ID}", {"memory.stat": "file 9000\n", "cpu.stat": "garbage"})
     (tmp_path / "cgroup.controllers").write_text("")
     assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
 
@@ -92,33 +95,55 @@ def test_without_a_network_card_nothing_is_called_steady() -> None:
     assert not load.is_steady([[s * 1_000_000, None] for s in range(9)])
 
 
-class _Clock:
-    """A clock on which only sleeping takes time."""
+def test_the_memory_of_a_load_is_the_most_of_all_looks_at_it(tmp_path: Path) -> None:
+    folder = tmp_path / f"memory/docker/{ID}"
+    _write(folder, {})
+    places = {"app": readings.folders(ID, tmp_path), "db": readings.folders("absent", tmp_path)}
+    most_bytes: dict[str, int | None] = dict.fromkeys(places)
+    for text in ("total_rss 5000\n", "total_rss 9000\n", "total_rss 7000\n", ""):
+        (folder / "memory.stat").write_text(text)
+        load.weigh(places, most_bytes)
+    assert most_bytes == {"app": 9000, "db": None}
 
-    def __init__(self) -> None:
-        self.now_s = 0.0
+
+class _Servers:
+    """Servers, and a clock on which only sleeping takes time: in each slice each uses what it is told, in us of CPU.
+
+    None is a server whose container does not tell.
+    """
+
+    def __init__(self, top: Path, used: Sequence[Sequence[int] | None]):
+        self._used, self.slices = used, 0
+        self.folders = [dict.fromkeys(readings.CONTROLLERS, top / str(number)) for number in range(len(used))]
+        for found in self.folders:
+            found["cpu"].mkdir()
+        self._count()
 
     def monotonic(self) -> float:
-        return self.now_s
+        return self.slices * float(load.IDLE_SLICE_S)
 
     def sleep(self, seconds: float) -> None:
-        self.now_s += seconds
+        self.slices += 1
+        self._count()
+
+    def _count(self) -> None:
+        for found, used in zip(self.folders, self._used, strict=True):
+            if used is not None:
+                (found["cpu"] / "cpu.stat").write_text(f"usage_usec {sum(used[: self.slices])}\n")
 
 
-def _await_idle(monkeypatch: pytest.MonkeyPatch, *servers: Sequence[int | None]) -> tuple[bool, float]:
-    """Return what `await_idle` says and after how many slices; each server's CPU time is told by look, us."""
-    clock, looks = _Clock(), {name: iter(cpu) for name, cpu in enumerate(servers)}
-    monkeypatch.setattr(load, "time", clock)
-    monkeypatch.setattr(readings, "container", lambda name: {"cpu_us": next(looks[name])})
-    idle = load.await_idle(list(looks), most_s=4 * load.IDLE_SLICE_S)
-    return idle, round(clock.now_s / load.IDLE_SLICE_S)
-
-
-def test_a_load_begins_when_the_servers_are_done_with_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    app, db = [0, 50_000, 51_000, 51_500], [0, 90_000, 180_000, 181_000]
-    assert _await_idle(monkeypatch, app, db) == (True, 3)
-    assert _await_idle(monkeypatch, app, [None] * 4) == (True, 2)
-
-
-def test_a_server_that_is_never_done_is_not_waited_for_longer_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _await_idle(monkeypatch, [look * 50_000 for look in range(9)]) == (False, 4)
+@pytest.mark.parametrize(
+    ("used", "idle", "slices"),
+    [
+        ([[50_000, 1000, 500], [90_000, 90_000, 1000]], True, 3),
+        ([[50_000, 1000], None], None, 2),
+        ([None], None, 1),
+        ([[50_000] * 99, [0] * 99], False, 60),
+        ([[50_000] * 99, None], False, 60),
+    ],
+)
+def test_a_load_waits_3_s_at_the_most_for_servers_that_are_not_done_with_the_one_before(
+    tmp_path: Path, used: list[list[int] | None], idle: bool | None, slices: int
+) -> None:
+    servers = _Servers(tmp_path, used)
+    assert (load.await_idle(servers.folders, servers), servers.slices) == (idle, slices)

@@ -108,6 +108,11 @@ def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifes
     assert "Adopted, of the TechEmpower format: crax. Workers and connections are the entry's own choice (own)" in text
 
 
+def test_the_report_says_what_its_peak_memory_is(manifest: Manifest) -> None:
+    assert "\n\nPeak memory is the most anonymous memory that " in report.report(Run(manifest, SAMPLES, ()))
+    assert "Peak memory" not in report.report(Run(manifest, (), ()))
+
+
 def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
     assert "No sample was measured" in report.report(Run(manifest, (), ()))
 

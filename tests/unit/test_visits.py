@@ -14,7 +14,7 @@ from benchlab.measuring.serving import Server
 from benchlab.plan import schedule, workloads
 
 from .conftest import LEVELS, Kept, planned, run_planned
-from .fake_host import FakeHost
+from .fake_host import FakeHost, printed
 
 
 def _behind_nginx(entry: Entry) -> Entry:
@@ -220,17 +220,45 @@ def test_the_load_is_told_which_container_plays_which_part(entries: list[Entry],
     }
 
 
+def test_a_process_killed_for_its_memory_counts_for_the_samples_of_its_test_type_and_for_no_other(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    # The first load is the warm-up of the visit's first test type.
+    host.on_load = lambda entry, number: printed(kills=(0, 1) if number == 1 else (1, 1))
+    (visit,) = planned(entries[:1], blocks=1)
+    list(Runner(host, kept, {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2).make([visit]))
+    first = visit.trials[0].test
+    assert {(sample.trial.test == first, sample.counters.roles["app"].oom_kills) for sample in kept.samples} == {
+        (True, 1),
+        (False, 0),
+    }
+
+
+def test_kills_in_a_warm_up_that_told_nothing_are_unknown(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_load = lambda entry, number: "unable to connect" if number == 1 else None
+    (visit,) = planned(entries[:1], blocks=1)
+    list(Runner(host, kept, {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2).make([visit]))
+    first = visit.trials[0].test
+    assert {("out of memory" in sample.verdict.unknown, sample.trial.test == first) for sample in kept.samples} == {
+        (True, True),
+        (False, False),
+    }
+
+
 def test_where_the_cgroup_tree_cannot_be_read_the_engine_is_asked_around_each_load(
     entries: list[Entry], settings: Settings
 ) -> None:
     host, kept = FakeHost(), Kept()
     runner = Runner(host, kept, {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2, ask_engine=True)
     list(runner.run(planned(entries[:1], blocks=1)))
-    # FakeHost's containers use a second between two questions, and it knows of no peak of memory.
+    # FakeHost's containers use a second, and grow by a megabyte, from one question to the next. The first two questions
+    # are those around the warm-up.
     assert {role: usage.cpu_us for role, usage in kept.samples[0].counters.roles.items()} == dict.fromkeys(
         ("client", "app", "db"), 1_000_000
     )
-    assert kept.samples[0].counters.roles["app"].memory_peak_bytes is None
+    assert kept.samples[0].counters.roles["app"].memory_peak_bytes == 4_000_000
     assert "out of memory" in kept.samples[0].verdict.unknown
 
 

@@ -1,4 +1,7 @@
-"""Parsing, on what wrk really printed: the files of tests/captured, made with wrk 4.1.0."""
+"""Parsing, on what wrk really printed: the files of tests/captured, made with wrk 4.1.0.
+
+Of memory and of rest before the load they tell nothing.
+"""
 
 from __future__ import annotations
 
