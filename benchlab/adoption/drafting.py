@@ -94,7 +94,7 @@ def _refuse_name(root: Path, name: str, services: dict[str, Any]) -> None:
 
 def _with_stanza(text: str, name: str, origin: str, last: str) -> str:
     """Return compose.yaml with a stanza for the new entry, below that of the last one."""
-    document = yaml.compose(text)
+    document: Any = yaml.compose(text)
     services = _value(document, registry.SERVICES)
     begin, end = _extent(text, services, origin)
     changes = sorted(_changes(services, name, origin), reverse=True)

@@ -85,7 +85,9 @@ def _new(root: Path, given: argparse.Namespace) -> int:
     draft = drafting.plan(root, given.name, given.origin)
     drafting.write(root, draft)
     folder = draft.folder.relative_to(root)
-    print(f"drafted {draft.name}: {folder} is a copy of {draft.source.relative_to(root)}, its stanza is in compose.yaml")
+    print(
+        f"drafted {draft.name}: {folder} is a copy of {draft.source.relative_to(root)}, its stanza is in compose.yaml"
+    )
     say(f"next: write {folder}/app.py and README.md, make the stanza's labels true, then")
     say(f"python lab.py verify --framework {draft.name}    (docs/add-an-entry.md leads through it)")
     return OK

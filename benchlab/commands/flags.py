@@ -167,5 +167,5 @@ def add_selection(parser: argparse.ArgumentParser, tests: str, entries: str) -> 
         "--proxy",
         **choice(PROXY_CHOICES),
         metavar="PROXY",
-        help="what stands in front of the entry: none, nginx, or none,nginx to measure each entry both ways (default: none)",
+        help="what stands in front of the entry: none, nginx, or none,nginx to measure it both ways (default: none)",
     )

@@ -189,7 +189,8 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     if not all(verdict.passed for verdict in verdicts):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
-    say("all of it can be measured: " + " ".join(["python lab.py", *(f"--framework {name}" for name in given.framework)]))
+    chosen = "".join(f" --framework {name}" for name in given.framework)
+    say(f"all of it can be measured: python lab.py{chosen}")
     return OK
 
 

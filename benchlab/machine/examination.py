@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchlab.core.errors import EngineError, LabError, SetupError
-from benchlab.machine import compose, doctor, topology
+from benchlab.machine import compose, doctor, dotenv, topology
 from benchlab.machine.doctor import FATAL, FINE, UNKNOWN, WARNING, Finding
 from benchlab.machine.engine import Engine
 

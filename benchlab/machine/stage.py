@@ -11,7 +11,7 @@ from benchlab.core.counters import APP, CLIENT
 from benchlab.core.errors import EngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.model import NO_PROXY
-from benchlab.machine import connection, debian, dotenv, building, lease, provision, topology, variants
+from benchlab.machine import building, connection, debian, dotenv, lease, provision, topology, variants
 from benchlab.machine.engine import Engine
 from benchlab.machine.lease import Lease
 from benchlab.machine.provision import Say

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import stat
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -15,15 +14,13 @@ from typing import Any
 
 import yaml
 
-from benchlab.core import spelling, stack
+from benchlab.core import spelling
 from benchlab.core.errors import ConfigError, SetupError
-from benchlab.core.model import PORT, Entry
+from benchlab.core.model import Entry
 from benchlab.core.stack import PREFIX
 from benchlab.machine import declared, dotenv, process
 from benchlab.machine.compose import V1, compose_command, compose_environment
 from benchlab.machine.engine import LAB_LABEL, LAB_VALUE
-from benchlab.plan.profiles import MAX_DB_CONNECTIONS
-from benchlab.plan.workloads import WORKLOADS
 
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"

@@ -8,14 +8,13 @@ from operator import itemgetter
 from pathlib import Path
 from random import randint, sample
 
+import raw
 import starlette.responses
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
-
-import raw
 
 log = logging.getLogger("uvicorn.error")
 templates = Jinja2Templates(Path(__file__).parent)

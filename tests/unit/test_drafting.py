@@ -130,7 +130,7 @@ def test_where_the_folder_cannot_be_copied_compose_yaml_stays(lab: Path) -> None
     draft = drafting.plan(lab, "mine", "aiohttp")
     shutil.rmtree(lab / "frameworks/aiohttp")
     before = _files(lab)
-    with pytest.raises(ConfigError, match="^mine cannot be written"):
+    with pytest.raises(ConfigError, match=r"^mine cannot be written"):
         drafting.write(lab, draft)
     assert _files(lab) == before
 

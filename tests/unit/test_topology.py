@@ -8,7 +8,7 @@ import pytest
 
 from benchlab.core.errors import ConfigError
 from benchlab.core.model import Entry
-from benchlab.machine import dotenv, topology
+from benchlab.machine import dotenv
 from benchlab.machine.topology import Topology
 
 from .conftest import LABELS, PATHS
