@@ -86,9 +86,7 @@ def fault(found: Found) -> Check:
         caught = any(rule in found.record.reason for rule in found.expected)
         return Check(name, f"not measured: {found.record.reason}", goal, caught)
     broken = found.record.verdict.broken
-    return Check(
-        name, ", ".join(broken) or "nothing was flagged", goal, any(rule in broken for rule in found.expected)
-    )
+    return Check(name, ", ".join(broken) or "nothing was flagged", goal, any(rule in broken for rule in found.expected))
 
 
 def _about(found: Calibration) -> str:
