@@ -64,10 +64,10 @@ class Calibration:
 
 def write(folder: Path, found: Calibration) -> None:
     """Write what is not in the calibration's runs into its folder: whole, or not at all. Raises StoreError."""
-    rates = found.rates and {way: list(rounds.values()) for way, rounds in found.rates.items()}
+    rates = {way: list(rounds.values()) for way, rounds in (found.rates or {}).items()}
     content = {
         "schema": SCHEMA,
-        "rates": rates,
+        "rates": rates or None,
         "used": found.used and asdict(found.used),
         "faults": [_plain(each) for each in found.faults],
     }
