@@ -160,9 +160,7 @@ class Runner:
             if not most_s:
                 return WarmUp(None, kills_before)
             largest = workloads.warmup_level(test, self.levels[test])
-            warmed = self._load(
-                entry, first, largest, most_s, warm_up_s=(least_s, most_s), kills_before=kills_before
-            )
+            warmed = self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s), kills_before=kills_before)
             return WarmUp(warmed.steady if most_s > STEADY_S else None, warmed.kills_before)
         except WrkError:
             return WarmUp(None, kills_before or {})

@@ -87,7 +87,9 @@ def test_peak_memory_is_that_of_the_sample_and_not_of_the_test_type_before(proje
 
 
 def test_a_sample_that_begins_beside_a_busy_server_is_suspect(project: Project) -> None:
-    project.add_entry("restless", "aiohttp", lambda app: app.replace("import os\n", "import os\nimport threading\n") + SPINS)
+    project.add_entry(
+        "restless", "aiohttp", lambda app: app.replace("import os\n", "import os\nimport threading\n") + SPINS
+    )
     project.run(*JSON, "--blocks", "1", "--framework", "restless")
     taken = project.latest().taken
     assert len(taken) > 1

@@ -61,7 +61,12 @@ def test_processes_killed_for_their_memory_count_from_where_they_are_told_to() -
 
 @pytest.mark.parametrize(
     ("told", "memory_bytes"),
-    [(TOLD, 4096), (TOLD_BY_2, 4096), (TOLD | {"memory_stats": {}}, None), (TOLD | {"memory_stats": {"stats": {"anon": 0}}}, None)],
+    [
+        (TOLD, 4096),
+        (TOLD_BY_2, 4096),
+        (TOLD | {"memory_stats": {}}, None),
+        (TOLD | {"memory_stats": {"stats": {"anon": 0}}}, None),
+    ],
 )
 def test_the_engine_s_own_counters_are_those_of_the_cgroup_tree(told: dict[str, Any], memory_bytes: int | None) -> None:
     assert engine.used(told) == {
