@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchlab.commands.command import OK, say
+from benchlab.commands.command import say
 from benchlab.core import quantities
 
 if TYPE_CHECKING:
-    from benchlab.statistics.versus import Side
+    from benchlab.statistics.regression import Gate
+    from benchlab.statistics.versus import Versus
 
 # With it, exit code 1 is the word for a regression, and 2 for an error.
 FLAG = "--fail-if-slower"
@@ -29,16 +30,15 @@ def margin(given: argparse.Namespace) -> float | None:
     return None if text is None else quantities.share(FLAG, text)
 
 
-def compared(sides: tuple[Side, Side], margin: float | None) -> int:
-    """Print the ratios of new to old, and return what the gate says of them; without a margin there is none."""
-    from benchlab.statistics import versus
+def told(held: Versus, margin: float | None) -> Gate | None:
+    """Print the ratios of new to old, and what the gate says of them; return that, None where there is no margin."""
+    from benchlab.statistics import regression, versus
 
-    rows, untold = versus.rows(*sides), versus.lost(*sides)
-    print(versus.table(rows))
-    if untold:
-        say(f"nothing can be said of what only one side has, or wrk was the limit of: {', '.join(untold)}")
+    print(versus.table(held.rows))
+    if held.untold:
+        say(f"nothing can be said of {'; '.join(held.untold)}")
     if margin is None:
-        return OK
-    verdict = versus.gate(rows, margin, untold)
-    say(verdict.reason)
-    return verdict.exit_code
+        return None
+    answer = regression.gate(held.rows, margin, held.untold)
+    say(answer.reason)
+    return answer

@@ -25,7 +25,7 @@ python lab.py --profile seed --dry-run            what would be measured, and th
 python lab.py --proxy nginx --levels json=16,32 --test json
 python lab.py --resume results/latest             go on where a run was stopped
 python lab.py --precision 3% --budget 20m         as many blocks as that takes
-python lab.py --framework crax --against main --fail-if-slower 3%
+python lab.py --framework crax --against main --precision 1.5% --fail-if-slower 3%
 """
 FACTORS = """
 python lab.py factors                             data layer and framework, in all tests of the database
@@ -127,7 +127,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 def finish(folder: Path, margin: float | None) -> int:
     """Print the run's report, and how versions compare; a trial that was not measured makes the command fail."""
     from benchlab.measuring import bench
-    from benchlab.statistics import versus
+    from benchlab.statistics import sides, versus
     from benchlab.tables import report
     from benchlab.verdicts import judge
 
@@ -142,8 +142,9 @@ def finish(folder: Path, margin: float | None) -> int:
     code = FAILED if missing or unbuilt else OK
     if not run.manifest.settings.against:
         return code
-    compared = gate.compared(versus.of_versions(run), margin)
-    return code if margin is None else compared
+    # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
+    answer = gate.told(versus.hold(*sides.of_versions(run)), margin)
+    return code if answer is None else answer.exit_code
 
 
 def _factors(root: Path, given: argparse.Namespace) -> int:

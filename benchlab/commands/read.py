@@ -14,7 +14,8 @@ from benchlab.core.errors import ConfigError, StoreError
 from benchlab.storage import store
 
 if TYPE_CHECKING:
-    from benchlab.statistics.versus import Side
+    from benchlab.statistics.regression import Gate
+    from benchlab.statistics.versus import Versus
 
 # What `export` writes. Named here too, because help is given where the packages that write it are not installed.
 EXPORTS = ("tfb", "csv", "json", "markdown")
@@ -60,7 +61,7 @@ def compare_parser() -> argparse.ArgumentParser:
     parser = Parser(
         "lab.py compare",
         "Hold a new run against an old one, or the versions in a run that was made with --against. "
-        "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 too noisy to exclude one.",
+        "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 neither.",
         COMPARE,
     )
     parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
@@ -124,34 +125,30 @@ def _export(_: Path, given: argparse.Namespace) -> int:
 
 
 def _compare(_: Path, given: argparse.Namespace) -> int:
-    from benchlab.statistics import versus
+    from benchlab.statistics import comparability, sides, versus
 
     margin = gate.margin(given)
     old = store.read(Path(given.old).resolve())
     if given.new is None:
-        sides, differences = versus.of_versions(old), []
+        pair, differences = sides.of_versions(old), []
     else:
         new = store.read(Path(given.new).resolve())
-        sides, differences = versus.of_runs(old, new), versus.differences(old.manifest, new.manifest)
+        pair, differences = sides.of_runs(old, new), comparability.differences(old.manifest, new.manifest)
     _refuse_other_conditions(differences, given.anyway)
-    code = gate.compared(sides, margin)
+    held = versus.hold(*pair)
+    answer = gate.told(held, margin)
     if given.html:
         folder = Path(given.new or given.old).resolve()
         name = Path(given.old).resolve().name if given.new else "versions"
-        _write_comparison(folder, name, sides, differences, margin)
-    return code
+        _write_comparison(folder, name, held, differences, answer)
+    return OK if answer is None else answer.exit_code
 
 
-def _write_comparison(
-    folder: Path, name: str, sides: tuple[Side, Side], differences: Sequence[str], margin: float | None
-) -> None:
+def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequence[str], answer: Gate | None) -> None:
     from benchlab.measuring import bench
     from benchlab.pages import html
-    from benchlab.statistics import versus
 
-    rows, untold = versus.rows(*sides), versus.lost(*sides)
-    verdict = None if margin is None else versus.gate(rows, margin, untold)
-    path = store.write_comparison(folder, name, html.comparison(sides, rows, untold, differences, verdict))
+    path = store.write_comparison(folder, name, html.comparison(held, differences, answer))
     say(f"kept in {bench.shown(path)}")
 
 

@@ -32,6 +32,7 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
         "argv": sys.argv[1:],
         "python": platform.python_version(),
         "compose": compose.compose_version(),
+        "engine_id": info.get("ID", UNAVAILABLE),
         "engine_version": version.get("Version", UNAVAILABLE),
         "engine_containerd": parts.get("containerd", UNAVAILABLE),
         "engine_runc": parts.get("runc", UNAVAILABLE),

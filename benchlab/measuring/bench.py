@@ -206,8 +206,7 @@ class Session:
         block_s = sizing.block_s(run)
         left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
         now = datetime.now(UTC)
-        results = analysis.analyse(run)
-        decision = sizing.decide(results, settings.blocks, settings.precision, block_s, left_s, now)
+        decision = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, now)
         self.journal.append(decision)
         self.lab.say(f"{decision.blocks} blocks in all: {decision.reason}")
         return decision

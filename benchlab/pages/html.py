@@ -31,8 +31,9 @@ from benchlab.pages.points import Clock
 from benchlab.plan import profiles
 from benchlab.statistics import analysis, bottleneck, effects, versus
 from benchlab.statistics.analysis import PER_CPU, RATE, Result
+from benchlab.statistics.regression import Gate
 from benchlab.statistics.stats import ALPHA, EQUIVALENCE
-from benchlab.statistics.versus import Gate, Row, Side
+from benchlab.statistics.versus import Versus
 from benchlab.tables import factors, invocation, report, sentences, standings
 
 # Inlined, not linked: a report is one file.
@@ -113,12 +114,10 @@ def page(run: Run) -> str:
     )
 
 
-def comparison(
-    sides: tuple[Side, Side], found: Sequence[Row], untold: Sequence[str], differences: Sequence[str], gate: Gate | None
-) -> str:
-    """Return how the new side compares with the old one, as `versus` tells it."""
-    old, new = sides
-    changes = plots.changes(found)
+def comparison(held: Versus, differences: Sequence[str], gate: Gate | None) -> str:
+    """Return how the new side compares with the old one, and what the gate says of it."""
+    old, new = held.old, held.new
+    changes = plots.changes(held.rows)
     return _rendered(
         "compare.html",
         [changes],
@@ -126,12 +125,12 @@ def comparison(
         subtitle=f"{new.run.manifest.run_id} against {old.run.manifest.run_id}",
         old=old,
         new=new,
-        answers=list(sentences.changes(found)),
-        untold=untold,
+        answers=list(sentences.changes(held.rows)),
+        untold=held.untold,
         differences=differences,
         gate=gate,
         changes=changes,
-        ratios=versus.frame(found),
+        ratios=versus.frame(held.rows),
         version=__version__,
     )
 

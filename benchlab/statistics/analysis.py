@@ -13,8 +13,8 @@ from benchlab.core.model import NO_PROXY, Decision, Level, Manifest, Run, Sample
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import averages, bottleneck, comparison, sequential, stats
 from benchlab.statistics.bottleneck import Shares
-from benchlab.statistics.comparison import Comparison, Standing
-from benchlab.statistics.stats import Cells, Estimate
+from benchlab.statistics.comparison import Comparison, Pair, Standing
+from benchlab.statistics.stats import Cells, Estimate, Ratio
 from benchlab.verdicts import judge
 
 Figure = Callable[[Sample], float | None]
@@ -177,22 +177,22 @@ def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Deci
 
 def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:
     """Return how the entries compare over the levels; where spread decided the number of blocks, by Stein's rule."""
-    return concluded(comparison.across, levels, decision)
+    return Comparison(comparison.entries(levels), concluded(stats.ratios, levels, decision))
 
 
 def concluded(
-    compare: Callable[[Sequence[Cells]], Comparison], levels: Sequence[Cells], decision: Decision | None
-) -> Comparison:
-    """Return the comparison of the levels; where spread decided the number of blocks, by Stein's rule."""
-    found = compare(levels)
+    ratios: Callable[[Sequence[Cells]], Sequence[Ratio]], levels: Sequence[Cells], decision: Decision | None
+) -> tuple[Pair, ...]:
+    """Return what the ratios over the levels tell; where spread decided the number of blocks, by Stein's rule."""
+    found = ratios(levels)
     if decision is None or decision.needed is None:
-        return found
+        return comparison.decide(found)
     last = decision.pilot
     first = [
         {entry: {block: value for block, value in blocks.items() if block <= last} for entry, blocks in cells.items()}
         for cells in levels
     ]
-    return sequential.conclude(compare(first), found)
+    return comparison.decide(sequential.conclude(ratios(first), found))
 
 
 def ranked(samples: Iterable[Sample], cells: Iterable[Cell], figure: Figure) -> dict[int, Cells]:

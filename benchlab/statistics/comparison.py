@@ -101,8 +101,12 @@ def across(levels: Iterable[Cells]) -> Comparison:
     Raises ValueError if a value is not a positive number.
     """
     levels = list(levels)
-    entries = {entry for cells in levels for entry, blocks in cells.items() if blocks}
-    return Comparison(tuple(sorted(entries)), decide(ratios(levels)))
+    return Comparison(entries(levels), decide(ratios(levels)))
+
+
+def entries(levels: Iterable[Cells]) -> tuple[str, ...]:
+    """Return the entries that have a figure at any of the levels, in alphabetical order."""
+    return tuple(sorted({entry for cells in levels for entry, blocks in cells.items() if blocks}))
 
 
 def standings(comparison: Comparison) -> tuple[Standing, ...]:

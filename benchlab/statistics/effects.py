@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from benchlab.core.errors import ConfigError
 from benchlab.core.model import Decision, Run
 from benchlab.statistics import analysis, crossing, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
-from benchlab.statistics.comparison import Comparison, Pair, decide
+from benchlab.statistics.comparison import Pair
 from benchlab.statistics.crossing import Crossing, Effect
 from benchlab.statistics.stats import Cells
 
@@ -88,6 +89,4 @@ def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
 
 def _pairs(levels: Sequence[Cells], effects: Sequence[Effect], decision: Decision | None) -> tuple[Pair, ...]:
     weights = {effect.names: effect.weights for effect in effects}
-    return analysis.concluded(
-        lambda cells: Comparison((), decide(stats.contrasts(cells, weights))), levels, decision
-    ).pairs
+    return analysis.concluded(partial(stats.contrasts, weights=weights), levels, decision)

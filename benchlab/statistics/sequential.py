@@ -9,7 +9,6 @@ from dataclasses import replace
 from scipy.optimize import brentq
 from scipy.stats import nct
 
-from benchlab.statistics.comparison import Comparison, decide
 from benchlab.statistics.stats import ALPHA, Ratio, t_quantile, tested
 
 
@@ -24,15 +23,14 @@ def blocks_needed(pilot: Iterable[Ratio], half_width: float) -> int:
     return max((_needed(ratio, math.log1p(half_width)) for ratio in pilot), default=0)
 
 
-def conclude(pilot: Comparison, final: Comparison) -> Comparison:
-    """Return the final comparison, decided anew with the wider of Stein's interval and its own for each pair.
+def conclude(pilot: Iterable[Ratio], final: Iterable[Ratio]) -> list[Ratio]:
+    """Return the final ratios, each with the wider of Stein's interval and its own.
 
     The blocks were counted out by the pilot's spread, which makes the interval and p of all blocks a little too sure.
-    A pair that the pilot has no spread of, or that lost blocks since, keeps its own.
+    A ratio that the pilot has no spread of, or that lost blocks since, keeps its own.
     """
-    frozen = {(pair.ratio.first, pair.ratio.second): pair.ratio for pair in pilot.pairs}
-    ratios = [_concluded(frozen.get((pair.ratio.first, pair.ratio.second)), pair.ratio) for pair in final.pairs]
-    return replace(final, pairs=decide(ratios))
+    frozen = {(ratio.first, ratio.second): ratio for ratio in pilot}
+    return [_concluded(frozen.get((ratio.first, ratio.second)), ratio) for ratio in final]
 
 
 def stein_interval(pilot: Ratio, final: Ratio) -> Ratio:

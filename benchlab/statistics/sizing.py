@@ -13,8 +13,8 @@ from benchlab.core.model import Decision, Run, Sample
 from benchlab.plan import forecast
 from benchlab.plan.forecast import minutes
 from benchlab.plan.profiles import MAX_BLOCKS
-from benchlab.statistics import pauses, sequential
-from benchlab.statistics.analysis import Result
+from benchlab.statistics import analysis, pauses, sequential, sides, versus
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.stats import Ratio
 
 # One block has no spread.
@@ -49,23 +49,40 @@ def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
     return min(wanted, fitting)
 
 
+def decisive(run: Run) -> tuple[Ratio, ...]:
+    """Return the ratios that the number of blocks is decided by: all that the run is read for.
+
+    Every two entries at each level and over all of them, in the figure that ranks them too; in a run of versions what the
+    gate looks at, new to old in both figures over all levels.
+    """
+    compared = [
+        comparison
+        for result in analysis.analyse(run)
+        for comparison in (*result.levels.values(), *result.cpu_levels.values(), result.rates, result.overall)
+    ]
+    versions = versus.rows(*sides.of_versions(run)) if run.manifest.settings.against else ()
+    return (
+        *(pair.ratio for comparison in compared for pair in comparison.pairs),
+        *(row.ratio for row in versions if row.level == ALL_LEVELS),
+    )
+
+
 def decide(
-    results: Iterable[Result], pilot: int, precision: float | None, block_s: float, left_s: float | None, now: datetime
+    ratios: Sequence[Ratio], pilot: int, precision: float | None, block_s: float, left_s: float | None, now: datetime
 ) -> Decision:
     """Return how many blocks the run gets in all, and why.
 
-    `block_s` is what a block of the pilot took, `left_s` what is left of the budget, None without one. With a
-    precision (0.03: intervals of ± 3 %) they are as many as Stein's rule asks for, within the budget; without, what the
-    budget has time for.
+    `ratios` are those that must become as precise as asked for, `block_s` is what a block of the pilot took, `left_s`
+    what is left of the budget, None without one. With a precision (0.03: intervals of ± 3 %) they are as many as
+    Stein's rule asks for, within the budget; without, what the budget has time for.
     """
     fitting = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
     most = min(MAX_BLOCKS, fitting)
     if precision is None:
         return Decision(now, pilot, most, None, f"what the budget has time for, at {minutes(block_s)} a block")
-    pairs = _pairs(results)
-    if all(ratio.stdev is None for ratio in pairs):
-        return Decision(now, pilot, pilot, None, "no pair has two blocks in common, so no spread is known to decide by")
-    needed = max(pilot, sequential.blocks_needed(pairs, precision))
+    if all(ratio.stdev is None for ratio in ratios):
+        return Decision(now, pilot, pilot, None, _without_spread(ratios))
+    needed = max(pilot, sequential.blocks_needed(ratios, precision))
     if needed <= most:
         return Decision(now, pilot, needed, needed, f"the pilot's spread asks for {needed} for ± {precision:.1%}")
     cap = "the budget has time for" if left_s is not None else "a run can have"
@@ -78,11 +95,11 @@ def decide(
     )
 
 
-def reached(results: Iterable[Result]) -> float | None:
-    """Return the widest relative half-width of any pair at any level; None where no pair has an interval."""
-    widths = [ratio.half_width for ratio in _pairs(results) if ratio.half_width is not None]
-    return max(widths, default=None)
+def reached(ratios: Iterable[Ratio]) -> float | None:
+    """Return the widest relative half-width of the ratios that have an interval; None where none has."""
+    return max((ratio.half_width for ratio in ratios if ratio.half_width is not None), default=None)
 
 
-def _pairs(results: Iterable[Result]) -> Sequence[Ratio]:
-    return [pair.ratio for result in results for compared in result.levels.values() for pair in compared.pairs]
+def _without_spread(ratios: Sequence[Ratio]) -> str:
+    why = "no pair has two blocks in common" if ratios else "there is no pair to compare"
+    return f"{why}, so no spread is known to decide by"

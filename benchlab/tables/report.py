@@ -122,9 +122,10 @@ def _decided(run: Run) -> Iterator[str]:
     if run.decision is None:
         return
     yield f"After {run.decision.pilot} blocks it was decided to make {run.decision.blocks}: {run.decision.reason}."
-    reached = sizing.reached(analysis.analyse(run))
-    if reached is not None:
-        yield f"The widest ratio is known to ± {reached:.1%}."
+    ratios = sizing.decisive(run)
+    if (widest := sizing.reached(ratios)) is not None:
+        bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
+        yield f"The widest ratio, at any level or over all of them, is known to ± {widest:.1%}{bare}."
 
 
 def _overview(results: Iterable[Result], caution: str) -> str:

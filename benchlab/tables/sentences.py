@@ -100,7 +100,8 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
         ratio = row.ratio
         what = f"{row.entry}, {row.test}: {MEASURES[row.figure]}"
         if ratio.p is None:
-            yield f"{what} {ratio.ratio:.3f} of what they were; one block shows no spread."
+            why = "one block shows no spread" if ratio.blocks else "no block has all levels"
+            yield f"{what} {ratio.ratio:.3f} of what they were; {why}."
         elif ratio.p > ALPHA:
             yield f"{what} cannot be told apart from what they were: {_times(ratio)}."
         else:

@@ -12,7 +12,7 @@ from benchlab.calibration.check import FIGURES
 from benchlab.core.counters import APP, CLIENT, DB
 from benchlab.core.model import INVALID
 from benchlab.plan.naming import AT
-from benchlab.statistics.versus import REGRESSION
+from benchlab.statistics.regression import REGRESSION
 from benchlab.storage import store
 
 from .conftest import Project, await_lines, end
@@ -53,9 +53,11 @@ def test_every_sample_has_the_counters_of_all_roles_and_a_verdict(project: Proje
     code, printed = project.run(
         *QUICK, "--blocks", "1", "--test", "query", "--levels", "query=20", "--framework", "crax"
     )
-    (sample,) = project.latest().samples
+    run = project.latest()
+    (sample,) = run.samples
     roles = sample.counters.roles
     assert code == 0
+    assert run.manifest.facts["engine_id"] not in ("", "unavailable")
     assert set(roles) == {CLIENT, APP, DB}
     assert all((usage.cpu_us or 0) > 0 and (usage.memory_peak_bytes or 0) > 1_000_000 for usage in roles.values())
     assert sample.counters.host.idle_us is not None
@@ -133,7 +135,7 @@ def test_a_precision_decides_on_the_blocks_from_the_pilot_s_spread(project: Proj
     assert run.decision.needed is not None
     assert (run.decision.pilot, run.decision.needed) == (2, max(2, run.decision.needed))
     assert len(run.samples) == 2 * run.decision.blocks
-    assert "The widest ratio is known to ±" in printed
+    assert "The widest ratio, at any level or over all of them, is known to ±" in printed
     again, told = project.run("--resume", "results/latest")
     assert (again, "has all its samples" in told) == (0, True)
 

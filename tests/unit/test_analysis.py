@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchlab.core.counters import Usage
+from benchlab.core.counters import Counters, Usage
 from benchlab.core.errors import ConfigError
 from benchlab.core.model import Decision, Level, Manifest, Run, Sample, Trial
 from benchlab.statistics import analysis, bottleneck, sizing
 from benchlab.statistics.bottleneck import Shares
-from benchlab.statistics.comparison import Outcome, Rank
+from benchlab.statistics.comparison import Outcome, Rank, holm
 from benchlab.tables import report, standings
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
+from .figures import known
+from .made_runs import full_host
 
 # Requests per second of aiohttp and crax in five blocks: aiohttp is twice as fast, with a little noise.
 RATES = {"aiohttp": [1000, 1040, 980, 1010, 995], "crax": [500, 510, 495, 507, 490]}
@@ -176,9 +178,24 @@ def test_after_a_pilot_the_wider_interval_counts(manifest: Manifest) -> None:
     assert staged.high > plain.high
 
 
+def test_after_a_pilot_the_pairs_are_corrected_by_the_larger_p(manifest: Manifest) -> None:
+    noisy_pilot = {"aiohttp": [1000, 1500, 1010, 1005], "crax": [500, 500, 505, 502], "rill": [510, 490, 500, 505]}
+    (result,) = analysis.analyse(Run(_of_three(manifest), _samples(noisy_pilot), (), Decision(STARTED, 3, 4, 4, "x")))
+    p = [pair.ratio.p for pair in result.overall.pairs if pair.ratio.p is not None]
+    assert [pair.adjusted_p for pair in result.overall.pairs] == holm(p)
+    assert result.overall.entries == ("aiohttp", "crax", "rill")
+
+
+def _of_three(manifest: Manifest) -> Manifest:
+    return replace(manifest, entries=dict.fromkeys(["aiohttp", "crax", "rill"], manifest.entries["crax"]))
+
+
 def _decide(precision: float | None, left_s: float | None, manifest: Manifest, rates: dict[str, list[int]]) -> Decision:
-    results = analysis.analyse(Run(manifest, _samples(rates), ()))
-    return sizing.decide(results, 5, precision, 60.0, left_s, STARTED)
+    return _decided(Run(manifest, _samples(rates), ()), precision, left_s)
+
+
+def _decided(run: Run, precision: float | None = 0.03, left_s: float | None = None) -> Decision:
+    return sizing.decide(sizing.decisive(run), 5, precision, 60.0, left_s, STARTED)
 
 
 def test_a_run_gets_the_blocks_that_its_pilot_asks_for(manifest: Manifest) -> None:
@@ -187,6 +204,77 @@ def test_a_run_gets_the_blocks_that_its_pilot_asks_for(manifest: Manifest) -> No
     needed = _decide(0.03, None, manifest, noisy)
     spread = np.std(np.log(noisy["aiohttp"]) - np.log(noisy["crax"]), ddof=1)
     assert needed.blocks == needed.needed == math.ceil((reference.t.ppf(0.975, 4) * spread / math.log(1.03)) ** 2)
+
+
+# Microseconds of the app's CPU time in a sample of each block: noise that no rate shows.
+CPU_US = [1_000_000, 1_200_000, 900_000, 1_100_000, 800_000]
+
+
+def _with_cpu_noise(samples: tuple[Sample, ...], noisy: str, counters: Counters) -> tuple[Sample, ...]:
+    """Return the samples with these counters, but for the CPU time that the noisy entry's app took."""
+    return tuple(
+        _with_cpu(
+            (replace(sample, counters=counters),),
+            app=CPU_US[sample.trial.block - 1] if sample.trial.entry == noisy else CPU_US[0],
+        )[0]
+        for sample in samples
+    )
+
+
+def _blocks_for_cpu_noise(rates: dict[str, list[int]], noisy: str, other: str) -> int:
+    """Return the blocks that the spread of requests per CPU-second asks for, by hand; the database took 0.2 s more."""
+    used = np.log((np.array(CPU_US) + 200_000) / (CPU_US[0] + 200_000))
+    spread = float(np.std(np.log(rates[noisy]) - np.log(rates[other]) - used, ddof=1))
+    return math.ceil((float(reference.t.ppf(0.975, 4)) * spread / math.log(1.03)) ** 2)
+
+
+def test_where_the_host_was_full_the_figure_that_ranks_asks_for_blocks(manifest: Manifest) -> None:
+    idle, full = (_with_cpu_noise(_samples(RATES), "crax", counters) for counters in (make_counters(), full_host()))
+    assert _decided(Run(manifest, idle, ())).needed == 5
+    assert _decided(Run(manifest, full, ())).needed == _blocks_for_cpu_noise(RATES, "crax", "aiohttp") > 5
+
+
+def test_in_a_run_of_versions_the_gate_s_figures_ask_for_blocks(manifest: Manifest) -> None:
+    rates = {"crax-at-abc1234": RATES["aiohttp"], "crax": RATES["crax"]}
+    entries = dict.fromkeys(rates, manifest.entries["crax"])
+    samples = _with_cpu_noise(_samples(rates), "crax", make_counters())
+    plain = replace(manifest, entries=entries)
+    assert _decided(Run(plain, samples, ())).needed == 5
+    versions = replace(plain, settings=replace(plain.settings, against="abc1234"))
+    needed = _blocks_for_cpu_noise(rates, "crax", "crax-at-abc1234")
+    assert _decided(Run(versions, samples, ())).needed == needed > 5
+
+
+@pytest.mark.parametrize(
+    ("rates", "against", "why"),
+    [
+        ({"crax": RATES["crax"]}, "", "there is no pair to compare"),
+        ({"crax-at-abc1234": RATES["crax"]}, "abc1234", "there is no pair to compare"),
+        ({"aiohttp": [1000], "crax": [500]}, "", "no pair has two blocks in common"),
+    ],
+)
+def test_a_pilot_without_a_spread_gets_no_more_blocks_and_says_why(
+    manifest: Manifest, rates: dict[str, list[int]], against: str, why: str
+) -> None:
+    entries = dict.fromkeys(["aiohttp", "crax", "crax-at-abc1234"], manifest.entries["crax"])
+    changed = replace(manifest, entries=entries, settings=replace(manifest.settings, against=against))
+    decision = _decided(Run(changed, _samples(rates), ()))
+    assert (decision.blocks, decision.needed) == (5, None)
+    assert decision.reason == f"{why}, so no spread is known to decide by"
+
+
+def test_the_widest_ratio_is_looked_for_in_all_that_is_read(manifest: Manifest) -> None:
+    run = Run(manifest, _with_cpu_noise(_samples(RATES), "crax", full_host()), (), Decision(STARTED, 5, 5, None, "x"))
+    (result,) = analysis.analyse(run)
+    (rated,), (ranked,) = result.rates.pairs, result.overall.pairs
+    assert known(rated.ratio.half_width) < known(ranked.ratio.half_width)
+    told = f"The widest ratio, at any level or over all of them, is known to ± {ranked.ratio.half_width:.1%}."
+    assert told in report.report(run)
+
+
+def test_a_ratio_without_an_interval_is_told_of_beside_the_widest(manifest: Manifest) -> None:
+    taken = (*_samples(RATES), *_samples({"aiohttp": [1000], "crax": [500]}, connections=32))
+    assert "%; some have no interval." in report.report(Run(manifest, taken, (), Decision(STARTED, 5, 5, None, "x")))
 
 
 def test_the_budget_caps_the_blocks_and_the_rest_is_told(manifest: Manifest) -> None:
@@ -210,7 +298,7 @@ def test_a_pilot_fits_into_the_budget_or_is_refused() -> None:
 def test_one_entry_alone_has_estimates_and_no_pairs(manifest: Manifest) -> None:
     (result,) = analysis.analyse(Run(manifest, _samples({"crax": RATES["crax"]}), ()))
     assert standings.ratios(result).empty
-    assert sizing.reached([result]) is None
+    assert sizing.reached([]) is None
     assert list(standings.summary(result)["rank"]) == ["1"]
 
 

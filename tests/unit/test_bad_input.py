@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from benchlab.commands import cli, command
+from benchlab.commands import cli, command, measure
 from benchlab.core import interrupts
-from benchlab.core.model import Manifest
+from benchlab.core.model import Failure, Manifest
 from benchlab.storage import store
 
-from .conftest import make_sample, make_trial
+from .conftest import STARTED, make_sample, make_trial
 
 
 @pytest.fixture(autouse=True)
@@ -197,6 +197,44 @@ def test_runs_of_the_same_settings_go_through_the_gate(
     old, new = (_run(tmp_path, manifest, run_id, 2) for run_id in ("old", "new"))
     assert cli.main(tmp_path, ["compare", old, new, "--fail-if-slower", "3%"]) == 0
     assert "no regression" in capsys.readouterr().err
+
+
+def _versions(results: Path, manifest: Manifest) -> Path:
+    """Keep a run of two versions, of which the newer one fails in the last of three blocks; return its folder."""
+    labels = manifest.entries["crax"]
+    versions = replace(
+        manifest,
+        entries={"crax": labels, "crax-at-abc1234": labels},
+        settings=replace(manifest.settings, against="abc1234", blocks=3),
+    )
+    journal = store.create(results, versions)
+    for block in (1, 2, 3):
+        journal.append(make_sample(make_trial(block, "crax-at-abc1234")))
+    for block in (1, 2):
+        journal.append(make_sample(make_trial(block, "crax")))
+    journal.append(Failure(make_trial(3, "crax"), STARTED, "it died"))
+    return journal.folder
+
+
+UNTOLD = "nothing can be said of crax json at 16 (samples that failed: 1 in new)\n"
+
+
+@pytest.mark.parametrize(("margin", "code"), [(0.03, 3), (None, 1)])
+def test_a_version_that_failed_in_a_block_passes_no_gate_and_fails_the_run_without_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, margin: float | None, code: int
+) -> None:
+    assert measure.finish(_versions(tmp_path, manifest), margin) == code
+    assert UNTOLD in capsys.readouterr().err
+
+
+def test_what_is_untold_of_versions_is_said_once_on_screen_and_once_on_the_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    folder = _versions(tmp_path, manifest)
+    assert cli.main(tmp_path, ["compare", str(folder), "--html", "--fail-if-slower", "3%"]) == 3
+    page = Path(folder, "compare-versions.html").read_text(encoding="utf-8")
+    assert (capsys.readouterr().err.count(UNTOLD), page.count("samples that failed: 1 in new")) == (1, 1)
+    assert "A regression of 3.0% is neither shown nor excluded" in page
 
 
 def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(

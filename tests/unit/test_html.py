@@ -17,7 +17,7 @@ import pytest
 from benchlab.core.model import INVALID, Manifest, Run, Settings
 from benchlab.pages import html
 from benchlab.plan import profiles
-from benchlab.statistics import versus
+from benchlab.statistics import regression, sides, versus
 from benchlab.storage import store
 
 from .conftest import LABELS, make_manifest, make_sample
@@ -176,9 +176,8 @@ def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, s
 def test_a_comparison_has_answer_gate_and_plot() -> None:
     old = make_run({"crax": [1000, 1010, 990]})
     new = make_run({"crax": [800, 810, 790]})
-    sides = versus.of_runs(old, new)
-    rows = versus.rows(*sides)
-    text = html.comparison(sides, rows, [], ["kernel was a, is b"], versus.gate(rows, 0.03))
+    held = versus.hold(*sides.of_runs(old, new))
+    text = html.comparison(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.untold))
     assert "crax, json: requests per second went down: 0.800" in text
     assert "Slower: crax json" in text
     assert "Compared although kernel was a, is b." in text

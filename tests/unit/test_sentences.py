@@ -7,6 +7,7 @@ import pytest
 from benchlab.core.model import INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 from benchlab.tables import sentences
 
@@ -161,3 +162,11 @@ def test_a_change_is_told_with_its_direction_or_as_untold() -> None:
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
         "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.989–1.014].",
     ]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "why"), [(1, "one block shows no spread"), (0, "no block has all levels")], ids=["one block", "none"]
+)
+def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, why: str) -> None:
+    bare = Row("crax", "json", ALL_LEVELS, RATE, Ratio("new", "old", 0.9, None, None, None, None, blocks, None))
+    assert list(sentences.changes([bare])) == [f"crax, json: requests per second 0.900 of what they were; {why}."]

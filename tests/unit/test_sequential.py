@@ -8,9 +8,9 @@ import pytest
 from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
-from benchlab.statistics.comparison import Outcome, compare, holm
+from benchlab.statistics.comparison import Outcome, decide
 from benchlab.statistics.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
-from benchlab.statistics.stats import Cells, Ratio, ratio
+from benchlab.statistics.stats import Cells, Ratio, ratio, ratios
 
 from .figures import Array, cells, first_blocks, known, plausible
 
@@ -76,24 +76,18 @@ def test_the_wider_interval_comes_with_the_larger_p_of_each_test() -> None:
     assert wider(wide, narrow) == replace(wide, equivalence_p=0.20)
 
 
-def test_a_run_is_concluded_with_the_wider_interval_of_every_pair_and_decided_anew() -> None:
-    pilot, final = compare(PILOT), compare(WHOLE)
-    expected = [
-        wider(after.ratio, stein_interval(before.ratio, after.ratio))
-        for before, after in zip(pilot.pairs, final.pairs, strict=True)
-    ]
-    concluded = conclude(pilot, final)
-    assert [pair.ratio for pair in concluded.pairs] == expected
-    assert [pair.adjusted_p for pair in concluded.pairs] == holm([known(each.p) for each in expected])
-    assert concluded.entries == final.entries
+def test_a_run_is_concluded_with_the_wider_interval_of_every_ratio() -> None:
+    pilot, final = ratios([PILOT]), ratios([WHOLE])
+    expected = [wider(after, stein_interval(before, after)) for before, after in zip(pilot, final, strict=True)]
+    assert conclude(pilot, final) == expected
 
 
 def test_a_difference_that_only_the_last_blocks_make_look_sure_is_not_claimed() -> None:
     differences = np.log([1.00, 1.10, 0.98, 1.07, 1.02, 1.05, 1.05, 1.05, 1.05])
     whole = cells(np.array([differences, 0 * differences]))
-    pilot, final = compare(first_blocks(whole, 5)), compare(whole)
-    assert [pair.outcome for pair in final.pairs] == [Outcome.FASTER]
-    assert [pair.outcome for pair in conclude(pilot, final).pairs] == [Outcome.UNDECIDED]
+    pilot, final = ratios([first_blocks(whole, 5)]), ratios([whole])
+    assert [pair.outcome for pair in decide(final)] == [Outcome.FASTER]
+    assert [pair.outcome for pair in decide(conclude(pilot, final))] == [Outcome.UNDECIDED]
 
 
 @pytest.mark.parametrize(
@@ -105,8 +99,8 @@ def test_a_difference_that_only_the_last_blocks_make_look_sure_is_not_claimed() 
     ],
 )
 def test_a_pair_that_the_pilot_says_nothing_of_keeps_its_own_interval(pilot: Cells) -> None:
-    final = compare({name: WHOLE[name] for name in "ab"})
-    assert conclude(compare(pilot), final) == final
+    final = ratios([{name: WHOLE[name] for name in "ab"}])
+    assert conclude(ratios([pilot]), final) == list(final)
 
 
 @pytest.mark.parametrize("stdev", [0.02, 0.04])
@@ -114,8 +108,8 @@ def test_steins_rule_covers_the_truth_under_drift_within_the_width_asked_for(std
     runs, half_width = 2000, 0.03
     found = [_stein_run(logs, 5, half_width) for logs in _drifting(runs, stdev)]
     assert max(known(stein.half_width) for stein, _ in found) <= half_width * (1 + 1e-9)
-    for ratios in zip(*found, strict=True):
-        covered = sum(known(each.low) <= TRUE_RATIO <= known(each.high) for each in ratios)
+    for of_runs in zip(*found, strict=True):
+        covered = sum(known(each.low) <= TRUE_RATIO <= known(each.high) for each in of_runs)
         assert covered >= plausible(runs, 0.95).start
 
 

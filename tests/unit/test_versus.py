@@ -1,4 +1,4 @@
-"""New against old: sides, refusals, and the gate's three answers."""
+"""New against old: sides, ratios, and what nothing can be said of."""
 
 from __future__ import annotations
 
@@ -7,148 +7,156 @@ from dataclasses import replace
 import pytest
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Level, Manifest, Run, Sample
-from benchlab.statistics import versus
-from benchlab.statistics.versus import NO_REGRESSION, REGRESSION, TOO_NOISY
+from benchlab.core.model import Run, Sample
+from benchlab.statistics import sides, versus
+from benchlab.statistics.analysis import PER_CPU, RATE
 
-from .conftest import make_load, make_sample, make_trial
-
-CALM = [1000, 1003, 998, 1001, 999, 1002]
-
-
-def _samples(entry: str, rates: list[int]) -> tuple[Sample, ...]:
-    """Return samples whose CPU time is such that only the rate differs from what it was."""
-    samples = []
-    for block, requests in enumerate(rates, start=1):
-        sample = make_sample(make_trial(block, entry), make_load(requests))
-        roles = {role: replace(usage, cpu_us=requests * 250) for role, usage in sample.counters.roles.items()}
-        samples.append(replace(sample, counters=replace(sample.counters, roles=roles)))
-    return tuple(samples)
+from .made_runs import busy_client
+from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
 
 
-def _run(manifest: Manifest, *samples: Sample) -> Run:
-    names = {sample.trial.entry for sample in samples}
-    return Run(replace(manifest, entries=dict.fromkeys(names, manifest.entries["crax"])), samples, ())
+def _blind(taken: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """Return the samples as a host leaves them that does not tell of CPU time."""
+    return tuple(
+        replace(
+            sample,
+            counters=replace(
+                sample.counters,
+                roles={role: replace(usage, cpu_us=None) for role, usage in sample.counters.roles.items()},
+            ),
+        )
+        for sample in taken
+    )
 
 
-def _gate(manifest: Manifest, old: list[int], new: list[int], margin: float = 0.03) -> versus.Gate:
-    sides = versus.of_versions(_run(manifest, *_samples("crax-at-abc1234", old), *_samples("crax", new)))
-    return versus.gate(versus.rows(*sides), margin)
+def _limited(taken: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """Return the samples as they are where wrk uses up its CPUs."""
+    return tuple(replace(sample, counters=busy_client()) for sample in taken)
 
 
-@pytest.mark.parametrize(
-    ("new", "exit_code"),
-    [
-        (CALM, NO_REGRESSION),
-        ([1010, 1013, 1008, 1011, 1009, 1012], NO_REGRESSION),
-        ([990, 993, 988, 991, 989, 992], NO_REGRESSION),  # slower for certain, and less than 3 %
-        ([950, 953, 948, 951, 949, 952], REGRESSION),
-        ([968, 974, 966, 971, 969, 972], REGRESSION),  # about 3 %: it may be more
-        ([900, 1100, 950, 1050, 1000, 980], TOO_NOISY),
-    ],
-)
-def test_the_gate_tells_a_regression_from_none_and_both_from_noise(
-    manifest: Manifest, new: list[int], exit_code: int
-) -> None:
-    assert _gate(manifest, CALM, new).exit_code == exit_code
+def _against(old: Run, new: Run) -> versus.Versus:
+    return versus.hold(*sides.of_runs(old, new))
 
 
-def test_what_is_too_noisy_names_the_blocks_it_would_take(manifest: Manifest) -> None:
-    answer = _gate(manifest, CALM, [900, 1100, 950, 1050, 1000, 980])
-    assert "it would take about" in answer.reason
-    assert "crax json requests/s" in answer.reason
-
-
-def test_one_block_is_too_noisy_for_any_answer(manifest: Manifest) -> None:
-    answer = _gate(manifest, CALM[:1], CALM[:1])
-    assert (answer.exit_code, "at least 2 blocks" in answer.reason) == (TOO_NOISY, True)
-
-
-def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired(manifest: Manifest) -> None:
-    old, new = _run(manifest, *_samples("crax", CALM)), _run(manifest, *_samples("crax", [n // 2 for n in CALM]))
-    found = versus.rows(*versus.of_runs(old, new))
-    assert [(row.entry, row.test, row.level, row.figure) for row in found if row.figure == "requests/s"] == [
-        ("crax", "json", 16, "requests/s"),
-        ("crax", "json", "all", "requests/s"),
+def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() -> None:
+    found = _against(run_of(*samples("crax", CALM)), run_of(*samples("crax", [n // 2 for n in CALM])))
+    assert [(row.entry, row.test, row.level) for row in found.rows if row.figure == RATE] == [
+        ("crax", "json", 16),
+        ("crax", "json", "all"),
     ]
-    assert found[0].ratio.ratio == pytest.approx(0.5, rel=0.01)
-    assert versus.gate(found, 0.03).exit_code == REGRESSION
+    assert found.rows[0].ratio.ratio == pytest.approx(0.5, rel=0.01)
+    assert found.untold == ()
 
 
-def test_the_worst_ratio_comes_first(manifest: Manifest) -> None:
-    run = _run(
-        manifest,
-        *_samples("crax-at-abc1234", CALM),
-        *_samples("crax", [1100] * 6),
-        *_samples("aiohttp-at-abc1234", CALM),
-        *_samples("aiohttp", [900] * 6),
+def test_the_worst_ratio_comes_first() -> None:
+    found = held(
+        run_of(
+            *samples("crax-at-abc1234", CALM),
+            *samples("crax", [1100] * 6),
+            *samples("aiohttp-at-abc1234", CALM),
+            *samples("aiohttp", [900] * 6),
+        )
     )
-    found = versus.rows(*versus.of_versions(run))
-    assert [row.ratio.ratio for row in found] == sorted(row.ratio.ratio for row in found)
-    assert found[0].entry == "aiohttp"
-    assert versus.table(found).splitlines()[2].split("|")[1].strip() == "aiohttp"
+    assert [row.ratio.ratio for row in found.rows] == sorted(row.ratio.ratio for row in found.rows)
+    assert found.rows[0].entry == "aiohttp"
+    assert versus.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
 
 
-def test_a_run_without_versions_is_no_comparison(manifest: Manifest) -> None:
+def test_a_run_without_versions_is_no_comparison() -> None:
     with pytest.raises(ConfigError, match="measure with --against"):
-        versus.of_versions(_run(manifest, *_samples("crax", CALM)))
-
-
-def test_runs_without_a_common_entry_are_no_comparison(manifest: Manifest) -> None:
-    old, new = _run(manifest, *_samples("crax", CALM)), _run(manifest, *_samples("aiohttp", CALM))
-    with pytest.raises(ConfigError, match="no entry, test and level in common"):
-        versus.rows(*versus.of_runs(old, new))
+        sides.of_versions(run_of(*samples("crax", CALM)))
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    "new",
     [
-        ({"cpus": 8}, "number of CPUs was 2, is 8"),
-        ({"facts": {"host": {"cpu_model": "B"}}}, "CPU model was A, is B"),
-        ({"facts": {"lab_version": "0.3.0"}}, "lab version was None, is 0.3.0"),
-        ({"facts": {"host": {"cpu_model": "A"}, "wrk": {"version": "4.2.0"}}}, "wrk was None, is 4.2.0"),
+        pytest.param(samples("aiohttp", CALM), id="another entry"),
+        pytest.param(samples("crax", CALM, test="plaintext", level=256), id="another test"),
+        pytest.param(samples("crax", CALM, level=32), id="another level"),
     ],
 )
-def test_incomparable_runs_are_told_with_both_values(manifest: Manifest, change: dict[str, object], told: str) -> None:
-    old = replace(manifest, facts={"host": {"cpu_model": "A"}})
-    assert versus.differences(old, old) == []
-    assert told in versus.differences(old, replace(old, **change))  # type: ignore[arg-type]
-
-
-def test_another_duration_makes_runs_incomparable(manifest: Manifest) -> None:
-    longer = replace(manifest, settings=replace(manifest.settings, duration_s=9))
-    assert versus.differences(manifest, longer) == ["duration in s was 2, is 9"]
-
-
-def test_another_base_image_of_an_adopted_entry_makes_runs_incomparable(manifest: Manifest) -> None:
-    based = manifest.entries["crax"] | {"base": "python:3.12=benchlab/base"}
-    other = replace(manifest, entries={**manifest.entries, "crax": based})
-    assert versus.differences(manifest, other) == ["crax's base was None, is python:3.12=benchlab/base"]
-
-
-def test_runs_that_vary_n_at_other_connections_are_incomparable(manifest: Manifest) -> None:
-    wider = replace(manifest, settings=replace(manifest.settings, profile="tfb"))
-    assert versus.differences(manifest, wider) == ["connections where N varies was 128, is 512"]
-
-
-def test_runs_at_other_levels_are_no_comparison(manifest: Manifest) -> None:
-    other = tuple(replace(sample, trial=replace(sample.trial, level=Level(32, 2))) for sample in _samples("crax", CALM))
+def test_runs_with_nothing_in_common_are_no_comparison(new: tuple[Sample, ...]) -> None:
     with pytest.raises(ConfigError, match="no entry, test and level in common"):
-        versus.rows(*versus.of_runs(_run(manifest, *_samples("crax", CALM)), _run(manifest, *other)))
+        _against(run_of(*samples("crax", CALM)), run_of(*new))
 
 
-def test_what_only_one_side_could_measure_keeps_the_gate_shut(manifest: Manifest) -> None:
-    text = tuple(
-        replace(sample, trial=replace(sample.trial, test="plaintext")) for sample in _samples("crax-at-abc1234", CALM)
+def test_a_side_whose_blocks_all_lack_a_level_has_a_ratio_without_an_interval() -> None:
+    old = run_of(*samples("crax", CALM[:3]), *samples("crax", CALM, level=32)[3:])
+    new = run_of(*samples("crax", [500] * 6), *samples("crax", [500] * 6, level=32))
+    row = overall(_against(old, new), RATE)
+    assert row.ratio.ratio == pytest.approx(0.5, rel=0.01)
+    assert (row.ratio.low, row.ratio.high, row.ratio.p, row.ratio.blocks) == (None, None, None, 0)
+
+
+def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -> None:
+    row = overall(held(run_of(*samples(OLD, CALM)[:3], *samples(NEW, [500] * 6)[3:])), RATE)
+    assert row.ratio.ratio == pytest.approx(0.5, rel=0.01)
+    assert (row.ratio.low, row.ratio.blocks) == (None, 0)
+
+
+def test_what_failed_in_some_blocks_is_untold_though_others_have_samples() -> None:
+    run = run_of(*samples(OLD, CALM), *samples(NEW, CALM[:2]), failed=failures(NEW, [3, 4, 5, 6]))
+    assert held(run).untold == ("crax json at 16 (samples that failed: 4 in new)",)
+
+
+def test_what_failed_on_both_sides_is_untold_though_neither_has_samples() -> None:
+    failed = [*failures(OLD, [1, 2], "plaintext", 256), *failures(NEW, [1], "plaintext", 256)]
+    run = run_of(*samples(OLD, CALM), *samples(NEW, CALM), failed=failed)
+    assert held(run).untold == ("crax plaintext at 256 (samples that failed: 2 in old, 1 in new)",)
+
+
+def test_what_failed_altogether_is_told_once() -> None:
+    taken = (*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
+    run = run_of(*taken, failed=failures(NEW, range(1, 7), level=32))
+    assert held(run).untold == ("crax json at 32 (samples that failed: 6 in new)",)
+
+
+def test_what_only_one_version_has_samples_of_is_untold() -> None:
+    run = run_of(*samples(OLD, CALM), *samples(OLD, CALM, test="plaintext", level=256), *samples(NEW, CALM))
+    assert held(run).untold == ("crax plaintext at 256 (only old has samples)",)
+
+
+def test_an_entry_that_only_the_older_run_has_is_untold() -> None:
+    old = run_of(*samples("crax", CALM), *samples("aiohttp", CALM))
+    assert _against(old, run_of(*samples("crax", CALM))).untold == ("aiohttp json at 16 (only old has samples)",)
+
+
+def test_what_the_older_run_was_to_have_and_never_tried_is_untold() -> None:
+    new = run_of(*samples("crax", CALM), *samples("crax", CALM, level=32))
+    assert _against(run_of(*samples("crax", CALM)), new).untold == ("crax json at 32 (only new has samples)",)
+
+
+def test_what_only_the_newer_run_was_to_have_is_no_doubt_about_the_rest_even_where_it_failed() -> None:
+    old = run_of(*samples("crax", CALM))
+    only_json = replace(old.manifest.settings, levels={"json": (16,)})
+    new = run_of(
+        *samples("crax", CALM),
+        *samples("crax", CALM, level=32),
+        *samples("crax", CALM, test="plaintext", level=256),
+        *samples("aiohttp", CALM),
+        failed=[*failures("aiohttp", [1], level=32), *failures("crax", [1], level=128)],
     )
-    run = _run(manifest, *_samples("crax-at-abc1234", CALM), *text, *_samples("crax", CALM))
-    sides = versus.of_versions(run)
-    assert versus.lost(*sides) == ["crax plaintext at 16"]
-    answer = versus.gate(versus.rows(*sides), 0.03, versus.lost(*sides))
-    assert (answer.exit_code, "crax plaintext at 16" in answer.reason) == (TOO_NOISY, True)
+    assert _against(replace(old, manifest=replace(old.manifest, settings=only_json)), new).untold == ()
 
 
-def test_where_no_number_of_blocks_would_do_none_is_named(manifest: Manifest) -> None:
-    answer = _gate(manifest, CALM, [900, 1100, 800, 1050, 950, 980])
-    assert answer.exit_code == TOO_NOISY
-    assert "no number of blocks will" in answer.reason
+@pytest.mark.parametrize("limited", [OLD, NEW])
+def test_a_rate_that_wrk_limited_on_either_side_is_untold_and_has_no_ratio(limited: str) -> None:
+    taken = {name: samples(name, CALM) for name in (OLD, NEW)}
+    taken[limited] = _limited(taken[limited])
+    found = held(run_of(*taken[OLD], *taken[NEW]))
+    assert found.untold == ("requests/s of crax json at 16 (wrk was the limit)",)
+    assert {row.figure for row in found.rows} == {PER_CPU}
+
+
+@pytest.mark.parametrize(("blind", "told"), [(OLD, "new"), (NEW, "old")])
+def test_cpu_time_that_one_side_alone_tells_is_untold(blind: str, told: str) -> None:
+    taken = {name: (*samples(name, CALM), *samples(name, CALM, level=32)) for name in (OLD, NEW)}
+    taken[blind] = (*taken[blind][:6], *_blind(taken[blind][6:]))
+    found = held(run_of(*taken[OLD], *taken[NEW]))
+    assert found.untold == (f"requests/CPU-s of crax json at 32 (only {told} tells it)",)
+    assert overall(found, PER_CPU).ratio.blocks == 6
+
+
+def test_where_the_host_tells_no_cpu_time_at_all_the_rate_is_what_is_compared() -> None:
+    found = held(run_of(*_blind(samples(OLD, CALM)), *_blind(samples(NEW, CALM))))
+    assert ({row.figure for row in found.rows}, found.untold) == ({RATE}, ())

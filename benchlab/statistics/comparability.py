@@ -1,0 +1,79 @@
+"""Says whether two runs may be compared: the host, the lab, the load and the resources that must be the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from benchlab.core.model import Manifest
+from benchlab.plan.profiles import PROFILES
+
+# What of an entry's labels decides which resources it has.
+RESOURCES = ("workers", "pool", "base")
+
+
+def differences(old: Manifest, new: Manifest) -> list[str]:
+    """Return what makes two runs incomparable, each with both values: other host, other load, other resources."""
+    common = old.entries.keys() & new.entries.keys()
+    before, after = _conditions(old, common), _conditions(new, common)
+    return [
+        f"{name} was {_told(before.get(name))}, is {_told(after.get(name))}"
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
+    ]
+
+
+def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]:
+    """Return, by name, what must be equal for two runs to be comparable."""
+    return {
+        "lab version": manifest.facts.get("lab_version"),
+        "digest of the rules' and tests' limits": _digest(manifest.facts.get("analysis")),
+        **dict(_machine(manifest)),
+        **dict(_load(manifest)),
+        **{f"{name}'s {label}": manifest.entries[name].get(label) for name in entries for label in RESOURCES},
+    }
+
+
+def _machine(manifest: Manifest) -> Iterator[tuple[str, object]]:
+    """Yield what the samples were taken on: the engine and its host, and the database."""
+    host, database = (_section(manifest, name) for name in ("host", "database"))
+    # Two machines of one type are alike in all the rest.
+    yield "id of the engine", manifest.facts.get("engine_id")
+    yield "engine", manifest.facts.get("engine_version")
+    yield "number of CPUs", manifest.cpus
+    yield "CPU model", host.get("cpu_model")
+    yield "CPU governor", host.get("cpu_governors")
+    yield "CPU turbo", host.get("cpu_turbo")
+    yield "kernel", host.get("kernel")
+    yield "Postgres", database.get("version")
+    settings = database.get("settings")
+    for name, value in settings.items() if isinstance(settings, dict) else ():
+        yield f"Postgres' {name}", value
+
+
+def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
+    """Yield what decides the load, apart from the levels: those that only one run has are not compared."""
+    settings, wrk = manifest.settings, _section(manifest, "wrk")
+    yield "wrk", wrk.get("version")
+    yield "wrk's scripts", wrk.get("scripts_sha256")
+    yield "duration in s", settings.duration_s
+    yield "samples of a level in a visit", settings.repeats
+    yield "proxy", settings.proxy
+    yield "primer in s", settings.primer_s
+    yield "warm-up in s", settings.warmup_s
+    yield "placement", manifest.placement or "shared"
+    yield "connections where N varies", PROFILES[settings.profile].query_connections
+
+
+def _section(manifest: Manifest, name: str) -> Mapping[str, object]:
+    found = manifest.facts.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _told(value: object) -> object:
+    return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def _digest(content: object) -> str | None:
+    return None if content is None else hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]

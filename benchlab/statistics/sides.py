@@ -1,0 +1,107 @@
+"""What is held against what: two runs, or two versions of the entries in one; what each side has, and what failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from benchlab.core.errors import ConfigError
+from benchlab.core.model import Run, Trial
+from benchlab.plan.naming import AT
+from benchlab.plan.workloads import varied
+from benchlab.statistics import analysis
+from benchlab.statistics.stats import Blocks
+from benchlab.verdicts import judge
+
+# An entry under the name that it is compared by, a test, a level of it.
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a run, with the name each of its entries is compared under."""
+
+    run: Run
+    names: Mapping[str, str]
+
+    def figures(self, entry: str, test: str, figure: analysis.Figure) -> dict[int, Blocks]:
+        """Return the figure by level and block of what is compared under the entry's name.
+
+        Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
+        """
+        samples = [
+            sample
+            for sample in self.run.samples
+            if self.names.get(sample.trial.entry) == entry and sample.trial.test == test
+        ]
+        found: dict[int, Blocks] = {
+            level: blocks for level, entries in analysis.figures(samples, figure).items() for blocks in entries.values()
+        }
+        if figure is not analysis.rate:
+            return found
+        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
+
+    def known(self, figure: analysis.Figure) -> set[Key]:
+        """Return what the figure is known of, in one block at least."""
+        return {(entry, test, level) for entry, test in self.trials for level in self.figures(entry, test, figure)}
+
+    @cached_property
+    def client_bound(self) -> set[Key]:
+        """Return what wrk was the limit of."""
+        return {
+            (self.names[cell.entry], cell.test, cell.level)
+            for result in analysis.analyse(self.run)
+            for cell in result.cells
+            if cell.client_bound and cell.entry in self.names
+        }
+
+    @cached_property
+    def cells(self) -> set[Key]:
+        """Return what has samples."""
+        return {self._key(sample.trial) for sample in self.run.samples if sample.trial.entry in self.names}
+
+    @property
+    def trials(self) -> set[tuple[str, str]]:
+        """Return entry and test of all that has samples."""
+        return {(entry, test) for entry, test, _ in self.cells}
+
+    @property
+    def planned(self) -> set[Key]:
+        """Return what the run was to measure."""
+        manifest = self.run.manifest
+        return {
+            (name, test, level)
+            for entry, name in self.names.items()
+            for test in manifest.tests(entry)
+            for level in manifest.settings.levels[test]
+        }
+
+    @cached_property
+    def failed(self) -> Counter[Key]:
+        """Return how many trials were tried and have no sample that counts, of what has any."""
+        trials = (failure.trial for failure in judge.missing(self.run))
+        return Counter(self._key(trial) for trial in trials if trial.entry in self.names)
+
+    def _key(self, trial: Trial) -> Key:
+        return self.names[trial.entry], trial.test, varied(trial.test, trial.level)
+
+
+def of_runs(old: Run, new: Run) -> tuple[Side, Side]:
+    """Return two runs as sides; entries are matched by name."""
+    return _of_run(old), _of_run(new)
+
+
+def of_versions(run: Run) -> tuple[Side, Side]:
+    """Return the two versions of the entries in one run as sides. Raises ConfigError where it has none."""
+    old = {name: name.partition(AT)[0] for name in run.manifest.entries if AT in name}
+    if not old:
+        raise ConfigError(
+            f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"
+        )
+    return Side(run, old), Side(run, {name: name for name in old.values()})
+
+
+def _of_run(run: Run) -> Side:
+    return Side(run, {name: name for name in run.manifest.entries})

@@ -1,0 +1,102 @@
+"""What makes two runs incomparable, told with both values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from benchlab.core.model import Manifest
+from benchlab.statistics.comparability import differences
+
+FACTS: dict[str, Any] = {
+    "lab_version": "0.2.0",
+    "engine_id": "A",
+    "engine_version": "20.10",
+    "host": {"cpu_model": "A", "kernel": "6.1", "cpu_governors": ["performance"], "cpu_turbo": "off"},
+    "wrk": {"version": "wrk 4.1.0", "scripts_sha256": "a"},
+    "database": {"version": "17.5", "settings": {"fsync": "off"}},
+}
+
+
+@pytest.fixture
+def described(manifest: Manifest) -> Manifest:
+    return replace(manifest, facts=FACTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("lab_version", "0.3.0", "lab version was 0.2.0, is 0.3.0"),
+        ("engine_id", "B", "id of the engine was A, is B"),
+        ("engine_version", "28.0", "engine was 20.10, is 28.0"),
+        ("host.cpu_model", "B", "CPU model was A, is B"),
+        ("host.kernel", "6.12", "kernel was 6.1, is 6.12"),
+        ("host.cpu_governors", ["performance", "powersave"], "CPU governor was performance, is performance, powersave"),
+        ("host.cpu_turbo", "unavailable", "CPU turbo was off, is unavailable"),
+        ("wrk.version", "wrk 4.2.0", "wrk was wrk 4.1.0, is wrk 4.2.0"),
+        ("wrk.scripts_sha256", "b", "wrk's scripts was a, is b"),
+        ("database.version", "18.0", "Postgres was 17.5, is 18.0"),
+        ("database.settings", {"fsync": "on"}, "Postgres' fsync was off, is on"),
+        ("database.settings", {"fsync": "off", "jit": "off"}, "Postgres' jit was None, is off"),
+    ],
+)
+def test_another_machine_engine_or_database_is_told_with_both_values(
+    described: Manifest, name: str, value: object, told: str
+) -> None:
+    section, _, key = name.rpartition(".")
+    changed = {section: FACTS[section] | {key: value}} if section else {key: value}
+    assert differences(described, replace(described, facts=FACTS | changed)) == [told]
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"duration_s": 9}, "duration in s was 2, is 9"),
+        ({"repeats": 4}, "samples of a level in a visit was 1, is 4"),
+        ({"primer_s": 5}, "primer in s was 0, is 5"),
+        ({"warmup_s": (15, 15)}, "warm-up in s was (1, 1), is (15, 15)"),
+        ({"proxy": "nginx"}, "proxy was none, is nginx"),
+        ({"profile": "tfb"}, "connections where N varies was 128, is 512"),
+    ],
+)
+def test_another_load_is_told_with_both_values(described: Manifest, change: dict[str, Any], told: str) -> None:
+    assert differences(described, replace(described, settings=replace(described.settings, **change))) == [told]
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "told"),
+    [
+        ("workers", "4", "crax's workers was 2, is 4"),
+        ("pool", "32", "crax's pool was 16, is 32"),
+        ("base", "python:3.12=benchlab/base", "crax's base was None, is python:3.12=benchlab/base"),
+    ],
+)
+def test_other_resources_of_an_entry_are_told_with_both_values(
+    described: Manifest, label: str, value: str, told: str
+) -> None:
+    entries = {**described.entries, "crax": described.entries["crax"] | {label: value}}
+    assert differences(described, replace(described, entries=entries)) == [told]
+
+
+def test_other_cpus_are_told_with_both_values(described: Manifest) -> None:
+    assert differences(described, replace(described, cpus=8)) == ["number of CPUs was 2, is 8"]
+    placed = replace(described, placement={"app": (0,)})
+    assert differences(described, placed) == ["placement was shared, is {'app': (0,)}"]
+
+
+def test_other_limits_of_the_rules_are_told_by_their_digests(described: Manifest) -> None:
+    (told,) = differences(described, replace(described, facts={**FACTS, "analysis": {"significance": 0.1}}))
+    assert told.startswith("digest of the rules' and tests' limits was None, is ")
+
+
+def test_runs_alike_in_all_of_it_are_comparable_whatever_else_differs(described: Manifest) -> None:
+    other = replace(described, run_id="other", entries={"crax": described.entries["crax"]}, images={})
+    assert differences(described, other) == []
+
+
+def test_runs_of_which_nothing_is_known_but_the_plan_are_compared_by_that(manifest: Manifest) -> None:
+    bare = replace(manifest, facts={})
+    assert differences(bare, bare) == []
+    assert "CPU model was None, is A" in differences(bare, replace(manifest, facts=FACTS))
