@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from benchlab.core import checks
 from benchlab.core.counters import Counters
 
 # More requests a second than any server answers to one load generator: a broken count.
@@ -59,6 +60,10 @@ class Level:
     queries: int = 0
     pipeline: int = 1
 
+    def __post_init__(self) -> None:
+        checks.counts("level", 1, connections=self.connections, threads=self.threads, pipeline=self.pipeline)
+        checks.counts("level", 0, queries=self.queries)
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -69,6 +74,10 @@ class Trial:
     test: str
     level: Level
     repeat: int = 1
+
+    def __post_init__(self) -> None:
+        checks.words("trial", entry=self.entry, test=self.test)
+        checks.counts("trial", 0, block=self.block, repeat=self.repeat)
 
     @property
     def key(self) -> str:
@@ -105,6 +114,7 @@ class Latency:
     p99_9_us: float
 
     def __post_init__(self) -> None:
+        checks.amounts("latency", **vars(self))
         if not 0 <= self.mean_us <= self.max_us:
             raise ValueError(f"latency: mean {self.mean_us} us, max {self.max_us} us: the mean lies from 0 to the max")
 
@@ -120,8 +130,7 @@ class Errors:
     timeout: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.connect, self.read, self.write, self.status, self.timeout) < 0:
-            raise ValueError(f"errors: negative count in {self}")
+        checks.counts("errors", 0, **vars(self))
 
     @property
     def broken(self) -> int:
@@ -154,10 +163,8 @@ class Load:
     errors: Errors
 
     def __post_init__(self) -> None:
-        if self.duration_us <= 0:
-            raise ValueError(f"load: duration {self.duration_us} us is not positive")
-        if min(self.requests, self.bytes) < 0:
-            raise ValueError(f"load: {self.requests} requests, {self.bytes} bytes: negative count")
+        checks.counts("load", 1, duration_us=self.duration_us, wall_us=self.wall_us)
+        checks.counts("load", 0, requests=self.requests, bytes=self.bytes)
         if self.requests_per_second > MOST_RATE:
             raise ValueError(f"load: {self.requests} requests in {self.duration_us} us cannot be")
 
@@ -186,6 +193,9 @@ class Verdict:
     def __post_init__(self) -> None:
         if self.severity not in (GOOD, SUSPECT, INVALID):
             raise ValueError(f"verdict: {self.severity!r} is none of {GOOD}, {SUSPECT}, {INVALID}")
+        checks.amounts("verdict", **self.broken)
+        named = {f"rule {name!r}": name for name in (*self.broken, *self.unknown)}
+        checks.words("verdict", detail=self.detail, **named)
 
 
 @dataclass(frozen=True)
@@ -199,6 +209,9 @@ class Sample:
     counters: Counters
     verdict: Verdict
 
+    def __post_init__(self) -> None:
+        checks.counts("sample", 1, attempt=self.attempt)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -208,6 +221,11 @@ class Failure:
     started_at: datetime
     reason: str
     passing: bool = False
+
+    def __post_init__(self) -> None:
+        checks.words("failure", reason=self.reason)
+        if type(self.passing) is not bool:
+            raise ValueError(f"failure: passing of {self.passing!r} is neither true nor false")
 
     @property
     def is_wrong_answer(self) -> bool:
@@ -227,6 +245,43 @@ class Decision:
     blocks: int
     needed: int | None
     reason: str
+
+    def __post_init__(self) -> None:
+        checks.counts("decision", 1, pilot=self.pilot, blocks=self.blocks)
+        if self.needed is not None:
+            checks.counts("decision", 1, needed=self.needed)
+        checks.words("decision", reason=self.reason)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A rule of the contract that an entry was seen to break before a load: in this block first, told as it was then.
+
+    A `warning` kept nothing from being loaded. Of a rule that is broken again in later visits there is no other remark.
+    """
+
+    block: int
+    entry: str
+    test: str
+    found_at: datetime
+    rule: str
+    message: str
+    warning: bool
+
+    def __post_init__(self) -> None:
+        checks.counts("remark", 1, block=self.block)
+        checks.words("remark", entry=self.entry, test=self.test, rule=self.rule, message=self.message)
+        if type(self.warning) is not bool:
+            raise ValueError(f"remark: warning of {self.warning!r} is neither true nor false")
+
+    @property
+    def key(self) -> tuple[str, str, str, bool]:
+        """Return what identifies the remark in a run: the same rule may be broken now and only warn then."""
+        return self.entry, self.test, self.rule, self.warning
+
+
+# What a journal is made of, a line each.
+Record = Sample | Failure | Decision | Remark
 
 
 @dataclass(frozen=True)
@@ -262,9 +317,8 @@ class Settings:
     db_connections: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("blocks", "duration_s", "primer_s", "repeats", "seed"):
-            if type(value := getattr(self, name)) is not int:
-                raise ValueError(f"settings: {name} of {value!r} is no whole number")
+        whole = ("blocks", "duration_s", "primer_s", "repeats", "seed")
+        checks.integers("settings", **{name: getattr(self, name) for name in whole})
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -286,7 +340,8 @@ class Manifest:
 
     `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
     container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
-    CPUs of each role, empty where all share them; `facts` describes host and tools for the reader and is not compared.
+    CPUs of each role, empty where all share them; `facts` describes lab, engine, host and tools: a run is not resumed
+    by a lab of another version or with other limits, nor compared with the run of another host.
     """
 
     run_id: str
@@ -314,12 +369,13 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read back. `taken` and `failures` are in the order of the journal."""
+    """A run as read back, its `taken` and `failures` in the order of time, its `remarks` in that of their keys."""
 
     manifest: Manifest
     taken: tuple[Sample, ...]
     failures: tuple[Failure, ...]
     decision: Decision | None = None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def blocks(self) -> int:

@@ -19,9 +19,8 @@ from benchlab.core.model import (
     UNBUILT,
     Decision,
     Entry,
-    Failure,
     Manifest,
-    Sample,
+    Record,
     Settings,
     Visit,
 )
@@ -126,7 +125,7 @@ class Unkept:
 
     folder: Path
 
-    def append(self, record: Sample | Failure) -> None:
+    def append(self, record: Record) -> None:
         pass
 
     def keep_log(self, name: str, text: str) -> str:
@@ -171,6 +170,7 @@ class Session:
             events=progress,
             cpus=lab.client_cpus,
             taken=list(run.taken),
+            remarked={remark.key for remark in run.remarks},
             allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
         )

@@ -101,6 +101,8 @@ def page(run: Run) -> str:
         entries=pd.DataFrame(stack.rows(run.manifest.entries), columns=["entry", *stack.COLUMNS]),
         verdicts=report.counted(run),
         broken=report.broken_rules(run),
+        remarks=report.remarks(run),
+        verification=report.VERIFICATION,
         missing=report.reasons(run),
         command=invocation.command(run.manifest.settings),
         commit=manifest["facts"].get("lab_commit"),

@@ -53,6 +53,7 @@ def document(run: Run) -> dict[str, Any]:
         "blocks": run.blocks,
         "untried": run.untried,
         "decision": None if run.decision is None else records.plain(run.decision),
+        "verification": [records.plain(remark) for remark in run.remarks],
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],
         "factors": _factors(run),

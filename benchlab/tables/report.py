@@ -19,6 +19,11 @@ from benchlab.verdicts import judge
 
 # What a rule means for the samples that break it. One that breaks a good one is no more than a note.
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
+# What stands above that which verification found.
+VERIFICATION = (
+    "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
+    "wrong is not loaded in that visit; a warning changes nothing."
+)
 
 
 def report(run: Run) -> str:
@@ -34,6 +39,8 @@ def report(run: Run) -> str:
         parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
     if run.taken:
         parts.append(_verdicts(run))
+    if found := remarks(run):
+        parts.append("\n".join(["## Verification", "", VERIFICATION, "", *(f"* {remark}" for remark in found)]))
     if missing := reasons(run):
         parts.append("\n".join(["## Not measured", "", *(f"* {reason}" for reason in missing)]))
     return "\n\n".join(parts) + "\n"
@@ -80,6 +87,15 @@ def reasons(run: Run) -> list[str]:
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
     trials = [f"{reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in found.items()]
     return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials]
+
+
+def remarks(run: Run) -> list[str]:
+    """Return what verification found wrong with entries, or warned of, each rule of a test type once."""
+    return [
+        f"{remark.entry}, {remark.test}: {'warning' if remark.warning else 'wrong'}: {remark.message} [{remark.rule}] "
+        f"(block {remark.block})"
+        for remark in run.remarks
+    ]
 
 
 def _origin(run: Run) -> str:
