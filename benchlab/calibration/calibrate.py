@@ -10,7 +10,8 @@ from statistics import mean
 from scipy.stats import binom
 from tabulate import tabulate
 
-from benchlab.core.model import GOOD, UNAVAILABLE, Failure, Run, Sample
+from benchlab.core.measured import GOOD, Failure, Run, Sample
+from benchlab.core.model import UNAVAILABLE
 from benchlab.machine.overhead import Overhead
 from benchlab.statistics import analysis, sequential, stats, variance
 from benchlab.statistics.comparison import Outcome

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
-from benchlab.core.model import Failure, Sample, Settings, Trial, Visit
+from benchlab.core.measured import Failure, Sample
+from benchlab.core.model import Settings, Trial, Visit
 from benchlab.machine.stage import Lab
 from benchlab.measuring.bench import Unkept
 from benchlab.measuring.runner import Events, Runner

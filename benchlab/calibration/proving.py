@@ -15,7 +15,8 @@ from rich.console import Console
 from benchlab.calibration import calibrate, faults, plainwrk
 from benchlab.calibration.calibrate import Check
 from benchlab.core.errors import LabError
-from benchlab.core.model import Run, Sample, Settings
+from benchlab.core.measured import Run, Sample
+from benchlab.core.model import Settings
 from benchlab.machine import inventory, stage, variants
 from benchlab.machine.stage import Lab
 from benchlab.machine.variants import Services

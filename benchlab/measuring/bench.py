@@ -13,17 +13,8 @@ from rich.console import Console
 
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
-from benchlab.core.model import (
-    NO_PROXY,
-    UNAVAILABLE,
-    UNBUILT,
-    Decision,
-    Entry,
-    Manifest,
-    Record,
-    Settings,
-    Visit,
-)
+from benchlab.core.measured import Decision, Record
+from benchlab.core.model import NO_PROXY, UNAVAILABLE, UNBUILT, Entry, Manifest, Settings, Visit
 from benchlab.machine import contestants, doctor, host, inventory, provision, stage, topology
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import BESIDE, Lab

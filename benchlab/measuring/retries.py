@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from benchlab.core.model import INVALID, SUSPECT, Failure, Sample, Visit
+from benchlab.core.measured import INVALID, SUSPECT, Failure, Sample
+from benchlab.core.model import Visit
 
 # An invalid sample is taken anew at the end of its block, at most twice (METHOD, section 1), a suspect one once.
 MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2

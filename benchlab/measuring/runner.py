@@ -12,7 +12,8 @@ from typing import Protocol
 
 from benchlab.core import counters
 from benchlab.core.errors import EngineError, EntryError, WrkError
-from benchlab.core.model import WRONG_ANSWER, Entry, Failure, Level, Remark, Sample, Settings, Trial, Visit
+from benchlab.core.measured import WRONG_ANSWER, Failure, Remark, Sample
+from benchlab.core.model import Entry, Level, Settings, Trial, Visit
 from benchlab.measuring import fetch, retries, serving, wrk
 from benchlab.measuring.serving import READY_S, Host, Server
 from benchlab.measuring.vetting import Vetting

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Run, Sample
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.pages import charts
 from benchlab.pages.charts import Look, Rows, Trace, level_name, safe
 from benchlab.plan.workloads import varied

@@ -8,7 +8,7 @@ from datetime import datetime
 from statistics import median
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision, Run
+from benchlab.core.measured import Decision, Run
 from benchlab.plan import forecast
 from benchlab.plan.forecast import minutes
 from benchlab.plan.profiles import MAX_BLOCKS

@@ -13,7 +13,8 @@ import pandas as pd
 
 from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision, Manifest, Run
+from benchlab.core.measured import Decision, Run
+from benchlab.core.model import Manifest
 from benchlab.plan.naming import AT
 from benchlab.plan.profiles import PROFILES
 from benchlab.plan.workloads import varied

@@ -13,7 +13,7 @@ from typing import Any
 from benchlab import __version__
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import ConfigError, StoreError
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Run
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, effects
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result

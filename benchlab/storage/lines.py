@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from benchlab.core.errors import StoreError
-from benchlab.core.model import Decision, Failure, Manifest, Record, Remark, Run, Sample
+from benchlab.core.measured import Decision, Failure, Record, Remark, Run, Sample
+from benchlab.core.model import Manifest
 from benchlab.plan.profiles import MAX_BLOCKS
 from benchlab.plan.workloads import varied
 from benchlab.storage import records

@@ -8,21 +8,9 @@ from typing import Any
 
 from benchlab.core.checks import moment
 from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
-from benchlab.core.model import (
-    Decision,
-    Errors,
-    Failure,
-    Latency,
-    Level,
-    Load,
-    Manifest,
-    Record,
-    Remark,
-    Sample,
-    Settings,
-    Trial,
-    Verdict,
-)
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.measured import Decision, Failure, Record, Remark, Sample, Verdict
+from benchlab.core.model import Level, Manifest, Settings, Trial
 
 # What a line of the journal calls its record.
 KINDS = {Sample: "sample", Failure: "failure", Decision: "decision", Remark: "verification"}

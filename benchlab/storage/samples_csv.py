@@ -7,7 +7,7 @@ import io
 from dataclasses import asdict
 
 from benchlab.core.counters import Usage
-from benchlab.core.model import Run, Sample
+from benchlab.core.measured import Run, Sample
 from benchlab.storage import records
 
 

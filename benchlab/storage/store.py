@@ -16,7 +16,8 @@ from pathlib import Path
 
 from benchlab.core import spelling
 from benchlab.core.errors import StoreError
-from benchlab.core.model import Manifest, Record, Run
+from benchlab.core.measured import Record, Run
+from benchlab.core.model import Manifest
 from benchlab.storage import files, lines, records, samples_csv
 
 # 1: the first form of manifest and journal.

@@ -9,7 +9,8 @@ import pandas as pd
 
 from benchlab import __version__
 from benchlab.core import markdown, stack
-from benchlab.core.model import GOOD, INVALID, NO_PROXY, SUSPECT, UNAVAILABLE, Run
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
+from benchlab.core.model import NO_PROXY, UNAVAILABLE
 from benchlab.plan import placement, profiles
 from benchlab.plan.forecast import minutes
 from benchlab.statistics import analysis, sizing

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
-from benchlab.core.model import INVALID, SUSPECT, Run, Sample
+from benchlab.core.measured import INVALID, SUSPECT, Run, Sample
 from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchlab.core.model import NO_PROXY, UNAVAILABLE, Failure, Manifest, Run, Sample, Settings
+from benchlab.core.measured import Failure, Run, Sample
+from benchlab.core.model import NO_PROXY, UNAVAILABLE, Manifest, Settings
 from benchlab.core.stack import UNTOLD
 from benchlab.plan import placement
 from benchlab.plan.workloads import varied

@@ -16,7 +16,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab.core.model import Run
+from benchlab.core.measured import Run
 from benchlab.machine import stage
 from benchlab.machine.stage import Lab
 from benchlab.storage import store

@@ -9,7 +9,7 @@ import sys
 
 from benchlab.calibration import faults
 from benchlab.core.counters import APP, CLIENT, DB
-from benchlab.core.model import INVALID
+from benchlab.core.measured import INVALID
 from benchlab.plan.naming import AT
 from benchlab.statistics.versus import REGRESSION
 from benchlab.storage import store

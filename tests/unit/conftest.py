@@ -7,22 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
-from benchlab.core.model import (
-    GOOD,
-    Entry,
-    Errors,
-    Failure,
-    Latency,
-    Level,
-    Load,
-    Manifest,
-    Remark,
-    Sample,
-    Settings,
-    Trial,
-    Verdict,
-    Visit,
-)
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.measured import GOOD, Failure, Remark, Sample, Verdict
+from benchlab.core.model import Entry, Level, Manifest, Settings, Trial, Visit
 from benchlab.measuring.runner import Events, Runner
 from benchlab.plan import profiles, schedule, workloads
 

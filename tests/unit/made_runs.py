@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from benchlab.core.counters import CLIENT, Counters, HostUsage, Usage
-from benchlab.core.model import INVALID, Failure, Manifest, Remark, Run, Sample, Verdict
+from benchlab.core.measured import INVALID, Failure, Remark, Run, Sample, Verdict
+from benchlab.core.model import Manifest
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 

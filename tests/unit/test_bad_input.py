@@ -15,7 +15,8 @@ import pytest
 
 from benchlab.commands import cli, command
 from benchlab.core import interrupts
-from benchlab.core.model import INVALID, Manifest
+from benchlab.core.measured import INVALID
+from benchlab.core.model import Manifest
 from benchlab.storage import store
 
 from .conftest import make_remark, make_sample, make_trial

@@ -11,7 +11,8 @@ from scipy import stats as reference
 
 from benchlab.calibration import calibrate
 from benchlab.calibration.calibrate import Check
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Failure, Manifest, Run, Sample, Verdict
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
+from benchlab.core.model import Manifest
 from benchlab.machine.overhead import Overhead
 from benchlab.statistics.sequential import smallest_effect
 

@@ -12,7 +12,8 @@ import pytest
 
 from benchlab.commands import cli, read
 from benchlab.core.errors import StoreError
-from benchlab.core.model import INVALID, SUSPECT, Failure, Level, Manifest, Run, Sample, Trial
+from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics.analysis import PER_CPU
 from benchlab.storage import export, store
 from benchlab.tables import report

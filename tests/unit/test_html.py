@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.model import INVALID, Manifest, Run, Settings
+from benchlab.core.measured import INVALID, Run
+from benchlab.core.model import Manifest, Settings
 from benchlab.pages import html
 from benchlab.plan import profiles
 from benchlab.statistics import versus

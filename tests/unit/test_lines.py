@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from benchlab.core.counters import MOST
 from benchlab.core.errors import StoreError
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Decision, Failure, Manifest, Record
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Decision, Failure, Record
+from benchlab.core.model import Manifest
 from benchlab.pages import html
 from benchlab.storage import export, records, samples_csv, store
 from benchlab.tables import report

@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 from benchlab import __version__
-from benchlab.core.model import INVALID, Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
+from benchlab.core.loads import Errors, Latency
+from benchlab.core.measured import INVALID, Failure, Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.tables import report, study
 
 from .conftest import STARTED, make_load, make_remark, make_sample, make_trial

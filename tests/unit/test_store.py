@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
-from benchlab.core.model import Decision, Failure, Level, Manifest, Run, Sample
+from benchlab.core.measured import Decision, Failure, Run, Sample
+from benchlab.core.model import Level, Manifest
 from benchlab.storage import store
 from benchlab.verdicts import judge
 

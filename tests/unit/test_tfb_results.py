@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.model import INVALID, Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.measured import INVALID, Failure, Run, Sample
+from benchlab.core.model import Level, Manifest, Settings, Trial
 from benchlab.statistics import analysis
 from benchlab.tables import tfb_results
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Level, Manifest, Run, Sample
+from benchlab.core.measured import Run, Sample
+from benchlab.core.model import Level, Manifest
 from benchlab.statistics import versus
 from benchlab.statistics.versus import NO_REGRESSION, REGRESSION, TOO_NOISY
 
