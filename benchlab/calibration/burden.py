@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from benchlab.calibration import check, twins
 from benchlab.calibration.check import FIGURES, NO_SAMPLE, Check
 from benchlab.core.counters import APP
-from benchlab.core.model import UNAVAILABLE, Run, Sample
+from benchlab.core.measured import Run, Sample
+from benchlab.core.model import UNAVAILABLE
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, bottleneck, comparison, sequential, stats
 from benchlab.statistics.analysis import PER_CPU, Cell, Figure, Result

@@ -12,7 +12,8 @@ from benchlab import __version__
 from benchlab.calibration import burden, twins
 from benchlab.calibration.check import Check
 from benchlab.calibration.kept import Calibration, Found
-from benchlab.core.model import UNAVAILABLE, Failure, Manifest, Sample
+from benchlab.core.measured import Failure, Sample
+from benchlab.core.model import UNAVAILABLE, Manifest
 from benchlab.machine.overhead import Overhead
 from benchlab.statistics import stats
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchlab.core.model import Run
+from benchlab.core.measured import Run
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import PER_CPU, RATE, Figure, Result
 from benchlab.statistics.stats import Cells

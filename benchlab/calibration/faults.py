@@ -7,7 +7,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import replace
 
 from benchlab.calibration.kept import Found
-from benchlab.core.model import Failure, Sample, Settings, Trial, Visit
+from benchlab.core.measured import Failure, Sample
+from benchlab.core.model import Settings, Trial, Visit
 from benchlab.machine.stage import Lab
 from benchlab.measuring.bench import Unkept
 from benchlab.measuring.runner import Events, Runner

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchlab.core.errors import StoreError
-from benchlab.core.model import Failure, Run, Sample
+from benchlab.core.measured import Failure, Run, Sample
 from benchlab.machine.overhead import Overhead
 from benchlab.storage import records, store
 

@@ -16,7 +16,8 @@ from benchlab.calibration.burden import BURDENED
 from benchlab.calibration.check import Check
 from benchlab.calibration.kept import Calibration
 from benchlab.core.errors import LabError
-from benchlab.core.model import Run, Settings
+from benchlab.core.measured import Run
+from benchlab.core.model import Settings
 from benchlab.machine import inventory, stage, variants
 from benchlab.machine.stage import Lab
 from benchlab.machine.variants import Services

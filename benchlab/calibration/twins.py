@@ -10,7 +10,8 @@ from scipy.stats import binom
 
 from benchlab.calibration import check
 from benchlab.calibration.check import FIGURES, NO_SAMPLE, Check
-from benchlab.core.model import GOOD, UNAVAILABLE, Run
+from benchlab.core.measured import GOOD, Run
+from benchlab.core.model import UNAVAILABLE
 from benchlab.statistics import analysis, comparison, sequential, variance
 from benchlab.statistics.analysis import Figure, Result
 from benchlab.statistics.comparison import Comparison, Outcome

@@ -29,7 +29,7 @@ class Usage:
     memory_peak_bytes: int | None = None
 
     def __post_init__(self) -> None:
-        _refuse_negative(self)
+        _refuse_impossible(self)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class HostUsage:
     thermal_throttles: int | None = None
 
     def __post_init__(self) -> None:
-        _refuse_negative(self)
+        _refuse_impossible(self)
 
 
 @dataclass(frozen=True)
@@ -67,9 +67,9 @@ class Counters:
     idle_before: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.between_us <= 0:
-            raise ValueError(f"counters: {self.between_us} us between two readings is not positive")
-        if not all(speed > 0 for speed in self.speeds_us):
+        if not 0 < self.between_us <= MOST:
+            raise ValueError(f"counters: {self.between_us} us between two readings cannot be")
+        if not all(0 < speed <= MOST for speed in self.speeds_us):
             raise ValueError(f"counters: a round of the speed probe took {self.speeds_us} us")
 
     @property
@@ -143,7 +143,7 @@ def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) ->
     }
 
 
-def _refuse_negative(record: Usage | HostUsage) -> None:
+def _refuse_impossible(record: Usage | HostUsage) -> None:
     for field in fields(record):
         value = getattr(record, field.name)
         if value is not None and value < 0:

@@ -1,23 +1,16 @@
-"""The records that travel through the lab: frozen, checked when they are made, free of I/O."""
+"""What is planned: entries, visits, trials, settings, and what a run is. Frozen, checked when made, free of I/O."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from functools import cached_property
+from datetime import datetime
 
-from benchlab.core.counters import Counters
+from benchlab.core import checks
 
-# More requests a second than any server answers to one load generator: a broken count.
-MOST_RATE = 1e9
 # Where an entry listens that names no other port.
 PORT = 8080
-# What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
-GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 # What a manifest says of what cannot be known.
 UNAVAILABLE = "unavailable"
-# What the reason of a failure begins with where the entry answered wrongly before any load.
-WRONG_ANSWER = "wrong answer"
 # Where nothing stands in front of an entry.
 NO_PROXY = "none"
 # The fact of a manifest that says which entries were asked for and have no image.
@@ -59,6 +52,10 @@ class Level:
     queries: int = 0
     pipeline: int = 1
 
+    def __post_init__(self) -> None:
+        checks.counts("level", 1, connections=self.connections, threads=self.threads, pipeline=self.pipeline)
+        checks.counts("level", 0, queries=self.queries)
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -69,6 +66,10 @@ class Trial:
     test: str
     level: Level
     repeat: int = 1
+
+    def __post_init__(self) -> None:
+        checks.words("trial", entry=self.entry, test=self.test)
+        checks.counts("trial", 0, block=self.block, repeat=self.repeat)
 
     @property
     def key(self) -> str:
@@ -89,144 +90,6 @@ class Visit:
     block: int
     entry: str
     trials: tuple[Trial, ...]
-
-
-@dataclass(frozen=True)
-class Latency:
-    """wrk's own latency figures, in microseconds (METHOD: never ranked in a closed loop)."""
-
-    mean_us: float
-    stdev_us: float
-    max_us: float
-    p50_us: float
-    p75_us: float
-    p90_us: float
-    p99_us: float
-    p99_9_us: float
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.mean_us <= self.max_us:
-            raise ValueError(f"latency: mean {self.mean_us} us, max {self.max_us} us: the mean lies from 0 to the max")
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Socket errors by kind, and answers with a status above 399, as wrk counts them."""
-
-    connect: int = 0
-    read: int = 0
-    write: int = 0
-    status: int = 0
-    timeout: int = 0
-
-    def __post_init__(self) -> None:
-        if min(self.connect, self.read, self.write, self.status, self.timeout) < 0:
-            raise ValueError(f"errors: negative count in {self}")
-
-    @property
-    def broken(self) -> int:
-        """Return all but the time-outs: what was answered wrongly, or not at all."""
-        return self.connect + self.read + self.write + self.status
-
-    def __str__(self) -> str:
-        counts = {
-            "answers above 399": self.status,
-            "failed connects": self.connect,
-            "read errors": self.read,
-            "write errors": self.write,
-            "time-outs": self.timeout,
-        }
-        return ", ".join(f"{n} {kind}" for kind, n in counts.items() if n) or "none"
-
-
-@dataclass(frozen=True)
-class Load:
-    """What one run of wrk counted; rates are derived, never stored.
-
-    `duration_us` is wrk's own clock, which its rates are made from; `wall_us` is the life of its process.
-    """
-
-    duration_us: int
-    wall_us: int
-    requests: int
-    bytes: int
-    latency: Latency
-    errors: Errors
-
-    def __post_init__(self) -> None:
-        if self.duration_us <= 0:
-            raise ValueError(f"load: duration {self.duration_us} us is not positive")
-        if min(self.requests, self.bytes) < 0:
-            raise ValueError(f"load: {self.requests} requests, {self.bytes} bytes: negative count")
-        if self.requests_per_second > MOST_RATE:
-            raise ValueError(f"load: {self.requests} requests in {self.duration_us} us cannot be")
-
-    @property
-    def seconds(self) -> float:
-        return self.duration_us / 1e6
-
-    @property
-    def requests_per_second(self) -> float:
-        """Return answered requests per second, 4xx and 5xx included."""
-        return self.requests / self.seconds
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What was found of a sample: `broken` has, by rule, what was measured; `unknown` the rules that had no figure.
-
-    `detail` quotes the first wrong answer.
-    """
-
-    severity: str
-    broken: dict[str, float]
-    unknown: tuple[str, ...] = ()
-    detail: str = ""
-
-    def __post_init__(self) -> None:
-        if self.severity not in (GOOD, SUSPECT, INVALID):
-            raise ValueError(f"verdict: {self.severity!r} is none of {GOOD}, {SUSPECT}, {INVALID}")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A trial that was measured, the `attempt`-th time. `started_at` is UTC."""
-
-    trial: Trial
-    attempt: int
-    started_at: datetime
-    load: Load
-    counters: Counters
-    verdict: Verdict
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A trial that could not be measured, and why. A `passing` one is worth another try."""
-
-    trial: Trial
-    started_at: datetime
-    reason: str
-    passing: bool = False
-
-    @property
-    def is_wrong_answer(self) -> bool:
-        """Return whether the entry was verified and answered wrongly."""
-        return self.reason.startswith(WRONG_ANSWER)
-
-
-@dataclass(frozen=True)
-class Decision:
-    """How many blocks a run gets in all, decided once, after the `pilot` blocks.
-
-    `needed` is how many its precision asks for, None where it has none.
-    """
-
-    decided_at: datetime
-    pilot: int
-    blocks: int
-    needed: int | None
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -262,9 +125,8 @@ class Settings:
     db_connections: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("blocks", "duration_s", "primer_s", "repeats", "seed"):
-            if type(value := getattr(self, name)) is not int:
-                raise ValueError(f"settings: {name} of {value!r} is no whole number")
+        whole = ("blocks", "duration_s", "primer_s", "repeats", "seed")
+        checks.integers("settings", **{name: getattr(self, name) for name in whole})
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -286,7 +148,8 @@ class Manifest:
 
     `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
     container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
-    CPUs of each role, empty where all share them; `facts` describes host and tools for the reader and is not compared.
+    CPUs of each role, empty where all share them; `facts` describes lab, engine, host and tools: a run is not resumed
+    by a lab of another version or with other limits, nor compared with the run of another host.
     """
 
     run_id: str
@@ -310,57 +173,3 @@ class Manifest:
         """Return why entries that were asked for take no part, by name: they could not be built."""
         found = self.facts.get(UNBUILT)
         return found if isinstance(found, dict) else {}
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as read back. `taken` and `failures` are in the order of the journal."""
-
-    manifest: Manifest
-    taken: tuple[Sample, ...]
-    failures: tuple[Failure, ...]
-    decision: Decision | None = None
-
-    @property
-    def blocks(self) -> int:
-        """Return how many blocks the run has in all, as far as that is decided."""
-        return self.decision.blocks if self.decision else self.manifest.settings.blocks
-
-    @cached_property
-    def samples(self) -> tuple[Sample, ...]:
-        """Return the sample that counts of each trial: its first good one, else its last suspect one."""
-        chosen: dict[str, Sample] = {}
-        for sample in sorted(self.taken, key=lambda sample: (sample.attempt, sample.started_at)):
-            key = sample.trial.key
-            if sample.verdict.severity != INVALID and not _is_good(chosen.get(key)):
-                chosen[key] = sample
-        return tuple(chosen.values())
-
-    @property
-    def ended_at(self) -> datetime:
-        """Return when the last sample or failure was written; the run's creation where there is none."""
-        ends = [sample.started_at + timedelta(microseconds=sample.load.wall_us) for sample in self.taken]
-        return max([self.manifest.created_at, *ends, *(failure.started_at for failure in self.failures)])
-
-    @property
-    def measured(self) -> frozenset[str]:
-        """Return the keys of the trials that have a sample that counts."""
-        return frozenset(sample.trial.key for sample in self.samples)
-
-    @property
-    def untried(self) -> int:
-        """Return how many trials were never tried, of the blocks that are decided on so far."""
-        manifest, settings = self.manifest, self.manifest.settings
-        cells = sum(len(settings.levels[test]) for entry in manifest.entries for test in manifest.tests(entry))
-        return self.blocks * settings.repeats * cells - len({record.trial.key for record in self.taken + self.failures})
-
-    @property
-    def awaits_decision(self) -> bool:
-        """Return whether the number of blocks is still to be decided, and there are samples to decide by."""
-        settings = self.manifest.settings
-        asked = settings.precision is not None or settings.budget_s is not None
-        return asked and self.decision is None and bool(self.samples)
-
-
-def _is_good(sample: Sample | None) -> bool:
-    return sample is not None and sample.verdict.severity == GOOD

@@ -14,18 +14,8 @@ from rich.console import Console
 
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
-from benchlab.core.model import (
-    NO_PROXY,
-    UNAVAILABLE,
-    UNBUILT,
-    Decision,
-    Entry,
-    Failure,
-    Manifest,
-    Sample,
-    Settings,
-    Visit,
-)
+from benchlab.core.measured import Decision, Record
+from benchlab.core.model import NO_PROXY, UNAVAILABLE, UNBUILT, Entry, Manifest, Settings, Visit
 from benchlab.machine import building, contestants, doctor, host, inventory, stage, topology
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import BESIDE, Lab
@@ -138,7 +128,7 @@ class Unkept:
 
     folder: Path
 
-    def append(self, record: Sample | Failure) -> None:
+    def append(self, record: Record) -> None:
         pass
 
     def keep_log(self, name: str, text: str) -> str:
@@ -183,6 +173,7 @@ class Session:
             events=progress,
             cpus=lab.client_cpus,
             taken=list(run.taken),
+            remarked={remark.key for remark in run.remarks},
             allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
         )

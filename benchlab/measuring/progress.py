@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from benchlab.core import markdown
-from benchlab.core.model import GOOD, INVALID, Failure, Run, Sample, Trial, Visit
+from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
+from benchlab.core.model import Trial, Visit
 from benchlab.measuring.runner import Events
 from benchlab.plan.forecast import Forecast, minutes
 from benchlab.plan.workloads import varied

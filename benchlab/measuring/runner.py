@@ -12,8 +12,9 @@ from typing import Protocol
 from benchlab.core import counters
 from benchlab.core.counters import Kills
 from benchlab.core.errors import EngineError, EntryError, WrkError
-from benchlab.core.model import INVALID, SUSPECT, WRONG_ANSWER, Entry, Failure, Level, Sample, Settings, Trial, Visit
-from benchlab.measuring import fetch, serving, wrk
+from benchlab.core.measured import WRONG_ANSWER, Failure, Remark, Sample
+from benchlab.core.model import Entry, Level, Settings, Trial, Visit
+from benchlab.measuring import fetch, retries, serving, wrk
 from benchlab.measuring.serving import READY_S, Host, Server
 from benchlab.measuring.vetting import Vetting
 from benchlab.measuring.wrk import Outcome
@@ -23,14 +24,12 @@ from benchlab.verdicts import judge, verify
 from benchlab.verdicts.answers import Problem
 from benchlab.verdicts.judge import Evidence
 
-# An invalid sample is taken anew at the end of its block, at most twice (METHOD, section 1), a suspect one once.
-MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
 # load.py calls three seconds in a row steady, or not.
 STEADY_S = 3
 
 
 class Journal(Protocol):
-    def append(self, record: Sample | Failure) -> None: ...
+    def append(self, record: Sample | Failure | Remark) -> None: ...
     def keep_log(self, name: str, text: str) -> str: ...
 
 
@@ -50,7 +49,7 @@ class Events:
         """The trial's sample is being taken."""
 
     def recorded(self, record: Sample | Failure) -> None:
-        """The journal has a new line."""
+        """The journal has a sample or failure more."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +70,10 @@ class Runner:
     """Everything that a visit needs.
 
     `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `vetted` are the entries and
-    test types that passed all of the contract: in later visits they are only asked for their answers. `allow` is called
-    at the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for
-    hosts whose cgroup tree cannot be read: then the engine is asked what the containers used.
+    test types that passed all of the contract: in later visits they are only asked for their answers. `remarked` are
+    the keys of what verification has told in this run, which it does not tell again. `allow` is called at the start of
+    each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for hosts whose
+    cgroup tree cannot be read: then the engine is asked what the containers used.
     """
 
     host: Host
@@ -85,6 +85,7 @@ class Runner:
     cpus: int
     taken: list[Sample] = field(default_factory=list)
     vetted: set[tuple[str, str]] = field(default_factory=set)
+    remarked: set[tuple[str, str, str, bool]] = field(default_factory=set)
     ready_s: int = READY_S
     allow: Callable[[], None] = lambda: None
     ask_engine: bool = False
@@ -100,9 +101,9 @@ class Runner:
         """
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
             pending = list(visits_of_block)
-            for attempt in range(1, MOST_ATTEMPTS + 1):
+            for attempt in range(1, retries.MOST_ATTEMPTS + 1):
                 records = list(self.make(pending))
-                pending = again(pending, records, attempt)
+                pending = retries.again(pending, records, attempt)
             yield block
 
     def make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
@@ -141,6 +142,7 @@ class Runner:
         """Verify a test type of the visit's entry, warm it up, and measure its trials."""
         entry = vetting.entry
         problems = self._vet(vetting, test)
+        self._remark(visit, problems)
         self.events.verified(visit, problems)
         if wrong := [problem for problem in problems if not problem.warning]:
             self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
@@ -148,6 +150,15 @@ class Runner:
         warmth = self._warm_up(entry, trials[0])
         for trial in trials:
             self._record(self._measure(vetting, trial, warmth), records)
+
+    def _remark(self, visit: Visit, problems: Iterable[Problem]) -> None:
+        """Keep what verification found, each once in a run: most of it comes again in every visit."""
+        for found in problems:
+            now = datetime.now(UTC)
+            remark = Remark(visit.block, visit.entry, found.test, now, found.rule, found.message, found.warning)
+            if remark.key not in self.remarked:
+                self.journal.append(remark)
+                self.remarked.add(remark.key)
 
     def _warm_up(self, entry: Entry, first: Trial) -> WarmUp:
         """Send primer and warm-up, as far as the settings have them. The samples tell of failures."""
@@ -248,18 +259,3 @@ class Runner:
             self.taken.append(record)
         records[record.trial] = record
         self.events.recorded(record)
-
-
-def again(visits: Iterable[Visit], records: Iterable[Sample | Failure], attempt: int) -> list[Visit]:
-    """Return the visits to make once more, with those trials only that are worth it after this attempt."""
-    worth = {record.trial.key for record in records if _is_worth_another(record, attempt)}
-    cut = (Visit(visit.block, visit.entry, tuple(t for t in visit.trials if t.key in worth)) for visit in visits)
-    return [visit for visit in cut if visit.trials]
-
-
-def _is_worth_another(record: Sample | Failure, attempt: int) -> bool:
-    if isinstance(record, Failure):
-        return record.passing
-    if record.verdict.severity == SUSPECT:
-        return attempt < MOST_SUSPECT_ATTEMPTS
-    return record.verdict.severity == INVALID

@@ -10,7 +10,8 @@ from typing import Any
 from benchlab.core import counters
 from benchlab.core.counters import Counters, Kills
 from benchlab.core.errors import WrkError
-from benchlab.core.model import Errors, Latency, Level, Load, Target
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.model import Level, Target
 from benchlab.plan.workloads import TIMEOUT_S
 from benchlab.verdicts.answers import Answer, answer
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean, median
 
-from benchlab.core.model import SUSPECT
+from benchlab.core.measured import SUSPECT
 from benchlab.pages import charts, points
 from benchlab.pages.charts import Chart, Look, Trace
 from benchlab.pages.points import COUNTING, Clock, Point

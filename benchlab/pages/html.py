@@ -23,7 +23,8 @@ import pandas as pd
 from benchlab import __version__
 from benchlab.core import markdown, stack
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import UNAVAILABLE, Run
+from benchlab.core.measured import Run
+from benchlab.core.model import UNAVAILABLE
 from benchlab.pages import charts, course, heatmap, plots, points
 from benchlab.pages.charts import Chart, Look
 from benchlab.pages.heatmap import HeatMap
@@ -103,6 +104,8 @@ def page(run: Run) -> str:
         memory=report.MEMORY,
         verdicts=report.counted(run),
         broken=report.broken_rules(run),
+        remarks=report.remarks(run),
+        verification=report.VERIFICATION,
         missing=report.reasons(run),
         command=invocation.command(run.manifest.settings),
         commit=manifest["facts"].get("lab_commit"),

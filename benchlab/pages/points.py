@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Run, Sample
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.pages import charts
 from benchlab.pages.charts import Look, Rows, Trace, level_name, safe
 from benchlab.plan.workloads import varied
@@ -68,7 +68,7 @@ def clock(run: Run) -> Clock:
 
 
 def points(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
-    """Return every sample taken in the test, whether or not it counts, in the order of the journal."""
+    """Return every sample taken in the test, whether or not it counts, in the order of time."""
     taken = [sample for sample in run.taken if sample.trial.test == result.test]
     used = {_name(sample) for sample in run.samples}
     usual = _usual(result, taken)

@@ -9,7 +9,8 @@ from functools import cached_property
 from statistics import geometric_mean
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
-from benchlab.core.model import NO_PROXY, Decision, Level, Manifest, Run, Sample
+from benchlab.core.measured import Decision, Run, Sample
+from benchlab.core.model import NO_PROXY, Level, Manifest
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import averages, bottleneck, comparison, sequential, stats
 from benchlab.statistics.bottleneck import Shares

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision, Run
+from benchlab.core.measured import Decision, Run
 from benchlab.statistics import analysis, crossing, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Pair

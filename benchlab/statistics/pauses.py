@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import pairwise
 
-from benchlab.core.model import Sample
+from benchlab.core.measured import Sample
 
 # What lies between two samples, starts and warm-ups of entries that fail among it, takes minutes at the most: more is a
 # pause between two sittings, or a clock that was set.

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Run, Trial
+from benchlab.core.measured import Run
+from benchlab.core.model import Trial
 from benchlab.plan.naming import AT
 from benchlab.plan.workloads import varied
 from benchlab.statistics import analysis

@@ -9,7 +9,7 @@ from datetime import datetime
 from statistics import median
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision, Run, Sample
+from benchlab.core.measured import Decision, Run, Sample
 from benchlab.plan import forecast
 from benchlab.plan.forecast import minutes
 from benchlab.plan.profiles import MAX_BLOCKS
@@ -52,8 +52,8 @@ def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
 def decisive(run: Run) -> tuple[Ratio, ...]:
     """Return the ratios that the number of blocks is decided by: all that the run is read for.
 
-    Every two entries at each level and over all of them, in the figure that ranks them too; in a run of versions what the
-    gate looks at, new to old in both figures over all levels.
+    Every two entries at each level and over all of them, in the figure that ranks them too; in a run of versions what
+    the gate looks at, new to old in both figures over all levels.
     """
     compared = [
         comparison

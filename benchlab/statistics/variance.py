@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from benchlab.core.model import INVALID, Run
+from benchlab.core.measured import INVALID, Run
 from benchlab.plan import forecast
 from benchlab.statistics import pauses, sequential
 from benchlab.statistics.analysis import Figure

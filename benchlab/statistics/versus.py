@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision
+from benchlab.core.measured import Decision
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.sides import Key, Side

@@ -13,7 +13,7 @@ from typing import Any
 from benchlab import __version__
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import ConfigError, StoreError
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Run
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, effects
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
@@ -53,6 +53,7 @@ def document(run: Run) -> dict[str, Any]:
         "blocks": run.blocks,
         "untried": run.untried,
         "decision": None if run.decision is None else records.plain(run.decision),
+        "verification": [records.plain(remark) for remark in run.remarks],
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],
         "factors": _factors(run),

@@ -6,23 +6,17 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from benchlab.core.counters import Counters, HostUsage, Usage
-from benchlab.core.model import (
-    Decision,
-    Errors,
-    Failure,
-    Latency,
-    Level,
-    Load,
-    Manifest,
-    Sample,
-    Settings,
-    Trial,
-    Verdict,
-)
+from benchlab.core.checks import moment
+from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.measured import Decision, Failure, Record, Remark, Sample, Verdict
+from benchlab.core.model import Level, Manifest, Settings, Trial
+
+# What a line of the journal calls its record.
+KINDS = {Sample: "sample", Failure: "failure", Decision: "decision", Remark: "verification"}
 
 
-def plain(record: Sample | Failure | Decision | Manifest) -> dict[str, Any]:
+def plain(record: Record | Manifest) -> dict[str, Any]:
     """Return the record as JSON knows it: times as ISO 8601."""
 
     def named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -32,25 +26,26 @@ def plain(record: Sample | Failure | Decision | Manifest) -> dict[str, Any]:
     return content
 
 
-def record(content: dict[str, Any]) -> Sample | Failure | Decision:
-    """Return the journal's record. Raises ValueError, KeyError or TypeError where it is none."""
-    if content["kind"] == "decision":
-        decided_at = datetime.fromisoformat(content["decided_at"])
-        return Decision(decided_at, content["pilot"], content["blocks"], content["needed"], content["reason"])
-    trial = Trial(**{**content["trial"], "level": Level(**content["trial"]["level"])})
-    started_at = datetime.fromisoformat(content["started_at"])
-    if content["kind"] == "failure":
-        return Failure(trial, started_at, content["reason"], content["passing"])
-    if content["kind"] != "sample":
-        raise ValueError(f"unknown kind {content['kind']!r}")
-    return Sample(
-        trial,
-        content["attempt"],
-        started_at,
-        _load(content["load"]),
-        _counters(content["counters"]),
-        Verdict(**content["verdict"] | {"unknown": tuple(content["verdict"]["unknown"])}),
-    )
+def line(record: Record) -> dict[str, Any]:
+    """Return the record as a line of the journal has it."""
+    return {"kind": KINDS[type(record)], **plain(record)}
+
+
+def record(content: dict[str, Any]) -> Record:
+    """Return the record of a line. Raises ValueError, KeyError, TypeError or OverflowError where it is none."""
+    kind = content["kind"]
+    if kind not in KINDS.values():
+        raise ValueError(f"unknown kind {kind!r}")
+    told = {name: value for name, value in content.items() if name != "kind"}
+    for name in ("started_at", "decided_at", "found_at"):
+        if name in told:
+            told[name] = moment(told[name])
+    if kind == KINDS[Decision]:
+        return Decision(**told)
+    if kind == KINDS[Remark]:
+        return Remark(**told)
+    told["trial"] = Trial(**{**told["trial"], "level": Level(**told["trial"]["level"])})
+    return Failure(**told) if kind == KINDS[Failure] else _sample(told)
 
 
 def manifest(content: dict[str, Any]) -> Manifest:
@@ -62,11 +57,25 @@ def manifest(content: dict[str, Any]) -> Manifest:
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
     content["settings"] = Settings(**settings)
     content["placement"] = {role: tuple(cpus) for role, cpus in content["placement"].items()}
-    content["created_at"] = datetime.fromisoformat(content["created_at"])
+    content["created_at"] = moment(content["created_at"])
     return Manifest(**content)
 
 
+def _sample(told: dict[str, Any]) -> Sample:
+    verdict = told["verdict"]
+    return Sample(
+        **{
+            **told,
+            "load": _load(told["load"]),
+            "counters": _counters(told["counters"]),
+            "verdict": Verdict(**{**verdict, "unknown": tuple(verdict["unknown"])}),
+        }
+    )
+
+
 def _counters(content: dict[str, Any]) -> Counters:
+    if strangers := sorted(set(content["roles"]) - {CLIENT, PROXY, APP, DB}):
+        raise ValueError(f"counters: {strangers[0]!r} is no part that a container plays")
     return Counters(
         between_us=content["between_us"],
         host=HostUsage(**content["host"]),

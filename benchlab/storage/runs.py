@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchlab.core.errors import StoreError
-from benchlab.core.model import GOOD, Manifest, Run
+from benchlab.core.measured import GOOD, Run
+from benchlab.core.model import Manifest
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 from benchlab.storage import store

@@ -10,7 +10,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from benchlab.core import markdown
-from benchlab.core.model import Run
+from benchlab.core.measured import Run
 from benchlab.plan import profiles
 from benchlab.plan.workloads import DATABASE, WORKLOADS
 from benchlab.statistics.analysis import PER_CPU, RATE

@@ -9,7 +9,8 @@ import pandas as pd
 
 from benchlab import __version__
 from benchlab.core import markdown, stack
-from benchlab.core.model import GOOD, INVALID, NO_PROXY, SUSPECT, UNAVAILABLE, Run
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
+from benchlab.core.model import NO_PROXY, UNAVAILABLE
 from benchlab.plan import placement, profiles
 from benchlab.plan.forecast import minutes
 from benchlab.statistics import analysis, sizing
@@ -24,6 +25,11 @@ MEMORY = (
     "Peak memory is the most anonymous memory that all processes of the app together were seen to hold while samples "
     "were taken: what they wrote themselves, without page cache and shared memory. It includes what an earlier test of "
     "the same visit made them take and they have kept."
+)
+# What stands above that which verification found.
+VERIFICATION = (
+    "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
+    "wrong is not loaded in that visit; a warning changes nothing."
 )
 
 
@@ -41,6 +47,8 @@ def report(run: Run) -> str:
         parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
     if run.taken:
         parts.append(_verdicts(run))
+    if found := remarks(run):
+        parts.append("\n".join(["## Verification", "", VERIFICATION, "", *(f"* {remark}" for remark in found)]))
     if missing := reasons(run):
         parts.append("\n".join(["## Not measured", "", *(f"* {reason}" for reason in missing)]))
     return "\n\n".join(parts) + "\n"
@@ -87,6 +95,15 @@ def reasons(run: Run) -> list[str]:
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
     trials = [f"{reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in found.items()]
     return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials]
+
+
+def remarks(run: Run) -> list[str]:
+    """Return what verification found wrong with entries, or warned of, each rule of a test type once."""
+    return [
+        f"{remark.entry}, {remark.test}: {'warning' if remark.warning else 'wrong'}: {remark.message} [{remark.rule}] "
+        f"(block {remark.block})"
+        for remark in run.remarks
+    ]
 
 
 def _origin(run: Run) -> str:

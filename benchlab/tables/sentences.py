@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
-from benchlab.core.model import INVALID, SUSPECT, Run, Sample
+from benchlab.core.measured import INVALID, SUSPECT, Run, Sample
 from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
@@ -86,6 +86,8 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
         yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
+    if warned := sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}):
+        yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
     if unbuilt := run.manifest.unbuilt:
         yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
     if missing := judge.missing(run):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from benchlab.core import markdown
-from benchlab.core.model import Run, Sample
+from benchlab.core.measured import Run, Sample
 from benchlab.plan import profiles
 from benchlab.plan.workloads import TIMEOUT_S, WORKLOADS, varied
 

@@ -8,7 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from benchlab.core.model import NO_PROXY, UNAVAILABLE, Failure, Manifest, Run, Sample, Settings
+from benchlab.core.measured import Failure, Run, Sample
+from benchlab.core.model import NO_PROXY, UNAVAILABLE, Manifest, Settings
 from benchlab.core.stack import UNTOLD
 from benchlab.plan import placement
 from benchlab.plan.workloads import varied
@@ -153,17 +154,18 @@ def _completed(run: Run) -> dict[str, str]:
 
 
 def _verified(run: Run) -> dict[str, dict[str, str]]:
-    """Return, by entry and test, whether its answers were right before every load.
-
-    Warnings are not kept in a journal, so that none is told here.
-    """
+    """Return, by entry and test, the worst that verification found before any load: pass, warn or fail."""
+    passed = [(sample.trial.entry, sample.trial.test) for sample in run.taken]
+    warned = [(remark.entry, remark.test) for remark in run.remarks if remark.warning]
+    failed = [
+        *((failure.trial.entry, failure.trial.test) for failure in run.failures if failure.is_wrong_answer),
+        *((remark.entry, remark.test) for remark in run.remarks if not remark.warning),
+    ]
+    words = dict.fromkeys(passed, "pass") | dict.fromkeys(warned, "warn") | dict.fromkeys(failed, "fail")
     found: dict[str, dict[str, str]] = defaultdict(dict)
-    for sample in run.taken:
-        found[sample.trial.entry][sample.trial.test] = "pass"
-    for failure in run.failures:
-        if failure.is_wrong_answer:
-            found[failure.trial.entry][failure.trial.test] = "fail"
-    return {entry: dict(sorted(tests.items())) for entry, tests in sorted(found.items())}
+    for (entry, test), word in sorted(words.items()):
+        found[entry][test] = word
+    return dict(found)
 
 
 def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:

@@ -8,7 +8,9 @@ from itertools import pairwise
 from statistics import median
 
 from benchlab.core.counters import CLIENT, Counters, Usage
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Failure, Level, Load, Run, Sample, Verdict
+from benchlab.core.loads import Load
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
+from benchlab.core.model import Level
 from benchlab.verdicts.answers import Problem
 
 # The limits of the rules; of counts any is too much. What was measured here was measured on a shared 2-core VM.

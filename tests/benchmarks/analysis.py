@@ -20,7 +20,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from benchlab.core.model import Manifest, Run, Sample, Settings, Trial
+from benchlab.core.measured import Run, Sample
+from benchlab.core.model import Manifest, Settings, Trial
 from benchlab.pages import html
 from benchlab.plan import workloads
 from benchlab.storage import store

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from benchlab.adoption import drafting
-from benchlab.core.model import Run
+from benchlab.core.measured import Run
 from benchlab.machine import stage
 from benchlab.machine.stage import Lab
 from benchlab.storage import store

@@ -10,7 +10,7 @@ import sys
 from benchlab.calibration import faults
 from benchlab.calibration.check import FIGURES
 from benchlab.core.counters import APP, CLIENT, DB
-from benchlab.core.model import INVALID
+from benchlab.core.measured import INVALID
 from benchlab.plan.naming import AT
 from benchlab.statistics.regression import REGRESSION
 from benchlab.storage import store
@@ -192,17 +192,6 @@ def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project
     code, printed = project.run("report", str(folder))
     assert (code, printed) == (0, f"{table}\n")
     assert (folder / store.REPORT).read_text() == table
-
-
-def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(project: Project) -> None:
-    project.run(*JSON, "--blocks", "1", "--framework", "crax")
-    path = project.root / "results/latest" / store.REPORT
-    written = path.read_bytes()
-    path.unlink()
-    code, printed = project.run("report", "results/latest")
-    assert code == 0
-    assert path.read_bytes() == written
-    assert written.decode() in printed
 
 
 def test_the_doctor_looks_at_the_engine_s_host_and_changes_nothing(project: Project) -> None:

@@ -11,7 +11,8 @@ import docker
 import pytest
 
 from benchlab.core.counters import CLIENT
-from benchlab.core.model import Entry, Run, Trial
+from benchlab.core.measured import Run
+from benchlab.core.model import Entry, Trial
 from benchlab.machine.engine import LEASE
 from benchlab.plan import profiles, schedule
 from benchlab.storage import store

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from benchlab.core.model import INVALID
+from benchlab.core.measured import INVALID
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge
 

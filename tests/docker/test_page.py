@@ -10,7 +10,7 @@ import pypdf
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from benchlab.core.model import Run
+from benchlab.core.measured import Run
 from benchlab.pages import html
 from benchlab.statistics import analysis
 from benchlab.storage import store

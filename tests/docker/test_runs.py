@@ -168,6 +168,45 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
 
 
+def _with_one_key_more(app: str) -> str:
+    return app.replace('"message": "Hello, World!"', '"message": "Hello, World!", "more": 1')
+
+
+def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run_goes_on(project: Project) -> None:
+    project.add_entry("chatty", "aiohttp", _with_one_key_more)
+    lab = project.start(*JSON, "--blocks", "2", "--framework", "chatty")
+    remark, sample, *_ = await_lines(project, 2, lab)
+    assert (remark["kind"], remark["rule"], sample["kind"]) == ("verification", "extra keys", "sample")
+    assert end(lab, signal.SIGINT)[0] == 130
+    code, printed = project.run("--resume", "results/latest")
+    run = project.latest()
+    assert code == 0, printed
+    assert len(run.samples) == 4
+    assert [(found.test, found.rule, found.warning) for found in run.remarks] == [("json", "extra keys", True)]
+    assert "* chatty, json: warning: has more keys than message: more [extra keys] (block 1)" in printed
+    assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
+    assert json.loads((project.root / "tfb.json").read_text())["verify"] == {"chatty": {"json": "warn"}}
+
+
+def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What has no order of its own has another one with each seed.
+    monkeypatch.setenv("PYTHONHASHSEED", "1")
+    code, printed = project.run(*JSON, "--blocks", "2")
+    assert code == 0, printed
+    paths = [project.root / "results/latest" / name for name in (store.CSV, store.REPORT, store.PAGE)]
+    written = [path.read_bytes() for path in paths]
+    for path in paths:
+        path.unlink()
+    monkeypatch.setenv("PYTHONHASHSEED", "2")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{project.root}/nothing.sock")
+    code, printed = project.run("report", "results/latest")
+    assert code == 0, printed
+    assert [path.read_bytes() for path in paths] == written
+    assert written[1].decode() in printed
+
+
 def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:
     lab = project.start(*JSON, "--blocks", "2", "--framework", "crax", "--duration", "2")
     await_lines(project, 1, lab)

@@ -7,21 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
-from benchlab.core.model import (
-    GOOD,
-    Entry,
-    Errors,
-    Failure,
-    Latency,
-    Level,
-    Load,
-    Manifest,
-    Sample,
-    Settings,
-    Trial,
-    Verdict,
-    Visit,
-)
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.measured import GOOD, Failure, Remark, Sample, Verdict
+from benchlab.core.model import Entry, Level, Manifest, Settings, Trial, Visit
 from benchlab.measuring.runner import Events, Runner
 from benchlab.plan import profiles, schedule, workloads
 
@@ -69,15 +57,28 @@ def make_sample(trial: Trial | None = None, load: Load | None = None, severity: 
     return Sample(trial or make_trial(), attempt, STARTED, load or make_load(), make_counters(), verdict)
 
 
+def make_remark(entry: str = "crax", test: str = "json", warning: bool = True, block: int = 1) -> Remark:
+    """Return what verification says of one key too many, or of another message."""
+    rule, message = ("extra keys", "has more keys") if warning else ("body", "answered 'Bye'")
+    return Remark(block, entry, test, STARTED, rule, message, warning)
+
+
 def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connections: int = 16) -> Trial:
     return Trial(block, entry, test, Level(connections, 2))
 
 
 class Kept(list[Sample | Failure]):
-    """A journal in memory. Appending is the list's own."""
+    """A journal in memory, with the remarks apart."""
 
     def __init__(self) -> None:
         self.logs: dict[str, str] = {}
+        self.remarks: list[Remark] = []
+
+    def append(self, record: Sample | Failure | Remark) -> None:
+        if isinstance(record, Remark):
+            self.remarks.append(record)
+        else:
+            super().append(record)
 
     def keep_log(self, name: str, text: str) -> str:
         self.logs[name] = text

@@ -10,7 +10,8 @@ from datetime import timedelta
 import numpy as np
 
 from benchlab.core.counters import CLIENT, Counters, HostUsage, Usage
-from benchlab.core.model import INVALID, Failure, Manifest, Run, Sample, Verdict
+from benchlab.core.measured import INVALID, Failure, Remark, Run, Sample, Verdict
+from benchlab.core.model import Manifest
 from benchlab.plan.workloads import varied
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
@@ -111,4 +112,5 @@ def hostile_run(text: str) -> Run:
     )
     wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))
     failed = Failure(make_trial(3, "crax", connections=32), STARTED, text)
-    return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,))
+    remark = Remark(1, text, text, STARTED, text, text, warning=True)
+    return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,), remarks=(remark,))

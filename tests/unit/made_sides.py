@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchlab.core.model import Decision, Failure, Manifest, Run, Sample
+from benchlab.core.measured import Decision, Failure, Run, Sample
+from benchlab.core.model import Manifest
 from benchlab.statistics import sides, versus
 from benchlab.statistics.versus import Row, Versus
 

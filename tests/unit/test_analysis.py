@@ -11,7 +11,8 @@ from scipy import stats as reference
 
 from benchlab.core.counters import Counters, Usage
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision, Level, Manifest, Run, Sample, Trial
+from benchlab.core.measured import Decision, Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics import analysis, bottleneck, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm

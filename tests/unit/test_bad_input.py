@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +15,19 @@ import pytest
 
 from benchlab.commands import cli, command, measure
 from benchlab.core import interrupts
-from benchlab.core.model import Failure, Manifest
+from benchlab.core.measured import INVALID, Failure
+from benchlab.core.model import Manifest
 from benchlab.storage import store
 
-from .conftest import STARTED, make_sample, make_trial
+from .conftest import STARTED, make_remark, make_sample, make_trial
+
+ROOT = Path(__file__).parents[2]
+REPORT = """
+import sys
+from pathlib import Path
+from benchlab.commands import cli
+sys.exit(cli.main(Path.cwd(), ["report", sys.argv[1]]))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -264,10 +276,18 @@ def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross
     assert "error: aiohttp and crax are equal in all factors" in capsys.readouterr().err
 
 
-def test_a_report_is_made_anew_as_page_too_the_same_each_time(tmp_path: Path, manifest: Manifest) -> None:
-    folder = _run(tmp_path, manifest, "run", 2)
-    pages = []
-    for _ in range(2):
-        assert cli.main(tmp_path, ["report", folder]) == 0
-        pages.append(Path(folder, store.PAGE).read_bytes())
-    assert pages[0] == pages[1]
+def test_what_is_derived_from_a_run_is_made_anew_byte_for_byte_the_same(tmp_path: Path, manifest: Manifest) -> None:
+    journal = store.create(tmp_path, manifest)
+    for block in (1, 2):
+        for entry in manifest.entries:
+            journal.append(make_sample(make_trial(block, entry)))
+            journal.append(make_sample(make_trial(block, entry, "plaintext", 256), severity=INVALID))
+            journal.append(make_remark(entry, warning=block == 1, block=block))
+    made = []
+    for seed in ("1", "2"):
+        # What has no order of its own has another one with each seed.
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", REPORT, str(journal.folder)]
+        subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        made.append([(journal.folder / name).read_bytes() for name in (store.CSV, store.REPORT, store.PAGE)])
+    assert made[0] == made[1]

@@ -13,7 +13,8 @@ from scipy import stats as reference
 from benchlab.calibration import burden
 from benchlab.calibration.check import Check
 from benchlab.core.counters import APP, CLIENT, DB, Usage
-from benchlab.core.model import Level, Manifest, Run, Sample, Trial
+from benchlab.core.measured import Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics.sequential import smallest_effect
 
 from .conftest import make_counters, make_load, make_sample, make_trial

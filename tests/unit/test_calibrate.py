@@ -14,7 +14,8 @@ from benchlab import __version__
 from benchlab.calibration import calibrate
 from benchlab.calibration.check import Check
 from benchlab.calibration.kept import Calibration, Found
-from benchlab.core.model import GOOD, SUSPECT, Failure, Manifest, Verdict
+from benchlab.core.measured import GOOD, SUSPECT, Failure, Verdict
+from benchlab.core.model import Manifest
 from benchlab.machine.overhead import Overhead
 
 from .conftest import STARTED, make_counters, make_sample, make_trial

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchlab.core.model import INVALID, SUSPECT, Run, Verdict
+from benchlab.core.measured import INVALID, SUSPECT, Run, Verdict
 from benchlab.pages import charts, course, html, plots, points
 from benchlab.pages.charts import Trace
 from benchlab.pages.points import REPLACED, Point

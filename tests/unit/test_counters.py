@@ -92,6 +92,15 @@ def test_a_counter_that_runs_backwards_is_refused_by_name() -> None:
         counters.between(found)
 
 
+def test_a_counter_that_grew_more_than_any_can_is_refused_by_name() -> None:
+    found = _seen()
+    found["after"]["roles"]["db"]["cpu_us"] = counters.MOST
+    assert counters.between(found).roles["db"].cpu_us == counters.MOST
+    found["after"]["roles"]["db"]["cpu_us"] += 1
+    with pytest.raises(ValueError, match=f"cpu_us of {counters.MOST + 1} cannot be"):
+        counters.between(found)
+
+
 def test_a_clock_that_stands_still_is_refused() -> None:
     found = _seen()
     found["after"]["at_us"] = 0

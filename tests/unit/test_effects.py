@@ -15,7 +15,8 @@ import statsmodels.formula.api as models
 from statsmodels.stats.multitest import multipletests
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Decision, Level, Manifest, Run, Sample, Trial
+from benchlab.core.measured import Decision, Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics import analysis, effects
 from benchlab.statistics.comparison import Outcome, decide
 from benchlab.statistics.crossing import Crossing, cross

@@ -12,13 +12,14 @@ import pytest
 
 from benchlab.commands import cli, read
 from benchlab.core.errors import StoreError
-from benchlab.core.model import INVALID, SUSPECT, Failure, Level, Manifest, Run, Sample, Trial
+from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics.analysis import PER_CPU
 from benchlab.storage import export, store
 from benchlab.tables import report
 
 from ..results_schema import problems
-from .conftest import LABELS, STARTED, make_load, make_sample, make_trial
+from .conftest import LABELS, STARTED, make_load, make_remark, make_sample, make_trial
 
 
 @pytest.fixture
@@ -103,6 +104,20 @@ def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
         ("json", "wrk did not run as long as it was told: the host stalled (2.00 s off)"),
     }
     assert document["untried"] == 2 * 2 * 3 - 6
+
+
+def test_the_json_has_what_verification_found(run: Run) -> None:
+    assert json.loads(export.text(run, "json"))["verification"] == []
+    (found,) = json.loads(export.text(replace(run, remarks=(make_remark(),)), "json"))["verification"]
+    assert found == {
+        "block": 1,
+        "entry": "crax",
+        "test": "json",
+        "found_at": "2026-11-23T12:00:00+00:00",
+        "rule": "extra keys",
+        "message": "has more keys",
+        "warning": True,
+    }
 
 
 def test_where_the_host_was_full_both_figures_are_compared_over_all_levels(run: Run) -> None:

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.model import Level, Manifest, Run, Sample, Trial
+from benchlab.core.measured import Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics import effects
 from benchlab.tables import factors
 

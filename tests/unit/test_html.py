@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.model import INVALID, Manifest, Run, Settings
+from benchlab.core.measured import INVALID, Run
+from benchlab.core.model import Manifest, Settings
 from benchlab.pages import html
 from benchlab.plan import profiles
 from benchlab.statistics import regression, sides, versus
 from benchlab.storage import store
 
-from .conftest import LABELS, make_manifest, make_sample
+from .conftest import LABELS, make_manifest, make_remark, make_sample
 from .made_runs import full_host, hostile_run, make_run, with_samples
 
 HOSTILE = (
@@ -165,6 +166,15 @@ def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> Non
     run = _run()
     without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "building brook failed"}}))
     assert "brook, all of it: building brook failed" in Page(html.page(without)).texts
+
+
+def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warnings() -> None:
+    found = (make_remark("aiohttp", warning=False), make_remark("crax"))
+    page = Page(html.page(replace(_run(), remarks=found)))
+    assert "aiohttp, json: wrong: answered 'Bye' [body] (block 1)" in page.texts
+    assert "crax, json: warning: has more keys [extra keys] (block 1)" in page.texts
+    assert "Verification warned of crax in json; of what, stands under “Verification”." in page.texts
+    assert "Verification" not in Page(html.page(_run())).texts
 
 
 def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, settings: Settings) -> None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Errors, Level, Load, Manifest, Run, Verdict
+from benchlab.core.loads import Errors, Load
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Verdict
+from benchlab.core.model import Level, Manifest
 from benchlab.verdicts import judge
 from benchlab.verdicts.answers import Problem
 from benchlab.verdicts.judge import Evidence

@@ -12,7 +12,8 @@ from benchlab.calibration import burden, calibrate, kept
 from benchlab.calibration.kept import Calibration, Found
 from benchlab.commands import cli
 from benchlab.core.errors import StoreError
-from benchlab.core.model import Failure, Manifest, Run
+from benchlab.core.measured import Failure, Run
+from benchlab.core.model import Manifest
 from benchlab.machine.overhead import Overhead
 from benchlab.storage import store
 

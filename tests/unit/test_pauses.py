@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from benchlab.core.model import Manifest, Run, Sample
+from benchlab.core.measured import Run, Sample
+from benchlab.core.model import Manifest
 from benchlab.plan import forecast
 from benchlab.statistics import pauses, sizing
 from benchlab.statistics.pauses import PAUSE_S

@@ -7,7 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Entry, Failure, Manifest, Run, Settings, Visit
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
+from benchlab.core.model import Entry, Manifest, Settings, Visit
 from benchlab.measuring.progress import Progress
 from benchlab.plan import schedule, workloads
 from benchlab.plan.forecast import Forecast, minutes

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.model import Decision, Run
+from benchlab.core.measured import Decision, Run
 from benchlab.statistics import regression, sequential, sides, stats, versus
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED, Gate

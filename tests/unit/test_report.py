@@ -5,10 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from benchlab import __version__
-from benchlab.core.model import INVALID, Errors, Failure, Latency, Level, Manifest, Run, Sample, Trial
+from benchlab.core.loads import Errors, Latency
+from benchlab.core.measured import INVALID, Failure, Run, Sample
+from benchlab.core.model import Level, Manifest, Trial
 from benchlab.tables import report, study
 
-from .conftest import STARTED, make_load, make_sample, make_trial
+from .conftest import STARTED, make_load, make_remark, make_sample, make_trial
 
 
 def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sample:
@@ -89,6 +91,16 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
         "* brook, all of it: building brook failed\n"
         "* crax, json: wrong answer: x (1 trial(s), first 1/crax/json/c16-q0-p1)\n"
     )
+
+
+def test_what_verification_found_is_reported_with_the_block_in_which_it_was_seen_first(manifest: Manifest) -> None:
+    found = (make_remark("aiohttp", warning=False), make_remark("crax", block=2))
+    text = report.report(Run(manifest, SAMPLES, (), None, found))
+    assert text.partition("## Verification\n\n")[2].partition("\n\n")[2] == (
+        "* aiohttp, json: wrong: answered 'Bye' [body] (block 1)\n"
+        "* crax, json: warning: has more keys [extra keys] (block 2)\n"
+    )
+    assert "## Verification" not in report.report(Run(manifest, SAMPLES, ()))
 
 
 def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifest) -> None:

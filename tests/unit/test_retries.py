@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Entry, Sample, Settings, Trial
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Sample
+from benchlab.core.model import Entry, Settings, Trial
 from benchlab.machine.engine import Executed
 from benchlab.measuring.wrk import MARK
 from benchlab.verdicts import judge

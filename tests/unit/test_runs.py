@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchlab.commands import cli
-from benchlab.core.model import INVALID, Entry, Failure, Manifest, Sample, Trial
+from benchlab.core.measured import INVALID, Failure, Sample
+from benchlab.core.model import Entry, Manifest, Trial
 from benchlab.plan import profiles, schedule
 from benchlab.storage import runs, store
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.model import INVALID, SUSPECT, Failure, Run, Verdict
+from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.stats import Ratio

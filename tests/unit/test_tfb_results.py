@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.model import INVALID, Errors, Failure, Latency, Level, Load, Manifest, Run, Sample, Settings, Trial
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.measured import INVALID, Failure, Run, Sample
+from benchlab.core.model import Level, Manifest, Settings, Trial
 from benchlab.statistics import analysis
 from benchlab.tables import tfb_results
 
 from ..results_schema import SCHEMA, problems
-from .conftest import LABELS, STARTED, make_load, make_sample
+from .conftest import LABELS, STARTED, make_load, make_remark, make_sample
 
 LEVELS = {"json": (32, 16), "plaintext": (256,), "query": (1, 20)}
 # Requests per second in blocks 1 and 2: their geometric mean is 2,000.
@@ -191,6 +193,16 @@ def test_wrong_and_dying_entries_have_failed_each_in_its_way(manifest: Manifest)
         "crax": "20261123120200",
         "liar": "20261123120200",
         "stillborn": "ERROR: in start-up, stillborn is not running (exit code 1)",
+    }
+
+
+def test_verification_is_told_by_the_worst_that_it_found(run: Run) -> None:
+    warned = replace(run, remarks=(make_remark("crax"), make_remark("aiohttp"), make_remark("aiohttp", warning=False)))
+    document = tfb_results.results(warned)
+    assert problems(document) == []
+    assert document["verify"] == {
+        "aiohttp": {"json": "fail", "plaintext": "pass", "query": "pass"},
+        "crax": {"json": "warn", "plaintext": "pass", "query": "pass"},
     }
 
 

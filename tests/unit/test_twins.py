@@ -11,7 +11,8 @@ from scipy import stats as reference
 
 from benchlab.calibration import check, twins
 from benchlab.calibration.check import Check
-from benchlab.core.model import GOOD, INVALID, SUSPECT, Failure, Manifest, Sample
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Sample
+from benchlab.core.model import Manifest
 from benchlab.plan import forecast
 from benchlab.statistics.sequential import smallest_effect
 

@@ -9,7 +9,8 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from benchlab.core.model import INVALID, Manifest, Run, Sample
+from benchlab.core.measured import INVALID, Run, Sample
+from benchlab.core.model import Manifest
 from benchlab.statistics import analysis, sequential, variance
 from benchlab.statistics.variance import Components, Cost
 

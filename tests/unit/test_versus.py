@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Run, Sample
+from benchlab.core.measured import Run, Sample
 from benchlab.statistics import sides, versus
 from benchlab.statistics.analysis import PER_CPU, RATE
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from benchlab.measuring.serving import Server
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts.answers import Verification
 
-from .conftest import LABELS, LEVELS, Kept, planned
+from .conftest import LABELS, LEVELS, Kept, make_remark, planned
 from .fake_host import FakeHost
 
 PATHS = {test: workload.path for test, workload in WORKLOADS.items()}
@@ -180,3 +181,48 @@ def test_a_type_that_broke_a_rule_is_held_against_all_of_them_in_each_visit_and_
         ("aiohttp", "json"),
         ("aiohttp", "plaintext"),
     }
+
+
+class Chatty(FakeHost):
+    """Sends another key beside json's message."""
+
+    def _value(self, path: str) -> object:
+        return {"message": "Hello, World!", "more": 1} if path == "/json" else super()._value(path)
+
+
+def _told(kept: Kept) -> list[tuple[int, str, str, str, bool]]:
+    return sorted((found.block, found.entry, found.test, found.rule, found.warning) for found in kept.remarks)
+
+
+def test_what_is_only_warned_of_is_kept_once_in_a_run_and_loaded_all_the_same(
+    entries: list[Entry], settings: Settings
+) -> None:
+    kept = Kept()
+    list(_runner(Chatty(), entries, settings, kept).run(planned(entries)))
+    assert _told(kept) == [(1, entry.name, "json", "extra keys", True) for entry in entries]
+    assert kept.remarks[0].message == "has more keys than message: more"
+    assert (kept.failures, len(kept.samples)) == ([], 20)
+
+
+def test_what_is_wrong_is_kept_once_in_a_run_and_is_the_failure_of_each_trial(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.lies = {"crax"}
+    list(_runner(host, entries, settings, kept).run(planned(entries)))
+    assert _told(kept) == [(1, "crax", "json", "body", False)]
+    assert {failure.trial.block for failure in kept.failures} == {1, 2}
+
+
+def test_of_an_entry_that_keeps_the_contract_nothing_is_kept(entries: list[Entry], settings: Settings) -> None:
+    kept = Kept()
+    list(_runner(FakeHost(), entries, settings, kept).run(planned(entries)))
+    assert kept.remarks == []
+
+
+def test_a_resumed_run_keeps_only_what_it_had_not_seen_before(entries: list[Entry], settings: Settings) -> None:
+    kept = Kept()
+    seen = {make_remark(entries[0].name).key}
+    runner = replace(_runner(Chatty(), entries, settings, kept), remarked=seen)
+    list(runner.run(planned(entries)))
+    assert _told(kept) == [(1, entries[1].name, "json", "extra keys", True)]

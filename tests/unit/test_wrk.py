@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchlab.core.errors import WrkError
-from benchlab.core.model import Errors, Latency, Level, Load, Target
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.model import Level, Target
 from benchlab.measuring import wrk
 
 CAPTURED = Path(__file__).parents[1] / "captured"

@@ -1,0 +1,58 @@
+"""How the lab keeps files: each is there whole or not at all, and an error says what to do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from benchlab.core.errors import StoreError
+
+# What to do where a file cannot be written: before anything was measured, and since.
+BEFORE = "mend its owner or rights, or make room, then start anew"
+SINCE = "nothing measured before is lost: make room or rights, then --resume"
+
+
+def write(path: Path, text: str, remedy: str = SINCE) -> None:
+    """Write the whole file or leave the old one as it is. Raises StoreError."""
+    draft = path.with_name(f".{path.name}.draft")
+    with writing(path, remedy), draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+        draft.replace(path)
+
+
+def probe(folder: Path) -> None:
+    """Raise OSError where no file can be made in the folder."""
+    path = folder / ".probe"
+    path.touch()
+    path.unlink()
+
+
+def point(link: Path, target: str) -> None:
+    """Have the link lead to the target: at every moment there is the old one or the new one. Raises OSError."""
+    draft = link.with_name(f".{link.name}.draft")
+    with suppress(FileNotFoundError):
+        draft.unlink()
+    draft.symlink_to(target)
+    draft.replace(link)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn an OSError of the with block into a StoreError about the path."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); restore it or start a new run") from error
+
+
+@contextmanager
+def writing(path: Path, remedy: str = SINCE) -> Iterator[None]:
+    """Turn an OSError of the with block into a StoreError about the path, with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from error
