@@ -15,11 +15,11 @@ from rich.console import Console
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.measured import Decision, Record
-from benchlab.core.model import NO_PROXY, UNAVAILABLE, UNBUILT, Entry, Manifest, Settings, Visit
-from benchlab.machine import building, contestants, doctor, host, inventory, stage, topology
+from benchlab.core.model import Entry, Manifest, Settings, Visit
+from benchlab.machine import contestants, inventory, stage
 from benchlab.machine.lease import Lease
-from benchlab.machine.stage import BESIDE, Lab
-from benchlab.measuring import planning, vetting
+from benchlab.machine.stage import Lab
+from benchlab.measuring import manifests, planning, vetting
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.measuring.serving import Server
@@ -42,8 +42,8 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
     without = stage.refuse if settings.against else partial(_go_on_without, settings.frameworks, unbuilt)
     with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings), without) as (images, held):
         settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
-        manifest = _described(lab, settings, images, unbuilt)
-        lab.say(_advice(manifest))
+        manifest = manifests.described(lab, settings, images, unbuilt)
+        lab.say(manifests.advice(manifest))
         session = Session(lab, manifest, store.create(results, manifest), held, console)
         with _resumable(session):
             _measure(session)
@@ -58,7 +58,7 @@ def start_part(lab: Lab, settings: Settings, results: Path, console: Console) ->
     lab, settings = planning.settled(lab, settings)
     store.check(results)
     with stage.stage(lab, settings.frameworks) as (images, held):
-        manifest = _described(lab, settings, images, {})
+        manifest = manifests.described(lab, settings, images, {})
         session = Session(lab, manifest, store.create(results, manifest), held, console)
         _measure(session)
     return session.journal.folder
@@ -77,7 +77,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
     changes.refuse_other_version(manifest, __version__, analysis.parameters())
     with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest, left)) as found:
         images, held = found
-        changes.refuse(manifest, _manifest(lab, manifest.settings, images))
+        changes.refuse(manifest, manifests.manifest(lab, manifest.settings, images))
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
@@ -238,59 +238,10 @@ def _report(journal: Journal) -> None:
     journal.derive(run, report.report(run), html.page(run))
 
 
-def _advice(manifest: Manifest) -> str:
-    """Return in one line what on the host harms a measurement."""
-    seen = manifest.facts["host"]
-    known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
-    facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
-    return doctor.brief(doctor.examine(facts))
-
-
 def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
     """Return the visits of the run that are still to be made, of the blocks that it has so far."""
     run = store.read(folder)
     return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
-
-
-def _described(lab: Lab, settings: Settings, images: dict[str, str], unbuilt: dict[str, str]) -> Manifest:
-    """Return the manifest of a new run, with what describes it for its reader."""
-    manifest = _manifest(lab, settings, images)
-    return replace(manifest, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
-
-
-def _manifest(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
-    now = datetime.now(UTC)
-    proxy = "" if settings.proxy == NO_PROXY else f"-{'-'.join(settings.proxies)}"
-    return Manifest(
-        run_id=f"{now:%Y%m%d-%H%M%S}-{settings.profile}{proxy}",
-        created_at=now,
-        settings=settings,
-        entries={entry.name: entry.labels for entry in lab.topology.choose(settings.frameworks)},
-        images=images,
-        services={service: lab.topology.definition(service) for service in images},
-        sources=_sources(lab, settings),
-        cpus=lab.cpus,
-        placement=lab.placement,
-    )
-
-
-def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:
-    """Return what describes the run for its reader: lab, engine, host, and what is inside the containers."""
-    base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
-    entries = {name: images[name] for name in settings.frameworks}
-    return {
-        **host.facts(lab.root, lab.engine, str(base)),
-        "analysis": analysis.parameters(),
-        "wrk": inventory.load_generator(lab.engine),
-        "host": inventory.machine(lab.engine),
-        "database": inventory.database(lab.engine),
-        "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
-    }
-
-
-def _sources(lab: Lab, settings: Settings) -> dict[str, str]:
-    services = changes.taking_part([*BESIDE, *settings.frameworks], settings.proxies)
-    return building.sources(lab.topology, services)
 
 
 def _announce(lab: Lab, settings: Settings) -> None:
@@ -299,5 +250,5 @@ def _announce(lab: Lab, settings: Settings) -> None:
 
 
 def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit]) -> None:
-    changes.refuse_other_sources(manifest, _sources(lab, manifest.settings))
+    changes.refuse_other_sources(manifest, manifests.sources(lab, manifest.settings))
     lab.say(planning.told(lab, manifest.settings, left))
