@@ -18,7 +18,7 @@ from benchlab.adoption import registry, tfb
 from benchlab.core import spelling
 from benchlab.core.errors import ConfigError
 from benchlab.core.stack import PREFIX
-from benchlab.machine.topology import ENTRY_PROFILE
+from benchlab.machine.compose import ENTRY_PROFILE
 
 COMPOSE, FRAMEWORKS = "compose.yaml", "frameworks"
 # What engines take as the name of an image.
@@ -54,19 +54,19 @@ class Draft:
 def plan(root: Path, name: str, origin: str) -> Draft:
     """Return the draft of an entry; nothing is written. Raises ConfigError where it cannot be made."""
     services = registry.templates(root)[registry.SERVICES]
-    entries = [key for key, service in services.items() if ENTRY_PROFILE in service.get("profiles", [])]
+    entries = [key for key, service in services.items() if ENTRY_PROFILE in (service or {}).get("profiles", [])]
     _refuse_name(root, name, services)
     if origin not in entries:
         raise ConfigError(
             f"--from {origin}: {spelling.meant(origin, entries)}there is {', '.join(entries)} in {COMPOSE}"
         )
-    source, folder = root / services[origin]["build"]["context"], root / FRAMEWORKS / name
+    folder = root / FRAMEWORKS / name
     if folder.exists():
         raise ConfigError(f"{FRAMEWORKS}/{name} is there already; take another name, or remove it")
     text = registry.text(root / COMPOSE)
     written = _with_stanza(text, name, origin, entries[-1])
     _refuse_misread(text, written, name, origin)
-    return Draft(name, origin, folder, source, written)
+    return Draft(name, origin, folder, root / services[origin]["build"]["context"], written)
 
 
 def write(root: Path, draft: Draft) -> None:
@@ -78,10 +78,12 @@ def write(root: Path, draft: Draft) -> None:
         changed.write_text(draft.compose, encoding="utf-8")
         changed.chmod(compose.stat().st_mode)
         changed.replace(compose)
-    except (OSError, shutil.Error) as error:
+    except BaseException as error:
         shutil.rmtree(draft.folder, ignore_errors=True)
         changed.unlink(missing_ok=True)
-        raise ConfigError(f"{draft.name} cannot be written ({str(error)[:300]}); mend that") from error
+        if isinstance(error, OSError):
+            raise ConfigError(f"{draft.name} cannot be written ({str(error)[:300]}); mend that") from error
+        raise
 
 
 def _refuse_name(root: Path, name: str, services: dict[str, Any]) -> None:
@@ -150,8 +152,9 @@ def _value(mapping: yaml.Node, key: str) -> Any:
 
 
 def _pair(mapping: yaml.Node, key: str) -> tuple[yaml.Node, Any]:
-    """Return the nodes of a key and its value. Raises ConfigError where there is none."""
-    for node, value in mapping.value:
+    """Return the nodes of a key and its value. Raises ConfigError where there is none, or nothing that has keys."""
+    pairs = mapping.value if isinstance(mapping, yaml.MappingNode) else []
+    for node, value in pairs:
         if node.value == key:
             return node, value
-    raise ConfigError(f"{COMPOSE}: line {mapping.start_mark.line + 1} has no {key} of its own; add it")
+    raise ConfigError(f"{COMPOSE}: line {mapping.start_mark.line + 1} has no {key} of its own, as a key; add it")

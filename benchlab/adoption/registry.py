@@ -12,7 +12,7 @@ import yaml
 from benchlab.adoption import stanza, tfb
 from benchlab.adoption.stanza import TEMPLATES
 from benchlab.core.errors import ConfigError
-from benchlab.machine.topology import ADOPTED
+from benchlab.machine.compose import ADOPTED
 
 HEAD = "# Written by `python lab.py adopt`, and merged into compose.yaml: change nothing here.\n"
 # Stanzas and origins, each by the entry's name; Compose passes over keys that begin as the latter's.

@@ -11,7 +11,8 @@ import argcomplete
 import yaml
 
 from benchlab.commands import cli
-from benchlab.storage.store import MANIFEST
+from benchlab.machine.compose import ADOPTED, ENTRY_PROFILE
+from benchlab.storage.store import MANIFEST, PART
 
 Completer = Callable[..., list[str]]
 
@@ -35,21 +36,25 @@ def _inform(of_command: argparse.ArgumentParser, root: Path) -> None:
     """Tell the parser's actions which entries and runs there are."""
     completers: dict[str, Completer] = dict.fromkeys(("framework", "origin"), lambda **_: list(_entries(root)))
     completers |= dict.fromkeys(("run", "resume", "old", "new"), lambda **_: list(_runs(root)))
+    completers["remove"] = lambda **_: list(_entries(root, ADOPTED))
     for action in of_command._actions:
         if completer := completers.get(action.dest):
             action.completer = completer  # type: ignore[attr-defined]
 
 
-def _entries(root: Path) -> Iterator[str]:
+def _entries(root: Path, files: str = "compose*.yaml") -> Iterator[str]:
     """Yield the entries as the files have them: Compose, which knows for certain, takes half a second."""
-    for path in sorted(root.glob("compose*.yaml")):
+    for path in sorted(root.glob(files)):
         try:
             services = yaml.safe_load(path.read_text(encoding="utf-8"))["services"]
-            yield from (name for name, service in services.items() if "entry" in service.get("profiles", []))
+            yield from (name for name, service in services.items() if ENTRY_PROFILE in service.get("profiles", []))
         except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
             continue
 
 
 def _runs(root: Path) -> Iterator[str]:
-    for manifest in sorted((root / "results").glob(f"*/{MANIFEST}")):
-        yield os.path.relpath(manifest.parent)
+    """Yield the folders of runs, and those of calibrations, which hold runs."""
+    results = root / "results"
+    folders = {path.parent for path in results.glob(f"*/{MANIFEST}")}
+    folders |= {path.parent.parent for path in results.glob(f"*/{PART}/{MANIFEST}")}
+    yield from map(os.path.relpath, sorted(folders))

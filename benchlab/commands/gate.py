@@ -20,7 +20,8 @@ def add_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         FLAG,
         metavar="P%",
-        help="a gate for CI: exit 1 if something got slower by P %%, 3 if that cannot be excluded (default: none)",
+        help="a gate for CI: exit 1 if something got slower, maybe by P %% or more; 3 if that is neither shown nor "
+        "excluded (default: none)",
     )
 
 

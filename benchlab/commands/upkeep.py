@@ -17,7 +17,7 @@ python lab.py doctor --json                       for programs
 """
 CALIBRATE = """
 python lab.py calibrate                           about ten minutes
-python lab.py calibrate --full --seed 4           about an hour
+python lab.py calibrate --full --seed 4           an hour and a quarter
 """
 
 
@@ -34,7 +34,7 @@ def calibrate_parser() -> argparse.ArgumentParser:
         "lab.py calibrate", "Test the instrument itself on this host: about ten minutes, or --full.", CALIBRATE
     )
     parser.add_argument(
-        "--full", action="store_true", help="more repetitions: about an hour (default: the short version)"
+        "--full", action="store_true", help="more repetitions: an hour and a quarter (default: the short version)"
     )
     parser.add_argument("--seed", type=whole, metavar="N", help="seed of the plan's order (default: a new one)")
     return parser

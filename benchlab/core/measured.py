@@ -96,7 +96,7 @@ class Decision:
 class Remark:
     """A rule of the contract that an entry was seen to break before a load: in this block first, told as it was then.
 
-    A `warning` kept nothing from being loaded. Of a rule that is broken again in later visits there is no other remark.
+    A `warning` kept nothing from being loaded. Of what breaks the same rule again, then or later, there is no other.
     """
 
     block: int

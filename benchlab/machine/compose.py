@@ -11,6 +11,10 @@ from functools import cache
 
 from benchlab.core.errors import SetupError
 
+# An entry is what Compose shows under this profile; the rest of the topology has none.
+ENTRY_PROFILE = "entry"
+# Entries of the TechEmpower format, which Compose merges into compose.yaml; adopt writes the file.
+ADOPTED = "compose.adopted.yaml"
 NO_COMPOSE = "no Compose: neither `docker compose` nor `docker-compose` runs"
 V2, V1 = ("docker", "compose"), ("docker-compose",)
 # v2: the engine's own builder, which sees the local base image; and no attestations, which would give every build a new

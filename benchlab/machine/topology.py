@@ -19,16 +19,12 @@ from benchlab.core.errors import ConfigError, SetupError
 from benchlab.core.model import Entry
 from benchlab.core.stack import PREFIX
 from benchlab.machine import declared, dotenv, process
-from benchlab.machine.compose import V1, compose_command, compose_environment
+from benchlab.machine.compose import ADOPTED, ENTRY_PROFILE, V1, compose_command, compose_environment
 from benchlab.machine.engine import LAB_LABEL, LAB_VALUE
 
-# An entry is what Compose shows under this profile; the rest of the topology has none.
-ENTRY_PROFILE = "entry"
 BASE = "base"
 # What the lab cannot do without.
 PARTS = (BASE, "db", "wrk", "nginx")
-# Entries of the TechEmpower format, which Compose merges into compose.yaml; adopt writes the file.
-ADOPTED = "compose.adopted.yaml"
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 LOG_LINES = 30
 # Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.

@@ -152,7 +152,7 @@ class Runner:
             self._record(self._measure(vetting, trial, warmth), records)
 
     def _remark(self, visit: Visit, problems: Iterable[Problem]) -> None:
-        """Keep what verification found, each once in a run: most of it comes again in every visit."""
+        """Keep what verification found, of each rule the first in a run: most of it comes again in every visit."""
         for found in problems:
             now = datetime.now(UTC)
             remark = Remark(visit.block, visit.entry, found.test, now, found.rule, found.message, found.warning)

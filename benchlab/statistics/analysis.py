@@ -120,8 +120,7 @@ def per_app_cpu_s(sample: Sample) -> float | None:
 
 def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
     """Return how many CPUs each role of a trial can use at once."""
-    # Runs from before the label was have one proxy for all.
-    proxy = manifest.entries[entry].get("proxy", manifest.settings.proxy)
+    proxy = manifest.entries[entry].get("proxy", NO_PROXY)
     roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
     found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
     workers = manifest.entries[entry]["workers"]

@@ -52,7 +52,7 @@ def manifest(content: dict[str, Any]) -> Manifest:
     """Return the manifest, which takes what it needs out of `content`. Raises as `record` does."""
     settings = content["settings"]
     settings["frameworks"] = tuple(settings["frameworks"])
-    settings["db_connections"] = tuple(settings.get("db_connections", ()))
+    settings["db_connections"] = tuple(settings["db_connections"])
     settings["warmup_s"] = tuple(settings["warmup_s"])
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
     content["settings"] = Settings(**settings)

@@ -15,7 +15,8 @@ from benchlab.adoption.adopt import Wish
 from benchlab.adoption.stanza import Grants
 from benchlab.core import stack
 from benchlab.core.errors import ConfigError
-from benchlab.machine.topology import ADOPTED, Topology
+from benchlab.machine.compose import ADOPTED
+from benchlab.machine.topology import Topology
 
 ROOT = Path(__file__).parents[2]
 TFB = ROOT / "tests/tfb"

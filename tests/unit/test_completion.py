@@ -77,6 +77,20 @@ def test_runs_are_completed_as_they_are_typed_here(
         assert set(_completer(tmp_path, command, dest)(prefix="")) == names
 
 
+def test_calibrations_are_offered_too_and_what_was_adopted_to_be_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "results/1-calibration/twins").mkdir(parents=True)
+    (tmp_path / "results/1-calibration/twins" / store.MANIFEST).write_text("{}")
+    stanza = "services: {%s: {profiles: [entry]}}"
+    (tmp_path / "compose.yaml").write_text(stanza % "own")
+    (tmp_path / "compose.adopted.yaml").write_text(stanza % "adopted")
+    monkeypatch.chdir(tmp_path)
+    assert _completer(tmp_path, "report", "run")(prefix="") == ["results/1-calibration"]
+    assert _completer(tmp_path, "adopt", "remove")(prefix="") == ["adopted"]
+    assert set(_completer(tmp_path, "verify", "framework")(prefix="")) == {"own", "adopted"}
+
+
 def test_a_compose_file_that_cannot_be_read_offers_no_entry(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text("services: [")
     assert _completer(tmp_path, "", "framework")(prefix="") == []

@@ -120,10 +120,32 @@ def test_what_cannot_be_drafted_is_told_and_nothing_is_written(lab: Path, name: 
     assert _files(lab) == before
 
 
-def test_a_stanza_that_lacks_what_must_be_changed_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "compose.yaml").write_text(PLAIN.replace("      benchlab.framework: one\n", ""))
-    with pytest.raises(ConfigError, match=r"^compose.yaml: line 12 has no benchlab.framework of its own; add it"):
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("      benchlab.framework: one\n", "", "line 12 has no benchlab.framework of its own"),
+        ("      benchlab.framework: one\n", "      - benchlab.framework=one\n", "cannot be copied|is no YAML"),
+        ("\n      context: frameworks/one", " frameworks/one", "line 8 has no context of its own"),
+        ("    image: benchlab/one  # built here\n", "", "line 7 has no image of its own"),
+    ],
+)
+def test_a_stanza_that_lacks_what_must_be_changed_is_refused(tmp_path: Path, old: str, new: str, said: str) -> None:
+    (tmp_path / "compose.yaml").write_text(PLAIN.replace(old, new))
+    with pytest.raises(ConfigError, match=f"^.*compose.yaml.*{said}"):
         drafting.plan(tmp_path, "two", "one")
+
+
+def test_labels_that_are_a_list_are_refused(tmp_path: Path) -> None:
+    labels = PLAIN[PLAIN.index("      benchlab.framework") : PLAIN.index("  # What is loaded")]
+    (tmp_path / "compose.yaml").write_text(PLAIN.replace(labels, "      - benchlab.framework=one\n"))
+    with pytest.raises(ConfigError, match=r"^compose.yaml: line 12 has no benchlab.framework of its own, as a key"):
+        drafting.plan(tmp_path, "two", "one")
+
+
+def test_a_service_that_says_nothing_is_no_entry(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(f"{PLAIN}  empty:\n")
+    (tmp_path / "frameworks/one").mkdir(parents=True)
+    assert "two" in _draft(tmp_path, "two", "one")
 
 
 def test_where_the_folder_cannot_be_copied_compose_yaml_stays(lab: Path) -> None:
