@@ -146,7 +146,8 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
     project.add_entry("stillborn", "aiohttp", lambda app: app + '\nraise RuntimeError("no configuration")\n')
     few = ("--test", "json", "--test", "plaintext", "--levels", "json=16", "--levels", "plaintext=256")
-    code, printed = project.run(*SHORT, "--blocks", "1", *few)
+    names = [word for name in ("aiohttp", "crax", "liar", "stillborn") for word in ("--framework", name)]
+    code, printed = project.run(*SHORT, "--blocks", "1", *few, *names)
     run = project.latest()
     assert code == 1
     assert {(s.trial.entry, s.trial.test) for s in run.samples} == {
