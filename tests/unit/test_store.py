@@ -232,13 +232,6 @@ def test_a_line_of_another_run_is_refused_by_its_number(
         store.read(journal.folder)
 
 
-def test_a_block_beyond_the_run_s_is_refused(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
-    journal = store.create(tmp_path, manifest)
-    journal.append(replace(sample, trial=replace(sample.trial, block=99)))
-    with pytest.raises(StoreError, match="is of a block beyond the run's 2"):
-        store.read(journal.folder)
-
-
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
