@@ -9,12 +9,14 @@ from pathlib import Path
 
 from benchlab.core.errors import StoreError
 
-# What to do where a file cannot be written: before anything was measured, and since.
-BEFORE = "mend its owner or rights, or make room, then start anew"
-SINCE = "nothing measured before is lost: make room or rights, then --resume"
+# What to do where a file cannot be written: at any time; before anything was measured for it; while something is. How
+# that goes on, if it does, is told by whoever measures.
+MEND = "mend its owner or rights, or make room"
+BEFORE = f"{MEND}, then start anew"
+SINCE = f"nothing measured before is lost: {MEND}"
 
 
-def write(path: Path, text: str, remedy: str = SINCE) -> None:
+def write(path: Path, text: str, remedy: str) -> None:
     """Write the whole file or leave the old one as it is. Raises StoreError."""
     draft = path.with_name(f".{path.name}.draft")
     with writing(path, remedy), draft.open("w", encoding="utf-8") as file:
@@ -50,7 +52,7 @@ def reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writing(path: Path, remedy: str = SINCE) -> Iterator[None]:
+def writing(path: Path, remedy: str) -> Iterator[None]:
     """Turn an OSError of the with block into a StoreError about the path, with the remedy."""
     try:
         yield

@@ -37,6 +37,7 @@ def run(manifest: Manifest, content: bytes, path: Path) -> Run:
         tuple(sorted(_of(Remark, found), key=lambda remark: remark.key)),
     )
     _refuse_doubles(told, path)
+    _refuse_beyond(told, path)
     return told
 
 
@@ -63,7 +64,7 @@ def _refuse_stranger(record: Record, manifest: Manifest) -> None:
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
         told = f"a decision for {record.blocks} blocks after {record.pilot} is none of"
     elif isinstance(record, Remark):
-        own = record.entry in manifest.entries and record.test in manifest.settings.levels
+        own = record.entry in manifest.entries and record.test in manifest.tests(record.entry)
         told = f"{record.entry} {record.test} is no test type of"
     else:
         own = _is_planned(record, manifest)
@@ -77,7 +78,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
     planned = settings.levels.get(trial.test, ())
     return (
         trial.entry in manifest.entries
-        and bool(planned)
+        and trial.test in manifest.tests(trial.entry)
         and varied(trial.test, trial.level) in planned
         and trial.block >= 1
         and 1 <= trial.repeat <= settings.repeats
@@ -85,12 +86,18 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
 
 
 def _refuse_doubles(run: Run, path: Path) -> None:
-    """Raise StoreError where a record is in the journal twice, or a sample is of a block that the run has not."""
+    """Raise StoreError where a record is in the journal twice."""
     keys: Counter[tuple[object, ...]] = Counter((sample.trial.key, sample.attempt) for sample in run.taken)
     keys.update(remark.key for remark in run.remarks)
     if doubles := [" ".join(map(str, key[:-1])) for key, count in keys.items() if count > 1]:
         raise StoreError(f"{path}: {doubles[0]} is in it twice; {MIXED} remove the lines that are not its own")
-    if beyond := [sample.trial.key for sample in run.taken if sample.trial.block > run.blocks]:
+
+
+def _refuse_beyond(run: Run, path: Path) -> None:
+    """Raise StoreError where a record is of a block that the run has not."""
+    blocks = [(record.trial.block, record.trial.key) for record in run.taken + run.failures]
+    blocks += [(remark.block, " ".join(map(str, remark.key[:-1]))) for remark in run.remarks]
+    if beyond := [key for block, key in blocks if block > run.blocks]:
         raise StoreError(f"{path}: {beyond[0]} is of a block beyond the run's {run.blocks}; {MIXED}")
 
 

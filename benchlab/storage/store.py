@@ -44,7 +44,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Write the record so that it survives a crash. Raises StoreError; the journal stays whole."""
         line = json.dumps(records.line(record), ensure_ascii=False).encode() + b"\n"
-        with files.writing(self._path), self._path.open("ab", buffering=0) as file:
+        with files.writing(self._path, files.SINCE), self._path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
                 if file.write(line) != len(line):
@@ -60,15 +60,15 @@ class Journal:
 
     def derive(self, run: Run, report: str, page: str) -> None:
         """Write what is derived from the run: samples.csv, and its report as text and page; never a half of one."""
-        files.write(self.folder / CSV, samples_csv.text(run))
-        files.write(self.folder / REPORT, report)
-        files.write(self.folder / PAGE, page)
+        files.write(self.folder / CSV, samples_csv.text(run), files.MEND)
+        files.write(self.folder / REPORT, report, files.MEND)
+        files.write(self.folder / PAGE, page, files.MEND)
 
 
 def write_comparison(folder: Path, name: str, page: str) -> Path:
     """Write a comparison with what the name says into the run's folder; return its path. Raises StoreError."""
     path = folder / f"compare-{name}.html"
-    files.write(path, page)
+    files.write(path, page, files.MEND)
     return path
 
 
@@ -79,12 +79,12 @@ def is_calibration(folder: Path) -> bool:
 
 def write_calibration(folder: Path, text: str) -> None:
     """Write what a calibration keeps beside its runs into its folder: whole, or not at all. Raises StoreError."""
-    files.write(folder / CALIBRATION, text)
+    files.write(folder / CALIBRATION, text, files.MEND)
 
 
 def write_report(folder: Path, text: str) -> None:
     """Write the report into the folder: whole, or not at all. Raises StoreError."""
-    files.write(folder / REPORT, text)
+    files.write(folder / REPORT, text, files.MEND)
 
 
 def write_new(path: Path, text: str) -> None:
@@ -97,9 +97,9 @@ def write_new(path: Path, text: str) -> None:
 def keep_log(folder: Path, name: str, text: str) -> Path:
     """Write a container's log into the folder and return its path."""
     path = folder / LOGS / f"{name}.log"
-    with files.writing(path):
+    with files.writing(path, files.MEND):
         path.parent.mkdir(exist_ok=True)
-    files.write(path, text)
+    files.write(path, text, files.MEND)
     return path
 
 
@@ -112,7 +112,7 @@ def check(results: Path) -> None:
 
 def check_run(folder: Path) -> None:
     """Raise StoreError where the run in the folder cannot be continued: before anything is built for it."""
-    with files.writing(folder):
+    with files.writing(folder, files.SINCE):
         files.probe(folder)
         with (folder / JOURNAL).open("ab"):
             pass
@@ -136,7 +136,7 @@ def reopen(folder: Path) -> tuple[Journal, int]:
     Returns it with the number of bytes dropped from its end: a line that a crash cut off.
     """
     path = folder / JOURNAL
-    with files.writing(path), path.open("r+b") as file:
+    with files.writing(path, files.SINCE), path.open("r+b") as file:
         content = file.read()
         whole = content.rfind(b"\n") + 1
         file.truncate(whole)

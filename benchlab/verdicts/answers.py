@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import reprlib
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,11 +45,19 @@ RULES = (
 )
 # As many problems of a test type are told on its line.
 MOST_TOLD = 3
+# As many characters of a body are quoted, and as many of a message are kept, whatever an entry answered.
+MOST_QUOTED, MOST_MESSAGE = 80, 1000
+# What JSON holds may be long, and nested deeper than Python's repr goes.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxstring = 2, 10, MOST_QUOTED
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One broken rule of an entry's contract. A warning does not keep the test from being loaded."""
+    """One broken rule of an entry's contract. A warning does not keep the test from being loaded.
+
+    Its message is one line that every file and terminal takes: what cannot be printed is escaped, and its end cut off.
+    """
 
     test: str
     rule: str
@@ -58,6 +67,7 @@ class Problem:
     def __post_init__(self) -> None:
         if self.rule not in RULES:
             raise ValueError(f"problem: {self.rule!r} is no rule; name it in RULES and in docs/verification.md")
+        object.__setattr__(self, "message", _line(self.message))
 
     def __str__(self) -> str:
         return f"{self.test}: {self.message} [{self.rule}]"
@@ -119,14 +129,34 @@ def answer(found: Mapping[str, Any]) -> Answer:
 
 
 def parsed(body: bytes) -> Any:
-    """Return the body's JSON, None where it is none."""
+    """Return the body's JSON, None where it is none, or nested too deep to be read."""
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
-def quoted(body: bytes, most: int = 80) -> str:
+def quoted(body: bytes, most: int = MOST_QUOTED) -> str:
     """Return the beginning of the body as it can be printed."""
     text = body[:most].decode(errors="replace")
     return repr(text) + (" …" if len(body) > most else "")
+
+
+def shown(value: object) -> str:
+    """Return what came as JSON as it can be printed: the beginning of what is long, without what is deep in it."""
+    return _SHORT.repr(value)
+
+
+def listed(keys: Iterable[str]) -> str:
+    """Return keys of an object as they can be printed, as far as they are quoted."""
+    text = ", ".join(map(ascii, sorted(keys)))
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]} …"
+
+
+def _line(message: str) -> str:
+    text = message if message.isprintable() else "".join(map(_printable, message))
+    return text if len(text) <= MOST_MESSAGE else f"{text[:MOST_MESSAGE]} …"
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() else repr(character)[1:-1]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
-from benchlab.verdicts.answers import Answer, Problem, World, parsed, quoted
+from benchlab.verdicts.answers import Answer, Problem, World, listed, parsed, quoted, shown
 
 # World has as many rows, and as many numbers are drawn from.
 ROWS = 10_000
@@ -116,13 +116,13 @@ def _row(test: str, request: str, row: dict[str, object], world: World | None) -
     """Yield the first rule that a row breaks."""
     row_id, number = row.get("id"), row.get("randomNumber")
     if type(row_id) is not int or type(number) is not int:
-        yield Problem(test, "keys", f"{request} gave {row}, not integers id and randomNumber")
+        yield Problem(test, "keys", f"{request} gave {shown(row)}, not integers id and randomNumber")
     elif not (1 <= row_id <= ROWS and 1 <= number <= ROWS):
-        yield Problem(test, "range", f"{request} gave {row}, not an id and a randomNumber from 1 to {ROWS}")
+        yield Problem(test, "range", f"{request} gave {shown(row)}, not an id and a randomNumber from 1 to {ROWS}")
     elif world is not None and world.get(row_id) != number:
-        yield Problem(test, "values", f"{request} gave {row}, but World has {world.get(row_id)} at id {row_id}")
-    elif extra := sorted(set(row) - {"id", "randomNumber"}):
-        yield Problem(test, "extra keys", f"{request} gave the extra keys {', '.join(extra)}", warning=True)
+        yield Problem(test, "values", f"{request} gave {shown(row)}, but World has {world.get(row_id)} at id {row_id}")
+    elif extra := set(row) - {"id", "randomNumber"}:
+        yield Problem(test, "extra keys", f"{request} gave the extra keys {listed(extra)}", warning=True)
 
 
 def _ids(test: str, request: str, ids: Iterable[int]) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from functools import partial
 
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import envelope, fortunes, rows
-from benchlab.verdicts.answers import Answer, Problem, World, parsed, quoted
+from benchlab.verdicts.answers import Answer, Problem, World, listed, parsed, quoted
 from benchlab.verdicts.rows import Wanted
 
 Check = Callable[[Answer], Iterator[Problem]]
@@ -92,10 +92,11 @@ def _comparable(test: str, world: World) -> World | None:
 
 def _json(answer: Answer, world: World | None) -> Iterator[Problem]:
     value = parsed(answer.body)
-    if not isinstance(value, dict) or str(value.get("message", "")).lower() != "hello, world!":
+    message = value.get("message") if isinstance(value, dict) else None
+    if not isinstance(message, str) or message.lower() != "hello, world!":
         yield Problem("json", "body", f'answered {quoted(answer.body)}, not {{"message": "Hello, World!"}}')
-    elif extra := sorted(set(value) - {"message"}):
-        yield Problem("json", "extra keys", f"has more keys than message: {', '.join(extra)}", warning=True)
+    elif extra := set(value) - {"message"}:
+        yield Problem("json", "extra keys", f"has more keys than message: {listed(extra)}", warning=True)
 
 
 def _plaintext(answer: Answer, world: World | None) -> Iterator[Problem]:

@@ -258,7 +258,8 @@ def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(
     assert cli.main(tmp_path, ["report", folder]) == 0
     printed = capsys.readouterr()
     assert printed.out.startswith("# run\n")
-    assert "samples.csv cannot be written" in printed.err
+    told = "samples.csv cannot be written (Is a directory); mend its owner or rights, or make room"
+    assert printed.err.endswith(f"{told}\n")
 
 
 def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross_is_told(

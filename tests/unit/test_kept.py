@@ -98,7 +98,8 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
     assert cli.main(folder, ["report", str(folder)]) == 0
     printed = capsys.readouterr()
     assert printed.out == f"{calibrate.report(whole)}\n"
-    assert "report.md cannot be written" in printed.err
+    told = "report.md cannot be written (Is a directory); mend its owner or rights, or make room"
+    assert printed.err.endswith(f"{told}\n")
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from benchlab.pages import html
 from benchlab.storage import export, records, samples_csv, store
 from benchlab.tables import report
 
-from .conftest import STARTED, make_load, make_manifest, make_remark, make_sample, make_trial
+from .conftest import LABELS, STARTED, make_load, make_manifest, make_remark, make_sample, make_trial
 
 SAMPLE, REMARK = make_sample(), make_remark()
 FAILURE = Failure(make_trial(block=2), STARTED, "it died")
@@ -227,6 +227,31 @@ def test_what_is_in_the_journal_twice_is_refused(
 ) -> None:
     folder = _kept(tmp_path, manifest, record, record)
     with pytest.raises(StoreError, match=f"{named} is in it twice; were two runs mixed"):
+        store.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("record", "named"),
+    [
+        (make_sample(make_trial(block=99)), "99/crax/json/c16-q0-p1"),
+        (Failure(make_trial(block=99), STARTED, "it died"), "99/crax/json/c16-q0-p1"),
+        (make_remark(block=99), "crax json extra keys"),
+    ],
+    ids=["sample", "failure", "remark"],
+)
+def test_a_block_beyond_the_run_s_is_refused(tmp_path: Path, manifest: Manifest, record: Record, named: str) -> None:
+    folder = _kept(tmp_path, manifest, SAMPLE, record)
+    with pytest.raises(StoreError, match=f"{named} is of a block beyond the run's 2; were two runs mixed"):
+        store.read(folder)
+
+
+@pytest.mark.parametrize("record", [SAMPLE, FAILURE, REMARK], ids=["sample", "failure", "remark"])
+def test_a_test_type_that_the_entry_does_not_declare_is_refused(
+    tmp_path: Path, manifest: Manifest, record: Record
+) -> None:
+    undeclared = replace(manifest, entries={**manifest.entries, "crax": LABELS | {"tests": "plaintext query"}})
+    folder = _kept(tmp_path, undeclared, record)
+    with pytest.raises(StoreError, match=r"line 1: not a record .* of 20261123-120000-quick; were two runs mixed"):
         store.read(folder)
 
 

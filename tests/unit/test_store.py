@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -123,8 +124,8 @@ def test_a_results_folder_that_is_a_file_is_refused_with_the_remedy(tmp_path: Pa
     for use in (store.check, lambda results: store.create(results, manifest)):
         with pytest.raises(StoreError) as error:
             use(tmp_path / "results")
-        assert re.search(r"results\S* cannot be written \(.+\); mend its owner or rights", str(error.value))
-        assert "--resume" not in str(error.value)
+        remedy = "mend its owner or rights, or make room, then start anew"
+        assert re.fullmatch(rf"\S+results\S* cannot be written \(.+\); {remedy}", str(error.value))
 
 
 def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path, manifest: Manifest) -> None:
@@ -132,8 +133,31 @@ def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path,
     store.check_run(folder)
     # The tests may run as root, whom no mode keeps from writing.
     (folder / ".probe").mkdir()
-    with pytest.raises(StoreError, match=r"cannot be written \(.+\); nothing measured before is lost: .*--resume"):
+    remedy = "nothing measured before is lost: mend its owner or rights, or make room"
+    with pytest.raises(StoreError, match=rf"^{folder} cannot be written \(.+\); {remedy}$"):
         store.check_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        (store.CSV, lambda folder: store.Journal(folder).derive(store.read(folder), "", "")),
+        (store.REPORT, lambda folder: store.write_report(folder, "")),
+        (store.CALIBRATION, lambda folder: store.write_calibration(folder, "")),
+        ("compare-old.html", lambda folder: store.write_comparison(folder, "old", "")),
+        (f"{store.LOGS}/crax.log", lambda folder: store.keep_log(folder, "crax", "")),
+    ],
+)
+def test_where_nothing_is_being_measured_a_file_that_cannot_be_written_has_a_remedy_without_it(
+    tmp_path: Path, manifest: Manifest, name: str, write: Callable[[Path], object]
+) -> None:
+    folder = store.create(tmp_path, manifest).folder
+    path = folder / name
+    # The tests may run as root, whom no mode keeps from writing.
+    path.with_name(f".{path.name}.draft").mkdir(parents=True)
+    with pytest.raises(StoreError) as error:
+        write(folder)
+    assert str(error.value) == (f"{path} cannot be written (Is a directory); mend its owner or rights, or make room")
 
 
 def test_a_full_disk_leaves_a_journal_of_whole_lines(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
@@ -158,7 +182,8 @@ def _append_with_room_for(journal: store.Journal, most_bytes: int) -> int:
     try:
         journal.append(_failure())
     except StoreError as error:
-        return 0 if "cannot be written" in str(error) else 1
+        remedy = "nothing measured before is lost: mend its owner or rights, or make room"
+        return 0 if re.fullmatch(rf"\S+ cannot be written \(.+\); {remedy}", str(error)) else 1
     return 2
 
 
@@ -229,13 +254,6 @@ def test_a_line_of_another_run_is_refused_by_its_number(
     with pytest.raises(
         StoreError, match=r"line 2: not a record .* is no trial of 20261123-120000-quick; were two runs"
     ):
-        store.read(journal.folder)
-
-
-def test_a_block_beyond_the_run_s_is_refused(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
-    journal = store.create(tmp_path, manifest)
-    journal.append(replace(sample, trial=replace(sample.trial, block=99)))
-    with pytest.raises(StoreError, match="is of a block beyond the run's 2"):
         store.read(journal.folder)
 
 

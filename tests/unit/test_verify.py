@@ -8,7 +8,7 @@ import pytest
 
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import envelope, verify
-from benchlab.verdicts.answers import RULES, Answer, Problem, Verification
+from benchlab.verdicts.answers import MOST_MESSAGE, MOST_QUOTED, RULES, Answer, Problem, Verification
 from benchlab.verdicts.fortunes import FORTUNES
 
 from .contract import HEADERS, WORLD, listed, page, right, world_rows
@@ -140,6 +140,35 @@ def test_a_date_that_stands_still_is_told_and_one_that_goes_on_is_fine() -> None
 def test_a_rule_that_nobody_knows_is_refused() -> None:
     with pytest.raises(ValueError, match="'bodies' is no rule"):
         Problem("json", "bodies", "x")
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("gave \ud800", "gave \\ud800"),
+        ("gave\n\x1b[31m", "gave\\n\\x1b[31m"),
+        ("— フレームワーク", "— フレームワーク"),
+        ("x" * MOST_MESSAGE, "x" * MOST_MESSAGE),
+        ("x" * (MOST_MESSAGE + 1), "x" * MOST_MESSAGE + " …"),
+    ],
+)
+def test_a_problem_s_message_is_one_line_that_can_be_written_and_has_an_end(message: str, kept: str) -> None:
+    assert Problem("json", "body", message).message == kept
+
+
+def test_keys_too_many_are_quoted_as_far_as_a_body_is() -> None:
+    (problem,) = _twice(_json({"message": "Hello, World!", "a\n": 1, "b" * 1000: 2}))
+    assert problem.message == f"has more keys than message: 'a\\n', '{'b' * (MOST_QUOTED - 8)} …"
+
+
+@pytest.mark.parametrize("depth", [10, 500, 900, 950, 970, 980, 990, 100_000])
+@pytest.mark.parametrize("before", ["", '{"message": ', '{"id": 1, "randomNumber": '])
+def test_however_deep_an_answer_is_nested_it_is_a_problem_and_no_error(before: str, depth: int) -> None:
+    end = "}" if before else ""
+    body = f"{before}{'[' * depth}{']' * depth}{end}".encode()
+    for test in ("json", "db", "query"):
+        found = verify.check_loaded(test, 0 if test != "query" else 1, (Answer("/", 200, HEADERS, body),), WORLD)
+        assert len(found) == 1
 
 
 def test_one_problem_of_each_rule_is_told() -> None:

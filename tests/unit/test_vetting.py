@@ -186,8 +186,10 @@ def test_a_type_that_broke_a_rule_is_held_against_all_of_them_in_each_visit_and_
 class Chatty(FakeHost):
     """Sends another key beside json's message."""
 
+    more = "more"
+
     def _value(self, path: str) -> object:
-        return {"message": "Hello, World!", "more": 1} if path == "/json" else super()._value(path)
+        return {"message": "Hello, World!", self.more: 1} if path == "/json" else super()._value(path)
 
 
 def _told(kept: Kept) -> list[tuple[int, str, str, str, bool]]:
@@ -200,7 +202,15 @@ def test_what_is_only_warned_of_is_kept_once_in_a_run_and_loaded_all_the_same(
     kept = Kept()
     list(_runner(Chatty(), entries, settings, kept).run(planned(entries)))
     assert _told(kept) == [(1, entry.name, "json", "extra keys", True) for entry in entries]
-    assert kept.remarks[0].message == "has more keys than message: more"
+    assert kept.remarks[0].message == "has more keys than message: 'more'"
+    assert (kept.failures, len(kept.samples)) == ([], 20)
+
+
+def test_a_key_that_no_file_takes_is_remarked_upon_and_ends_nothing(entries: list[Entry], settings: Settings) -> None:
+    host, kept = Chatty(), Kept()
+    host.more = "\ud800"
+    list(_runner(host, entries, settings, kept).run(planned(entries)))
+    assert [remark.message for remark in kept.remarks] == ["has more keys than message: '\\ud800'"] * 2
     assert (kept.failures, len(kept.samples)) == ([], 20)
 
 
