@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -10,11 +12,14 @@ from rich.console import Console
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
 from benchlab.core.model import Entry, Manifest, Settings, Visit
 from benchlab.measuring.progress import Progress
+from benchlab.measuring.runner import Runner
 from benchlab.plan import schedule, workloads
 from benchlab.plan.forecast import Forecast, minutes
+from benchlab.storage import store
 from benchlab.verdicts.answers import Problem
 
 from .conftest import STARTED, make_load, make_sample, make_trial
+from .fake_host import FakeHost
 
 LEVELS = {"json": workloads.levels("json", (16, 32), 2)}
 
@@ -153,3 +158,32 @@ def test_entries_that_a_terminal_is_too_narrow_for_become_rows(entries: list[Ent
 
 def test_a_narrow_terminal_cuts_off_the_name_rather_than_the_rate(entries: list[Entry], manifest: Manifest) -> None:
     assert "latest: 1,000 requests/s, mean 1,000: b" in _drawn(_visits(entries), manifest, 44)
+
+
+def test_nothing_is_drawn_or_written_while_a_sample_is_taken(
+    tmp_path: Path, entries: list[Entry], manifest: Manifest
+) -> None:
+    screen, host, journal = Screen(), FakeHost(), store.create(tmp_path, manifest)
+    visits = _visits(entries)
+    changed: list[bool] = []
+
+    def look() -> tuple[str, dict[str, int]]:
+        return screen.getvalue(), {path.name: path.stat().st_mtime_ns for path in journal.folder.rglob("*")}
+
+    def under_load(entry: str, number: int) -> None:
+        if host.jobs[-1]["check"] is not None:
+            before = look()
+            # The first for longer than rich's own thread, which is not to run, waits between two drawings.
+            time.sleep(0.01 if changed else 0.6)
+            changed.append(look() != before)
+
+    host.on_load = under_load
+    console = Console(file=screen, width=80, _environ={"TERM": "xterm"})
+    progress = Progress(console, Forecast(visits, manifest.settings), Run(manifest, (), ()), "")
+    by_name = {entry.name: entry for entry in entries}
+    with progress.running():
+        for block in Runner(host, journal, by_name, LEVELS, manifest.settings, progress, 2).run(visits):
+            progress.block(block)
+    assert changed == [False] * sum(len(visit.trials) for visit in visits)
+    assert "latest: " in screen.getvalue()
+    assert len(store.read(journal.folder).taken) == len(changed)
