@@ -8,12 +8,12 @@ report.md           derived from these
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from benchlab.core import checks
 from benchlab.core.errors import StoreError
 from benchlab.core.measured import Failure, Run, Sample
 from benchlab.machine.overhead import Overhead
@@ -35,6 +35,10 @@ class Found:
     name: str
     record: Sample | Failure
     expected: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        rules = {f"rule {number}": rule for number, rule in enumerate(self.expected, start=1)}
+        checks.words("fault", name=self.name, **rules)
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ def read(folder: Path) -> Calibration:
         return found
     try:
         return _with(found, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(
             f"{path} cannot be read ({type(error).__name__}: {error}); restore it, or calibrate anew"
         ) from error
@@ -100,26 +104,28 @@ def _with(found: Calibration, content: dict[str, Any]) -> Calibration:
     rates, used = content["rates"], content["used"]
     return replace(
         found,
-        rates=rates and {way: _rounds(way, of) for way, of in rates.items()},
-        used=used and Overhead(**used),
+        rates=None if rates is None else {way: _rounds(way, of) for way, of in rates.items()},
+        used=None if used is None else Overhead(**used),
         faults=tuple(map(_found, content["faults"])),
     )
 
 
 def _rounds(way: str, rates: list[float]) -> dict[int, float]:
-    if not all(0 < rate < math.inf for rate in rates):
-        raise ValueError(f"{way}: a rate is no positive number")
+    for rate in rates:
+        checks.amounts(way, rate=rate)
+        if not rate:
+            raise ValueError(f"{way}: a rate is 0")
     return dict(enumerate(rates))
 
 
 def _plain(found: Found) -> dict[str, Any]:
-    kind = "sample" if isinstance(found.record, Sample) else "failure"
-    record = {"kind": kind, **records.plain(found.record)}
-    return {"name": found.name, "expected": list(found.expected), "record": record}
+    return {"name": found.name, "expected": list(found.expected), "record": records.line(found.record)}
 
 
 def _found(content: dict[str, Any]) -> Found:
     record = records.record(content["record"])
     if not isinstance(record, Sample | Failure):
         raise ValueError(f"{content['name']}: no sample and no failure")
+    if not isinstance(content["expected"], list):
+        raise ValueError(f"{content['name']}: expected is no list of rules")
     return Found(content["name"], record, tuple(content["expected"]))

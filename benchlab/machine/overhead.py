@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchlab.core import checks
 from benchlab.machine.engine import Engine
 
 # What an engine's processes are called; the kernel cuts names off after 15 letters.
@@ -29,6 +30,11 @@ class Overhead:
 
     lab: float
     engine: float | None
+
+    def __post_init__(self) -> None:
+        checks.amounts("CPU used", lab=self.lab)
+        if self.engine is not None:
+            checks.amounts("CPU used", engine=self.engine)
 
 
 def is_here(engine: Engine) -> bool:

@@ -15,7 +15,7 @@ from benchlab.core.errors import StoreError
 from benchlab.core.measured import Failure, Run
 from benchlab.core.model import Manifest
 from benchlab.machine.overhead import Overhead
-from benchlab.storage import store
+from benchlab.storage import records, store
 
 from .conftest import STARTED, make_sample, make_trial
 from .figures import blocks
@@ -102,13 +102,38 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
     assert printed.err.endswith(f"{told}\n")
 
 
+FAILURE = records.line(Failure(make_trial(), STARTED, "it died"))
+
+
+def _late(**changes: object) -> dict[str, object]:
+    """Return a fault as the file has it, with changes."""
+    return {"name": "late", "expected": ["late"], "record": FAILURE} | changes
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"schema": 0},
         {"rates": {"lab": [0]}},
         {"rates": {"lab": ["fast"]}},
+        {"rates": {"lab": [10**400]}},
+        {"rates": {"lab": 5}},
+        {"rates": []},
+        {"rates": [1]},
         {"used": {"lab": 0.1}},
+        {"used": {"lab": "x", "engine": 1}},
+        {"used": {"lab": 0.1, "engine": "x"}},
+        {"used": {"lab": -0.1, "engine": None}},
+        {"used": {"lab": 1e400, "engine": None}},
+        {"used": [1]},
+        {"faults": None},
+        {"faults": [_late(expected=[1])]},
+        {"faults": [_late(expected="late")]},
+        {"faults": [_late(expected=["\ud800"])]},
+        {"faults": [_late(name=None)]},
+        {"faults": [_late(record=None)]},
+        {"faults": [_late(record=FAILURE | {"started_at": "0001-01-01T00:00:00+23:59"})]},
+        {"faults": [_late(record=FAILURE | {"reason": 1})]},
         {"faults": [{"name": "x"}]},
         {"faults": [{"name": "x", "expected": [], "record": {"kind": "odd"}}]},
         {"faults": 1},
