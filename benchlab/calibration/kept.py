@@ -84,9 +84,12 @@ def is_whole(folder: Path) -> bool:
 
 
 def read(folder: Path) -> Calibration:
-    """Return what the folder keeps. Raises StoreError."""
-    burden = store.read(folder / BURDEN) if (folder / BURDEN).exists() else None
-    found = Calibration(folder.name, store.read(folder / TWINS), burden)
+    """Return what the folder keeps. Raises StoreError, also where it was stopped before its first sample."""
+    twins = store.read(folder / TWINS)
+    if not twins.taken:
+        raise StoreError(f"{folder / TWINS} has no sample, so that nothing is known of the instrument; calibrate anew")
+    burden = store.read(folder / BURDEN) if (folder / BURDEN / store.MANIFEST).exists() else None
+    found = Calibration(folder.name, twins, burden)
     path = folder / store.CALIBRATION
     if not is_whole(folder):
         return found

@@ -106,9 +106,7 @@ class _Proof:
         settings = _settings(
             extent.profile, tuple(services), levels, blocks, extent.repeats, extent.duration_s, self.seed
         )
-        folder = bench.start_part(self.lab.with_services(services), settings, self.folder, self.console)
-        folder.rename(self.folder / name)
-        (self.folder / "latest").unlink(missing_ok=True)
+        bench.start_part(self.lab.with_services(services), settings, self.folder / name, self.console)
         return store.read(self.folder / name)
 
 

@@ -27,7 +27,7 @@ ENVIRONMENT = {burden.VARIABLE: json.dumps({"/json": 0.005})}
 def _keep(folder: Path, name: str, run: Run) -> Run:
     """Keep the run in the folder under this name, and return it as it is read back."""
     services: dict[str, dict[str, object]] = {burden.BURDENED: {"environment": ENVIRONMENT}}
-    journal = store.create(folder, replace(run.manifest, run_id=name, services=services))
+    journal = store.create_part(folder / name, replace(run.manifest, services=services))
     for sample in run.taken:
         journal.append(sample)
     return store.read(journal.folder)
@@ -88,6 +88,34 @@ def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays
     assert "sensitivity: json, requests/CPU-s" in printed.out
     assert "its report.md stays as it was" in printed.err
     assert (folder / store.REPORT).read_text() == "all of it"
+
+
+@pytest.mark.parametrize("part", [kept.TWINS, kept.BURDEN])
+def test_a_calibration_that_was_stopped_in_a_part_is_told_as_far_as_it_came(
+    folder: Path, manifest: Manifest, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services: dict[str, dict[str, object]] = {burden.BURDENED: {"environment": ENVIRONMENT}}
+    planned = run_of(manifest, *samples_of({"a": NOISE, burden.BURDENED: OTHER_NOISE}))
+    if part == kept.BURDEN:
+        kept.write(folder, Calibration(folder.name, _keep(folder, kept.TWINS, planned)))
+    journal = store.create_part(folder / part, replace(planned.manifest, services=services))
+    journal.append(planned.taken[0])
+    assert not (folder / "latest").is_symlink()
+    assert cli.main(folder, ["report", str(folder)]) == 0
+    printed = capsys.readouterr()
+    named = "equal entries" if part == kept.TWINS else "the burdened entry and its equal"
+    assert f"| samples of {named} that count" in printed.out
+    assert "1 of 10" in printed.out
+    assert (folder / store.REPORT).read_text(encoding="utf-8") == printed.out.removesuffix("\n")
+    assert printed.err == ""
+
+
+def test_a_calibration_that_was_stopped_before_its_first_sample_is_refused(
+    folder: Path, manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.create_part(folder / kept.TWINS, manifest)
+    assert cli.main(folder, ["report", str(folder)]) == 1
+    assert "twins has no sample, so that nothing is known of the instrument; calibrate anew" in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_written_is_printed_all_the_same(
