@@ -48,11 +48,14 @@ def read(here: bool, proc: Path = PROC) -> Reading:
 
 
 def between(before: Reading, after: Reading) -> Overhead:
-    """Return what was used from one reading to the other."""
+    """Return what was used from one reading to the other.
+
+    Of an engine whose threads have less than before it is unknown: one that ended took its time with it.
+    """
     wall_s = after.at_s - before.at_s
     known = before.engine_s is not None and after.engine_s is not None
     engine_s = (after.engine_s or 0.0) - (before.engine_s or 0.0)
-    return Overhead((after.lab_s - before.lab_s) / wall_s, engine_s / wall_s if known else None)
+    return Overhead((after.lab_s - before.lab_s) / wall_s, engine_s / wall_s if known and engine_s >= 0 else None)
 
 
 def _engine_s(proc: Path) -> float | None:
