@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Calibration:
     """A calibration as far as it came; of a part that was not made, or not kept, there is nothing.
 
     `rates` are requests per second by way of measuring and round; `used` is the CPU of lab.py and engine under a load.
+    `broken` are the parts that were begun and given up, with the reason.
     """
 
     name: str
@@ -54,6 +55,11 @@ class Calibration:
     rates: Mapping[str, Mapping[int, float]] | None = None
     used: Overhead | None = None
     faults: tuple[Found, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = {f"part {part!r}": part for part in self.broken}
+        checks.words("calibration", **parts, **{f"reason of {part!r}": why for part, why in self.broken.items()})
 
     @property
     def is_full(self) -> bool:
@@ -74,6 +80,7 @@ def write(folder: Path, found: Calibration) -> None:
         "rates": rates or None,
         "used": found.used and asdict(found.used),
         "faults": [_plain(each) for each in found.faults],
+        "broken": dict(found.broken),
     }
     store.write_calibration(folder, json.dumps(content, indent=2) + "\n")
 
@@ -110,6 +117,8 @@ def _with(found: Calibration, content: dict[str, Any]) -> Calibration:
         rates=None if rates is None else {way: _rounds(way, of) for way, of in rates.items()},
         used=None if used is None else Overhead(**used),
         faults=tuple(map(_found, content["faults"])),
+        # Older files have none: what broke a part ended the calibration.
+        broken=content.get("broken", {}),
     )
 
 

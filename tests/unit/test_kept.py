@@ -51,6 +51,7 @@ def whole(folder: Path, manifest: Manifest) -> Calibration:
         {way: dict(enumerate(blocks(NOISE).values())) for way in (calibrate.LAB, calibrate.UNCHECKED, calibrate.PLAIN)},
         Overhead(0.001, None),
         (Found("late", make_sample(), ("late",)), Found("memory", lost, ("out of memory", "memory pressure"))),
+        {"plain wrk": "wrk printed no rate"},
     )
     kept.write(folder, found)
     return found
@@ -84,7 +85,7 @@ def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays
     (folder / store.REPORT).write_text("all of it")
     assert cli.main(folder, ["report", str(folder)]) == 0
     printed = capsys.readouterr()
-    assert printed.out == f"{calibrate.report(replace(whole, rates=None, used=None, faults=()))}\n"
+    assert printed.out == f"{calibrate.report(replace(whole, rates=None, used=None, faults=(), broken={}))}\n"
     assert "sensitivity: json, requests/CPU-s" in printed.out
     assert "its report.md stays as it was" in printed.err
     assert (folder / store.REPORT).read_text() == "all of it"
@@ -155,6 +156,11 @@ def _late(**changes: object) -> dict[str, object]:
         {"used": {"lab": 1e400, "engine": None}},
         {"used": [1]},
         {"faults": None},
+        {"broken": None},
+        {"broken": ["plain wrk"]},
+        {"broken": {"plain wrk": 1}},
+        {"broken": {"plain wrk": "\ud800"}},
+        {"broken": {"\ud800": "wrk printed no rate"}},
         {"faults": [_late(expected=[1])]},
         {"faults": [_late(expected="late")]},
         {"faults": [_late(expected=["\ud800"])]},
