@@ -36,6 +36,7 @@ def checks(found: Calibration) -> list[Check]:
         *(bias(found.rates) if found.rates else ()),
         *(perturbation(found.used, found.twins.taken) if found.used else ()),
         *map(fault, found.faults),
+        *(Check(f"part: {part}", f"given up: {reason}", "made", False) for part, reason in found.broken.items()),
     ]
 
 

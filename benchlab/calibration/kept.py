@@ -8,12 +8,12 @@ report.md           derived from these
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchlab.core import checks
 from benchlab.core.errors import StoreError
 from benchlab.core.measured import Failure, Run, Sample
 from benchlab.machine.overhead import Overhead
@@ -36,12 +36,17 @@ class Found:
     record: Sample | Failure
     expected: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        rules = {f"rule {number}": rule for number, rule in enumerate(self.expected, start=1)}
+        checks.words("fault", name=self.name, **rules)
+
 
 @dataclass(frozen=True)
 class Calibration:
     """A calibration as far as it came; of a part that was not made, or not kept, there is nothing.
 
     `rates` are requests per second by way of measuring and round; `used` is the CPU of lab.py and engine under a load.
+    `broken` are the parts that were begun and given up, with the reason.
     """
 
     name: str
@@ -50,6 +55,11 @@ class Calibration:
     rates: Mapping[str, Mapping[int, float]] | None = None
     used: Overhead | None = None
     faults: tuple[Found, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = {f"part {part!r}": part for part in self.broken}
+        checks.words("calibration", **parts, **{f"reason of {part!r}": why for part, why in self.broken.items()})
 
     @property
     def is_full(self) -> bool:
@@ -70,6 +80,7 @@ def write(folder: Path, found: Calibration) -> None:
         "rates": rates or None,
         "used": found.used and asdict(found.used),
         "faults": [_plain(each) for each in found.faults],
+        "broken": dict(found.broken),
     }
     store.write_calibration(folder, json.dumps(content, indent=2) + "\n")
 
@@ -80,15 +91,18 @@ def is_whole(folder: Path) -> bool:
 
 
 def read(folder: Path) -> Calibration:
-    """Return what the folder keeps. Raises StoreError."""
-    burden = store.read(folder / BURDEN) if (folder / BURDEN).exists() else None
-    found = Calibration(folder.name, store.read(folder / TWINS), burden)
+    """Return what the folder keeps. Raises StoreError, also where it was stopped before its first sample."""
+    twins = store.read(folder / TWINS)
+    if not twins.taken:
+        raise StoreError(f"{folder / TWINS} has no sample, so that nothing is known of the instrument; calibrate anew")
+    burden = store.read(folder / BURDEN) if (folder / BURDEN / store.MANIFEST).exists() else None
+    found = Calibration(folder.name, twins, burden)
     path = folder / store.CALIBRATION
     if not is_whole(folder):
         return found
     try:
         return _with(found, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(
             f"{path} cannot be read ({type(error).__name__}: {error}); restore it, or calibrate anew"
         ) from error
@@ -100,26 +114,30 @@ def _with(found: Calibration, content: dict[str, Any]) -> Calibration:
     rates, used = content["rates"], content["used"]
     return replace(
         found,
-        rates=rates and {way: _rounds(way, of) for way, of in rates.items()},
-        used=used and Overhead(**used),
+        rates=None if rates is None else {way: _rounds(way, of) for way, of in rates.items()},
+        used=None if used is None else Overhead(**used),
         faults=tuple(map(_found, content["faults"])),
+        # Older files have none: what broke a part ended the calibration.
+        broken=content.get("broken", {}),
     )
 
 
 def _rounds(way: str, rates: list[float]) -> dict[int, float]:
-    if not all(0 < rate < math.inf for rate in rates):
-        raise ValueError(f"{way}: a rate is no positive number")
+    for rate in rates:
+        checks.amounts(way, rate=rate)
+        if not rate:
+            raise ValueError(f"{way}: a rate is 0")
     return dict(enumerate(rates))
 
 
 def _plain(found: Found) -> dict[str, Any]:
-    kind = "sample" if isinstance(found.record, Sample) else "failure"
-    record = {"kind": kind, **records.plain(found.record)}
-    return {"name": found.name, "expected": list(found.expected), "record": record}
+    return {"name": found.name, "expected": list(found.expected), "record": records.line(found.record)}
 
 
 def _found(content: dict[str, Any]) -> Found:
     record = records.record(content["record"])
     if not isinstance(record, Sample | Failure):
         raise ValueError(f"{content['name']}: no sample and no failure")
+    if not isinstance(content["expected"], list):
+        raise ValueError(f"{content['name']}: expected is no list of rules")
     return Found(content["name"], record, tuple(content["expected"]))

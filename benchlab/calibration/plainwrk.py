@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 from benchlab.calibration import calibrate
 from benchlab.core.errors import WrkError
@@ -27,12 +28,17 @@ ACCEPT, PATH = WORKLOADS[TEST].accept, WORKLOADS[TEST].path
 ROUND_S = 1
 # How long lab and engine are watched while a load runs, and its first and last seconds, in which they are not.
 WATCHED_S, MARGIN_S = 8, 2
+# So many rounds in all are taken anew, or the watching of lab and engine is: one bad load of hundreds ends nothing.
+MOST_ANEW = 5
+
+Taken = TypeVar("Taken")
 
 
 def compare(lab: Lab, name: str, level: int, rounds: int, seed: int) -> tuple[dict[str, dict[int, float]], Overhead]:
     """Return the requests per second of each way by round, and the CPU of lab and engine while a load runs.
 
-    The ways are calibrate's, in an order of chance within each round; `level` is how many connections they use.
+    The ways are calibrate's, in an order of chance within each round; `level` is how many connections they use. Raises
+    WrkError where loads go on to fail.
     """
     with stage.stage(lab, [name]), _serving(lab, name, level) as load:
         ways: dict[str, Callable[[], float]] = {
@@ -40,7 +46,10 @@ def compare(lab: Lab, name: str, level: int, rounds: int, seed: int) -> tuple[di
             calibrate.UNCHECKED: load.unchecked,
             calibrate.PLAIN: load.typed,
         }
-        return _in_turns(ways, rounds, random.Random(seed)), _overhead(load, overhead.is_here(lab.engine))
+        here = overhead.is_here(lab.engine)
+        # The shorter of the two first: where it cannot be had, nothing is lost.
+        (used,) = anew(lambda: _overhead(load, here), 1)
+        return in_turns(ways, rounds, random.Random(seed)), used
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,7 @@ class _Load:
         script = command.index("-s")
         printed = self.server.host.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
         if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):
-            raise WrkError(f"wrk printed no rate: {printed[-200:]}")
+            raise WrkError(f"wrk printed no rate; it ended with: {' '.join(printed[-200:].split())}")
         return float(match[1])
 
     def _observed(self, duration_s: int, check: Mapping[str, object] | None) -> float:
@@ -89,15 +98,36 @@ def _serving(lab: Lab, name: str, connections: int) -> Iterator[_Load]:
         yield load
 
 
-def _in_turns(
+def in_turns(
     ways: Mapping[str, Callable[[], float]], rounds: int, chance: random.Random
 ) -> dict[str, dict[int, float]]:
-    order = list(ways)
-    rates: dict[str, dict[int, float]] = {way: {} for way in ways}
-    for number in range(rounds):
-        chance.shuffle(order)
-        for way in order:
-            rates[way][number] = ways[way]()
+    """Return the rates of each way by round, all of them positive; a round in which a load fails is taken anew.
+
+    Raises WrkError where that happens too often.
+    """
+    found = anew(lambda: _round(ways, chance), rounds)
+    return {way: {number: rates[way] for number, rates in enumerate(found)} for way in ways}
+
+
+def anew(take: Callable[[], Taken], times: int) -> list[Taken]:
+    """Return what was taken, so many times; what fails is taken anew. Raises the WrkError after MOST_ANEW of them."""
+    found: list[Taken] = []
+    failed = 0
+    while len(found) < times:
+        try:
+            found.append(take())
+        except WrkError:
+            failed += 1
+            if failed > MOST_ANEW:
+                raise
+    return found
+
+
+def _round(ways: Mapping[str, Callable[[], float]], chance: random.Random) -> dict[str, float]:
+    """Return the rate of each way, measured in an order of chance. Raises WrkError, also where a rate is 0."""
+    rates = {way: ways[way]() for way in chance.sample(list(ways), len(ways))}
+    if silent := [way for way, rate in rates.items() if not rate > 0]:
+        raise WrkError(f"{silent[0]}: no request was answered in {ROUND_S} s; see whether the entry still runs")
     return rates
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from benchlab.calibration import burden, calibrate, faults, kept, plainwrk
 from benchlab.calibration.burden import BURDENED
 from benchlab.calibration.check import Check
 from benchlab.calibration.kept import Calibration
-from benchlab.core.errors import LabError
+from benchlab.core.errors import LabError, WrkError
 from benchlab.core.measured import Run
 from benchlab.core.model import Settings
 from benchlab.machine import inventory, stage, variants
@@ -106,9 +106,7 @@ class _Proof:
         settings = _settings(
             extent.profile, tuple(services), levels, blocks, extent.repeats, extent.duration_s, self.seed
         )
-        folder = bench.start_part(self.lab.with_services(services), settings, self.folder, self.console)
-        folder.rename(self.folder / name)
-        (self.folder / "latest").unlink(missing_ok=True)
+        bench.start_part(self.lab.with_services(services), settings, self.folder / name, self.console)
         return store.read(self.folder / name)
 
 
@@ -122,13 +120,27 @@ def prove(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) 
     try:
         found = proof.twins()
         _keep(folder, found)
-        for part in (proof.burden, proof.against_plain_wrk, proof.faults):
-            found = part(found)
+        parts = {"burden": proof.burden, "plain wrk": proof.against_plain_wrk, "faults": proof.faults}
+        for so_far in go_through(parts, found, lab.say):
+            found = so_far
             _keep(folder, found)
     except (LabError, KeyboardInterrupt):
         lab.say(f"what was measured is kept in {bench.shown(folder)}; a calibration does not go on: start it anew")
         raise
     return folder, calibrate.checks(found)
+
+
+def go_through(
+    parts: Mapping[str, Callable[[Calibration], Calibration]], found: Calibration, say: Callable[[str], None]
+) -> Iterator[Calibration]:
+    """Yield what there is after each part. One in which wrk fails is said to be given up, and the next one is made."""
+    for name, part in parts.items():
+        try:
+            found = part(found)
+        except WrkError as error:
+            say(f"the part {name} is given up, and those after it are made: {error}")
+            found = replace(found, broken={**found.broken, name: str(error)})
+        yield found
 
 
 def _keep(folder: Path, found: Calibration) -> None:

@@ -98,7 +98,7 @@ def _report_calibration(folder: Path) -> int:
 
     text = calibrate.report(kept.read(folder))
     print(text)
-    if not kept.is_whole(folder):
+    if not kept.is_whole(folder) and (folder / store.REPORT).exists():
         say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
         return OK
     try:

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchlab.core import checks
 from benchlab.machine.engine import Engine
 
 # What an engine's processes are called; the kernel cuts names off after 15 letters.
@@ -30,6 +31,11 @@ class Overhead:
     lab: float
     engine: float | None
 
+    def __post_init__(self) -> None:
+        checks.amounts("CPU used", lab=self.lab)
+        if self.engine is not None:
+            checks.amounts("CPU used", engine=self.engine)
+
 
 def is_here(engine: Engine) -> bool:
     """Return whether the engine runs on this very machine. To be asked beforehand: the answer costs the engine CPU."""
@@ -42,11 +48,14 @@ def read(here: bool, proc: Path = PROC) -> Reading:
 
 
 def between(before: Reading, after: Reading) -> Overhead:
-    """Return what was used from one reading to the other."""
+    """Return what was used from one reading to the other.
+
+    Of an engine whose threads have less than before it is unknown: one that ended took its time with it.
+    """
     wall_s = after.at_s - before.at_s
     known = before.engine_s is not None and after.engine_s is not None
     engine_s = (after.engine_s or 0.0) - (before.engine_s or 0.0)
-    return Overhead((after.lab_s - before.lab_s) / wall_s, engine_s / wall_s if known else None)
+    return Overhead((after.lab_s - before.lab_s) / wall_s, engine_s / wall_s if known and engine_s >= 0 else None)
 
 
 def _engine_s(proc: Path) -> float | None:

@@ -50,18 +50,16 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path
     return session.journal.folder
 
 
-def start_part(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
-    """Measure a new run that is a part of something larger, which alone can tell what it is for and how to go on.
+def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> None:
+    """Measure a new run, in the folder, that is a part of something larger, which alone can tell how to go on.
 
-    Returns its folder. Raises SetupError where an entry cannot be built: a part is looked at as a whole.
+    Raises SetupError where an entry cannot be built: a part is looked at as a whole.
     """
     lab, settings = planning.settled(lab, settings)
-    store.check(results)
+    store.check(folder.parent)
     with stage.stage(lab, settings.frameworks) as (images, held):
         manifest = manifests.described(lab, settings, images, {})
-        session = Session(lab, manifest, store.create(results, manifest), held, console)
-        _measure(session)
-    return session.journal.folder
+        _measure(Session(lab, manifest, store.create_part(folder, manifest), held, console))
 
 
 def resume(lab: Lab, folder: Path, console: Console) -> Path:

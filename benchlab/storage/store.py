@@ -120,13 +120,19 @@ def check_run(folder: Path) -> None:
 
 def create(results: Path, manifest: Manifest) -> Journal:
     """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
-    folder = results / manifest.run_id
+    journal = create_part(results / manifest.run_id, manifest)
+    with files.writing(journal.folder, files.BEFORE):
+        files.point(results / "latest", journal.folder.name)
+    return journal
+
+
+def create_part(folder: Path, manifest: Manifest) -> Journal:
+    """Make the folder of a run that is a part of something larger, with its manifest. Raises StoreError."""
     with files.writing(folder, files.BEFORE):
         folder.mkdir(parents=True)
         (folder / JOURNAL).touch()
         content = json.dumps({"schema": SCHEMA, **records.plain(manifest)}, indent=2) + "\n"
         files.write(folder / MANIFEST, content, files.BEFORE)
-        files.point(results / "latest", folder.name)
     return Journal(folder)
 
 

@@ -15,7 +15,7 @@ from benchlab.core.errors import StoreError
 from benchlab.core.measured import Failure, Run
 from benchlab.core.model import Manifest
 from benchlab.machine.overhead import Overhead
-from benchlab.storage import store
+from benchlab.storage import records, store
 
 from .conftest import STARTED, make_sample, make_trial
 from .figures import blocks
@@ -27,7 +27,7 @@ ENVIRONMENT = {burden.VARIABLE: json.dumps({"/json": 0.005})}
 def _keep(folder: Path, name: str, run: Run) -> Run:
     """Keep the run in the folder under this name, and return it as it is read back."""
     services: dict[str, dict[str, object]] = {burden.BURDENED: {"environment": ENVIRONMENT}}
-    journal = store.create(folder, replace(run.manifest, run_id=name, services=services))
+    journal = store.create_part(folder / name, replace(run.manifest, services=services))
     for sample in run.taken:
         journal.append(sample)
     return store.read(journal.folder)
@@ -51,6 +51,7 @@ def whole(folder: Path, manifest: Manifest) -> Calibration:
         {way: dict(enumerate(blocks(NOISE).values())) for way in (calibrate.LAB, calibrate.UNCHECKED, calibrate.PLAIN)},
         Overhead(0.001, None),
         (Found("late", make_sample(), ("late",)), Found("memory", lost, ("out of memory", "memory pressure"))),
+        {"plain wrk": "wrk printed no rate"},
     )
     kept.write(folder, found)
     return found
@@ -84,10 +85,38 @@ def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays
     (folder / store.REPORT).write_text("all of it")
     assert cli.main(folder, ["report", str(folder)]) == 0
     printed = capsys.readouterr()
-    assert printed.out == f"{calibrate.report(replace(whole, rates=None, used=None, faults=()))}\n"
+    assert printed.out == f"{calibrate.report(replace(whole, rates=None, used=None, faults=(), broken={}))}\n"
     assert "sensitivity: json, requests/CPU-s" in printed.out
     assert "its report.md stays as it was" in printed.err
     assert (folder / store.REPORT).read_text() == "all of it"
+
+
+@pytest.mark.parametrize("part", [kept.TWINS, kept.BURDEN])
+def test_a_calibration_that_was_stopped_in_a_part_is_told_as_far_as_it_came(
+    folder: Path, manifest: Manifest, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services: dict[str, dict[str, object]] = {burden.BURDENED: {"environment": ENVIRONMENT}}
+    planned = run_of(manifest, *samples_of({"a": NOISE, burden.BURDENED: OTHER_NOISE}))
+    if part == kept.BURDEN:
+        kept.write(folder, Calibration(folder.name, _keep(folder, kept.TWINS, planned)))
+    journal = store.create_part(folder / part, replace(planned.manifest, services=services))
+    journal.append(planned.taken[0])
+    assert not (folder / "latest").is_symlink()
+    assert cli.main(folder, ["report", str(folder)]) == 0
+    printed = capsys.readouterr()
+    named = "equal entries" if part == kept.TWINS else "the burdened entry and its equal"
+    assert f"| samples of {named} that count" in printed.out
+    assert "1 of 10" in printed.out
+    assert (folder / store.REPORT).read_text(encoding="utf-8") == printed.out.removesuffix("\n")
+    assert printed.err == ""
+
+
+def test_a_calibration_that_was_stopped_before_its_first_sample_is_refused(
+    folder: Path, manifest: Manifest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.create_part(folder / kept.TWINS, manifest)
+    assert cli.main(folder, ["report", str(folder)]) == 1
+    assert "twins has no sample, so that nothing is known of the instrument; calibrate anew" in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_written_is_printed_all_the_same(
@@ -102,13 +131,43 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
     assert printed.err.endswith(f"{told}\n")
 
 
+FAILURE = records.line(Failure(make_trial(), STARTED, "it died"))
+
+
+def _late(**changes: object) -> dict[str, object]:
+    """Return a fault as the file has it, with changes."""
+    return {"name": "late", "expected": ["late"], "record": FAILURE} | changes
+
+
 @pytest.mark.parametrize(
     "change",
     [
         {"schema": 0},
         {"rates": {"lab": [0]}},
         {"rates": {"lab": ["fast"]}},
+        {"rates": {"lab": [10**400]}},
+        {"rates": {"lab": 5}},
+        {"rates": []},
+        {"rates": [1]},
         {"used": {"lab": 0.1}},
+        {"used": {"lab": "x", "engine": 1}},
+        {"used": {"lab": 0.1, "engine": "x"}},
+        {"used": {"lab": -0.1, "engine": None}},
+        {"used": {"lab": 1e400, "engine": None}},
+        {"used": [1]},
+        {"faults": None},
+        {"broken": None},
+        {"broken": ["plain wrk"]},
+        {"broken": {"plain wrk": 1}},
+        {"broken": {"plain wrk": "\ud800"}},
+        {"broken": {"\ud800": "wrk printed no rate"}},
+        {"faults": [_late(expected=[1])]},
+        {"faults": [_late(expected="late")]},
+        {"faults": [_late(expected=["\ud800"])]},
+        {"faults": [_late(name=None)]},
+        {"faults": [_late(record=None)]},
+        {"faults": [_late(record=FAILURE | {"started_at": "0001-01-01T00:00:00+23:59"})]},
+        {"faults": [_late(record=FAILURE | {"reason": 1})]},
         {"faults": [{"name": "x"}]},
         {"faults": [{"name": "x", "expected": [], "record": {"kind": "odd"}}]},
         {"faults": 1},

@@ -59,3 +59,9 @@ def test_what_was_used_is_a_share_of_one_core() -> None:
     assert used.lab == pytest.approx(0.002)
     assert used.engine == pytest.approx(0.005)
     assert overhead.between(Reading(0.0, 1.0, None), Reading(10.0, 1.0, None)) == Overhead(0.0, None)
+
+
+def test_of_an_engine_that_lost_a_thread_meanwhile_nothing_is_told() -> None:
+    used = overhead.between(Reading(100.0, 1.0, 5.0), Reading(110.0, 1.02, 4.9))
+    assert used.lab == pytest.approx(0.002)
+    assert used.engine is None
