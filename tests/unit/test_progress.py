@@ -20,6 +20,7 @@ from benchlab.verdicts.answers import Problem
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 from .fake_host import FakeHost
+from .made_runs import make_run
 
 LEVELS = {"json": workloads.levels("json", (16, 32), 2)}
 
@@ -137,9 +138,14 @@ def test_no_color_keeps_a_terminal_without_colours(entries: list[Entry], manifes
 
 
 def _drawn(visits: tuple[Visit, ...], manifest: Manifest, width: int) -> str:
-    """Return all that is shown on a terminal, without what moves the cursor or gives colours."""
-    shown = _show(visits, manifest, Screen(), width=width)
-    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown).replace("\r", "\n")
+    screen = Screen()
+    _show(visits, manifest, screen, width=width)
+    return _plain(screen)
+
+
+def _plain(screen: Screen) -> str:
+    """Return all that was shown on a terminal, without what moves the cursor or gives colours."""
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", screen.getvalue()).replace("\r", "\n")
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
@@ -154,6 +160,20 @@ def test_entries_that_a_terminal_is_too_narrow_for_become_rows(entries: list[Ent
     assert "entry" not in wide
     assert re.search(r"test +level +entry +requests/s", narrow)
     assert re.search(r"json +16 +crax +1,000 ", narrow)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_of_forty_long_names_each_stands_whole_beside_its_rate(width: int) -> None:
+    names = [f"{'an-entry-with-a-very-long-name-' * 2}{number:02}" for number in range(40)]
+    run, screen = make_run({name: [1000] for name in names}), Screen()
+    console = Console(file=screen, width=width, height=1000, _environ={"TERM": "xterm"})
+    progress = Progress(console, Forecast((), run.manifest.settings), run, "")
+    with progress.running():
+        progress.block(1)
+    lines = _plain(screen).splitlines()
+    assert max(map(len, lines)) <= width
+    pieces = re.sub(r"\s", "", "".join(lines))
+    assert [name for name in names if f"entry:{name}requests/s:1,000" not in pieces] == []
 
 
 def test_a_narrow_terminal_cuts_off_the_name_rather_than_the_rate(entries: list[Entry], manifest: Manifest) -> None:
