@@ -163,8 +163,8 @@ def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
 def _results(root: Path, _: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from benchlab.core import terminal
     from benchlab.storage import runs
-    from benchlab.tables import terminal
 
     rows, unreadable = runs.rows(root / "results")
     if rows:

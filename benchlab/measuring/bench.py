@@ -16,6 +16,7 @@ from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.measured import Decision, Record
 from benchlab.core.model import Entry, Manifest, Settings, Visit
+from benchlab.core.quantities import minutes
 from benchlab.machine import contestants, inventory, stage
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import Lab
@@ -25,7 +26,7 @@ from benchlab.measuring.runner import Runner
 from benchlab.measuring.serving import Server
 from benchlab.pages import html
 from benchlab.plan import profiles, schedule
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 from benchlab.statistics import analysis, sizing
 from benchlab.storage import changes, store
 from benchlab.storage.store import Journal

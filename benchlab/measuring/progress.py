@@ -17,12 +17,13 @@ from rich.text import Text
 from benchlab.core import markdown
 from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
 from benchlab.core.model import Trial, Visit
+from benchlab.core.quantities import minutes
+from benchlab.core.terminal import fitted, redraws, table, widths
 from benchlab.measuring.runner import Events
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 from benchlab.plan.workloads import varied
 from benchlab.statistics import analysis
 from benchlab.tables import standings
-from benchlab.tables.terminal import fitted, redraws, table, widths
 from benchlab.verdicts import judge
 from benchlab.verdicts.answers import Problem
 

@@ -14,7 +14,7 @@ from benchlab.core.model import Entry, Manifest, Settings, Visit
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.plan import schedule, workloads
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 from benchlab.storage import store
 from benchlab.verdicts.answers import Problem
 
@@ -104,11 +104,6 @@ def test_a_trial_tried_twice_counts_once(entries: list[Entry], settings: Setting
     once = forecast.fraction
     forecast.done(key)
     assert forecast.fraction == once
-
-
-@pytest.mark.parametrize(("seconds", "said"), [(9.4, "9 s"), (59.6, "1 min 00 s"), (485, "8 min 05 s")])
-def test_times_are_said_as_a_person_says_them(seconds: float, said: str) -> None:
-    assert minutes(seconds) == said
 
 
 def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:

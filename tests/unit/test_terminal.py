@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchlab.tables import terminal
+from benchlab.core import terminal
 
 HEADERS = ("run", "entries", "verdict")
 ROWS = [["20261124-125536-default", "aiohttp, crax", "complete; 128 of 130 samples good"]]

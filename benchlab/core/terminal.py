@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
-from benchlab.plan.forecast import minutes
+from benchlab.core.quantities import minutes
 
 # More of a log's end than its last line has.
 TAIL_BYTES = 4096
