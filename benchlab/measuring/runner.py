@@ -22,7 +22,7 @@ from benchlab.plan import profiles, workloads
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge, verify
 from benchlab.verdicts.answers import Problem
-from benchlab.verdicts.judge import Evidence
+from benchlab.verdicts.rules import Evidence
 
 # load.py calls three seconds in a row steady, or not.
 STEADY_S = 3
