@@ -10,9 +10,9 @@ from benchlab.calibration.kept import Found
 from benchlab.core.measured import Failure, Sample
 from benchlab.core.model import Settings, Trial, Visit
 from benchlab.machine.stage import Lab
-from benchlab.measuring.bench import Unkept
 from benchlab.measuring.runner import Events, Runner
 from benchlab.plan import profiles
+from benchlab.storage.store import Unkept
 
 # The faults that an entry can have (calibration/burdened.py), with the rules of which one must catch it.
 PLANTED: Mapping[str, tuple[str, ...]] = {

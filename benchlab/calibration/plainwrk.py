@@ -18,10 +18,10 @@ from benchlab.machine import overhead, stage
 from benchlab.machine.overhead import Overhead
 from benchlab.machine.stage import Lab
 from benchlab.measuring import fetch, serving, wrk
-from benchlab.measuring.bench import Unkept
 from benchlab.measuring.serving import Server
 from benchlab.plan import workloads
 from benchlab.plan.workloads import WORKLOADS
+from benchlab.storage.store import Unkept
 
 TEST = "json"
 ACCEPT, PATH = WORKLOADS[TEST].accept, WORKLOADS[TEST].path

@@ -22,9 +22,9 @@ from benchlab.machine import inventory, stage, variants
 from benchlab.machine.stage import Lab
 from benchlab.machine.variants import Services
 from benchlab.measuring import bench
-from benchlab.measuring.bench import Unkept
 from benchlab.plan import profiles
-from benchlab.storage import store
+from benchlab.storage import files, store
+from benchlab.storage.store import Unkept
 
 ENTRY = "aiohttp"
 TWINS = tuple(f"twin-{number}" for number in range(1, 6))
@@ -125,7 +125,7 @@ def prove(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) 
             found = so_far
             _keep(folder, found)
     except (LabError, KeyboardInterrupt):
-        lab.say(f"what was measured is kept in {bench.shown(folder)}; a calibration does not go on: start it anew")
+        lab.say(f"what was measured is kept in {files.shown(folder)}; a calibration does not go on: start it anew")
         raise
     return folder, calibrate.checks(found)
 

@@ -62,9 +62,9 @@ def new_parser() -> argparse.ArgumentParser:
 def _list(root: Path, _: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from benchlab.core import terminal
     from benchlab.machine import dotenv, locks, topology
     from benchlab.machine.engine import Engine
-    from benchlab.tables import terminal
 
     engine = Engine.if_any(dotenv.project(root))
     if engine is None:

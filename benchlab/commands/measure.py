@@ -12,7 +12,7 @@ from benchlab.commands.command import FAILED, OK, Command, console, say
 from benchlab.core.arguments import Parser
 from benchlab.core.errors import ConfigError
 from benchlab.plan import naming
-from benchlab.storage import store
+from benchlab.storage import files, store
 
 if TYPE_CHECKING:
     from benchlab.core.model import Settings
@@ -126,12 +126,11 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 
 def finish(folder: Path, margin: float | None) -> int:
     """Print the run's report, and how versions compare; a trial that was not measured makes the command fail."""
-    from benchlab.measuring import bench
     from benchlab.statistics import sides, versus
     from benchlab.tables import report
     from benchlab.verdicts import judge
 
-    run, shown = store.read(folder), bench.shown(folder)
+    run, shown = store.read(folder), files.shown(folder)
     print(report.report(run))
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
     missing = judge.missing(run)
@@ -148,7 +147,6 @@ def finish(folder: Path, margin: float | None) -> int:
 
 
 def _factors(root: Path, given: argparse.Namespace) -> int:
-    from benchlab.measuring import bench
     from benchlab.statistics import effects
     from benchlab.tables import factors
     from benchlab.verdicts import judge
@@ -160,7 +158,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     print(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
-    say(f"kept in {bench.shown(folder)}; its own tables: python lab.py report {bench.shown(folder)}")
+    say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.shown(folder)}")
     return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
 
 

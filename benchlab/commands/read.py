@@ -11,7 +11,7 @@ from benchlab.commands import gate
 from benchlab.commands.command import OK, Command, plain, say
 from benchlab.core.arguments import Parser, choice
 from benchlab.core.errors import ConfigError, StoreError
-from benchlab.storage import store
+from benchlab.storage import files, store
 
 if TYPE_CHECKING:
     from benchlab.statistics.regression import Gate
@@ -145,11 +145,10 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
 
 
 def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequence[str], answer: Gate | None) -> None:
-    from benchlab.measuring import bench
     from benchlab.pages import html
 
     path = store.write_comparison(folder, name, html.comparison(held, differences, answer))
-    say(f"kept in {bench.shown(path)}")
+    say(f"kept in {files.shown(path)}")
 
 
 def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
@@ -163,8 +162,8 @@ def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
 def _results(root: Path, _: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from benchlab.core import terminal
     from benchlab.storage import runs
-    from benchlab.tables import terminal
 
     rows, unreadable = runs.rows(root / "results")
     if rows:

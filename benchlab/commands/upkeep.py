@@ -9,7 +9,7 @@ from benchlab.commands import flags
 from benchlab.commands.command import FAILED, OK, Command, console, plain, say
 from benchlab.core.arguments import Parser, whole
 from benchlab.core.errors import SetupError
-from benchlab.storage import store
+from benchlab.storage import files, store
 
 DOCTOR = """
 python lab.py doctor
@@ -82,7 +82,6 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
 
     from benchlab.calibration import proving
     from benchlab.machine import stage
-    from benchlab.measuring import bench
     from benchlab.plan import placement
 
     seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
@@ -91,7 +90,7 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
     extent = proving.FULL if given.full else proving.SHORT
     folder, checks = proving.prove(lab, extent, seed, root / "results", console())
     print((folder / store.REPORT).read_text(encoding="utf-8"))
-    say(f"kept in {bench.shown(folder)}")
+    say(f"kept in {files.shown(folder)}")
     return FAILED if any(check.passed is False for check in checks) else OK
 
 

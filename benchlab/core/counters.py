@@ -92,6 +92,14 @@ class Counters:
         return max(0, busy_us + interrupts_us - ours_us)
 
 
+def share_of_host(part_us: int | None, counters: Counters) -> float | None:
+    """Return the part of the host's CPU time that `part_us` is."""
+    host = counters.host
+    times = [host.busy_us, host.interrupts_us, host.idle_us, host.stolen_us]
+    whole_us = sum(time for time in times if time is not None)
+    return None if part_us is None or None in times or not whole_us else part_us / whole_us
+
+
 def between(seen: Mapping[str, Any], kills_before: Kills | None = None) -> Counters:
     """Return the counters in what load.py saw. Raises ValueError, KeyError or TypeError where they cannot be.
 

@@ -1,4 +1,4 @@
-"""Shares and times as they are typed on the command line: 3%, 90s, 20m, 1h30m."""
+"""Shares and times as they are typed on the command line, 3%, 90s, 20m, 1h30m; and times as they are said."""
 
 from __future__ import annotations
 
@@ -28,3 +28,9 @@ def seconds(flag: str, text: str) -> int:
     if not total:
         raise ConfigError(f"{flag} {text}: use a time with its unit, as in 20m, 90s or 1h30m")
     return total
+
+
+def minutes(seconds: float) -> str:
+    """Return the time as a person says it: `45 s`, `8 min 05 s`."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"

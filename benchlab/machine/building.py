@@ -10,13 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchlab.core import stack
+from benchlab.core import stack, terminal
 from benchlab.core.errors import EngineError, SetupError
 from benchlab.machine import debian, topology
 from benchlab.machine.engine import Engine
 from benchlab.machine.provision import Say
 from benchlab.machine.topology import Topology
-from benchlab.tables import terminal
 
 # Where the host's extra ones are, and the base image's.
 CERTIFICATES = "usr/local/share/ca-certificates"

@@ -8,14 +8,14 @@ from typing import Any
 
 from benchlab.core.model import UNAVAILABLE
 from benchlab.plan.placement import SPLIT_CPUS
-from benchlab.verdicts import judge
+from benchlab.verdicts import rules
 
 FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", UNAVAILABLE, "fatal"
 # The worst first.
 STATES = (FATAL, WARNING, UNKNOWN, FINE)
 LEAST_MEMORY_BYTES = 2 * 1024**3
-BUSY_SHARE = judge.BY_NAME["foreign"].limit
-STOLEN_SHARE = judge.BY_NAME["steal"].limit
+BUSY_SHARE = rules.BY_NAME["foreign"].limit
+STOLEN_SHARE = rules.BY_NAME["steal"].limit
 
 Facts = Mapping[str, Any]
 

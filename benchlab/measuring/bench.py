@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,8 +13,9 @@ from rich.console import Console
 
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
-from benchlab.core.measured import Decision, Record
+from benchlab.core.measured import Decision
 from benchlab.core.model import Entry, Manifest, Settings, Visit
+from benchlab.core.quantities import minutes
 from benchlab.machine import contestants, inventory, stage
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import Lab
@@ -25,10 +25,11 @@ from benchlab.measuring.runner import Runner
 from benchlab.measuring.serving import Server
 from benchlab.pages import html
 from benchlab.plan import profiles, schedule
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 from benchlab.statistics import analysis, sizing
 from benchlab.storage import changes, store
-from benchlab.storage.store import Journal
+from benchlab.storage.files import shown
+from benchlab.storage.store import Journal, Unkept
 from benchlab.tables import report
 from benchlab.verdicts.answers import Problem, Verification
 
@@ -118,19 +119,6 @@ def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verificat
         for test in settings.tests
         if test in entry.tests
     ]
-
-
-@dataclass(frozen=True)
-class Unkept:
-    """The journal of what is not kept; only the logs of lost containers are, in `folder`."""
-
-    folder: Path
-
-    def append(self, record: Record) -> None:
-        pass
-
-    def keep_log(self, name: str, text: str) -> str:
-        return shown(store.keep_log(self.folder, name, text))
 
 
 @dataclass(frozen=True)
@@ -224,11 +212,6 @@ def _measure(session: Session) -> None:
         except StoreError as error:
             lab.say(f"its report is not renewed: {error}")
         raise
-
-
-def shown(folder: Path) -> str:
-    """Return the path as short as it can be typed here."""
-    return min(os.path.relpath(folder), str(folder), key=len)
 
 
 def _report(journal: Journal) -> None:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from benchlab.core.model import NO_PROXY, Entry, Level, Settings, Target, Visit
+from benchlab.core.quantities import minutes
 from benchlab.measuring import wrk
 from benchlab.plan import profiles, workloads
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 from benchlab.plan.workloads import WORKLOADS, varied
 
 Levels = Mapping[str, Sequence[Level]]

@@ -17,12 +17,13 @@ from rich.text import Text
 from benchlab.core import markdown
 from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
 from benchlab.core.model import Trial, Visit
+from benchlab.core.quantities import minutes
+from benchlab.core.terminal import fitted, redraws, table, widths
 from benchlab.measuring.runner import Events
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 from benchlab.plan.workloads import varied
 from benchlab.statistics import analysis
 from benchlab.tables import standings
-from benchlab.tables.terminal import redraws, table, widths
 from benchlab.verdicts import judge
 from benchlab.verdicts.answers import Problem
 
@@ -139,17 +140,17 @@ class Progress(Events):
         return grid
 
 
-def _standing(console: Console, overview: pd.DataFrame) -> Table:
+def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:
     """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row."""
-    wide = _table(overview)
+    wide = table(*_cells(overview), markdown.LEFT)
     if widths(console, wide).maximum <= console.width:
         return wide
     by_row = overview.melt(["test", "level"], var_name="entry", value_name="requests/s")
-    return _table(by_row.sort_values(["test", "level", "entry"]))
+    return fitted(console, *_cells(by_row.sort_values(["test", "level", "entry"])), markdown.LEFT)
 
 
-def _table(frame: pd.DataFrame) -> Table:
-    return table(list(frame.columns), frame.astype(str).to_numpy().tolist(), markdown.LEFT)
+def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    return list(frame.columns), frame.astype(str).to_numpy().tolist()
 
 
 def _cell(trial: Trial) -> Cell:

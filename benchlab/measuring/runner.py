@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
-from benchlab.core import counters
-from benchlab.core.counters import Kills
 from benchlab.core.errors import EngineError, EntryError, WrkError
 from benchlab.core.measured import WRONG_ANSWER, Failure, Remark, Sample
 from benchlab.core.model import Entry, Level, Settings, Trial, Visit
-from benchlab.measuring import fetch, retries, serving, wrk
+from benchlab.measuring import fetch, retries, serving
+from benchlab.measuring.loading import Loading, WarmUp
 from benchlab.measuring.serving import READY_S, Host, Server
 from benchlab.measuring.vetting import Vetting
 from benchlab.measuring.wrk import Outcome
-from benchlab.plan import profiles, workloads
+from benchlab.plan import workloads
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge, verify
 from benchlab.verdicts.answers import Problem
-from benchlab.verdicts.judge import Evidence
-
-# load.py calls three seconds in a row steady, or not.
-STEADY_S = 3
+from benchlab.verdicts.rules import Evidence
 
 
 class Journal(Protocol):
@@ -50,19 +45,6 @@ class Events:
 
     def recorded(self, record: Sample | Failure) -> None:
         """The journal has a sample or failure more."""
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """What the primer and the warm-up of a test type left for its samples.
-
-    `steady` is whether the rate became so, None where they were too short to tell. `kills_before` is how many processes
-    of each role had been killed for their memory before them: empty where that is not known, None where nothing was
-    sent.
-    """
-
-    steady: bool | None
-    kills_before: Kills | None
 
 
 @dataclass(frozen=True)
@@ -93,6 +75,9 @@ class Runner:
     @property
     def _server(self) -> Server:
         return Server(self.host, self.entries, self.journal.keep_log, self.ready_s)
+
+    def _loading(self, entry: Entry) -> Loading:
+        return Loading(self._server, entry, self.settings, self.ask_engine)
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, then those again that gave samples which do not count, and yield the block's number.
@@ -147,7 +132,8 @@ class Runner:
         if wrong := [problem for problem in problems if not problem.warning]:
             self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
             return
-        warmth = self._warm_up(entry, trials[0])
+        self.events.warming(trials[0])
+        warmth = self._loading(entry).warm_up(trials[0], self.levels[test])
         for trial in trials:
             self._record(self._measure(vetting, trial, warmth), records)
 
@@ -160,22 +146,6 @@ class Runner:
                 self.journal.append(remark)
                 self.remarked.add(remark.key)
 
-    def _warm_up(self, entry: Entry, first: Trial) -> WarmUp:
-        """Send primer and warm-up, as far as the settings have them. The samples tell of failures."""
-        self.events.warming(first)
-        test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
-        kills_before: Kills | None = None
-        try:
-            if primer_s:
-                kills_before = self._load(entry, first, workloads.primer_level(test), primer_s).kills_before
-            if not most_s:
-                return WarmUp(None, kills_before)
-            largest = profiles.warmup_level(self.settings, test, self.levels[test])
-            warmed = self._load(entry, first, largest, most_s, warm_up_s=(least_s, most_s), kills_before=kills_before)
-            return WarmUp(warmed.steady if most_s > STEADY_S else None, warmed.kills_before)
-        except WrkError:
-            return WarmUp(None, kills_before or {})
-
     def _measure(self, vetting: Vetting, trial: Trial, warmth: WarmUp) -> Sample | Failure:
         self.events.measuring(trial)
         entry = vetting.entry
@@ -183,9 +153,7 @@ class Runner:
         path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
         check = fetch.job(serving.target(entry), WORKLOADS[trial.test].accept, path)
         try:
-            outcome = self._load(
-                entry, trial, trial.level, self.settings.duration_s, check=check, kills_before=warmth.kills_before
-            )
+            outcome = self._loading(entry).sample(trial, check, warmth.kills_before)
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
         wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world)
@@ -206,33 +174,6 @@ class Runner:
 
     def _attempt(self, trial: Trial) -> int:
         return 1 + sum(sample.trial == trial for sample in self.taken)
-
-    def _load(
-        self,
-        entry: Entry,
-        trial: Trial,
-        level: Level,
-        duration_s: int,
-        warm_up_s: tuple[int, int] | None = None,
-        check: Mapping[str, object] | None = None,
-        kills_before: Kills | None = None,
-    ) -> Outcome:
-        """Return what wrk and the counters say. Raises WrkError, or EntryError where a container ended meanwhile."""
-        path = workloads.url_path(trial.test, entry.tests[trial.test], level)
-        command = wrk.command(level, serving.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
-        containers = self._server.containers(entry)
-        began_s, before = time.monotonic(), self._server.usage(entry) if self.ask_engine else {}
-        result = self.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
-        self._server.check(entry, f"block{trial.block}")
-        if result.exit_code != 0:
-            said = (result.stderr or result.stdout).strip().splitlines()[-1:]
-            raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
-        outcome = wrk.parse(result.stdout, kills_before)
-        if not self.ask_engine:
-            return outcome
-        roles = counters.usages(before, self._server.usage(entry), {})
-        between_us = round((time.monotonic() - began_s) * 1e6)
-        return replace(outcome, counters=replace(outcome.counters, roles=roles, between_us=between_us))
 
     def _vet(self, vetting: Vetting, test: str) -> list[Problem]:
         """Return what is wrong with a test type before it is loaded.

@@ -46,9 +46,3 @@ def _costs(visits: Iterable[Visit], settings: Settings) -> Iterable[tuple[str, f
             for trial in trials:
                 yield trial.key, before + settings.duration_s + TRIAL_S
                 before = 0.0
-
-
-def minutes(seconds: float) -> str:
-    """Return the time as a person says it: `45 s`, `8 min 05 s`."""
-    whole = round(seconds)
-    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"

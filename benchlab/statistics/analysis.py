@@ -16,7 +16,7 @@ from benchlab.statistics import averages, bottleneck, comparison, sequential, st
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.stats import Cells, Estimate, Ratio
-from benchlab.verdicts import judge
+from benchlab.verdicts import rules
 
 Figure = Callable[[Sample], float | None]
 
@@ -99,7 +99,7 @@ def parameters() -> dict[str, object]:
         "equivalence": stats.EQUIVALENCE,
         "multiple_pairs": "Holm, over the pairs of a level",
         "interval": "Student's t on logarithms, paired by block",
-        "rules": {rule.name: {"severity": rule.severity, "limit": rule.limit} for rule in judge.RULES},
+        "rules": {rule.name: {"severity": rule.severity, "limit": rule.limit} for rule in rules.RULES},
     }
 
 

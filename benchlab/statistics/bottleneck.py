@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters
+from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters, share_of_host
 from benchlab.core.measured import Sample
-from benchlab.verdicts.judge import share_of_host
 
 # A role that uses this much of its CPUs has none left to give; below CALM it waits for something else.
 BUSY, CALM = 0.90, 0.70

@@ -10,8 +10,8 @@ from statistics import median
 
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision, Run, Sample
+from benchlab.core.quantities import minutes
 from benchlab.plan import forecast
-from benchlab.plan.forecast import minutes
 from benchlab.plan.profiles import MAX_BLOCKS
 from benchlab.statistics import analysis, pauses, sequential, sides, versus
 from benchlab.statistics.analysis import ALL_LEVELS

@@ -58,3 +58,8 @@ def writing(path: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from error
+
+
+def shown(path: Path) -> str:
+    """Return the path as short as it can be typed here."""
+    return min(os.path.relpath(path), str(path), key=len)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchlab.core import spelling
@@ -63,6 +64,20 @@ class Journal:
         files.write(self.folder / CSV, samples_csv.text(run), files.MEND)
         files.write(self.folder / REPORT, report, files.MEND)
         files.write(self.folder / PAGE, page, files.MEND)
+
+
+@dataclass(frozen=True)
+class Unkept:
+    """The journal of what is not kept; only the logs of lost containers are, in `folder`."""
+
+    folder: Path
+
+    def append(self, record: Record) -> None:
+        pass
+
+    def keep_log(self, name: str, text: str) -> str:
+        """Keep what a container printed before it was lost, and return where, as it can be typed here."""
+        return files.shown(keep_log(self.folder, name, text))
 
 
 def write_comparison(folder: Path, name: str, page: str) -> Path:

@@ -11,8 +11,8 @@ from benchlab import __version__
 from benchlab.core import markdown, stack
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
 from benchlab.core.model import NO_PROXY, UNAVAILABLE
+from benchlab.core.quantities import minutes
 from benchlab.plan import placement, profiles
-from benchlab.plan.forecast import minutes
 from benchlab.statistics import analysis, sizing
 from benchlab.statistics.analysis import Result
 from benchlab.tables import standings, study

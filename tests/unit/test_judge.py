@@ -11,9 +11,9 @@ from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage
 from benchlab.core.loads import Errors, Load
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Verdict
 from benchlab.core.model import Level, Manifest
-from benchlab.verdicts import judge
+from benchlab.verdicts import judge, rules
 from benchlab.verdicts.answers import Problem
-from benchlab.verdicts.judge import Evidence
+from benchlab.verdicts.rules import Evidence
 
 from .conftest import make_counters, make_load, make_sample, make_trial
 
@@ -96,7 +96,7 @@ def test_each_rule_is_broken_by_what_it_names_and_by_nothing_else(
 
 def test_every_rule_has_a_case_above() -> None:
     (mark,) = test_each_rule_is_broken_by_what_it_names_and_by_nothing_else.pytestmark  # type: ignore[attr-defined]
-    assert {case[0] for case in mark.args[1]} == set(judge.BY_NAME)
+    assert {case[0] for case in mark.args[1]} == set(rules.BY_NAME)
 
 
 @pytest.mark.parametrize("factor", [1, 3, 10])

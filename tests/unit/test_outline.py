@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from benchlab.core.model import Entry, Settings
+from benchlab.core.quantities import minutes
 from benchlab.measuring import outline, serving
 from benchlab.plan import profiles, schedule
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 
 from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
 from .fake_host import FakeHost

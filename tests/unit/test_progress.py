@@ -14,12 +14,13 @@ from benchlab.core.model import Entry, Manifest, Settings, Visit
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.plan import schedule, workloads
-from benchlab.plan.forecast import Forecast, minutes
+from benchlab.plan.forecast import Forecast
 from benchlab.storage import store
 from benchlab.verdicts.answers import Problem
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 from .fake_host import FakeHost
+from .made_runs import make_run
 
 LEVELS = {"json": workloads.levels("json", (16, 32), 2)}
 
@@ -105,11 +106,6 @@ def test_a_trial_tried_twice_counts_once(entries: list[Entry], settings: Setting
     assert forecast.fraction == once
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(9.4, "9 s"), (59.6, "1 min 00 s"), (485, "8 min 05 s")])
-def test_times_are_said_as_a_person_says_them(seconds: float, said: str) -> None:
-    assert minutes(seconds) == said
-
-
 def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:
     tries = ((1, 1000, GOOD), (2, 9000, SUSPECT), (2, 4000, GOOD), (3, 9000, INVALID), (4, 2000, GOOD))
     taken = [make_sample(make_trial(block), make_load(rate), verdict) for block, rate, verdict in tries]
@@ -137,9 +133,14 @@ def test_no_color_keeps_a_terminal_without_colours(entries: list[Entry], manifes
 
 
 def _drawn(visits: tuple[Visit, ...], manifest: Manifest, width: int) -> str:
-    """Return all that is shown on a terminal, without what moves the cursor or gives colours."""
-    shown = _show(visits, manifest, Screen(), width=width)
-    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", shown).replace("\r", "\n")
+    screen = Screen()
+    _show(visits, manifest, screen, width=width)
+    return _plain(screen)
+
+
+def _plain(screen: Screen) -> str:
+    """Return all that was shown on a terminal, without what moves the cursor or gives colours."""
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", screen.getvalue()).replace("\r", "\n")
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 200])
@@ -154,6 +155,20 @@ def test_entries_that_a_terminal_is_too_narrow_for_become_rows(entries: list[Ent
     assert "entry" not in wide
     assert re.search(r"test +level +entry +requests/s", narrow)
     assert re.search(r"json +16 +crax +1,000 ", narrow)
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_of_forty_long_names_each_stands_whole_beside_its_rate(width: int) -> None:
+    names = [f"{'an-entry-with-a-very-long-name-' * 2}{number:02}" for number in range(40)]
+    run, screen = make_run({name: [1000] for name in names}), Screen()
+    console = Console(file=screen, width=width, height=1000, _environ={"TERM": "xterm"})
+    progress = Progress(console, Forecast((), run.manifest.settings), run, "")
+    with progress.running():
+        progress.block(1)
+    lines = _plain(screen).splitlines()
+    assert max(map(len, lines)) <= width
+    pieces = re.sub(r"\s", "", "".join(lines))
+    assert [name for name in names if f"entry:{name}requests/s:1,000" not in pieces] == []
 
 
 def test_a_narrow_terminal_cuts_off_the_name_rather_than_the_rate(entries: list[Entry], manifest: Manifest) -> None:

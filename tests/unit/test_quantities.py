@@ -26,3 +26,8 @@ def test_a_time_is_typed_with_its_unit(text: str, value: int) -> None:
 def test_no_other_text_is_a_time(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--budget .*as in 20m"):
         quantities.seconds("--budget", text)
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(9.4, "9 s"), (59.6, "1 min 00 s"), (485, "8 min 05 s")])
+def test_times_are_said_as_a_person_says_them(seconds: float, said: str) -> None:
+    assert quantities.minutes(seconds) == said

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchlab.tables import terminal
+from benchlab.core import terminal
 
 HEADERS = ("run", "entries", "verdict")
 ROWS = [["20261124-125536-default", "aiohttp, crax", "complete; 128 of 130 samples good"]]
@@ -57,6 +57,17 @@ def test_where_not_even_the_words_fit_they_stand_one_below_the_other() -> None:
         "  verdict: complete; 128 of 130",
         "samples good",
     ]
+
+
+def test_forty_long_names_are_shown_whole_on_a_narrow_terminal() -> None:
+    names = [f"{'an-entry-with-a-very-long-name-' * 2}{number:02}" for number in range(40)]
+    screen = Screen()
+    terminal.show(_console(screen, 40), HEADERS, [[name, ", ".join(names), "complete"] for name in names])
+    shown = screen.getvalue()
+    assert max(map(len, shown.splitlines())) <= 40
+    pieces = re.sub(r"\s", "", shown)
+    assert all(pieces.count(f"run:{name}entries:") == 1 for name in names)
+    assert pieces.count(",".join(names)) == len(names)
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
-from benchlab.plan.forecast import minutes
+from benchlab.core.quantities import minutes
 
 # More of a log's end than its last line has.
 TAIL_BYTES = 4096
@@ -50,18 +50,21 @@ def widths(console: Console, made: Table) -> Measurement:
     return Measurement.get(console, console.options.update_width(ANY_WIDTH), made)
 
 
-def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
-    """Print rows of words: a table, in a pipe Markdown, and where not even their words fit, one below the other."""
-    if not redraws(console):
-        print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True), file=console.file)
-        return
-    for made in (table(headers, rows, left=headers, gap=gap) for gap in (2, 1)):
+def fitted(console: Console, headers: Sequence[str], rows: Rows, left: Sequence[str]) -> RenderableType:
+    """Return a table that breaks no word; where not even the words fit, the cells of a row one below the other."""
+    for made in (table(headers, rows, left, gap) for gap in (2, 1)):
         if widths(console, made).minimum <= console.width:
-            console.print(made)
-            return
-    for row in rows:
-        for header, cell in zip(headers, row, strict=True):
-            console.print(Text(f"{header}: {cell}" if header == headers[0] else f"  {header}: {cell}"))
+            return made
+    cells = (cell for row in rows for cell in zip(headers, row, strict=True))
+    return Group(*(Text(f"{'' if header == headers[0] else '  '}{header}: {cell}") for header, cell in cells))
+
+
+def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
+    """Print rows of words: a table as wide as the terminal, in a pipe Markdown."""
+    if redraws(console):
+        console.print(fitted(console, headers, rows, left=headers))
+    else:
+        print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True), file=console.file)
 
 
 @contextmanager
