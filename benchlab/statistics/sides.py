@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.measured import Run
+from benchlab.core.measured import Run, Sample
 from benchlab.core.model import Trial
 from benchlab.plan.naming import AT
 from benchlab.plan.workloads import varied
@@ -32,14 +32,8 @@ class Side:
 
         Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
         """
-        samples = [
-            sample
-            for sample in self.run.samples
-            if self.names.get(sample.trial.entry) == entry and sample.trial.test == test
-        ]
-        found: dict[int, Blocks] = {
-            level: blocks for level, entries in analysis.figures(samples, figure).items() for blocks in entries.values()
-        }
+        by_level = analysis.figures(self._samples[entry, test], figure)
+        found: dict[int, Blocks] = {level: blocks for level, of in by_level.items() for blocks in of.values()}
         if figure is not analysis.rate:
             return found
         return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
@@ -47,6 +41,15 @@ class Side:
     def known(self, figure: analysis.Figure) -> set[Key]:
         """Return what the figure is known of, in one block at least."""
         return {(entry, test, level) for entry, test in self.trials for level in self.figures(entry, test, figure)}
+
+    @cached_property
+    def _samples(self) -> dict[tuple[str, str], list[Sample]]:
+        """Return the samples by entry and test."""
+        found: dict[tuple[str, str], list[Sample]] = defaultdict(list)
+        for sample in self.run.samples:
+            if sample.trial.entry in self.names:
+                found[self.names[sample.trial.entry], sample.trial.test].append(sample)
+        return found
 
     @cached_property
     def client_bound(self) -> set[Key]:
