@@ -15,7 +15,7 @@ help: ## this list
 bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
 
-quick: $(VENV)/lab ## a first look in about a minute and a half
+quick: $(VENV)/lab ## a first look in some two minutes
 	$(PY) lab.py --profile quick $(ARGS)
 
 test: lint ## everything: lint, unit tests, tests on a real Docker engine

@@ -145,7 +145,9 @@ def _refuse_other_folders(root: Path, folder: Path) -> None:
     here, there = root.resolve(), folder.resolve()
     if not there.is_dir():
         raise ConfigError(f"{folder} is no folder; name one that has a {CONFIG}")
-    if here.is_relative_to(there) or there.is_relative_to(here / COPIES):
+    if here.is_relative_to(there):
+        raise ConfigError(f"{folder} has the lab itself in it; name the folder of an entry")
+    if there.is_relative_to(here / COPIES):
         raise ConfigError(f"{folder} is the lab's own; name the folder of an entry")
 
 

@@ -86,7 +86,7 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
         "--budget": (given.budget and quantities.seconds("--budget", given.budget), settings.budget_s),
     }
     for test, values in profiles.parse_levels(given.levels).items():
-        pairs[f"--levels {test}="] = (set(values), set(settings.levels.get(test, ())))
+        pairs[f"--levels {test}"] = (set(values), set(settings.levels.get(test, ())))
     if given.against:
         raise ConfigError("--resume keeps the run's own settings, its versions among them; leave --against out")
     changed = [
@@ -95,7 +95,8 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
         if wanted not in (None, set(), kept)
     ]
     if changed:
-        raise ConfigError(f"--resume keeps the run's own settings: {'; '.join(changed)}; leave that flag out")
+        what = "that" if len(changed) == 1 else "those"
+        raise ConfigError(f"--resume keeps the run's own settings: {'; '.join(changed)}; leave {what} out")
 
 
 def _typed(value: object) -> str:

@@ -188,8 +188,8 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     if not all(verdict.passed for verdict in verdicts):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
-    chosen = "".join(f" --framework {name}" for name in given.framework)
-    say(f"all of it can be measured: python lab.py{chosen}")
+    chosen = [f" --framework {name}" for name in given.framework] + [f" --test {test}" for test in given.test]
+    say(f"all that was asked for can be measured: python lab.py{''.join(chosen)}")
     return OK
 
 

@@ -41,9 +41,13 @@ class Stream:
 
 
 def install() -> None:
-    """Let standard output and error be such streams, which replace letters that the locale lacks."""
+    """Let standard output and error be such streams, which replace letters that the locale lacks.
+
+    One that the caller has closed leads nowhere.
+    """
     for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
+        # Python has None for a stream that is closed.
+        stream = getattr(sys, name) or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
         if not isinstance(stream, Stream):

@@ -184,7 +184,7 @@ def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
 def _parse(text: str) -> tuple[str, tuple[int, ...]]:
     test, equals, values = text.partition("=")
     if not equals or test not in WORKLOADS:
-        hint = spelling.meant(test, WORKLOADS)
+        hint = "" if test in WORKLOADS else spelling.meant(test, WORKLOADS)
         raise ConfigError(
             f"--levels {text}: {hint}write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32"
         )

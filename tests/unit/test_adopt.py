@@ -272,7 +272,7 @@ def test_what_is_no_entry_s_folder_is_refused(lab: Path, folder: Path, tmp_path:
     assert _told(lab, Wish(file)) == f"{file} is no folder; name one that has a benchmark_config.json"
     assert _told(lab, Wish(tmp_path / "nowhere")).endswith("is no folder; name one that has a benchmark_config.json")
     assert _told(lab, Wish(empty)) == f"{empty} has no benchmark_config.json"
-    assert _told(lab, Wish(tmp_path)) == f"{tmp_path} is the lab's own; name the folder of an entry"
+    assert _told(lab, Wish(tmp_path)) == f"{tmp_path} has the lab itself in it; name the folder of an entry"
     (folder / "benchmark_config.json").write_bytes(b"\xff\xfe\x00")
     assert _told(lab, Wish(folder)) == f"{folder / 'benchmark_config.json'} is no text in UTF-8; mend it"
     (folder / "benchmark_config.json").write_text("{")

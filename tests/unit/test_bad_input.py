@@ -142,7 +142,7 @@ def test_a_resumed_run_keeps_its_settings_and_refuses_others(
     said = capsys.readouterr().err
     assert (code, said.count("\n")) == (1, 1)
     assert said.startswith(f"error: --resume keeps the run's own settings: {flag} ")
-    assert said.endswith(f"was given, the run has {kept}; leave that flag out\n")
+    assert said.endswith(f"was given, the run has {kept}; leave that out\n")
 
 
 @pytest.mark.parametrize(

@@ -55,29 +55,29 @@ def _files(folder: Path) -> dict[Path, bytes]:
 @pytest.mark.parametrize("origin", ["aiohttp", "crax-uvicorn", "starlette"])
 def test_a_draft_is_its_origin_under_another_name(lab: Path, origin: str) -> None:
     before = yaml.safe_load((lab / "compose.yaml").read_text())["services"]
-    services = _draft(lab, "mine", origin)
-    assert {name: stanza for name, stanza in services.items() if name != "mine"} == before
-    stanza = services["mine"]
-    named = {"benchlab.framework": "mine", "benchlab.default": "no"}
+    services = _draft(lab, "novel", origin)
+    assert {name: stanza for name, stanza in services.items() if name != "novel"} == before
+    stanza = services["novel"]
+    named = {"benchlab.framework": "novel", "benchlab.default": "no"}
     assert stanza["labels"] == before[origin]["labels"] | named
-    assert (stanza["image"], stanza["build"]["context"]) == ("benchlab/mine", "frameworks/mine")
+    assert (stanza["image"], stanza["build"]["context"]) == ("benchlab/novel", "frameworks/novel")
     same = ("command", "environment", "profiles", "cpuset", "user", "networks")
     assert {key: stanza.get(key) for key in same} == {key: before[origin].get(key) for key in same}
 
-    copied, source = _files(lab / "frameworks/mine"), _files(lab / before[origin]["build"]["context"])
-    assert copied.pop(Path("README.md")).startswith(b"# mine\n")
+    copied, source = _files(lab / "frameworks/novel"), _files(lab / before[origin]["build"]["context"])
+    assert copied.pop(Path("README.md")).startswith(b"# novel\n")
     source.pop(Path("README.md"))
     assert copied == source
 
 
 def test_nothing_of_compose_yaml_is_written_anew_but_the_stanza(lab: Path) -> None:
     before = (lab / "compose.yaml").read_text()
-    services = _draft(lab, "mine", "aiohttp")
+    services = _draft(lab, "novel", "aiohttp")
     after = (lab / "compose.yaml").read_text()
-    begin = after.index("\n\n  mine:\n")
+    begin = after.index("\n\n  novel:\n")
     end = after.index("\n\n", begin + 2)
     assert after[:begin] + after[end:] == before
-    assert list(services)[list(services).index("mine") - 1] == "starlette"
+    assert list(services)[list(services).index("novel") - 1] == "starlette"
 
 
 def test_a_stanza_that_is_written_another_way_is_copied_as_it_is(tmp_path: Path) -> None:
@@ -104,11 +104,11 @@ def test_a_stanza_that_is_written_another_way_is_copied_as_it_is(tmp_path: Path)
     [
         ("crax", "aiohttp", "crax is in compose.yaml already; take another name"),
         ("wrk", "aiohttp", "wrk is in compose.yaml already"),
-        ("Mine", "aiohttp", "'Mine' cannot be an entry's name"),
-        ("../mine", "aiohttp", "'../mine' cannot be an entry's name"),
+        ("Novel", "aiohttp", "'Novel' cannot be an entry's name"),
+        ("../novel", "aiohttp", "'../novel' cannot be an entry's name"),
         ("x-via-nginx", "aiohttp", "'x-via-nginx' cannot be an entry's name"),
-        ("mine", "aiohtp", "--from aiohtp: did you mean aiohttp? there is aiohttp, "),
-        ("mine", "db", "--from db: there is aiohttp, "),
+        ("novel", "aiohtp", "--from aiohtp: did you mean aiohttp? there is aiohttp, "),
+        ("novel", "db", "--from db: there is aiohttp, "),
         ("left", "aiohttp", "frameworks/left is there already; take another name, or remove it"),
     ],
 )
@@ -149,16 +149,16 @@ def test_a_service_that_says_nothing_is_no_entry(tmp_path: Path) -> None:
 
 
 def test_where_the_folder_cannot_be_copied_compose_yaml_stays(lab: Path) -> None:
-    draft = drafting.plan(lab, "mine", "aiohttp")
+    draft = drafting.plan(lab, "novel", "aiohttp")
     shutil.rmtree(lab / "frameworks/aiohttp")
     before = _files(lab)
-    with pytest.raises(ConfigError, match=r"^mine cannot be written"):
+    with pytest.raises(ConfigError, match=r"^novel cannot be written"):
         drafting.write(lab, draft)
     assert _files(lab) == before
 
 
 def test_the_command_tells_what_it_made_and_what_comes_next(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(lab, ["new", "mine", "--from", "crax-uvicorn"]) == 0
+    assert cli.main(lab, ["new", "novel", "--from", "crax-uvicorn"]) == 0
     printed = capsys.readouterr()
-    assert printed.out == "drafted mine: frameworks/mine is a copy of frameworks/crax, its stanza is in compose.yaml\n"
-    assert "python lab.py verify --framework mine" in printed.err
+    assert printed.out == f"drafted novel: frameworks/novel is a copy of {source}, its stanza is in compose.yaml\n"
+    assert "python lab.py verify --framework novel" in printed.err

@@ -54,6 +54,6 @@ def test_the_data_layer_that_a_label_tells_of_is_the_one_that_the_entry_gets(
 ) -> None:
     layers = {"full": "orm", "raw": "raw"}
     told = {name: service["environment"].get("DATA_LAYER") for name, service in services.items()}
-    assert {name: layer for name, layer in told.items() if layer} == {
-        name: layers[_labels(services[name])["orm"]] for name in told if name != "starlette"
-    }
+    chosen = {name: layer for name, layer in told.items() if layer}
+    assert len(chosen) > 1
+    assert chosen == {name: layers[_labels(services[name])["orm"]] for name in chosen}

@@ -23,7 +23,7 @@ open(sys.argv[1], "w").write(type(error).__name__ if error else "fine")
 
 @pytest.mark.parametrize(
     ("redirection", "told"),
-    [("2>&1 | head -1", "fine"), ("> /dev/full", "OSError"), ("2> /dev/full > /dev/null", "fine")],
+    [("2>&1 | head -1", "fine"), ("> /dev/full", "OSError"), ("2> /dev/full > /dev/null", "fine"), (">&-", "fine")],
 )
 def test_a_reader_that_has_gone_or_a_full_disk_does_not_end_what_is_measured(
     tmp_path: Path, redirection: str, told: str
