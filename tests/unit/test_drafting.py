@@ -159,6 +159,6 @@ def test_where_the_folder_cannot_be_copied_compose_yaml_stays(lab: Path) -> None
 
 def test_the_command_tells_what_it_made_and_what_comes_next(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(lab, ["new", "novel", "--from", "crax-uvicorn"]) == 0
-    printed = capsys.readouterr()
+    printed, source = capsys.readouterr(), "frameworks/crax"
     assert printed.out == f"drafted novel: frameworks/novel is a copy of {source}, its stanza is in compose.yaml\n"
     assert "python lab.py verify --framework novel" in printed.err
