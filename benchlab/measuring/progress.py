@@ -94,6 +94,11 @@ class Progress(Events):
             self._latest = f"latest: {rate}: {name}"
             self._draw()
 
+    def again(self, visits: list[Visit]) -> None:
+        self._forecast.add(visits)
+        entries = ", ".join(dict.fromkeys(visit.entry for visit in visits))
+        self._print(f"  block {visits[0].block}: once more, for samples that do not count or are suspect: {entries}")
+
     def block(self, block: int) -> None:
         overview = standings.overview(analysis.analyse(Run(self._manifest, tuple(self._taken), ())))
         if overview.empty:

@@ -46,6 +46,9 @@ class Events:
     def recorded(self, record: Sample | Failure) -> None:
         """The journal has a sample or failure more."""
 
+    def again(self, visits: list[Visit]) -> None:
+        """The block goes on with these visits, for trials whose samples do not count, or are suspect."""
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -89,6 +92,8 @@ class Runner:
             for attempt in range(1, retries.MOST_ATTEMPTS + 1):
                 records = list(self.make(pending))
                 pending = retries.again(pending, records, attempt)
+                if pending and attempt < retries.MOST_ATTEMPTS:
+                    self.events.again(pending)
             yield block
 
     def make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:

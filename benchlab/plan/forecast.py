@@ -19,9 +19,16 @@ class Forecast:
     """The planned seconds of each trial, and the pace at which they pass."""
 
     def __init__(self, visits: Iterable[Visit], settings: Settings):
-        self._planned = dict(_costs(visits, settings))
-        self._done_s = 0.0
-        self.total_s = sum(self._planned.values())
+        self._settings = settings
+        self._planned: dict[str, float] = {}
+        self._done_s = self.total_s = 0.0
+        self.add(visits)
+
+    def add(self, visits: Iterable[Visit]) -> None:
+        """Plan visits more; trials that had ended are still to come again."""
+        costs = dict(_costs(visits, self._settings))
+        self._planned |= costs
+        self.total_s += sum(costs.values())
 
     def done(self, key: str) -> None:
         """Note that the trial with this key has ended, measured or failed."""

@@ -106,6 +106,20 @@ def test_a_trial_tried_twice_counts_once(entries: list[Entry], settings: Setting
     assert forecast.fraction == once
 
 
+def test_visits_made_once_more_are_time_to_come_and_are_told(entries: list[Entry], manifest: Manifest) -> None:
+    visits, screen = _visits(entries), StringIO()
+    forecast = Forecast(visits, manifest.settings)
+    for trial in (trial for visit in visits for trial in visit.trials):
+        forecast.done(trial.key)
+    assert forecast.left_s(60) == 0
+    progress = Progress(Console(file=screen, width=200), forecast, Run(manifest, (), ()), "")
+    progress.again([visits[0]])
+    told = f"once more, for samples that do not count or are suspect: {visits[0].entry}"
+    assert screen.getvalue() == f"  block 1: {told}\n"
+    assert forecast.left_s(60) > 0
+    assert forecast.fraction < 1
+
+
 def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:
     tries = ((1, 1000, GOOD), (2, 9000, SUSPECT), (2, 4000, GOOD), (3, 9000, INVALID), (4, 2000, GOOD))
     taken = [make_sample(make_trial(block), make_load(rate), verdict) for block, rate, verdict in tries]
