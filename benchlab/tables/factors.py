@@ -60,7 +60,11 @@ def sentences(answer: Answer) -> Iterator[str]:
     alone = [_alone(told.effect.changes[0], told) for told in found if len(told.effect.changes) == 1]
     together = [_together(told, found) for told in found if len(told.effect.changes) == 2]
     unit = "requests per CPU-second" if found[0].figure == PER_CPU else "requests per second"
-    both = "; ".join(together) or "how the factors act together cannot be told, because entries are missing"
+    both = "; ".join(together) or (
+        "one factor was looked at, so nothing is said of two together"
+        if len(answer.crossing.told) == 1
+        else "how the factors act together cannot be told, because entries are missing"
+    )
     yield f"At {at}, in {unit}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
 
 

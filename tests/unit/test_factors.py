@@ -83,6 +83,12 @@ def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manife
     )
 
 
+def test_of_one_factor_alone_no_entry_is_called_missing(manifest: Manifest) -> None:
+    run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
+    sentence = factors.report(run, effects.answer(run, ["orm"])).split("\n\n")[1]
+    assert sentence.endswith("One factor was looked at, so nothing is said of two together.")
+
+
 def test_the_connections_are_named_where_these_vary(manifest: Manifest) -> None:
     assert _told(_run(manifest, dict.fromkeys(ENTRIES, 1.0), test="db")).startswith("At 128 connections (db), in ")
 
