@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterable, Mapping
 
 from benchlab.calibration import check, twins
-from benchlab.calibration.check import FIGURES, NO_SAMPLE, Check
+from benchlab.calibration.check import NO_SAMPLE, Check
 from benchlab.core.counters import APP
 from benchlab.core.measured import Run, Sample
 from benchlab.core.model import UNAVAILABLE
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, bottleneck, comparison, sequential, stats
-from benchlab.statistics.analysis import PER_CPU, Cell, Figure, Result
+from benchlab.statistics.analysis import FIGURES, PER_CPU, Cell, Figure, Result
 from benchlab.statistics.stats import ALPHA, Estimate, Ratio
 
 BURDENED = "burdened"

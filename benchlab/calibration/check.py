@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from benchlab.core.measured import Run
 from benchlab.statistics import analysis
-from benchlab.statistics.analysis import PER_CPU, RATE, Figure, Result
+from benchlab.statistics.analysis import Figure, Result
 from benchlab.statistics.stats import Cells
 
-# What entries are ranked by, and what the gate looks at: both are tested.
-FIGURES: Mapping[str, Figure] = {RATE: analysis.rate, PER_CPU: analysis.per_cpu_s}
 NO_SAMPLE = "no sample that counts"
 
 

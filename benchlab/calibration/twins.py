@@ -9,11 +9,11 @@ from statistics import mean
 from scipy.stats import binom
 
 from benchlab.calibration import check
-from benchlab.calibration.check import FIGURES, NO_SAMPLE, Check
+from benchlab.calibration.check import NO_SAMPLE, Check
 from benchlab.core.measured import GOOD, Run
 from benchlab.core.model import UNAVAILABLE
 from benchlab.statistics import analysis, comparison, sequential, variance
-from benchlab.statistics.analysis import Figure, Result
+from benchlab.statistics.analysis import FIGURES, Figure, Result
 from benchlab.statistics.comparison import Comparison, Outcome
 from benchlab.statistics.stats import ALPHA, Cells, Ratio
 from benchlab.statistics.variance import Components, Cost

@@ -33,6 +33,13 @@ def amounts(of: str, /, **figures: float) -> None:
             raise ValueError(f"{of}: {name} of {figure!r} cannot be; it is a number from 0 to {MOST:.0e}")
 
 
+def truths(of: str, /, **flags: object) -> None:
+    """Raise ValueError where a flag is neither true nor false."""
+    for name, flag in flags.items():
+        if type(flag) is not bool:
+            raise ValueError(f"{of}: {name} of {flag!r} is neither true nor false")
+
+
 def words(of: str, /, **texts: object) -> None:
     """Raise ValueError where a text is none, or cannot be written."""
     for name, text in texts.items():

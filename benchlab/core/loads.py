@@ -25,7 +25,7 @@ class Latency:
 
     def __post_init__(self) -> None:
         checks.amounts("latency", **vars(self))
-        if not 0 <= self.mean_us <= self.max_us:
+        if self.mean_us > self.max_us:
             raise ValueError(f"latency: mean {self.mean_us} us, max {self.max_us} us: the mean lies from 0 to the max")
 
 

@@ -63,8 +63,7 @@ class Failure:
 
     def __post_init__(self) -> None:
         checks.words("failure", reason=self.reason)
-        if type(self.passing) is not bool:
-            raise ValueError(f"failure: passing of {self.passing!r} is neither true nor false")
+        checks.truths("failure", passing=self.passing)
 
     @property
     def is_wrong_answer(self) -> bool:
@@ -110,8 +109,7 @@ class Remark:
     def __post_init__(self) -> None:
         checks.counts("remark", 1, block=self.block)
         checks.words("remark", entry=self.entry, test=self.test, rule=self.rule, message=self.message)
-        if type(self.warning) is not bool:
-            raise ValueError(f"remark: warning of {self.warning!r} is neither true nor false")
+        checks.truths("remark", warning=self.warning)
 
     @property
     def key(self) -> tuple[str, str, str, bool]:

@@ -113,6 +113,10 @@ def per_cpu_s(sample: Sample) -> float | None:
     return _per_cpu_s(sample, (APP, DB, PROXY))
 
 
+# What entries are ranked by, and what the gate looks at: both are told, and both are calibrated.
+FIGURES: Mapping[str, Figure] = {RATE: rate, PER_CPU: per_cpu_s}
+
+
 def per_app_cpu_s(sample: Sample) -> float | None:
     """Return requests per second of the app's CPU time, None where it is not known."""
     return _per_cpu_s(sample, (APP,))

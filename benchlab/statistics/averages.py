@@ -19,11 +19,11 @@ def over_levels(levels: Iterable[Cells]) -> dict[str, Estimate]:
     for cells in levels:
         for entry, blocks in cells.items():
             by_entry[entry].append(blocks)
-    means = {entry: stats.estimate(_means(of_levels)) for entry, of_levels in by_entry.items()}
+    means = {entry: stats.estimate(by_block(of_levels)) for entry, of_levels in by_entry.items()}
     return {entry: mean for entry, mean in means.items() if mean is not None}
 
 
-def _means(levels: Sequence[Blocks]) -> dict[int, float]:
+def by_block(levels: Sequence[Blocks]) -> dict[int, float]:
     """Return the geometric mean over the levels in each block that has them all."""
     whole = set(levels[0]).intersection(*levels[1:])
     return {block: geometric_mean([blocks[block] for blocks in levels]) for block in sorted(whole)}

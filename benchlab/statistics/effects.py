@@ -14,8 +14,6 @@ from benchlab.statistics.comparison import Pair
 from benchlab.statistics.crossing import Crossing, Effect
 from benchlab.statistics.stats import Cells
 
-FIGURES: Mapping[str, analysis.Figure] = {RATE: analysis.rate, PER_CPU: analysis.per_cpu_s}
-
 
 @dataclass(frozen=True)
 class Told:
@@ -60,7 +58,7 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
         raise ConfigError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
     crossed = crossing.cross({name: known[name] for name in entries or known}, asked)
     results = analysis.analyse(run)
-    told = (row for result in results for name in FIGURES for row in _told(run, result, name, crossed))
+    told = (row for result in results for name in analysis.FIGURES for row in _told(run, result, name, crossed))
     return Answer(
         crossing=crossed,
         told=tuple(told),
@@ -73,7 +71,7 @@ def _told(run: Run, result: Result, figure: str, crossed: Crossing) -> Iterable[
     """Yield the effects at each level of the test, then over all of them."""
     effects = crossed.only({cell.entry for cell in result.cells}).effects
     samples = [sample for sample in run.samples if sample.trial.test == result.test]
-    by_level = analysis.ranked(samples, result.cells, FIGURES[figure])
+    by_level = analysis.ranked(samples, result.cells, analysis.FIGURES[figure])
     named = {effect.names: effect for effect in effects}
     groups: list[tuple[int | str, list[Cells]]] = [(level, [by_level[level]]) for level in sorted(by_level)]
     for level, cells in [*groups, (ALL_LEVELS, list(by_level.values()))]:

@@ -32,7 +32,7 @@ class Side:
 
         Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
         """
-        by_level = analysis.figures(self._samples[entry, test], figure)
+        by_level = analysis.figures(self._samples.get((entry, test), ()), figure)
         found: dict[int, Blocks] = {level: blocks for level, of in by_level.items() for blocks in of.values()}
         if figure is not analysis.rate:
             return found

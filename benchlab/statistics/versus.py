@@ -13,14 +13,12 @@ import pandas as pd
 from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision
-from benchlab.statistics import analysis, stats
+from benchlab.statistics import analysis, averages, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.sides import Key, Side
 from benchlab.statistics.stats import Blocks, Ratio
 
 NEW, OLD = "new", "old"
-# The two figures that can get worse.
-FIGURES: Mapping[str, analysis.Figure] = {RATE: analysis.rate, PER_CPU: analysis.per_cpu_s}
 
 Compare = Callable[[list[Blocks], list[Blocks]], Ratio]
 
@@ -66,7 +64,7 @@ def rows(old: Side, new: Side) -> tuple[Row, ...]:
     found = [
         row
         for entry, test in sorted(old.trials & new.trials)
-        for name, figure in FIGURES.items()
+        for name, figure in analysis.FIGURES.items()
         for row in _rows(entry, test, name, old.figures(entry, test, figure), new.figures(entry, test, figure), compare)
     ]
     return tuple(sorted(found, key=lambda row: row.ratio.ratio))
@@ -129,7 +127,7 @@ def _one_sided(old: Side, new: Side) -> list[tuple[Key, str]]:
 
 def _told_once(old: Side, new: Side, of: set[Key]) -> list[tuple[Key, str]]:
     """Return of what one side alone knows the CPU time, and which."""
-    before, after = (side.known(FIGURES[PER_CPU]) & of for side in (old, new))
+    before, after = (side.known(analysis.FIGURES[PER_CPU]) & of for side in (old, new))
     return sorted([*((key, OLD) for key in before - after), *((key, NEW) for key in after - before)])
 
 
@@ -157,7 +155,7 @@ def _paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> 
 
 
 def _unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
-    return stats.unpaired(NEW, OLD, _over_levels(new), _over_levels(old)) or _apart(new, old)
+    return stats.unpaired(NEW, OLD, averages.by_block(new), averages.by_block(old)) or _apart(new, old)
 
 
 def _apart(new: Iterable[Blocks], old: Iterable[Blocks]) -> Ratio:
@@ -167,11 +165,3 @@ def _apart(new: Iterable[Blocks], old: Iterable[Blocks]) -> Ratio:
         for mine, theirs in zip(new, old, strict=True)
     )
     return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None)
-
-
-def _over_levels(levels: Sequence[Blocks]) -> Blocks:
-    """Return each block's geometric mean over the levels, of the blocks that have all of them."""
-    complete = set.intersection(*(set(blocks) for blocks in levels))
-    return {
-        block: math.exp(math.fsum(math.log(blocks[block]) for blocks in levels) / len(levels)) for block in complete
-    }

@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 from benchlab.calibration import faults
-from benchlab.calibration.check import FIGURES
 from benchlab.core.counters import APP, CLIENT, DB
 from benchlab.core.measured import INVALID
 from benchlab.plan.naming import AT
+from benchlab.statistics.analysis import FIGURES
 from benchlab.statistics.regression import REGRESSION
 from benchlab.storage import store
 
