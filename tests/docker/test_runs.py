@@ -184,7 +184,7 @@ def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run
     assert code == 0, printed
     assert len(run.samples) == 4
     assert [(found.test, found.rule, found.warning) for found in run.remarks] == [("json", "extra keys", True)]
-    assert "* chatty, json: warning: has more keys than message: more [extra keys] (block 1)" in printed
+    assert "* chatty, json: warning: has more keys than message: 'more' [extra keys] (block 1)" in printed
     assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
     assert json.loads((project.root / "tfb.json").read_text())["verify"] == {"chatty": {"json": "warn"}}
 
