@@ -10,7 +10,7 @@ from statistics import geometric_mean
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.measured import Decision, Run, Sample
-from benchlab.core.model import NO_PROXY, Level, Manifest
+from benchlab.core.model import Manifest
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import averages, bottleneck, comparison, sequential, stats
 from benchlab.statistics.bottleneck import Shares
@@ -122,17 +122,6 @@ def per_app_cpu_s(sample: Sample) -> float | None:
     return _per_cpu_s(sample, (APP,))
 
 
-def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
-    """Return how many CPUs each role of a trial can use at once."""
-    proxy = manifest.entries[entry].get("proxy", NO_PROXY)
-    roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
-    found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
-    workers = manifest.entries[entry]["workers"]
-    # An adopted entry has as many as it likes.
-    most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
-    return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
-
-
 def figures(samples: Iterable[Sample], figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
     """Return the figure by level, entry and block, as far as it is known; of repeats the geometric mean."""
     grouped: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
@@ -222,7 +211,7 @@ def _cells(manifest: Manifest, test: str, samples: list[Sample]) -> tuple[Cell, 
 
 def _cell(manifest: Manifest, samples: list[Sample], mean: Estimate, growth: float | None) -> Cell:
     trial = samples[0].trial
-    found = bottleneck.shares(samples, role_cpus(manifest, trial.entry, trial.level))
+    found = bottleneck.shares(samples, bottleneck.role_cpus(manifest, trial.entry, trial.level))
     peaks = [sample.counters.roles[APP].memory_peak_bytes for sample in samples if APP in sample.counters.roles]
     return Cell(
         entry=trial.entry,

@@ -156,7 +156,7 @@ def test_shares_are_of_what_a_role_can_use() -> None:
 
 def test_an_adopted_entry_may_use_all_cpus_because_nobody_knows_its_workers(manifest: Manifest) -> None:
     own = replace(manifest, cpus=8, entries={"one": {"workers": "2"}, "other": {"workers": "own"}})
-    cpus = {entry: analysis.role_cpus(own, entry, Level(16, 2))["app"] for entry in own.entries}
+    cpus = {entry: bottleneck.role_cpus(own, entry, Level(16, 2))["app"] for entry in own.entries}
     assert cpus == {"one": 2, "other": 8}
 
 
