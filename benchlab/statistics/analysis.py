@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from statistics import geometric_mean
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
@@ -57,7 +58,8 @@ class Result:
     `levels` and `rates`, the latter over all levels, compare requests per second; `overall` is what the ranks are from.
     `by_cpu` tells what the ranks are made of: where the host was full, requests per CPU-second, because there a rate
     says as much about the load's own need of CPU as about the entry; then `cpu_levels` compares these at each level.
-    `per_cpu_s` and `per_app_cpu_s` are an entry's figures over all its levels, as far as they are known.
+    `per_cpu_s` and `per_app_cpu_s` are an entry's figures over all its levels, as far as they are known. `unmeasured`
+    has entry and level of what was asked for and has no sample that counts.
     """
 
     test: str
@@ -69,6 +71,7 @@ class Result:
     cpu_levels: Mapping[int, Comparison]
     per_cpu_s: Mapping[str, Estimate]
     per_app_cpu_s: Mapping[str, Estimate]
+    unmeasured: tuple[tuple[str, int], ...]
 
     @property
     def ranked_by(self) -> str:
@@ -165,7 +168,15 @@ def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Deci
         cpu_levels={level: compared([by_cost[level]], decision) for level in sorted(by_cost)},
         per_cpu_s=averages.over_levels(figures(samples, per_cpu_s).values()),
         per_app_cpu_s=averages.over_levels(figures(samples, per_app_cpu_s).values()),
+        unmeasured=_unmeasured(manifest, test, cells),
     )
+
+
+def _unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell]) -> tuple[tuple[str, int], ...]:
+    """Return what has no cell; of an entry without an image nobody knows its tests, so that it lacks each."""
+    declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
+    wanted = set(product([*declaring, *manifest.unbuilt], manifest.settings.levels[test]))
+    return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))
 
 
 def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:

@@ -163,6 +163,7 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
     kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
+    assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1

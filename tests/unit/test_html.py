@@ -168,6 +168,14 @@ def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> Non
     assert "brook, all of it: building brook failed" in Page(html.page(without)).texts
 
 
+def test_an_entry_that_failed_wholly_stands_in_the_tables_of_the_page() -> None:
+    run = _run()
+    failed = replace(run, manifest=replace(run.manifest, entries=run.manifest.entries | {"brook": LABELS}))
+    texts = [text.strip() for text in Page(html.page(failed)).texts]
+    # In the summary and three levels of all figures; of both others two levels were not measured.
+    assert ("brook" in texts, texts.count("not measured")) == (True, 1 + 3 + 2 * 2)
+
+
 def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warnings() -> None:
     found = (make_remark("aiohttp", warning=False), make_remark("crax"))
     page = Page(html.page(replace(_run(), remarks=found)))

@@ -83,6 +83,13 @@ def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -
     assert "* crax, json: wrong answer: x (2 trial(s), first 1/crax/json/c16-q0-p1)" in text
 
 
+def test_an_entry_that_failed_wholly_stands_in_the_tables_as_not_measured(manifest: Manifest) -> None:
+    failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
+    text = report.report(Run(manifest, SAMPLES[:2], failures))
+    assert re.search(r"^\| json +\| +16 \| 1,732 .*\| +not measured \|$", text, re.MULTILINE)
+    assert re.search(r"^\| crax +\| +– \| +not measured \|", text, re.MULTILINE)
+
+
 def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
     without = replace(manifest, facts={"unbuilt": {"brook": "building brook failed"}})
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
