@@ -11,6 +11,7 @@ from benchlab.commands import flags, gate
 from benchlab.commands.command import FAILED, OK, Command, console, say
 from benchlab.core.arguments import Parser
 from benchlab.core.errors import ConfigError
+from benchlab.core.quantities import counted
 from benchlab.plan import naming
 from benchlab.storage import files, store
 
@@ -135,7 +136,7 @@ def finish(folder: Path, margin: float | None) -> int:
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
     missing = judge.missing(run)
     if missing:
-        say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
+        say(f"{counted(len(missing), 'trial')} not measured; to try again: python lab.py --resume {shown}")
     if unbuilt := run.manifest.unbuilt:
         say(f"not built, and not measured: {', '.join(unbuilt)}")
     code = FAILED if missing or unbuilt else OK

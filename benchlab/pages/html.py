@@ -25,6 +25,7 @@ from benchlab.core import markdown, stack
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run
 from benchlab.core.model import UNAVAILABLE
+from benchlab.core.quantities import counted
 from benchlab.pages import charts, course, heatmap, plots, points
 from benchlab.pages.charts import Chart, Look
 from benchlab.pages.heatmap import HeatMap
@@ -102,7 +103,7 @@ def page(run: Run) -> str:
         sections=sections,
         entries=pd.DataFrame(stack.rows(run.manifest.entries), columns=["entry", *stack.COLUMNS]),
         memory=report.MEMORY,
-        verdicts=report.counted(run),
+        verdicts=report.judged(run),
         broken=report.broken_rules(run),
         remarks=report.remarks(run),
         verification=report.VERIFICATION,
@@ -155,7 +156,7 @@ def _factors(run: Run) -> Factors | None:
 def _subtitle(run: Run) -> str:
     host = run.manifest.facts.get("host")
     cpu = host.get("cpu_model") if isinstance(host, dict) else None
-    where = f"{run.manifest.cpus} CPUs" + (f" ({cpu})" if cpu not in (None, UNAVAILABLE) else "")
+    where = counted(run.manifest.cpus, "CPU") + (f" ({cpu})" if cpu not in (None, UNAVAILABLE) else "")
     entries = sentences.names(sorted(run.manifest.entries))
     return f"{entries} on {where}, {run.manifest.created_at:%Y-%m-%d %H:%M} UTC"
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
+from benchlab.core.quantities import counted
 from benchlab.pages import charts
 from benchlab.pages.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
 from benchlab.pages.points import Key, Point, below_means
@@ -138,7 +139,7 @@ def changes(found: Iterable[Row]) -> Chart:
     for row in overall:
         ratio, name = row.ratio, f"{row.entry}, {row.test}"
         figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
-        text = f"<b>{safe(name)}</b><br>{figure} {row.figure}<br>{ratio.blocks} block(s)"
+        text = f"<b>{safe(name)}</b><br>{figure} {row.figure}<br>{counted(ratio.blocks, 'block')}"
         dots.append(Dot(rows.at[MEASURES[row.figure], name], ratio.ratio, ratio.low, ratio.high, text))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
@@ -222,7 +223,7 @@ def _ranking(result: Result) -> str:
 def _figure(cell: Cell, estimate: Estimate, unit: str) -> str:
     bound = "at least " if cell.client_bound and unit == RATE else ""
     told = f"{bound}{estimate.mean:,.0f}{markdown.interval(estimate.low, estimate.high, '{:,.0f}')} {unit}"
-    return f"{told}<br>{estimate.blocks} block(s); limited by {LIMITS[cell.bottleneck]}"
+    return f"{told}<br>{counted(estimate.blocks, 'block')}; limited by {LIMITS[cell.bottleneck]}"
 
 
 def _told(result: Result, what: str, measure: Measure) -> str:

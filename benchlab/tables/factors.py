@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from benchlab.core import markdown
 from benchlab.core.measured import Run
+from benchlab.core.quantities import counted
 from benchlab.plan import profiles
 from benchlab.plan.workloads import DATABASE, WORKLOADS
 from benchlab.statistics.analysis import PER_CPU, RATE
@@ -55,8 +56,9 @@ def sentences(answer: Answer) -> Iterator[str]:
     if not found:
         yield "No block has a sample of all the entries that an effect needs."
         return
-    test, level = found[0].test, found[0].level
-    at = f"{level} queries a request" if WORKLOADS[test].varies == "queries" else f"{level} connections ({test})"
+    test, level = found[0].test, int(found[0].level)
+    queries = WORKLOADS[test].varies == "queries"
+    at = f"{counted(level, 'query', 'queries')} a request" if queries else f"{counted(level, 'connection')} ({test})"
     alone = [_alone(told.effect.changes[0], told) for told in found if len(told.effect.changes) == 1]
     together = [_together(told, found) for told in found if len(told.effect.changes) == 2]
     unit = "requests per CPU-second" if found[0].figure == PER_CPU else "requests per second"
@@ -169,7 +171,9 @@ def _outcome(told: Told) -> str:
 
 
 def _named(factor: str, level: str) -> str:
-    return LEVELS.get((factor, level), f"{level} connections" if factor == "connections" else level)
+    if factor == "connections":
+        return counted(int(level), "connection") if level.isdecimal() else f"{level} connections"
+    return LEVELS.get((factor, level), level)
 
 
 def _times(ratio: Ratio) -> str:

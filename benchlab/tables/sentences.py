@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.measured import INVALID, SUSPECT, Run, Sample
+from benchlab.core.quantities import counted
 from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
@@ -67,7 +68,7 @@ def limits(result: Result) -> str:
     """Return what limited the test's rows."""
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
-    told = [f"{LIMITS[name]} ({rows or _counted(count, 'row')})" for name, count in counts.most_common()]
+    told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
     ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu else ""
     return f"Limited by {', '.join(told)}.{ranked}"
 
@@ -77,7 +78,7 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
     yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
     if blocks < run.blocks:
-        yield f"The run is not complete: {blocks} of {run.blocks} blocks have samples."
+        yield f"The run is not complete: it has samples of {blocks} of {counted(run.blocks, 'block')}."
     if blocks == 1:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     yield from _rejected(run.taken)
@@ -91,7 +92,7 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
     if unbuilt := run.manifest.unbuilt:
         yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
     if missing := judge.missing(run):
-        yield f"{_counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
+        yield f"{counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
 
 
 def changes(rows: Iterable[Row]) -> Iterator[str]:
@@ -186,14 +187,15 @@ def _rejected(taken: Sequence[Sample]) -> Iterator[str]:
     rejected = [sample for sample in taken if sample.verdict.severity == INVALID]
     if rejected:
         verbs = "was invalid and does" if len(rejected) == 1 else "were invalid and do"
-        yield f"{_counted(len(rejected), 'sample')} of {len(taken):,} {verbs} not count: {_reasons(rejected)}."
+        yield f"{counted(len(rejected), 'sample')} of {len(taken):,} {verbs} not count: {_reasons(rejected)}."
 
 
 def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
     suspect = [sample for sample in samples if sample.verdict.severity == SUSPECT]
     if samples and len(suspect) / len(samples) > NOISY_SHARE:
-        share = f"{len(suspect):,} of the {len(samples):,} samples that count ({len(suspect) / len(samples):.0%})"
-        yield f"A noisy host: {share} are suspect: {_reasons(suspect)}."
+        count = counted(len(samples), "sample that counts", "samples that count")
+        share = f"{counted(len(suspect), 'is', 'are')} suspect ({len(suspect) / len(samples):.0%})"
+        yield f"A noisy host: of the {count}, {share}: {_reasons(suspect)}."
 
 
 def _reasons(samples: Iterable[Sample]) -> str:
@@ -203,7 +205,3 @@ def _reasons(samples: Iterable[Sample]) -> str:
     counts = Counter(name for sample in samples for name in sample.verdict.broken if judge.severity(name) in worst)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return names([f"{judge.meaning(name)} ({count:,})" for name, count in ordered])
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -277,7 +277,7 @@ def test_clean_removes_what_the_lab_made_and_keeps_results(project: Project, cli
     names = {f"benchlab/{name}" for name in ("aiohttp", "crax", "postgres", "wrk", "nginx", "base")}
     code, printed = project.run("clean")
     assert code == 0
-    assert printed.startswith("removed 1 containers and networks, and the images ")
+    assert printed.startswith("removed 1 container or network, and the images ")
     assert names <= set(re.split(r",? ", printed.strip()))
     assert {f"{name}:latest" for name in names}.isdisjoint(images(client))
     assert objects(client) == []

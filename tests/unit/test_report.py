@@ -80,7 +80,7 @@ def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
     failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
     text = report.report(Run(manifest, SAMPLES[:2], failures))
-    assert "* crax, json: wrong answer: x (2 trial(s), first 1/crax/json/c16-q0-p1)" in text
+    assert "* crax, json: wrong answer: x (2 trials, first 1/crax/json/c16-q0-p1)" in text
 
 
 def test_an_entry_that_failed_wholly_stands_in_the_tables_as_not_measured(manifest: Manifest) -> None:
@@ -96,7 +96,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
     told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told == (
         "* brook, all of it: building brook failed\n"
-        "* crax, json: wrong answer: x (1 trial(s), first 1/crax/json/c16-q0-p1)\n"
+        "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
     )
 
 
@@ -158,9 +158,18 @@ def test_a_clock_that_was_set_back_ends_no_report(manifest: Manifest) -> None:
 def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manifest) -> None:
     invalid = tuple(make_sample(sample.trial, severity=INVALID) for sample in SAMPLES)
     text = report.report(Run(manifest, invalid, ()))
-    assert "None of the 4 samples counts." in text
+    assert "Of the 4 samples taken, none counts." in text
     assert re.search(r"\| late +\| +4 \| +invalid \|", text)
 
 
 def test_errors_are_named_by_kind() -> None:
-    assert str(Errors(status=3, timeout=1)) == "3 answers above 399, 1 time-outs"
+    assert str(Errors(status=3, timeout=1)) == "3 answers above 399, 1 time-out"
+
+
+def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) -> None:
+    one = replace(manifest, settings=replace(manifest.settings, blocks=1, levels={"json": (16,)}), cpus=1)
+    text = report.report(Run(one, SAMPLES[:1], ()))
+    assert "Of the 1 sample taken, 1 is good, and 1 counts." in text
+    assert "Changed: 1 block, other levels, only some tests." in text
+    assert "CPUs: all roles share the 1 CPU." in text
+    assert not re.search(r"\b1 (samples|blocks|trials|CPUs)\b|\(s\)", text)

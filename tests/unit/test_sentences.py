@@ -113,7 +113,10 @@ def _noisy(severity: str, rule: str) -> Run:
 @pytest.mark.parametrize(
     ("run", "told"),
     [
-        (replace(make_run({"a": [1, 2, 3]}), taken=make_run({"a": [1, 2]}).taken), "is not complete: 2 of 3 blocks"),
+        (
+            replace(make_run({"a": [1, 2, 3]}), taken=make_run({"a": [1, 2]}).taken),
+            "is not complete: it has samples of 2 of 3 blocks.",
+        ),
         (make_run({"a": [1000]}), "One block shows no spread"),
         (
             _noisy(INVALID, "late"),
@@ -121,7 +124,7 @@ def _noisy(severity: str, rule: str) -> Run:
         ),
         (
             _noisy(SUSPECT, "foreign"),
-            "A noisy host: 1 of the 3 samples that count (33%) are suspect: something else on this host was busy (1).",
+            "A noisy host: of the 3 samples that count, 1 is suspect (33%): something else on this host was busy (1).",
         ),
         (
             replace(make_run({"a": [1, 2]}), failures=(Failure(make_trial(3, "a"), STARTED, "died"),)),
