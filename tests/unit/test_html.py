@@ -176,6 +176,12 @@ def test_an_entry_that_failed_wholly_stands_in_the_tables_of_the_page() -> None:
     assert ("brook" in texts, texts.count("not measured")) == (True, 1 + 3 + 2 * 2)
 
 
+def test_an_interval_that_says_nothing_is_called_too_wide_on_the_page() -> None:
+    text = html.page(make_run({"a": [1000, 3000], "b": [1500, 1700]}))
+    assert '<td data-label="requests/s">1,732 [too wide]</td>' in text
+    assert "An interval that is [too wide] reaches beyond 10 times its figure" in text
+
+
 def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warnings() -> None:
     found = (make_remark("aiohttp", warning=False), make_remark("crax"))
     page = Page(html.page(replace(_run(), remarks=found)))

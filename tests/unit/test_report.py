@@ -173,3 +173,8 @@ def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) ->
     assert "Changed: 1 block, other levels, only some tests." in text
     assert "CPUs: all roles share the 1 CPU." in text
     assert not re.search(r"\b1 (samples|blocks|trials|CPUs)\b|\(s\)", text)
+
+
+def test_a_table_calls_an_interval_too_wide_where_two_blocks_lie_far_apart(manifest: Manifest) -> None:
+    text = report.report(Run(manifest, SAMPLES, ()))
+    assert re.search(r"^\| json +\| +16 \| +1,732 \[too wide\] \| 1,597 \[\d", text, re.MULTILINE)
