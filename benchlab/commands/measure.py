@@ -126,13 +126,15 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 
 
 def finish(folder: Path, margin: float | None) -> int:
-    """Print the run's report, and how versions compare; a trial that was not measured makes the command fail."""
-    from benchlab.statistics import sides, versus
-    from benchlab.tables import report
+    """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
+    from benchlab.statistics import analysis, sides, versus
+    from benchlab.tables import lead, report
     from benchlab.verdicts import judge
 
     run, shown = store.read(folder), files.shown(folder)
     print(report.report(run))
+    for line in lead.lines(run, analysis.analyse(run)):
+        say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
     missing = judge.missing(run)
     if missing:

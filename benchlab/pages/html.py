@@ -36,7 +36,7 @@ from benchlab.statistics.analysis import PER_CPU, RATE, Result
 from benchlab.statistics.regression import Gate
 from benchlab.statistics.stats import ALPHA, EQUIVALENCE
 from benchlab.statistics.versus import Versus
-from benchlab.tables import factors, invocation, report, sentences, standings
+from benchlab.tables import factors, invocation, lead, report, sentences, standings
 
 # Inlined, not linked: a report is one file.
 STYLE, SCRIPT = "page.css", "page.js"
@@ -60,7 +60,6 @@ class Section:
     """What the page shows of one test."""
 
     test: str
-    answer: str
     limits: str
     rates: Chart
     course: Chart
@@ -97,6 +96,8 @@ def page(run: Run) -> str:
         subtitle=_subtitle(run),
         about=report.about(run),
         caution=profiles.caution(run.manifest),
+        lead=lead.answers(results),
+        beware=lead.BEWARE,
         warnings=list(sentences.warnings(run, results)),
         overall=overall,
         factors=crossed,
@@ -172,7 +173,6 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
     }
     return Section(
         test=result.test,
-        answer=sentences.answer(result),
         limits=sentences.limits(result),
         rates=plots.rates(result, found, rows, looks, run.blocks),
         course=course.course(result.test, found, looks, time),

@@ -15,7 +15,7 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.plan import placement, profiles
 from benchlab.statistics import analysis, sizing
 from benchlab.statistics.analysis import Result
-from benchlab.tables import standings, study
+from benchlab.tables import lead, standings, study
 from benchlab.verdicts import judge
 
 # What a rule means for the samples that break it. One that breaks a good one is no more than a note.
@@ -34,11 +34,11 @@ VERIFICATION = (
 
 
 def report(run: Run) -> str:
-    """Return what the run is, the lab's tables, the study's, how the samples were judged, and what failed."""
-    heading = "\n".join([f"# {run.manifest.run_id}", "", *about(run)])
-    parts = [heading, "## Entries\n\n" + stack.table(run.manifest.entries)]
+    """Return the answer, what the run is, its tables and the study's, how samples were judged, and what failed."""
+    results = analysis.analyse(run)
+    parts = [f"# {run.manifest.run_id}", lead.markdown(run, results), "\n".join(about(run))]
+    parts.append("## Entries\n\n" + stack.table(run.manifest.entries))
     if run.samples:
-        results = analysis.analyse(run)
         caution = profiles.caution(run.manifest)
         parts += [_overview(results, caution), *standings.sections(results, caution), MEMORY]
         parts += _shares(results, caution)

@@ -43,6 +43,8 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     assert report in printed
     assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
     assert "A first look, not to be quoted" in report
+    # The answer stands at the top, and once more at the end.
+    assert (printed.count("\n* json. "), printed.count("\njson. ")) == (1, 1)
     with (project.root / "results/latest" / store.CSV).open() as file:
         assert len(list(csv.DictReader(file))) == len(run.taken)
     assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
