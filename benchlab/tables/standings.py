@@ -16,6 +16,8 @@ from benchlab.statistics.stats import Estimate
 MOST_PAIRS = 15
 # What stands in the place of figures where there is no sample that counts; why there is none stands in the report.
 UNMEASURED = "not measured"
+# What an entry took: in text a table of its own, because all of the summary would be wider than a terminal.
+COST = [PER_CPU, "of the app alone", "peak memory, MB"]
 # What stands under ratios whose rates have no outcome.
 BY_CPU = f"Outcomes are those of {PER_CPU}: the host was full, where a rate says as much about wrk as about an entry."
 
@@ -48,7 +50,9 @@ def summary(result: Result) -> pd.DataFrame:
     unranked = {entry: _row(result, entry, "–", "–") for entry in measured.difference(ranked)}
     lacking = {"rank": "–", f"relative {result.ranked_by}": UNMEASURED}
     rows = ranked | unranked
-    return pd.DataFrame(rows.get(entry, {"entry": entry, **lacking}) for entry in order(result)).fillna("–")
+    columns = ["entry", *lacking, *COST, "limited by"]
+    found = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
+    return pd.DataFrame(found, columns=columns).fillna("–")
 
 
 def order(result: Result) -> list[str]:
@@ -103,7 +107,9 @@ def sections(results: Iterable[Result], caution: str) -> Iterator[str]:
     for result in results:
         measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
         title = f"## {result.test}: summary over all levels, ranked by {measure}{caution}"
-        yield f"{title}\n\n{markdown.table(summary(result))}"
+        found = summary(result)
+        place, cost = markdown.table(found.drop(columns=COST)), markdown.table(found[["entry", *COST]])
+        yield f"{title}\n\n{place}\n\n{cost}"
         pairs = ratios(result)
         if not pairs.empty:
             told = f"\n\n{BY_CPU}" if result.by_cpu else ""

@@ -8,9 +8,12 @@ from benchlab import __version__
 from benchlab.core.loads import Errors, Latency
 from benchlab.core.measured import INVALID, Failure, Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
+from benchlab.plan import profiles
+from benchlab.plan.workloads import WORKLOADS
 from benchlab.tables import report, study
 
-from .conftest import STARTED, make_load, make_remark, make_sample, make_trial
+from .conftest import STARTED, make_counters, make_load, make_remark, make_sample, make_trial
+from .made_runs import full_host
 
 
 def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sample:
@@ -178,3 +181,48 @@ def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) ->
 def test_a_table_calls_an_interval_too_wide_where_two_blocks_lie_far_apart(manifest: Manifest) -> None:
     text = report.report(Run(manifest, SAMPLES, ()))
     assert re.search(r"^\| json +\| +16 \| +1,732 \[too wide\] \| 1,597 \[\d", text, re.MULTILINE)
+
+
+def _large_run(manifest: Manifest) -> Run:
+    """Return a run of all test types with whatever makes the tables of two entries wide."""
+    more = {"framework": "aiohttp", "cpus": "all", "proxy": "none", "tests": " ".join(WORKLOADS)}
+    labels = manifest.entries["crax"] | more
+    settings = profiles.settings("default", ["aiohttp", "crax"], WORKLOADS, {}, 3, None, "none", 7)
+    trials = [
+        Trial(block, entry, test, level)
+        for block in (1, 2, 3)
+        for entry in ("aiohttp", "crax")
+        for test, levels in profiles.levels(settings, 2).items()
+        for level in levels
+    ]
+    # One cell lacks a block, one entry a level; at some levels the host is full; the rates are as large as they get.
+    taken = [
+        replace(
+            make_sample(trial, make_load(20_000 + 10_000 * trial.block + trial.level.connections)),
+            counters=full_host() if number % 2 else make_counters(),
+        )
+        for number, trial in enumerate(trials)
+        if (trial.block, trial.test, trial.level.connections) != (3, "json", 16)
+        and (trial.entry, trial.test, trial.level.connections) != ("crax", "db", 16)
+    ]
+    return Run(replace(manifest, settings=settings, entries={"aiohttp": labels, "crax": labels}), tuple(taken), ())
+
+
+def test_no_table_of_two_entries_is_wider_than_120_columns(manifest: Manifest) -> None:
+    tables = [line for line in report.report(_large_run(manifest)).splitlines() if line.startswith("|")]
+    assert any("host-shared (" in line for line in tables)
+    assert any(" of 3 levels)" in line for line in tables)
+    assert max(map(len, tables)) <= 120
+
+
+def test_the_tests_that_entries_declare_stand_below_their_table(manifest: Manifest) -> None:
+    assert "\n\nTest types: json plaintext query.\n" in report.report(Run(manifest, SAMPLES, ()))
+    other = manifest.entries | {"crax": manifest.entries["crax"] | {"tests": "json"}}
+    told = "\n\nTest types: json plaintext query (aiohttp); json (crax).\n"
+    assert told in report.report(Run(replace(manifest, entries=other), SAMPLES, ()))
+
+
+def test_the_study_s_name_of_a_level_stands_above_its_tables(manifest: Manifest) -> None:
+    text = report.report(Run(manifest, SAMPLES, ()))
+    assert "## json, by requestsPerSecond descending (level: jsonConcurrencyLevels; latency in ms)" in text
+    assert re.search(r"^\| framework +\| +level \| +totalRequests \|", text, re.MULTILINE)
