@@ -30,9 +30,13 @@ def rows(results: Path) -> tuple[list[list[str]], list[str]]:
 
 
 def verdict(run: Run) -> str:
-    """Return how far the run came, and how good its samples are."""
+    """Return how far the run came, how many of its samples do not count, and how many are good."""
     good = sum(sample.verdict.severity == GOOD for sample in run.taken)
-    return f"{_state(run)}; {good} of {counted(len(run.taken), 'sample')} good"
+    taken, unused = counted(len(run.taken), "sample"), len(run.taken) - len(run.samples)
+    if unused:
+        verb = "does" if unused == 1 else "do"
+        return f"{_state(run)}, {unused:,} of {taken} {verb} not count; {good:,} good"
+    return f"{_state(run)}; {good:,} of {taken} good"
 
 
 def ahead(result: Result) -> str:
