@@ -69,6 +69,18 @@ def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
     assert not (project.root / "results/latest").exists()
 
 
+def test_a_dry_run_of_factors_tells_which_entries_are_crossed_and_starts_nothing(
+    project: Project, client: docker.DockerClient
+) -> None:
+    code, printed = project.run("factors", "--profile", "seed", "--test", "query", "--dry-run")
+    assert code == 0, printed
+    assert re.search(r"^entries +aiohttp, aiohttp-raw, crax, crax-orm$", printed, re.MULTILINE)
+    assert printed.count("block ") == 5 * 4
+    assert objects(client) == []
+    assert not (project.root / "results/latest").exists()
+    assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 1
+
+
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
     tests = ("db", "query", "cached-query", "fortune", "update")
     chosen = [word for test in tests for word in ("--test", test)]
