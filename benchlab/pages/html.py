@@ -115,6 +115,7 @@ def page(run: Run) -> str:
         manifest=manifest,
         alpha=ALPHA,
         equivalence=EQUIVALENCE,
+        signs={outcome.value: sign for outcome, sign in heatmap.SIGNS.items()},
         version=__version__,
     )
 
