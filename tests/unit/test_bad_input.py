@@ -116,6 +116,14 @@ def test_a_name_that_there_is_not_is_one_line_with_the_one_that_was_meant(
     assert "--help`" in printed.err
 
 
+def test_help_shows_the_commands_that_a_message_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(tmp_path, ["nonesuch"]) == 2
+    named = capsys.readouterr().err.partition("there is ")[2].partition(";")[0].split(", ")
+    shown = cli.parser().format_help().partition("its own --help):\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in shown.splitlines()] == named == list(cli.COMMANDS)
+    assert "  bench      measure entries; what `lab.py` does where no command is named" in shown
+
+
 def test_a_run_that_there_is_not_is_told_with_the_one_that_was_meant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
 ) -> None:
