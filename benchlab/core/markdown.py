@@ -9,7 +9,7 @@ import pandas as pd
 WIDEST = 10
 TOO_WIDE = "[too wide]"
 # Words stand left, figures right.
-LEFT = ("framework", "test", "entry", "pair", "effect", "outcome", "limited by", "rule", "meaning")
+LEFT = ("framework", "test", "entry", "pair", "effect: level / reference", "outcome", "limited by", "rule", "meaning")
 
 
 def table(frame: pd.DataFrame) -> str:

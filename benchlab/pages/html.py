@@ -42,7 +42,7 @@ from benchlab.tables import factors, invocation, lead, report, sentences, standi
 STYLE, SCRIPT = "page.css", "page.js"
 # What stands left in a table: words.
 COMPACT: Mapping[str, Any] = {"separators": (",", ":"), "allow_nan": False}
-LEFT = frozenset([*markdown.LEFT, *stack.COLUMNS, "verdict", "effect"])
+LEFT = frozenset([*markdown.LEFT, *stack.COLUMNS, "verdict"])
 
 
 @dataclass(frozen=True)

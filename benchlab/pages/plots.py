@@ -14,10 +14,11 @@ from benchlab.pages.points import Key, Point, below_means
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.effects import Answer, Told
+from benchlab.statistics.effects import Answer
 from benchlab.statistics.stats import Estimate
 from benchlab.statistics.versus import Row
 from benchlab.tables import standings
+from benchlab.tables.factors import effect_title
 from benchlab.tables.sentences import LIMITS, MEASURES
 
 # What the host's CPU time can go to, with its colour, in the order of the bars.
@@ -108,14 +109,14 @@ def factors(answer: Answer) -> Chart:
     found = [told for told in answer.told if told.level == ALL_LEVELS and told.figure == answer.figure(told.test)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
-        groups[f"{told.test}, {told.figure}"].append(_effect(told))
+        groups[f"{told.test}, {told.figure}"].append(effect_title(told.effect))
     rows = charts.rows(groups)
     dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
     for told in found:
         ratio = told.pair.ratio
         figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
-        text = f"<b>{safe(_effect(told))}</b>, {told.test}<br>{figure}<br>{told.pair.outcome.value}"
-        place = rows.at[f"{told.test}, {told.figure}", _effect(told)]
+        text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.outcome.value}"
+        place = rows.at[f"{told.test}, {told.figure}", effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
         dots[kind].append(Dot(place, ratio.ratio, ratio.low, ratio.high, text))
     mark = charts.MARKS[0]
@@ -124,7 +125,7 @@ def factors(answer: Answer) -> Chart:
         for kind, of in dots.items()
     ]
     layout = _of_ratios(rows, "times, by the change", traces)
-    told_of = [f"{told.test} {_effect(told)} {told.pair.ratio.ratio:.3f}" for told in found]
+    told_of = [f"{told.test} {effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
     return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(told_of)}")
 
 
@@ -206,14 +207,6 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
         "hovertext": [f"<b>{safe(entry)}</b><br>{peak_mb:,.0f} MB"],
         "hoverinfo": "text",
     }
-
-
-def _effect(told: Told) -> str:
-    """Return the effect as short as a row's name must be."""
-    if len(told.effect.changes) > 1:
-        return " × ".join(f"{change.factor} {change.level}" for change in told.effect.changes)
-    (change,) = told.effect.changes
-    return f"{change.factor}: {change.level} / {change.reference}"
 
 
 def _ranking(result: Result) -> str:

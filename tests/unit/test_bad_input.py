@@ -283,7 +283,7 @@ def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross
         for entry in crossed.entries:
             journal.append(make_sample(make_trial(block, entry)))
     assert cli.main(tmp_path, ["factors", str(journal.folder), "--factor", "orm=raw"]) == 0
-    assert "| orm full / orm raw |" in capsys.readouterr().out
+    assert "| orm: full / raw " in capsys.readouterr().out
     assert cli.main(tmp_path, ["factors", _run(tmp_path, manifest, "alike", 2)]) == 1
     assert "error: aiohttp and crax are equal in all factors" in capsys.readouterr().err
 
