@@ -138,7 +138,7 @@ class Engine:
         """Return how the service's container ended; None while it runs."""
         with translated(f"inspecting {service}"):
             try:
-                state = self._container(service).attrs["State"]
+                state = self._inspected(service)["State"]
             except _LostError as error:
                 return str(error)
         if state["Running"] and not state.get("Restarting"):
@@ -170,8 +170,7 @@ class Engine:
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""
         with translated(f"running {command[0]} in {service}"):
-            container = self._patient.containers.get(str(self._container(service).id))
-            code, output = container.exec_run(list(command), demux=True)
+            code, output = self._container(service, self._patient).exec_run(list(command), demux=True)
         if code is None:
             raise EngineError(f"running {command[0]} in {service} was cut off: the container or the engine ended")
         out, err = cast(tuple[bytes | None, bytes | None], output)
@@ -191,7 +190,7 @@ class Engine:
         """
         with translated(f"looking for {service} and {beside}"):
             network = f"container:{self._container(service).id}"
-            image = str(self._container(beside).attrs["Image"])
+            image = str(self._inspected(beside)["Image"])
         return self._run(image, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], network_mode=network)
 
     def open_files(self, image: str) -> str:
@@ -249,7 +248,7 @@ class Engine:
     def container_images(self, services: Iterable[str]) -> dict[str, str]:
         """Return the id of the image that each service's container was made from."""
         with translated("inspecting the containers"):
-            return {service: str(self._container(service).attrs["Image"]) for service in services}
+            return {service: str(self._inspected(service)["Image"]) for service in services}
 
     def remove_all(self) -> int:
         """Remove every container and network of the lab but the lease, and return how many there were.
@@ -296,11 +295,21 @@ class Engine:
         labels = [f"{PROJECT_LABEL}={self.project}", f"{LAB_LABEL}={LAB_VALUE}"]
         return {"label": labels + ([f"{SERVICE_LABEL}={service}"] if service else [])}
 
-    def _container(self, service: str) -> Container:
-        found = self._client.containers.list(all=True, filters=self.labelled(service), ignore_removed=True)
+    def _container(self, service: str, client: docker.DockerClient | None = None) -> Container:
+        """Return the service's container, of which nothing is known but its id: to ask for more takes time."""
+        found = (client or self._client).containers.list(all=True, filters=self.labelled(service), sparse=True)
         if not found:
-            raise _LostError(f"{service} has no container any more: it was removed from outside")
+            raise _LostError(service)
         return found[0]
+
+    def _inspected(self, service: str) -> dict[str, Any]:
+        """Return what the engine knows of the service's container."""
+        container = self._container(service)
+        try:
+            container.reload()
+        except NotFound as error:
+            raise _LostError(service) from error
+        return container.attrs
 
 
 def used(told: Mapping[str, Any]) -> dict[str, int | None]:
@@ -318,3 +327,6 @@ def used(told: Mapping[str, Any]) -> dict[str, int | None]:
 
 class _LostError(EngineError):
     """A container is not there any more."""
+
+    def __init__(self, service: str):
+        super().__init__(f"{service} has no container any more: it was removed from outside")

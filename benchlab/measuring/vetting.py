@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchlab.core.errors import EngineError, EntryError
@@ -32,7 +32,7 @@ def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification
     try:
         with server.serve(entry, "verify") as world:
             vetting = Vetting(server, entry, world)
-            found = {test: vetting.whole(test) for test in own}
+            found = vetting.whole(own)
             # Last of all, so that the types wait for their Date together, and mostly have waited already.
             dates = vetting.dates(own)
     except (EntryError, EngineError) as error:
@@ -68,21 +68,36 @@ class Vetting:
     world: World
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
-    def answers(self, test: str) -> list[Problem]:
-        """Return what is wrong with answers to one request after the other, and with World after an update."""
-        paths = verify.paths(test, self.entry.tests[test])
-        answers = fetch.answers(self.server.host, serving.target(self.entry), WORKLOADS[test].accept, paths)
+    def answers(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
+        """Return what is wrong with answers to one request after the other, and with World after an update.
+
+        All are asked by one program: to start it in the container takes longer than most answers.
+        """
+        asked = fetch.answers(self.server.host, serving.target(self.entry), list(map(self._requests, tests)))
+        return {test: self._wrong(test, answers) for test, answers in zip(tests, asked, strict=True)}
+
+    def whole(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
+        """Return what is wrong with test types but for their Date; the statements, where the answers are right.
+
+        Those that write come after all that is asked of the others: World is no longer what it was.
+        """
+        found: dict[str, list[Problem]] = {}
+        for writing in (False, True):
+            if alike := [test for test in tests if WORKLOADS[test].writes == writing]:
+                found |= self.answers(alike)
+                for test in alike:
+                    if all(problem.warning for problem in found[test]):
+                        found[test] += self._statements(test)
+        return {test: found[test] for test in tests}
+
+    def _requests(self, test: str) -> list[fetch.Request]:
+        return [fetch.Request(path, WORKLOADS[test].accept) for path in verify.paths(test, self.entry.tests[test])]
+
+    def _wrong(self, test: str, answers: tuple[Answer, ...]) -> list[Problem]:
         self._seen[test] = _Seen(time.monotonic(), answers)
         problems = verify.check(test, answers, self.world)
         if WORKLOADS[test].writes and all(problem.warning for problem in problems):
             problems += self._unwritten(test, answers[-1])
-        return problems
-
-    def whole(self, test: str) -> list[Problem]:
-        """Return what is wrong with a test type but for its Date; the statements, where its answers are right."""
-        problems = self.answers(test)
-        if all(problem.warning for problem in problems):
-            problems += self._statements(test)
         return problems
 
     def _statements(self, test: str) -> list[Problem]:

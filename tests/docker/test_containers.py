@@ -107,8 +107,12 @@ def _database(lab: Lab) -> Server:
     return Server(lab.engine, (), lambda name, text: name)
 
 
+def _answer(lab: Lab, path: str, target: Target = TARGET) -> Answer:
+    return fetch.answers(lab.engine, target, [[fetch.Request(path, "*/*")]])[0][0]
+
+
 def _query(lab: Lab) -> Answer:
-    return fetch.answers(lab.engine, TARGET, "application/json", QUERY)[0]
+    return _answer(lab, *QUERY)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -169,7 +173,7 @@ def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> Non
         assert _query(staged).status == 200
         staged.engine.stop("db")
         assert _query(staged).status in (500, 503)
-        assert fetch.answers(staged.engine, TARGET, "*/*", ("/json",))[0].status == 200
+        assert _answer(staged, "/json").status == 200
         staged.engine.start("db")
         _execute(staged, "db", "wait-database")
         # Each worker may still tell of the outage a few times, then both answer.
@@ -201,7 +205,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
     server = Server(staged.engine, staged.topology.entries, lambda name, text: name)
     chosen = staged.topology.entries[entry]
     with server.serve(chosen, "first") as pristine:
-        answer = fetch.answers(staged.engine, TARGET, "application/json", ("/updates?queries=500",))[0]
+        answer = _answer(staged, "/updates?queries=500")
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
         assert server.world() == {**pristine, **updated} != pristine
     with server.serve(chosen, "second") as restored:
@@ -319,7 +323,7 @@ def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
         staged.engine.start("nginx")
         try:
             await_that(lambda: fetch.knock(staged.engine, Target("nginx"), "/json"), "nginx answers")
-            answer = fetch.answers(staged.engine, Target("nginx"), "*/*", ("/json",))[0]
+            answer = _answer(staged, "/json", Target("nginx"))
         finally:
             staged.engine.stop("nginx")
     assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})

@@ -204,10 +204,12 @@ class FakeHost:
         self.fetched += 1
         self.ports.add(job["port"])
         self.second += 1
-        paths: list[str] = [request["path"] for request in job["requests"]]
+        return json.dumps([[self._fetched(request["path"]) for request in requests] for requests in job["groups"]])
+
+    def _fetched(self, path: str) -> dict[str, object]:
         if self.entry in self.mute or self.entry in self.dead:
-            return json.dumps([{"path": path, "error": "refused"} for path in paths])
-        return json.dumps([self.answer(path) for path in paths])
+            return {"path": path, "error": "refused"}
+        return self.answer(path)
 
     def _burst(self, job: dict[str, Any]) -> str:
         self.done.append(f"burst {job['path']}")
