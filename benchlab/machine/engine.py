@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +28,8 @@ LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
 LOG_LINES = 500
+# An engine may note a start a moment after the container's first words.
+EARLY_S = -0.5
 
 
 @dataclass(frozen=True)
@@ -146,13 +149,20 @@ class Engine:
         why = "out of memory" if state.get("OOMKilled") else f"exit code {state['ExitCode']}"
         return f"{service} is not running ({why})"
 
-    def log(self, service: str) -> str:
-        """Return the end of what the service's container printed; nothing where there is no container."""
+    def log(self, service: str, since_s: float = EARLY_S) -> str:
+        """Return the end of what the service's container printed in its last life, from `since_s` after its start on.
+
+        Where there is no container, it is nothing.
+        """
         with translated(f"reading the log of {service}"):
             try:
-                return self._container(service).logs(tail=LOG_LINES).decode(errors="replace")
+                container = self._container(service)
             except _LostError:
                 return ""
+            began_s = started_s(container.attrs["State"])
+            # docker's SDK takes no time before 1970, and a container that has never run began in the year 1.
+            text: bytes = container.logs(tail=LOG_LINES, since=max(1.0, began_s + since_s))
+            return text.decode(errors="replace")
 
     def container_id(self, service: str) -> str:
         """Return the id of the service's container. Raises EngineError."""
@@ -314,6 +324,11 @@ def used(told: Mapping[str, Any]) -> dict[str, int | None]:
         # Of version 2, or of version 1. No process is without any: 0 is memory that nobody counted.
         "memory_bytes": memory.get("anon", memory.get("total_rss")) or None,
     }
+
+
+def started_s(state: Mapping[str, Any]) -> float:
+    """Return when the container's last life began, by the engine's clock, in seconds since 1970."""
+    return datetime.fromisoformat(str(state["StartedAt"])).timestamp()
 
 
 class _LostError(EngineError):

@@ -144,9 +144,11 @@ def test_an_entry_is_measured_with_each_number_of_database_connections(project: 
 
 def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
     project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
-    project.add_entry("stillborn", "aiohttp", lambda app: app + '\nraise RuntimeError("no configuration")\n')
+    for name, like in (("stillborn", "aiohttp"), ("respawning", "starlette")):
+        project.add_entry(name, like, lambda app: app + '\nraise RuntimeError("no configuration")\n')
     few = ("--test", "json", "--test", "plaintext", "--levels", "json=16", "--levels", "plaintext=256")
-    names = [word for name in ("aiohttp", "crax", "liar", "stillborn") for word in ("--framework", name)]
+    frameworks = ("aiohttp", "crax", "liar", "stillborn", "respawning")
+    names = [word for name in frameworks for word in ("--framework", name)]
     code, printed = project.run(*SHORT, "--blocks", "1", *few, *names)
     run = project.latest()
     assert code == 1
@@ -158,9 +160,12 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
         ("liar", "plaintext"),
     }
     reasons = {(failure.trial.entry, failure.trial.test): failure.reason for failure in judge.missing(run)}
-    assert set(reasons) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
+    dying = [(name, test) for name in ("stillborn", "respawning") for test in ("json", "plaintext")]
+    assert set(reasons) == {("liar", "json"), *dying}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
     assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
+    assert "in start-up, respawning raised the same again and again" in reasons["respawning", "json"]
+    assert all("RuntimeError: no configuration" in reasons[trial] for trial in dying)
     kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert "## Not measured" in printed
