@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +16,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from benchlab.core.errors import EngineError, NoEngineError
-from benchlab.machine import connection
+from benchlab.machine import connection, lives
 from benchlab.machine.connection import reason, translated
 
 PROJECT_LABEL = "com.docker.compose.project"
@@ -141,13 +140,10 @@ class Engine:
         """Return how the service's container ended; None while it runs."""
         with translated(f"inspecting {service}"):
             try:
-                state = self._container(service).attrs["State"]
+                how = lives.ended(self._container(service).attrs["State"])
             except _LostError as error:
                 return str(error)
-        if state["Running"] and not state.get("Restarting"):
-            return None
-        why = "out of memory" if state.get("OOMKilled") else f"exit code {state['ExitCode']}"
-        return f"{service} is not running ({why})"
+        return None if how is None else f"{service} is not running ({how})"
 
     def log(self, service: str, since_s: float = EARLY_S) -> str:
         """Return the end of what the service's container printed in its last life, from `since_s` after its start on.
@@ -159,7 +155,7 @@ class Engine:
                 container = self._container(service)
             except _LostError:
                 return ""
-            began_s = started_s(container.attrs["State"])
+            began_s = lives.began_s(container.attrs["State"])
             # docker's SDK takes no time before 1970, and a container that has never run began in the year 1.
             text: bytes = container.logs(tail=LOG_LINES, since=max(1.0, began_s + since_s))
             return text.decode(errors="replace")
@@ -324,11 +320,6 @@ def used(told: Mapping[str, Any]) -> dict[str, int | None]:
         # Of version 2, or of version 1. No process is without any: 0 is memory that nobody counted.
         "memory_bytes": memory.get("anon", memory.get("total_rss")) or None,
     }
-
-
-def started_s(state: Mapping[str, Any]) -> float:
-    """Return when the container's last life began, by the engine's clock, in seconds since 1970."""
-    return datetime.fromisoformat(str(state["StartedAt"])).timestamp()
 
 
 class _LostError(EngineError):

@@ -222,7 +222,7 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     run = project.latest()
     assert lab.returncode == 1
     assert [failure.trial.block for failure in run.failures] == [1]
-    assert "crax is not running (exit code 137)" in run.failures[0].reason
+    assert "crax is not running (killed by SIGKILL, exit code 137)" in run.failures[0].reason
     assert len(run.samples) == 3
     assert "## Not measured" in printed
 
