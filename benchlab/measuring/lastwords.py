@@ -17,9 +17,9 @@ def raised(log: str) -> list[str]:
 
 
 def told(log: str) -> str:
-    """Return in one line how the log ends, and its last exception where that stands further up; of an empty log nothing.
+    """Return in one line how the log ends, and before that its last exception; nothing of a log that says nothing.
 
-    A server says more than the last lines hold between the exception of a worker and its own end, or the next worker's.
+    Between the exception of a worker and its own end, or the next worker, a server says more than the last lines hold.
     """
     last = list(_lines(log))[-LAST_LINES:]
     if not last:

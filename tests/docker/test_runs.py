@@ -90,7 +90,7 @@ def test_updates_that_are_not_written_are_told_and_the_entry_s_other_types_measu
     project.add_entry("forgetful", "crax", _forget, "raw.py")
     code, verdict = project.run("verify", "--framework", "forgetful", "--test", "update", "--test", "query")
     assert code == 1
-    assert re.search(r"^pass  forgetful query$", verdict, re.MULTILINE)
+    assert re.search(r"^warn  forgetful query: [^;]+=forgetful; [^;]+=crax \[labels\]$", verdict, re.MULTILINE)
     assert re.search(r"^fail  forgetful update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
 
 
@@ -171,7 +171,7 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1
-    assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
+    assert re.search(r"^fail  liar json: answered .*\[body\]; .*\[labels\]$", verdict, re.MULTILINE)
 
 
 def _with_one_key_more(app: str) -> str:
