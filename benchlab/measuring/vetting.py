@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from benchlab.core import stack
 from benchlab.core.errors import EngineError, EntryError
 from benchlab.core.model import Entry
 from benchlab.measuring import fetch, serving
@@ -13,7 +14,7 @@ from benchlab.measuring.fetch import Burst
 from benchlab.measuring.serving import TWIN, Server
 from benchlab.plan import workloads
 from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
-from benchlab.verdicts import envelope, rows, statements, verify
+from benchlab.verdicts import claims, envelope, rows, statements, verify
 from benchlab.verdicts.answers import Answer, Problem, Verification, World
 from benchlab.verdicts.statements import PROBES, Counted
 
@@ -21,6 +22,7 @@ from benchlab.verdicts.statements import PROBES, Counted
 # requests reads fewer rows than the one before, or next to none; that takes some rounds with many workers.
 FILL_REQUESTS, MOST_ROUNDS = 64, 20
 FALLING, FEW_SHARE = 0.9, 0.1
+LOOK_S = 0.2
 
 
 def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification]:
@@ -33,14 +35,15 @@ def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification
         with server.serve(entry, "verify") as world:
             vetting = Vetting(server, entry, world)
             found = vetting.whole(own)
-            # Last of all, so that the types wait for their Date together, and mostly have waited already.
-            dates = vetting.dates(own)
+            # Last of all, so that the types wait for their Date together, and mostly have waited already; and that all
+            # workers have started.
+            rest = [*vetting.dates(own), *(problem for test in own[:1] for problem in vetting.labels(test))]
     except (EntryError, EngineError) as error:
         if not server.host.answers():
             raise
         return [Verification(entry.name, test, (Problem(test, "serves", str(error)),)) for test in own]
     return [
-        Verification(entry.name, test, (*problems, *(problem for problem in dates if problem.test == test)))
+        Verification(entry.name, test, (*problems, *(problem for problem in rest if problem.test == test)))
         for test, problems in found.items()
     ]
 
@@ -61,11 +64,15 @@ class _Seen:
 
 @dataclass(frozen=True)
 class Vetting:
-    """One life of an entry, and what it has been asked. `world` is World from before any request."""
+    """One life of an entry, and what it has been asked. `world` is World from before any request.
+
+    For `workers_s` it is waited for workers that have not started yet.
+    """
 
     server: Server
     entry: Entry
     world: World
+    workers_s: float = 5
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
     def answers(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
@@ -132,6 +139,16 @@ class Vetting:
             for (test, seen), answer in zip(fixed.items(), later, strict=True)
             for problem in envelope.check_date(test, seen.answers[0], answer, now_s - seen.at_s)
         ]
+
+    def labels(self, test: str) -> list[Problem]:
+        """Return what is wrong with the labels of the entry, as a test type's; those of an adopted one do not tell."""
+        labels = self.entry.labels
+        if stack.is_adopted(labels):
+            return []
+        over = time.monotonic() + self.workers_s
+        while claims.is_early(labels, log := self.server.host.log(self.entry.name)) and time.monotonic() < over:
+            time.sleep(LOOK_S)
+        return list(claims.check(test, labels, log))
 
     def _unwritten(self, test: str, last: Answer) -> list[Problem]:
         """Return what is wrong with World after an update: with the one of the two tables that it has written."""

@@ -78,10 +78,9 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
     for service in ("wrk", "db"):
         lab.engine.start(service)
     _execute(lab, "db", "wait-database")
-    workers = _started(lab, entry) + lab.cpus
     lab.engine.start(entry)
     try:
-        await_that(lambda: _started(lab, entry) == workers, f"all workers of {entry} run")
+        await_that(lambda: _started(lab, entry) == lab.cpus, f"all workers of {entry} run")
         await_that(lambda: fetch.knock(lab.engine, TARGET, "/json"), f"{entry} answers")
         yield
     finally:
@@ -89,7 +88,7 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
 
 
 def _started(lab: Lab, entry: str) -> int:
-    """Return how many workers the entry's container has started, in all its lives."""
+    """Return how many workers the entry's container has started in its present life."""
     return lab.engine.log(entry).count("started: ")
 
 
