@@ -71,7 +71,7 @@ def _list(root: Path, _: argparse.Namespace) -> int:
         say("no Docker engine answers: workers and pool are shown for one CPU")
     resolved = topology.load(root, dotenv.resources(root, engine.cpus if engine else 1))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
-    rows = [[*row, locks.versions(resolved.context(row[0]), labels[row[0]])] for row in stack.rows(labels)]
+    rows = [[*row, locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
     terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
     for note in stack.notes(labels):
         print(f"\n{note}")

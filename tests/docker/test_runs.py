@@ -271,8 +271,6 @@ def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
     assert code == 0
     assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
     assert re.search(r"\| aiohttp \d[\d.]+, asyncpg \d", printed)
-    (alone,) = (line for line in printed.splitlines() if line.startswith("| crax-uvicorn "))
-    assert re.search(r"\| asyncpg \S+ crax \S+ uvicorn \S+ uvloop \S+ *\|$", alone)
 
 
 def test_clean_removes_what_the_lab_made_and_keeps_results(project: Project, client: docker.DockerClient) -> None:
