@@ -25,6 +25,15 @@ SYSCTLS = (
     "net/ipv4/ip_local_port_range",
     "net/ipv4/tcp_tw_reuse",
 )
+# What on the kernel's command line changes what is measured. Of the rest nothing is told: it may name the host's disks
+# or its network, and manifests are published.
+PARAMETERS = (
+    *("isolcpus", "nohz", "nohz_full", "rcu_nocbs", "irqaffinity", "threadirqs", "preempt"),
+    *("maxcpus", "nr_cpus", "nosmt", "mitigations", "numa_balancing", "transparent_hugepage"),
+    *("intel_pstate", "amd_pstate", "intel_idle.max_cstate", "processor.max_cstate", "idle", "clocksource", "tsc"),
+    *("cgroup_disable", "cgroup_enable", "cgroup_no_v1", "cgroup.memory", "systemd.unified_cgroup_hierarchy"),
+    *("swapaccount", "psi"),
+)
 
 
 def main():
@@ -103,7 +112,7 @@ def kernel():
     uptime = text("/proc/uptime")
     return {
         "kernel": os.uname().release,
-        "kernel_command_line": text("/proc/cmdline"),
+        "kernel_parameters": parameters(text("/proc/cmdline")),
         "clocksource": text("/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         "uptime_s": float(uptime.split()[0]) if uptime else None,
         "cgroup_tree": cgroup_tree(sys.argv[2] if len(sys.argv) > 2 else None),
@@ -111,6 +120,15 @@ def kernel():
         "sysctls": {name.replace("/", "."): text(Path("/proc/sys", name)) for name in SYSCTLS},
         "open_files": dict(zip(("soft", "hard"), resource.getrlimit(resource.RLIMIT_NOFILE), strict=True)),
     }
+
+
+def parameters(command_line):
+    """Return the kernel's parameters that change what is measured, as they were given; null where none are told."""
+    if command_line is None:
+        return None
+    # What follows two dashes is the first process's, not the kernel's, which takes - and _ in a name for the same.
+    given = command_line.partition(" -- ")[0].split()
+    return " ".join(word for word in given if word.partition("=")[0].replace("-", "_") in PARAMETERS)
 
 
 def cgroup_tree(container_id):

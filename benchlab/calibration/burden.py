@@ -11,6 +11,7 @@ from benchlab.calibration.check import NO_SAMPLE, Check
 from benchlab.core.counters import APP
 from benchlab.core.measured import Run, Sample
 from benchlab.core.model import UNAVAILABLE
+from benchlab.core.quantities import counted
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, bottleneck, comparison, sequential, stats
 from benchlab.statistics.analysis import FIGURES, PER_CPU, Cell, Figure, Result
@@ -112,7 +113,7 @@ def _judged(name: str, ratios: Iterable[Ratio], cost_us: float | None, planted_u
     if not found:
         return Check(name, "no block to compare", "", False)
     (ratio,) = found
-    measured = f"{ratio.ratio:.3f}{_bounds(ratio)}, {ratio.blocks} blocks"
+    measured = f"{ratio.ratio:.3f}{_bounds(ratio)}, {counted(ratio.blocks, 'block')}"
     if cost_us is None:
         return Check(name, measured, "for information: it was not CPU time of the entry that limited the rate", None)
     most, least = (cost_us / (cost_us + times * planted_us) for times in (1, SLOWED))

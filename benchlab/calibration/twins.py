@@ -12,6 +12,7 @@ from benchlab.calibration import check
 from benchlab.calibration.check import NO_SAMPLE, Check
 from benchlab.core.measured import GOOD, Run
 from benchlab.core.model import UNAVAILABLE
+from benchlab.core.quantities import counted
 from benchlab.statistics import analysis, comparison, sequential, variance
 from benchlab.statistics.analysis import FIGURES, Figure, Result
 from benchlab.statistics.comparison import Comparison, Outcome
@@ -139,7 +140,7 @@ def _effect(name: str, ratios: Sequence[Ratio] | None, blocks: int) -> Check:
     if stdev is None:
         return Check(name, UNAVAILABLE, goal, None)
     if blocks < 2:
-        return Check(name, f"nothing is told apart by {blocks} block(s) (10 min)", goal, False)
+        return Check(name, f"nothing is told apart by {counted(blocks, 'block')} (10 min)", goal, False)
     effect = sequential.smallest_effect(stdev, blocks)
     measured = f"{effect:.1%} in {blocks} blocks (10 min), spread {stdev:.1%}"
     return Check(name, measured, goal, effect <= SMALLEST)
@@ -150,5 +151,6 @@ def _spread(what: str, found: Components, cost: Cost) -> Check:
     measured = ", ".join(f"{name} {UNAVAILABLE if sd is None else f'{sd:.1%}'}" for name, sd in parts.items())
     best = variance.best_repeats(found, cost, PAIR_S)
     effect = None if best is None else variance.effect(found, cost, best, PAIR_S)
-    goal = "" if effect is None else f"for information: {best} samples a life would show {effect:.1%}"
+    samples = "" if best is None else counted(best, "sample")
+    goal = "" if effect is None else f"for information: {samples} a life would show {effect:.1%}"
     return Check(f"standard deviation between: {what}", measured, goal, None)

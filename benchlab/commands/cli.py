@@ -41,11 +41,11 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
 
 
 def parser(name: str = MAIN, commands: Mapping[str, Command] = COMMANDS) -> argparse.ArgumentParser:
-    """Return a command's parser; the main one tells of the others."""
+    """Return a command's parser; the main one tells of all."""
     made = commands[name].parser()
     if name == MAIN:
-        others = "\n".join(f"  {other:<9}  {each.about}" for other, each in commands.items() if other != MAIN)
-        made.description = f"{made.description}\n\nother commands (each has its own --help):\n{others}"
+        told = "\n".join(f"  {each:<9}  {command.about}" for each, command in commands.items())
+        made.description = f"{made.description}\n\ncommands (each has its own --help):\n{told}"
     return made
 
 

@@ -148,6 +148,15 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Add the flag that has a plan told instead of made."""
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan and the wrk commands, and start nothing (default: measure)",
+    )
+
+
 def add_selection(parser: argparse.ArgumentParser, tests: str, entries: str) -> None:
     """Add the flags that choose entries, tests and proxy; `tests` and `entries` name those taken without a flag."""
     parser.add_argument(

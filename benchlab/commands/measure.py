@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from benchlab.commands import flags, gate
 from benchlab.commands.command import FAILED, OK, Command, console, say
 from benchlab.core.arguments import Parser
 from benchlab.core.errors import ConfigError
+from benchlab.core.quantities import counted
 from benchlab.plan import naming
 from benchlab.storage import files, store
 
@@ -30,6 +32,7 @@ python lab.py --framework crax --against main --precision 1.5% --fail-if-slower 
 FACTORS = """
 python lab.py factors                             data layer and framework, in all tests of the database
 python lab.py factors --factor server --test json
+python lab.py factors --dry-run                   what would be measured, and the wrk commands
 python lab.py factors results/latest              the factors of a run that was measured
 """
 VERIFY = """
@@ -50,11 +53,7 @@ def bench_parser() -> argparse.ArgumentParser:
         "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
     )
     gate.add_flag(parser)
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="print the plan and the wrk commands, and start nothing (default: measure)",
-    )
+    flags.add_dry_run(parser)
     parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
     return parser
 
@@ -77,6 +76,7 @@ def factors_parser() -> argparse.ArgumentParser:
     )
     flags.add_selection(parser, "those that read the database", "those that tell of the factors")
     flags.add_measuring(parser)
+    flags.add_dry_run(parser)
     return parser
 
 
@@ -96,15 +96,13 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
 
 def _rehearse(root: Path, given: argparse.Namespace) -> int:
     """Print what would be measured."""
-    from benchlab.machine import stage
     from benchlab.measuring import planning
 
     if given.resume is not None:
         raise ConfigError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     _refuse_gate_without_versions(gate.margin(given), settings)
-    lab = stage.look(root, naming.originals(settings), say, _conditions(settings))
-    print(planning.rehearse(lab, settings))
+    print(planning.rehearse(_look(root, settings), settings))
     return OK
 
 
@@ -125,17 +123,19 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 
 
 def finish(folder: Path, margin: float | None) -> int:
-    """Print the run's report, and how versions compare; a trial that was not measured makes the command fail."""
-    from benchlab.statistics import sides, versus
-    from benchlab.tables import report
+    """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
+    from benchlab.statistics import analysis, sides, versus
+    from benchlab.tables import lead, report
     from benchlab.verdicts import judge
 
     run, shown = store.read(folder), files.shown(folder)
     print(report.report(run))
+    for line in lead.lines(run, analysis.analyse(run)):
+        say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
     missing = judge.missing(run)
     if missing:
-        say(f"{len(missing)} trial(s) not measured; to try them again: python lab.py --resume {shown}")
+        say(f"{counted(len(missing), 'trial')} not measured; to try again: python lab.py --resume {shown}")
     if unbuilt := run.manifest.unbuilt:
         say(f"not built, and not measured: {', '.join(unbuilt)}")
     code = FAILED if missing or unbuilt else OK
@@ -153,6 +153,8 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
 
     if given.run is not None:
         flags.refuse_measuring(given, factors_parser())
+    if given.dry_run:
+        return _rehearse_factors(root, given)
     folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
     run = store.read(folder)
     print(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
@@ -162,20 +164,36 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
 
 
+def _rehearse_factors(root: Path, given: argparse.Namespace) -> int:
+    """Print what would be measured to tell of the factors."""
+    from benchlab.measuring import planning
+
+    settings = flags.factors_settings(given)
+    lab = _look(root, settings)
+    print(planning.rehearse(lab, _crossed(lab, settings, given.factor)))
+    return OK
+
+
 def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
-    """Return the folder of a new run of entries that tell of the factors; nothing is measured where they would not."""
-    from benchlab.machine import contestants
+    """Return the folder of a new run of entries that tell of the factors."""
     from benchlab.measuring import bench
-    from benchlab.statistics import crossing
 
     settings = flags.factors_settings(given)
     lab = _open(root, settings)
+    return bench.start(lab, _crossed(lab, settings, given.factor), root / "results", console())
+
+
+def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
+    """Return the settings with entries that tell of the factors. Raises ConfigError where they would not."""
+    from benchlab.machine import contestants
+    from benchlab.statistics import crossing
+
     if not settings.frameworks:
         labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
-        chosen = crossing.comparable(labels, lab.topology.usual, given.factor)
+        chosen = crossing.comparable(labels, lab.topology.usual, asked)
         settings = replace(settings, frameworks=tuple(chosen))
-    crossing.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, given.factor)
-    return bench.start(lab, settings, root / "results", console())
+    crossing.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, asked)
+    return settings
 
 
 def _verify(root: Path, given: argparse.Namespace) -> int:
@@ -203,6 +221,13 @@ def _open(root: Path, settings: Settings) -> Lab:
     for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
         say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
     return lab
+
+
+def _look(root: Path, settings: Settings) -> Lab:
+    """Return the lab as it is found, for a plan: nothing is started for it."""
+    from benchlab.machine import stage
+
+    return stage.look(root, naming.originals(settings), say, _conditions(settings))
 
 
 def _conditions(settings: Settings) -> Conditions:

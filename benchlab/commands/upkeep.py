@@ -9,6 +9,7 @@ from benchlab.commands import flags
 from benchlab.commands.command import FAILED, OK, Command, console, plain, say
 from benchlab.core.arguments import Parser, whole
 from benchlab.core.errors import SetupError
+from benchlab.core.quantities import counted
 from benchlab.storage import files, store
 
 DOCTOR = """
@@ -60,7 +61,8 @@ def _clean(root: Path, _: argparse.Namespace) -> int:
     lease.refuse_if_held(engine)
     count = engine.remove_all()
     images = building.remove_images(topology.load(root, {}), engine, root / ".lab")
-    say(f"removed {count} containers and networks, and the images {', '.join(images) or '(none)'}")
+    things = counted(count, "container or network", "containers and networks")
+    say(f"removed {things}, and the images {', '.join(images) or '(none)'}")
     return OK
 
 

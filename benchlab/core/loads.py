@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchlab.core import checks
+from benchlab.core.quantities import counted
 
 # More requests a second than any server answers to one load generator: a broken count.
 MOST_RATE = 1e9
@@ -48,14 +49,14 @@ class Errors:
         return self.connect + self.read + self.write + self.status
 
     def __str__(self) -> str:
-        counts = {
-            "answers above 399": self.status,
-            "failed connects": self.connect,
-            "read errors": self.read,
-            "write errors": self.write,
-            "time-outs": self.timeout,
-        }
-        return ", ".join(f"{n} {kind}" for kind, n in counts.items() if n) or "none"
+        counts = (
+            (self.status, "answer above 399", "answers above 399"),
+            (self.connect, "failed connect", ""),
+            (self.read, "read error", ""),
+            (self.write, "write error", ""),
+            (self.timeout, "time-out", ""),
+        )
+        return ", ".join(counted(count, one, several) for count, one, several in counts if count) or "none"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Shares and times as they are typed on the command line, 3%, 90s, 20m, 1h30m; and times as they are said."""
+"""Shares and times as they are typed on the command line, 3%, 90s, 20m, 1h30m; times and counts as they are said."""
 
 from __future__ import annotations
 
@@ -34,3 +34,8 @@ def minutes(seconds: float) -> str:
     """Return the time as a person says it: `45 s`, `8 min 05 s`."""
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """Return the count with its noun, or with its verb: `1 sample`, `1,024 samples`, `2 are`."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"

@@ -24,9 +24,11 @@ def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
 
 
 def table(labels_by_entry: Mapping[str, Labels]) -> str:
-    """Return the rows as Markdown, and what must be said of some."""
-    shown = tabulate(rows(labels_by_entry), headers=["entry", *COLUMNS], tablefmt="github", disable_numparse=True)
-    return "\n\n".join([shown, *notes(labels_by_entry)])
+    """Return the rows as Markdown, below them the tests, for which a row has no room, and what must be said of some."""
+    *columns, _ = COLUMNS
+    shown = [row[:-1] for row in rows(labels_by_entry)]
+    made = tabulate(shown, headers=["entry", *columns], tablefmt="github", disable_numparse=True)
+    return "\n\n".join([made, _tests(labels_by_entry), *notes(labels_by_entry)])
 
 
 def cautions(labels_by_entry: Mapping[str, Labels]) -> list[str]:
@@ -56,3 +58,12 @@ def notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
     others = {name: ", ".join(f"{new} for {old}" for old, new in stand_ins(of).items()) for name, of in adopted.items()}
     if told := [f"{name} has {other}" for name, other in others.items() if other]:
         yield f"Another base image: {'; '.join(told)}."
+
+
+def _tests(labels_by_entry: Mapping[str, Labels]) -> str:
+    """Return which tests the entries declare; by entry only where these differ in it."""
+    entries: dict[str, list[str]] = {}
+    for name, labels in sorted(labels_by_entry.items()):
+        entries.setdefault(labels.get("tests", ""), []).append(name)
+    told = (tests if len(entries) == 1 else f"{tests} ({', '.join(names)})" for tests, names in entries.items())
+    return f"Test types: {'; '.join(told)}."

@@ -13,7 +13,6 @@ from rich.console import Console
 
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
-from benchlab.core.measured import Decision
 from benchlab.core.model import Manifest, Settings, Visit
 from benchlab.core.quantities import minutes
 from benchlab.machine import contestants, inventory, stage
@@ -147,8 +146,8 @@ class Session:
                 "or start a new run"
             )
 
-    def _decide(self) -> Decision:
-        """Decide how many blocks the run gets in all, write that into the journal, and return it."""
+    def _decide(self) -> None:
+        """Decide how many blocks the run gets in all, and write that into the journal."""
         settings, run = self.manifest.settings, store.read(self.journal.folder)
         block_s = sizing.block_s(run)
         left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
@@ -156,7 +155,6 @@ class Session:
         decision = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, now)
         self.journal.append(decision)
         self.lab.say(f"{decision.blocks} blocks in all: {decision.reason}")
-        return decision
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from benchlab.core.quantities import counted
 from benchlab.plan.workloads import WORKLOADS
 
 Trace = dict[str, Any]
@@ -224,7 +225,7 @@ def ends(traces: Iterable[Trace]) -> list[float]:
 
 def level_name(test: str, level: int) -> str:
     """Return a level as a reader sees it."""
-    return f"{level:,} connections" if WORKLOADS[test].varies == "connections" else f"N = {level:,}"
+    return counted(level, "connection") if WORKLOADS[test].varies == "connections" else f"N = {level:,}"
 
 
 def figure(value: float) -> float:

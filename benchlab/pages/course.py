@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean, median
 
 from benchlab.core.measured import SUSPECT
+from benchlab.core.quantities import counted
 from benchlab.pages import charts, points
 from benchlab.pages.charts import Chart, Look, Trace
 from benchlab.pages.points import COUNTING, Clock, Point
@@ -48,9 +49,7 @@ def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float
             [*points.facts(point.sample), round(point.sample.load.requests_per_second), round(point.share, 1)]
             for point in group
         ],
-        "hovertemplate": points.hover(
-            group[0].sample.trial.test, "%{customdata[4]:,} requests/s, %{customdata[5]} % of its row's mean"
-        ),
+        "hovertemplate": points.hover("%{customdata[4]:,} requests/s, %{customdata[5]} % of its row's mean"),
         "legendgroup": entry if kind in COUNTING else kind,
         "showlegend": kind != SUSPECT,
     }
@@ -117,6 +116,6 @@ def _told(found: Sequence[Point], counting: Sequence[Point], means: Sequence[Mea
     shares = [share for _, share, _ in means]
     drift = f" The means of blocks lie from {min(shares):.0f} to {max(shares):.0f} %." if shares else ""
     return (
-        f"{len(found):,} samples of {len(means)} blocks, {unused} of which do not count: each one's rate as a share "
-        f"of the mean of its row, over the time of the run.{drift}"
+        f"{counted(len(found), 'sample')} of {counted(len(means), 'block')}, {unused} of which do not count: each "
+        f"one's rate as a share of the mean of its row, over the time of the run.{drift}"
     )

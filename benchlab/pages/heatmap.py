@@ -12,13 +12,20 @@ from benchlab.statistics.comparison import Comparison, Outcome, Pair
 # From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
 DEPTHS = (1.1, 1.5)
 SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
+# What a colour means, for eyes, screens and paper that do not show it.
+SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
 
 
 @dataclass(frozen=True)
 class Square:
-    """The entry of the row against that of the column. `tone` names the colour; `told` has all of it in words."""
+    """The entry of the row against that of the column.
+
+    `tone` names the colour; `sign` and `word` say the same without one; `told` has all of it in words.
+    """
 
     tone: str
+    sign: str
+    word: str
     figure: str
     interval: str
     told: str
@@ -43,19 +50,20 @@ def heat_map(title: str, comparison: Comparison, order: Sequence[str]) -> HeatMa
 
 def _square(pairs: dict[tuple[str, str], Pair], row: str, column: str) -> Square:
     if row == column:
-        return Square(SAME, "", "", "")
+        return Square(SAME, "", "", "", "", "")
     pair = pairs.get((row, column)) or pairs.get((column, row))
     if pair is None:
-        return Square(NONE, "–", "", "no block in common")
+        return Square(NONE, "", "", "–", "", "no block in common")
     ratio = pair.ratio if pair.ratio.first == row else pair.ratio.inverse
+    outcome = pair.outcome if pair.outcome in (Outcome.UNDECIDED, Outcome.EQUAL) else _who(ratio.ratio)
     interval = markdown.interval(ratio.low, ratio.high, "{:.3f}").strip()
-    outcome = pair.outcome.value if pair.outcome in (Outcome.UNDECIDED, Outcome.EQUAL) else _who(ratio.ratio)
-    told = f"{ratio.ratio:.3f} {interval}, {outcome}"
-    return Square(_tone(pair.outcome, ratio.ratio), f"{ratio.ratio:.3f}", interval, told)
+    figure, word = f"{ratio.ratio:.3f}", outcome.value
+    told = f"{figure} {interval}, {word}"
+    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], word, figure, interval, told)
 
 
-def _who(ratio: float) -> str:
-    return Outcome.FASTER.value if ratio > 1 else Outcome.SLOWER.value
+def _who(ratio: float) -> Outcome:
+    return Outcome.FASTER if ratio > 1 else Outcome.SLOWER
 
 
 def _tone(outcome: Outcome, ratio: float) -> str:
@@ -64,4 +72,4 @@ def _tone(outcome: Outcome, ratio: float) -> str:
     if outcome is Outcome.EQUAL:
         return EQUAL
     times = math.exp(abs(math.log(ratio)))
-    return f"{_who(ratio)}-{1 + sum(times >= depth for depth in DEPTHS)}"
+    return f"{outcome.value}-{1 + sum(times >= depth for depth in DEPTHS)}"

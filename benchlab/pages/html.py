@@ -25,6 +25,7 @@ from benchlab.core import markdown, stack
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run
 from benchlab.core.model import UNAVAILABLE
+from benchlab.core.quantities import counted
 from benchlab.pages import charts, course, heatmap, plots, points
 from benchlab.pages.charts import Chart, Look
 from benchlab.pages.heatmap import HeatMap
@@ -35,13 +36,13 @@ from benchlab.statistics.analysis import PER_CPU, RATE, Result
 from benchlab.statistics.regression import Gate
 from benchlab.statistics.stats import ALPHA, EQUIVALENCE
 from benchlab.statistics.versus import Versus
-from benchlab.tables import factors, invocation, report, sentences, standings
+from benchlab.tables import factors, invocation, lead, report, sentences, standings
 
 # Inlined, not linked: a report is one file.
 STYLE, SCRIPT = "page.css", "page.js"
 # What stands left in a table: words.
 COMPACT: Mapping[str, Any] = {"separators": (",", ":"), "allow_nan": False}
-LEFT = frozenset([*markdown.LEFT, *stack.COLUMNS, "verdict", "effect"])
+LEFT = frozenset([*markdown.LEFT, *stack.COLUMNS, "verdict"])
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,6 @@ class Section:
     """What the page shows of one test."""
 
     test: str
-    answer: str
     limits: str
     rates: Chart
     course: Chart
@@ -96,13 +96,15 @@ def page(run: Run) -> str:
         subtitle=_subtitle(run),
         about=report.about(run),
         caution=profiles.caution(run.manifest),
+        lead=lead.answers(results),
+        beware=lead.BEWARE,
         warnings=list(sentences.warnings(run, results)),
         overall=overall,
         factors=crossed,
         sections=sections,
         entries=pd.DataFrame(stack.rows(run.manifest.entries), columns=["entry", *stack.COLUMNS]),
         memory=report.MEMORY,
-        verdicts=report.counted(run),
+        verdicts=report.judged(run),
         broken=report.broken_rules(run),
         remarks=report.remarks(run),
         verification=report.VERIFICATION,
@@ -113,6 +115,7 @@ def page(run: Run) -> str:
         manifest=manifest,
         alpha=ALPHA,
         equivalence=EQUIVALENCE,
+        signs={outcome.value: sign for outcome, sign in heatmap.SIGNS.items()},
         version=__version__,
     )
 
@@ -155,7 +158,7 @@ def _factors(run: Run) -> Factors | None:
 def _subtitle(run: Run) -> str:
     host = run.manifest.facts.get("host")
     cpu = host.get("cpu_model") if isinstance(host, dict) else None
-    where = f"{run.manifest.cpus} CPUs" + (f" ({cpu})" if cpu not in (None, UNAVAILABLE) else "")
+    where = counted(run.manifest.cpus, "CPU") + (f" ({cpu})" if cpu not in (None, UNAVAILABLE) else "")
     entries = sentences.names(sorted(run.manifest.entries))
     return f"{entries} on {where}, {run.manifest.created_at:%Y-%m-%d %H:%M} UTC"
 
@@ -171,7 +174,6 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
     }
     return Section(
         test=result.test,
-        answer=sentences.answer(result),
         limits=sentences.limits(result),
         rates=plots.rates(result, found, rows, looks, run.blocks),
         course=course.course(result.test, found, looks, time),

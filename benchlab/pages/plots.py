@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
+from benchlab.core.quantities import counted
 from benchlab.pages import charts
 from benchlab.pages.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
 from benchlab.pages.points import Key, Point, below_means
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.effects import Answer, Told
+from benchlab.statistics.effects import Answer
 from benchlab.statistics.stats import Estimate
 from benchlab.statistics.versus import Row
 from benchlab.tables import standings
+from benchlab.tables.factors import effect_title
 from benchlab.tables.sentences import LIMITS, MEASURES
 
 # What the host's CPU time can go to, with its colour, in the order of the bars.
@@ -107,14 +109,14 @@ def factors(answer: Answer) -> Chart:
     found = [told for told in answer.told if told.level == ALL_LEVELS and told.figure == answer.figure(told.test)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
-        groups[f"{told.test}, {told.figure}"].append(_effect(told))
+        groups[f"{told.test}, {told.figure}"].append(effect_title(told.effect))
     rows = charts.rows(groups)
     dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
     for told in found:
         ratio = told.pair.ratio
         figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
-        text = f"<b>{safe(_effect(told))}</b>, {told.test}<br>{figure}<br>{told.pair.outcome.value}"
-        place = rows.at[f"{told.test}, {told.figure}", _effect(told)]
+        text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.outcome.value}"
+        place = rows.at[f"{told.test}, {told.figure}", effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
         dots[kind].append(Dot(place, ratio.ratio, ratio.low, ratio.high, text))
     mark = charts.MARKS[0]
@@ -123,7 +125,7 @@ def factors(answer: Answer) -> Chart:
         for kind, of in dots.items()
     ]
     layout = _of_ratios(rows, "times, by the change", traces)
-    told_of = [f"{told.test} {_effect(told)} {told.pair.ratio.ratio:.3f}" for told in found]
+    told_of = [f"{told.test} {effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
     return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(told_of)}")
 
 
@@ -138,7 +140,7 @@ def changes(found: Iterable[Row]) -> Chart:
     for row in overall:
         ratio, name = row.ratio, f"{row.entry}, {row.test}"
         figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
-        text = f"<b>{safe(name)}</b><br>{figure} {row.figure}<br>{ratio.blocks} block(s)"
+        text = f"<b>{safe(name)}</b><br>{figure} {row.figure}<br>{counted(ratio.blocks, 'block')}"
         dots.append(Dot(rows.at[MEASURES[row.figure], name], ratio.ratio, ratio.low, ratio.high, text))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
@@ -207,14 +209,6 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
     }
 
 
-def _effect(told: Told) -> str:
-    """Return the effect as short as a row's name must be."""
-    if len(told.effect.changes) > 1:
-        return " × ".join(f"{change.factor} {change.level}" for change in told.effect.changes)
-    (change,) = told.effect.changes
-    return f"{change.factor}: {change.level} / {change.reference}"
-
-
 def _ranking(result: Result) -> str:
     return f"{result.test}, {PER_CPU if result.by_cpu else RATE}"
 
@@ -222,7 +216,7 @@ def _ranking(result: Result) -> str:
 def _figure(cell: Cell, estimate: Estimate, unit: str) -> str:
     bound = "at least " if cell.client_bound and unit == RATE else ""
     told = f"{bound}{estimate.mean:,.0f}{markdown.interval(estimate.low, estimate.high, '{:,.0f}')} {unit}"
-    return f"{told}<br>{estimate.blocks} block(s); limited by {LIMITS[cell.bottleneck]}"
+    return f"{told}<br>{counted(estimate.blocks, 'block')}; limited by {LIMITS[cell.bottleneck]}"
 
 
 def _told(result: Result, what: str, measure: Measure) -> str:

@@ -91,7 +91,7 @@ def below_means(found: Iterable[Point], looks: Mapping[str, Look], rows: Rows, b
             "x": [charts.figure(point.sample.load.requests_per_second) for point in group],
             "y": [round(rows.at[point.row] + 0.2 + 0.25 * point.sample.trial.block / blocks, 3) for point in group],
             "customdata": [facts(point.sample) for point in group],
-            "hovertemplate": hover(group[0].sample.trial.test, "%{x:,.0f} requests/s"),
+            "hovertemplate": hover("%{x:,.0f} requests/s"),
         }
 
 
@@ -132,18 +132,17 @@ def facts(sample: Sample) -> list[object]:
     severity = sample.verdict.severity
     verdict = severity if severity == GOOD else f"{severity}: {judge.reason(sample)}"
     return [
-        varied(trial.test, trial.level),
+        level_name(trial.test, varied(trial.test, trial.level)),
         f"{trial.block}{repeat}{attempt}",
         f"{sample.started_at:%H:%M:%S}",
         charts.safe_lines(verdict),
     ]
 
 
-def hover(test: str, figure: str) -> str:
+def hover(figure: str) -> str:
     """Return what plotly is to show of a point with these facts."""
-    level = level_name(test, 0).replace("0", "%{customdata[0]:,}")
     return (
-        f"<b>%{{text}}</b>, {level}<br>{figure}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
+        f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{figure}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
         "<br>%{customdata[3]}<extra></extra>"
     )
 

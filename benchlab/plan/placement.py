@@ -7,6 +7,7 @@ from itertools import chain
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import ConfigError
+from benchlab.core.quantities import counted
 
 SHARED, SPLIT, AUTO = "shared", "split", "auto"
 MODES = (SHARED, SPLIT, AUTO)
@@ -27,7 +28,7 @@ def choose(mode: str, siblings: Siblings, proxy: bool) -> dict[str, tuple[int, .
         return {}
     if not enough:
         raise ConfigError(
-            f"--placement split: {len(siblings)} cores for {len(roles)} roles ({', '.join(roles)}); "
+            f"--placement split: {counted(len(siblings), 'core')} for {len(roles)} roles ({', '.join(roles)}); "
             "use shared, or a machine with more cores"
         )
     return _split(siblings, roles)
@@ -51,7 +52,7 @@ def cpuset(cpus: Sequence[int]) -> str:
 def told(cpus_of_roles: Mapping[str, Sequence[int]], cpus: int) -> str:
     """Return the placement in a sentence's part."""
     if not cpus_of_roles:
-        return f"all roles share the {cpus} CPUs"
+        return f"all roles share the {counted(cpus, 'CPU')}"
     return "CPUs " + ", ".join(f"{cpuset(numbers)} for the {role}" for role, numbers in cpus_of_roles.items())
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from benchlab.core import spelling, stack
 from benchlab.core.errors import ConfigError
 from benchlab.core.model import NO_PROXY, Level, Manifest, Settings
+from benchlab.core.quantities import counted
 from benchlab.plan import workloads
 from benchlab.plan.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
 
@@ -84,8 +85,8 @@ def note(settings: Settings) -> str:
     profile = PROFILES[settings.profile]
     usual, chosen = set(profile.tests), set(settings.tests)
     changed = {
-        f"{settings.blocks} block(s)": settings.blocks != profile.blocks,
-        f"{settings.repeats} sample(s) of a level in a visit": settings.repeats != profile.repeats,
+        counted(settings.blocks, "block"): settings.blocks != profile.blocks,
+        f"{counted(settings.repeats, 'sample')} of a level in a visit": settings.repeats != profile.repeats,
         f"{settings.duration_s}-s samples": settings.duration_s != profile.duration_s,
         "other levels": any(values != profile.levels[test] for test, values in settings.levels.items()),
         "only some tests": chosen < usual,

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from statistics import geometric_mean
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.measured import Decision, Run, Sample
-from benchlab.core.model import NO_PROXY, Level, Manifest
+from benchlab.core.model import Manifest
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import averages, bottleneck, comparison, sequential, stats
 from benchlab.statistics.bottleneck import Shares
@@ -57,7 +58,8 @@ class Result:
     `levels` and `rates`, the latter over all levels, compare requests per second; `overall` is what the ranks are from.
     `by_cpu` tells what the ranks are made of: where the host was full, requests per CPU-second, because there a rate
     says as much about the load's own need of CPU as about the entry; then `cpu_levels` compares these at each level.
-    `per_cpu_s` and `per_app_cpu_s` are an entry's figures over all its levels, as far as they are known.
+    `per_cpu_s` and `per_app_cpu_s` are an entry's figures over all its levels, as far as they are known. `unmeasured`
+    has entry and level of what was asked for and has no sample that counts.
     """
 
     test: str
@@ -69,6 +71,7 @@ class Result:
     cpu_levels: Mapping[int, Comparison]
     per_cpu_s: Mapping[str, Estimate]
     per_app_cpu_s: Mapping[str, Estimate]
+    unmeasured: tuple[tuple[str, int], ...]
 
     @property
     def ranked_by(self) -> str:
@@ -122,17 +125,6 @@ def per_app_cpu_s(sample: Sample) -> float | None:
     return _per_cpu_s(sample, (APP,))
 
 
-def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
-    """Return how many CPUs each role of a trial can use at once."""
-    proxy = manifest.entries[entry].get("proxy", NO_PROXY)
-    roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
-    found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
-    workers = manifest.entries[entry]["workers"]
-    # An adopted entry has as many as it likes.
-    most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
-    return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
-
-
 def figures(samples: Iterable[Sample], figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
     """Return the figure by level, entry and block, as far as it is known; of repeats the geometric mean."""
     grouped: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
@@ -176,7 +168,15 @@ def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Deci
         cpu_levels={level: compared([by_cost[level]], decision) for level in sorted(by_cost)},
         per_cpu_s=averages.over_levels(figures(samples, per_cpu_s).values()),
         per_app_cpu_s=averages.over_levels(figures(samples, per_app_cpu_s).values()),
+        unmeasured=_unmeasured(manifest, test, cells),
     )
+
+
+def _unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell]) -> tuple[tuple[str, int], ...]:
+    """Return what has no cell; of an entry without an image nobody knows its tests, so that it lacks each."""
+    declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
+    wanted = set(product([*declaring, *manifest.unbuilt], manifest.settings.levels[test]))
+    return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))
 
 
 def compared(levels: Sequence[Cells], decision: Decision | None) -> Comparison:
@@ -222,7 +222,7 @@ def _cells(manifest: Manifest, test: str, samples: list[Sample]) -> tuple[Cell, 
 
 def _cell(manifest: Manifest, samples: list[Sample], mean: Estimate, growth: float | None) -> Cell:
     trial = samples[0].trial
-    found = bottleneck.shares(samples, role_cpus(manifest, trial.entry, trial.level))
+    found = bottleneck.shares(samples, bottleneck.role_cpus(manifest, trial.entry, trial.level))
     peaks = [sample.counters.roles[APP].memory_peak_bytes for sample in samples if APP in sample.counters.roles]
     return Cell(
         entry=trial.entry,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters, share_of_host
 from benchlab.core.measured import Sample
+from benchlab.core.model import NO_PROXY, Level, Manifest
 
 # A role that uses this much of its CPUs has none left to give; below CALM it waits for something else.
 BUSY, CALM = 0.90, 0.70
@@ -30,6 +31,17 @@ class Shares:
     def __str__(self) -> str:
         parts = [f"{role} {share:.0%}" for role, share in self.roles.items()]
         return ", ".join(parts + ([] if self.idle is None else [f"host idle {self.idle:.0%}"]))
+
+
+def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
+    """Return how many CPUs each role of a trial can use at once."""
+    proxy = manifest.entries[entry].get("proxy", NO_PROXY)
+    roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
+    found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
+    workers = manifest.entries[entry]["workers"]
+    # An adopted entry has as many as it likes.
+    most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
+    return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
 
 
 def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchlab.core import markdown
+from benchlab.core.quantities import counted
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import holm
 from benchlab.statistics.stats import ALPHA, Ratio
@@ -52,7 +53,7 @@ def _noise(rows: Sequence[Row], margin: float) -> Iterator[str]:
 def _silence(untold: Sequence[str]) -> Iterator[str]:
     """Yield that something is untold; what, and why, is told beside every answer."""
     if untold:
-        yield f"nothing can be said of {len(untold)} part(s) of the comparison"
+        yield f"nothing can be said of {counted(len(untold), 'part')} of the comparison"
 
 
 def _needed(rows: Sequence[Row], margin: float) -> str:

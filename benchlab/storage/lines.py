@@ -11,6 +11,7 @@ from typing import TypeVar
 from benchlab.core.errors import StoreError
 from benchlab.core.measured import Decision, Failure, Record, Remark, Run, Sample
 from benchlab.core.model import Manifest
+from benchlab.core.quantities import counted
 from benchlab.plan.profiles import MAX_BLOCKS
 from benchlab.plan.workloads import varied
 from benchlab.storage import records
@@ -62,7 +63,7 @@ def _refuse_stranger(record: Record, manifest: Manifest) -> None:
     """Raise ValueError where the record cannot be the run's own: the journals of two runs were mixed."""
     if isinstance(record, Decision):
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
-        told = f"a decision for {record.blocks} blocks after {record.pilot} is none of"
+        told = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
     elif isinstance(record, Remark):
         own = record.entry in manifest.entries and record.test in manifest.tests(record.entry)
         told = f"{record.entry} {record.test} is no test type of"

@@ -8,6 +8,7 @@ from pathlib import Path
 from benchlab.core.errors import StoreError
 from benchlab.core.measured import GOOD, Run
 from benchlab.core.model import Manifest
+from benchlab.core.quantities import counted
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 from benchlab.storage import store
@@ -29,9 +30,13 @@ def rows(results: Path) -> tuple[list[list[str]], list[str]]:
 
 
 def verdict(run: Run) -> str:
-    """Return how far the run came, and how good its samples are."""
+    """Return how far the run came, how many of its samples do not count, and how many are good."""
     good = sum(sample.verdict.severity == GOOD for sample in run.taken)
-    return f"{_state(run)}; {good} of {len(run.taken)} samples good"
+    taken, unused = counted(len(run.taken), "sample"), len(run.taken) - len(run.samples)
+    if unused:
+        verb = "does" if unused == 1 else "do"
+        return f"{_state(run)}, {unused:,} of {taken} {verb} not count; {good:,} good"
+    return f"{_state(run)}; {good:,} of {taken} good"
 
 
 def ahead(result: Result) -> str:
@@ -43,11 +48,11 @@ def ahead(result: Result) -> str:
 
 def _state(run: Run) -> str:
     if run.untried:
-        return f"stopped, {run.untried} trials to go"
+        return f"stopped, {counted(run.untried, 'trial')} to go"
     if run.awaits_decision:
         return "stopped before its blocks were decided"
     missing = len(judge.missing(run))
-    return f"{missing} trials not measured" if missing else "complete"
+    return f"{counted(missing, 'trial')} not measured" if missing else "complete"
 
 
 def _folders(results: Path) -> Iterator[Path]:

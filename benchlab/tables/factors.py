@@ -11,11 +11,12 @@ from tabulate import tabulate
 
 from benchlab.core import markdown
 from benchlab.core.measured import Run
+from benchlab.core.quantities import counted
 from benchlab.plan import profiles
 from benchlab.plan.workloads import DATABASE, WORKLOADS
 from benchlab.statistics.analysis import PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.crossing import UNSAID, Change, Crossing
+from benchlab.statistics.crossing import UNSAID, Change, Crossing, Effect
 from benchlab.statistics.effects import Answer, Told
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
@@ -34,6 +35,8 @@ TOGETHER = {
     Outcome.EQUAL: "independent",
     Outcome.UNDECIDED: Outcome.UNDECIDED.value,
 }
+# The head of the effects: which way their ratios go.
+EFFECT = "effect: level / reference"
 # More cells without an entry than these are counted only.
 MOST_MISSING = 4
 
@@ -55,10 +58,11 @@ def sentences(answer: Answer) -> Iterator[str]:
     if not found:
         yield "No block has a sample of all the entries that an effect needs."
         return
-    test, level = found[0].test, found[0].level
-    at = f"{level} queries a request" if WORKLOADS[test].varies == "queries" else f"{level} connections ({test})"
-    alone = [_alone(told.effect.changes[0], told) for told in found if len(told.effect.changes) == 1]
-    together = [_together(told, found) for told in found if len(told.effect.changes) == 2]
+    test, level = found[0].test, int(found[0].level)
+    queries = WORKLOADS[test].varies == "queries"
+    at = f"{counted(level, 'query', 'queries')} a request" if queries else f"{counted(level, 'connection')} ({test})"
+    alone = [_alone(told) for told in found if len(told.effect.changes) == 1]
+    together = [_together(told) for told in found if len(told.effect.changes) == 2]
     unit = "requests per CPU-second" if found[0].figure == PER_CPU else "requests per second"
     both = "; ".join(together) or (
         "one factor was looked at, so nothing is said of two together"
@@ -79,12 +83,10 @@ def _headline(answer: Answer) -> list[Told]:
     return []
 
 
-def _alone(change: Change, told: Told) -> str:
-    """Return what the change did, told of the level that gave more."""
-    ratio = told.pair.ratio
-    if ratio.ratio < 1:
-        change, ratio = Change(change.factor, change.reference, change.level), ratio.inverse
-    instead = f"{_named(change.factor, change.level)} instead of {_named(change.factor, change.reference)}"
+def _alone(told: Told) -> str:
+    """Return what the change did, from the reference to the level, as the table has it."""
+    (change,), ratio = told.effect.changes, told.pair.ratio
+    instead = _step(change)
     if told.pair.outcome is Outcome.EQUAL:
         return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(ratio)})"
     if told.pair.outcome is Outcome.UNDECIDED:
@@ -92,16 +94,11 @@ def _alone(change: Change, told: Told) -> str:
     return f"{instead} gave {_times(ratio)}"
 
 
-def _together(told: Told, found: Iterable[Told]) -> str:
-    """Return how much more the first change did at one level of the other factor than at the other."""
-    first, second = told.effect.changes
-    ratio, other = told.pair.ratio, (second.level, second.reference)
-    if any(each.effect.changes == (first,) and each.pair.ratio.ratio < 1 for each in found):
-        first, ratio = Change(first.factor, first.reference, first.level), ratio.inverse
-    if ratio.ratio < 1:
-        ratio, other = ratio.inverse, (second.reference, second.level)
-    step = f"{_named(first.factor, first.level)} instead of {_named(first.factor, first.reference)}"
-    where, there = (_named(second.factor, level) for level in other)
+def _together(told: Told) -> str:
+    """Return how much more the first change did at the second's level than at its reference, as the table has it."""
+    (first, second), ratio = told.effect.changes, told.pair.ratio
+    step = _step(first)
+    where, there = (_named(second.factor, level) for level in (second.level, second.reference))
     if told.pair.outcome is Outcome.EQUAL:
         return f"{step} gave the same with {where} as with {there}, within {EQUIVALENCE:.0%} ({_times(ratio)})"
     if told.pair.outcome is Outcome.UNDECIDED:
@@ -122,18 +119,26 @@ def notes(crossing: Crossing) -> list[str]:
         more = f"; and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""
         lines.append(f"Cells without an entry ({', '.join(crossing.factors)}): {shown}{more}.")
     for effect in crossing.effects:
-        first, second = effect.names
+        named = effect_title(effect)
         if len(effect.groups) < effect.possible:
-            lines.append(f"{first} / {second} comes from {_sources(effect.groups)}.")
+            lines.append(f"{named} comes from {_sources(effect.groups)}.")
         companions = crossing.companions(effect) if len(effect.changes) == 1 else {}
         if companions:
             told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
-            lines.append(f"{first} / {second} changes this too, and holds what that does: {told}.")
+            lines.append(f"{named} changes this too, and holds what that does: {told}.")
     return lines
 
 
 def _sources(groups: Iterable[Iterable[str]]) -> str:
     return "; ".join(" and ".join(sorted(group)) for group in groups)
+
+
+def effect_title(effect: Effect) -> str:
+    """Return what its rows are called: orm: raw / full; of two changes, what they lead to, orm raw × proxy nginx."""
+    if len(effect.changes) > 1:
+        return " × ".join(f"{change.factor} {change.level}" for change in effect.changes)
+    (change,) = effect.changes
+    return f"{change.factor}: {change.level} / {change.reference}"
 
 
 def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
@@ -145,7 +150,7 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
         row[each.figure] = f"{each.pair.ratio.ratio:.3f}{_bounds(each.pair.ratio, '{:.3f}')}"
         if each.figure == figure:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
-    columns = ["level", "effect", RATE, PER_CPU, "blocks", "outcome"]
+    columns = ["level", EFFECT, RATE, PER_CPU, "blocks", "outcome"]
     return pd.DataFrame(rows.values(), columns=columns).fillna("–")
 
 
@@ -158,9 +163,7 @@ def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
 
 
 def _row(told: Told) -> dict[str, object]:
-    first, second = told.effect.names
-    together = "together: " if len(told.effect.changes) > 1 else ""
-    return {"level": told.level, "effect": f"{together}{first} / {second}"}
+    return {"level": told.level, EFFECT: effect_title(told.effect)}
 
 
 def _outcome(told: Told) -> str:
@@ -168,8 +171,14 @@ def _outcome(told: Told) -> str:
     return outcome.value if len(told.effect.changes) == 1 else TOGETHER[outcome]
 
 
+def _step(change: Change) -> str:
+    return f"{_named(change.factor, change.level)} instead of {_named(change.factor, change.reference)}"
+
+
 def _named(factor: str, level: str) -> str:
-    return LEVELS.get((factor, level), f"{level} connections" if factor == "connections" else level)
+    if factor == "connections":
+        return counted(int(level), "connection") if level.isdecimal() else f"{level} connections"
+    return LEVELS.get((factor, level), level)
 
 
 def _times(ratio: Ratio) -> str:

@@ -11,11 +11,11 @@ from benchlab import __version__
 from benchlab.core import markdown, stack
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
 from benchlab.core.model import NO_PROXY, UNAVAILABLE
-from benchlab.core.quantities import minutes
+from benchlab.core.quantities import counted, minutes
 from benchlab.plan import placement, profiles
 from benchlab.statistics import analysis, sizing
 from benchlab.statistics.analysis import Result
-from benchlab.tables import standings, study
+from benchlab.tables import lead, standings, study
 from benchlab.verdicts import judge
 
 # What a rule means for the samples that break it. One that breaks a good one is no more than a note.
@@ -34,17 +34,18 @@ VERIFICATION = (
 
 
 def report(run: Run) -> str:
-    """Return what the run is, the lab's tables, the study's, how the samples were judged, and what failed."""
-    heading = "\n".join([f"# {run.manifest.run_id}", "", *about(run)])
-    parts = [heading, "## Entries\n\n" + stack.table(run.manifest.entries)]
+    """Return the answer, what the run is, its tables and the study's, how samples were judged, and what failed."""
+    results = analysis.analyse(run)
+    parts = [f"# {run.manifest.run_id}", lead.markdown(run, results), "\n".join(about(run))]
+    parts.append("## Entries\n\n" + stack.table(run.manifest.entries))
     if run.samples:
-        results = analysis.analyse(run)
         caution = profiles.caution(run.manifest)
         parts += [_overview(results, caution), *standings.sections(results, caution), MEMORY]
         parts += _shares(results, caution)
         parts += study.sections(run)
     else:
-        parts.append(f"None of the {len(run.taken)} samples counts." if run.taken else "No sample was measured.")
+        none = f"Of the {counted(len(run.taken), 'sample')} taken, none counts."
+        parts.append(none if run.taken else "No sample was measured.")
     if run.taken:
         parts.append(_verdicts(run))
     if found := remarks(run):
@@ -70,10 +71,11 @@ def about(run: Run) -> list[str]:
     ]
 
 
-def counted(run: Run) -> str:
+def judged(run: Run) -> str:
     """Return how many samples are good and how many count, and what the host does not tell."""
     good = sum(sample.verdict.severity == GOOD for sample in run.taken)
-    lines = [f"Of the {len(run.taken)} samples taken, {good} are good, and {len(run.samples)} count."]
+    verdicts = f"{counted(good, 'is', 'are')} good, and {counted(len(run.samples), 'counts', 'count')}"
+    lines = [f"Of the {counted(len(run.taken), 'sample')} taken, {verdicts}."]
     if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
         lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
     return " ".join(lines)
@@ -93,7 +95,10 @@ def reasons(run: Run) -> list[str]:
     found: dict[str, list[str]] = {}
     for failure in judge.missing(run):
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
-    trials = [f"{reason} ({len(keys)} trial(s), first {keys[0]})" for reason, keys in found.items()]
+    trials = [
+        f"{reason} ({counted(len(keys), 'trial')},{' first' if len(keys) > 1 else ''} {keys[0]})"
+        for reason, keys in found.items()
+    ]
     return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials]
 
 
@@ -120,7 +125,7 @@ def _asked(run: Run) -> Iterator[str]:
     wanted = [] if settings.precision is None else [f"ratios to ± {settings.precision:.1%}"]
     wanted += [] if settings.budget_s is None else [f"no longer than {minutes(settings.budget_s)}"]
     if wanted:
-        yield f"Asked for: {', '.join(wanted)}; the first {settings.blocks} blocks are the pilot."
+        yield f"Asked for: {', '.join(wanted)}; the pilot has {counted(settings.blocks, 'block')}."
 
 
 def _share(run: Run) -> Iterator[str]:
@@ -138,7 +143,8 @@ def _decided(run: Run) -> Iterator[str]:
     """Yield how the number of blocks was decided, and how precise the ratios have become, where that was asked for."""
     if run.decision is None:
         return
-    yield f"After {run.decision.pilot} blocks it was decided to make {run.decision.blocks}: {run.decision.reason}."
+    pilot, blocks = counted(run.decision.pilot, "block"), run.decision.blocks
+    yield f"After {pilot} it was decided to make {blocks}: {run.decision.reason}."
     ratios = sizing.decisive(run)
     if (widest := sizing.reached(ratios)) is not None:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
@@ -171,4 +177,4 @@ def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
 def _verdicts(run: Run) -> str:
     broken = broken_rules(run)
     table = "" if broken.empty else f"\n\n{markdown.table(broken)}"
-    return f"## Verdicts\n\n{counted(run)}{table}"
+    return f"## Verdicts\n\n{judged(run)}{table}"

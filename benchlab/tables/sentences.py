@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.measured import INVALID, SUSPECT, Run, Sample
+from benchlab.core.quantities import counted
 from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
@@ -67,21 +69,23 @@ def limits(result: Result) -> str:
     """Return what limited the test's rows."""
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
-    told = [f"{LIMITS[name]} ({rows or _counted(count, 'row')})" for name, count in counts.most_common()]
+    told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
     ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu else ""
     return f"Limited by {', '.join(told)}.{ranked}"
 
 
 def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
     """Yield what a reader must know before any figure is believed; nothing of a calm and complete run."""
+    results = list(results)
     yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
     if blocks < run.blocks:
-        yield f"The run is not complete: {blocks} of {run.blocks} blocks have samples."
+        yield f"The run is not complete: it has samples of {blocks} of {counted(run.blocks, 'block')}."
     if blocks == 1:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
+    yield from _wide(results)
     if bound := [
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
@@ -91,7 +95,7 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
     if unbuilt := run.manifest.unbuilt:
         yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
     if missing := judge.missing(run):
-        yield f"{_counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
+        yield f"{counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
 
 
 def changes(rows: Iterable[Row]) -> Iterator[str]:
@@ -186,14 +190,33 @@ def _rejected(taken: Sequence[Sample]) -> Iterator[str]:
     rejected = [sample for sample in taken if sample.verdict.severity == INVALID]
     if rejected:
         verbs = "was invalid and does" if len(rejected) == 1 else "were invalid and do"
-        yield f"{_counted(len(rejected), 'sample')} of {len(taken):,} {verbs} not count: {_reasons(rejected)}."
+        yield f"{counted(len(rejected), 'sample')} of {len(taken):,} {verbs} not count: {_reasons(rejected)}."
 
 
 def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
     suspect = [sample for sample in samples if sample.verdict.severity == SUSPECT]
     if samples and len(suspect) / len(samples) > NOISY_SHARE:
-        share = f"{len(suspect):,} of the {len(samples):,} samples that count ({len(suspect) / len(samples):.0%})"
-        yield f"A noisy host: {share} are suspect: {_reasons(suspect)}."
+        count = counted(len(samples), "sample that counts", "samples that count")
+        share = f"{counted(len(suspect), 'is', 'are')} suspect ({len(suspect) / len(samples):.0%})"
+        yield f"A noisy host: of the {count}, {share}: {_reasons(suspect)}."
+
+
+def _wide(results: Sequence[Result]) -> Iterator[str]:
+    """Yield that intervals are told as too wide, and what that means, where there are such."""
+    cells = [cell for result in results for cell in result.cells]
+    figures = [of for cell in cells for of in (cell.rate, cell.per_cpu_s, cell.per_app_cpu_s) if of is not None]
+    compared = [
+        comparison
+        for result in results
+        for comparison in (*result.levels.values(), *result.cpu_levels.values(), result.rates, result.overall)
+    ]
+    bounds = [(figure.low, figure.high) for figure in figures]
+    bounds += [(pair.ratio.low, pair.ratio.high) for comparison in compared for pair in comparison.pairs]
+    if any(starmap(markdown.is_too_wide, bounds)):
+        yield (
+            f"An interval that is {markdown.TOO_WIDE} reaches beyond {markdown.WIDEST} times its figure, and so says "
+            "nothing of its size; more blocks make it narrower."
+        )
 
 
 def _reasons(samples: Iterable[Sample]) -> str:
@@ -203,7 +226,3 @@ def _reasons(samples: Iterable[Sample]) -> str:
     counts = Counter(name for sample in samples for name in sample.verdict.broken if judge.severity(name) in worst)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return names([f"{judge.meaning(name)} ({count:,})" for name, count in ordered])
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -14,6 +14,10 @@ from benchlab.statistics.stats import Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
 MOST_PAIRS = 15
+# What stands in the place of figures where there is no sample that counts; why there is none stands in the report.
+UNMEASURED = "not measured"
+# What an entry took: in text a table of its own, because all of the summary would be wider than a terminal.
+COST = [PER_CPU, "of the app alone", "peak memory, MB"]
 # What stands under ratios whose rates have no outcome.
 BY_CPU = f"Outcomes are those of {PER_CPU}: the host was full, where a rate says as much about wrk as about an entry."
 
@@ -21,38 +25,51 @@ BY_CPU = f"Outcomes are those of {PER_CPU}: the host was full, where a rate says
 def overview(results: Iterable[Result]) -> pd.DataFrame:
     """Return requests per second for each test and level, a column an entry: geometric mean with 95 % interval.
 
-    A cell that has fewer blocks than the fullest one says so; one that the load generator bound is a lower bound.
+    A cell that has fewer blocks than the fullest one says so; one that the load generator bound is a lower bound; one
+    that was asked for and has no sample that counts is called UNMEASURED.
     """
-    cells = [cell for result in results for cell in result.cells]
-    most = max((cell.rate.blocks for cell in cells), default=0)
-    entries = sorted({cell.entry for cell in cells})
+    results = list(results)
+    most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
     rows: dict[tuple[str, int], dict[str, object]] = {}
-    for cell in cells:
-        row = rows.setdefault((cell.test, cell.level), {"test": cell.test, "level": cell.level})
-        row[cell.entry] = _rate(cell, most)
-    return pd.DataFrame(rows.values(), columns=["test", "level", *entries]).fillna("–").sort_values(["test", "level"])
+    entries: set[str] = set()
+    for test, level, entry, figure in (cell for result in results for cell in _overview_cells(result, most)):
+        rows.setdefault((test, level), {"test": test, "level": level})[entry] = figure
+        entries.add(entry)
+    columns = ["test", "level", *sorted(entries)]
+    return pd.DataFrame(rows.values(), columns=columns).fillna("–").sort_values(["test", "level"])
 
 
 def summary(result: Result) -> pd.DataFrame:
     """Return a row an entry, the fastest first: rank, speed relative to the first, and what it took.
 
     All of it is over all levels: of figures the geometric mean, of memory the largest. An entry without some of the
-    levels says so.
+    levels says so, and one without any is called UNMEASURED.
     """
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
-    return pd.DataFrame(ranked.get(entry) or _row(result, entry, "–", "–") for entry in order(result))
+    measured = {cell.entry for cell in result.cells}
+    unranked = {entry: _row(result, entry, "–", "–") for entry in measured.difference(ranked)}
+    lacking = {"rank": "–", f"relative {result.ranked_by}": UNMEASURED}
+    rows = ranked | unranked
+    columns = ["entry", *lacking, *COST, "limited by"]
+    found = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
+    return pd.DataFrame(found, columns=columns).fillna("–")
 
 
 def order(result: Result) -> list[str]:
-    """Return the entries by their standing, and after them those without a rank."""
+    """Return the entries by their standing, after them those without a rank, and last those without any sample."""
     ranked = [standing.entry for standing in result.standings]
-    return [*ranked, *sorted({cell.entry for cell in result.cells}.difference(ranked))]
+    unranked = sorted({cell.entry for cell in result.cells}.difference(ranked))
+    return [*ranked, *unranked, *sorted({entry for entry, _ in result.unmeasured}.difference(ranked, unranked))]
 
 
 def figures(result: Result) -> pd.DataFrame:
     """Return a row for each entry at each level, with all that is known of it."""
-    rows = [
-        {
+    rows: dict[tuple[int, str], dict[str, object]] = {
+        (level, entry): {"level": level, "entry": entry, RATE: UNMEASURED, "blocks": 0}
+        for entry, level in result.unmeasured
+    }
+    for cell in result.cells:
+        rows[cell.level, cell.entry] = {
             "level": cell.level,
             "entry": cell.entry,
             RATE: _rate(cell, cell.rate.blocks),
@@ -63,9 +80,8 @@ def figures(result: Result) -> pd.DataFrame:
             "CPU used": str(cell.shares),
             "limited by": cell.bottleneck,
         }
-        for cell in sorted(result.cells, key=lambda cell: (cell.level, order(result).index(cell.entry)))
-    ]
-    return pd.DataFrame(rows)
+    place = {entry: number for number, entry in enumerate(order(result))}
+    return pd.DataFrame(rows[key] for key in sorted(rows, key=lambda key: (key[0], place[key[1]]))).fillna("–")
 
 
 def ratios(result: Result) -> pd.DataFrame:
@@ -91,11 +107,21 @@ def sections(results: Iterable[Result], caution: str) -> Iterator[str]:
     for result in results:
         measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
         title = f"## {result.test}: summary over all levels, ranked by {measure}{caution}"
-        yield f"{title}\n\n{markdown.table(summary(result))}"
+        found = summary(result)
+        place, cost = markdown.table(found.drop(columns=COST)), markdown.table(found[["entry", *COST]])
+        yield f"{title}\n\n{place}\n\n{cost}"
         pairs = ratios(result)
         if not pairs.empty:
             told = f"\n\n{BY_CPU}" if result.by_cpu else ""
             yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}{told}"
+
+
+def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, str]]:
+    """Yield test, level, entry and figure of all that was to be measured."""
+    for cell in result.cells:
+        yield result.test, cell.level, cell.entry, _rate(cell, most)
+    for entry, level in result.unmeasured:
+        yield result.test, level, entry, UNMEASURED
 
 
 def _rate(cell: Cell, most: int) -> str:

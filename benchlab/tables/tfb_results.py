@@ -10,6 +10,7 @@ from typing import Any
 
 from benchlab.core.measured import Failure, Run, Sample
 from benchlab.core.model import NO_PROXY, UNAVAILABLE, Manifest, Settings
+from benchlab.core.quantities import counted
 from benchlab.core.stack import UNTOLD
 from benchlab.plan import placement
 from benchlab.plan.workloads import varied
@@ -218,7 +219,7 @@ def _environment(run: Run) -> str:
         f"Docker {facts.get('engine_version', UNAVAILABLE)}",
         f"benchlab {facts.get('lab_version', UNAVAILABLE)}, profile {settings.profile}",
         *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),
-        f"geometric means over up to {run.blocks} blocks of {settings.duration_s}-s samples",
+        f"geometric means over up to {counted(run.blocks, 'block')} of {settings.duration_s}-s samples",
         f"without {LEFT_OUT}",
     ]
     return "; ".join(parts)

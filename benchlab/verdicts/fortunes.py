@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html.parser import HTMLParser
 
+from benchlab.core.quantities import counted
 from benchlab.verdicts.answers import Answer, Problem, World, quoted
 
 TEST = "fortune"
@@ -70,7 +71,7 @@ def check(answer: Answer, world: World | None) -> Iterator[Problem]:
         yield Problem(TEST, "escaped", f"a message came as the element <{page.elements[0]}>, not as escaped text")
     elif len(rows) != len(FORTUNES):
         missing = next((f"; {row} is missing" for row in FORTUNES if row not in rows), "")
-        yield Problem(TEST, "count", f"gave {len(rows)} rows, not {len(FORTUNES)}{missing}")
+        yield Problem(TEST, "count", f"gave {counted(len(rows), 'row')}, not {len(FORTUNES)}{missing}")
     elif different := [pair for pair in zip(rows, FORTUNES, strict=True) if pair[0] != pair[1]]:
         rule = "order" if sorted(rows) == sorted(FORTUNES) else "rows"
         got, wanted = different[0]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from benchlab.core.quantities import counted
 from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.verdicts.answers import Answer, Problem, World, listed, parsed, quoted, shown
 
@@ -72,7 +73,7 @@ def check_list(test: str, wanted: Wanted, answer: Answer, world: World | None) -
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         yield Problem(test, "body", f"{wanted} answered {quoted(answer.body)}, not a list of objects")
     elif len(rows) != wanted.count:
-        yield Problem(test, "count", f"{wanted} gave {len(rows)} rows, not {wanted.count}")
+        yield Problem(test, "count", f"{wanted} gave {counted(len(rows), 'row')}, not {wanted.count}")
     else:
         problems = [problem for row in rows for problem in _row(test, str(wanted), row, world)]
         wrong = [problem for problem in problems if not problem.warning]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from benchlab.core import quantities
 from benchlab.verdicts.answers import Problem
 from benchlab.verdicts.rows import WRITTEN_SHARE
 
@@ -67,18 +68,20 @@ def check(test: str, counted: Counted) -> Iterator[Problem]:
     table, times = probe.table.capitalize(), probe.requests
     if not probe.reads:
         if total := counted.reads + counted.writes:
-            yield Problem(test, "cached", f"{probe} caused {total:,} statements on {table}, not 0: its cache is filled")
+            caused = f"{probe} caused {quantities.counted(total, 'statement')} on {table}"
+            yield Problem(test, "cached", f"{caused}, not 0: its cache is filled")
         return
     reads, rows_read, written = probe.reads * times, probe.rows_read * times, probe.rows_written * times
     # An update of a row that is drawn twice in a request, or to the number that it has, may write nothing.
     least_written = math.ceil(WRITTEN_SHARE * written)
-    for rule, what, got, least, most in (
-        ("queries", "statements that read", counted.reads, reads, reads),
-        ("queries", "statements that write", counted.writes, 0, written),
-        ("rows read", "rows to be read from", counted.rows_read, rows_read, rows_read),
-        ("rows written", "rows to be written to", counted.rows_written, least_written, written),
+    for rule, one, several, got, least, most in (
+        ("queries", "statement that reads", "statements that read", counted.reads, reads, reads),
+        ("queries", "statement that writes", "statements that write", counted.writes, 0, written),
+        ("rows read", "row to be read from", "rows to be read from", counted.rows_read, rows_read, rows_read),
+        ("rows written", "row to be written to", "rows to be written to", counted.rows_written, least_written, written),
     ):
+        caused = f"{probe} caused {quantities.counted(got, one, several)} {table}"
         if got < least:
-            yield Problem(test, rule, f"{probe} caused {got:,} {what} {table}, not {least:,} or more")
+            yield Problem(test, rule, f"{caused}, not {least:,} or more")
         elif got > MOST_SHARE * most:
-            yield Problem(test, rule, f"{probe} caused {got:,} {what} {table}; {most:,} are enough", warning=True)
+            yield Problem(test, rule, f"{caused}; {quantities.counted(most, 'is', 'are')} enough", warning=True)

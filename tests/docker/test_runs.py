@@ -43,6 +43,8 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     assert report in printed
     assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
     assert "A first look, not to be quoted" in report
+    # The answer stands at the top, and once more at the end.
+    assert (printed.count("\n* json. "), printed.count("\njson. ")) == (1, 1)
     with (project.root / "results/latest" / store.CSV).open() as file:
         assert len(list(csv.DictReader(file))) == len(run.taken)
     assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
@@ -65,6 +67,18 @@ def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
     )
     assert objects(client) == []
     assert not (project.root / "results/latest").exists()
+
+
+def test_a_dry_run_of_factors_tells_which_entries_are_crossed_and_starts_nothing(
+    project: Project, client: docker.DockerClient
+) -> None:
+    code, printed = project.run("factors", "--profile", "seed", "--test", "query", "--dry-run")
+    assert code == 0, printed
+    assert re.search(r"^entries +aiohttp, aiohttp-raw, crax, crax-orm$", printed, re.MULTILINE)
+    assert printed.count("block ") == 5 * 4
+    assert objects(client) == []
+    assert not (project.root / "results/latest").exists()
+    assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 1
 
 
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
@@ -115,7 +129,7 @@ def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(
     roles = {sample.trial.entry: set(sample.counters.roles) for sample in run.samples}
     assert roles == {"crax": {"client", "app", "db"}, "crax-via-nginx": {"client", "app", "db", "proxy"}}
     told, answer = project.run("factors", "results/latest")
-    assert (told, "no proxy instead of nginx" in answer) == (0, True)
+    assert (told, "nginx instead of no proxy" in answer) == (0, True)
 
 
 def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project: Project) -> None:
@@ -168,6 +182,7 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert all("RuntimeError: no configuration" in reasons[trial] for trial in dying)
     kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
+    assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1
@@ -281,7 +296,7 @@ def test_clean_removes_what_the_lab_made_and_keeps_results(project: Project, cli
     names = {f"benchlab/{name}" for name in ("aiohttp", "crax", "postgres", "wrk", "nginx", "base")}
     code, printed = project.run("clean")
     assert code == 0
-    assert printed.startswith("removed 1 containers and networks, and the images ")
+    assert printed.startswith("removed 1 container or network, and the images ")
     assert names <= set(re.split(r",? ", printed.strip()))
     assert {f"{name}:latest" for name in names}.isdisjoint(images(client))
     assert objects(client) == []

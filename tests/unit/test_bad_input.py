@@ -55,6 +55,9 @@ def _own_signals() -> Iterator[None]:
         (["report", "nowhere"], "is not a run"),
         (["factors", "nowhere"], "is not a run"),
         (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave that flag out"),
+        (["factors", "nowhere", "--dry-run"], "--dry-run: nowhere is read as it was measured; leave that flag out"),
+        (["--dry-run"], ".env cannot be read"),
+        (["factors", "--dry-run"], ".env cannot be read"),
         (["verify"], ".env cannot be read"),
         (["list"], ".env cannot be read"),
         (["adopt", "nowhere"], "nowhere is no folder; name one that has a benchmark_config.json"),
@@ -111,6 +114,14 @@ def test_a_name_that_there_is_not_is_one_line_with_the_one_that_was_meant(
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert printed.err.startswith(f"error: {said}")
     assert "--help`" in printed.err
+
+
+def test_help_shows_the_commands_that_a_message_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(tmp_path, ["nonesuch"]) == 2
+    named = capsys.readouterr().err.partition("there is ")[2].partition(";")[0].split(", ")
+    shown = cli.parser().format_help().partition("its own --help):\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in shown.splitlines()] == named == list(cli.COMMANDS)
+    assert "  bench      measure entries; what `lab.py` does where no command is named" in shown
 
 
 def test_a_run_that_there_is_not_is_told_with_the_one_that_was_meant(
@@ -272,7 +283,7 @@ def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross
         for entry in crossed.entries:
             journal.append(make_sample(make_trial(block, entry)))
     assert cli.main(tmp_path, ["factors", str(journal.folder), "--factor", "orm=raw"]) == 0
-    assert "| orm full / orm raw |" in capsys.readouterr().out
+    assert "| orm: full / raw " in capsys.readouterr().out
     assert cli.main(tmp_path, ["factors", _run(tmp_path, manifest, "alike", 2)]) == 1
     assert "error: aiohttp and crax are equal in all factors" in capsys.readouterr().err
 

@@ -70,6 +70,13 @@ def test_the_csv_has_a_row_for_each_planned_cell_with_its_interval(run: Run) -> 
     assert rows[-1]["requests_per_s"] == rows[-1]["limited_by"] == ""
 
 
+def test_an_interval_that_tables_call_too_wide_keeps_its_numbers_in_the_csv(manifest: Manifest) -> None:
+    run = Run(manifest, (_sample("aiohttp", 1, 1000), _sample("aiohttp", 2, 3000)), ())
+    assert "1,732 [too wide]" in report.report(run)
+    first = _rows(run)[0]
+    assert float(first["requests_per_s_high"]) > 100 * float(first["requests_per_s_low"]) > 0
+
+
 def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
     document = json.loads(export.text(run, "json"))
     assert (document["format"], document["version"]) == ("benchlab", 1)

@@ -44,27 +44,42 @@ def _plain(sentence: str) -> str:
     return re.sub(r" \[[\d.]+–[\d.]+\]", "", sentence)
 
 
-def test_the_answer_is_two_sentences_that_tell_of_the_level_that_gave_more(manifest: Manifest) -> None:
+def test_the_answer_is_two_sentences_that_tell_of_each_level_against_its_reference(manifest: Manifest) -> None:
     told = _told(_run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1}))
     assert _plain(told) == (
-        "At 20 queries a request, in requests per second, raw SQL instead of the ORM gave 3.00x; aiohttp instead of "
-        "crax gave 2.00x. Raw SQL instead of the ORM gave the same with crax as with aiohttp, within 3% (1.00x)."
+        "At 20 queries a request, in requests per second, raw SQL instead of the ORM gave 3.00x; crax instead of "
+        "aiohttp gave 0.50x. Raw SQL instead of the ORM gave the same with crax as with aiohttp, within 3% (1.00x)."
     )
     assert re.search(r"gave 3\.00x \[2\.9\d–3\.0\d\]; ", told)
 
 
-def test_what_acts_together_is_told_of_where_it_acts_more(manifest: Manifest) -> None:
+def test_what_acts_together_is_told_of_the_level_against_the_reference_too(manifest: Manifest) -> None:
     rates = {"aiohttp": 2.0, "aiohttp-raw": 4.0, "crax": 1.0, "crax-orm": 1.0}
     assert _plain(_told(_run(manifest, rates))).endswith(
-        "aiohttp instead of crax gave 2.83x. Raw SQL instead of the ORM gave 2.00x as much with aiohttp as with crax."
+        "crax instead of aiohttp gave 0.35x. Raw SQL instead of the ORM gave 0.50x as much with crax as with aiohttp."
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence", "row"),
+    [
+        ([], "raw SQL instead of the ORM gave 0.41x;", "orm: raw / full +\\| +0\\.408 "),
+        (["orm=raw"], "the ORM instead of raw SQL gave 2.45x.", "orm: full / raw +\\| +2\\.449 "),
+    ],
+)
+def test_sentences_and_tables_tell_an_effect_in_one_direction_that_of_the_table_s_head(
+    manifest: Manifest, asked: list[str], sentence: str, row: str
+) -> None:
+    run = _run(manifest, {"aiohttp": 4.0, "aiohttp-raw": 1.0, "crax": 1.0, "crax-orm": 1.5})
+    text = factors.report(run, effects.answer(run, asked))
+    assert sentence in _plain(text)
+    assert re.search(rf"^\| +level \| effect: level / reference +\|(.|\n)+\| +20 \| {row}", text, re.MULTILINE)
 
 
 def test_what_acts_together_is_told_in_the_direction_in_which_it_is_told_alone(manifest: Manifest) -> None:
     rates = {"aiohttp": 4.0, "aiohttp-raw": 1.0, "crax": 1.0, "crax-orm": 1.5}
     told = _plain(_told(_run(manifest, rates)))
-    assert "the ORM instead of raw SQL gave 2.45x;" in told
-    assert told.endswith("The ORM instead of raw SQL gave 2.67x as much with aiohttp as with crax.")
+    assert told.endswith("Raw SQL instead of the ORM gave 2.67x as much with crax as with aiohttp.")
 
 
 def test_what_cannot_be_told_is_not_claimed(manifest: Manifest) -> None:
@@ -103,12 +118,12 @@ def test_the_table_has_a_row_for_each_level_and_effect_with_both_figures(manifes
     section = text.partition("## query: ratios [95 % interval], outcome by requests/s (a first look")[2]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
     assert [row[:2] + row[4:] for row in rows[1:]] == [
-        ["20", "orm raw / orm full", "5", "faster"],
-        ["20", "framework crax / framework aiohttp", "5", "slower"],
-        ["20", "together: orm raw, framework crax / orm full, framework aiohttp", "5", "independent"],
-        ["all", "orm raw / orm full", "5", "faster"],
-        ["all", "framework crax / framework aiohttp", "5", "slower"],
-        ["all", "together: orm raw, framework crax / orm full, framework aiohttp", "5", "independent"],
+        ["20", "orm: raw / full", "5", "faster"],
+        ["20", "framework: crax / aiohttp", "5", "slower"],
+        ["20", "orm raw × framework crax", "5", "independent"],
+        ["all", "orm: raw / full", "5", "faster"],
+        ["all", "framework: crax / aiohttp", "5", "slower"],
+        ["all", "orm raw × framework crax", "5", "independent"],
     ]
     assert all(re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}–\d\.\d{3}\]", cell) for row in rows[1:] for cell in row[2:4])
 
@@ -119,13 +134,13 @@ def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(m
     run = replace(run, manifest=replace(run.manifest, entries=more))
     text = factors.report(run, effects.answer(run))
     assert (
-        "* framework crax / framework aiohttp changes this too, and holds what that does: json (json, ujson)." in text
+        "* framework: crax / aiohttp changes this too, and holds what that does: json (json, ujson)." in text
     )
     assert (
         "* Cells without an entry (orm, framework, server): full aiohttp uvicorn; full crax uvicorn; "
         "raw aiohttp uvicorn." in text
     )
-    assert "* server uvicorn / server gunicorn comes from crax and crax-uvicorn." in text
+    assert "* server: uvicorn / gunicorn comes from crax and crax-uvicorn." in text
     assert "Left out: crax-uvicorn has no sample." in text
 
 

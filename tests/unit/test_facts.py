@@ -10,6 +10,7 @@ from typing import Any
 import facts
 import pytest
 
+COMMAND_LINE = Path("/proc/cmdline").read_text()
 CALM = {"busy_us": 0, "interrupts_us": 0, "idle_us": 0, "stolen_us": 0, "swapped_pages": 0, "thermal_throttles": None}
 
 
@@ -21,6 +22,7 @@ def test_this_machine_is_described_as_json(capsys: pytest.CaptureFixture[str], m
     assert told["memory_bytes"] > told["memory_available_bytes"] > 0
     assert told["open_files"]["soft"] <= told["open_files"]["hard"] or told["open_files"]["hard"] == -1
     assert told["kernel"] == os.uname().release
+    assert (told["kernel_parameters"], "kernel_command_line" in told) == (facts.parameters(COMMAND_LINE), False)
 
 
 @pytest.mark.parametrize(("told", "cpus"), [("0", [0]), ("0,4", [0, 4]), ("0-1", [0, 1]), ("0-1,8-9", [0, 1, 8, 9])])
@@ -51,3 +53,22 @@ def test_the_chosen_one_stands_in_brackets(tmp_path: Path) -> None:
     (tmp_path / "enabled").write_text("always [madvise] never\n")
     assert facts.chosen(tmp_path / "enabled") == "madvise"
     assert facts.chosen(tmp_path / "absent") is None
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "BOOT_IMAGE=/vmlinuz root=UUID=0b1c quiet mitigations=off isolcpus=managed_irq,1-3 ip=10.0.0.5 psi=1",
+            "mitigations=off isolcpus=managed_irq,1-3 psi=1",
+        ),
+        ("intel_idle.max-cstate=1 quiet", "intel_idle.max-cstate=1"),
+        ("nosmt -- idle=poll", "nosmt"),
+        ("root=/dev/sda1", ""),
+        (None, None),
+    ],
+)
+def test_of_the_kernel_s_parameters_only_those_are_told_that_matter_to_a_measurement(
+    line: str | None, told: str | None
+) -> None:
+    assert facts.parameters(line) == told

@@ -26,9 +26,9 @@ def test_a_square_tells_the_row_against_the_column_and_its_mirror_the_other_way_
     found = heatmap.heat_map("t", _compared(a=0.0, b=np.log(2)), ["b", "a"])
     assert found.entries == ("b", "a")
     ((same, faster), (slower, _)) = found.squares
-    assert (same.tone, same.figure) == (SAME, "")
-    assert (faster.tone, faster.figure) == ("faster-3", "2.000")
-    assert (slower.tone, slower.figure) == ("slower-3", "0.500")
+    assert (same.tone, same.sign, same.figure) == (SAME, "", "")
+    assert (faster.tone, faster.sign, faster.word, faster.figure) == ("faster-3", "▲", "faster", "2.000")
+    assert (slower.tone, slower.sign, slower.word, slower.figure) == ("slower-3", "▼", "slower", "0.500")
     assert faster.told.startswith("2.000 [")
     assert faster.told.endswith("], faster")
     assert slower.told.endswith("], slower")
@@ -44,12 +44,13 @@ def test_the_further_apart_the_deeper_the_colour(ratio: float, tone: str) -> Non
 def test_what_cannot_be_told_apart_is_neutral_however_large_its_ratio() -> None:
     wild = {"a": {1: 1000.0, 2: 4000.0, 3: 500.0}, "b": {1: 400.0, 2: 500.0, 3: 900.0}}
     square = heatmap.heat_map("t", comparison.compare(wild), ["a", "b"]).squares[0][1]
-    assert square.tone == UNTOLD
+    assert (square.tone, square.sign) == (UNTOLD, "?")
     assert square.told.endswith("cannot be told apart")
 
 
 def test_equal_is_another_neutral() -> None:
-    assert heatmap.heat_map("t", _compared(a=0.0, b=0.001), ["a", "b"]).squares[0][1].tone == EQUAL
+    square = heatmap.heat_map("t", _compared(a=0.0, b=0.001), ["a", "b"]).squares[0][1]
+    assert (square.tone, square.sign, square.word) == (EQUAL, "=", "equal")
 
 
 def test_a_pair_without_a_block_in_common_is_left_blank_and_says_why() -> None:

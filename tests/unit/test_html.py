@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from importlib import resources
 from typing import Any
@@ -166,6 +167,30 @@ def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> Non
     run = _run()
     without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "building brook failed"}}))
     assert "brook, all of it: building brook failed" in Page(html.page(without)).texts
+
+
+def test_an_entry_that_failed_wholly_stands_in_the_tables_of_the_page() -> None:
+    run = _run()
+    failed = replace(run, manifest=replace(run.manifest, entries=run.manifest.entries | {"brook": LABELS}))
+    texts = [text.strip() for text in Page(html.page(failed)).texts]
+    # In the summary and three levels of all figures; of both others two levels were not measured.
+    assert ("brook" in texts, texts.count("not measured")) == (True, 1 + 3 + 2 * 2)
+
+
+def test_an_interval_that_says_nothing_is_called_too_wide_on_the_page() -> None:
+    text = html.page(make_run({"a": [1000, 3000], "b": [1500, 1700]}))
+    assert '<td data-label="requests/s">1,732 [too wide]</td>' in text
+    assert "An interval that is [too wide] reaches beyond 10 times its figure" in text
+
+
+def test_who_is_faster_is_readable_on_the_page_without_its_colours() -> None:
+    text = html.page(_run())
+    bare = " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
+    assert "▲ faster ▼ slower ? cannot be told apart = equal within 3%" in bare
+    assert re.search(r"▲ 2\.01\d \[[\d.–]+\] faster\b", bare)
+    assert re.search(r"▼ 0\.49\d \[[\d.–]+\] slower\b", bare)
+    many = {f"entry-{number}": [1000 + 100 * number, 1010 + 100 * number, 990 + 100 * number] for number in range(9)}
+    assert re.search(r">▲1\.\d{3}</td>", html.page(make_run(many)))
 
 
 def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warnings() -> None:

@@ -31,3 +31,19 @@ def test_no_other_text_is_a_time(text: str) -> None:
 @pytest.mark.parametrize(("seconds", "said"), [(9.4, "9 s"), (59.6, "1 min 00 s"), (485, "8 min 05 s")])
 def test_times_are_said_as_a_person_says_them(seconds: float, said: str) -> None:
     assert quantities.minutes(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "nouns", "said"),
+    [
+        (1, ("sample",), "1 sample"),
+        (0, ("sample",), "0 samples"),
+        (1024, ("connection",), "1,024 connections"),
+        (1, ("query", "queries"), "1 query"),
+        (2, ("is", "are"), "2 are"),
+    ],
+)
+def test_a_count_is_said_with_the_noun_or_the_verb_that_goes_with_it(
+    count: int, nouns: tuple[str, ...], said: str
+) -> None:
+    assert quantities.counted(count, *nouns) == said

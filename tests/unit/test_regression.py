@@ -125,7 +125,7 @@ def test_a_version_that_fails_in_most_blocks_leaves_the_gate_undecided_though_th
     assert regression.gate(held(run).rows, 0.03).exit_code == NO_REGRESSION
     assert _gate(run) == Gate(
         UNDECIDED,
-        "a regression of 3.0% is neither shown nor excluded: nothing can be said of 1 part(s) of the comparison",
+        "a regression of 3.0% is neither shown nor excluded: nothing can be said of 1 part of the comparison",
     )
 
 

@@ -8,9 +8,12 @@ from benchlab import __version__
 from benchlab.core.loads import Errors, Latency
 from benchlab.core.measured import INVALID, Failure, Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
+from benchlab.plan import profiles
+from benchlab.plan.workloads import WORKLOADS
 from benchlab.tables import report, study
 
-from .conftest import STARTED, make_load, make_remark, make_sample, make_trial
+from .conftest import STARTED, make_counters, make_load, make_remark, make_sample, make_trial
+from .made_runs import full_host
 
 
 def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sample:
@@ -80,7 +83,14 @@ def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
     failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
     text = report.report(Run(manifest, SAMPLES[:2], failures))
-    assert "* crax, json: wrong answer: x (2 trial(s), first 1/crax/json/c16-q0-p1)" in text
+    assert "* crax, json: wrong answer: x (2 trials, first 1/crax/json/c16-q0-p1)" in text
+
+
+def test_an_entry_that_failed_wholly_stands_in_the_tables_as_not_measured(manifest: Manifest) -> None:
+    failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
+    text = report.report(Run(manifest, SAMPLES[:2], failures))
+    assert re.search(r"^\| json +\| +16 \| 1,732 .*\| +not measured \|$", text, re.MULTILINE)
+    assert re.search(r"^\| crax +\| +– \| +not measured \|", text, re.MULTILINE)
 
 
 def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
@@ -89,7 +99,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
     told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told == (
         "* brook, all of it: building brook failed\n"
-        "* crax, json: wrong answer: x (1 trial(s), first 1/crax/json/c16-q0-p1)\n"
+        "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
     )
 
 
@@ -151,9 +161,68 @@ def test_a_clock_that_was_set_back_ends_no_report(manifest: Manifest) -> None:
 def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manifest) -> None:
     invalid = tuple(make_sample(sample.trial, severity=INVALID) for sample in SAMPLES)
     text = report.report(Run(manifest, invalid, ()))
-    assert "None of the 4 samples counts." in text
+    assert "Of the 4 samples taken, none counts." in text
     assert re.search(r"\| late +\| +4 \| +invalid \|", text)
 
 
 def test_errors_are_named_by_kind() -> None:
-    assert str(Errors(status=3, timeout=1)) == "3 answers above 399, 1 time-outs"
+    assert str(Errors(status=3, timeout=1)) == "3 answers above 399, 1 time-out"
+
+
+def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) -> None:
+    one = replace(manifest, settings=replace(manifest.settings, blocks=1, levels={"json": (16,)}), cpus=1)
+    text = report.report(Run(one, SAMPLES[:1], ()))
+    assert "Of the 1 sample taken, 1 is good, and 1 counts." in text
+    assert "Changed: 1 block, other levels, only some tests." in text
+    assert "CPUs: all roles share the 1 CPU." in text
+    assert not re.search(r"\b1 (samples|blocks|trials|CPUs)\b|\(s\)", text)
+
+
+def test_a_table_calls_an_interval_too_wide_where_two_blocks_lie_far_apart(manifest: Manifest) -> None:
+    text = report.report(Run(manifest, SAMPLES, ()))
+    assert re.search(r"^\| json +\| +16 \| +1,732 \[too wide\] \| 1,597 \[\d", text, re.MULTILINE)
+
+
+def _large_run(manifest: Manifest) -> Run:
+    """Return a run of all test types with whatever makes the tables of two entries wide."""
+    more = {"framework": "aiohttp", "cpus": "all", "proxy": "none", "tests": " ".join(WORKLOADS)}
+    labels = manifest.entries["crax"] | more
+    settings = profiles.settings("default", ["aiohttp", "crax"], WORKLOADS, {}, 3, None, "none", 7)
+    trials = [
+        Trial(block, entry, test, level)
+        for block in (1, 2, 3)
+        for entry in ("aiohttp", "crax")
+        for test, levels in profiles.levels(settings, 2).items()
+        for level in levels
+    ]
+    # One cell lacks a block, one entry a level; at some levels the host is full; the rates are as large as they get.
+    taken = [
+        replace(
+            make_sample(trial, make_load(20_000 + 10_000 * trial.block + trial.level.connections)),
+            counters=full_host() if number % 2 else make_counters(),
+        )
+        for number, trial in enumerate(trials)
+        if (trial.block, trial.test, trial.level.connections) != (3, "json", 16)
+        and (trial.entry, trial.test, trial.level.connections) != ("crax", "db", 16)
+    ]
+    return Run(replace(manifest, settings=settings, entries={"aiohttp": labels, "crax": labels}), tuple(taken), ())
+
+
+def test_no_table_of_two_entries_is_wider_than_120_columns(manifest: Manifest) -> None:
+    tables = [line for line in report.report(_large_run(manifest)).splitlines() if line.startswith("|")]
+    assert any("host-shared (" in line for line in tables)
+    assert any(" of 3 levels)" in line for line in tables)
+    assert max(map(len, tables)) <= 120
+
+
+def test_the_tests_that_entries_declare_stand_below_their_table(manifest: Manifest) -> None:
+    assert "\n\nTest types: json plaintext query.\n" in report.report(Run(manifest, SAMPLES, ()))
+    other = manifest.entries | {"crax": manifest.entries["crax"] | {"tests": "json"}}
+    told = "\n\nTest types: json plaintext query (aiohttp); json (crax).\n"
+    assert told in report.report(Run(replace(manifest, entries=other), SAMPLES, ()))
+
+
+def test_the_study_s_name_of_a_level_stands_above_its_tables(manifest: Manifest) -> None:
+    text = report.report(Run(manifest, SAMPLES, ()))
+    assert "## json, by requestsPerSecond descending (level: jsonConcurrencyLevels; latency in ms)" in text
+    assert re.search(r"^\| framework +\| +level \| +totalRequests \|", text, re.MULTILINE)

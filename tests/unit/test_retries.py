@@ -22,7 +22,7 @@ from .fake_host import REPORT, FakeHost, printed, seen
     [
         (
             printed(errors={"connect": 0, "read": 0, "write": 0, "status": 12, "timeout": 1}),
-            "answers above 399, or connections that failed (12); 12 answers above 399, 1 time-outs",
+            "answers above 399, or connections that failed (12); 12 answers above 399, 1 time-out",
         ),
         (printed(requests=0), "no request was answered"),
         (printed(duration_us=900_000), "wrk did not run as long as it was told: the host stalled (1.60 s off)"),

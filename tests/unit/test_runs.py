@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchlab.commands import cli
-from benchlab.core.measured import INVALID, Failure, Sample
+from benchlab.core.measured import INVALID, SUSPECT, Failure, Sample
 from benchlab.core.model import Entry, Manifest, Trial
 from benchlab.plan import profiles, schedule
 from benchlab.storage import runs, store
@@ -69,6 +69,7 @@ def test_the_newest_run_comes_first(tmp_path: Path, manifest: Manifest, entries:
     ("kept", "said"),
     [
         (0, "stopped, 32 trials to go; 0 of 0 samples good"),
+        (1, "stopped, 31 trials to go; 1 of 1 sample good"),
         (30, "stopped, 2 trials to go; 30 of 30 samples good"),
     ],
 )
@@ -85,7 +86,18 @@ def test_a_run_that_could_not_measure_all_says_so(tmp_path: Path, manifest: Mani
     died, invalid = Failure(first, STARTED, "it died"), make_sample(second, severity=INVALID)
     _keep(tmp_path, manifest, [died, invalid, *map(_sample, others)])
     ((*_, verdict, _),) = runs.rows(tmp_path)[0]
-    assert verdict == "2 trials not measured; 30 of 31 samples good"
+    assert verdict == "2 trials not measured, 1 of 31 samples does not count; 30 good"
+
+
+def test_a_complete_run_says_how_many_samples_do_not_count(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry]
+) -> None:
+    trials = _trials(manifest, entries)
+    again = [make_sample(trial, severity=INVALID, attempt=2) for trial in trials[:12]]
+    suspect = [make_sample(trial, severity=SUSPECT) for trial in trials[:2]]
+    _keep(tmp_path, manifest, [*again, *suspect, *map(_sample, trials[2:])])
+    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    assert verdict == "complete, 12 of 44 samples do not count; 30 good"
 
 
 def test_a_run_whose_blocks_are_undecided_can_go_on(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:

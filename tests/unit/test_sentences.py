@@ -58,7 +58,17 @@ def test_a_gap_that_would_stand_out_alone_is_called_chance_among_many_pairs() ->
 
 
 def test_an_interval_too_wide_for_per_cent_is_told_in_times() -> None:
-    assert "1.08 times the requests per second of b [0.00–526.20]" in _answer({"a": [1000, 3000], "b": [1500, 1700]})
+    told = _answer({"a": [1000, 1200, 1100], "b": [900, 1400, 800]})
+    assert "1.09 times the requests per second of b [0.61–1.97]" in told
+
+
+def test_an_interval_that_tells_not_even_the_order_of_magnitude_is_called_too_wide_and_warned_of() -> None:
+    run = make_run({"a": [1000, 3000], "b": [1500, 1700]})
+    assert "1.08 times the requests per second of b [too wide]" in sentences.answer(result_of(run))
+    assert list(sentences.warnings(run, [result_of(run)])) == [
+        "An interval that is [too wide] reaches beyond 10 times its figure, and so says nothing of its size; more "
+        "blocks make it narrower."
+    ]
 
 
 def test_equal_ones_are_called_equal_and_not_ranked() -> None:
@@ -113,7 +123,10 @@ def _noisy(severity: str, rule: str) -> Run:
 @pytest.mark.parametrize(
     ("run", "told"),
     [
-        (replace(make_run({"a": [1, 2, 3]}), taken=make_run({"a": [1, 2]}).taken), "is not complete: 2 of 3 blocks"),
+        (
+            replace(make_run({"a": [1, 2, 3]}), taken=make_run({"a": [1, 2]}).taken),
+            "is not complete: it has samples of 2 of 3 blocks.",
+        ),
         (make_run({"a": [1000]}), "One block shows no spread"),
         (
             _noisy(INVALID, "late"),
@@ -121,7 +134,7 @@ def _noisy(severity: str, rule: str) -> Run:
         ),
         (
             _noisy(SUSPECT, "foreign"),
-            "A noisy host: 1 of the 3 samples that count (33%) are suspect: something else on this host was busy (1).",
+            "A noisy host: of the 3 samples that count, 1 is suspect (33%): something else on this host was busy (1).",
         ),
         (
             replace(make_run({"a": [1, 2]}), failures=(Failure(make_trial(3, "a"), STARTED, "died"),)),

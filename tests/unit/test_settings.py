@@ -194,7 +194,8 @@ def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"blocks": 3}, "3 block(s)"),
+        ({"blocks": 3}, "3 blocks"),
+        ({"blocks": 1, "repeats": 2}, "1 block, 2 samples of a level in a visit"),
         ({"duration_s": 4}, "4-s samples"),
         ({"levels": {"json": (8,)}}, "other levels"),
         ({"tests": ["json"]}, "only some tests"),

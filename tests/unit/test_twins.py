@@ -133,7 +133,7 @@ def test_each_test_has_its_smallest_effect_by_its_own_time(manifest: Manifest) -
     ("count", "block_s", "measured", "passed"),
     [
         pytest.param(1, 60, "unavailable", None, id="no spread is known"),
-        pytest.param(5, 301, "nothing is told apart by 1 block(s) (10 min)", False, id="ten minutes are too short"),
+        pytest.param(5, 301, "nothing is told apart by 1 block (10 min)", False, id="ten minutes are too short"),
     ],
 )
 def test_there_is_no_smallest_effect_of_less_than_two_blocks(

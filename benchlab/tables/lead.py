@@ -1,0 +1,57 @@
+"""What is told first of a run, in the same words on the page, at the top of the report and at a run's end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from benchlab.core.measured import Run
+from benchlab.statistics.analysis import Result
+from benchlab.tables import sentences
+
+NO_ANSWER = "No sample counts, so there is no answer."
+# What stands before the warnings.
+BEWARE = "Before you believe it"
+
+
+@dataclass(frozen=True)
+class Told:
+    """Of a test who leads and who cannot be told apart, and what limited its rows.
+
+    What limited all tests alike is told once, without a test and an answer.
+    """
+
+    test: str
+    answer: str
+    limits: str
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.test and f"{self.test}.", self.answer, self.limits]))
+
+
+def answers(results: Sequence[Result]) -> list[Told]:
+    """Return what the run answers, test by test."""
+    if not results:
+        return [Told("", NO_ANSWER, "")]
+    limits = [sentences.limits(result) for result in results]
+    common = limits[0] if len(set(limits)) == 1 else ""
+    told = [
+        Told(result.test, sentences.answer(result), "" if common else own)
+        for result, own in zip(results, limits, strict=True)
+    ]
+    return [*told, *([Told("", "", common)] if common else [])]
+
+
+def markdown(run: Run, results: Sequence[Result]) -> str:
+    """Return the answers and the warnings as Markdown."""
+    parts = ["\n".join(f"* {told}" for told in answers(results))]
+    if warnings := list(sentences.warnings(run, results)):
+        parts.append("\n".join([f"{BEWARE}:", "", *(f"* {warning}" for warning in warnings)]))
+    return "\n\n".join(parts)
+
+
+def lines(run: Run, results: Sequence[Result]) -> Iterator[str]:
+    """Yield the answers, a line each, and the warnings in one."""
+    yield from map(str, answers(results))
+    if warnings := list(sentences.warnings(run, results)):
+        yield f"{BEWARE}: {' '.join(warnings)}"
