@@ -172,9 +172,13 @@ def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> Non
 def test_an_entry_that_failed_wholly_stands_in_the_tables_of_the_page() -> None:
     run = _run()
     failed = replace(run, manifest=replace(run.manifest, entries=run.manifest.entries | {"brook": LABELS}))
-    texts = [text.strip() for text in Page(html.page(failed)).texts]
+    page = Page(html.page(failed))
+    texts = [text.strip() for text in page.texts]
     # In the summary and three levels of all figures; of both others two levels were not measured.
     assert ("brook" in texts, texts.count("not measured")) == (True, 1 + 3 + 2 * 2)
+    # It has no place among the ranks.
+    ranks = [found["style"] for found in page.all("span") if found.get("class") == "rank"]
+    assert ranks == [f"--from: {place}; --to: {place}; --of: 2" for place in (1, 2)]
 
 
 def test_an_interval_that_says_nothing_is_called_too_wide_on_the_page() -> None:
