@@ -133,9 +133,7 @@ def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(m
     more = ENTRIES | {"crax-uvicorn": ENTRIES["crax"] | {"server": "uvicorn"}}
     run = replace(run, manifest=replace(run.manifest, entries=more))
     text = factors.report(run, effects.answer(run))
-    assert (
-        "* framework: crax / aiohttp changes this too, and holds what that does: json (json, ujson)." in text
-    )
+    assert "* framework: crax / aiohttp changes this too, and holds what that does: json (json, ujson)." in text
     assert (
         "* Cells without an entry (orm, framework, server): full aiohttp uvicorn; full crax uvicorn; "
         "raw aiohttp uvicorn." in text

@@ -98,8 +98,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
     told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told == (
-        "* brook, all of it: building brook failed\n"
-        "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
+        "* brook, all of it: building brook failed\n* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
     )
 
 
