@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import EngineError, EntryError
@@ -26,8 +26,6 @@ MOST_RAISED = 3
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.
 TWIN = '"World"'
-
-T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -65,11 +63,10 @@ class Server:
         Raises EntryError where one of them never gets ready, EngineError where the database does not.
         """
         self._stop_others(entry.name)
-        self.host.start("wrk")
+        # The database takes longest to start.
         self.host.start("db")
-        self._execute("db", "wait-database")
-        self._execute("db", "reset-database")
-        world = self.world()
+        self.host.start("wrk")
+        world = _world(self._execute("db", "pristine-world"))
         # A look whether it answers is a request like any other: it must not change World.
         path = entry.tests[in_order(entry.tests)[0]]
         with ExitStack() as stack:
@@ -82,17 +79,18 @@ class Server:
         """Return World, or its twin, as it is now. Raises EngineError."""
         return _world(self._execute("db", "print-world", table))
 
-    def counted(self, action: Callable[[], T]) -> tuple[T, dict[str, Counted]]:
-        """Return what the action returns, and by table the entry's statements meanwhile. Raises EngineError.
+    @contextmanager
+    def counting(self) -> Iterator[Callable[[], dict[str, Counted]]]:
+        """Have the entry's statements counted for the length of the with block.
 
-        Counting costs throughput, so it is switched off again whatever happens.
+        Yields what returns them by table, those since it was last called. Counting costs throughput, so it is switched
+        off again whatever happens. Raises EngineError.
         """
         self._execute("db", "count-statements", "on")
         try:
-            result = action()
+            yield lambda: statements.parse(self._execute("db", "count-statements", "take"))
         finally:
-            printed = self._execute("db", "count-statements", "off")
-        return result, statements.parse(printed)
+            self._execute("db", "count-statements", "off")
 
     def check(self, entry: Entry, life: str) -> None:
         """Raise EntryError where a container that takes part has ended under load."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchlab.core import stack
@@ -92,9 +92,9 @@ class Vetting:
         for writing in (False, True):
             if alike := [test for test in tests if WORKLOADS[test].writes == writing]:
                 found |= self.answers(alike)
-                for test in alike:
-                    if all(problem.warning for problem in found[test]):
-                        found[test] += self._statements(test)
+                right = [test for test in alike if all(problem.warning for problem in found[test])]
+                for test, problems in self._statements([test for test in right if test in PROBES]).items():
+                    found[test] += problems
         return {test: found[test] for test in tests}
 
     def _requests(self, test: str) -> list[fetch.Request]:
@@ -107,19 +107,22 @@ class Vetting:
             problems += self._unwritten(test, answers[-1])
         return problems
 
-    def _statements(self, test: str) -> list[Problem]:
-        """Return what is wrong with answers to many requests at once, and with the statements that these cause.
+    def _statements(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
+        """Return what is wrong with answers to many requests at once, and with the statements that these cause."""
+        if not tests:
+            return {}
+        with self.server.counting() as counted:
+            return {test: self._probed(test, counted) for test in tests}
 
-        Of a test type that reads no table, nothing.
-        """
-        if test not in PROBES:
-            return []
-        burst, counted = self._counted(test)
-        if problems := verify.check_burst(test, PROBES[test].queries, burst.answers, self.world):
+    def _probed(self, test: str, counted: Callable[[], dict[str, Counted]]) -> list[Problem]:
+        probe = PROBES[test]
+        burst = self._burst(test, probe.queries, probe.requests)
+        found = counted()[probe.table]
+        if problems := verify.check_burst(test, probe.queries, burst.answers, self.world):
             return problems
-        if not PROBES[test].reads:
-            counted = self._once_filled(test, counted)
-        return list(statements.check(test, counted))
+        if not probe.reads:
+            found = self._once_filled(test, found, counted)
+        return list(statements.check(test, found))
 
     def dates(self, tests: Iterable[str]) -> list[Problem]:
         """Return what is wrong with the Date of test types asked before; waits for it to change, up to 3 s."""
@@ -157,23 +160,19 @@ class Vetting:
             return []
         return problems
 
-    def _counted(self, test: str) -> tuple[Burst, Counted]:
-        """Return what came of the probe's requests, and the statements that they caused."""
-        probe = PROBES[test]
-        burst, counted = self.server.counted(lambda: self._burst(test, probe.queries, probe.requests))
-        return burst, counted[probe.table]
-
-    def _once_filled(self, test: str, counted: Counted) -> Counted:
+    def _once_filled(self, test: str, found: Counted, counted: Callable[[], dict[str, Counted]]) -> Counted:
         """Return what the probe's requests cause once the cache is filled, if ever it is."""
-        few = FEW_SHARE * PROBES[test].requests
+        probe = PROBES[test]
         for _ in range(MOST_ROUNDS):
-            if not counted.reads:
+            if not found.reads:
                 break
             self._burst(test, MAX_QUERIES, FILL_REQUESTS)
-            before, (_, counted) = counted, self._counted(test)
-            if counted.reads > max(few, FALLING * before.reads):
+            counted()
+            self._burst(test, probe.queries, probe.requests)
+            before, found = found, counted()[probe.table]
+            if found.reads > max(FEW_SHARE * probe.requests, FALLING * before.reads):
                 break
-        return counted
+        return found
 
     def _burst(self, test: str, queries: int, times: int) -> Burst:
         path = f"{self.entry.tests[test]}{queries or ''}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchlab.core.errors import EngineError
@@ -79,6 +79,10 @@ def seen(
 def printed(wall_us: int = 2_050_000, stolen_us: int = 0, kills: tuple[int, int] = (0, 0), **changes: object) -> str:
     """Return what load.py prints, with some of wrk's counts changed."""
     return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{seen(wall_us, stolen_us, kills=kills)}"
+
+
+def _table(rows: Mapping[int, int]) -> str:
+    return "".join(f"{row_id},{number}\n" for row_id, number in rows.items())
 
 
 def _with_kills(roles: dict[str, dict[str, int]], kills: int) -> dict[str, dict[str, int]]:
@@ -164,12 +168,12 @@ class FakeHost:
 
     def execute(self, service: str, command: list[str]) -> Executed:
         self._refuse_if_gone()
-        if command == ["reset-database"]:
-            self.done.append("reset-database")
+        if command == ["pristine-world"]:
+            self.done.append("pristine-world")
             self.world, self.twin = dict(WORLD), dict(WORLD)
+            return Executed(0, _table(self.world), "")
         if command[0] == "print-world":
-            table = self.world if command[1] == "world" else self.twin
-            return Executed(0, "".join(f"{row_id},{number}\n" for row_id, number in table.items()), "")
+            return Executed(0, _table(self.world if command[1] == "world" else self.twin), "")
         if command[0] == "count-statements":
             return Executed(0, self._count(command[1]), "")
         if "/wrk/fetch.py" in command:
@@ -191,13 +195,11 @@ class FakeHost:
         return Executed(0, printed() if output is None else output, "")
 
     def _count(self, switch: str) -> str:
-        """Count from now on, or print what the statements on each table came to."""
+        """Count from now on, after printing what the statements on each table came to."""
         self.done.append(f"count-statements {switch}")
-        if switch == "on":
-            self.counted = {"world": [0] * 4, "fortune": [0] * 4}
-            return ""
-        lines = (",".join(map(str, [table, *counts])) for table, counts in self.counted.items())
-        return "\n".join(lines)
+        lines = [",".join(map(str, [table, *counts])) for table, counts in self.counted.items()]
+        self.counted = {"world": [0] * 4, "fortune": [0] * 4}
+        return "\n".join(lines) if switch == "take" else ""
 
     def _fetch(self, job: dict[str, Any]) -> str:
         """Answer a second later than the time before."""

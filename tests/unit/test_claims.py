@@ -43,9 +43,9 @@ def test_labels_are_right_as_far_as_the_log_says_the_same(log: str) -> None:
         ({}, WORKER, "its labels say workers=2; its log says workers=1"),
         ({}, UVICORN + WORKER * 2, "its labels say server=gunicorn; its log says server=uvicorn"),
         (
-            {"loop": "asyncio", "driver": "psycopg"},
+            {"loop": "asyncio", "driver": "pg"},
             WORKER * 3,
-            "its labels say driver=psycopg, loop=asyncio, workers=2; its log says driver=asyncpg, loop=uvloop, workers=3",
+            "its labels say driver=pg, loop=asyncio, workers=2; its log says driver=asyncpg, loop=uvloop, workers=3",
         ),
         (
             {},
