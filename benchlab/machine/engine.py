@@ -157,8 +157,7 @@ class Engine:
                 return ""
             began_s = lives.began_s(container.attrs["State"])
             # docker's SDK takes no time before 1970, and a container that has never run began in the year 1.
-            text: bytes = container.logs(tail=LOG_LINES, since=max(1.0, began_s + since_s))
-            return text.decode(errors="replace")
+            return container.logs(tail=LOG_LINES, since=max(1.0, began_s + since_s)).decode(errors="replace")
 
     def container_id(self, service: str) -> str:
         """Return the id of the service's container. Raises EngineError."""
