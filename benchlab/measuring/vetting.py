@@ -111,17 +111,17 @@ class Vetting:
         """Return what is wrong with answers to many requests at once, and with the statements that these cause."""
         if not tests:
             return {}
-        with self.server.counting() as counted:
-            return {test: self._probed(test, counted) for test in tests}
+        with self.server.counting() as take:
+            return {test: self._probed(test, take) for test in tests}
 
-    def _probed(self, test: str, counted: Callable[[], dict[str, Counted]]) -> list[Problem]:
+    def _probed(self, test: str, take: Callable[[], dict[str, Counted]]) -> list[Problem]:
         probe = PROBES[test]
         burst = self._burst(test, probe.queries, probe.requests)
-        found = counted()[probe.table]
+        found = take()[probe.table]
         if problems := verify.check_burst(test, probe.queries, burst.answers, self.world):
             return problems
         if not probe.reads:
-            found = self._once_filled(test, found, counted)
+            found = self._once_filled(test, found, take)
         return list(statements.check(test, found))
 
     def dates(self, tests: Iterable[str]) -> list[Problem]:
@@ -160,16 +160,16 @@ class Vetting:
             return []
         return problems
 
-    def _once_filled(self, test: str, found: Counted, counted: Callable[[], dict[str, Counted]]) -> Counted:
+    def _once_filled(self, test: str, found: Counted, take: Callable[[], dict[str, Counted]]) -> Counted:
         """Return what the probe's requests cause once the cache is filled, if ever it is."""
         probe = PROBES[test]
         for _ in range(MOST_ROUNDS):
             if not found.reads:
                 break
             self._burst(test, MAX_QUERIES, FILL_REQUESTS)
-            counted()
+            take()
             self._burst(test, probe.queries, probe.requests)
-            before, found = found, counted()[probe.table]
+            before, found = found, take()[probe.table]
             if found.reads > max(FEW_SHARE * probe.requests, FALLING * before.reads):
                 break
         return found

@@ -273,10 +273,9 @@ def test_the_entry_s_statements_are_counted_as_what_they_are(
 ) -> None:
     server = _database(staged)
     psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--quiet", f"--command={statements}")
-    with server.counting() as counted:
+    with server.counting() as take:
         _execute(staged, "db", *psql)
-        found = counted()
-        again = counted()
+        found, again = take(), take()
     assert again == {"world": Counted(), "fortune": Counted()}
     assert found == {"world": Counted(), "fortune": Counted()} | {table: counted}
 
@@ -285,9 +284,9 @@ def test_what_the_lab_itself_asks_and_what_comes_before_or_after_is_not_counted(
     server = _database(staged)
     psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--command=SELECT id FROM world")
     _execute(staged, "db", *psql)
-    with server.counting() as counted:
+    with server.counting() as take:
         server.world()
-        found = counted()
+        found = take()
     _execute(staged, "db", *psql)
     assert found == {"world": Counted(), "fortune": Counted()}
     assert _ask(staged, "SELECT count(*) FROM pg_stat_statements WHERE query ~ 'SELECT id FROM world'") == "0"
