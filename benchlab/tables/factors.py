@@ -127,10 +127,10 @@ def notes(answer: Answer) -> list[str]:
         if companions:
             told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
             lines.append(f"{named} changes this too, and holds what that does: {told}.")
-    if any(_is_lost_among_many(told) for told in answer.told):
+    if any(_is_lost_among_many(told) for told in answer.told if told.figure == answer.figure(told.test)):
         lines.append(
-            "Outcomes are Holm's over all effects of a level, of which chance alone can make one: so some cannot be told "
-            "although their own interval leaves out 1."
+            "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so an "
+            "effect may not be told although its own interval leaves out 1."
         )
     return lines
 
