@@ -112,7 +112,7 @@ def _cells(crossing: Crossing) -> str:
 
 
 def notes(answer: Answer) -> list[str]:
-    """Return what must be known of the answer: cells without an entry, what changes along with a factor, odd outcomes."""
+    """Return what must be known: cells without an entry, what changes along with a factor, odd outcomes."""
     crossing = answer.crossing
     lines = []
     if missing := crossing.missing:
@@ -129,8 +129,8 @@ def notes(answer: Answer) -> list[str]:
             lines.append(f"{named} changes this too, and holds what that does: {told}.")
     if any(_is_lost_among_many(told) for told in answer.told if told.figure == answer.figure(told.test)):
         lines.append(
-            "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so an "
-            "effect may not be told although its own interval leaves out 1."
+            "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
+            "an effect may not be told although its own interval leaves out 1."
         )
     return lines
 
