@@ -1,14 +1,16 @@
 """Sends single requests from where the load comes from, and prints the answers as JSON.
 
     fetch.py '{"host": "tfb-server", "port": 8080, "timeout_s": 5, "patience_s": 2,
-               "requests": [{"path": "/plaintext", "accept": "text/plain", "date": null}]}'
+               "groups": [[{"path": "/plaintext", "accept": "text/plain", "date": null}]]}'
 
-One connection serves all requests while the server keeps it open. Each answer is {path, status, version, closing,
-reopened, headers: [[name, value]], body: base64} or {path, error}: `closing` is whether it ends its connection,
-`reopened` whether the server had ended the connection of the one before without a word.
+Prints a list of answers for each group. One connection serves a group's requests while the server keeps it open. Each
+answer is {path, status, version, closing, reopened, headers: [[name, value]], body: base64} or {path, error}: `closing`
+is whether it ends its connection, `reopened` whether the server had ended the connection of the one before without a
+word.
 
-After a request that got no answer the others are not sent: each would wait as long as that one. For patience_s seconds,
-what got no answer is asked again, and so is what came with the very Date that its request has, if it has one.
+After a request that got no answer the others of its group are not sent: each would wait as long as that one. For
+patience_s seconds, what got no answer is asked again, and so is what came with the very Date that its request has, if
+it has one.
 """
 
 import base64
@@ -22,9 +24,13 @@ RETRY_S = 0.05
 
 def main():
     job = json.loads(sys.argv[1])
+    print(json.dumps([fetched(job, requests) for requests in job["groups"]]))
+
+
+def fetched(job, requests):
     over = time.monotonic() + job["patience_s"]
     connection = http.client.HTTPConnection(job["host"], job["port"], timeout=job["timeout_s"])
-    requests, answers = job["requests"], []
+    answers = []
     for request in requests:
         answers.append(fetch_unless_silent(connection, request, answers))
     while time.monotonic() < over and not all(map(is_awaited, requests, answers)):
@@ -33,7 +39,8 @@ def main():
             answer if is_awaited(request, answer) else fetch(connection, request["path"], request["accept"])
             for request, answer in zip(requests, answers, strict=True)
         ]
-    print(json.dumps(answers))
+    connection.close()
+    return answers
 
 
 def fetch_unless_silent(connection, request, answers):

@@ -72,7 +72,7 @@ def _list(root: Path, _: argparse.Namespace) -> int:
     resolved = topology.load(root, dotenv.resources(root, engine.cpus if engine else 1))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
     rows = [[*row, locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
-    terminal.show(Console(), ["entry", *stack.COLUMNS, "versions"], rows)
+    terminal.show(Console(), ["entry", *stack.COLUMNS, "in its image"], rows)
     for note in stack.notes(labels):
         print(f"\n{note}")
     print(f"\nmeasured where none is named: {', '.join(resolved.usual) or 'none'}")

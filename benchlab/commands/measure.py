@@ -197,11 +197,11 @@ def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
 
 
 def _verify(root: Path, given: argparse.Namespace) -> int:
-    from benchlab.measuring import bench
+    from benchlab.measuring import inspection
 
     settings = flags.verify_settings(given)
     lab = _open(root, settings)
-    verdicts = bench.verify(lab, settings)
+    verdicts = inspection.verify(lab, settings)
     print("\n".join(str(verdict) for verdict in verdicts))
     if not all(verdict.passed for verdict in verdicts):
         say("what each rule asks for, and why: docs/verification.md")

@@ -32,6 +32,12 @@ def contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
     return lab, lab.topology.choose(names)
 
 
+def refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
+    """Raise ConfigError where no entry has any of the tests."""
+    if not any(test in entry.tests for entry in entries for test in settings.tests):
+        raise ConfigError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")
+
+
 def _behind_proxies(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
     for name in names:
         for proxy in settings.proxies[1:]:

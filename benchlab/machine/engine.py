@@ -16,7 +16,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
 from benchlab.core.errors import EngineError, NoEngineError
-from benchlab.machine import connection
+from benchlab.machine import connection, lives
 from benchlab.machine.connection import reason, translated
 
 PROJECT_LABEL = "com.docker.compose.project"
@@ -27,6 +27,8 @@ LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
 LOG_LINES = 500
+# An engine may note a start a moment after the container's first words.
+EARLY_S = -0.5
 
 
 @dataclass(frozen=True)
@@ -138,21 +140,24 @@ class Engine:
         """Return how the service's container ended; None while it runs."""
         with translated(f"inspecting {service}"):
             try:
-                state = self._container(service).attrs["State"]
+                how = lives.ended(self._inspected(service).attrs["State"])
             except _LostError as error:
                 return str(error)
-        if state["Running"] and not state.get("Restarting"):
-            return None
-        why = "out of memory" if state.get("OOMKilled") else f"exit code {state['ExitCode']}"
-        return f"{service} is not running ({why})"
+        return None if how is None else f"{service} is not running ({how})"
 
-    def log(self, service: str) -> str:
-        """Return the end of what the service's container printed; nothing where there is no container."""
+    def log(self, service: str, since_s: float = EARLY_S) -> str:
+        """Return the end of what the service's container printed in its last life, from `since_s` after its start on.
+
+        Where there is no container, it is nothing.
+        """
         with translated(f"reading the log of {service}"):
             try:
-                return self._container(service).logs(tail=LOG_LINES).decode(errors="replace")
+                container = self._inspected(service)
             except _LostError:
                 return ""
+            began_s = lives.began_s(container.attrs["State"])
+            # docker's SDK takes no time before 1970, and a container that has never run began in the year 1.
+            return container.logs(tail=LOG_LINES, since=max(1.0, began_s + since_s)).decode(errors="replace")
 
     def container_id(self, service: str) -> str:
         """Return the id of the service's container. Raises EngineError."""
@@ -170,8 +175,7 @@ class Engine:
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""
         with translated(f"running {command[0]} in {service}"):
-            container = self._patient.containers.get(str(self._container(service).id))
-            code, output = container.exec_run(list(command), demux=True)
+            code, output = self._container(service, self._patient).exec_run(list(command), demux=True)
         if code is None:
             raise EngineError(f"running {command[0]} in {service} was cut off: the container or the engine ended")
         out, err = cast(tuple[bytes | None, bytes | None], output)
@@ -191,7 +195,7 @@ class Engine:
         """
         with translated(f"looking for {service} and {beside}"):
             network = f"container:{self._container(service).id}"
-            image = str(self._container(beside).attrs["Image"])
+            image = str(self._inspected(beside).attrs["Image"])
         return self._run(image, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], network_mode=network)
 
     def open_files(self, image: str) -> str:
@@ -249,7 +253,7 @@ class Engine:
     def container_images(self, services: Iterable[str]) -> dict[str, str]:
         """Return the id of the image that each service's container was made from."""
         with translated("inspecting the containers"):
-            return {service: str(self._container(service).attrs["Image"]) for service in services}
+            return {service: str(self._inspected(service).attrs["Image"]) for service in services}
 
     def remove_all(self) -> int:
         """Remove every container and network of the lab but the lease, and return how many there were.
@@ -296,11 +300,21 @@ class Engine:
         labels = [f"{PROJECT_LABEL}={self.project}", f"{LAB_LABEL}={LAB_VALUE}"]
         return {"label": labels + ([f"{SERVICE_LABEL}={service}"] if service else [])}
 
-    def _container(self, service: str) -> Container:
-        found = self._client.containers.list(all=True, filters=self.labelled(service), ignore_removed=True)
+    def _container(self, service: str, client: docker.DockerClient | None = None) -> Container:
+        """Return the service's container, of which nothing is known but its id: to ask for more takes time."""
+        found = (client or self._client).containers.list(all=True, filters=self.labelled(service), sparse=True)
         if not found:
-            raise _LostError(f"{service} has no container any more: it was removed from outside")
+            raise _LostError(service)
         return found[0]
+
+    def _inspected(self, service: str) -> Container:
+        """Return the service's container with all that the engine knows of it as its attrs."""
+        container = self._container(service)
+        try:
+            container.reload()
+        except NotFound as error:
+            raise _LostError(service) from error
+        return container
 
 
 def used(told: Mapping[str, Any]) -> dict[str, int | None]:
@@ -318,3 +332,6 @@ def used(told: Mapping[str, Any]) -> dict[str, int | None]:
 
 class _LostError(EngineError):
     """A container is not there any more."""
+
+    def __init__(self, service: str):
+        super().__init__(f"{service} has no container any more: it was removed from outside")

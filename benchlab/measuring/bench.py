@@ -13,24 +13,22 @@ from rich.console import Console
 
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
-from benchlab.core.model import Entry, Manifest, Settings, Visit
+from benchlab.core.model import Manifest, Settings, Visit
 from benchlab.core.quantities import minutes
 from benchlab.machine import contestants, inventory, stage
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import Lab
-from benchlab.measuring import manifests, planning, vetting
+from benchlab.measuring import manifests, planning
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
-from benchlab.measuring.serving import Server
 from benchlab.pages import html
 from benchlab.plan import profiles, schedule
 from benchlab.plan.forecast import Forecast
 from benchlab.statistics import analysis, sizing
 from benchlab.storage import changes, store
 from benchlab.storage.files import shown
-from benchlab.storage.store import Journal, Unkept
+from benchlab.storage.store import Journal
 from benchlab.tables import report
-from benchlab.verdicts.answers import Problem, Verification
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
@@ -85,39 +83,11 @@ def resume(lab: Lab, folder: Path, console: Console) -> Path:
     return folder
 
 
-def verify(lab: Lab, settings: Settings) -> list[Verification]:
-    """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
-    everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
-    lab, found = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
-    entries = {entry.name: entry for entry in found}
-    planning.refuse_nothing(found, settings)
-    unbuilt: dict[str, str] = {}
-    with stage.stage(lab, entries, without=unbuilt.update):
-        server = Server(lab.engine, entries, Unkept(lab.state).keep_log)
-        return [
-            verdict
-            for name, entry in entries.items()
-            for verdict in (
-                _without_image(entry, settings, unbuilt[name])
-                if name in unbuilt
-                else vetting.vet(server, entry, settings.tests)
-            )
-        ]
-
-
 def _go_on_without(entries: Collection[str], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
     """Note which entries have no image. Raises SetupError where no other is left."""
     if len(found) == len(entries):
         stage.refuse(found)
     unbuilt.update(found)
-
-
-def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verification]:
-    return [
-        Verification(entry.name, test, (Problem(test, "serves", why),))
-        for test in settings.tests
-        if test in entry.tests
-    ]
 
 
 @dataclass(frozen=True)

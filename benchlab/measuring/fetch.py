@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -48,9 +48,12 @@ def job(target: Target, accept: str, path: str) -> dict[str, object]:
     return {**asdict(target), "accept": accept, "path": path, "timeout_s": LOADED_TIMEOUT_S}
 
 
-def answers(host: Executor, target: Target, accept: str, paths: Iterable[str]) -> tuple[Answer, ...]:
-    """Return the target's answers to the paths, in order. Raises EngineError."""
-    return _fetch(host, target, [Request(path, accept) for path in paths], TIMEOUT_S, patience_s=0)
+def answers(host: Executor, target: Target, groups: Sequence[Sequence[Request]]) -> list[tuple[Answer, ...]]:
+    """Return the target's answers to each group of requests, in order. Raises EngineError.
+
+    After a request that gets no answer, the others of its group are not sent.
+    """
+    return _fetch(host, target, groups, TIMEOUT_S, patience_s=0)
 
 
 def later(host: Executor, target: Target, requests: Sequence[Request], patience_s: float) -> tuple[Answer, ...]:
@@ -58,12 +61,12 @@ def later(host: Executor, target: Target, requests: Sequence[Request], patience_
 
     Raises EngineError.
     """
-    return _fetch(host, target, requests, TIMEOUT_S, patience_s)
+    return _fetch(host, target, [requests], TIMEOUT_S, patience_s)[0]
 
 
 def knock(host: Executor, target: Target, path: str) -> bool:
     """Return whether the target answers anything at all, after looking for 2 s. Raises EngineError."""
-    return _fetch(host, target, [Request(path, "*/*")], KNOCK_S, KNOCK_S)[0].status != 0
+    return _fetch(host, target, [[Request(path, "*/*")]], KNOCK_S, KNOCK_S)[0][0].status != 0
 
 
 def burst(host: Executor, target: Target, accept: str, path: str, times: int) -> Burst:
@@ -81,10 +84,14 @@ def burst(host: Executor, target: Target, accept: str, path: str, times: int) ->
 
 
 def _fetch(
-    host: Executor, target: Target, requests: Sequence[Request], timeout_s: float, patience_s: float
-) -> tuple[Answer, ...]:
-    job = {"requests": list(map(asdict, requests)), "timeout_s": timeout_s, "patience_s": patience_s}
-    return tuple(map(answer, _run(host, "fetch.py", target, job)))
+    host: Executor, target: Target, groups: Sequence[Sequence[Request]], timeout_s: float, patience_s: float
+) -> list[tuple[Answer, ...]]:
+    job = {
+        "groups": [list(map(asdict, requests)) for requests in groups],
+        "timeout_s": timeout_s,
+        "patience_s": patience_s,
+    }
+    return [tuple(map(answer, answers)) for answers in _run(host, "fetch.py", target, job)]
 
 
 def _run(host: Executor, script: str, target: Target, job: dict[str, object]) -> Any:

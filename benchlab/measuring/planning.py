@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Entry, Level, Settings, Visit
+from benchlab.core.model import Level, Settings, Visit
 from benchlab.machine import contestants, host, variants
 from benchlab.machine.stage import Lab
 from benchlab.measuring import outline, serving
@@ -21,7 +21,7 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
         settings = replace(settings, against=variants.commit(lab.root, settings.against))
     lab, entries = contestants.contestants(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
-    refuse_nothing(entries, settings)
+    contestants.refuse_nothing(entries, settings)
     return lab, fitted(lab, settings)
 
 
@@ -63,9 +63,3 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
             "use more --blocks, or a longer --budget"
         )
     return replace(settings, blocks=blocks)
-
-
-def refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
-    """Raise ConfigError where no entry has any of the tests."""
-    if not any(test in entry.tests for entry in entries for test in settings.tests):
-        raise ConfigError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")

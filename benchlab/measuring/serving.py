@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import EngineError, EntryError
 from benchlab.core.model import NO_PROXY, Entry, Target
 from benchlab.machine.engine import Executed
-from benchlab.measuring import fetch, listening
+from benchlab.measuring import fetch, lastwords, listening
 from benchlab.plan.workloads import in_order
 from benchlab.verdicts import statements
 from benchlab.verdicts.answers import World
 from benchlab.verdicts.statements import Counted
 
 READY_S = 30
-# As much of a log as an error in one line can hold: of a traceback what was raised, and where.
-LAST_LINES, LINE_LENGTH = 3, 160
+# What a service that is starting raises anew between so many knocks, of 2 s each, it goes on to raise.
+MOST_RAISED = 3
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.
 TWIN = '"World"'
-
-T = TypeVar("T")
 
 
 class Host(Protocol):
@@ -35,7 +34,7 @@ class Host(Protocol):
     def start(self, service: str) -> None: ...
     def stop(self, service: str) -> None: ...
     def casualty(self, service: str) -> str | None: ...
-    def log(self, service: str) -> str: ...
+    def log(self, service: str, since_s: float = ...) -> str: ...
     def container_id(self, service: str) -> str: ...
     def usage(self, service: str) -> dict[str, int | None]: ...
     def execute(self, service: str, command: list[str]) -> Executed: ...
@@ -64,11 +63,10 @@ class Server:
         Raises EntryError where one of them never gets ready, EngineError where the database does not.
         """
         self._stop_others(entry.name)
-        self.host.start("wrk")
+        # The database takes longest to start.
         self.host.start("db")
-        self._execute("db", "wait-database")
-        self._execute("db", "reset-database")
-        world = self.world()
+        self.host.start("wrk")
+        world = _world(self._execute("db", "pristine-world"))
         # A look whether it answers is a request like any other: it must not change World.
         path = entry.tests[in_order(entry.tests)[0]]
         with ExitStack() as stack:
@@ -81,17 +79,18 @@ class Server:
         """Return World, or its twin, as it is now. Raises EngineError."""
         return _world(self._execute("db", "print-world", table))
 
-    def counted(self, action: Callable[[], T]) -> tuple[T, dict[str, Counted]]:
-        """Return what the action returns, and by table the entry's statements meanwhile. Raises EngineError.
+    @contextmanager
+    def counting(self) -> Iterator[Callable[[], dict[str, Counted]]]:
+        """Have the entry's statements counted for the length of the with block.
 
-        Counting costs throughput, so it is switched off again whatever happens.
+        Yields what returns them by table, those since it was last called. Counting costs throughput, so it is switched
+        off again whatever happens. Raises EngineError.
         """
         self._execute("db", "count-statements", "on")
         try:
-            result = action()
+            yield lambda: statements.parse(self._execute("db", "count-statements", "take"))
         finally:
-            printed = self._execute("db", "count-statements", "off")
-        return result, statements.parse(printed)
+            self._execute("db", "count-statements", "off")
 
     def check(self, entry: Entry, life: str) -> None:
         """Raise EntryError where a container that takes part has ended under load."""
@@ -127,13 +126,26 @@ class Server:
 
     def _wait(self, service: str, target: Target, path: str, life: str) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError."""
-        deadline = time.monotonic() + self.ready_s
+        began_s, looked_s, raised = time.monotonic(), 0.0, Counter[str]()
         while not fetch.knock(self.host, target, path):
             if casualty := self.host.casualty(service):
                 raise self._lost(service, life, f"in start-up, {casualty}")
-            if time.monotonic() > deadline:
+            waited_s = time.monotonic() - began_s
+            if waited_s > self.ready_s:
                 what = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
                 raise self._lost(service, life, what + self._why_silent(service, target.port))
+            raised.update({*lastwords.raised(self.host.log(service, looked_s))})
+            looked_s = waited_s
+            if max(raised.values(), default=0) >= MOST_RAISED and self._listens_nowhere(service):
+                what = f"in start-up, {service} raised the same again and again, and nothing listens in its container"
+                raise self._lost(service, life, what)
+
+    def _listens_nowhere(self, service: str) -> bool:
+        """Return whether nothing listens in the service's container; what cannot be seen is not known."""
+        try:
+            return not listening.sockets(self.host.sockets(service, "wrk"))
+        except EngineError:
+            return False
 
     def _why_silent(self, service: str, port: int) -> str:
         """Return why the service gave no answer, nothing where that cannot be seen."""
@@ -146,10 +158,8 @@ class Server:
     def _lost(self, service: str, life: str, what: str) -> EntryError:
         """Return the error with the end of the service's log, after keeping all of it: its container will be gone."""
         log = self.host.log(service)
-        lines = ["".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH] for line in log.splitlines()]
-        last = " / ".join([line for line in lines if line][-LAST_LINES:])
-        said = f"; it said last: {last}" if last else ""
-        return EntryError(f"{what}{said}; its log: {self.keep_log(f'{life}-{service}', log)}")
+        kept = f"its log: {self.keep_log(f'{life}-{service}', log)}"
+        return EntryError("; ".join(filter(None, [what, lastwords.told(log), kept])))
 
     def _execute(self, service: str, *command: str) -> str:
         result = self.host.execute(service, list(command))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from benchlab.core import stack
 from benchlab.core.errors import EngineError, EntryError
 from benchlab.core.model import Entry
 from benchlab.measuring import fetch, serving
@@ -13,7 +14,7 @@ from benchlab.measuring.fetch import Burst
 from benchlab.measuring.serving import TWIN, Server
 from benchlab.plan import workloads
 from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
-from benchlab.verdicts import envelope, rows, statements, verify
+from benchlab.verdicts import claims, envelope, rows, statements, verify
 from benchlab.verdicts.answers import Answer, Problem, Verification, World
 from benchlab.verdicts.statements import PROBES, Counted
 
@@ -21,6 +22,7 @@ from benchlab.verdicts.statements import PROBES, Counted
 # requests reads fewer rows than the one before, or next to none; that takes some rounds with many workers.
 FILL_REQUESTS, MOST_ROUNDS = 64, 20
 FALLING, FEW_SHARE = 0.9, 0.1
+LOOK_S = 0.2
 
 
 def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification]:
@@ -32,15 +34,16 @@ def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification
     try:
         with server.serve(entry, "verify") as world:
             vetting = Vetting(server, entry, world)
-            found = {test: vetting.whole(test) for test in own}
-            # Last of all, so that the types wait for their Date together, and mostly have waited already.
-            dates = vetting.dates(own)
+            found = vetting.whole(own)
+            # Last of all, so that the types wait for their Date together, and mostly have waited already; and that all
+            # workers have started.
+            rest = [*vetting.dates(own), *(problem for test in own[:1] for problem in vetting.labels(test))]
     except (EntryError, EngineError) as error:
         if not server.host.answers():
             raise
         return [Verification(entry.name, test, (Problem(test, "serves", str(error)),)) for test in own]
     return [
-        Verification(entry.name, test, (*problems, *(problem for problem in dates if problem.test == test)))
+        Verification(entry.name, test, (*problems, *(problem for problem in rest if problem.test == test)))
         for test, problems in found.items()
     ]
 
@@ -61,43 +64,65 @@ class _Seen:
 
 @dataclass(frozen=True)
 class Vetting:
-    """One life of an entry, and what it has been asked. `world` is World from before any request."""
+    """One life of an entry, and what it has been asked. `world` is World from before any request.
+
+    For `workers_s` it is waited for workers that have not started yet.
+    """
 
     server: Server
     entry: Entry
     world: World
+    workers_s: float = 5
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
-    def answers(self, test: str) -> list[Problem]:
-        """Return what is wrong with answers to one request after the other, and with World after an update."""
-        paths = verify.paths(test, self.entry.tests[test])
-        answers = fetch.answers(self.server.host, serving.target(self.entry), WORKLOADS[test].accept, paths)
+    def answers(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
+        """Return what is wrong with answers to one request after the other, and with World after an update.
+
+        All are asked by one program: to start it in the container takes longer than most answers.
+        """
+        asked = fetch.answers(self.server.host, serving.target(self.entry), list(map(self._requests, tests)))
+        return {test: self._wrong(test, answers) for test, answers in zip(tests, asked, strict=True)}
+
+    def whole(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
+        """Return what is wrong with test types but for their Date; the statements, where the answers are right.
+
+        Those that write come after all that is asked of the others: World is no longer what it was.
+        """
+        found: dict[str, list[Problem]] = {}
+        for writing in (False, True):
+            if alike := [test for test in tests if WORKLOADS[test].writes == writing]:
+                found |= self.answers(alike)
+                right = [test for test in alike if all(problem.warning for problem in found[test])]
+                for test, problems in self._statements([test for test in right if test in PROBES]).items():
+                    found[test] += problems
+        return {test: found[test] for test in tests}
+
+    def _requests(self, test: str) -> list[fetch.Request]:
+        return [fetch.Request(path, WORKLOADS[test].accept) for path in verify.paths(test, self.entry.tests[test])]
+
+    def _wrong(self, test: str, answers: tuple[Answer, ...]) -> list[Problem]:
         self._seen[test] = _Seen(time.monotonic(), answers)
         problems = verify.check(test, answers, self.world)
         if WORKLOADS[test].writes and all(problem.warning for problem in problems):
             problems += self._unwritten(test, answers[-1])
         return problems
 
-    def whole(self, test: str) -> list[Problem]:
-        """Return what is wrong with a test type but for its Date; the statements, where its answers are right."""
-        problems = self.answers(test)
-        if all(problem.warning for problem in problems):
-            problems += self._statements(test)
-        return problems
+    def _statements(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
+        """Return what is wrong with answers to many requests at once, and with the statements that these cause."""
+        if not tests:
+            return {}
+        with self.server.counting() as take:
+            return {test: self._probed(test, take) for test in tests}
 
-    def _statements(self, test: str) -> list[Problem]:
-        """Return what is wrong with answers to many requests at once, and with the statements that these cause.
-
-        Of a test type that reads no table, nothing.
-        """
-        if test not in PROBES:
-            return []
-        burst, counted = self._counted(test)
-        if problems := verify.check_burst(test, PROBES[test].queries, burst.answers, self.world):
+    def _probed(self, test: str, take: Callable[[], dict[str, Counted]]) -> list[Problem]:
+        probe = PROBES[test]
+        burst = self._burst(test, probe.queries, probe.requests)
+        found = take()[probe.table]
+        if problems := verify.check_burst(test, probe.queries, burst.answers, self.world):
             return problems
-        if not PROBES[test].reads:
-            counted = self._once_filled(test, counted)
-        return list(statements.check(test, counted))
+        if not probe.reads:
+            found = self._once_filled(test, found, take)
+        return list(statements.check(test, found))
 
     def dates(self, tests: Iterable[str]) -> list[Problem]:
         """Return what is wrong with the Date of test types asked before; waits for it to change, up to 3 s."""
@@ -118,6 +143,16 @@ class Vetting:
             for problem in envelope.check_date(test, seen.answers[0], answer, now_s - seen.at_s)
         ]
 
+    def labels(self, test: str) -> list[Problem]:
+        """Return what is wrong with the labels of the entry, as a test type's; those of an adopted one do not tell."""
+        labels = self.entry.labels
+        if stack.is_adopted(labels):
+            return []
+        over = time.monotonic() + self.workers_s
+        while claims.is_early(labels, log := self.server.host.log(self.entry.name)) and time.monotonic() < over:
+            time.sleep(LOOK_S)
+        return list(claims.check(test, labels, log))
+
     def _unwritten(self, test: str, last: Answer) -> list[Problem]:
         """Return what is wrong with World after an update: with the one of the two tables that it has written."""
         problems = list(rows.check_written(test, last, self.world, self.server.world()))
@@ -125,23 +160,19 @@ class Vetting:
             return []
         return problems
 
-    def _counted(self, test: str) -> tuple[Burst, Counted]:
-        """Return what came of the probe's requests, and the statements that they caused."""
-        probe = PROBES[test]
-        burst, counted = self.server.counted(lambda: self._burst(test, probe.queries, probe.requests))
-        return burst, counted[probe.table]
-
-    def _once_filled(self, test: str, counted: Counted) -> Counted:
+    def _once_filled(self, test: str, found: Counted, take: Callable[[], dict[str, Counted]]) -> Counted:
         """Return what the probe's requests cause once the cache is filled, if ever it is."""
-        few = FEW_SHARE * PROBES[test].requests
+        probe = PROBES[test]
         for _ in range(MOST_ROUNDS):
-            if not counted.reads:
+            if not found.reads:
                 break
             self._burst(test, MAX_QUERIES, FILL_REQUESTS)
-            before, (_, counted) = counted, self._counted(test)
-            if counted.reads > max(few, FALLING * before.reads):
+            take()
+            self._burst(test, probe.queries, probe.requests)
+            before, found = found, take()[probe.table]
+            if found.reads > max(FEW_SHARE * probe.requests, FALLING * before.reads):
                 break
-        return counted
+        return found
 
     def _burst(self, test: str, queries: int, times: int) -> Burst:
         path = f"{self.entry.tests[test]}{queries or ''}"

@@ -152,7 +152,7 @@ def _factors(run: Run) -> Factors | None:
     tables = {
         test: factors.frame(answer, test, told) for test, told in groupby(answer.told, key=lambda told: told.test)
     }
-    return Factors(list(factors.sentences(answer)), factors.notes(answer.crossing), plots.factors(answer), tables)
+    return Factors(list(factors.sentences(answer)), factors.notes(answer), plots.factors(answer), tables)
 
 
 def _subtitle(run: Run) -> str:

@@ -45,7 +45,7 @@ def report(run: Run, answer: Answer) -> str:
     """Return the answer as Markdown."""
     caution = profiles.caution(run.manifest)
     parts = [f"# Factors of {run.manifest.run_id}{caution}", *sentences(answer), _cells(answer.crossing)]
-    if told := notes(answer.crossing):
+    if told := notes(answer):
         parts.append("\n".join(f"* {line}" for line in told))
     by_test = groupby(answer.told, key=lambda told: told.test)
     parts += [_section(answer, test, list(told), caution) for test, told in by_test]
@@ -111,8 +111,9 @@ def _cells(crossing: Crossing) -> str:
     return tabulate(rows, headers=["entry", *crossing.factors], tablefmt="github", disable_numparse=True)
 
 
-def notes(crossing: Crossing) -> list[str]:
-    """Return what must be known of the design: cells without an entry, and what changes along with a factor."""
+def notes(answer: Answer) -> list[str]:
+    """Return what must be known: cells without an entry, what changes along with a factor, odd outcomes."""
+    crossing = answer.crossing
     lines = []
     if missing := crossing.missing:
         shown = "; ".join(" ".join(cell) for cell in missing[:MOST_MISSING])
@@ -126,7 +127,19 @@ def notes(crossing: Crossing) -> list[str]:
         if companions:
             told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
             lines.append(f"{named} changes this too, and holds what that does: {told}.")
+    if any(_is_lost_among_many(told) for told in answer.told if told.figure == answer.figure(told.test)):
+        lines.append(
+            "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
+            "an effect may not be told although its own interval leaves out 1."
+        )
     return lines
+
+
+def _is_lost_among_many(told: Told) -> bool:
+    """Return whether an effect cannot be told, though its own interval leaves out 1."""
+    low, high = told.pair.ratio.low, told.pair.ratio.high
+    undecided = told.pair.outcome is Outcome.UNDECIDED
+    return undecided and low is not None and high is not None and not low <= 1 <= high
 
 
 def _sources(groups: Iterable[Iterable[str]]) -> str:

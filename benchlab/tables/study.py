@@ -70,10 +70,8 @@ def sections(run: Run) -> Iterator[str]:
         for by, ascending in (("requestsPerSecond", False), ("latencyAvg", True)):
             order = "ascending" if ascending else "descending"
             ordered = means.sort_values(by, ascending=ascending, kind="stable")
-            # The study's name of the level would make a table wider than a terminal.
-            shown = _formatted(ordered).rename(columns={WORKLOADS[test].column: "level"})
-            title = f"## {test}, by {by} {order} (level: {WORKLOADS[test].column}; latency in ms){caution}"
-            yield f"{title}\n\n{markdown.table(shown)}"
+            title = f"## {test}, by {by} {order} (latency in ms){caution}"
+            yield f"{title}\n\n{markdown.table(_formatted(ordered))}"
         if WORKLOADS[test].pipeline > 1:
             yield PIPELINED
         yield from _short(run, test)

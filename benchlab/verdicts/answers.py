@@ -15,6 +15,7 @@ World = Mapping[int, int]
 # The rules of the contract by name, in the order of docs/verification.md, which tells what each of them wants.
 RULES = (
     "serves",
+    "labels",
     "answers",
     "status",
     "version",

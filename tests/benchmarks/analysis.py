@@ -1,4 +1,4 @@
-"""How long it takes to read a run of 24,000 samples and to make all of its tables and its page, and how much memory.
+"""How long a run of 24,000 samples takes to read, and its tables, page and comparison to make, and how much memory.
 
     python -m tests.benchmarks.analysis
 
@@ -24,6 +24,7 @@ from benchlab.core.measured import Run, Sample
 from benchlab.core.model import Manifest, Settings, Trial
 from benchlab.pages import html
 from benchlab.plan import workloads
+from benchlab.statistics import sides, versus
 from benchlab.storage import store
 from benchlab.storage.records import plain
 from benchlab.tables import report
@@ -44,16 +45,24 @@ def main() -> None:
 
 
 def measure(folder: Path) -> None:
-    """Print how long the run in the folder takes to read and to make tables of, and how much memory."""
+    """Print how long the run in the folder takes to read, to make tables of and to compare, and how much memory."""
     whole_s = _timed(lambda: report.report(store.read(folder)))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     run = store.read(folder)
     report_s = _timed(lambda: report.report(run))
     page_s = _timed(lambda: html.page(run))
+    compare_s = _timed(lambda: compared(folder))
     json_s = _timed(lambda: [json.loads(line) for line in (folder / store.JOURNAL).read_bytes().splitlines()])
     print(f"{len(run.taken):,} samples: {whole_s:.2f} s, of which the tables take {report_s:.2f} s; {peak_mb:,.0f} MB")
     print(f"report.html: {page_s:.2f} s, {len(html.page(run).encode()) / 1e6:.2f} MB")
+    print(f"compare, with a run as large: {compare_s:.2f} s")
     print(f"{whole_s / json_s:.1f} times as long as reading the journal's JSON alone ({json_s:.2f} s)")
+
+
+def compared(folder: Path) -> str:
+    """Return the table of the run in the folder against itself, as if there were two of them."""
+    old, new = store.read(folder), store.read(folder)
+    return versus.table(versus.hold(*sides.of_runs(old, new)).rows)
 
 
 def made_up() -> Run:

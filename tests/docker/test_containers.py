@@ -78,10 +78,9 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
     for service in ("wrk", "db"):
         lab.engine.start(service)
     _execute(lab, "db", "wait-database")
-    workers = _started(lab, entry) + lab.cpus
     lab.engine.start(entry)
     try:
-        await_that(lambda: _started(lab, entry) == workers, f"all workers of {entry} run")
+        await_that(lambda: _started(lab, entry) == lab.cpus, f"all workers of {entry} run")
         await_that(lambda: fetch.knock(lab.engine, TARGET, "/json"), f"{entry} answers")
         yield
     finally:
@@ -89,7 +88,7 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
 
 
 def _started(lab: Lab, entry: str) -> int:
-    """Return how many workers the entry's container has started, in all its lives."""
+    """Return how many workers the entry's container has started in its present life."""
     return lab.engine.log(entry).count("started: ")
 
 
@@ -107,8 +106,12 @@ def _database(lab: Lab) -> Server:
     return Server(lab.engine, (), lambda name, text: name)
 
 
+def _answer(lab: Lab, path: str, target: Target = TARGET) -> Answer:
+    return fetch.answers(lab.engine, target, [[fetch.Request(path, "*/*")]])[0][0]
+
+
 def _query(lab: Lab) -> Answer:
-    return fetch.answers(lab.engine, TARGET, "application/json", QUERY)[0]
+    return _answer(lab, *QUERY)
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -169,7 +172,7 @@ def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> Non
         assert _query(staged).status == 200
         staged.engine.stop("db")
         assert _query(staged).status in (500, 503)
-        assert fetch.answers(staged.engine, TARGET, "*/*", ("/json",))[0].status == 200
+        assert _answer(staged, "/json").status == 200
         staged.engine.start("db")
         _execute(staged, "db", "wait-database")
         # Each worker may still tell of the outage a few times, then both answer.
@@ -201,7 +204,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
     server = Server(staged.engine, staged.topology.entries, lambda name, text: name)
     chosen = staged.topology.entries[entry]
     with server.serve(chosen, "first") as pristine:
-        answer = fetch.answers(staged.engine, TARGET, "application/json", ("/updates?queries=500",))[0]
+        answer = _answer(staged, "/updates?queries=500")
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
         assert server.world() == {**pristine, **updated} != pristine
     with server.serve(chosen, "second") as restored:
@@ -270,7 +273,10 @@ def test_the_entry_s_statements_are_counted_as_what_they_are(
 ) -> None:
     server = _database(staged)
     psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--quiet", f"--command={statements}")
-    _, found = server.counted(lambda: _execute(staged, "db", *psql))
+    with server.counting() as take:
+        _execute(staged, "db", *psql)
+        found, again = take(), take()
+    assert again == {"world": Counted(), "fortune": Counted()}
     assert found == {"world": Counted(), "fortune": Counted()} | {table: counted}
 
 
@@ -278,7 +284,9 @@ def test_what_the_lab_itself_asks_and_what_comes_before_or_after_is_not_counted(
     server = _database(staged)
     psql = ("psql", "--username=benchmarkdbuser", "--dbname=hello_world", "--command=SELECT id FROM world")
     _execute(staged, "db", *psql)
-    _, found = server.counted(server.world)
+    with server.counting() as take:
+        server.world()
+        found = take()
     _execute(staged, "db", *psql)
     assert found == {"world": Counted(), "fortune": Counted()}
     assert _ask(staged, "SELECT count(*) FROM pg_stat_statements WHERE query ~ 'SELECT id FROM world'") == "0"
@@ -319,7 +327,7 @@ def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
         staged.engine.start("nginx")
         try:
             await_that(lambda: fetch.knock(staged.engine, Target("nginx"), "/json"), "nginx answers")
-            answer = fetch.answers(staged.engine, Target("nginx"), "*/*", ("/json",))[0]
+            answer = _answer(staged, "/json", Target("nginx"))
         finally:
             staged.engine.stop("nginx")
     assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})

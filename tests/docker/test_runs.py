@@ -104,7 +104,7 @@ def test_updates_that_are_not_written_are_told_and_the_entry_s_other_types_measu
     project.add_entry("forgetful", "crax", _forget, "raw.py")
     code, verdict = project.run("verify", "--framework", "forgetful", "--test", "update", "--test", "query")
     assert code == 1
-    assert re.search(r"^pass  forgetful query$", verdict, re.MULTILINE)
+    assert re.search(r"^warn  forgetful query: [^;]+=forgetful; [^;]+=crax \[labels\]$", verdict, re.MULTILINE)
     assert re.search(r"^fail  forgetful update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
 
 
@@ -158,9 +158,11 @@ def test_an_entry_is_measured_with_each_number_of_database_connections(project: 
 
 def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
     project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
-    project.add_entry("stillborn", "aiohttp", lambda app: app + '\nraise RuntimeError("no configuration")\n')
+    for name, like in (("stillborn", "aiohttp"), ("respawning", "starlette")):
+        project.add_entry(name, like, lambda app: app + '\nraise RuntimeError("no configuration")\n')
     few = ("--test", "json", "--test", "plaintext", "--levels", "json=16", "--levels", "plaintext=256")
-    names = [word for name in ("aiohttp", "crax", "liar", "stillborn") for word in ("--framework", name)]
+    frameworks = ("aiohttp", "crax", "liar", "stillborn", "respawning")
+    names = [word for name in frameworks for word in ("--framework", name)]
     code, printed = project.run(*SHORT, "--blocks", "1", *few, *names)
     run = project.latest()
     assert code == 1
@@ -172,16 +174,19 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
         ("liar", "plaintext"),
     }
     reasons = {(failure.trial.entry, failure.trial.test): failure.reason for failure in judge.missing(run)}
-    assert set(reasons) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
+    dying = [(name, test) for name in ("stillborn", "respawning") for test in ("json", "plaintext")]
+    assert set(reasons) == {("liar", "json"), *dying}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
     assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
+    assert "in start-up, respawning raised the same again and again" in reasons["respawning", "json"]
+    assert all("RuntimeError: no configuration" in reasons[trial] for trial in dying)
     kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1
-    assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
+    assert re.search(r"^fail  liar json: answered .*\[body\]; .*\[labels\]$", verdict, re.MULTILINE)
 
 
 def _with_one_key_more(app: str) -> str:
@@ -232,7 +237,7 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     run = project.latest()
     assert lab.returncode == 1
     assert [failure.trial.block for failure in run.failures] == [1]
-    assert "crax is not running (exit code 137)" in run.failures[0].reason
+    assert "crax is not running (killed by SIGKILL, exit code 137)" in run.failures[0].reason
     assert len(run.samples) == 3
     assert "## Not measured" in printed
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from benchlab.core.errors import EngineError
@@ -81,6 +81,10 @@ def printed(wall_us: int = 2_050_000, stolen_us: int = 0, kills: tuple[int, int]
     return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{seen(wall_us, stolen_us, kills=kills)}"
 
 
+def _table(rows: Mapping[int, int]) -> str:
+    return "".join(f"{row_id},{number}\n" for row_id, number in rows.items())
+
+
 def _with_kills(roles: dict[str, dict[str, int]], kills: int) -> dict[str, dict[str, int]]:
     return roles | {"app": roles["app"] | {"oom_kills": kills}}
 
@@ -153,7 +157,7 @@ class FakeHost:
             "memory_bytes": asked * 1_000_000,
         }
 
-    def log(self, service: str) -> str:
+    def log(self, service: str, since_s: float = 0) -> str:
         return f"{service} is tired"
 
     def sockets(self, service: str, beside: str) -> str:
@@ -164,12 +168,12 @@ class FakeHost:
 
     def execute(self, service: str, command: list[str]) -> Executed:
         self._refuse_if_gone()
-        if command == ["reset-database"]:
-            self.done.append("reset-database")
+        if command == ["pristine-world"]:
+            self.done.append("pristine-world")
             self.world, self.twin = dict(WORLD), dict(WORLD)
+            return Executed(0, _table(self.world), "")
         if command[0] == "print-world":
-            table = self.world if command[1] == "world" else self.twin
-            return Executed(0, "".join(f"{row_id},{number}\n" for row_id, number in table.items()), "")
+            return Executed(0, _table(self.world if command[1] == "world" else self.twin), "")
         if command[0] == "count-statements":
             return Executed(0, self._count(command[1]), "")
         if "/wrk/fetch.py" in command:
@@ -191,23 +195,23 @@ class FakeHost:
         return Executed(0, printed() if output is None else output, "")
 
     def _count(self, switch: str) -> str:
-        """Count from now on, or print what the statements on each table came to."""
+        """Count from now on, after printing what the statements on each table came to."""
         self.done.append(f"count-statements {switch}")
-        if switch == "on":
-            self.counted = {"world": [0] * 4, "fortune": [0] * 4}
-            return ""
-        lines = (",".join(map(str, [table, *counts])) for table, counts in self.counted.items())
-        return "\n".join(lines)
+        lines = [",".join(map(str, [table, *counts])) for table, counts in self.counted.items()]
+        self.counted = {"world": [0] * 4, "fortune": [0] * 4}
+        return "\n".join(lines) if switch == "take" else ""
 
     def _fetch(self, job: dict[str, Any]) -> str:
         """Answer a second later than the time before."""
         self.fetched += 1
         self.ports.add(job["port"])
         self.second += 1
-        paths: list[str] = [request["path"] for request in job["requests"]]
+        return json.dumps([[self._fetched(request["path"]) for request in requests] for requests in job["groups"]])
+
+    def _fetched(self, path: str) -> dict[str, object]:
         if self.entry in self.mute or self.entry in self.dead:
-            return json.dumps([{"path": path, "error": "refused"} for path in paths])
-        return json.dumps([self.answer(path) for path in paths])
+            return {"path": path, "error": "refused"}
+        return self.answer(path)
 
     def _burst(self, job: dict[str, Any]) -> str:
         self.done.append(f"burst {job['path']}")

@@ -103,7 +103,7 @@ def test_the_summary_s_requests_per_cpu_second_are_the_mean_over_all_levels(mani
     # 0.7 s of CPU time of app and database, 0.5 s of the app alone.
     samples = (*_samples({"crax": [700, 700]}), *_samples({"crax": [2800, 2800]}, connections=32))
     (result,) = analysis.analyse(Run(manifest, samples, ()))
-    row, *_ = standings.summary(result).to_dict("records")
+    row, _ = standings.summary(result).to_dict("records")
     assert row[analysis.PER_CPU] == "2,000 [2,000–2,000]"
     assert row["of the app alone"] == "2,800 [2,800–2,800]"
 

@@ -10,6 +10,7 @@ import pytest
 from benchlab.core.measured import Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics import effects
+from benchlab.statistics.comparison import Outcome
 from benchlab.tables import factors
 
 from .conftest import LABELS, make_load, make_sample
@@ -140,6 +141,15 @@ def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(m
     )
     assert "* server: uvicorn / gunicorn comes from crax and crax-uvicorn." in text
     assert "Left out: crax-uvicorn has no sample." in text
+
+
+def test_an_effect_that_is_lost_among_many_is_explained_where_there_is_one(manifest: Manifest) -> None:
+    run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
+    answer = effects.answer(run)
+    assert not any("although its own interval" in note for note in factors.notes(answer))
+    first, *others = answer.told
+    lost = replace(first, pair=replace(first.pair, outcome=Outcome.UNDECIDED))
+    assert factors.notes(replace(answer, told=(lost, *others)))[-1].endswith("although its own interval leaves out 1.")
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

@@ -8,7 +8,7 @@ import socketserver
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,14 @@ def _run(script: str, port: int, **job: object) -> Any:
 
 
 def _fetch(port: int, *paths: str, date: str | None = None, timeout_s: float = 30, patience_s: float = 0) -> Any:
-    requests = [{"path": path, "accept": "*/*", "date": date} for path in paths]
-    return _run("fetch.py", port, requests=requests, timeout_s=timeout_s, patience_s=patience_s)
+    return _fetch_groups(port, [paths], date, timeout_s, patience_s)[0]
+
+
+def _fetch_groups(
+    port: int, groups: Sequence[Sequence[str]], date: str | None = None, timeout_s: float = 30, patience_s: float = 0
+) -> Any:
+    requests = [[{"path": path, "accept": "*/*", "date": date} for path in paths] for paths in groups]
+    return _run("fetch.py", port, groups=requests, timeout_s=timeout_s, patience_s=patience_s)
 
 
 def _burst(port: int, requests: int, shown: int) -> Any:
@@ -90,6 +96,15 @@ def test_after_a_path_that_gets_no_answer_the_others_are_not_asked() -> None:
         {"path": "/b", "error": "not asked: /a got no answer"},
         {"path": "/c", "error": "not asked: /a got no answer"},
     ]
+
+
+@pytest.mark.timeout(60)
+def test_what_gets_no_answer_keeps_no_other_group_from_being_asked_and_a_group_has_a_connection_of_its_own() -> None:
+    cut = KEPT.replace(b"Length: 2", b"Length: 20")
+    with _serving(lambda number: (cut if number == 1 else KEPT, True)) as server:
+        first, second = _fetch_groups(server.server_address[1], [["/a", "/b"], ["/c"]])
+    assert [found["error"].partition(":")[0] for found in first] == ["IncompleteRead", "not asked"]
+    assert [(found["body"], found["reopened"]) for found in second] == [("aGk=", False)]
 
 
 @pytest.mark.parametrize(

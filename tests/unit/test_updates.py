@@ -46,8 +46,8 @@ def test_world_is_restored_before_each_visit(entry: Entry, settings: Settings) -
     host = FakeHost()
     _run(host, entry, settings)
     assert host.world != WORLD
-    steps = [step for step in host.done if step in ("reset-database", "start crax", "stop crax")]
-    assert steps == ["reset-database", "start crax", "stop crax"] * 2
+    steps = [step for step in host.done if step in ("pristine-world", "start crax", "stop crax")]
+    assert steps == ["pristine-world", "start crax", "stop crax"] * 2
 
 
 def test_updates_that_are_not_written_are_told_and_never_loaded(entry: Entry, settings: Settings) -> None:

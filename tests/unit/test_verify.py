@@ -189,7 +189,7 @@ def test_one_problem_of_each_rule_is_told() -> None:
         ),
         (
             tuple(Problem("json", rule, "bad") for rule in RULES[:5]),
-            "fail  crax json: bad [serves]; bad [answers]; bad [status]; and 2 more",
+            "fail  crax json: bad [serves]; bad [labels]; bad [answers]; and 2 more",
         ),
     ],
 )

@@ -58,7 +58,12 @@ def test_statements_are_counted_only_while_the_requests_are_sent() -> None:
     host = FakeHost()
     _vet(host, "query", "json")
     steps = [step for step in host.done if step.startswith(("count", "burst"))]
-    assert steps == ["count-statements on", "burst /queries?queries=20", "count-statements off"]
+    assert steps == [
+        "count-statements on",
+        "burst /queries?queries=20",
+        "count-statements take",
+        "count-statements off",
+    ]
 
 
 def test_counting_is_switched_off_where_the_requests_cannot_be_sent() -> None:

@@ -123,15 +123,45 @@ def test_where_the_engine_cannot_look_why_is_left_open(entries: list[Entry], set
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
 
 
-def test_of_a_log_an_error_holds_the_last_lines_that_say_anything(entries: list[Entry], settings: Settings) -> None:
-    class Talkative(FakeHost):
-        def log(self, service: str) -> str:
-            return f"begin\n{'x' * 200}\n\n\x1b[31mgaierror\r\n  bye\n \n"
+class Respawning(FakeHost):
+    """Starts its workers again and again; each raises what the one before it raised."""
 
-    host, kept = Talkative(), Kept()
+    def log(self, service: str, since_s: float = 0) -> str:
+        self.done.append(f"log {service}")
+        number = self.done.count(f"log {service}")
+        return f"ModuleNotFoundError: No module named 'nope'\nWaiting for [{number}]\n[{number}] died\nStarted\n"
+
+
+def test_an_entry_whose_workers_die_one_after_the_other_is_given_up_with_their_exception(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept = Respawning(), Kept()
+    host.mute = {"aiohttp"}
+    run_planned(host, entries, settings, kept)
+    assert {failure.reason.partition("; its log")[0].partition(" / ")[0] for failure in kept.failures} == {
+        "in start-up, aiohttp raised the same again and again, and nothing listens in its container; "
+        f"it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [{number}]"
+        for number in (4, 8)
+    }
+    assert {sample.trial.entry for sample in kept.samples} == {"crax"}
+
+
+def test_an_entry_that_listens_has_all_of_its_time_whatever_it_raises(entries: list[Entry], settings: Settings) -> None:
+    class Elsewhere(Respawning):
+        def sockets(self, service: str, beside: str) -> str:
+            self.mute = set()
+            return "  0: 00000000:2328 00000000:0000 0A\n"
+
+    host, kept = Elsewhere(), Kept()
+    host.mute = {"aiohttp"}
+    run_planned(host, entries, settings, kept)
+    assert kept.failures == []
+
+
+def test_the_log_of_an_entry_that_is_lost_is_kept_whole(entries: list[Entry], settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
     host.stillborn = {"aiohttp"}
     run_planned(host, entries, settings, kept)
-    assert f"it said last: {'x' * 160} / [31mgaierror / bye; its log: " in kept.failures[0].reason
     assert kept.logs["block1-aiohttp"] == host.log("aiohttp")
 
 

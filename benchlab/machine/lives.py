@@ -1,0 +1,29 @@
+"""What an engine tells of a container's last life: when it began, and how it ended; from its state, to words."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+# A shell, and the init process of the containers, end so where a signal has ended what they ran: this plus its number.
+SIGNALLED = 128
+
+
+def began_s(state: Mapping[str, Any]) -> float:
+    """Return when it began, by the engine's clock, in seconds since 1970."""
+    return datetime.fromisoformat(str(state["StartedAt"])).timestamp()
+
+
+def ended(state: Mapping[str, Any]) -> str | None:
+    """Return how it ended; None while it lasts."""
+    if state["Running"] and not state.get("Restarting"):
+        return None
+    if state.get("OOMKilled"):
+        return "out of memory"
+    code = int(state["ExitCode"])
+    try:
+        return f"killed by {signal.Signals(code - SIGNALLED).name}, exit code {code}"
+    except ValueError:
+        return f"exit code {code}"

@@ -1,0 +1,35 @@
+"""What the log of a container says of why it is lost: its end, and the exception before that; from text, to words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+# As much of a log as an error in one line can hold: of a traceback what was raised, and where.
+LAST_LINES, LINE_LENGTH = 3, 160
+# The line that a traceback ends with, of Python and of others: the exception, and mostly why.
+RAISED = re.compile(r"(?:\w+\.)*\w*(?:[Ee]rror|Exception)(?:: .*)?")
+
+
+def raised(log: str) -> list[str]:
+    """Return the exceptions that the log tells of, in its order."""
+    return [line for line in _lines(log) if RAISED.fullmatch(line)]
+
+
+def told(log: str) -> str:
+    """Return in one line how the log ends, and before that its last exception; nothing of a log that says nothing.
+
+    Between the exception of a worker and its own end, or the next worker, a server says more than the last lines hold.
+    """
+    last = list(_lines(log))[-LAST_LINES:]
+    if not last:
+        return ""
+    end = f"said last: {' / '.join(last)}"
+    exception = next(reversed(raised(log)), last[-1])
+    return f"it {end}" if exception in last else f"it raised {exception}, and {end}"
+
+
+def _lines(log: str) -> Iterator[str]:
+    """Yield the lines that say anything, as they can be printed, the beginning of long ones."""
+    lines = ("".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH] for line in log.splitlines())
+    return filter(None, lines)

@@ -1,0 +1,104 @@
+"""What an entry's labels say, held against logs as the entries' workers and servers write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchlab.core.model import Entry
+from benchlab.measuring import vetting
+from benchlab.measuring.serving import Server
+from benchlab.measuring.vetting import Vetting
+from benchlab.verdicts import claims
+from benchlab.verdicts.answers import Problem
+
+from .conftest import LABELS, PATHS, Kept
+from .fake_host import WORLD, FakeHost
+
+TRUE = LABELS | {"framework": "Fast-Web"}
+GUNICORN, UVICORN = "[7] [INFO] Starting gunicorn 27.0.1\n", "INFO:     Uvicorn running on http://0.0.0.0:8080\n"
+WORKER = "started: framework=fast_web.app loop=uvloop json=json driver=asyncpg data=asyncpg.pool pool=16\n"
+
+
+def _told(labels: dict[str, str], log: str) -> list[str]:
+    return [problem.message for problem in claims.check("json", labels, log)]
+
+
+@pytest.mark.parametrize("log", [GUNICORN + WORKER * 2, WORKER * 2, GUNICORN, "tired\n", ""])
+def test_labels_are_right_as_far_as_the_log_says_the_same(log: str) -> None:
+    assert _told(TRUE, log) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "log", "told"),
+    [
+        ({"framework": "mine"}, WORKER * 2, "its labels say framework=mine; its log says framework=fast_web"),
+        ({"json": "ujson"}, WORKER * 2, "its labels say json=ujson; its log says json=json"),
+        ({"orm": "full"}, WORKER * 2, "its labels say orm=full; its log says orm=raw"),
+        (
+            {},
+            WORKER.replace("asyncpg.pool", "sqlalchemy.ext.asyncio") * 2,
+            "its labels say orm=raw; its log says orm=full",
+        ),
+        ({"pool": "8"}, WORKER * 2, "its labels say pool=8; its log says pool=16"),
+        ({}, WORKER, "its labels say workers=2; its log says workers=1"),
+        ({}, UVICORN + WORKER * 2, "its labels say server=gunicorn; its log says server=uvicorn"),
+        (
+            {"loop": "asyncio", "driver": "pg"},
+            WORKER * 3,
+            "its labels say driver=pg, loop=asyncio, workers=2; its log says driver=asyncpg, loop=uvloop, workers=3",
+        ),
+        (
+            {},
+            WORKER + WORKER.replace("json=json", "json=orjson"),
+            "its labels say json=json; its log says json=json orjson",
+        ),
+    ],
+)
+def test_a_false_label_is_quoted_beside_what_the_log_says(changes: dict[str, str], log: str, told: str) -> None:
+    assert _told(TRUE | changes, log) == [told]
+
+
+def test_of_what_a_worker_does_not_tell_nothing_is_known() -> None:
+    assert _told(TRUE | {"json": "ujson", "orm": "full"}, "started: framework=fast_web\n" * 2) == []
+
+
+class Telling(FakeHost):
+    """Has workers that speak of themselves, one more at each look at the log."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks = 0
+
+    def log(self, service: str, since_s: float = 0) -> str:
+        self.looks += 1
+        return WORKER * self.looks
+
+
+def _vetting(host: FakeHost, labels: dict[str, str], workers_s: float = 5) -> Vetting:
+    return Vetting(Server(host, ["crax"], Kept().keep_log), Entry("crax", labels, PATHS), WORLD, workers_s)
+
+
+def test_workers_that_are_still_starting_are_waited_for_but_not_for_ever() -> None:
+    host = Telling()
+    assert _vetting(host, TRUE).labels("json") == []
+    assert host.looks == 2
+    early = _vetting(Telling(), TRUE, workers_s=0).labels("json")
+    assert early == [
+        Problem("json", "labels", "its labels say workers=2; its log says workers=1", warning=True),
+    ]
+
+
+def test_the_labels_of_an_adopted_entry_are_left_alone() -> None:
+    adopted = TRUE | {"origin": "adopted", "workers": "own", "json": "?"}
+    assert _vetting(Telling(), adopted).labels("json") == []
+
+
+def test_verification_warns_of_a_false_label_once_at_the_first_test_type() -> None:
+    host = Telling()
+    entry = Entry("crax", TRUE | {"json": "ujson"}, PATHS)
+    verdicts = vetting.vet(Server(host, ["crax"], Kept().keep_log), entry, PATHS)
+    assert [str(verdict) for verdict in verdicts] == [
+        "warn  crax json: its labels say json=ujson; its log says json=json [labels]",
+        "pass  crax plaintext",
+        "pass  crax query",
+    ]

@@ -1,0 +1,44 @@
+"""How a container began and ended, from states as Docker's engine tells them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchlab.machine import lives
+
+RUNNING: dict[str, Any] = {"Running": True, "Restarting": False, "OOMKilled": False, "ExitCode": 0}
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (RUNNING, None),
+        (RUNNING | {"Restarting": True}, "exit code 0"),
+        (RUNNING | {"Running": False, "ExitCode": 3}, "exit code 3"),
+        (RUNNING | {"Running": False, "ExitCode": 137}, "killed by SIGKILL, exit code 137"),
+        (RUNNING | {"Running": False, "ExitCode": 139}, "killed by SIGSEGV, exit code 139"),
+        (RUNNING | {"Running": False, "ExitCode": 137, "OOMKilled": True}, "out of memory"),
+        (RUNNING | {"Running": False, "ExitCode": 128}, "exit code 128"),
+        (RUNNING | {"Running": False, "ExitCode": 255}, "exit code 255"),
+    ],
+)
+def test_how_a_container_ended_names_the_signal_that_ended_it(state: dict[str, Any], told: str | None) -> None:
+    assert lives.ended(state) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1970-01-02T00:00:00.123456789Z", 86_400.123456),
+        ("1970-01-02T01:00:00.5+01:00", 86_400.5),
+        ("1970-01-02T00:00:00Z", 86_400.0),
+    ],
+)
+def test_a_life_begins_when_the_engine_says_so(text: str, seconds: float) -> None:
+    assert lives.began_s({"StartedAt": text}) == seconds
+
+
+def test_a_container_that_has_never_run_began_before_all_others() -> None:
+    assert lives.began_s({"StartedAt": "0001-01-01T00:00:00Z"}) < 0
