@@ -12,6 +12,8 @@ from benchlab.verdicts.answers import Problem
 STARTED = "started: framework="
 NAMED = re.compile(r"(\w+)=(\w+)")
 COMPARED = ("framework", "driver", "loop", "json", "pool")
+# What lies over a driver and makes objects of rows, by the module of what a worker calls.
+MAPPERS = frozenset({"django", "peewee", "piccolo", "pony", "sqlalchemy", "tortoise"})
 # What only the server says that starts the workers.
 SERVERS = {"gunicorn": "Starting gunicorn", "uvicorn": "Uvicorn running"}
 
@@ -37,12 +39,20 @@ def _said(log: str) -> dict[str, str]:
         return {}
     for worker in workers:
         if {"data", "driver"} <= worker.keys():
-            worker["orm"] = "raw" if worker["data"] == worker["driver"] else "full"
+            worker["orm"] = _orm(_plain(worker["data"]), _plain(worker["driver"]))
     return {
-        **{name: " ".join(sorted({_plain(of[name]) for of in workers if name in of})) for name in (*COMPARED, "orm")},
+        **{name: " ".join(sorted({_plain(of[name]) for of in workers if of.get(name)})) for name in (*COMPARED, "orm")},
         "server": next((server for server, words in SERVERS.items() if words in log), ""),
         "workers": str(len(workers)),
     }
+
+
+def _orm(data: str, driver: str) -> str:
+    """Return what the label is to say where workers call this module for rows; nothing where it is not known."""
+    if data in MAPPERS:
+        return "full"
+    # A driver may have its pool in a module of its own: psycopg's is psycopg_pool.
+    return "raw" if data.startswith(driver) else ""
 
 
 def _plain(name: str) -> str:

@@ -58,6 +58,25 @@ def test_a_false_label_is_quoted_beside_what_the_log_says(changes: dict[str, str
     assert _told(TRUE | changes, log) == [told]
 
 
+@pytest.mark.parametrize(
+    ("data", "driver", "wrong"),
+    [
+        ("psycopg_pool", "psycopg", "full"),
+        ("psycopg.cursor", "psycopg", "full"),
+        ("tortoise.models", "asyncpg", "raw"),
+        ("peewee", "psycopg2", "raw"),
+        ("django.db", "psycopg", "raw"),
+        ("mine.rows", "asyncpg", None),
+    ],
+)
+def test_sql_by_hand_and_mappers_are_told_by_the_module_that_rows_come_from(
+    data: str, driver: str, wrong: str | None
+) -> None:
+    log = f"started: framework=fast_web driver={driver} data={data}\n" * 2
+    told = {orm: bool(_told(TRUE | {"driver": driver, "orm": orm}, log)) for orm in ("raw", "full")}
+    assert told == {orm: orm == wrong for orm in ("raw", "full")}
+
+
 def test_of_what_a_worker_does_not_tell_nothing_is_known() -> None:
     assert _told(TRUE | {"json": "ujson", "orm": "full"}, "started: framework=fast_web\n" * 2) == []
 
