@@ -145,11 +145,8 @@ class Engine:
                 return str(error)
         return None if how is None else f"{service} is not running ({how})"
 
-    def log(self, service: str, since_s: float = EARLY_S) -> str:
-        """Return the end of what the service's container printed in its last life, from `since_s` after its start on.
-
-        Where there is no container, it is nothing.
-        """
+    def log(self, service: str) -> str:
+        """Return the end of what the service's container printed in its last life; nothing without a container."""
         with translated(f"reading the log of {service}"):
             try:
                 container = self._inspected(service)
@@ -157,7 +154,7 @@ class Engine:
                 return ""
             began_s = lives.began_s(container.attrs["State"])
             # docker's SDK takes no time before 1970, and a container that has never run began in the year 1.
-            return container.logs(tail=LOG_LINES, since=max(1.0, began_s + since_s)).decode(errors="replace")
+            return container.logs(tail=LOG_LINES, since=max(1.0, began_s + EARLY_S)).decode(errors="replace")
 
     def container_id(self, service: str) -> str:
         """Return the id of the service's container. Raises EngineError."""

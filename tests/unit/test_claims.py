@@ -88,7 +88,7 @@ class Telling(FakeHost):
         super().__init__()
         self.looks = 0
 
-    def log(self, service: str, since_s: float = 0) -> str:
+    def log(self, service: str) -> str:
         self.looks += 1
         return WORKER * self.looks
 
