@@ -1,4 +1,4 @@
-"""What an engine tells of a container's last life: when it began, and how it ended; from its state, to words."""
+"""What an engine tells of a container's last life: when it began, what it used, how it ended; its answers, in words."""
 
 from __future__ import annotations
 
@@ -38,3 +38,16 @@ def ended(state: Mapping[str, Any]) -> str | None:
     code = int(state["ExitCode"])
     name = SIGNALS.get(code - SIGNALLED)
     return f"killed by {name}, exit code {code}" if name else f"exit code {code}"
+
+
+def used(told: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return what the engine's statistics of a container tell, under the names of the wrk container's readings.py."""
+    cpu, memory = told.get("cpu_stats") or {}, (told.get("memory_stats") or {}).get("stats") or {}
+    nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
+    return {
+        "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
+        "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
+        "oom_kills": None,
+        # Of version 2, or of version 1. No process is without any: 0 is memory that nobody counted.
+        "memory_bytes": memory.get("anon", memory.get("total_rss")) or None,
+    }

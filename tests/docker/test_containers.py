@@ -12,7 +12,8 @@ import pytest
 from docker.models.containers import Container
 
 from benchlab.core.model import Level, Target
-from benchlab.machine.engine import PROJECT_LABEL, SERVICE_LABEL
+from benchlab.machine.asides import PROJECT_LABEL
+from benchlab.machine.engine import SERVICE_LABEL
 from benchlab.machine.stage import Lab
 from benchlab.measuring import fetch, wrk
 from benchlab.measuring.serving import ENTRY_HOST, Server
