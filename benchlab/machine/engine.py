@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -17,12 +17,10 @@ from docker.models.containers import Container
 
 from benchlab.core.errors import EngineError, NoEngineError
 from benchlab.machine import connection, lives
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL, Asides
 from benchlab.machine.connection import reason, translated
 
-PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
-# Compose's project name alone is not enough: another project may be called the same.
-LAB_LABEL, LAB_VALUE = "benchlab.lab", "yes"
 LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
@@ -40,12 +38,12 @@ class Executed:
     stderr: str
 
 
-class Engine:
+class Engine(Asides):
     """A Docker engine, seen through the objects of one Compose project."""
 
     def __init__(self, client: docker.DockerClient, patient: docker.DockerClient, project: str):
-        self._client, self._patient = client, patient
-        self.project = project
+        super().__init__(client, project)
+        self._patient = patient
 
     @classmethod
     def connect(cls, project: str) -> Engine:
@@ -145,11 +143,8 @@ class Engine:
                 return str(error)
         return None if how is None else f"{service} is not running ({how})"
 
-    def log(self, service: str, since_s: float = EARLY_S) -> str:
-        """Return the end of what the service's container printed in its last life, from `since_s` after its start on.
-
-        Where there is no container, it is nothing.
-        """
+    def log(self, service: str) -> str:
+        """Return the end of what the service's container printed in its last life; nothing without a container."""
         with translated(f"reading the log of {service}"):
             try:
                 container = self._inspected(service)
@@ -157,7 +152,7 @@ class Engine:
                 return ""
             began_s = lives.began_s(container.attrs["State"])
             # docker's SDK takes no time before 1970, and a container that has never run began in the year 1.
-            return container.logs(tail=LOG_LINES, since=max(1.0, began_s + since_s)).decode(errors="replace")
+            return container.logs(tail=LOG_LINES, since=max(1.0, began_s + EARLY_S)).decode(errors="replace")
 
     def container_id(self, service: str) -> str:
         """Return the id of the service's container. Raises EngineError."""
@@ -170,7 +165,7 @@ class Engine:
         This is read when the engine comes to it, some time around a load; the cgroup tree is read right at it.
         """
         with translated(f"reading the counters of {service}"):
-            return used(cast(dict[str, Any], self._container(service).stats(stream=False, one_shot=True)))
+            return lives.used(cast(dict[str, Any], self._container(service).stats(stream=False, one_shot=True)))
 
     def execute(self, service: str, command: Sequence[str]) -> Executed:
         """Run the command in the service's container and return what it left. Raises EngineError."""
@@ -181,13 +176,6 @@ class Engine:
         out, err = cast(tuple[bytes | None, bytes | None], output)
         return Executed(code, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
 
-    def run_once(self, image: str, command: Sequence[str], volumes: Sequence[str] = ()) -> str:
-        """Run the command in a container of its own, without rights or network, and return what it printed.
-
-        Raises EngineError, also where the command fails.
-        """
-        return self._run(image, command, volumes=list(volumes))
-
     def sockets(self, service: str, beside: str) -> str:
         """Return the kernel's table of TCP sockets in the network of the service's container. Raises EngineError.
 
@@ -197,41 +185,6 @@ class Engine:
             network = f"container:{self._container(service).id}"
             image = str(self._inspected(beside).attrs["Image"])
         return self._run(image, ["cat", "/proc/net/tcp", "/proc/net/tcp6"], network_mode=network)
-
-    def open_files(self, image: str) -> str:
-        """Return how many open files the engine lets a container ask for: a number, or unlimited."""
-        return self._run(image, ["sh", "-c", "ulimit -Hn"]).strip()
-
-    def grants(self, image: str, sysctls: Mapping[str, str]) -> bool:
-        """Return whether the engine starts a container with these settings of its own kernel's."""
-        with translated("asking for sysctls"):
-            container = self._client.containers.create(image, ["true"], sysctls=dict(sysctls), **self._own_container())
-            try:
-                container.start()
-                return bool(container.wait()["StatusCode"] == 0)
-            except APIError:
-                return False
-            finally:
-                container.remove(force=True)
-
-    def _run(self, image: str, command: Sequence[str], **options: Any) -> str:
-        with translated(f"running {command[0]} in {image}"):
-            # As entry point: an image's own would get the command as its arguments, and may serve for ever.
-            output: bytes = self._client.containers.run(
-                image, entrypoint=list(command), remove=True, **self._own_container() | options
-            )
-            return output.decode(errors="replace")
-
-    @contextmanager
-    def beside(self, image: str, command: Sequence[str]) -> Iterator[None]:
-        """Run the command in a container of its own for the length of the with block. Raises EngineError."""
-        with translated(f"starting {command[0]}"):
-            container = self._client.containers.run(image, list(command), detach=True, **self._own_container())
-        try:
-            yield
-        finally:
-            with translated(f"removing {command[0]}"), suppress(NotFound):
-                container.remove(force=True)
 
     @contextmanager
     def limited(self, service: str, cpus: float) -> Iterator[None]:
@@ -284,17 +237,6 @@ class Engine:
             return [] if "already in progress" in str(error) else [f"{name} ({reason(error)})"]
         return []
 
-    def _own_container(self) -> dict[str, Any]:
-        """Return what a container gets that Compose does not know of: the lab's labels, no rights, no network."""
-        return {
-            "labels": {PROJECT_LABEL: self.project, LAB_LABEL: LAB_VALUE},
-            "network_mode": "none",
-            "user": "10001:10001",
-            "cap_drop": ["ALL"],
-            "read_only": True,
-            "security_opt": ["no-new-privileges:true"],
-        }
-
     def labelled(self, service: str | None = None) -> dict[str, Any]:
         """Return the filter for what is the lab's, or for one service's container."""
         labels = [f"{PROJECT_LABEL}={self.project}", f"{LAB_LABEL}={LAB_VALUE}"]
@@ -315,19 +257,6 @@ class Engine:
         except NotFound as error:
             raise _LostError(service) from error
         return container
-
-
-def used(told: Mapping[str, Any]) -> dict[str, int | None]:
-    """Return what the engine's statistics of a container tell, under the names of the wrk container's readings.py."""
-    cpu, memory = told.get("cpu_stats") or {}, (told.get("memory_stats") or {}).get("stats") or {}
-    nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
-    return {
-        "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
-        "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
-        "oom_kills": None,
-        # Of version 2, or of version 1. No process is without any: 0 is memory that nobody counted.
-        "memory_bytes": memory.get("anon", memory.get("total_rss")) or None,
-    }
 
 
 class _LostError(EngineError):

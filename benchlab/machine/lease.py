@@ -17,8 +17,9 @@ from docker.models.containers import Container
 
 from benchlab.core.errors import EngineError
 from benchlab.core.interrupts import shielded
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.machine.connection import translated
-from benchlab.machine.engine import LAB_LABEL, LAB_VALUE, LEASE, PROJECT_LABEL, Engine
+from benchlab.machine.engine import LEASE, Engine
 
 HOLDER_LABEL = "benchlab.holder"
 CONFLICT = 409

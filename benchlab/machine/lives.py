@@ -1,14 +1,27 @@
-"""What an engine tells of a container's last life: when it began, and how it ended; from its state, to words."""
+"""What an engine tells of a container's last life: when it began, what it used, how it ended; its answers, in words."""
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 # A shell, and the init process of the containers, end so where a signal has ended what they ran: this plus its number.
 SIGNALLED = 128
+# As Linux numbers them, which the engine runs on; the lab's own system may number them otherwise.
+SIGNALS = {
+    1: "SIGHUP",
+    2: "SIGINT",
+    3: "SIGQUIT",
+    4: "SIGILL",
+    6: "SIGABRT",
+    7: "SIGBUS",
+    8: "SIGFPE",
+    9: "SIGKILL",
+    11: "SIGSEGV",
+    13: "SIGPIPE",
+    15: "SIGTERM",
+}
 
 
 def began_s(state: Mapping[str, Any]) -> float:
@@ -23,7 +36,18 @@ def ended(state: Mapping[str, Any]) -> str | None:
     if state.get("OOMKilled"):
         return "out of memory"
     code = int(state["ExitCode"])
-    try:
-        return f"killed by {signal.Signals(code - SIGNALLED).name}, exit code {code}"
-    except ValueError:
-        return f"exit code {code}"
+    name = SIGNALS.get(code - SIGNALLED)
+    return f"killed by {name}, exit code {code}" if name else f"exit code {code}"
+
+
+def used(told: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return what the engine's statistics of a container tell, under the names of the wrk container's readings.py."""
+    cpu, memory = told.get("cpu_stats") or {}, (told.get("memory_stats") or {}).get("stats") or {}
+    nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
+    return {
+        "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
+        "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
+        "oom_kills": None,
+        # Of version 2, or of version 1. No process is without any: 0 is memory that nobody counted.
+        "memory_bytes": memory.get("anon", memory.get("total_rss")) or None,
+    }

@@ -19,8 +19,8 @@ from benchlab.core.errors import ConfigError, SetupError
 from benchlab.core.model import Entry
 from benchlab.core.stack import PREFIX
 from benchlab.machine import declared, dotenv, process
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE
 from benchlab.machine.compose import ADOPTED, ENTRY_PROFILE, V1, compose_command, compose_environment
-from benchlab.machine.engine import LAB_LABEL, LAB_VALUE
 
 BASE = "base"
 # What the lab cannot do without.

@@ -7,13 +7,24 @@ from collections.abc import Iterator
 
 # As much of a log as an error in one line can hold: of a traceback what was raised, and where.
 LAST_LINES, LINE_LENGTH = 3, 160
-# The line that a traceback ends with, of Python and of others: the exception, and mostly why.
-RAISED = re.compile(r"(?:\w+\.)*\w*(?:[Ee]rror|Exception)(?:: .*)?")
+# A traceback of Python: what follows is indented, up to the exception.
+TRACEBACK = "Traceback (most recent call last):"
+# An exception without it, of other languages or in a log that more than one process writes to: its name, mostly why.
+RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: .*)?")
 
 
 def raised(log: str) -> list[str]:
     """Return the exceptions that the log tells of, in its order."""
-    return [line for line in _lines(log) if RAISED.fullmatch(line)]
+    found, inside = [], False
+    for line in log.splitlines():
+        text = _printable(line)
+        indented = line[:1].isspace()
+        if text.endswith(TRACEBACK) and not indented:
+            inside = True
+        elif text and (not indented if inside else RAISED.fullmatch(text)):
+            found.append(text)
+            inside = False
+    return found
 
 
 def told(log: str) -> str:
@@ -31,5 +42,8 @@ def told(log: str) -> str:
 
 def _lines(log: str) -> Iterator[str]:
     """Yield the lines that say anything, as they can be printed, the beginning of long ones."""
-    lines = ("".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH] for line in log.splitlines())
-    return filter(None, lines)
+    return filter(None, map(_printable, log.splitlines()))
+
+
+def _printable(line: str) -> str:
+    return "".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH]

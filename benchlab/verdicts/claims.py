@@ -12,6 +12,8 @@ from benchlab.verdicts.answers import Problem
 STARTED = "started: framework="
 NAMED = re.compile(r"(\w+)=(\w+)")
 COMPARED = ("framework", "driver", "loop", "json", "pool")
+# What lies over a driver and makes objects of rows, by the module of what a worker calls.
+MAPPERS = frozenset({"django", "peewee", "piccolo", "pony", "sqlalchemy", "tortoise"})
 # What only the server says that starts the workers.
 SERVERS = {"gunicorn": "Starting gunicorn", "uvicorn": "Uvicorn running"}
 
@@ -24,6 +26,9 @@ def is_early(labels: Labels, log: str) -> bool:
 def check(test: str, labels: Labels, log: str) -> Iterator[Problem]:
     """Yield what the log says otherwise than the labels; nothing where no worker speaks of itself."""
     said = _said(log)
+    # More than the labels tell of were not there at once: a server lets a worker end, and starts another.
+    if int(said.get("workers", 0)) > int(labels["workers"]):
+        del said["workers"]
     if wrong := [name for name, value in said.items() if value not in ("", _plain(labels.get(name, "")))]:
         claimed = ", ".join(f"{name}={labels.get(name, '')}" for name in wrong)
         found = ", ".join(f"{name}={said[name]}" for name in wrong)
@@ -37,12 +42,20 @@ def _said(log: str) -> dict[str, str]:
         return {}
     for worker in workers:
         if {"data", "driver"} <= worker.keys():
-            worker["orm"] = "raw" if worker["data"] == worker["driver"] else "full"
+            worker["orm"] = _orm(_plain(worker["data"]), _plain(worker["driver"]))
     return {
-        **{name: " ".join(sorted({_plain(of[name]) for of in workers if name in of})) for name in (*COMPARED, "orm")},
+        **{name: " ".join(sorted({_plain(of[name]) for of in workers if of.get(name)})) for name in (*COMPARED, "orm")},
         "server": next((server for server, words in SERVERS.items() if words in log), ""),
         "workers": str(len(workers)),
     }
+
+
+def _orm(data: str, driver: str) -> str:
+    """Return what the label is to say where workers call this module for rows; nothing where it is not known."""
+    if data in MAPPERS:
+        return "full"
+    # A driver may have its pool in a module of its own: psycopg's is psycopg_pool.
+    return "raw" if data.startswith(driver) else ""
 
 
 def _plain(name: str) -> str:

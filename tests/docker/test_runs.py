@@ -10,7 +10,7 @@ import signal
 import docker
 import pytest
 
-from benchlab.machine.engine import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.storage import store
 from benchlab.verdicts import judge

@@ -157,7 +157,7 @@ class FakeHost:
             "memory_bytes": asked * 1_000_000,
         }
 
-    def log(self, service: str, since_s: float = 0) -> str:
+    def log(self, service: str) -> str:
         return f"{service} is tired"
 
     def sockets(self, service: str, beside: str) -> str:

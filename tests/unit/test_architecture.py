@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -67,3 +69,10 @@ def test_the_drawing_has_what_rooms_build_on_directly() -> None:
 @pytest.mark.parametrize("module", MODULES)
 def test_a_module_imports_only_from_those_above_it(module: str) -> None:
     assert {name for name in _imported(module) if ORDER.index(name) >= ORDER.index(module)} == set()
+
+
+def test_verification_without_a_run_loads_no_statistics() -> None:
+    script = "import sys, benchlab.measuring.inspection; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    found = [name for name in loaded.split() if name in ("pandas", "scipy") or name.startswith("benchlab.statistics")]
+    assert (found, "benchlab.measuring.vetting" in loaded) == ([], True)

@@ -23,7 +23,7 @@ def _told(labels: dict[str, str], log: str) -> list[str]:
     return [problem.message for problem in claims.check("json", labels, log)]
 
 
-@pytest.mark.parametrize("log", [GUNICORN + WORKER * 2, WORKER * 2, GUNICORN, "tired\n", ""])
+@pytest.mark.parametrize("log", [GUNICORN + WORKER * 2, WORKER * 2, WORKER * 3, GUNICORN, "tired\n", ""])
 def test_labels_are_right_as_far_as_the_log_says_the_same(log: str) -> None:
     assert _told(TRUE, log) == []
 
@@ -45,7 +45,7 @@ def test_labels_are_right_as_far_as_the_log_says_the_same(log: str) -> None:
         (
             {"loop": "asyncio", "driver": "pg"},
             WORKER * 3,
-            "its labels say driver=pg, loop=asyncio, workers=2; its log says driver=asyncpg, loop=uvloop, workers=3",
+            "its labels say driver=pg, loop=asyncio; its log says driver=asyncpg, loop=uvloop",
         ),
         (
             {},
@@ -56,6 +56,25 @@ def test_labels_are_right_as_far_as_the_log_says_the_same(log: str) -> None:
 )
 def test_a_false_label_is_quoted_beside_what_the_log_says(changes: dict[str, str], log: str, told: str) -> None:
     assert _told(TRUE | changes, log) == [told]
+
+
+@pytest.mark.parametrize(
+    ("data", "driver", "wrong"),
+    [
+        ("psycopg_pool", "psycopg", "full"),
+        ("psycopg.cursor", "psycopg", "full"),
+        ("tortoise.models", "asyncpg", "raw"),
+        ("peewee", "psycopg2", "raw"),
+        ("django.db", "psycopg", "raw"),
+        ("mine.rows", "asyncpg", None),
+    ],
+)
+def test_sql_by_hand_and_mappers_are_told_by_the_module_that_rows_come_from(
+    data: str, driver: str, wrong: str | None
+) -> None:
+    log = f"started: framework=fast_web driver={driver} data={data}\n" * 2
+    told = {orm: bool(_told(TRUE | {"driver": driver, "orm": orm}, log)) for orm in ("raw", "full")}
+    assert told == {orm: orm == wrong for orm in ("raw", "full")}
 
 
 def test_of_what_a_worker_does_not_tell_nothing_is_known() -> None:
@@ -69,7 +88,7 @@ class Telling(FakeHost):
         super().__init__()
         self.looks = 0
 
-    def log(self, service: str, since_s: float = 0) -> str:
+    def log(self, service: str) -> str:
         self.looks += 1
         return WORKER * self.looks
 

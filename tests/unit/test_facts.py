@@ -63,6 +63,7 @@ def test_the_chosen_one_stands_in_brackets(tmp_path: Path) -> None:
             "mitigations=off isolcpus=managed_irq,1-3 psi=1",
         ),
         ("intel_idle.max-cstate=1 quiet", "intel_idle.max-cstate=1"),
+        ("nopti spectre_v2=off spectre_v3=off hugepages=64 quiet", "nopti spectre_v2=off hugepages=64"),
         ("nosmt -- idle=poll", "nosmt"),
         ("root=/dev/sda1", ""),
         (None, None),

@@ -48,15 +48,29 @@ def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
     "line",
     [
         "KeyError",
+        "jinja2.exceptions.TemplateNotFound: fortunes.html",
+        "SystemExit: 3",
         "ModuleNotFoundError: No module named 'nope'",
         "socket.gaierror: [Errno -2] Name or service not known",
         "sqlalchemy.exc.OperationalError: (asyncpg.exceptions.ConnectionDoesNotExistError) closed",
-        "java.lang.IllegalStateException: no port",
-        "Error: Cannot find module 'fast'",
     ],
 )
-def test_an_exception_is_the_line_that_a_traceback_ends_with(line: str) -> None:
-    assert lastwords.raised(f"Traceback:\n  raise it\n{line}\n") == [line]
+@pytest.mark.parametrize("before", ["", "ERROR:    "])
+def test_an_exception_is_the_line_that_a_traceback_ends_with(before: str, line: str) -> None:
+    traceback = f'{before}Traceback (most recent call last):\n  File "app.py", line 3\n\n    raise it\n{line}\n'
+    assert lastwords.raised(f"begin\n{traceback}\nend\n{traceback}") == [line, line]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "java.lang.IllegalStateException: no port",
+        "Error: Cannot find module 'fast'",
+        "sqlalchemy.exc.OperationalError: closed",
+    ],
+)
+def test_without_a_traceback_an_exception_is_told_by_its_name(line: str) -> None:
+    assert lastwords.raised(f"begin\n{line}\n  at start\n") == [line]
 
 
 @pytest.mark.parametrize(
@@ -67,6 +81,8 @@ def test_an_exception_is_the_line_that_a_traceback_ends_with(line: str) -> None:
         '    raise RuntimeError("no configuration")',
         "During handling of the above exception, another exception occurred:",
         "Error loading the settings",
+        "error: cannot open settings.toml",
+        "  + Exception Group Traceback (most recent call last):\n  |   File\nINFO:     Shutting down",
     ],
 )
 def test_what_only_speaks_of_errors_is_none(line: str) -> None:

@@ -18,6 +18,8 @@ RUNNING: dict[str, Any] = {"Running": True, "Restarting": False, "OOMKilled": Fa
         (RUNNING | {"Restarting": True}, "exit code 0"),
         (RUNNING | {"Running": False, "ExitCode": 3}, "exit code 3"),
         (RUNNING | {"Running": False, "ExitCode": 137}, "killed by SIGKILL, exit code 137"),
+        (RUNNING | {"Running": False, "ExitCode": 135}, "killed by SIGBUS, exit code 135"),
+        (RUNNING | {"Running": False, "ExitCode": 138}, "exit code 138"),
         (RUNNING | {"Running": False, "ExitCode": 139}, "killed by SIGSEGV, exit code 139"),
         (RUNNING | {"Running": False, "ExitCode": 137, "OOMKilled": True}, "out of memory"),
         (RUNNING | {"Running": False, "ExitCode": 128}, "exit code 128"),

@@ -66,6 +66,23 @@ def test_statements_are_counted_only_while_the_requests_are_sent() -> None:
     ]
 
 
+def test_test_types_share_one_counting_but_for_those_that_write() -> None:
+    host = FakeHost()
+    _vet(host, "db", "query", "update")
+    assert [step for step in host.done if step.startswith(("count", "burst"))] == [
+        "count-statements on",
+        "burst /db",
+        "count-statements take",
+        "burst /queries?queries=20",
+        "count-statements take",
+        "count-statements off",
+        "count-statements on",
+        "burst /updates?queries=20",
+        "count-statements take",
+        "count-statements off",
+    ]
+
+
 def test_counting_is_switched_off_where_the_requests_cannot_be_sent() -> None:
     class Broken(FakeHost):
         def _burst(self, job: dict[str, Any]) -> str:

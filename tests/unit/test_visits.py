@@ -10,7 +10,7 @@ from benchlab.core.errors import EngineError
 from benchlab.core.model import Entry, Settings
 from benchlab.measuring import vetting
 from benchlab.measuring.runner import Events, Runner
-from benchlab.measuring.serving import Server
+from benchlab.measuring.serving import MOST_RAISED, Server
 from benchlab.plan import schedule, workloads
 
 from .conftest import LEVELS, Kept, planned, run_planned
@@ -124,12 +124,15 @@ def test_where_the_engine_cannot_look_why_is_left_open(entries: list[Entry], set
 
 
 class Respawning(FakeHost):
-    """Starts its workers again and again; each raises what the one before it raised."""
+    """Starts a worker anew before each look at the log; each raises what the one before it raised."""
 
-    def log(self, service: str, since_s: float = 0) -> str:
+    def log(self, service: str) -> str:
         self.done.append(f"log {service}")
-        number = self.done.count(f"log {service}")
-        return f"ModuleNotFoundError: No module named 'nope'\nWaiting for [{number}]\n[{number}] died\nStarted\n"
+        life = self.done[::-1].index(f"start {service}")
+        return "".join(
+            f"ModuleNotFoundError: No module named 'nope'\nWaiting for [{number}]\n[{number}] died\nStarted\n"
+            for number in range(1, self.done[-life:].count(f"log {service}") + 1)
+        )
 
 
 def test_an_entry_whose_workers_die_one_after_the_other_is_given_up_with_their_exception(
@@ -138,12 +141,30 @@ def test_an_entry_whose_workers_die_one_after_the_other_is_given_up_with_their_e
     host, kept = Respawning(), Kept()
     host.mute = {"aiohttp"}
     run_planned(host, entries, settings, kept)
+    # The sixth has died when all of the log is kept.
     assert {failure.reason.partition("; its log")[0].partition(" / ")[0] for failure in kept.failures} == {
         "in start-up, aiohttp raised the same again and again, and nothing listens in its container; "
-        f"it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [{number}]"
-        for number in (4, 8)
+        "it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [6]"
     }
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
+
+
+def test_an_entry_that_raised_once_is_waited_for_however_often_its_log_is_looked_at(
+    entries: list[Entry], settings: Settings
+) -> None:
+    class Late(FakeHost):
+        looks = 0
+
+        def log(self, service: str) -> str:
+            self.looks += 1
+            if self.looks > 2 * MOST_RAISED:
+                self.mute = set()
+            return "KeyError: 'PORT'\n" * (MOST_RAISED - 1)
+
+    host, kept = Late(), Kept()
+    host.mute = {"aiohttp"}
+    run_planned(host, entries, settings, kept)
+    assert (kept.failures, host.looks) == ([], 2 * MOST_RAISED + 1)
 
 
 def test_an_entry_that_listens_has_all_of_its_time_whatever_it_raises(entries: list[Entry], settings: Settings) -> None:
