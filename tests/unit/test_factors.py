@@ -146,11 +146,11 @@ def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(m
 def test_an_effect_that_is_lost_among_many_is_explained_where_there_is_one(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
     answer = effects.answer(run)
-    assert not any("although their own interval" in note for note in factors.notes(answer))
+    assert not any("although its own interval" in note for note in factors.notes(answer))
     first, *others = answer.told
     lost = replace(first, pair=replace(first.pair, outcome=Outcome.UNDECIDED))
     assert factors.notes(replace(answer, told=(lost, *others)))[-1].endswith(
-        "although their own interval leaves out 1."
+        "although its own interval leaves out 1."
     )
 
 
