@@ -40,7 +40,7 @@ def report(run: Run) -> str:
     parts.append("## Entries\n\n" + stack.table(run.manifest.entries))
     if run.samples:
         caution = profiles.caution(run.manifest)
-        parts += [_overview(results, caution), *standings.sections(results, caution), MEMORY]
+        parts += [_overview(run, results, caution), *standings.sections(results, caution), MEMORY]
         parts += _shares(results, caution)
         parts += study.sections(run)
     else:
@@ -151,9 +151,9 @@ def _decided(run: Run) -> Iterator[str]:
         yield f"The widest ratio, at any level or over all of them, is known to ± {widest:.1%}{bare}."
 
 
-def _overview(results: Iterable[Result], caution: str) -> str:
+def _overview(run: Run, results: Iterable[Result], caution: str) -> str:
     title = f"## Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
-    return f"{title}\n\n{markdown.table(standings.overview(results))}"
+    return f"{title}\n\n{markdown.table(standings.overview(run.manifest, results))}"
 
 
 def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
