@@ -91,7 +91,7 @@ def broken_rules(run: Run) -> pd.DataFrame:
 
 
 def reasons(run: Run) -> list[str]:
-    """Return why entries were left out, and why trials were not measured, and how many of each."""
+    """Return why entries were left out, why trials were not measured, how many of each, and how many were never tried."""
     found: dict[str, list[str]] = {}
     for failure in judge.missing(run):
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
@@ -99,7 +99,8 @@ def reasons(run: Run) -> list[str]:
         f"{reason} ({counted(len(keys), 'trial')},{' first' if len(keys) > 1 else ''} {keys[0]})"
         for reason, keys in found.items()
     ]
-    return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials]
+    untried = [f"{counted(run.untried, 'trial was', 'trials were')} never tried."] if run.untried else []
+    return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials, *untried]
 
 
 def remarks(run: Run) -> list[str]:

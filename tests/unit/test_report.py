@@ -94,11 +94,14 @@ def test_an_entry_that_failed_wholly_stands_in_the_tables_as_not_measured(manife
 
 
 def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
-    without = replace(manifest, facts={"unbuilt": {"brook": "building brook failed"}})
+    settings = replace(manifest.settings, levels={"json": (16,)})
+    without = replace(manifest, settings=settings, facts={"unbuilt": {"brook": "building brook failed"}})
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
     told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told == (
-        "* brook, all of it: building brook failed\n* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
+        "* brook, all of it: building brook failed\n"
+        "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
+        "* 1 trial was never tried.\n"
     )
 
 
