@@ -8,6 +8,7 @@ import pandas as pd
 
 from benchlab.core import markdown
 from benchlab.core.model import UNAVAILABLE, Manifest
+from benchlab.core.quantities import counted
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result, unmeasured
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.stats import Estimate
@@ -142,7 +143,8 @@ def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
 
 def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, object]:
     cells = [cell for cell in result.cells if cell.entry == entry]
-    short = f" ({len(cells)} of {len(result.levels)} levels)" if len(cells) < len(result.levels) else ""
+    asked = len({cell.level for cell in result.cells} | {level for _, level in result.unmeasured})
+    short = f" ({len(cells)} of {counted(asked, 'level')})" if len(cells) < asked else ""
     return {
         "entry": entry,
         "rank": rank,

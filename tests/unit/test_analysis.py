@@ -112,7 +112,7 @@ def test_an_entry_without_some_of_the_levels_says_so_in_the_summary(manifest: Ma
     samples = (*_samples({"aiohttp": [700, 700], "crax": [700, 700]}), *_samples({"aiohttp": [2800, 2800]}, 32))
     (result,) = analysis.analyse(Run(manifest, samples, ()))
     rows = {row["entry"]: row[analysis.PER_CPU] for row in standings.summary(result).to_dict("records")}
-    assert rows == {"aiohttp": "2,000 [2,000–2,000]", "crax": "1,000 [1,000–1,000] (1 of 2 levels)"}
+    assert rows == {"aiohttp": "2,000 [2,000–2,000] (2 of 3 levels)", "crax": "1,000 [1,000–1,000] (1 of 3 levels)"}
 
 
 def test_what_was_asked_for_and_has_no_sample_that_counts_is_called_unmeasured(manifest: Manifest) -> None:
