@@ -77,7 +77,11 @@ def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
 
 def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest) -> None:
     titles = [line for line in report.report(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("## ")]
-    assert [title for title in titles if "a first look" not in title] == ["## Entries", "## Verdicts", "## Not measured"]
+    assert [title for title in titles if "a first look" not in title] == [
+        "## Entries",
+        "## Verdicts",
+        "## Not measured",
+    ]
 
 
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
