@@ -14,6 +14,7 @@ from benchlab.calibration.check import Check
 from benchlab.calibration.kept import Calibration, Found
 from benchlab.core.measured import Failure, Sample
 from benchlab.core.model import UNAVAILABLE, Manifest
+from benchlab.core.quantities import counted
 from benchlab.machine.overhead import Overhead
 from benchlab.statistics import stats
 
@@ -100,8 +101,8 @@ def _about(found: Calibration) -> str:
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     lines = [
         f"{tried}, seed {settings.seed}, begun {manifest.created_at:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}.",
-        f"{len(manifest.entries)} equal entries in {settings.blocks} blocks, {settings.repeats} samples of "
-        f"{settings.duration_s} s at each level in a life.",
+        f"{len(manifest.entries)} equal entries in {counted(settings.blocks, 'block')}, "
+        f"{counted(settings.repeats, 'sample')} of {settings.duration_s} s at each level in a life.",
     ]
     lacking = [f"Not made, or not kept here: {', '.join(found.lacking)}."] if found.lacking else []
     return " ".join([*lines, *lacking])

@@ -16,7 +16,8 @@ from benchlab.plan.workloads import DATABASE, WORKLOADS
 SEED_BITS = 32
 
 PROTOCOLS = "; ".join(
-    f"{each.name} is {each.blocks} blocks of {each.duration_s}-s samples" for each in PROFILES.values()
+    f"{each.name} is {quantities.counted(each.blocks, 'block')} of {each.duration_s}-s samples"
+    for each in PROFILES.values()
 )
 
 

@@ -8,8 +8,10 @@ import pandas as pd
 # be read for figures. Two blocks make one, by a t of 12.7, where one of them gave half as much again as the other.
 WIDEST = 10
 TOO_WIDE = "[too wide]"
+# The head of the effects of factors: which way their ratios go.
+EFFECT = "effect: level / reference"
 # Words stand left, figures right.
-LEFT = ("framework", "test", "entry", "pair", "effect: level / reference", "outcome", "limited by", "rule", "meaning")
+LEFT = ("framework", "test", "entry", "pair", EFFECT, "outcome", "limited by", "rule", "meaning")
 
 
 def table(frame: pd.DataFrame) -> str:

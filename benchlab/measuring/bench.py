@@ -14,7 +14,7 @@ from rich.console import Console
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.model import Manifest, Settings, Visit
-from benchlab.core.quantities import minutes
+from benchlab.core.quantities import counted, minutes
 from benchlab.machine import contestants, inventory, stage
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import Lab
@@ -115,8 +115,8 @@ class Session:
             return
         manifest, lab = self.manifest, self.lab
         forecast = Forecast(visits, manifest.settings)
-        count = sum(len(visit.trials) for visit in visits)
-        lab.say(f"{count} samples to take, about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
+        samples = counted(sum(len(visit.trials) for visit in visits), "sample")
+        lab.say(f"{samples} to take, about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
         run = store.read(self.journal.folder)
         progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(
@@ -154,7 +154,7 @@ class Session:
         now = datetime.now(UTC)
         decision = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, now)
         self.journal.append(decision)
-        self.lab.say(f"{decision.blocks} blocks in all: {decision.reason}")
+        self.lab.say(f"{counted(decision.blocks, 'block')} in all: {decision.reason}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from benchlab.core.model import NO_PROXY, Entry, Level, Settings, Target, Visit
-from benchlab.core.quantities import minutes
+from benchlab.core.quantities import counted, minutes
 from benchlab.measuring import wrk
 from benchlab.plan import profiles, workloads
 from benchlab.plan.forecast import Forecast
@@ -20,9 +20,9 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
     """Return what will be measured, on which host, and how long that takes; `cpus` tells how the roles share them."""
     entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
-    trials = sum(len(visit.trials) for visit in visits)
+    samples = counted(sum(len(visit.trials) for visit in visits), "sample")
     rows = [
-        ("plan", f"{trials} samples of {settings.duration_s} s in {len(visits)} visits, {_time(settings, visits)}"),
+        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}, {_time(settings, visits)}"),
         ("entries", f"{entries}{through}"),
         *((test, _levels(test, levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),

@@ -100,9 +100,10 @@ class Progress(Events):
         self._print(f"  block {visits[0].block}: once more, for samples that do not count or are suspect: {entries}")
 
     def block(self, block: int) -> None:
-        overview = standings.overview(analysis.analyse(Run(self._manifest, tuple(self._taken), ())))
-        if overview.empty:
+        results = analysis.analyse(Run(self._manifest, tuple(self._taken), ()))
+        if not results:
             return
+        overview = standings.overview(self._manifest, results)
         title = f"after block {block}, {self._title}"
         self._standing = Group(Text(title), _standing(self._console, overview))
         if self._live is None:

@@ -35,8 +35,8 @@ def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification
         with server.serve(entry, "verify") as world:
             vetting = Vetting(server, entry, world)
             found = vetting.whole(own)
-            # Last of all, so that the types wait for their Date together, and mostly have waited already; and that all
-            # workers have started.
+            # Last of all: by then most of the time in which Dates must change has passed, and is waited for once for
+            # all types; and the workers have had time to start, so that the log tells of each.
             rest = [*vetting.dates(own), *(problem for test in own[:1] for problem in vetting.labels(test))]
     except (EntryError, EngineError) as error:
         if not server.host.answers():
@@ -66,7 +66,7 @@ class _Seen:
 class Vetting:
     """One life of an entry, and what it has been asked. `world` is World from before any request.
 
-    For `workers_s` it is waited for workers that have not started yet.
+    `workers_s` is how long it waits, at the most, for workers that have not started yet.
     """
 
     server: Server

@@ -96,7 +96,7 @@ def page(run: Run) -> str:
         subtitle=_subtitle(run),
         about=report.about(run),
         caution=profiles.caution(run.manifest),
-        lead=lead.answers(results),
+        lead=lead.answers(run, results),
         beware=lead.BEWARE,
         warnings=list(sentences.warnings(run, results)),
         overall=overall,

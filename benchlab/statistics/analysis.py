@@ -168,14 +168,14 @@ def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Deci
         cpu_levels={level: compared([by_cost[level]], decision) for level in sorted(by_cost)},
         per_cpu_s=averages.over_levels(figures(samples, per_cpu_s).values()),
         per_app_cpu_s=averages.over_levels(figures(samples, per_app_cpu_s).values()),
-        unmeasured=_unmeasured(manifest, test, cells),
+        unmeasured=unmeasured(manifest, test, cells),
     )
 
 
-def _unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell]) -> tuple[tuple[str, int], ...]:
-    """Return what has no cell; of an entry without an image nobody knows its tests, so that it lacks each."""
+def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, int], ...]:
+    """Return entry and level of what has no cell; without entries that could not be built: their tests are not known."""
     declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
-    wanted = set(product([*declaring, *manifest.unbuilt], manifest.settings.levels[test]))
+    wanted = set(product(declaring, manifest.settings.levels[test]))
     return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))
 
 

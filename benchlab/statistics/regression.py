@@ -65,7 +65,7 @@ def _needed(rows: Sequence[Row], margin: float) -> str:
         return "it takes at least 2 blocks"
     if any(ratio.ratio <= 1 - margin for ratio in ratios):
         return "as far as it is known, no number of blocks will do"
-    return f"it would take about {max(_blocks(ratio, margin) for ratio in ratios)} blocks"
+    return f"it would take about {counted(max(_blocks(ratio, margin) for ratio in ratios), 'block')}"
 
 
 def _blocks(ratio: Ratio, margin: float) -> int:

@@ -78,6 +78,7 @@ def _test(result: Result) -> dict[str, Any]:
         "test": result.test,
         "ranked_by": PER_CPU if result.by_cpu else RATE,
         "cells": [asdict(cell) | {"client_bound": cell.client_bound} for cell in result.cells],
+        "unmeasured": [{"entry": entry, "level": level} for entry, level in result.unmeasured],
         "standings": [asdict(standing) for standing in result.standings],
         "comparisons": [
             *(_comparison(level, RATE, compared) for level, compared in result.levels.items()),

@@ -35,8 +35,6 @@ TOGETHER = {
     Outcome.EQUAL: "independent",
     Outcome.UNDECIDED: Outcome.UNDECIDED.value,
 }
-# The head of the effects: which way their ratios go.
-EFFECT = "effect: level / reference"
 # More cells without an entry than these are counted only.
 MOST_MISSING = 4
 
@@ -163,7 +161,7 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
         row[each.figure] = f"{each.pair.ratio.ratio:.3f}{_bounds(each.pair.ratio, '{:.3f}')}"
         if each.figure == figure:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
-    columns = ["level", EFFECT, RATE, PER_CPU, "blocks", "outcome"]
+    columns = ["level", markdown.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
     return pd.DataFrame(rows.values(), columns=columns).fillna("–")
 
 
@@ -176,7 +174,7 @@ def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
 
 
 def _row(told: Told) -> dict[str, object]:
-    return {"level": told.level, EFFECT: effect_title(told.effect)}
+    return {"level": told.level, markdown.EFFECT: effect_title(told.effect)}
 
 
 def _outcome(told: Told) -> str:

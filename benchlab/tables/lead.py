@@ -29,29 +29,30 @@ class Told:
         return " ".join(filter(None, [self.test and f"{self.test}.", self.answer, self.limits]))
 
 
-def answers(results: Sequence[Result]) -> list[Told]:
-    """Return what the run answers, test by test."""
+def answers(run: Run, results: Sequence[Result]) -> list[Told]:
+    """Return what the run answers, test by test; of a test that has no result, that it was not measured."""
     if not results:
         return [Told("", NO_ANSWER, "")]
     limits = [sentences.limits(result) for result in results]
     common = limits[0] if len(set(limits)) == 1 else ""
-    told = [
-        Told(result.test, sentences.answer(result), "" if common else own)
+    told = {
+        result.test: Told(result.test, sentences.answer(result), "" if common else own)
         for result, own in zip(results, limits, strict=True)
-    ]
-    return [*told, *([Told("", "", common)] if common else [])]
+    }
+    tests = [told.get(test, Told(test, "Not measured.", "")) for test in run.manifest.settings.tests]
+    return [*tests, *([Told("", "", common)] if common else [])]
 
 
 def markdown(run: Run, results: Sequence[Result]) -> str:
     """Return the answers and the warnings as Markdown."""
-    parts = ["\n".join(f"* {told}" for told in answers(results))]
+    parts = ["\n".join(f"* {told}" for told in answers(run, results))]
     if warnings := list(sentences.warnings(run, results)):
         parts.append("\n".join([f"{BEWARE}:", "", *(f"* {warning}" for warning in warnings)]))
     return "\n\n".join(parts)
 
 
 def lines(run: Run, results: Sequence[Result]) -> Iterator[str]:
-    """Yield the answers, a line each, and the warnings in one."""
-    yield from map(str, answers(results))
+    """Yield each answer as a line, and after them all warnings as one line."""
+    yield from map(str, answers(run, results))
     if warnings := list(sentences.warnings(run, results)):
         yield f"{BEWARE}: {' '.join(warnings)}"

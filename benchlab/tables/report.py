@@ -40,7 +40,7 @@ def report(run: Run) -> str:
     parts.append("## Entries\n\n" + stack.table(run.manifest.entries))
     if run.samples:
         caution = profiles.caution(run.manifest)
-        parts += [_overview(results, caution), *standings.sections(results, caution), MEMORY]
+        parts += [_overview(run, results, caution), *standings.sections(results, caution), MEMORY]
         parts += _shares(results, caution)
         parts += study.sections(run)
     else:
@@ -91,7 +91,7 @@ def broken_rules(run: Run) -> pd.DataFrame:
 
 
 def reasons(run: Run) -> list[str]:
-    """Return why entries were left out, and why trials were not measured, and how many of each."""
+    """Return why entries were left out, why trials were not measured, how many of each, and how many were never tried."""
     found: dict[str, list[str]] = {}
     for failure in judge.missing(run):
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
@@ -99,7 +99,8 @@ def reasons(run: Run) -> list[str]:
         f"{reason} ({counted(len(keys), 'trial')},{' first' if len(keys) > 1 else ''} {keys[0]})"
         for reason, keys in found.items()
     ]
-    return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials]
+    untried = [f"{counted(run.untried, 'trial was', 'trials were')} never tried."] if run.untried else []
+    return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials, *untried]
 
 
 def remarks(run: Run) -> list[str]:
@@ -151,9 +152,9 @@ def _decided(run: Run) -> Iterator[str]:
         yield f"The widest ratio, at any level or over all of them, is known to ± {widest:.1%}{bare}."
 
 
-def _overview(results: Iterable[Result], caution: str) -> str:
+def _overview(run: Run, results: Iterable[Result], caution: str) -> str:
     title = f"## Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
-    return f"{title}\n\n{markdown.table(standings.overview(results))}"
+    return f"{title}\n\n{markdown.table(standings.overview(run.manifest, results))}"
 
 
 def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:

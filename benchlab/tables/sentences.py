@@ -51,7 +51,11 @@ class _Field:
 
 
 def answer(result: Result) -> str:
-    """Return who leads the test by how much, and who cannot be told apart."""
+    """Return who leads the test by how much, who cannot be told apart, and who has no sample that counts."""
+    return " ".join([_standing(result), *_absent(result)])
+
+
+def _standing(result: Result) -> str:
     if not result.standings:
         return "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
     field = _field(result)
@@ -118,6 +122,13 @@ def names(of: Sequence[str]) -> str:
     """Return the names as a sentence lists them; of many, the last are counted."""
     shown = list(of) if len(of) <= MOST_NAMES else [*of[: MOST_NAMES - 1], f"{len(of) - MOST_NAMES + 1} others"]
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def _absent(result: Result) -> Iterator[str]:
+    """Yield which entries have none of the levels that they were asked for."""
+    without = {entry for entry, _ in result.unmeasured} - {cell.entry for cell in result.cells}
+    if without:
+        yield f"{names(sorted(without))} {'was' if len(without) == 1 else 'were'} not measured."
 
 
 def _field(result: Result) -> _Field:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from benchlab.core import markdown
-from benchlab.core.model import UNAVAILABLE
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
+from benchlab.core.model import UNAVAILABLE, Manifest
+from benchlab.core.quantities import counted
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result, unmeasured
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.stats import Estimate
 
@@ -22,17 +23,20 @@ COST = [PER_CPU, "of the app alone", "peak memory, MB"]
 BY_CPU = f"Outcomes are those of {PER_CPU}: the host was full, where a rate says as much about wrk as about an entry."
 
 
-def overview(results: Iterable[Result]) -> pd.DataFrame:
+def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     """Return requests per second for each test and level, a column an entry: geometric mean with 95 % interval.
 
     A cell that has fewer blocks than the fullest one says so; one that the load generator bound is a lower bound; one
-    that was asked for and has no sample that counts is called UNMEASURED.
+    that was asked for and has no sample that counts is called UNMEASURED, be it of a test that has no result.
     """
     results = list(results)
+    without = [test for test in manifest.settings.tests if test not in {result.test for result in results}]
     most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
     rows: dict[tuple[str, int], dict[str, object]] = {}
     entries: set[str] = set()
-    for test, level, entry, figure in (cell for result in results for cell in _overview_cells(result, most)):
+    found = [cell for result in results for cell in _overview_cells(result, most)]
+    found += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
+    for test, level, entry, figure in found:
         rows.setdefault((test, level), {"test": test, "level": level})[entry] = figure
         entries.add(entry)
     columns = ["test", "level", *sorted(entries)]
@@ -139,7 +143,8 @@ def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
 
 def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, object]:
     cells = [cell for cell in result.cells if cell.entry == entry]
-    short = f" ({len(cells)} of {len(result.levels)} levels)" if len(cells) < len(result.levels) else ""
+    asked = len({cell.level for cell in result.cells} | {level for _, level in result.unmeasured})
+    short = f" ({len(cells)} of {counted(asked, 'level')})" if len(cells) < asked else ""
     return {
         "entry": entry,
         "rank": rank,

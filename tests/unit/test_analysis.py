@@ -102,7 +102,8 @@ def test_where_the_host_was_not_full_the_rates_have_the_outcomes(manifest: Manif
 def test_the_summary_s_requests_per_cpu_second_are_the_mean_over_all_levels(manifest: Manifest) -> None:
     # 0.7 s of CPU time of app and database, 0.5 s of the app alone.
     samples = (*_samples({"crax": [700, 700]}), *_samples({"crax": [2800, 2800]}, connections=32))
-    (result,) = analysis.analyse(Run(manifest, samples, ()))
+    two = replace(manifest, settings=replace(manifest.settings, levels={"json": (16, 32)}))
+    (result,) = analysis.analyse(Run(two, samples, ()))
     row, _ = standings.summary(result).to_dict("records")
     assert row[analysis.PER_CPU] == "2,000 [2,000–2,000]"
     assert row["of the app alone"] == "2,800 [2,800–2,800]"
@@ -112,43 +113,49 @@ def test_an_entry_without_some_of_the_levels_says_so_in_the_summary(manifest: Ma
     samples = (*_samples({"aiohttp": [700, 700], "crax": [700, 700]}), *_samples({"aiohttp": [2800, 2800]}, 32))
     (result,) = analysis.analyse(Run(manifest, samples, ()))
     rows = {row["entry"]: row[analysis.PER_CPU] for row in standings.summary(result).to_dict("records")}
-    assert rows == {"aiohttp": "2,000 [2,000–2,000]", "crax": "1,000 [1,000–1,000] (1 of 2 levels)"}
+    assert rows == {"aiohttp": "2,000 [2,000–2,000] (2 of 3 levels)", "crax": "1,000 [1,000–1,000] (1 of 3 levels)"}
 
 
 def test_what_was_asked_for_and_has_no_sample_that_counts_is_called_unmeasured(manifest: Manifest) -> None:
-    asked = replace(manifest, settings=replace(manifest.settings, levels={"json": (16, 32)}))
-    run = Run(replace(asked, facts={"unbuilt": {"brook": "why"}}), _samples({"aiohttp": RATES["aiohttp"]}), ())
+    asked = replace(manifest, settings=replace(manifest.settings, levels={"json": (16, 32), "query": (20,)}))
+    run = Run(asked, _samples({"aiohttp": RATES["aiohttp"]}), ())
     (result,) = analysis.analyse(run)
     whole = "1,005 [978–1,033]"
-    assert standings.overview([result]).to_dict("records") == [
-        {"test": "json", "level": 16, "aiohttp": whole, "brook": "not measured", "crax": "not measured"},
-        {"test": "json", "level": 32, **dict.fromkeys(["aiohttp", "brook", "crax"], "not measured")},
+    assert standings.overview(run.manifest, [result]).to_dict("records") == [
+        {"test": "json", "level": 16, "aiohttp": whole, "crax": "not measured"},
+        {"test": "json", "level": 32, "aiohttp": "not measured", "crax": "not measured"},
+        {"test": "query", "level": 20, "aiohttp": "not measured", "crax": "not measured"},
     ]
     assert standings.summary(result)[["entry", "rank", "relative requests/s", "limited by"]].to_numpy().tolist() == [
         ["aiohttp", "1", "1.000", "mixed"],
-        ["brook", "–", "not measured", "–"],
         ["crax", "–", "not measured", "–"],
     ]
     assert standings.figures(result)[["level", "entry", analysis.RATE, "blocks"]].to_numpy().tolist() == [
         [16, "aiohttp", whole, 5],
-        *([level, entry, "not measured", 0] for level, entry in ((16, "brook"), (16, "crax"), (32, "aiohttp"))),
-        *([32, entry, "not measured", 0] for entry in ("brook", "crax")),
+        *([level, entry, "not measured", 0] for level, entry in ((16, "crax"), (32, "aiohttp"), (32, "crax"))),
     ]
 
 
 def test_of_a_test_that_an_entry_does_not_declare_nothing_is_called_unmeasured(manifest: Manifest) -> None:
     other = {"crax": manifest.entries["crax"] | {"tests": "plaintext"}}
-    (result,) = analysis.analyse(
-        Run(replace(manifest, entries=manifest.entries | other), _samples({"aiohttp": RATES["aiohttp"]}), ())
-    )
-    assert "crax" not in standings.overview([result])
+    run = Run(replace(manifest, entries=manifest.entries | other), _samples({"aiohttp": RATES["aiohttp"]}), ())
+    (result,) = analysis.analyse(run)
+    assert "crax" not in standings.order(result)
+    tables = standings.overview(run.manifest, [result]).set_index("test")
+    assert set(tables.loc["json", "crax"]) == {"–"}
+
+
+def test_of_an_entry_that_could_not_be_built_no_single_test_is_called_unmeasured(manifest: Manifest) -> None:
+    (result,) = analysis.analyse(Run(replace(manifest, facts={"unbuilt": {"brook": "why"}}), _samples(RATES), ()))
+    assert "brook" not in standings.order(result)
 
 
 def test_a_client_bound_cell_is_a_lower_bound_and_has_no_rank(manifest: Manifest) -> None:
     bound = (*_with_cpu(_samples({"aiohttp": RATES["aiohttp"]}), client=2_050_000), *_samples({"crax": RATES["crax"]}))
-    (result,) = analysis.analyse(Run(manifest, bound, ()))
+    run = Run(manifest, bound, ())
+    (result,) = analysis.analyse(run)
     assert [standing.entry for standing in result.standings] == ["crax"]
-    row, *_ = standings.overview([result]).to_dict("records")
+    row, *_ = standings.overview(run.manifest, [result]).to_dict("records")
     assert row["aiohttp"].startswith("≥ 1,005 [")
     assert list(standings.summary(result)["rank"]) == ["1", "–"]
 

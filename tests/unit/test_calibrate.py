@@ -126,7 +126,7 @@ def test_the_report_says_how_much_was_tried_with_which_seed_when_and_by_which_la
     assert head == [
         "# a calibration",
         f"{tried}, seed 7, begun 2026-11-23 12:00 UTC by benchlab {__version__}. "
-        "2 equal entries in 5 blocks, 1 samples of 2 s at each level in a life. "
+        "2 equal entries in 5 blocks, 1 sample of 2 s at each level in a life. "
         "Not made, or not kept here: burden, plain wrk, CPU of the lab, faults.",
     ]
 

@@ -92,6 +92,7 @@ def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
     }
     (test,) = document["tests"]
     assert (test["test"], test["ranked_by"]) == ("json", "requests/s")
+    assert test["unmeasured"] == [{"entry": "aiohttp", "level": 32}, {"entry": "crax", "level": 32}]
     cell = test["cells"][0]
     assert (cell["entry"], cell["level"], cell["bottleneck"], cell["client_bound"]) == ("aiohttp", 16, "mixed", False)
     assert cell["rate"]["mean"] == pytest.approx(2000)

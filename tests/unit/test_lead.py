@@ -65,7 +65,7 @@ def test_where_the_tests_differ_in_it_what_limited_each_stands_beside_its_answer
 def test_page_report_and_the_end_of_a_run_begin_with_the_same_sentences(run: Run) -> None:
     results = analysis.analyse(run)
     page, top = _texts(html.page(run)), report.report(run).partition("\n## ")[0]
-    for told in lead.answers(results):
+    for told in lead.answers(run, results):
         assert str(told) in page
         assert f"\n* {told}\n" in top
     for warning in sentences.warnings(run, results):
@@ -76,6 +76,12 @@ def test_page_report_and_the_end_of_a_run_begin_with_the_same_sentences(run: Run
 
 def test_a_run_without_a_sample_that_counts_answers_nothing(manifest: Manifest) -> None:
     assert _lines(Run(manifest, (), ()))[0] == "No sample counts, so there is no answer."
+
+
+def test_a_test_that_has_no_sample_that_counts_is_said_to_be_not_measured() -> None:
+    settings = replace(CALM.manifest.settings, levels={"fortune": (16,), "json": (16, 32, 128)})
+    first, *rest = _lines(replace(CALM, manifest=replace(CALM.manifest, settings=settings)))
+    assert (first, rest) == ("fortune. Not measured.", _lines(CALM))
 
 
 def test_a_run_ends_with_its_answer_after_the_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

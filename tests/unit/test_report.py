@@ -77,7 +77,11 @@ def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
 
 def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest) -> None:
     titles = [line for line in report.report(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("## ")]
-    assert [title for title in titles if "a first look" not in title] == ["## Entries", "## Verdicts"]
+    assert [title for title in titles if "a first look" not in title] == [
+        "## Entries",
+        "## Verdicts",
+        "## Not measured",
+    ]
 
 
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
@@ -94,20 +98,23 @@ def test_an_entry_that_failed_wholly_stands_in_the_tables_as_not_measured(manife
 
 
 def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
-    without = replace(manifest, facts={"unbuilt": {"brook": "building brook failed"}})
+    settings = replace(manifest.settings, levels={"json": (16,)})
+    without = replace(manifest, settings=settings, facts={"unbuilt": {"brook": "building brook failed"}})
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
     told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told == (
-        "* brook, all of it: building brook failed\n* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
+        "* brook, all of it: building brook failed\n"
+        "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
+        "* 1 trial was never tried.\n"
     )
 
 
 def test_what_verification_found_is_reported_with_the_block_in_which_it_was_seen_first(manifest: Manifest) -> None:
     found = (make_remark("aiohttp", warning=False), make_remark("crax", block=2))
     text = report.report(Run(manifest, SAMPLES, (), None, found))
-    assert text.partition("## Verification\n\n")[2].partition("\n\n")[2] == (
+    assert text.partition("## Verification\n\n")[2].split("\n\n")[1] == (
         "* aiohttp, json: wrong: answered 'Bye' [body] (block 1)\n"
-        "* crax, json: warning: has more keys [extra keys] (block 2)\n"
+        "* crax, json: warning: has more keys [extra keys] (block 2)"
     )
     assert "## Verification" not in report.report(Run(manifest, SAMPLES, ()))
 
@@ -123,7 +130,7 @@ def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifes
     text = report.report(Run(adopted, SAMPLES, ()))
     titles = [line for line in text.splitlines() if line.startswith("## ")]
     mark = "(another base image: crax)"
-    assert [title for title in titles if mark not in title] == ["## Entries", "## Verdicts"]
+    assert [title for title in titles if mark not in title] == ["## Entries", "## Verdicts", "## Not measured"]
     assert mark not in report.report(Run(manifest, SAMPLES, ()))
     assert "Another base image: crax has benchlab/base for python:3.12, benchlab/base for python:3.12-slim.\n" in text
     assert "Adopted, of the TechEmpower format: crax. Workers and connections are the entry's own choice (own)" in text

@@ -86,6 +86,11 @@ def test_an_entry_alone_has_nothing_to_be_compared_with() -> None:
     assert _answer({"a": [1000, 1010]}) == "a is the only entry with a rank, so there is nothing to compare it with."
 
 
+def test_an_entry_without_any_sample_is_named_in_the_answer() -> None:
+    assert _answer({"a": [1000, 1010], "b": []}).endswith("nothing to compare it with. b was not measured.")
+    assert _answer({"a": [1000, 1010], "b": [], "c": []}).endswith(" b and c were not measured.")
+
+
 def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> None:
     run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=full_host())
     assert sentences.answer(result_of(run)) == (
