@@ -91,7 +91,7 @@ def broken_rules(run: Run) -> pd.DataFrame:
 
 
 def reasons(run: Run) -> list[str]:
-    """Return why entries were left out, why trials were not measured, how many of each, and how many were never tried."""
+    """Return why entries were left out and trials not measured, how many of each, and how many were never tried."""
     found: dict[str, list[str]] = {}
     for failure in judge.missing(run):
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
