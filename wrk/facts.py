@@ -29,16 +29,8 @@ SYSCTLS = (
 # or its network, and manifests are published.
 PARAMETERS = (
     *("isolcpus", "nohz", "nohz_full", "rcu_nocbs", "irqaffinity", "threadirqs", "preempt"),
-    *(
-        "maxcpus",
-        "nr_cpus",
-        "nosmt",
-        "numa_balancing",
-        "transparent_hugepage",
-        "hugepages",
-        "nmi_watchdog",
-        "skew_tick",
-    ),
+    *("maxcpus", "nr_cpus", "nosmt", "numa_balancing", "nmi_watchdog", "skew_tick"),
+    *("transparent_hugepage", "hugepages"),
     *("mitigations", "pti", "nopti", "spectre_v2", "nospectre_v2", "mds", "l1tf", "retbleed"),
     *("intel_pstate", "amd_pstate", "intel_idle.max_cstate", "processor.max_cstate", "idle", "clocksource", "tsc"),
     *("cgroup_disable", "cgroup_enable", "cgroup_no_v1", "cgroup.memory", "systemd.unified_cgroup_hierarchy"),
