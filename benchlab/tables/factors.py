@@ -47,7 +47,7 @@ def report(run: Run, answer: Answer) -> str:
         parts.append("\n".join(f"* {line}" for line in told))
     by_test = groupby(answer.told, key=lambda told: told.test)
     parts += [_section(answer, test, list(told), caution) for test, told in by_test]
-    return "\n\n".join(parts) + "\n"
+    return markdown.explained("\n\n".join(parts)) + "\n"
 
 
 def sentences(answer: Answer) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _cells(crossing: Crossing) -> str:
 
 
 def notes(answer: Answer) -> list[str]:
-    """Return what must be known of the answer: cells without an entry, what changes along with a factor, odd outcomes."""
+    """Return what must be known of the answer: cells without an entry, what changes with a factor, odd outcomes."""
     crossing = answer.crossing
     lines = []
     if missing := crossing.missing:
@@ -127,8 +127,8 @@ def notes(answer: Answer) -> list[str]:
             lines.append(f"{named} changes this too, and holds what that does: {told}.")
     if any(_is_lost_among_many(told) for told in answer.told if told.figure == answer.figure(told.test)):
         lines.append(
-            "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so an "
-            "effect may not be told although its own interval leaves out 1."
+            "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
+            "an effect may not be told although its own interval leaves out 1."
         )
     return lines
 

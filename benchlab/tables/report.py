@@ -52,7 +52,7 @@ def report(run: Run) -> str:
         parts.append("\n".join(["## Verification", "", VERIFICATION, "", *(f"* {remark}" for remark in found)]))
     if missing := reasons(run):
         parts.append("\n".join(["## Not measured", "", *(f"* {reason}" for reason in missing)]))
-    return "\n\n".join(parts) + "\n"
+    return markdown.explained("\n\n".join(parts)) + "\n"
 
 
 def about(run: Run) -> list[str]:
@@ -91,7 +91,7 @@ def broken_rules(run: Run) -> pd.DataFrame:
 
 
 def reasons(run: Run) -> list[str]:
-    """Return why entries were left out, why trials were not measured, how many of each, and how many were never tried."""
+    """Return why entries were left out, why trials were not measured, and how many; last how many were never tried."""
     found: dict[str, list[str]] = {}
     for failure in judge.missing(run):
         found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
