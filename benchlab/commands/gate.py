@@ -33,9 +33,10 @@ def margin(given: argparse.Namespace) -> float | None:
 
 def told(held: Versus, margin: float | None) -> Gate | None:
     """Print the ratios of new to old, and what the gate says of them; return that, None where there is no margin."""
+    from benchlab.core import markdown
     from benchlab.statistics import regression, versus
 
-    print(versus.table(held.rows))
+    print(markdown.explained(versus.table(held.rows)))
     if held.untold:
         say(f"nothing can be said of {'; '.join(held.untold)}")
     if margin is None:

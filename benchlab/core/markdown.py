@@ -8,6 +8,10 @@ import pandas as pd
 # be read for figures. Two blocks make one, by a t of 12.7, where one of them gave half as much again as the other.
 WIDEST = 10
 TOO_WIDE = "[too wide]"
+MEANING = (
+    f"An interval that is {TOO_WIDE} reaches beyond {WIDEST} times its figure, and so says nothing of its size; more "
+    "blocks make it narrower."
+)
 # The head of the effects of factors: which way their ratios go.
 EFFECT = "effect: level / reference"
 # Words stand left, figures right.
@@ -19,13 +23,15 @@ def table(frame: pd.DataFrame) -> str:
     return frame.to_markdown(index=False, tablefmt="github", disable_numparse=True, colalign=alignment)
 
 
+def explained(text: str) -> str:
+    """Return the text, with what TOO_WIDE means at its end where that stands in it."""
+    return f"{text}\n\n{MEANING}" if TOO_WIDE in text else text
+
+
 def interval(low: float | None, high: float | None, form: str) -> str:
     """Return the bounds in brackets, each in the form; TOO_WIDE where they are, and nothing where there are none."""
     if low is None or high is None:
         return ""
-    return f" {TOO_WIDE}" if is_too_wide(low, high) else f" [{form.format(low)}–{form.format(high)}]"
-
-
-def is_too_wide(low: float | None, high: float | None) -> bool:
-    """Return whether the bounds lie more than WIDEST times above and below the middle that they have on logarithms."""
-    return low is not None and high is not None and high > WIDEST**2 * low
+    # They lie more than WIDEST times above and below the middle that they have on logarithms.
+    too_wide = high > WIDEST**2 * low
+    return f" {TOO_WIDE}" if too_wide else f" [{form.format(low)}–{form.format(high)}]"

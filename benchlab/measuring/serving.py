@@ -20,8 +20,8 @@ from benchlab.verdicts.answers import World
 from benchlab.verdicts.statements import Counted
 
 READY_S = 30
-# What stands so often in the log of a service that is starting is of workers that die over and over.
-MOST_RAISED = 5
+# So often for each of its workers, the same stands in the log of an entry whose workers die over and over.
+MOST_RAISED = 3
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.
@@ -72,7 +72,7 @@ class Server:
         with ExitStack() as stack:
             for service, name in ((entry.name, ENTRY_HOST), *((proxy, proxy) for proxy in _proxies(entry))):
                 stack.enter_context(self._running(service))
-                self._wait(service, Target(name, entry.port), path, life)
+                self._wait(service, Target(name, entry.port), path, life, _workers(entry))
             yield world
 
     def world(self, table: str = "world") -> World:
@@ -124,7 +124,7 @@ class Server:
             raise
         self.host.stop(service)
 
-    def _wait(self, service: str, target: Target, path: str, life: str) -> None:
+    def _wait(self, service: str, target: Target, path: str, life: str, workers: int | None) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError."""
         began_s = time.monotonic()
         while not fetch.knock(self.host, target, path):
@@ -134,7 +134,7 @@ class Server:
                 what = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
                 raise self._lost(service, life, what + self._why_silent(service, target.port))
             raised = Counter(lastwords.raised(self.host.log(service)))
-            if max(raised.values(), default=0) >= MOST_RAISED and self._listens_nowhere(service):
+            if workers and max(raised.values(), default=0) >= MOST_RAISED * workers and self._listens_nowhere(service):
                 what = f"in start-up, {service} raised the same again and again, and nothing listens in its container"
                 raise self._lost(service, life, what)
 
@@ -169,6 +169,12 @@ class Server:
 def target(entry: Entry) -> Target:
     """Return where the entry's load goes to: a proxy has the entry's own port."""
     return Target(ENTRY_HOST if entry.proxy == NO_PROXY else entry.proxy, entry.port)
+
+
+def _workers(entry: Entry) -> int | None:
+    """Return how many workers the entry is said to have; None where that is not said."""
+    told = entry.labels.get("workers", "")
+    return int(told) if told.isdecimal() else None
 
 
 def _proxies(entry: Entry) -> tuple[str, ...]:

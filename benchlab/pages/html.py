@@ -211,6 +211,8 @@ def _rendered(template: str, drawn: Iterable[Chart], **context: Any) -> str:
             style=_asset(STYLE),
             script=script,
             library=library.packed,
+            too_wide=markdown.TOO_WIDE,
+            meaning=markdown.MEANING,
             script_digests=[_digest(script), library.digest],
         )
     )

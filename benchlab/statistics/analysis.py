@@ -173,7 +173,7 @@ def _result(manifest: Manifest, test: str, samples: list[Sample], decision: Deci
 
 
 def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, int], ...]:
-    """Return entry and level of what has no cell; without entries that could not be built: their tests are not known."""
+    """Return entry and level of what has no cell, but of no entry that could not be built: its tests are not known."""
     declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
     wanted = set(product(declaring, manifest.settings.levels[test]))
     return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))

@@ -47,7 +47,7 @@ def report(run: Run, answer: Answer) -> str:
         parts.append("\n".join(f"* {line}" for line in told))
     by_test = groupby(answer.told, key=lambda told: told.test)
     parts += [_section(answer, test, list(told), caution) for test, told in by_test]
-    return "\n\n".join(parts) + "\n"
+    return markdown.explained("\n\n".join(parts)) + "\n"
 
 
 def sentences(answer: Answer) -> Iterator[str]:

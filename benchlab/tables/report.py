@@ -52,7 +52,7 @@ def report(run: Run) -> str:
         parts.append("\n".join(["## Verification", "", VERIFICATION, "", *(f"* {remark}" for remark in found)]))
     if missing := reasons(run):
         parts.append("\n".join(["## Not measured", "", *(f"* {reason}" for reason in missing)]))
-    return "\n\n".join(parts) + "\n"
+    return markdown.explained("\n\n".join(parts)) + "\n"
 
 
 def about(run: Run) -> list[str]:

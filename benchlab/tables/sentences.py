@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import starmap
 
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
@@ -89,7 +88,6 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
-    yield from _wide(results)
     if bound := [
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
@@ -210,24 +208,6 @@ def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
         count = counted(len(samples), "sample that counts", "samples that count")
         share = f"{counted(len(suspect), 'is', 'are')} suspect ({len(suspect) / len(samples):.0%})"
         yield f"A noisy host: of the {count}, {share}: {_reasons(suspect)}."
-
-
-def _wide(results: Sequence[Result]) -> Iterator[str]:
-    """Yield that intervals are told as too wide, and what that means, where there are such."""
-    cells = [cell for result in results for cell in result.cells]
-    figures = [of for cell in cells for of in (cell.rate, cell.per_cpu_s, cell.per_app_cpu_s) if of is not None]
-    compared = [
-        comparison
-        for result in results
-        for comparison in (*result.levels.values(), *result.cpu_levels.values(), result.rates, result.overall)
-    ]
-    bounds = [(figure.low, figure.high) for figure in figures]
-    bounds += [(pair.ratio.low, pair.ratio.high) for comparison in compared for pair in comparison.pairs]
-    if any(starmap(markdown.is_too_wide, bounds)):
-        yield (
-            f"An interval that is {markdown.TOO_WIDE} reaches beyond {markdown.WIDEST} times its figure, and so says "
-            "nothing of its size; more blocks make it narrower."
-        )
 
 
 def _reasons(samples: Iterable[Sample]) -> str:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchlab.core import markdown
 from benchlab.core.measured import Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics import effects
@@ -89,6 +90,13 @@ def test_what_cannot_be_told_is_not_claimed(manifest: Manifest) -> None:
     assert "gave" not in told.partition(". ")[0]
     assert told.count("cannot be told from no change") == 2
     assert re.search(r"\. Whether .* gave more with \w+ than with \w+ cannot be told \(\d\.\d\dx\)\.$", told)
+
+
+def test_what_too_wide_means_stands_below_effects_that_say_it(manifest: Manifest) -> None:
+    rates = dict.fromkeys(ENTRIES, 1.0)
+    wide, calm = (_run(manifest, rates, noise) for noise in ((1.0, 3.0), QUIET))
+    assert factors.report(wide, effects.answer(wide)).endswith(f"\n\n{markdown.MEANING}\n")
+    assert markdown.MEANING not in factors.report(calm, effects.answer(calm))
 
 
 def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manifest: Manifest) -> None:

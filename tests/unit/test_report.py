@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from benchlab import __version__
+from benchlab.core import markdown
 from benchlab.core.loads import Errors, Latency
 from benchlab.core.measured import INVALID, Failure, Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
@@ -102,7 +103,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
     without = replace(manifest, settings=settings, facts={"unbuilt": {"brook": "building brook failed"}})
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
     told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
-    assert told == (
+    assert told.startswith(
         "* brook, all of it: building brook failed\n"
         "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
         "* 1 trial was never tried.\n"
@@ -187,6 +188,13 @@ def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) ->
 def test_a_table_calls_an_interval_too_wide_where_two_blocks_lie_far_apart(manifest: Manifest) -> None:
     text = report.report(Run(manifest, SAMPLES, ()))
     assert re.search(r"^\| json +\| +16 \| +1,732 \[too wide\] \| 1,597 \[\d", text, re.MULTILINE)
+
+
+def test_what_too_wide_means_stands_once_at_the_end_where_it_is_said(manifest: Manifest) -> None:
+    told = report.report(Run(manifest, SAMPLES, ()))
+    assert told.endswith("\n\n" + markdown.MEANING + "\n")
+    assert told.count(markdown.MEANING) == 1
+    assert markdown.MEANING not in report.report(Run(manifest, SAMPLES[:1], ()))
 
 
 def _large_run(manifest: Manifest) -> Run:

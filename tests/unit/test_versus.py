@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from benchlab.commands import gate
+from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run, Sample
 from benchlab.statistics import sides, versus
@@ -46,6 +48,12 @@ def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() ->
     ]
     assert found.rows[0].ratio.ratio == pytest.approx(0.5, rel=0.01)
     assert found.untold == ()
+
+
+def test_what_too_wide_means_stands_below_ratios_that_say_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for rates, says in (([1000, 3000], True), ([1000, 1001], False)):
+        gate.told(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))), None)
+        assert capsys.readouterr().out.endswith(f"\n\n{markdown.MEANING}\n") == says
 
 
 def test_the_worst_ratio_comes_first() -> None:

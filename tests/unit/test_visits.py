@@ -141,10 +141,10 @@ def test_an_entry_whose_workers_die_one_after_the_other_is_given_up_with_their_e
     host, kept = Respawning(), Kept()
     host.mute = {"aiohttp"}
     run_planned(host, entries, settings, kept)
-    # The sixth has died when all of the log is kept.
+    # Each of the two workers three times; the seventh has died when all of the log is kept.
     assert {failure.reason.partition("; its log")[0].partition(" / ")[0] for failure in kept.failures} == {
         "in start-up, aiohttp raised the same again and again, and nothing listens in its container; "
-        "it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [6]"
+        "it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [7]"
     }
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
 
@@ -159,7 +159,7 @@ def test_an_entry_that_raised_once_is_waited_for_however_often_its_log_is_looked
             self.looks += 1
             if self.looks > 2 * MOST_RAISED:
                 self.mute = set()
-            return "KeyError: 'PORT'\n" * (MOST_RAISED - 1)
+            return "KeyError: 'PORT'\n" * (2 * MOST_RAISED - 1)
 
     host, kept = Late(), Kept()
     host.mute = {"aiohttp"}
