@@ -27,6 +27,7 @@ from benchlab.storage import files, lines, records, samples_csv
 # 3: a sample's memory is the anonymous memory seen while it was taken, not the most of any kind since its container's
 #    start; its out-of-memory kills count from its test type's warm-up on; it says whether the servers were idle before.
 #    What verification finds is in the journal, its warnings too.
+# The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
 SCHEMA = 3
 
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
