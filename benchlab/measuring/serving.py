@@ -21,7 +21,7 @@ from benchlab.verdicts.statements import Counted
 
 READY_S = 30
 # So often for each of its workers, the same stands in the log of an entry whose workers die over and over.
-MOST_RAISED = 3
+MOST_RAISED = 2
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.

@@ -117,7 +117,7 @@ def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the
 
 
 def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(project: Project) -> None:
-    code, printed = project.run(*JSON, "--blocks", "1", "--framework", "crax", "--budget", "25s")
+    code, printed = project.run(*JSON, "--blocks", "1", "--framework", "crax", "--budget", "45s")
     run = project.latest()
     assert code == 0
     assert run.decision is not None

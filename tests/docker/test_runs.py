@@ -178,7 +178,6 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert set(reasons) == {("liar", "json"), *dying}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
     assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
-    assert "in start-up, respawning raised the same again and again" in reasons["respawning", "json"]
     assert all("RuntimeError: no configuration" in reasons[trial] for trial in dying)
     kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()

@@ -141,10 +141,10 @@ def test_an_entry_whose_workers_die_one_after_the_other_is_given_up_with_their_e
     host, kept = Respawning(), Kept()
     host.mute = {"aiohttp"}
     run_planned(host, entries, settings, kept)
-    # Each of the two workers three times; the seventh has died when all of the log is kept.
+    # Each of the two workers twice; the fifth has died when all of the log is kept.
     assert {failure.reason.partition("; its log")[0].partition(" / ")[0] for failure in kept.failures} == {
         "in start-up, aiohttp raised the same again and again, and nothing listens in its container; "
-        "it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [7]"
+        "it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [5]"
     }
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
 
