@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tabulate import tabulate
-
 COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "proxy", "cpus", "workers", "pool", "tests")
 # What the name of a label begins with, on its service.
 PREFIX = "benchlab."
@@ -25,6 +23,8 @@ def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
 
 def table(labels_by_entry: Mapping[str, Labels]) -> str:
     """Return the rows as Markdown, below them the tests, for which a row has no room, and what must be said of some."""
+    from tabulate import tabulate  # not above: a bare interpreter, which has no packages yet, shows the help
+
     *columns, _ = COLUMNS
     shown = [row[:-1] for row in rows(labels_by_entry)]
     made = tabulate(shown, headers=["entry", *columns], tablefmt="github", disable_numparse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,6 +115,18 @@ def test_a_name_that_there_is_not_is_one_line_with_the_one_that_was_meant(
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert printed.err.startswith(f"error: {said}")
     assert "--help`" in printed.err
+
+
+@pytest.mark.parametrize("command", [[], ["factors"]])
+def test_a_bare_interpreter_shows_help_and_says_what_is_missing_for_more(tmp_path: Path, command: list[str]) -> None:
+    shutil.copytree(ROOT / "benchlab", tmp_path / "benchlab", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "lab.py", tmp_path)
+    # Neither the environment's packages nor the caller's.
+    bare = [sys.executable, "-E", "-S", str(tmp_path / "lab.py"), *command]
+    helped = subprocess.run([*bare, "--help"], capture_output=True, text=True)
+    assert (helped.returncode, helped.stderr, "python lab.py --resume" in helped.stdout) == (0, "", True)
+    other = subprocess.run(bare, capture_output=True, text=True)
+    assert (other.returncode, other.stderr) == (1, "error: the lab's packages are not installed; run `make setup`\n")
 
 
 def test_help_shows_the_commands_that_a_message_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
