@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
 
+from benchlab.core import spelling
 from benchlab.core.errors import ConfigError
 from benchlab.core.model import NO_PROXY
 
@@ -20,6 +21,11 @@ FACTORS = ("orm", "framework", "server", "proxy", "connections", "origin")
 OTHERS = ("driver", "loop", "json", "workers")
 # What an entry is given, and no part of it: where it changes with a factor, it is a part of that.
 RESOURCE = "connections"
+# In what entries differ only where a run has variants of them, and how it gets these.
+VARIANTS = {
+    "proxy": "measure with --proxy none,nginx to have it told; ",
+    RESOURCE: "measure with --db-connections 16,32 to have it told; ",
+}
 # Those whose entries are measured where none is named, and those that the lab itself makes variants of entries for.
 USUAL = ("orm", "framework")
 MADE = ("proxy", "connections")
@@ -155,7 +161,9 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
     names = [name for name in names if name != RESOURCE or name in references or not _goes_along(entries, name, names)]
     if unknown := [name for name in references if name not in names]:
-        raise ConfigError(f"--factor {unknown[0]}: the entries {', '.join(entries)} do not differ in it")
+        known = {*FACTORS, *(label for labels in entries.values() for label in labels)}
+        hint = VARIANTS.get(unknown[0]) or ("" if unknown[0] in known else spelling.meant(unknown[0], sorted(known)))
+        raise ConfigError(f"--factor {unknown[0]}: {hint}the entries {', '.join(entries)} do not differ in it")
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
     cells: dict[Cell, str] = {}
     for entry, labels in entries.items():

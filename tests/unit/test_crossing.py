@@ -120,6 +120,16 @@ def test_only_the_factors_asked_for_are_told_of_and_the_others_are_held_equal() 
             "no two entries differ in orm or framework or server or ",
         ),
         (tuple(FOUR), ["server"], "--factor server: the entries aiohttp, aiohttp-raw, crax, crax-orm do not differ"),
+        (
+            tuple(FOUR),
+            ["sever"],
+            "--factor sever: did you mean server? the entries aiohttp, aiohttp-raw, crax, crax-orm",
+        ),
+        (
+            tuple(FOUR),
+            ["proxy"],
+            "--factor proxy: measure with --proxy none,nginx to have it told; the entries aiohttp, ",
+        ),
         (tuple(FOUR), ["orm=micro"], "--factor orm=micro: there is full, raw"),
         (("crax", "twin"), [], "crax and twin are equal in all factors: leave one out with --framework"),
         (("crax", "crax-orm", "twin"), [], "crax and twin are equal in orm: leave one out with --framework"),
