@@ -147,9 +147,11 @@ def _untold(field: _Field, measure: str, pairs: int) -> Iterator[str]:
         which = ", the last of them" if len(field.untold) > 1 else ""
         # The interval is that of the pair alone; the outcome is corrected for all of them.
         alone = last.high is not None and last.high < 1
-        corrected = f"; among {pairs} pairs chance alone can make such a gap" if alone else ""
+        why = f"; among {pairs} pairs chance alone can make such a gap" if alone else ""
+        if last.relative is not None and last.high is None:
+            why = "; one block alone has both, so nobody knows by how much that would vary"
         together = names([first, *(other.entry for other in field.untold)])
-        yield f"{together} cannot be told apart: {first} has {_lead(last, first, measure)}{which}{corrected}."
+        yield f"{together} cannot be told apart: {first} has {_lead(last, first, measure)}{which}{why}."
 
 
 def _equal(field: _Field, measure: str) -> Iterator[str]:

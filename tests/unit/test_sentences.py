@@ -57,6 +57,13 @@ def test_a_gap_that_would_stand_out_alone_is_called_chance_among_many_pairs() ->
     )
 
 
+def test_of_two_that_share_one_block_it_is_said_why_there_is_no_interval() -> None:
+    assert _answer({"a": [2000], "b": [1000]}) == (
+        "a and b cannot be told apart: a has 2.00 times the requests per second of b; one block alone has both, so "
+        "nobody knows by how much that would vary."
+    )
+
+
 def test_an_interval_too_wide_for_per_cent_is_told_in_times() -> None:
     told = _answer({"a": [1000, 1200, 1100], "b": [900, 1400, 800]})
     assert "1.09 times the requests per second of b [0.61–1.97]" in told
