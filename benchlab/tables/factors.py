@@ -88,7 +88,8 @@ def _alone(told: Told) -> str:
     if told.pair.outcome is Outcome.EQUAL:
         return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(ratio)})"
     if told.pair.outcome is Outcome.UNDECIDED:
-        return f"{instead} cannot be told from no change ({_times(ratio)})"
+        among = " among so many effects" if _is_lost_among_many(told) else ""
+        return f"{instead} cannot be told from no change{among} ({_times(ratio)})"
     return f"{instead} gave {_times(ratio)}"
 
 

@@ -157,7 +157,8 @@ def test_an_effect_that_is_lost_among_many_is_explained_where_there_is_one(manif
     assert not any("although its own interval" in note for note in factors.notes(answer))
     first, *others = answer.told
     lost = replace(first, pair=replace(first.pair, outcome=Outcome.UNDECIDED))
-    assert factors.notes(replace(answer, told=(lost, *others)))[-1].endswith("although its own interval leaves out 1.")
+    told = replace(answer, told=(lost, *others))
+    assert factors.notes(told)[-1].endswith("although its own interval leaves out 1.")
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
