@@ -185,7 +185,7 @@ def test_one_problem_of_each_rule_is_told() -> None:
         ((Problem("json", "extra keys", "has more", True),), "warn  crax json: has more [extra keys]"),
         (
             (Problem("json", "extra keys", "has more", True), Problem("json", "body", "is wrong")),
-            "fail  crax json: is wrong [body]; has more [extra keys]",
+            "fail  crax json: is wrong [body]; a warning: has more [extra keys]",
         ),
         (
             tuple(Problem("json", rule, "bad") for rule in RULES[:5]),
