@@ -150,7 +150,7 @@ def _spread(what: str, found: Components, cost: Cost) -> Check:
     parts = {"blocks": found.block, "lives": found.life, "samples of a life": found.within}
     measured = ", ".join(f"{name} {UNAVAILABLE if sd is None else f'{sd:.1%}'}" for name, sd in parts.items())
     best = variance.best_repeats(found, cost, PAIR_S)
-    effect = None if best is None else variance.effect(found, cost, best, PAIR_S)
-    samples = "" if best is None else counted(best, "sample")
-    goal = "" if effect is None else f"for information: {samples} a life would show {effect:.1%}"
+    goal = ""
+    if best is not None and (effect := variance.effect(found, cost, best, PAIR_S)) is not None:
+        goal = f"for information: {counted(best, 'sample')} a life would show {effect:.1%}"
     return Check(f"standard deviation between: {what}", measured, goal, None)

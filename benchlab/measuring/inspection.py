@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchlab.core.model import Entry, Settings
+from benchlab.core.model import Settings
 from benchlab.machine import contestants, stage
 from benchlab.machine.stage import Lab
 from benchlab.measuring import vetting
 from benchlab.measuring.serving import Server
 from benchlab.storage.store import Unkept
-from benchlab.verdicts.answers import Problem, Verification
+from benchlab.verdicts.answers import Verification
 
 
 def verify(lab: Lab, settings: Settings) -> list[Verification]:
@@ -29,16 +29,8 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
             verdict
             for name, entry in entries.items()
             for verdict in (
-                _without_image(entry, settings, unbuilt[name])
+                vetting.unserved(entry, settings.tests, unbuilt[name])
                 if name in unbuilt
                 else vetting.vet(server, entry, settings.tests)
             )
         ]
-
-
-def _without_image(entry: Entry, settings: Settings, why: str) -> list[Verification]:
-    return [
-        Verification(entry.name, test, (Problem(test, "serves", why),))
-        for test in settings.tests
-        if test in entry.tests
-    ]

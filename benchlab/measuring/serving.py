@@ -125,7 +125,10 @@ class Server:
         self.host.stop(service)
 
     def _wait(self, service: str, target: Target, path: str, life: str, workers: int | None) -> None:
-        """Return as soon as the service answers anything at all. Raises EntryError."""
+        """Return as soon as the service answers anything at all. Raises EntryError.
+
+        Where it is known how many `workers` it has, it is not waited for while these die over and over.
+        """
         began_s = time.monotonic()
         while not fetch.knock(self.host, target, path):
             if casualty := self.host.casualty(service):

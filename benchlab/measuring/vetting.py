@@ -41,11 +41,16 @@ def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification
     except (EntryError, EngineError) as error:
         if not server.host.answers():
             raise
-        return [Verification(entry.name, test, (Problem(test, "serves", str(error)),)) for test in own]
+        return unserved(entry, own, str(error))
     return [
         Verification(entry.name, test, (*problems, *(problem for problem in rest if problem.test == test)))
         for test, problems in found.items()
     ]
+
+
+def unserved(entry: Entry, tests: Iterable[str], why: str) -> list[Verification]:
+    """Return what is found of those of the test types that the entry has, where it does not serve at all."""
+    return [Verification(entry.name, test, (Problem(test, "serves", why),)) for test in tests if test in entry.tests]
 
 
 @dataclass(frozen=True)

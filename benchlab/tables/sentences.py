@@ -79,7 +79,6 @@ def limits(result: Result) -> str:
 
 def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
     """Yield what a reader must know before any figure is believed; nothing of a calm and complete run."""
-    results = list(results)
     yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
     if blocks < run.blocks:

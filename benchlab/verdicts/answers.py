@@ -90,8 +90,8 @@ class Verification:
         """Return one line: pass, warn or fail, and why; what is a warning only comes last, and is called that."""
         word = ("warn" if self.problems else "pass") if self.passed else "fail"
         found = sorted(self.problems, key=lambda problem: problem.warning)
-        only = {True: "" if self.passed else "a warning: ", False: ""}
-        told = [f"{only[problem.warning]}{problem.message} [{problem.rule}]" for problem in found[:MOST_TOLD]]
+        only = "" if self.passed else "a warning: "
+        told = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in found[:MOST_TOLD]]
         more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
         why = f": {'; '.join([*told, *more])}" if found else ""
         return f"{word}  {self.entry} {self.test}{why}"
