@@ -14,7 +14,8 @@ from benchlab.core.model import UNAVAILABLE
 from benchlab.core.quantities import counted
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, bottleneck, comparison, sequential, stats
-from benchlab.statistics.analysis import FIGURES, PER_CPU, Cell, Figure, Result
+from benchlab.statistics.analysis import FIGURES, PER_CPU, Result
+from benchlab.statistics.figures import Cell, Figure
 from benchlab.statistics.stats import ALPHA, Estimate, Ratio
 
 BURDENED = "burdened"

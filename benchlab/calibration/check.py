@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchlab.core.measured import Run
-from benchlab.statistics import analysis
-from benchlab.statistics.analysis import Figure, Result
+from benchlab.statistics import figures
+from benchlab.statistics.analysis import Result
+from benchlab.statistics.figures import Figure
 from benchlab.statistics.stats import Cells
 
 NO_SAMPLE = "no sample that counts"
@@ -31,4 +32,4 @@ def complete(part: str, run: Run) -> Check:
 
 def cells(run: Run, result: Result, figure: Figure) -> dict[int, Cells]:
     """Return the figures of a test by level, as ranks are made of them: without cells that the client bound."""
-    return analysis.ranked((sample for sample in run.samples if sample.trial.test == result.test), result.cells, figure)
+    return figures.ranked((sample for sample in run.samples if sample.trial.test == result.test), result.cells, figure)

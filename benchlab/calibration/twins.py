@@ -14,8 +14,9 @@ from benchlab.core.measured import GOOD, Run
 from benchlab.core.model import UNAVAILABLE
 from benchlab.core.quantities import counted
 from benchlab.statistics import analysis, comparison, sequential, variance
-from benchlab.statistics.analysis import FIGURES, Figure, Result
+from benchlab.statistics.analysis import FIGURES, Result
 from benchlab.statistics.comparison import Comparison, Outcome
+from benchlab.statistics.figures import Figure
 from benchlab.statistics.stats import ALPHA, Cells, Ratio
 from benchlab.statistics.variance import Components, Cost
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 # The parts that a container can play in a measurement, in the order of the load's way.
@@ -152,9 +152,8 @@ def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) ->
 
 
 def _refuse_impossible(record: Usage | HostUsage) -> None:
-    for field in fields(record):
-        value = getattr(record, field.name)
+    for name, value in vars(record).items():
         if value is not None and value < 0:
-            raise ValueError(f"counters: {field.name} ran backwards by {-value}; was a container started anew?")
+            raise ValueError(f"counters: {name} ran backwards by {-value}; was a container started anew?")
         if value is not None and value > MOST:
-            raise ValueError(f"counters: {field.name} of {value} cannot be")
+            raise ValueError(f"counters: {name} of {value} cannot be")

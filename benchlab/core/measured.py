@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any, TypeVar
 
 from benchlab.core import checks
 from benchlab.core.counters import Counters
 from benchlab.core.loads import Load
 from benchlab.core.model import Manifest, Trial
+
+Made = TypeVar("Made")
 
 # What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
@@ -130,6 +134,17 @@ class Run:
     failures: tuple[Failure, ...]
     decision: Decision | None = None
     remarks: tuple[Remark, ...] = ()
+
+    def once(self, make: Callable[[Run], Made]) -> Made:
+        """Return what is made of the run: made when it is asked for first, and kept, because a run does not change."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Run], Any], Any]:
+        return {}
 
     @property
     def blocks(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from benchlab.core import checks
 
@@ -71,7 +72,7 @@ class Trial:
         checks.words("trial", entry=self.entry, test=self.test)
         checks.counts("trial", 0, block=self.block, repeat=self.repeat)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Return what identifies the trial in a run: the resume key.
 

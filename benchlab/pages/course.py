@@ -46,8 +46,7 @@ def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float
         "x": [point.minutes for point in group],
         "y": [round(min(max(point.share, low), high), 1) for point in group],
         "customdata": [
-            [*points.facts(point.sample), round(point.sample.load.requests_per_second), round(point.share, 1)]
-            for point in group
+            [*point.facts, round(point.sample.load.requests_per_second), round(point.share, 1)] for point in group
         ],
         "hovertemplate": points.hover("%{customdata[4]:,} requests/s, %{customdata[5]} % of its row's mean"),
         "legendgroup": entry if kind in COUNTING else kind,

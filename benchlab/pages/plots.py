@@ -12,9 +12,10 @@ from benchlab.pages import charts
 from benchlab.pages.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
 from benchlab.pages.points import Key, Point, below_means
 from benchlab.statistics import bottleneck
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.effects import Answer
+from benchlab.statistics.figures import Cell
 from benchlab.statistics.stats import Estimate
 from benchlab.statistics.versus import Row
 from benchlab.tables import standings

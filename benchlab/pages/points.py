@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import median
 
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Sample
@@ -37,9 +38,24 @@ class Point:
     minutes: float
     share: float
 
-    @property
+    @cached_property
     def row(self) -> Key:
         return key(self.sample)
+
+    @cached_property
+    def facts(self) -> list[object]:
+        """Return what is shown of it on demand: level, block with repeat and try, time, verdict."""
+        trial = self.sample.trial
+        repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
+        attempt = f", try {self.sample.attempt}" if self.sample.attempt > 1 else ""
+        severity = self.sample.verdict.severity
+        verdict = severity if severity == GOOD else f"{severity}: {judge.reason(self.sample)}"
+        return [
+            self.row[0],
+            f"{trial.block}{repeat}{attempt}",
+            f"{self.sample.started_at:%H:%M:%S}",
+            charts.safe_lines(verdict),
+        ]
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ def below_means(found: Iterable[Point], looks: Mapping[str, Look], rows: Rows, b
             **mark(kind, entry, looks[entry]),
             "x": [charts.figure(point.sample.load.requests_per_second) for point in group],
             "y": [round(rows.at[point.row] + 0.2 + 0.25 * point.sample.trial.block / blocks, 3) for point in group],
-            "customdata": [facts(point.sample) for point in group],
+            "customdata": [point.facts for point in group],
             "hovertemplate": hover("%{x:,.0f} requests/s"),
         }
 
@@ -122,21 +138,6 @@ def mark(kind: str, entry: str, look: Look) -> Trace:
         drawn = {"size": 5, "color": color, "symbol": "x-thin-open", "line": {"width": 1.2}}
     name = safe(charts.short(entry)) if kind in COUNTING else kind
     return {"type": "scatter", "mode": "markers", "meta": "samples", "name": name, "text": safe(entry), "marker": drawn}
-
-
-def facts(sample: Sample) -> list[object]:
-    """Return what is shown of a sample on demand: level, block with repeat and try, time, verdict."""
-    trial = sample.trial
-    repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
-    attempt = f", try {sample.attempt}" if sample.attempt > 1 else ""
-    severity = sample.verdict.severity
-    verdict = severity if severity == GOOD else f"{severity}: {judge.reason(sample)}"
-    return [
-        level_name(trial.test, varied(trial.test, trial.level)),
-        f"{trial.block}{repeat}{attempt}",
-        f"{sample.started_at:%H:%M:%S}",
-        charts.safe_lines(verdict),
-    ]
 
 
 def hover(figure: str) -> str:

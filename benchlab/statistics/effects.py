@@ -8,7 +8,7 @@ from functools import partial
 
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision, Run
-from benchlab.statistics import analysis, crossing, stats
+from benchlab.statistics import analysis, crossing, figures, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Pair
 from benchlab.statistics.crossing import Crossing, Effect
@@ -71,7 +71,7 @@ def _told(run: Run, result: Result, figure: str, crossed: Crossing) -> Iterable[
     """Yield the effects at each level of the test, then over all of them."""
     effects = crossed.only({cell.entry for cell in result.cells}).effects
     samples = [sample for sample in run.samples if sample.trial.test == result.test]
-    by_level = analysis.ranked(samples, result.cells, analysis.FIGURES[figure])
+    by_level = figures.ranked(samples, result.cells, analysis.FIGURES[figure])
     named = {effect.names: effect for effect in effects}
     groups: list[tuple[int | str, list[Cells]]] = [(level, [by_level[level]]) for level in sorted(by_level)]
     for level, cells in [*groups, (ALL_LEVELS, list(by_level.values()))]:

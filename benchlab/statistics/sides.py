@@ -12,7 +12,8 @@ from benchlab.core.measured import Run, Sample
 from benchlab.core.model import Trial
 from benchlab.plan.naming import AT
 from benchlab.plan.workloads import varied
-from benchlab.statistics import analysis
+from benchlab.statistics import analysis, figures
+from benchlab.statistics.figures import Figure
 from benchlab.statistics.stats import Blocks
 from benchlab.verdicts import judge
 
@@ -27,20 +28,29 @@ class Side:
     run: Run
     names: Mapping[str, str]
 
-    def figures(self, entry: str, test: str, figure: analysis.Figure) -> dict[int, Blocks]:
+    def figures(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
         """Return the figure by level and block of what is compared under the entry's name.
 
         Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
         """
-        by_level = analysis.figures(self._samples.get((entry, test), ()), figure)
-        found: dict[int, Blocks] = {level: blocks for level, of in by_level.items() for blocks in of.values()}
-        if figure is not analysis.rate:
-            return found
-        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
+        return self._figures.get((entry, test, figure), {})
 
-    def known(self, figure: analysis.Figure) -> set[Key]:
+    def known(self, figure: Figure) -> set[Key]:
         """Return what the figure is known of, in one block at least."""
         return {(entry, test, level) for entry, test in self.trials for level in self.figures(entry, test, figure)}
+
+    @cached_property
+    def _figures(self) -> Mapping[tuple[str, str, Figure], dict[int, Blocks]]:
+        return {
+            (*key, figure): self._figure(*key, figure) for key in self._samples for figure in analysis.FIGURES.values()
+        }
+
+    def _figure(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
+        by_level = figures.by_level(self._samples[entry, test], figure)
+        found: dict[int, Blocks] = {level: blocks for level, of in by_level.items() for blocks in of.values()}
+        if figure is not figures.rate:
+            return found
+        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
 
     @cached_property
     def _samples(self) -> dict[tuple[str, str], list[Sample]]:
@@ -56,8 +66,7 @@ class Side:
         """Return what wrk was the limit of."""
         return {
             (self.names[cell.entry], cell.test, cell.level)
-            for result in analysis.analyse(self.run)
-            for cell in result.cells
+            for cell in figures.cells(self.run)
             if cell.client_bound and cell.entry in self.names
         }
 

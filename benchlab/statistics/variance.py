@@ -16,7 +16,7 @@ from statistics import fmean, variance
 from benchlab.core.measured import INVALID, Run
 from benchlab.plan import forecast
 from benchlab.statistics import pauses, sequential
-from benchlab.statistics.analysis import Figure
+from benchlab.statistics.figures import Figure
 
 # More samples of one life than these were never worth it, and a run must keep blocks to repeat.
 MOST_REPEATS = 30

@@ -15,9 +15,10 @@ from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import ConfigError, StoreError
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
 from benchlab.plan.workloads import WORKLOADS, varied
-from benchlab.statistics import analysis, effects
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result
+from benchlab.statistics import analysis, effects, figures
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Comparison, Pair
+from benchlab.statistics.figures import Cell
 from benchlab.statistics.stats import Estimate
 from benchlab.storage import records
 from benchlab.tables import report, tfb_results
@@ -139,7 +140,7 @@ def _csv(run: Run) -> str:
 
 def _rows(run: Run) -> Iterator[dict[str, object]]:
     """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no figures."""
-    cells = {(cell.entry, cell.test, cell.level): cell for result in analysis.analyse(run) for cell in result.cells}
+    cells = {(cell.entry, cell.test, cell.level): cell for cell in figures.cells(run)}
     counts = Counter(
         (sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)) for sample in run.samples
     )

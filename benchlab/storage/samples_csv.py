@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import asdict
 
 from benchlab.core.counters import Usage
 from benchlab.core.measured import Run, Sample
-from benchlab.storage import records
+
+# Of a role without a container.
+UNTOLD = Usage()
 
 
 def text(run: Run) -> str:
@@ -24,16 +25,12 @@ def text(run: Run) -> str:
 
 
 def _row(sample: Sample, roles: list[str]) -> dict[str, object]:
-    plain = records.plain(sample)
-    trial, load, verdict = plain["trial"], plain["load"], plain["verdict"]
-    flat: dict[str, object] = {name: value for name, value in trial.items() if name != "level"} | trial["level"]
-    flat |= {"attempt": sample.attempt, "started_at": plain["started_at"]}
-    flat |= {"verdict": verdict["severity"], "broken": " ".join(verdict["broken"])}
-    flat |= {name: value for name, value in load.items() if name not in ("latency", "errors")}
-    flat |= {f"latency_{name}": value for name, value in load["latency"].items()}
-    flat |= {f"errors_{name}": value for name, value in load["errors"].items()}
-    flat |= {f"host_{name}": value for name, value in plain["counters"]["host"].items()}
-    for role in roles:
-        usage = asdict(sample.counters.roles.get(role, Usage()))
-        flat |= {f"{role}_{name}": value for name, value in usage.items()}
-    return flat
+    trial, load, counters = sample.trial, sample.load, sample.counters
+    flat: dict[str, object] = {"block": trial.block, "entry": trial.entry, "test": trial.test, "repeat": trial.repeat}
+    flat |= vars(trial.level)
+    flat |= {"attempt": sample.attempt, "started_at": sample.started_at.isoformat()}
+    flat |= {"verdict": sample.verdict.severity, "broken": " ".join(sample.verdict.broken)}
+    flat |= {name: value for name, value in vars(load).items() if name not in ("latency", "errors")}
+    parts = {"latency": load.latency, "errors": load.errors, "host": counters.host}
+    parts |= {role: counters.roles.get(role, UNTOLD) for role in roles}
+    return flat | {f"{part}_{name}": value for part, of in parts.items() for name, value in vars(of).items()}

@@ -9,8 +9,9 @@ import pandas as pd
 from benchlab.core import markdown
 from benchlab.core.model import UNAVAILABLE, Manifest
 from benchlab.core.quantities import counted
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Cell, Result, unmeasured
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result, unmeasured
 from benchlab.statistics.comparison import Comparison, Pair, Standing
+from benchlab.statistics.figures import Cell
 from benchlab.statistics.stats import Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.

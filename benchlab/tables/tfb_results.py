@@ -14,8 +14,8 @@ from benchlab.core.quantities import counted
 from benchlab.core.stack import UNTOLD
 from benchlab.plan import placement
 from benchlab.plan.workloads import varied
-from benchlab.statistics import analysis
-from benchlab.statistics.analysis import Cell
+from benchlab.statistics import figures
+from benchlab.statistics.figures import Cell
 
 # The format has one list of levels for all tests in which the same varies.
 LEVELS: Mapping[str, tuple[str, ...]] = {
@@ -101,7 +101,7 @@ def _figures(run: Run) -> dict[Key, dict[str, object]]:
     samples: dict[Key, list[Sample]] = defaultdict(list)
     for sample in run.samples:
         samples[sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)].append(sample)
-    cells = {(cell.entry, cell.test, cell.level): cell for result in analysis.analyse(run) for cell in result.cells}
+    cells = {(cell.entry, cell.test, cell.level): cell for cell in figures.cells(run)}
     return {key: _figure(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
 
 

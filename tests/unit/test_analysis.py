@@ -13,7 +13,7 @@ from benchlab.core.counters import Counters, Usage
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision, Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
-from benchlab.statistics import analysis, bottleneck, sizing
+from benchlab.statistics import analysis, bottleneck, figures, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
 from benchlab.tables import report, standings
@@ -63,8 +63,8 @@ def test_the_order_of_the_journal_changes_nothing(manifest: Manifest) -> None:
 
 def test_requests_per_cpu_second_count_app_and_database_and_not_the_client(manifest: Manifest) -> None:
     (sample,) = _with_cpu((make_sample(),), client=900_000, app=400_000, db=100_000)
-    assert analysis.per_cpu_s(sample) == 1000 / 0.5
-    assert analysis.per_app_cpu_s(sample) == 1000 / 0.4
+    assert figures.per_cpu_s(sample) == 1000 / 0.5
+    assert figures.per_app_cpu_s(sample) == 1000 / 0.4
 
 
 def test_a_figure_of_a_host_that_tells_nothing_is_unavailable(manifest: Manifest) -> None:
@@ -358,6 +358,6 @@ def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Ma
         make_sample(replace(make_trial(block), repeat=repeat), make_load(requests))
         for block, repeat, requests in ((1, 1, 1000), (1, 2, 4000), (2, 1, 3000))
     )
-    assert analysis.figures(samples, analysis.rate)[16]["crax"] == pytest.approx({1: 2000, 2: 3000})
+    assert figures.by_level(samples, figures.rate)[16]["crax"] == pytest.approx({1: 2000, 2: 3000})
     (result,) = analysis.analyse(Run(manifest, samples, ()))
     assert result.cells[0].rate.blocks == 2

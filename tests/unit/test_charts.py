@@ -115,7 +115,7 @@ def test_a_sample_tells_block_try_time_and_verdict() -> None:
         make_sample(make_trial(3, "a"), attempt=2), verdict=Verdict(INVALID, {"wrong answers": 1.0}, (), "got <b>")
     )
     told = "invalid: wrong answers under load (1); got &lt;b&gt;"
-    assert points.facts(sample) == ["16 connections", "3, try 2", "12:00:00", told]
+    assert points.Point(sample, INVALID, 0.0, 100.0).facts == ["16 connections", "3, try 2", "12:00:00", told]
 
 
 def test_drift_of_the_whole_host_shows_as_the_means_of_blocks() -> None:

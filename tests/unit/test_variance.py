@@ -11,7 +11,7 @@ import pytest
 
 from benchlab.core.measured import INVALID, Run, Sample
 from benchlab.core.model import Manifest
-from benchlab.statistics import analysis, sequential, variance
+from benchlab.statistics import figures, sequential, variance
 from benchlab.statistics.variance import Components, Cost
 
 from .conftest import STARTED, make_load, make_sample, make_trial
@@ -40,7 +40,7 @@ def _run(manifest: Manifest, logs: Array) -> Run:
 
 
 def _found(run: Run) -> Components:
-    return variance.components(run, "json", analysis.rate)
+    return variance.components(run, "json", figures.rate)
 
 
 def test_the_components_of_a_large_run_are_those_it_was_made_of(manifest: Manifest) -> None:
