@@ -20,9 +20,9 @@ def integers(of: str, /, **figures: object) -> None:
 
 def counts(of: str, least: int, /, **figures: int) -> None:
     """Raise ValueError where a figure is no whole number from `least` to MOST."""
-    integers(of, **figures)
     for name, figure in figures.items():
-        if not least <= figure <= MOST:
+        if type(figure) is not int or not least <= figure <= MOST:
+            integers(of, **{name: figure})
             raise ValueError(f"{of}: {name} of {figure} cannot be; it is {least} or more, and {MOST:.0e} at most")
 
 

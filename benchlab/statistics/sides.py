@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.measured import Run, Sample
+from benchlab.core.measured import Run
 from benchlab.core.model import Trial
 from benchlab.plan.naming import AT
 from benchlab.plan.workloads import varied
-from benchlab.statistics import analysis, figures
-from benchlab.statistics.figures import Figure
+from benchlab.statistics import figures
+from benchlab.statistics.figures import Figure, Known
 from benchlab.statistics.stats import Blocks
 from benchlab.verdicts import judge
 
@@ -33,33 +33,25 @@ class Side:
 
         Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
         """
-        return self._figures.get((entry, test, figure), {})
+        levels, origin = self._known.get(test, {}).get(figure, {}), self._origins.get(entry, entry)
+        found = {level: of[origin] for level, of in levels.items() if origin in of}
+        if figure is not figures.rate:
+            return found
+        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
 
     def known(self, figure: Figure) -> set[Key]:
         """Return what the figure is known of, in one block at least."""
         return {(entry, test, level) for entry, test in self.trials for level in self.figures(entry, test, figure)}
 
     @cached_property
-    def _figures(self) -> Mapping[tuple[str, str, Figure], dict[int, Blocks]]:
-        return {
-            (*key, figure): self._figure(*key, figure) for key in self._samples for figure in analysis.FIGURES.values()
-        }
-
-    def _figure(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
-        by_level = figures.by_level(self._samples[entry, test], figure)
-        found: dict[int, Blocks] = {level: blocks for level, of in by_level.items() for blocks in of.values()}
-        if figure is not figures.rate:
-            return found
-        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
+    def _known(self) -> dict[str, Known]:
+        """Return what the run tells of each test, under its own names of the entries."""
+        return {measured.test: measured.known for measured in figures.measured(self.run)}
 
     @cached_property
-    def _samples(self) -> dict[tuple[str, str], list[Sample]]:
-        """Return the samples by entry and test."""
-        found: dict[tuple[str, str], list[Sample]] = defaultdict(list)
-        for sample in self.run.samples:
-            if sample.trial.entry in self.names:
-                found[self.names[sample.trial.entry], sample.trial.test].append(sample)
-        return found
+    def _origins(self) -> dict[str, str]:
+        """Return what the run calls the entries, by the names that they are compared under."""
+        return {name: entry for entry, name in self.names.items()}
 
     @cached_property
     def client_bound(self) -> set[Key]:
