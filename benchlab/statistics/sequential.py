@@ -6,9 +6,6 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from scipy.optimize import brentq
-from scipy.stats import nct
-
 from benchlab.statistics.stats import ALPHA, Ratio, t_quantile, tested
 
 
@@ -59,6 +56,8 @@ def smallest_effect(stdev: float, blocks: int, power: float = 0.8, level: float 
     `stdev` is that of the log-ratio. Raises ValueError below two blocks, or if level < power < 1 does not hold.
     Source: the noncentral t distribution, both tails.
     """
+    from scipy.optimize import brentq  # not above: most commands do without, and it takes half of a short one's time
+
     if blocks < 2 or not 0 < level < power < 1:
         raise ValueError(f"{blocks} blocks, level {level}, power {power}: needs 2 blocks and 0 < level < power < 1")
     limit = 1.0
@@ -86,6 +85,8 @@ def _larger(*values: float | None) -> float | None:
 
 def _power(shift: float, blocks: int, level: float) -> float:
     """Return how likely the test is to be significant where the mean lies `shift` standard errors from 0."""
+    from scipy.stats import nct  # not above, for the same reason
+
     critical = t_quantile(blocks - 1, level)
     # The lower tail as the upper one of its mirror image: nct.cdf can be NaN far out, where nct.sf is not.
     return float(nct.sf(critical, blocks - 1, shift) + nct.sf(critical, blocks - 1, -shift))
