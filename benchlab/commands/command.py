@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,20 @@ def plain(name: str, about: str, run: Callable[[Path, argparse.Namespace], int])
 def say(line: str) -> None:
     """Tell the user something that is no part of what was asked for."""
     print(line, file=sys.stderr, flush=True)
+
+
+def screen() -> Console:
+    """Return where what was asked for is printed; with NO_COLOR nothing but letters is."""
+    from rich.console import Console
+
+    return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
+def show(text: str) -> None:
+    """Print what was asked for, a text of Markdown."""
+    from benchlab.core import terminal
+
+    terminal.tell(screen(), text)
 
 
 def console() -> Console:

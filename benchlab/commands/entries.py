@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchlab.commands.command import OK, Command, plain, say
+from benchlab.commands.command import OK, Command, plain, say, screen, show
 from benchlab.core import stack
 from benchlab.core.arguments import Parser
 
@@ -60,8 +60,6 @@ def new_parser() -> argparse.ArgumentParser:
 
 
 def _list(root: Path, _: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from benchlab.core import terminal
     from benchlab.machine import dotenv, locks, topology
     from benchlab.machine.engine import Engine
@@ -71,11 +69,10 @@ def _list(root: Path, _: argparse.Namespace) -> int:
         say("no Docker engine answers: workers and pool are shown for one CPU")
     resolved = topology.load(root, dotenv.resources(root, engine.cpus if engine else 1))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
-    rows = [[*row, locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
-    terminal.show(Console(), ["entry", *stack.COLUMNS, "in its image"], rows)
-    for note in stack.notes(labels):
-        print(f"\n{note}")
-    print(f"\nmeasured where none is named: {', '.join(resolved.usual) or 'none'}")
+    rows = [[*row[:-1], locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
+    terminal.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)
+    usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
+    show("\n" + "\n\n".join([*stack.below(labels), usual]))
     return OK
 
 

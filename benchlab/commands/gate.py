@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchlab.commands.command import say
+from benchlab.commands.command import say, show
 from benchlab.core import quantities
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def told(held: Versus, margin: float | None) -> Gate | None:
     from benchlab.core import markdown
     from benchlab.statistics import regression, versus
 
-    print(markdown.explained(versus.table(held.rows)))
+    show(markdown.explained(versus.table(held.rows)))
     if held.untold:
         say(f"nothing can be said of {'; '.join(held.untold)}")
     if margin is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.commands import flags, gate
-from benchlab.commands.command import FAILED, OK, Command, console, say
+from benchlab.commands.command import FAILED, OK, Command, console, say, show
 from benchlab.core.arguments import Parser
 from benchlab.core.errors import ConfigError
 from benchlab.core.quantities import counted
@@ -129,7 +129,7 @@ def finish(folder: Path, margin: float | None) -> int:
     from benchlab.verdicts import judge
 
     run, shown = store.read(folder), files.shown(folder)
-    print(report.report(run))
+    show(report.report(run))
     for line in lead.lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
@@ -157,7 +157,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
         return _rehearse_factors(root, given)
     folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
     run = store.read(folder)
-    print(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    show(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
     say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.shown(folder)}")

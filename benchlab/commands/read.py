@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.commands import gate
-from benchlab.commands.command import OK, Command, plain, say
+from benchlab.commands.command import OK, Command, plain, say, screen, show
 from benchlab.core.arguments import Parser, choice
 from benchlab.core.errors import ConfigError, StoreError
 from benchlab.storage import files, store
@@ -83,7 +83,7 @@ def _report(_: Path, given: argparse.Namespace) -> int:
         return _report_calibration(folder.resolve())
     run = store.read(folder.resolve())
     text = report.report(run)
-    print(text)
+    show(text)
     if store.is_cut(folder.resolve()):
         say("the journal ends in the middle of a line, which is left out")
     try:
@@ -97,7 +97,7 @@ def _report_calibration(folder: Path) -> int:
     from benchlab.calibration import calibrate, kept
 
     text = calibrate.report(kept.read(folder))
-    print(text)
+    show(text)
     if not kept.is_whole(folder) and (folder / store.REPORT).exists():
         say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
         return OK
@@ -156,18 +156,16 @@ def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
         return
     if not anyway:
         raise ConfigError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
-    print(f"Compared although {'; '.join(differences)}.\n")
+    show(f"Compared although {'; '.join(differences)}.\n")
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:
-    from rich.console import Console
-
     from benchlab.core import terminal
     from benchlab.storage import runs
 
     rows, unreadable = runs.rows(root / "results")
     if rows:
-        terminal.show(Console(), runs.COLUMNS, rows)
+        terminal.show(screen(), runs.COLUMNS, rows)
     else:
         say("no run on disk yet; `python lab.py` makes one")
     for error in unreadable:

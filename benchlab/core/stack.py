@@ -28,7 +28,13 @@ def table(labels_by_entry: Mapping[str, Labels]) -> str:
     *columns, _ = COLUMNS
     shown = [row[:-1] for row in rows(labels_by_entry)]
     made = tabulate(shown, headers=["entry", *columns], tablefmt="github", disable_numparse=True)
-    return "\n\n".join([made, _tests(labels_by_entry), *notes(labels_by_entry)])
+    return "\n\n".join([made, *below(labels_by_entry)])
+
+
+def below(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
+    """Yield what stands below the rows: the tests, for which a row has no room, and what must be said of some."""
+    yield _tests(labels_by_entry)
+    yield from _notes(labels_by_entry)
 
 
 def cautions(labels_by_entry: Mapping[str, Labels]) -> list[str]:
@@ -47,7 +53,7 @@ def stand_ins(labels: Labels) -> dict[str, str]:
     return {image: stand_in for image, _, stand_in in pairs}
 
 
-def notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
+def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
     """Yield what must be said of adopted entries."""
     adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}
     if adopted:

@@ -1,15 +1,18 @@
-"""Tables as wide as the terminal, in a pipe as Markdown; and what is shown there while something takes long."""
+"""Tables and texts as wide as the terminal, in a pipe as Markdown; and what is shown while something takes long."""
 
 from __future__ import annotations
 
+import re
+import textwrap
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
-from rich.console import Console, Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
@@ -19,8 +22,9 @@ from benchlab.core.quantities import minutes
 # More of a log's end than its last line has.
 TAIL_BYTES = 4096
 REFRESHES_PER_S = 2
-# No terminal is as wide.
-ANY_WIDTH = 10_000
+
+# What a line begins with that its continuation stands beside: a bullet, an indent, a word with a gap behind it.
+BESIDE = re.compile(r"\* | +|\S+ {2,}|")
 
 Rows = Sequence[Sequence[str]]
 
@@ -33,30 +37,60 @@ def redraws(console: Console) -> bool:
     return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
-def table(headers: Sequence[str], rows: Rows, left: Sequence[str], gap: int = 2) -> Table:
-    """Return a table for a terminal; columns stand right but those named in `left`."""
+def is_whole(console: Console, headers: Sequence[str], rows: Rows) -> bool:
+    """Return whether a table of these has room for every cell in one line."""
+    return sum(most for _, most in _needs(headers, rows)) + 2 * (len(headers) - 1) <= console.width
+
+
+def fitted(console: Console, headers: Sequence[str], rows: Rows, left: Sequence[str]) -> RenderableType:
+    """Return a table that breaks no word; where not even the words fit, the cells of a row one below the other.
+
+    Columns stand right but those named in `left`.
+    """
+    needs = _needs(headers, rows)
+    for gap in (2, 1):
+        room = console.width - gap * (len(headers) - 1)
+        if sum(least for least, _ in needs) <= room:
+            return _table(headers, rows, left, _spread(needs, room), gap)
+    return Text("\n".join(line for row in rows for line in _block(headers, row, console.width)))
+
+
+def _needs(headers: Sequence[str], rows: Rows) -> list[tuple[int, int]]:
+    """Return of each column how wide its longest word is, and its longest cell."""
+    columns = list(zip(headers, *rows, strict=True))
+    return [
+        (max(cell_len(word) for cell in column for word in (cell.split() or [""])), max(map(cell_len, column)))
+        for column in columns
+    ]
+
+
+def _spread(needs: Sequence[tuple[int, int]], room: int) -> list[int]:
+    """Return the columns' widths: all words have room, then whole cells of as many columns as can."""
+    widths = [least for least, _ in needs]
+    for index in sorted(range(len(needs)), key=lambda index: needs[index][1] - needs[index][0]):
+        widths[index] += min(needs[index][1] - needs[index][0], room - sum(widths))
+    return widths
+
+
+def _table(headers: Sequence[str], rows: Rows, left: Sequence[str], widths: Sequence[int], gap: int) -> Table:
     made = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
-    for header, *cells in zip(headers, *rows, strict=True):
-        # Where room is short, cells of several words give way, and names stay whole.
-        names = all(len(cell.split()) < 2 for cell in cells)
-        made.add_column(Text(header), justify="left" if header in left else "right", no_wrap=names, overflow="fold")
+    for header, width in zip(headers, widths, strict=True):
+        made.add_column(Text(header), justify="left" if header in left else "right", width=width, overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
 
 
-def widths(console: Console, made: Table) -> Measurement:
-    """Return the least width that breaks no word of the table, and the width that breaks no cell."""
-    return Measurement.get(console, console.options.update_width(ANY_WIDTH), made)
+def _block(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
+    """Yield a row as lines of names and cells; a cell that is empty has none."""
+    for header, cell in zip(headers, row, strict=True):
+        if cell:
+            indent = "" if header == headers[0] else "  "
+            yield from _wrapped(f"{indent}{header}: {cell}", width, 4)
 
 
-def fitted(console: Console, headers: Sequence[str], rows: Rows, left: Sequence[str]) -> RenderableType:
-    """Return a table that breaks no word; where not even the words fit, the cells of a row one below the other."""
-    for made in (table(headers, rows, left, gap) for gap in (2, 1)):
-        if widths(console, made).minimum <= console.width:
-            return made
-    cells = (cell for row in rows for cell in zip(headers, row, strict=True))
-    return Group(*(Text(f"{'' if header == headers[0] else '  '}{header}: {cell}") for header, cell in cells))
+def _wrapped(line: str, width: int, indent: int) -> list[str]:
+    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False) or [""]
 
 
 def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
@@ -65,6 +99,40 @@ def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
         console.print(fitted(console, headers, rows, left=headers))
     else:
         print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True), file=console.file)
+
+
+def tell(console: Console, text: str) -> None:
+    """Print a text of Markdown: on a terminal its tables as wide as that and its words whole, in a pipe as it is."""
+    if not redraws(console):
+        print(text, file=console.file)
+        return
+    for is_table, lines in groupby(text.split("\n"), key=lambda line: line.startswith("|")):
+        found = list(lines)
+        if is_table and (read := _read(found)):
+            console.print(fitted(console, *read))
+        else:
+            for line in found:
+                beside = BESIDE.match(line)
+                indent = min(len(beside[0]) if beside else 0, console.width // 2)
+                print("\n".join(_wrapped(line, console.width, indent)), file=console.file)
+
+
+def _read(lines: Sequence[str]) -> tuple[list[str], list[list[str]], list[str]] | None:
+    """Return headers, rows and the headers of what stands left in a table of Markdown; None where that cannot be told.
+
+    It cannot where a cell holds what parts cells.
+    """
+    raw = [line.strip("|").split("|") for line in lines]
+    if len(lines) < 3 or len({len(cells) for cells in raw}) > 1:
+        return None
+    headers, _, *rows = [[cell.strip() for cell in cells] for cells in raw]
+    columns = zip(*(cells for cells in raw), strict=True)
+    left = [
+        header
+        for header, column in zip(headers, columns, strict=True)
+        if not any(cell.startswith("  ") and cell.strip() for cell in column)
+    ]
+    return headers, rows, left
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from benchlab.core import markdown
 from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
 from benchlab.core.model import Trial, Visit
 from benchlab.core.quantities import minutes
-from benchlab.core.terminal import fitted, redraws, table, widths
+from benchlab.core.terminal import fitted, is_whole, redraws
 from benchlab.measuring.runner import Events
 from benchlab.plan.forecast import Forecast
 from benchlab.plan.workloads import varied
@@ -148,9 +148,9 @@ class Progress(Events):
 
 def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:
     """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row."""
-    wide = table(*_cells(overview), markdown.LEFT)
-    if widths(console, wide).maximum <= console.width:
-        return wide
+    wide = _cells(overview)
+    if is_whole(console, *wide):
+        return fitted(console, *wide, markdown.LEFT)
     by_row = overview.melt(["test", "level"], var_name="entry", value_name="requests/s")
     return fitted(console, *_cells(by_row.sort_values(["test", "level", "entry"])), markdown.LEFT)
 

@@ -43,6 +43,13 @@ def _with_cpu(samples: tuple[Sample, ...], **cpu_us: int) -> tuple[Sample, ...]:
     return tuple(changed)
 
 
+def test_a_run_is_analysed_once_whoever_asks_and_another_one_anew(manifest: Manifest) -> None:
+    run = Run(manifest, _samples(RATES), ())
+    assert analysis.analyse(run) is analysis.analyse(run)
+    faster = replace(run, taken=_samples({"aiohttp": [100], "crax": [200]}))
+    assert [cell.rate.mean for cell in analysis.analyse(faster)[0].cells] == [100, 200]
+
+
 def test_entries_are_compared_in_pairs_by_block_and_ranked(manifest: Manifest) -> None:
     (result,) = analysis.analyse(Run(manifest, _samples(RATES), ()))
     (pair,) = result.overall.pairs

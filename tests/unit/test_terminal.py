@@ -1,13 +1,29 @@
 from __future__ import annotations
 
+import os
+import pty
 import re
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import IO
 
 import pytest
 from rich.console import Console
 
 from benchlab.core import terminal
+from benchlab.core.measured import Run
+from benchlab.machine.doctor import WARNING, Finding
+from benchlab.storage import store
+from benchlab.tables import report
+
+from .made_runs import make_run
+
+ROOT = Path(__file__).resolve().parents[2]
 
 HEADERS = ("run", "entries", "verdict")
 ROWS = [["20261124-125536-default", "aiohttp, crax", "complete; 128 of 130 samples good"]]
@@ -55,8 +71,114 @@ def test_where_not_even_the_words_fit_they_stand_one_below_the_other() -> None:
         "run: 20261124-125536-default",
         "  entries: aiohttp, crax",
         "  verdict: complete; 128 of 130",
-        "samples good",
+        "    samples good",
     ]
+
+
+def _run() -> Run:
+    """Return a run of two entries that say all of themselves."""
+    run = make_run({"aiohttp": [21507, 21000, 22000], "crax": [14984, 15100, 14000]})
+    labels = {name: {**of, "proxy": "none", "cpus": "all"} for name, of in run.manifest.entries.items()}
+    return replace(run, manifest=replace(run.manifest, entries=labels))
+
+
+REPORT = report.report(_run())
+
+
+def _told(text: str, width: int) -> list[str]:
+    screen = Screen()
+    terminal.tell(_console(screen, width), text)
+    return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_a_report_is_no_wider_than_the_terminal_and_no_word_of_it_is_broken(width: int) -> None:
+    lines = _told(REPORT, width)
+    assert max(map(len, lines)) <= width
+    words = {word for line in REPORT.splitlines() for word in line.split() if not line.startswith("|")}
+    cells = {
+        word
+        for line in REPORT.splitlines()
+        if line.startswith("|") and not line.startswith("|-")
+        for word in line.replace("|", " ").split()
+    }
+    shown = {word for line in lines for word in line.split()}
+    assert "[20,291–22,777]" in cells
+    assert (words | cells) - shown - {"/"} - {word.rstrip(":") for word in shown} == set()
+
+
+def test_a_table_of_a_report_has_its_figures_right_and_its_words_left() -> None:
+    lines = _told(REPORT, 120)
+    begin = lines.index("entry    rank  relative requests/s  limited by")
+    assert lines[begin + 1 : begin + 3] == [
+        "aiohttp     1                1.000  mixed",
+        "crax        2  0.683 [0.584–0.800]  mixed",
+    ]
+
+
+def test_the_study_s_table_is_a_block_a_row_where_a_terminal_has_no_room_for_it() -> None:
+    lines = _told(REPORT, 80)
+    begin = lines.index("framework: crax")
+    assert lines[begin : begin + 5] == [
+        "framework: crax",
+        "  jsonConcurrencyLevels: 16",
+        "  totalRequests: 14694.7",
+        "  seconds: 1.00",
+        "  requestsPerSecond: 14694.67",
+    ]
+
+
+def test_a_line_s_continuation_stands_beside_its_bullet_or_its_first_word() -> None:
+    swap = Finding("swap", WARNING, "512 MB in use", "end what uses the memory")
+    assert _told(f"* crax is ahead of all the others\n{swap}", 30) == [
+        "* crax is ahead of all the",
+        "  others",
+        "warning      swap: 512 MB in",
+        "             use",
+        "             end what uses the",
+        "             memory",
+    ]
+
+
+def test_a_table_whose_cells_hold_what_parts_cells_is_shown_as_it_is() -> None:
+    lines = ["| a   | b |", "|-----|---|", "| 1|2 | 3 |"]
+    assert _told("\n".join(lines), 40) == lines
+
+
+def test_a_pipe_gets_a_report_as_it_is() -> None:
+    pipe = StringIO()
+    terminal.tell(_console(pipe, 40), REPORT)
+    assert pipe.getvalue() == f"{REPORT}\n"
+
+
+@pytest.mark.parametrize(("width", "colour"), [("40", "1"), ("80", "1"), ("80", "")])
+def test_a_run_s_report_fits_the_terminal_and_has_no_control_characters_where_no_color_is_set(
+    tmp_path: Path, width: str, colour: str
+) -> None:
+    run = _run()
+    journal = store.create(tmp_path, run.manifest)
+    for sample in run.taken:
+        journal.append(sample)
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": width, "TERM": "xterm", "NO_COLOR": colour}
+    command = [sys.executable, "lab.py", "report", str(journal.folder)]
+    with os.fdopen(ours, "rb", buffering=0) as screen, ThreadPoolExecutor() as reader:
+        shown = reader.submit(_until_closed, screen)
+        with os.fdopen(theirs, "wb") as terminal_end:
+            subprocess.run(command, cwd=ROOT, env=environment, stdout=terminal_end, check=True)
+        text = shown.result().decode()
+    assert ("\x1b" in text) == (not colour)
+    assert "## json: ratios" in text
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", text).splitlines())) <= int(width)
+
+
+def _until_closed(screen: IO[bytes]) -> bytes:
+    """Return what is written to the terminal until nobody has its other end open."""
+    found = b""
+    with suppress(OSError):
+        while part := screen.read(4096):
+            found += part
+    return found
 
 
 def test_forty_long_names_are_shown_whole_on_a_narrow_terminal() -> None:
