@@ -31,13 +31,25 @@ def _refuse_constant(name: str) -> None:
 DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep Python from looking for cycles of garbage: records make none, and of many it took a third of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_without_collector()
 def run(manifest: Manifest, content: bytes, path: Path) -> Run:
     """Return the run that the journal's content tells; a cut-off last line is left out.
 
     Raises StoreError, which names the `path` that it was read from.
     """
-    with _without_collector():
-        found = list(_records(manifest, content, path))
+    found = list(_records(manifest, content, path))
     decisions = _of(Decision, found)
     if len(decisions) > 1:
         raise StoreError(f"{path}: it has {len(decisions)} decisions on the number of blocks; {MIXED}")
@@ -51,18 +63,6 @@ def run(manifest: Manifest, content: bytes, path: Path) -> Run:
     _refuse_doubles(told, path)
     _refuse_beyond(told, path)
     return told
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Keep Python from looking for cycles of garbage: records make none, and of many it took a third of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _records(manifest: Manifest, content: bytes, path: Path) -> Iterator[Record]:

@@ -15,12 +15,10 @@ UNTOLD = Usage()
 def text(run: Run) -> str:
     """Return the table; nothing where there is no sample."""
     roles = sorted({role for sample in run.taken for role in sample.counters.roles})
-    rows = [_row(sample, roles) for sample in run.taken]
     lines = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(lines, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerows(_row(sample, roles).keys() for sample in run.taken[:1])
+    writer.writerows(_row(sample, roles).values() for sample in run.taken)
     return lines.getvalue()
 
 

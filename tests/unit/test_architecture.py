@@ -57,6 +57,12 @@ def test_the_listing_above_has_the_rooms_in_the_same_order() -> None:
     assert listed == list(dict.fromkeys(room for room, _ in _rows()))
 
 
+def test_a_report_is_made_without_packages_that_only_other_commands_need() -> None:
+    code = "import sys; from benchlab.pages import html; print(*sys.modules)"
+    made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"scipy.stats", "scipy.optimize", "docker"} & set(made.stdout.split()) == set()
+
+
 def test_the_drawing_has_what_rooms_build_on_directly() -> None:
     text = (ROOT / "docs/architecture.md").read_text().partition("```mermaid\nflowchart")[2].partition("```")[0]
     drawn = {(room, on) for room, on in re.findall(r"(\w+) --> (\w+)", text)}

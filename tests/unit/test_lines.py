@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import math
 from collections.abc import Iterator
@@ -211,6 +212,14 @@ def _refused(folder: Path) -> str:
     assert samples_csv.text(run)
     assert all(export.text(run, form) for form in export.FORMATS)
     return ""
+
+
+def test_the_collector_of_garbage_goes_on_after_a_journal_that_is_refused(tmp_path: Path, manifest: Manifest) -> None:
+    journal = store.create(tmp_path, manifest)
+    (journal.folder / store.JOURNAL).write_text("{}\n")
+    with pytest.raises(StoreError):
+        store.read(journal.folder)
+    assert gc.isenabled()
 
 
 def test_a_second_decision_is_refused(tmp_path: Path, manifest: Manifest) -> None:
