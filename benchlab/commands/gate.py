@@ -26,7 +26,7 @@ def add_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def margin(given: argparse.Namespace) -> float | None:
-    """Return the regression that the flag names, as a share; None without the flag. Raises ConfigError."""
+    """Return the regression that the flag names, as a share; None without the flag. Raises UsageError."""
     text = given.fail_if_slower
     return None if text is None else quantities.share(FLAG, text)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchlab.commands import flags, gate
 from benchlab.commands.command import FAILED, OK, Command, console, say
 from benchlab.core.arguments import Parser
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 from benchlab.plan import naming
 from benchlab.storage import files, store
@@ -99,7 +99,7 @@ def _rehearse(root: Path, given: argparse.Namespace) -> int:
     from benchlab.measuring import planning
 
     if given.resume is not None:
-        raise ConfigError("--dry-run is of a new run; leave --resume out")
+        raise UsageError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     _refuse_gate_without_versions(gate.margin(given), settings)
     print(planning.rehearse(_look(root, settings), settings))
@@ -184,7 +184,7 @@ def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
 
 
 def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
-    """Return the settings with entries that tell of the factors. Raises ConfigError where they would not."""
+    """Return the settings with entries that tell of the factors. Raises UsageError where they would not."""
     from benchlab.machine import contestants
     from benchlab.statistics import crossing
 
@@ -238,7 +238,7 @@ def _conditions(settings: Settings) -> Conditions:
 
 def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> None:
     if margin is not None and not settings.against:
-        raise ConfigError("--fail-if-slower needs an older version to compare with; add --against REF, or use compare")
+        raise UsageError("--fail-if-slower needs an older version to compare with; add --against REF, or use compare")
 
 
 COMMANDS = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from benchlab.commands import gate
 from benchlab.commands.command import OK, Command, plain, say
 from benchlab.core.arguments import Parser, choice
-from benchlab.core.errors import ConfigError, StoreError
+from benchlab.core.errors import StoreError, UsageError
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
     if not differences:
         return
     if not anyway:
-        raise ConfigError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
+        raise UsageError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
     print(f"Compared although {'; '.join(differences)}.\n")
 
 

@@ -6,13 +6,14 @@ class LabError(Exception):
 
     LabError
     ├── ConfigError    flags, compose.yaml or a label ask for something impossible
-    │   └── UsageError    there is no such command, flag or choice
+    │   └── UsageError    a command line cannot be carried out as typed: a flag, a name or a value is wrong
     ├── SetupError     the engine, Compose or an image cannot be had
     │   └── NoEngineError    no engine answers where one is looked for
     ├── EngineError    the engine refused, failed or went away
     ├── EntryError     an entry does not serve: it never got ready, or it died
     ├── WrkError       wrk failed, or printed what cannot be a result
     └── StoreError     a run cannot be written, read or continued
+        └── NoRunError    what is named as a run is none: a UsageError, too
     """
 
 
@@ -45,4 +46,8 @@ class WrkError(LabError):
 
 
 class StoreError(LabError):
+    pass
+
+
+class NoRunError(StoreError, UsageError):
     pass

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.stack import PREFIX
 from benchlab.machine import declared
 from benchlab.machine.dotenv import pool_size
@@ -37,11 +37,11 @@ def behind(resolved: Topology, entry: str, proxy: str) -> dict[str, Any]:
 def with_connections(resolved: Topology, entry: str, total: int) -> dict[str, Any]:
     """Return the entry's service with as many database connections, which its workers share.
 
-    Raises ConfigError for an entry whose workers are not the lab's to number.
+    Raises UsageError for an entry whose workers are not the lab's to number.
     """
     workers = resolved.entries[entry].labels["workers"]
     if not workers.isdecimal():
-        raise ConfigError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
+        raise UsageError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
     size = str(pool_size(total, int(workers)))
     return _labelled(alias(resolved, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
 
@@ -101,7 +101,5 @@ def _git(root: Path, *arguments: str) -> bytes:
         raise ConfigError("--against needs git, which is not installed") from error
     if result.returncode != 0:
         said = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
-        raise ConfigError(
-            f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); name a commit, branch or tag"
-        )
+        raise UsageError(f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); name a commit, branch or tag")
     return result.stdout

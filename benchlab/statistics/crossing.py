@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import combinations, product
 
 from benchlab.core import spelling
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.model import NO_PROXY
 
 # The labels that are taken for factors wherever entries differ in them, and those that only go with another.
@@ -155,7 +155,7 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
 
     `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
     them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy; else
-    the smallest, or first in the alphabet. Raises ConfigError where the entries do not tell of what is asked.
+    the smallest, or first in the alphabet. Raises UsageError where the entries do not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
     names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
@@ -163,20 +163,20 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     if unknown := [name for name in references if name not in names]:
         known = {*FACTORS, *(label for labels in entries.values() for label in labels)}
         hint = VARIANTS.get(unknown[0]) or ("" if unknown[0] in known else spelling.meant(unknown[0], sorted(known)))
-        raise ConfigError(f"--factor {unknown[0]}: {hint}the entries {', '.join(entries)} do not differ in it")
+        raise UsageError(f"--factor {unknown[0]}: {hint}the entries {', '.join(entries)} do not differ in it")
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
     cells: dict[Cell, str] = {}
     for entry, labels in entries.items():
         cell = tuple(_level(labels, name) for name in names)
         if cell in cells:
-            raise ConfigError(
+            raise UsageError(
                 f"{cells[cell]} and {entry} are equal in {', '.join(names) or 'all factors'}: leave one out with "
                 "--framework, or name the label in which they differ with --factor"
             )
         cells[cell] = entry
     crossing = Crossing(factors, cells, tuple(name for name in names if not references or name in references), entries)
     if not crossing.effects:
-        raise ConfigError(_untold(crossing))
+        raise UsageError(_untold(crossing))
     return crossing
 
 
@@ -184,7 +184,7 @@ def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Itera
     """Return the entries that tell of the factors asked for, or of USUAL; the usual entries where variants of each do.
 
     That is, of those that differ from a usual one in nothing but these factors, each that has a counterpart. Raises
-    ConfigError where there are none.
+    UsageError where there are none.
     """
     asked = list(asked) or list(USUAL)
     asked = [part for part in asked if part.partition("=")[0] not in MADE]
@@ -220,7 +220,7 @@ def _level(labels: Labels, name: str) -> str:
 def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
     found = {_level(labels, name) for labels in entries.values()}
     if reference and reference not in found:
-        raise ConfigError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
+        raise UsageError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
     return tuple(sorted(found, key=lambda level: (level != reference, level not in NOTHING, _numeric(level), level)))
 
 

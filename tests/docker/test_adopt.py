@@ -192,7 +192,7 @@ def test_an_entry_that_cannot_be_built_is_left_out_of_a_run_that_says_so(project
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("frameworks/crax",), "error: frameworks/crax has no benchmark_config.json\n"),
+        (("frameworks/crax",), "error: frameworks/crax has no benchmark_config.json; name a folder that has one\n"),
         (
             ("tests/tfb/asgi", "--test", "mysql"),
             "error: --test mysql: its database is MySQL, and the lab has Postgres or none\n",
@@ -201,5 +201,5 @@ def test_an_entry_that_cannot_be_built_is_left_out_of_a_run_that_says_so(project
     ],
 )
 def test_what_cannot_be_adopted_is_one_line(project: Project, arguments: tuple[str, ...], line: str) -> None:
-    assert project.run("adopt", *arguments) == (1, line)
+    assert project.run("adopt", *arguments) == (2, line)
     assert not (project.root / "compose.adopted.yaml").exists()

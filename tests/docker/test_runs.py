@@ -78,7 +78,7 @@ def test_a_dry_run_of_factors_tells_which_entries_are_crossed_and_starts_nothing
     assert printed.count("block ") == 5 * 4
     assert objects(client) == []
     assert not (project.root / "results/latest").exists()
-    assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 1
+    assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 2
 
 
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
@@ -141,7 +141,7 @@ def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project
     told = printed[printed.index("At 20 queries a request, in requests per ") :].partition("\n")[0]
     assert re.search(r"(raw SQL instead of the ORM|the ORM instead of raw SQL) \D+\d+\.\d\dx", told)
     assert project.run("factors", "results/latest")[1] in printed
-    assert project.run("factors", "--factor", "proxy")[0] == 1
+    assert project.run("factors", "--factor", "proxy")[0] == 2
 
 
 def test_an_entry_is_measured_with_each_number_of_database_connections(project: Project) -> None:
