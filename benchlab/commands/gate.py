@@ -32,11 +32,12 @@ def margin(given: argparse.Namespace) -> float | None:
 
 
 def told(held: Versus, margin: float | None) -> Gate | None:
-    """Print the ratios of new to old, and what the gate says of them; return that, None where there is no margin."""
+    """Print how new compares with old, and what the gate says of it; return that, None where there is no margin."""
     from benchlab.core import markdown
     from benchlab.statistics import regression, versus
+    from benchlab.tables import lead
 
-    print(markdown.explained(versus.table(held.rows)))
+    print(markdown.explained(f"{lead.changes(held.rows)}\n\n{versus.table(held.rows)}"))
     if held.untold:
         say(f"nothing can be said of {'; '.join(held.untold)}")
     if margin is None:

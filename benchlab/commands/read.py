@@ -14,6 +14,7 @@ from benchlab.core.errors import StoreError, UsageError
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
+    from benchlab.core.measured import Run
     from benchlab.statistics.regression import Gate
     from benchlab.statistics.versus import Versus
 
@@ -133,6 +134,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
         pair, differences = sides.of_versions(old), []
     else:
         new = store.read(Path(given.new).resolve())
+        _refuse_itself(old, new, given)
         pair, differences = sides.of_runs(old, new), comparability.differences(old.manifest, new.manifest)
     _refuse_other_conditions(differences, given.anyway)
     held = versus.hold(*pair)
@@ -142,6 +144,15 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
         name = Path(given.old).resolve().name if given.new else "versions"
         _write_comparison(folder, name, held, differences, answer)
     return OK if answer is None else answer.exit_code
+
+
+def _refuse_itself(old: Run, new: Run, given: argparse.Namespace) -> None:
+    """Raise UsageError where both names lead to one run, as results/latest leads to the newest, or to a copy of it."""
+    if old.manifest == new.manifest:
+        raise UsageError(
+            f"{given.old} and {given.new} are the same run, {old.manifest.run_id}; name two runs, or for the versions "
+            "in a run made with --against that one alone"
+        )
 
 
 def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequence[str], answer: Gate | None) -> None:

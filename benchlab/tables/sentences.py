@@ -14,7 +14,7 @@ from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Comparison, Outcome, Standing
-from benchlab.statistics.stats import ALPHA, EQUIVALENCE, Ratio
+from benchlab.statistics.stats import EQUIVALENCE, Ratio
 from benchlab.statistics.versus import Row
 from benchlab.verdicts import judge
 
@@ -30,6 +30,13 @@ LIMITS = {
     bottleneck.WAITING: "waiting for something else than CPUs",
     bottleneck.MIXED: "several things at once",
     bottleneck.UNKNOWN: "what this host does not tell",
+}
+# What became of a figure since the old side was measured.
+CHANGES = {
+    Outcome.FASTER: "went up",
+    Outcome.SLOWER: "went down",
+    Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
+    Outcome.UNDECIDED: "cannot be told apart from what they were",
 }
 # So many names stand in a sentence; of more, the rest are counted.
 MOST_NAMES = 4
@@ -109,10 +116,8 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
         if ratio.p is None:
             why = "one block shows no spread" if ratio.blocks else "no block has all levels"
             yield f"{what} {ratio.ratio:.3f} of what they were; {why}."
-        elif ratio.p > ALPHA:
-            yield f"{what} cannot be told apart from what they were: {_times(ratio)}."
         else:
-            yield f"{what} went {'up' if ratio.ratio > 1 else 'down'}: {_times(ratio)}."
+            yield f"{what} {CHANGES[row.pair.outcome]}: {_times(ratio)}."
 
 
 def names(of: Sequence[str]) -> str:

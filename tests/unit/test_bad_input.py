@@ -238,6 +238,18 @@ def test_runs_of_other_settings_are_compared_only_where_that_is_asked_for(
     assert "| crax" in printed
 
 
+@pytest.mark.parametrize("more", [[], ["--html"], ["--fail-if-slower", "3%"]])
+def test_a_run_is_not_compared_with_itself_by_whatever_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, more: list[str]
+) -> None:
+    folder = Path(_run(tmp_path, manifest, "only", 2))
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    for other in (folder, tmp_path / "latest", copy):
+        assert cli.main(tmp_path, ["compare", str(folder), str(other), *more]) == 2
+        assert f"{folder} and {other} are the same run, only; name two runs" in _error(capsys)
+    assert not list(tmp_path.glob("*/compare-*"))
+
+
 def test_a_comparison_is_written_as_a_page_where_that_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
 ) -> None:

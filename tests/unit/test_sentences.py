@@ -7,6 +7,7 @@ import pytest
 from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.comparison import decide
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 from benchlab.tables import sentences
@@ -173,15 +174,16 @@ def test_many_names_are_counted() -> None:
     assert sentences.names(list("abcdef")) == "a, b, c and 3 others"
 
 
-def _row(figure: str, log_ratio: float) -> Row:
-    return Row("crax", "json", ALL_LEVELS, figure, stats.tested("new", "old", log_ratio, 0.01, 5, 4))
+def _row(figure: str, log_ratio: float, stdev: float = 0.01) -> Row:
+    return Row("crax", "json", ALL_LEVELS, figure, *decide([stats.tested("new", "old", log_ratio, stdev, 5, 4)]))
 
 
-def test_a_change_is_told_with_its_direction_or_as_untold() -> None:
-    rows = [_row(RATE, -0.2), _row(PER_CPU, 0.001), replace(_row(RATE, -0.2), level=16)]
+def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
+    rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=16)]
     assert list(sentences.changes(rows)) == [
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
-        "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.989–1.014].",
+        "crax, json: requests per second are within 3% of what they were: 1.001 [0.989–1.014].",
+        "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.884–1.133].",
     ]
 
 
@@ -189,5 +191,7 @@ def test_a_change_is_told_with_its_direction_or_as_untold() -> None:
     ("blocks", "why"), [(1, "one block shows no spread"), (0, "no block has all levels")], ids=["one block", "none"]
 )
 def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, why: str) -> None:
-    bare = Row("crax", "json", ALL_LEVELS, RATE, Ratio("new", "old", 0.9, None, None, None, None, blocks, None))
+    bare = Row(
+        "crax", "json", ALL_LEVELS, RATE, *decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)])
+    )
     assert list(sentences.changes([bare])) == [f"crax, json: requests per second 0.900 of what they were; {why}."]
