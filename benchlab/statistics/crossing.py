@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
 
-from benchlab.core import spelling
+from benchlab.core import spelling, stack
 from benchlab.core.errors import UsageError
 from benchlab.core.model import NO_PROXY
 
@@ -29,10 +29,11 @@ VARIANTS = {
 # Those whose entries are measured where none is named, and those that the lab itself makes variants of entries for.
 USUAL = ("orm", "framework")
 MADE = ("proxy", "connections")
-# What a factor's level is called where an entry says nothing of it.
+# What a factor's level is called where an entry says nothing of it, and where that says enough.
 UNSAID = "–"
-# The levels that are nothing of their kind.
-NOTHING = (NO_PROXY, UNSAID)
+IMPLIED = {"origin": stack.LAB}
+# The levels that are nothing of their kind, or what is usual.
+NOTHING = (NO_PROXY, UNSAID, stack.LAB)
 
 Labels = Mapping[str, str]
 # The entry's level of each factor, in the order of the factors.
@@ -154,8 +155,9 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     """Return how the entries, given with their labels, are crossed.
 
     `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
-    them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy; else
-    the smallest, or first in the alphabet. Raises UsageError where the entries do not tell of what is asked.
+    them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy, or
+    usual, such as the lab's own; else the smallest, or first in the alphabet. Raises UsageError where the entries do
+    not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
     names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
@@ -214,7 +216,7 @@ def _goes_along(entries: Mapping[str, Labels], name: str, others: Iterable[str])
 
 
 def _level(labels: Labels, name: str) -> str:
-    return labels.get(name, UNSAID)
+    return labels.get(name, IMPLIED.get(name, UNSAID))
 
 
 def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
