@@ -47,19 +47,24 @@ def with_connections(resolved: Topology, entry: str, total: int) -> dict[str, An
 
 
 def commit(root: Path, ref: str) -> str:
-    """Return the commit that a branch, a tag or a part of its own number names. Raises ConfigError."""
+    """Return the commit that a branch, a tag or a part of its own number names. Raises UsageError."""
     return _git(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
 
 
 def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
     """Return name and service of the entry with its folder as it was at a commit; the folder goes below `state`.
 
-    All but the folder is as it is now: stanza, labels, base image. Raises ConfigError where git knows no such commit or
+    All but the folder is as it is now: stanza, labels, base image. Raises UsageError where git knows no such commit or
     no such folder there.
     """
     number = commit(resolved.root, ref)
     context = resolved.context(entry)
     folder = context.relative_to(resolved.root).as_posix()
+    if not _git(resolved.root, "ls-tree", number, folder):
+        raise UsageError(
+            f"--against: {entry} is not in commit {number[:12]}, which has no {folder}; commit it first, or name a commit "
+            "that has it"
+        )
     target = state / "at" / number
     archive = _git(resolved.root, "archive", "--format=tar", number, folder)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:

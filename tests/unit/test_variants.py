@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.machine import variants
 from benchlab.machine.topology import Topology
 
@@ -75,20 +75,24 @@ def test_two_commits_of_an_entry_share_neither_name_nor_image_nor_folder(resolve
     assert [app.read_text() for app in apps] == ["old\n", "new\n"]
 
 
-@pytest.mark.parametrize(
-    ("entry", "ref", "said"),
-    [
-        ("crax", "nowhere", "git rev-parse nowhere^{commit} failed (git does not know it)"),
-        ("new", "main", "git archive frameworks/new failed (fatal: pathspec 'frameworks/new' did not match any files)"),
-    ],
-)
-def test_what_git_does_not_have_is_one_line_that_names_it(
-    resolved: Topology, tmp_path: Path, entry: str, ref: str, said: str
-) -> None:
+def test_a_commit_that_git_does_not_have_is_one_line_that_names_it(resolved: Topology, tmp_path: Path) -> None:
     _commit(resolved.root, "frameworks/crax/app.py", "old\n")
-    expected = re.escape(f"--against: {said}; name a commit, branch or tag")
-    with pytest.raises(ConfigError, match=f"^{expected}$"):
-        variants.at_commit(resolved, entry, ref, tmp_path / "state")
+    said = "--against: git rev-parse nowhere^{commit} failed (git does not know it); name a commit, branch or tag"
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
+        variants.at_commit(resolved, "crax", "nowhere", tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_entry_that_a_commit_does_not_have_is_one_line_that_names_both(resolved: Topology, tmp_path: Path) -> None:
+    number = _commit(resolved.root, "frameworks/crax/app.py", "old\n")
+    (resolved.root / "frameworks/new").mkdir()
+    (resolved.root / "frameworks/new/app.py").write_text("not committed\n")
+    said = (
+        f"--against: new is not in commit {number[:12]}, which has no frameworks/new; commit it first, or name a commit "
+        "that has it"
+    )
+    with pytest.raises(UsageError, match=f"^{said}$"):
+        variants.at_commit(resolved, "new", "HEAD", tmp_path / "state")
     assert not (tmp_path / "state").exists()
 
 
