@@ -55,6 +55,7 @@ def bench_parser() -> argparse.ArgumentParser:
     gate.add_flag(parser)
     flags.add_dry_run(parser)
     parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
+    parser.add_argument("--version", action="store_true", help="print the lab's version and the commit that it is at")
     return parser
 
 
@@ -87,6 +88,11 @@ def verify_parser() -> argparse.ArgumentParser:
 
 
 def _bench(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.machine import checkout
+
+    if given.version:
+        print(checkout.version(root))
+        return OK
     if given.dry_run:
         return _rehearse(root, given)
     if given.resume is None:

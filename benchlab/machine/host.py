@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from benchlab import __version__
 from benchlab.core.model import UNAVAILABLE
-from benchlab.machine import compose
+from benchlab.machine import checkout, compose
 from benchlab.machine.engine import Engine
 
 REMOTE = ("https", "http", "ssh", "git")
@@ -25,10 +24,10 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     parts = {part.get("Name"): part.get("Version", UNAVAILABLE) for part in version.get("Components") or ()}
     return {
         "lab_version": __version__,
-        "lab_commit": _git(root, "rev-parse", "HEAD"),
-        "lab_branch": _git(root, "rev-parse", "--abbrev-ref", "HEAD"),
-        "lab_repository": repository(_git(root, "config", "--get", "remote.origin.url")),
-        "lab_changed_files": _changed_files(root),
+        "lab_commit": checkout.commit(root),
+        "lab_branch": checkout.branch(root),
+        "lab_repository": repository(checkout.remote(root)),
+        "lab_changed_files": checkout.changed_files(root),
         "argv": sys.argv[1:],
         "python": platform.python_version(),
         "compose": compose.compose_version(),
@@ -64,16 +63,3 @@ def repository(remote: str) -> str:
         place = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, place, parts.path, "", ""))
     return remote if SCP_LIKE.fullmatch(remote) else UNAVAILABLE
-
-
-def _changed_files(root: Path) -> int | str:
-    listed = _git(root, "status", "--porcelain")
-    return listed if listed == UNAVAILABLE else len(listed.splitlines())
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return UNAVAILABLE
-    return result.stdout.strip() if result.returncode == 0 else UNAVAILABLE

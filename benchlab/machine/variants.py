@@ -62,7 +62,7 @@ def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[st
     folder = context.relative_to(resolved.root).as_posix()
     if not _git(resolved.root, "ls-tree", number, folder):
         raise UsageError(
-            f"--against: {entry} is not in commit {number[:12]}, which has no {folder}; commit it first, or name a commit "
+            f"--against: {entry} is not in commit {number[:12]}, which has no {folder}; commit it, or name a commit "
             "that has it"
         )
     target = state / "at" / number

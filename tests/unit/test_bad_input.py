@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from benchlab import __version__
 from benchlab.commands import cli, command, measure
 from benchlab.core import interrupts
 from benchlab.core.measured import INVALID, Failure
@@ -140,6 +141,8 @@ def test_a_bare_interpreter_shows_help_and_says_what_is_missing_for_more(tmp_pat
     bare = [sys.executable, "-E", "-S", str(tmp_path / "lab.py"), *command]
     helped = subprocess.run([*bare, "--help"], capture_output=True, text=True)
     assert (helped.returncode, helped.stderr, "python lab.py --resume" in helped.stdout) == (0, "", True)
+    version = subprocess.run([*bare, "--version"], capture_output=True, text=True)
+    assert (version.returncode, version.stderr, version.stdout) == (0, "", f"benchlab {__version__}\n")
     other = subprocess.run(bare, capture_output=True, text=True)
     assert (other.returncode, other.stderr) == (1, "error: the lab's packages are not installed; run `make setup`\n")
 
