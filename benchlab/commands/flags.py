@@ -154,7 +154,7 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the plan and the wrk commands, and start nothing (default: measure)",
+        help="print the plan and the wrk commands, and start nothing; needs no engine (default: measure)",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
@@ -13,6 +14,8 @@ from benchlab.core.model import UNAVAILABLE
 from benchlab.machine import checkout, compose
 from benchlab.machine.engine import Engine
 
+# Of each CPU those of its core, below the root folder.
+SIBLINGS = "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
 REMOTE = ("https", "http", "ssh", "git")
 # git@host:owner/repository.git, whose name before the @ is no secret.
 SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^@\s]+")
@@ -49,8 +52,21 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     }
 
 
-def brief(engine: Engine) -> str:
+def own_cpus() -> int:
+    """Return the CPUs of this machine, which need not be the engine's."""
+    return os.cpu_count() or 1
+
+
+def own_siblings(root: Path = Path("/")) -> str:
+    """Return what this machine's kernel says of its cores; where it says nothing, that each CPU is one."""
+    told = [path.read_text(encoding="utf-8") for path in sorted(root.glob(SIBLINGS))]
+    return "\n".join(told or map(str, range(own_cpus())))
+
+
+def brief(engine: Engine | None) -> str:
     """Return in a few words what the engine tells of its host, before anything runs on it."""
+    if engine is None:
+        return "this machine, on which no Docker engine answers"
     info = engine.info()
     memory = f"{int(info.get('MemTotal', 0)) / 1024**3:.1f} GiB of memory"
     return f"{memory}, {info.get('OperatingSystem', UNAVAILABLE)}, Docker {info.get('ServerVersion', UNAVAILABLE)}"

@@ -46,7 +46,7 @@ def rehearse(lab: Lab, settings: Settings) -> str:
 def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
     """Return in a few lines what the visits will measure, and on what."""
     cpus = placement.told(lab.placement, lab.cpus)
-    return outline.plan(settings, levels(lab, settings), planned, cpus, host.brief(lab.engine))
+    return outline.plan(settings, levels(lab, settings), planned, cpus, host.brief(lab.found))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
