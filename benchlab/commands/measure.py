@@ -12,7 +12,6 @@ from benchlab.commands import flags, gate
 from benchlab.commands.command import FAILED, OK, Command, console, say
 from benchlab.core.arguments import Parser
 from benchlab.core.errors import UsageError
-from benchlab.core.quantities import counted
 from benchlab.plan import naming
 from benchlab.storage import files, store
 
@@ -107,7 +106,7 @@ def _rehearse(root: Path, given: argparse.Namespace) -> int:
     if given.resume is not None:
         raise UsageError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
-    _refuse_gate_without_versions(gate.margin(given), settings)
+    gate.refuse_without_versions(gate.margin(given), settings)
     print(planning.rehearse(_look(root, settings), settings))
     return OK
 
@@ -115,7 +114,7 @@ def _rehearse(root: Path, given: argparse.Namespace) -> int:
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab.measuring import bench
 
-    _refuse_gate_without_versions(margin, settings)
+    gate.refuse_without_versions(margin, settings)
     return finish(bench.start(_open(root, settings), settings, root / "results", console()), margin)
 
 
@@ -123,7 +122,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     from benchlab.measuring import bench
 
     settings = store.read_manifest(folder).settings
-    _refuse_gate_without_versions(gate.margin(given), settings)
+    gate.refuse_without_versions(gate.margin(given), settings)
     flags.refuse_other_settings(given, settings)
     return finish(bench.resume(_open(root, settings), folder, console()), gate.margin(given))
 
@@ -131,6 +130,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 def finish(folder: Path, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
     from benchlab.statistics import analysis, sides, versus
+    from benchlab.storage import runs
     from benchlab.tables import lead, report
     from benchlab.verdicts import judge
 
@@ -139,12 +139,11 @@ def finish(folder: Path, margin: float | None) -> int:
     for line in lead.lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
-    missing = judge.missing(run)
-    if missing:
-        say(f"{counted(len(missing), 'trial')} not measured; to try again: python lab.py --resume {shown}")
+    if missed := runs.left(run, folder):
+        say(missed)
     if unbuilt := run.manifest.unbuilt:
         say(f"not built, and not measured: {', '.join(unbuilt)}")
-    code = FAILED if missing or unbuilt else OK
+    code = FAILED if judge.missing(run) or unbuilt else OK
     if not run.manifest.settings.against:
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
@@ -240,11 +239,6 @@ def _conditions(settings: Settings) -> Conditions:
     from benchlab.machine.stage import Conditions
 
     return Conditions(settings.placement, settings.proxies, next(iter(settings.db_connections), None))
-
-
-def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> None:
-    if margin is not None and not settings.against:
-        raise UsageError("--fail-if-slower needs an older version to compare with; add --against REF, or use compare")
 
 
 COMMANDS = {

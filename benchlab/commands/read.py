@@ -77,20 +77,24 @@ def compare_parser() -> argparse.ArgumentParser:
 
 def _report(_: Path, given: argparse.Namespace) -> int:
     from benchlab.pages import html
+    from benchlab.storage import runs
     from benchlab.tables import report
 
-    folder = Path(given.run)
-    if store.is_calibration(folder.resolve()):
-        return _report_calibration(folder.resolve())
-    run = store.read(folder.resolve())
+    folder = Path(given.run).resolve()
+    if store.is_calibration(folder):
+        return _report_calibration(folder)
+    run = store.read(folder)
     text = report.report(run)
     print(text)
-    if store.is_cut(folder.resolve()):
+    if store.is_cut(folder):
         say("the journal ends in the middle of a line, which is left out")
     try:
-        store.Journal(folder.resolve()).derive(run, text, html.page(run))
+        store.Journal(folder).derive(run, text, html.page(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
+        return OK
+    if missed := runs.left(run, folder):
+        say(missed)
     return OK
 
 

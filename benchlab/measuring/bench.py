@@ -25,7 +25,7 @@ from benchlab.pages import html
 from benchlab.plan import profiles, schedule
 from benchlab.plan.forecast import Forecast
 from benchlab.statistics import analysis, sizing
-from benchlab.storage import changes, store
+from benchlab.storage import changes, runs, store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
 from benchlab.tables import report
@@ -163,8 +163,7 @@ def _resumable(session: Session) -> Iterator[None]:
     try:
         yield
     except (LabError, KeyboardInterrupt):
-        folder = shown(session.journal.folder)
-        session.lab.say(f"what was measured is kept; go on with: python lab.py --resume {folder}")
+        session.lab.say(runs.go_on(session.journal.folder))
         raise
 
 
