@@ -17,7 +17,7 @@ from rich.text import Text
 from benchlab.core import markdown
 from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
 from benchlab.core.model import Trial, Visit
-from benchlab.core.quantities import minutes
+from benchlab.core.quantities import counted, minutes
 from benchlab.core.terminal import fitted, redraws, table, widths
 from benchlab.measuring.runner import Events
 from benchlab.plan.forecast import Forecast
@@ -81,7 +81,8 @@ class Progress(Events):
     def recorded(self, record: Sample | Failure) -> None:
         self._forecast.done(record.trial.key)
         if isinstance(record, Failure):
-            self._print(f"  {_name(record.trial)}: not measured: {record.reason}")
+            if record.was_tried:
+                self._print(f"  {_name(record.trial)}: not measured: {record.reason}")
             return
         if record.verdict.severity != GOOD:
             self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
@@ -93,6 +94,9 @@ class Progress(Events):
             # The figures first: a narrow terminal cuts the end off.
             self._latest = f"latest: {rate}: {name}"
             self._draw()
+
+    def lost(self, visit: Visit, untried: int, brief: str) -> None:
+        self._print(f"  block {visit.block}: {visit.entry}: {counted(untried, 'more sample')} not tried: {brief}")
 
     def again(self, visits: list[Visit]) -> None:
         self._forecast.add(visits)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
 from benchlab import __version__
 from benchlab.core import markdown, stack
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
 from benchlab.core.model import NO_PROXY, UNAVAILABLE
 from benchlab.core.quantities import counted, minutes
 from benchlab.plan import placement, profiles
@@ -92,15 +92,20 @@ def broken_rules(run: Run) -> pd.DataFrame:
 
 def reasons(run: Run) -> list[str]:
     """Return why entries were left out and trials not measured, how many of each, and how many were never tried."""
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[Failure]] = {}
     for failure in judge.missing(run):
-        found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
-    trials = [
-        f"{reason} ({counted(len(keys), 'trial')},{' first' if len(keys) > 1 else ''} {keys[0]})"
-        for reason, keys in found.items()
-    ]
+        found.setdefault((failure.trial.entry, failure.cause), []).append(failure)
+    trials = [_alike(failures) for failures in found.values()]
     untried = [f"{counted(run.untried, 'trial was', 'trials were')} never tried."] if run.untried else []
     return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials, *untried]
+
+
+def _alike(failures: Sequence[Failure]) -> str:
+    """Return what trials of an entry were not measured for one cause, as the first of them tells it."""
+    first = failures[0]
+    tests = ", ".join(dict.fromkeys(failure.trial.test for failure in failures))
+    count = f"{counted(len(failures), 'trial')},{' first' if len(failures) > 1 else ''} {first.trial.key}"
+    return f"{first.trial.entry}, {tests}: {first.reason} ({count})"
 
 
 def remarks(run: Run) -> list[str]:

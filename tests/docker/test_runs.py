@@ -177,9 +177,13 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     dying = [(name, test) for name in ("stillborn", "respawning") for test in ("json", "plaintext")]
     assert set(reasons) == {("liar", "json"), *dying}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
-    assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
-    assert all("RuntimeError: no configuration" in reasons[trial] for trial in dying)
-    kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
+    causes = {failure.trial.entry: failure.reason for failure in judge.missing(run) if failure.was_tried}
+    untried = {failure.trial.entry: failure.reason for failure in judge.missing(run) if not failure.was_tried}
+    assert "in start-up, stillborn is not running (exit code" in causes["stillborn"]
+    assert all("RuntimeError: no configuration (app.py:" in causes[name] for name in ("stillborn", "respawning"))
+    assert set(untried) == {"stillborn", "respawning"}
+    assert "not tried: stillborn is not running (exit code" in untried["stillborn"]
+    kept = project.root / "results/latest" / causes["stillborn"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
     assert "## Not measured" in printed
@@ -236,7 +240,8 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     run = project.latest()
     assert lab.returncode == 1
     assert [failure.trial.block for failure in run.failures] == [1]
-    assert "crax is not running (killed by SIGKILL, exit code 137)" in run.failures[0].reason
+    lost = r"while json \d+ was measured, crax is not running \(killed by SIGKILL, exit code 137\); its log: \S+"
+    assert re.fullmatch(lost, run.failures[0].reason)
     assert len(run.samples) == 3
     assert "## Not measured" in printed
 
