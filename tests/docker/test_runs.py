@@ -189,7 +189,8 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1
-    assert re.search(r"^fail  liar json: answered .*\[body\]; .*\[labels\]$", verdict, re.MULTILINE)
+    assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
+    assert re.search(r"^warn  liar: its labels say .*\[labels\]$", verdict, re.MULTILINE)
 
 
 def _with_one_key_more(app: str) -> str:
@@ -240,8 +241,9 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     run = project.latest()
     assert lab.returncode == 1
     assert [failure.trial.block for failure in run.failures] == [1]
-    lost = r"while json \d+ was measured, crax is not running \(killed by SIGKILL, exit code 137\); its log: \S+"
-    assert re.fullmatch(lost, run.failures[0].reason)
+    lost = r"while json \d+ was measured, crax is not running \(killed by SIGKILL, exit code 137\); "
+    assert re.match(lost, run.failures[0].reason)
+    assert "started: " not in run.failures[0].reason
     assert len(run.samples) == 3
     assert "## Not measured" in printed
 
