@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
-from benchlab.core.model import Entry, Manifest, Settings, Visit
+from benchlab.core.model import Entry, Manifest, Visit
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.plan import schedule, workloads
@@ -81,36 +80,11 @@ def test_a_terminal_of_any_width_shows_what_happens(entries: list[Entry], manife
     assert "\x1b" in shown
 
 
-def test_the_time_to_come_follows_the_pace_of_what_was_done(entries: list[Entry], settings: Settings) -> None:
-    visits = _visits(entries)
-    forecast = Forecast(visits, replace(settings, duration_s=10))
-    planned = forecast.total_s
-    assert forecast.left_s(0) == pytest.approx(planned)
-    for trial in visits[0].trials:
-        forecast.done(trial.key)
-    done = planned * forecast.fraction
-    assert forecast.left_s(done * 2) == pytest.approx(2 * (planned - done))
-    for visit in visits[1:]:
-        for trial in visit.trials:
-            forecast.done(trial.key)
-    assert (forecast.left_s(99), forecast.fraction) == (0, 1)
-
-
-def test_a_trial_tried_twice_counts_once(entries: list[Entry], settings: Settings) -> None:
-    visits = _visits(entries)
-    forecast = Forecast(visits, settings)
-    key = visits[0].trials[0].key
-    forecast.done(key)
-    once = forecast.fraction
-    forecast.done(key)
-    assert forecast.fraction == once
-
-
 def test_visits_made_once_more_are_time_to_come_and_are_told(entries: list[Entry], manifest: Manifest) -> None:
     visits, screen = _visits(entries), StringIO()
     forecast = Forecast(visits, manifest.settings)
     for trial in (trial for visit in visits for trial in visit.trials):
-        forecast.done(trial.key)
+        forecast.done(trial.key, 60)
     assert forecast.left_s(60) == 0
     progress = Progress(Console(file=screen, width=200), forecast, Run(manifest, (), ()), "")
     progress.again([visits[0]])
