@@ -72,12 +72,13 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return how many samples are good and how many count, and what the host does not tell."""
+    """Return how many samples are good and how many count, and which rules had no figure, in how many and why."""
     good = sum(sample.verdict.severity == GOOD for sample in run.taken)
     verdicts = f"{counted(good, 'is', 'are')} good, and {counted(len(run.samples), 'counts', 'count')}"
     lines = [f"Of the {counted(len(run.taken), 'sample')} taken, {verdicts}."]
-    if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
-        lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
+    if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
+        told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
+        lines.append(f"Rules that could not be judged by: {', '.join(told)}.")
     return " ".join(lines)
 
 
@@ -98,6 +99,10 @@ def reasons(run: Run) -> list[str]:
     trials = [_alike(failures) for failures in found.values()]
     untried = [f"{counted(run.untried, 'trial was', 'trials were')} never tried."] if run.untried else []
     return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials, *untried]
+
+
+def _of_taken(run: Run, count: int) -> str:
+    return f"{count:,} of them" if count < len(run.taken) else "all samples"
 
 
 def _alike(failures: Sequence[Failure]) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
-from benchlab.core.model import Entry, Manifest, Visit
+from benchlab.core.measured import GOOD, INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Run
+from benchlab.core.model import Entry, Manifest, Settings, Trial, Visit
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.plan import schedule, workloads
@@ -92,6 +92,40 @@ def test_visits_made_once_more_are_time_to_come_and_are_told(entries: list[Entry
     assert screen.getvalue() == f"  block 1: {told}\n"
     assert forecast.left_s(60) > 0
     assert forecast.fraction < 1
+
+
+class Noted(Forecast):
+    """Notes what it is told."""
+
+    def __init__(self, visits: tuple[Visit, ...], settings: Settings):
+        super().__init__(visits, settings)
+        self.told: list[tuple[str, object]] = []
+
+    def done(self, key: str, elapsed_s: float) -> None:
+        self.told.append(("done", key))
+
+    def dropped(self, key: str) -> None:
+        self.told.append(("dropped", key))
+
+    def doubted(self, trial: Trial) -> None:
+        self.told.append(("doubted", trial))
+
+    def over(self, block: int) -> None:
+        self.told.append(("over", block))
+
+
+def test_the_forecast_learns_from_what_was_loaded_and_from_what_will_be_taken_anew(manifest: Manifest) -> None:
+    trial = make_trial()
+    forecast = Noted((), manifest.settings)
+    progress = Progress(Console(file=StringIO()), forecast, Run(manifest, (), ()), "")
+    progress.recorded(make_sample(trial))
+    progress.recorded(make_sample(trial, severity=SUSPECT))
+    progress.recorded(Failure(trial, STARTED, "while json 16 was measured, crax is not running"))
+    progress.recorded(Failure(trial, STARTED, f"{NOT_TRIED}: crax is not running"))
+    progress.recorded(Failure(trial, STARTED, f"{WRONG_ANSWER}: json: answered 'Bye' [body]"))
+    progress.block(1)
+    done, dropped = ("done", trial.key), ("dropped", trial.key)
+    assert forecast.told == [done, done, ("doubted", trial), done, dropped, dropped, ("over", 1)]
 
 
 def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:
