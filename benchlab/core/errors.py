@@ -38,7 +38,11 @@ class EngineError(LabError):
 
 
 class EntryError(LabError):
-    pass
+    """`brief` is the cause in a few words, for whatever else it keeps from being done."""
+
+    def __init__(self, message: str, brief: str):
+        super().__init__(message)
+        self.brief = brief
 
 
 class WrkError(LabError):

@@ -14,11 +14,11 @@ from rich.console import Console
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.model import Manifest, Settings, Visit
-from benchlab.core.quantities import counted, minutes
+from benchlab.core.quantities import counted
 from benchlab.machine import contestants, inventory, stage
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import Lab
-from benchlab.measuring import manifests, planning
+from benchlab.measuring import manifests, outline, planning
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.pages import html
@@ -116,7 +116,7 @@ class Session:
         manifest, lab = self.manifest, self.lab
         forecast = Forecast(visits, manifest.settings)
         samples = counted(sum(len(visit.trials) for visit in visits), "sample")
-        lab.say(f"{samples} to take, about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
+        lab.say(f"{samples} to take, {outline.duration(forecast.total_s)}; journal: {shown(self.journal.folder)}")
         run = store.read(self.journal.folder)
         progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(

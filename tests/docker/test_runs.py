@@ -177,15 +177,20 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     dying = [(name, test) for name in ("stillborn", "respawning") for test in ("json", "plaintext")]
     assert set(reasons) == {("liar", "json"), *dying}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
-    assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
-    assert all("RuntimeError: no configuration" in reasons[trial] for trial in dying)
-    kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
+    causes = {failure.trial.entry: failure.reason for failure in judge.missing(run) if failure.was_tried}
+    untried = {failure.trial.entry: failure.reason for failure in judge.missing(run) if not failure.was_tried}
+    assert "in start-up, stillborn is not running (exit code" in causes["stillborn"]
+    assert all("RuntimeError: no configuration (app.py:" in causes[name] for name in ("stillborn", "respawning"))
+    assert set(untried) == {"stillborn", "respawning"}
+    assert "not tried: stillborn is not running (exit code" in untried["stillborn"]
+    kept = project.root / "results/latest" / causes["stillborn"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1
-    assert re.search(r"^fail  liar json: answered .*\[body\]; .*\[labels\]$", verdict, re.MULTILINE)
+    assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
+    assert re.search(r"^warn  liar: its labels say .*\[labels\]$", verdict, re.MULTILINE)
 
 
 def _with_one_key_more(app: str) -> str:
@@ -236,7 +241,9 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     run = project.latest()
     assert lab.returncode == 1
     assert [failure.trial.block for failure in run.failures] == [1]
-    assert "crax is not running (killed by SIGKILL, exit code 137)" in run.failures[0].reason
+    lost = r"while json \d+ was measured, crax is not running \(killed by SIGKILL, exit code 137\); "
+    assert re.match(lost, run.failures[0].reason)
+    assert "started: " not in run.failures[0].reason
     assert len(run.samples) == 3
     assert "## Not measured" in printed
 

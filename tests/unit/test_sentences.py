@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Verdict
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import decide
@@ -153,6 +153,32 @@ def _noisy(severity: str, rule: str) -> Run:
 )
 def test_what_weakens_the_answer_is_warned_of(run: Run, told: str) -> None:
     assert any(told in warning for warning in sentences.warnings(run, analysis.analyse(run)))
+
+
+def _unsteady(count: int, warmup_s: tuple[int, int] = (3, 5)) -> Run:
+    """Return a run of eight samples, so many of which followed a warm-up that did not become steady."""
+    run = make_run({"a": [1000] * 8})
+    verdicts = [Verdict(GOOD, {"unsteady": 1.0} if number < count else {}) for number in range(8)]
+    taken = tuple(replace(sample, verdict=verdict) for sample, verdict in zip(run.taken, verdicts, strict=True))
+    settings = replace(run.manifest.settings, warmup_s=warmup_s)
+    return replace(run, manifest=replace(run.manifest, settings=settings), taken=taken)
+
+
+@pytest.mark.parametrize(
+    ("warmup_s", "advice"),
+    [
+        ((3, 5), "--profile seed warms up for 15 s, and a longer --duration makes the beginning weigh less."),
+        ((15, 15), "a longer --duration makes the beginning weigh less."),
+    ],
+)
+def test_many_warm_ups_that_did_not_become_steady_are_warned_of_with_what_to_do(
+    warmup_s: tuple[int, int], advice: str
+) -> None:
+    assert list(sentences.warnings(_unsteady(3, warmup_s), ())) == [
+        "Before 3 of the 8 samples that count (38%) the warm-up ended with the rate not steady yet, for noise or "
+        f"because the entry gets faster still: {advice}"
+    ]
+    assert list(sentences.warnings(_unsteady(2, warmup_s), ())) == []
 
 
 def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
