@@ -22,11 +22,10 @@ def enter_environment() -> None:
         os.execv(interpreter, [str(interpreter), *sys.argv])
     if all(find_spec(name) for name in ("docker", "jinja2", "pandas", "plotly", "rich", "scipy", "tabulate", "yaml")):
         return
-    if {"-h", "--help"} & set(sys.argv):
-        from benchlab.commands import cli
+    if asked := [word for word in sys.argv if word in ("-h", "--help", "--version")]:
+        from benchlab.commands.cli import main
 
-        cli.parser().print_help()
-        sys.exit()
+        sys.exit(main(ROOT, asked[:1]))
     sys.exit("error: the lab's packages are not installed; run `make setup`")
 
 

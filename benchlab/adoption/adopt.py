@@ -15,7 +15,7 @@ from benchlab.adoption import dockerfiles, registry, stanza, tfb
 from benchlab.adoption.registry import ORIGINS, SERVICES
 from benchlab.adoption.stanza import COPIES, DOCKERFILE, OPEN_FILES, SYSCTLS, Adoptee, Grants
 from benchlab.adoption.tfb import CONFIG, Candidate
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.machine.engine import Engine
 
 # No part of what is built.
@@ -84,7 +84,7 @@ def remove(root: Path, entry: str) -> str:
     content = registry.read(root)
     if entry not in content[ORIGINS]:
         there = ", ".join(content[ORIGINS]) or "none"
-        raise ConfigError(f"--remove {entry}: no such entry was adopted; there is {there}")
+        raise UsageError(f"--remove {entry}: no such entry was adopted; there is {there}")
     del content[ORIGINS][entry]
     del content[SERVICES][entry]
     registry.write(root, content)
@@ -124,39 +124,43 @@ def _has_changed(origin: Mapping[str, str]) -> bool:
 
 
 def stand_ins(pairs: Iterable[str]) -> dict[str, str]:
-    """Return what stands in for which image, as pairs of the form image=image say it. Raises ConfigError."""
+    """Return what stands in for which image, as pairs of the form image=image say it. Raises UsageError."""
     found: dict[str, str] = {}
     for pair in pairs:
         image, _, stand_in = (part.strip() for part in pair.partition("="))
         if not image or not stand_in or len(f"{image} {stand_in}".split()) != 2:
-            raise ConfigError(f"--base {pair}: write IMAGE=IMAGE, as in python:3.12=benchlab/base")
+            raise UsageError(f"--base {pair}: write IMAGE=IMAGE, as in python:3.12=benchlab/base")
         found[image] = stand_in
     return found
 
 
 def pairs(file: Path) -> list[str]:
-    """Return the lines of a file that are no comments. Raises ConfigError."""
+    """Return the lines of a file that are no comments. Raises UsageError without the file, ConfigError without text."""
+    if not file.is_file():
+        raise UsageError(f"--bases {file}: there is no such file; name one with a pair IMAGE=IMAGE in each line")
     lines = (line.strip() for line in registry.text(file).splitlines())
     return [line for line in lines if line and not line.startswith("#")]
 
 
 def _refuse_other_folders(root: Path, folder: Path) -> None:
-    """Raise ConfigError for what can be no entry's folder."""
+    """Raise UsageError for what can be no entry's folder."""
     here, there = root.resolve(), folder.resolve()
     if not there.is_dir():
-        raise ConfigError(f"{folder} is no folder; name one that has a {CONFIG}")
+        raise UsageError(f"{folder} is no folder; name one that has a {CONFIG}")
     if here.is_relative_to(there):
-        raise ConfigError(f"{folder} has the lab itself in it; name the folder of an entry")
+        raise UsageError(f"{folder} has the lab itself in it; name the folder of an entry")
     if there.is_relative_to(here / COPIES):
-        raise ConfigError(f"{folder} is the lab's own; name the folder of an entry")
+        raise UsageError(f"{folder} is the lab's own; name the folder of an entry")
+    if not (there / CONFIG).exists():
+        raise UsageError(f"{folder} has no {CONFIG}; name a folder that has one")
 
 
 def _adoptee(wish: Wish, entry: str, candidate: Candidate, taken: Mapping[str, str]) -> Adoptee:
     """Return the candidate with what its dockerfile says. Raises ConfigError where it cannot be adopted."""
     if not tfb.is_name(entry):
-        raise ConfigError(f"--as {wish.name}: {entry} {tfb.NO_NAME}")
+        raise UsageError(f"--as {wish.name}: {entry} {tfb.NO_NAME}")
     if owner := taken.get(entry.lower()):
-        raise ConfigError(f"{entry} is in {owner} already; give it another name with --as, or leave it out with --test")
+        raise UsageError(f"{entry} is in {owner} already; give it another name with --as, or leave it out with --test")
     text = _read(wish.folder, candidate.dockerfile)
     bases = dockerfiles.bases(text)
     if not bases:
@@ -169,7 +173,7 @@ def _adoptee(wish: Wish, entry: str, candidate: Candidate, taken: Mapping[str, s
 def _refuse_unused(wanted: Mapping[str, str], adoptees: Iterable[Adoptee]) -> None:
     there = dict.fromkeys(image for adoptee in adoptees for image in adoptee.bases)
     if unused := [image for image in wanted if image not in there]:
-        raise ConfigError(f"--base {', '.join(unused)}: no dockerfile starts from it; there is {', '.join(there)}")
+        raise UsageError(f"--base {', '.join(unused)}: no dockerfile starts from it; there is {', '.join(there)}")
 
 
 def _taken(root: Path, folder: Path) -> dict[str, str]:

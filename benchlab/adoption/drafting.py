@@ -16,7 +16,7 @@ import yaml
 
 from benchlab.adoption import registry, tfb
 from benchlab.core import spelling
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.stack import PREFIX
 from benchlab.machine.compose import ENTRY_PROFILE
 
@@ -57,12 +57,12 @@ def plan(root: Path, name: str, origin: str) -> Draft:
     entries = [key for key, service in services.items() if ENTRY_PROFILE in (service or {}).get("profiles", [])]
     _refuse_name(root, name, services)
     if origin not in entries:
-        raise ConfigError(
+        raise UsageError(
             f"--from {origin}: {spelling.meant(origin, entries)}there is {', '.join(entries)} in {COMPOSE}"
         )
     folder = root / FRAMEWORKS / name
     if folder.exists():
-        raise ConfigError(f"{FRAMEWORKS}/{name} is there already; take another name, or remove it")
+        raise UsageError(f"{FRAMEWORKS}/{name} is there already; take another name, or remove it")
     text = registry.text(root / COMPOSE)
     written = _with_stanza(text, name, origin, entries[-1])
     _refuse_misread(text, written, name, origin)
@@ -88,10 +88,10 @@ def write(root: Path, draft: Draft) -> None:
 
 def _refuse_name(root: Path, name: str, services: dict[str, Any]) -> None:
     if not NAME.fullmatch(name) or not tfb.is_name(name):
-        raise ConfigError(f"{name!r} {tfb.NO_NAME}; small letters only, because an image is named so, too")
+        raise UsageError(f"{name!r} {tfb.NO_NAME}; small letters only, because an image is named so, too")
     taken = {**dict.fromkeys(services, COMPOSE), **dict.fromkeys(registry.read(root)[registry.SERVICES], "adopted")}
     if name in taken:
-        raise ConfigError(f"{name} is in {taken[name]} already; take another name")
+        raise UsageError(f"{name} is in {taken[name]} already; take another name")
 
 
 def _with_stanza(text: str, name: str, origin: str, last: str) -> str:

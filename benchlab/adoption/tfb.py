@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.model import PORT
 from benchlab.plan.naming import AT, POOL, VIA
 from benchlab.plan.workloads import WORKLOADS
@@ -89,16 +89,16 @@ def suite(text: str) -> Suite:
 def chosen(found: Suite, wanted: Iterable[str]) -> tuple[list[Candidate], dict[str, str]]:
     """Return the wanted tests, by their whole names or their variants' alone, and why others are left out.
 
-    Where none is wanted, all are but those that their authors mark as broken. Raises ConfigError for a test that is
+    Where none is wanted, all are but those that their authors mark as broken. Raises UsageError for a test that is
     wanted and not there, or refused.
     """
     names = set(wanted)
     known = {name for candidate in found.candidates for name in (candidate.name, candidate.variant)}
     for name in sorted(names - known):
         if reason := found.refused.get(name) or found.refused.get(f"{found.framework}-{name}"):
-            raise ConfigError(f"--test {name}: {reason}")
+            raise UsageError(f"--test {name}: {reason}")
         there = ", ".join(candidate.name for candidate in found.candidates) or "none that the lab can run"
-        raise ConfigError(f"--test {name}: {CONFIG} has no such test; there is {there}")
+        raise UsageError(f"--test {name}: {CONFIG} has no such test; there is {there}")
     if names:
         return [each for each in found.candidates if {each.name, each.variant} & names], {}
     broken = {each.name: f'its authors mark it as "{BROKEN}"' for each in found.candidates if each.broken}

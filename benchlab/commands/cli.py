@@ -19,7 +19,10 @@ COMMANDS: dict[str, Command] = {**measure.COMMANDS, **entries.COMMANDS, **read.C
 
 
 def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] = COMMANDS) -> int:
-    """Run the command and return its exit code: 0 done, 1 an error or something not measured, 128 + n a signal."""
+    """Run the command and return its exit code: 0 done, 1 an error or something not measured, 2 a wrong command line.
+
+    A signal's is 128 + n, and a gate has its own.
+    """
     interrupts.install()
     output.install()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0][:1].isalpha() else (MAIN, arguments)

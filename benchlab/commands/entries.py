@@ -9,6 +9,7 @@ from pathlib import Path
 from benchlab.commands.command import OK, Command, plain, say, screen, show
 from benchlab.core import stack
 from benchlab.core.arguments import Parser
+from benchlab.core.quantities import counted
 
 NEW = """
 python lab.py new mine --from aiohttp             an entry on the ORM, behind gunicorn
@@ -61,13 +62,13 @@ def new_parser() -> argparse.ArgumentParser:
 
 def _list(root: Path, _: argparse.Namespace) -> int:
     from benchlab.core import terminal
-    from benchlab.machine import dotenv, locks, topology
+    from benchlab.machine import dotenv, host, locks, topology
     from benchlab.machine.engine import Engine
 
     engine = Engine.if_any(dotenv.project(root))
     if engine is None:
-        say("no Docker engine answers: workers and pool are shown for one CPU")
-    resolved = topology.load(root, dotenv.resources(root, engine.cpus if engine else 1))
+        say(f"no engine answers: workers and pool are shown for the {counted(host.own_cpus(), 'CPU')} of this machine")
+    resolved = topology.load(root, dotenv.resources(root, engine.cpus if engine else host.own_cpus()))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
     rows = [[*row[:-1], locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
     terminal.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)

@@ -7,7 +7,7 @@ import secrets
 
 from benchlab.core import quantities
 from benchlab.core.arguments import choice, numbers, whole
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.model import NO_PROXY, Settings
 from benchlab.plan import placement, profiles
 from benchlab.plan.profiles import PROFILES, PROXY_CHOICES
@@ -22,7 +22,7 @@ PROTOCOLS = "; ".join(
 
 
 def settings(given: argparse.Namespace) -> Settings:
-    """Return the settings of a new run. Raises ConfigError."""
+    """Return the settings of a new run. Raises UsageError."""
     return profiles.settings(
         profile=given.profile or "default",
         frameworks=given.framework,
@@ -42,7 +42,7 @@ def settings(given: argparse.Namespace) -> Settings:
 
 
 def verify_settings(given: argparse.Namespace) -> Settings:
-    """Return the settings of a verification: which entries, tests and proxy. Raises ConfigError."""
+    """Return the settings of a verification: which entries, tests and proxy. Raises UsageError."""
     return profiles.settings(
         profile="quick",
         frameworks=given.framework,
@@ -56,22 +56,22 @@ def verify_settings(given: argparse.Namespace) -> Settings:
 
 
 def factors_settings(given: argparse.Namespace) -> Settings:
-    """Return the settings of a run that tells of factors, of what asks the database. Raises ConfigError."""
+    """Return the settings of a run that tells of factors, of what asks the database. Raises UsageError."""
     return settings(argparse.Namespace(**vars(given) | {"test": given.test or DATABASE, "against": None}))
 
 
 def refuse_measuring(given: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
-    """Raise ConfigError where a flag that says how to measure stands beside a run that is read."""
+    """Raise UsageError where a flag that says how to measure stands beside a run that is read."""
     usual = vars(parser.parse_args([]))
     reading = ("run", "factor", "framework")
     if changed := [name for name, value in vars(given).items() if value != usual[name] and name not in reading]:
-        raise ConfigError(
+        raise UsageError(
             f"--{changed[0].replace('_', '-')}: {given.run} is read as it was measured; leave that flag out"
         )
 
 
 def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None:
-    """Raise ConfigError where a flag beside --resume names another value than the run has."""
+    """Raise UsageError where a flag beside --resume names another value than the run has."""
     pairs: dict[str, tuple[object, object]] = {
         "--framework": (set(given.framework), set(settings.frameworks)),
         "--test": (set(given.test), set(settings.tests)),
@@ -89,7 +89,7 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
     for test, values in profiles.parse_levels(given.levels).items():
         pairs[f"--levels {test}"] = (set(values), set(settings.levels.get(test, ())))
     if given.against:
-        raise ConfigError("--resume keeps the run's own settings, its versions among them; leave --against out")
+        raise UsageError("--resume keeps the run's own settings, its versions among them; leave --against out")
     changed = [
         f"{flag} {_typed(wanted)} was given, the run has {_typed(kept)}"
         for flag, (wanted, kept) in pairs.items()
@@ -97,7 +97,7 @@ def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None
     ]
     if changed:
         what = "that" if len(changed) == 1 else "those"
-        raise ConfigError(f"--resume keeps the run's own settings: {'; '.join(changed)}; leave {what} out")
+        raise UsageError(f"--resume keeps the run's own settings: {'; '.join(changed)}; leave {what} out")
 
 
 def _typed(value: object) -> str:
@@ -154,7 +154,7 @@ def add_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the plan and the wrk commands, and start nothing (default: measure)",
+        help="print the plan and the wrk commands, and start nothing; needs no engine (default: measure)",
     )
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from benchlab.commands.command import say, show
 from benchlab.core import quantities
+from benchlab.core.errors import UsageError
 
 if TYPE_CHECKING:
+    from benchlab.core.model import Settings
     from benchlab.statistics.regression import Gate
     from benchlab.statistics.versus import Versus
 
@@ -26,17 +28,24 @@ def add_flag(parser: argparse.ArgumentParser) -> None:
 
 
 def margin(given: argparse.Namespace) -> float | None:
-    """Return the regression that the flag names, as a share; None without the flag. Raises ConfigError."""
+    """Return the regression that the flag names, as a share; None without the flag. Raises UsageError."""
     text = given.fail_if_slower
     return None if text is None else quantities.share(FLAG, text)
 
 
+def refuse_without_versions(margin: float | None, settings: Settings) -> None:
+    """Raise UsageError where a run that is to pass the gate has no older version of its entries."""
+    if margin is not None and not settings.against:
+        raise UsageError(f"{FLAG} needs an older version to compare with; add --against REF, or use compare")
+
+
 def told(held: Versus, margin: float | None) -> Gate | None:
-    """Print the ratios of new to old, and what the gate says of them; return that, None where there is no margin."""
+    """Print how new compares with old, and what the gate says of it; return that, None where there is no margin."""
     from benchlab.core import markdown
     from benchlab.statistics import regression, versus
+    from benchlab.tables import lead
 
-    show(markdown.explained(versus.table(held.rows)))
+    show(markdown.explained(f"{lead.changes(held.rows)}\n\n{versus.table(held.rows)}"))
     if held.untold:
         say(f"nothing can be said of {'; '.join(held.untold)}")
     if margin is None:

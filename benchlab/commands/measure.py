@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from benchlab.commands import flags, gate
 from benchlab.commands.command import FAILED, OK, Command, console, say, show
 from benchlab.core.arguments import Parser
-from benchlab.core.errors import ConfigError
-from benchlab.core.quantities import counted
+from benchlab.core.errors import UsageError
 from benchlab.plan import naming
 from benchlab.storage import files, store
 
@@ -55,6 +54,7 @@ def bench_parser() -> argparse.ArgumentParser:
     gate.add_flag(parser)
     flags.add_dry_run(parser)
     parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
+    parser.add_argument("--version", action="store_true", help="print the lab's version and the commit that it is at")
     return parser
 
 
@@ -87,6 +87,11 @@ def verify_parser() -> argparse.ArgumentParser:
 
 
 def _bench(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.machine import checkout
+
+    if given.version:
+        print(checkout.version(root))
+        return OK
     if given.dry_run:
         return _rehearse(root, given)
     if given.resume is None:
@@ -99,9 +104,9 @@ def _rehearse(root: Path, given: argparse.Namespace) -> int:
     from benchlab.measuring import planning
 
     if given.resume is not None:
-        raise ConfigError("--dry-run is of a new run; leave --resume out")
+        raise UsageError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
-    _refuse_gate_without_versions(gate.margin(given), settings)
+    gate.refuse_without_versions(gate.margin(given), settings)
     print(planning.rehearse(_look(root, settings), settings))
     return OK
 
@@ -109,7 +114,7 @@ def _rehearse(root: Path, given: argparse.Namespace) -> int:
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab.measuring import bench
 
-    _refuse_gate_without_versions(margin, settings)
+    gate.refuse_without_versions(margin, settings)
     return finish(bench.start(_open(root, settings), settings, root / "results", console()), margin)
 
 
@@ -117,7 +122,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     from benchlab.measuring import bench
 
     settings = store.read_manifest(folder).settings
-    _refuse_gate_without_versions(gate.margin(given), settings)
+    gate.refuse_without_versions(gate.margin(given), settings)
     flags.refuse_other_settings(given, settings)
     return finish(bench.resume(_open(root, settings), folder, console()), gate.margin(given))
 
@@ -125,6 +130,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 def finish(folder: Path, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
     from benchlab.statistics import analysis, sides, versus
+    from benchlab.storage import runs
     from benchlab.tables import lead, report
     from benchlab.verdicts import judge
 
@@ -133,12 +139,11 @@ def finish(folder: Path, margin: float | None) -> int:
     for line in lead.lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
-    missing = judge.missing(run)
-    if missing:
-        say(f"{counted(len(missing), 'trial')} not measured; to try again: python lab.py --resume {shown}")
+    if missed := runs.left(run, folder):
+        say(missed)
     if unbuilt := run.manifest.unbuilt:
         say(f"not built, and not measured: {', '.join(unbuilt)}")
-    code = FAILED if missing or unbuilt else OK
+    code = FAILED if judge.missing(run) or unbuilt else OK
     if not run.manifest.settings.against:
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
@@ -184,7 +189,7 @@ def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
 
 
 def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
-    """Return the settings with entries that tell of the factors. Raises ConfigError where they would not."""
+    """Return the settings with entries that tell of the factors. Raises UsageError where they would not."""
     from benchlab.machine import contestants
     from benchlab.statistics import crossing
 
@@ -234,11 +239,6 @@ def _conditions(settings: Settings) -> Conditions:
     from benchlab.machine.stage import Conditions
 
     return Conditions(settings.placement, settings.proxies, next(iter(settings.db_connections), None))
-
-
-def _refuse_gate_without_versions(margin: float | None, settings: Settings) -> None:
-    if margin is not None and not settings.against:
-        raise ConfigError("--fail-if-slower needs an older version to compare with; add --against REF, or use compare")
 
 
 COMMANDS = {

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from benchlab.commands import gate
 from benchlab.commands.command import OK, Command, plain, say, screen, show
 from benchlab.core.arguments import Parser, choice
-from benchlab.core.errors import ConfigError, StoreError
+from benchlab.core.errors import StoreError, UsageError
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
+    from benchlab.core.measured import Run
     from benchlab.statistics.regression import Gate
     from benchlab.statistics.versus import Versus
 
@@ -76,20 +77,24 @@ def compare_parser() -> argparse.ArgumentParser:
 
 def _report(_: Path, given: argparse.Namespace) -> int:
     from benchlab.pages import html
+    from benchlab.storage import runs
     from benchlab.tables import report
 
-    folder = Path(given.run)
-    if store.is_calibration(folder.resolve()):
-        return _report_calibration(folder.resolve())
-    run = store.read(folder.resolve())
+    folder = Path(given.run).resolve()
+    if store.is_calibration(folder):
+        return _report_calibration(folder)
+    run = store.read(folder)
     text = report.report(run)
     show(text)
-    if store.is_cut(folder.resolve()):
+    if store.is_cut(folder):
         say("the journal ends in the middle of a line, which is left out")
     try:
-        store.Journal(folder.resolve()).derive(run, text, html.page(run))
+        store.Journal(folder).derive(run, text, html.page(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
+        return OK
+    if missed := runs.left(run, folder):
+        say(missed)
     return OK
 
 
@@ -133,6 +138,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
         pair, differences = sides.of_versions(old), []
     else:
         new = store.read(Path(given.new).resolve())
+        _refuse_itself(old, new, given)
         pair, differences = sides.of_runs(old, new), comparability.differences(old.manifest, new.manifest)
     _refuse_other_conditions(differences, given.anyway)
     held = versus.hold(*pair)
@@ -142,6 +148,15 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
         name = Path(given.old).resolve().name if given.new else "versions"
         _write_comparison(folder, name, held, differences, answer)
     return OK if answer is None else answer.exit_code
+
+
+def _refuse_itself(old: Run, new: Run, given: argparse.Namespace) -> None:
+    """Raise UsageError where both names lead to one run, as results/latest leads to the newest, or to a copy of it."""
+    if old.manifest == new.manifest:
+        raise UsageError(
+            f"{given.old} and {given.new} are the same run, {old.manifest.run_id}; name two runs, or for the versions "
+            "in a run made with --against that one alone"
+        )
 
 
 def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequence[str], answer: Gate | None) -> None:
@@ -155,7 +170,7 @@ def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
     if not differences:
         return
     if not anyway:
-        raise ConfigError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
+        raise UsageError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
     show(f"Compared although {'; '.join(differences)}.\n")
 
 

@@ -6,13 +6,14 @@ class LabError(Exception):
 
     LabError
     ├── ConfigError    flags, compose.yaml or a label ask for something impossible
-    │   └── UsageError    there is no such command, flag or choice
+    │   └── UsageError    a command line cannot be carried out as typed: a flag, a name or a value is wrong
     ├── SetupError     the engine, Compose or an image cannot be had
     │   └── NoEngineError    no engine answers where one is looked for
     ├── EngineError    the engine refused, failed or went away
     ├── EntryError     an entry does not serve: it never got ready, or it died
     ├── WrkError       wrk failed, or printed what cannot be a result
     └── StoreError     a run cannot be written, read or continued
+        └── NoRunError    what is named as a run is none: a UsageError, too
     """
 
 
@@ -37,7 +38,11 @@ class EngineError(LabError):
 
 
 class EntryError(LabError):
-    pass
+    """`brief` is the cause in a few words, for whatever else it keeps from being done."""
+
+    def __init__(self, message: str, brief: str):
+        super().__init__(message)
+        self.brief = brief
 
 
 class WrkError(LabError):
@@ -45,4 +50,8 @@ class WrkError(LabError):
 
 
 class StoreError(LabError):
+    pass
+
+
+class NoRunError(StoreError, UsageError):
     pass

@@ -19,6 +19,10 @@ Made = TypeVar("Made")
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
 # What the reason of a failure begins with where the entry answered wrongly before any load.
 WRONG_ANSWER = "wrong answer"
+# What it begins with where the visit had ended before; why, stands whole with the trial at which it ended.
+NOT_TRIED = "not tried"
+# What stands before the place where the log of a lost container is kept.
+ITS_LOG = "; its log: "
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,16 @@ class Failure:
     def is_wrong_answer(self) -> bool:
         """Return whether the entry was verified and answered wrongly."""
         return self.reason.startswith(WRONG_ANSWER)
+
+    @property
+    def was_tried(self) -> bool:
+        """Return whether the trial's turn came before its visit ended."""
+        return not self.reason.startswith(NOT_TRIED)
+
+    @property
+    def cause(self) -> str:
+        """Return the reason without where a log is kept, which is another place in each visit."""
+        return self.reason.partition(ITS_LOG)[0]
 
 
 @dataclass(frozen=True)

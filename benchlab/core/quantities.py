@@ -5,28 +5,28 @@ from __future__ import annotations
 import math
 import re
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 MOST_SHARE = 0.5
 
 
 def share(flag: str, text: str) -> float:
-    """Return the share in a text such as `3%`: 0.03. Raises ConfigError outside 0 to 50 %."""
+    """Return the share in a text such as `3%`: 0.03. Raises UsageError outside 0 to 50 %."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text.strip())
     value = float(match[1]) / 100 if match else math.nan
     if not 0 < value <= MOST_SHARE:
-        raise ConfigError(f"{flag} {text}: use a percentage above 0 and up to {MOST_SHARE:.0%}, as in 3%")
+        raise UsageError(f"{flag} {text}: use a percentage above 0 and up to {MOST_SHARE:.0%}, as in 3%")
     return value
 
 
 def seconds(flag: str, text: str) -> int:
-    """Return the seconds in a text such as `20m` or `1h30m`. Raises ConfigError."""
+    """Return the seconds in a text such as `20m` or `1h30m`. Raises UsageError."""
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
     parts = zip(match.groups(), SECONDS.values(), strict=True) if match else ()
     total = sum(int(number) * unit for number, unit in parts if number)
     if not total:
-        raise ConfigError(f"{flag} {text}: use a time with its unit, as in 20m, 90s or 1h30m")
+        raise UsageError(f"{flag} {text}: use a time with its unit, as in 20m, 90s or 1h30m")
     return total
 
 

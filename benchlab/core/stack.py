@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "proxy", "cpus", "workers", "pool", "tests")
 # What the name of a label begins with, on its service.
 PREFIX = "benchlab."
-# Where an entry comes from that is none of compose.yaml's own.
-ADOPTED = "adopted"
+# Where an entry comes from: one of compose.yaml's own, which need not say so, or one that was adopted.
+LAB, ADOPTED = "lab", "adopted"
 # Of an adopted entry: what it decides by itself, and what its authors do not tell.
 OWN, UNTOLD = "own", "?"
 STANDS_FOR = "="

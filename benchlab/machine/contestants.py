@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from benchlab.core import stack
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.model import Entry, Settings
 from benchlab.machine import variants
 from benchlab.machine.stage import Lab
@@ -33,9 +33,9 @@ def contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
 
 
 def refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
-    """Raise ConfigError where no entry has any of the tests."""
+    """Raise UsageError where no entry has any of the tests."""
     if not any(test in entry.tests for entry in entries for test in settings.tests):
-        raise ConfigError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")
+        raise UsageError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")
 
 
 def _behind_proxies(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
@@ -54,7 +54,7 @@ def _at_commit(lab: Lab, names: Iterable[str], settings: Settings) -> Made:
     if not settings.against:
         return
     if adopted := [name for name in names if stack.is_adopted(lab.topology.entries[name].labels)]:
-        raise ConfigError(
+        raise UsageError(
             f"--against: {', '.join(adopted)} was adopted, and has no versions here; name the others with --framework"
         )
     for name in names:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from benchlab import __version__
 from benchlab.core.model import UNAVAILABLE
-from benchlab.machine import compose
+from benchlab.machine import checkout, compose
 from benchlab.machine.engine import Engine
 
+# Of each CPU those of its core, below the root folder.
+SIBLINGS = "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
 REMOTE = ("https", "http", "ssh", "git")
 # git@host:owner/repository.git, whose name before the @ is no secret.
 SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^@\s]+")
@@ -25,10 +27,10 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     parts = {part.get("Name"): part.get("Version", UNAVAILABLE) for part in version.get("Components") or ()}
     return {
         "lab_version": __version__,
-        "lab_commit": _git(root, "rev-parse", "HEAD"),
-        "lab_branch": _git(root, "rev-parse", "--abbrev-ref", "HEAD"),
-        "lab_repository": repository(_git(root, "config", "--get", "remote.origin.url")),
-        "lab_changed_files": _changed_files(root),
+        "lab_commit": checkout.commit(root),
+        "lab_branch": checkout.branch(root),
+        "lab_repository": repository(checkout.remote(root)),
+        "lab_changed_files": checkout.changed_files(root),
         "argv": sys.argv[1:],
         "python": platform.python_version(),
         "compose": compose.compose_version(),
@@ -50,8 +52,21 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
     }
 
 
-def brief(engine: Engine) -> str:
+def own_cpus() -> int:
+    """Return the CPUs of this machine, which need not be the engine's."""
+    return os.cpu_count() or 1
+
+
+def own_siblings(root: Path = Path("/")) -> str:
+    """Return what this machine's kernel says of its cores; where it says nothing, that each CPU is one."""
+    told = [path.read_text(encoding="utf-8") for path in sorted(root.glob(SIBLINGS))]
+    return "\n".join(told or map(str, range(own_cpus())))
+
+
+def brief(engine: Engine | None) -> str:
     """Return in a few words what the engine tells of its host, before anything runs on it."""
+    if engine is None:
+        return "this machine, on which no Docker engine answers"
     info = engine.info()
     memory = f"{int(info.get('MemTotal', 0)) / 1024**3:.1f} GiB of memory"
     return f"{memory}, {info.get('OperatingSystem', UNAVAILABLE)}, Docker {info.get('ServerVersion', UNAVAILABLE)}"
@@ -64,16 +79,3 @@ def repository(remote: str) -> str:
         place = parts.netloc.rpartition("@")[2]
         return urlunsplit((parts.scheme, place, parts.path, "", ""))
     return remote if SCP_LIKE.fullmatch(remote) else UNAVAILABLE
-
-
-def _changed_files(root: Path) -> int | str:
-    listed = _git(root, "status", "--porcelain")
-    return listed if listed == UNAVAILABLE else len(listed.splitlines())
-
-
-def _git(root: Path, *arguments: str) -> str:
-    try:
-        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return UNAVAILABLE
-    return result.stdout.strip() if result.returncode == 0 else UNAVAILABLE

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchlab.core.counters import APP, CLIENT
-from benchlab.core.errors import EngineError, SetupError
+from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.model import NO_PROXY
-from benchlab.machine import building, connection, debian, dotenv, lease, provision, topology, variants
+from benchlab.core.quantities import counted
+from benchlab.machine import building, connection, debian, dotenv, host, lease, provision, topology, variants
 from benchlab.machine.engine import Engine
 from benchlab.machine.lease import Lease
 from benchlab.machine.provision import Say
@@ -22,7 +23,6 @@ from benchlab.plan.placement import AUTO, SHARED, SPLIT_CPUS
 
 # Beside the entries, whether or not a proxy is asked for: it is part of what is built.
 BESIDE = ("db", "wrk", "nginx")
-SIBLINGS = "cat /sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
 
 
 @dataclass(frozen=True)
@@ -48,17 +48,25 @@ USUAL = Conditions()
 class Lab:
     """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs.
 
-    `placement` are the CPUs of each role; empty where all share them. `added` are the services beside compose.yaml's.
+    For a plan alone no engine need be `found`, and the CPUs are then this machine's. `placement` are those of each
+    role; empty where all share them. `added` are the services beside compose.yaml's.
     """
 
     root: Path
     topology: Topology
-    engine: Engine
+    found: Engine | None
     cpus: int
     debian: str
     say: Say
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     added: Services = field(default_factory=dict)
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine. Raises NoEngineError where none was found."""
+        if self.found is None:
+            raise NoEngineError("no Docker engine answers; start Docker")
+        return self.found
 
     @property
     def state(self) -> Path:
@@ -87,36 +95,45 @@ def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions 
 
 
 def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> Lab:
-    """Return the lab as it is found: nothing is installed, started, fetched or built for it.
+    """Return the lab as it is found, be it without an engine: nothing is installed, started, fetched or built for it.
 
-    Raises SetupError without an engine that answers, or Compose.
+    Raises SetupError without Compose, or where the engine may not be asked.
     """
-    engine = Engine.connect(dotenv.project(root))
+    engine = Engine.if_any(dotenv.project(root))
     topology.load(root, {}).choose(frameworks)
+    if engine is None:
+        say(f"no engine answers: planned for the {counted(host.own_cpus(), 'CPU')} of this machine")
+        return _lab(root, None, None, say, under)
     return _lab(root, engine, debian.local(engine), say, under)
 
 
-def _lab(root: Path, engine: Engine, image: str | None, say: Say, under: Conditions) -> Lab:
-    cpus = engine.cpus
-    found = _placement(engine, image, cpus, under)
+def _lab(root: Path, engine: Engine | None, image: str | None, say: Say, under: Conditions) -> Lab:
+    cpus = engine.cpus if engine else host.own_cpus()
+    placed = _placement(engine, image, cpus, under)
     environment = {
-        **dotenv.resources(root, len(found.get(APP, ())) or cpus, under.db_connections),
-        **placement.settings(found),
+        **dotenv.resources(root, len(placed.get(APP, ())) or cpus, under.db_connections),
+        **placement.settings(placed),
         **connection.address(),
         "LAB_PROXY": under.proxies[0],
         "LAB_DEBIAN_IMAGE": image or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, found)
+    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, placed)
 
 
-def _placement(engine: Engine, image: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
-    """Return the CPUs of each role; the engine's host is asked for its cores only where that decides anything."""
+def _placement(engine: Engine | None, image: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
+    """Return the CPUs of each role; the host is asked for its cores only where that decides anything."""
     if under.placed == SHARED or (under.placed == AUTO and cpus < SPLIT_CPUS):
         return {}
+    return placement.choose(under.placed, placement.siblings(_cores(engine, image)), under.has_proxy)
+
+
+def _cores(engine: Engine | None, image: str | None) -> str:
+    """Return what the kernel of the engine's host says of its cores, or of this machine's without an engine."""
+    if engine is None:
+        return host.own_siblings()
     if image is None:
         raise SetupError("the host's cores cannot be seen before there is an image; run `make setup` first")
-    siblings = placement.siblings(engine.run_once(image, ["sh", "-c", SIBLINGS]))
-    return placement.choose(under.placed, siblings, under.has_proxy)
+    return engine.run_once(image, ["sh", "-c", f"cat /{host.SIBLINGS}"])
 
 
 def refuse(unbuilt: Mapping[str, str]) -> None:

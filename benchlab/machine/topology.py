@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from benchlab.core import spelling
-from benchlab.core.errors import ConfigError, SetupError
+from benchlab.core.errors import ConfigError, SetupError, UsageError
 from benchlab.core.model import Entry
 from benchlab.core.stack import PREFIX
 from benchlab.machine import declared, dotenv, process
@@ -80,11 +80,11 @@ class Topology:
         ]
 
     def choose(self, names: Iterable[str]) -> list[Entry]:
-        """Return the named entries, or all where none is named. Raises ConfigError."""
+        """Return the named entries, or all where none is named. Raises UsageError."""
         wanted = sorted(set(names)) or sorted(self.entries)
         if unknown := [name for name in wanted if name not in self.entries]:
             hint = spelling.meant(unknown[0], self.entries)
-            raise ConfigError(f"unknown framework {', '.join(unknown)}: {hint}there is {', '.join(self.entries)}")
+            raise UsageError(f"unknown framework {', '.join(unknown)}: {hint}there is {', '.join(self.entries)}")
         return [self.entries[name] for name in wanted]
 
     @property

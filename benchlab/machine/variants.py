@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.stack import PREFIX
 from benchlab.machine import declared
 from benchlab.machine.dotenv import pool_size
@@ -37,29 +37,34 @@ def behind(resolved: Topology, entry: str, proxy: str) -> dict[str, Any]:
 def with_connections(resolved: Topology, entry: str, total: int) -> dict[str, Any]:
     """Return the entry's service with as many database connections, which its workers share.
 
-    Raises ConfigError for an entry whose workers are not the lab's to number.
+    Raises UsageError for an entry whose workers are not the lab's to number.
     """
     workers = resolved.entries[entry].labels["workers"]
     if not workers.isdecimal():
-        raise ConfigError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
+        raise UsageError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
     size = str(pool_size(total, int(workers)))
     return _labelled(alias(resolved, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
 
 
 def commit(root: Path, ref: str) -> str:
-    """Return the commit that a branch, a tag or a part of its own number names. Raises ConfigError."""
+    """Return the commit that a branch, a tag or a part of its own number names. Raises UsageError."""
     return _git(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
 
 
 def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
     """Return name and service of the entry with its folder as it was at a commit; the folder goes below `state`.
 
-    All but the folder is as it is now: stanza, labels, base image. Raises ConfigError where git knows no such commit or
+    All but the folder is as it is now: stanza, labels, base image. Raises UsageError where git knows no such commit or
     no such folder there.
     """
     number = commit(resolved.root, ref)
     context = resolved.context(entry)
     folder = context.relative_to(resolved.root).as_posix()
+    if not _git(resolved.root, "ls-tree", number, folder):
+        raise UsageError(
+            f"--against: {entry} is not in commit {number[:12]}, which has no {folder}; commit it, or name a commit "
+            "that has it"
+        )
     target = state / "at" / number
     archive = _git(resolved.root, "archive", "--format=tar", number, folder)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
@@ -101,7 +106,5 @@ def _git(root: Path, *arguments: str) -> bytes:
         raise ConfigError("--against needs git, which is not installed") from error
     if result.returncode != 0:
         said = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
-        raise ConfigError(
-            f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); name a commit, branch or tag"
-        )
+        raise UsageError(f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); name a commit, branch or tag")
     return result.stdout

@@ -14,18 +14,18 @@ from rich.console import Console
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.model import Manifest, Settings, Visit
-from benchlab.core.quantities import counted, minutes
+from benchlab.core.quantities import counted
 from benchlab.machine import contestants, inventory, stage
 from benchlab.machine.lease import Lease
 from benchlab.machine.stage import Lab
-from benchlab.measuring import manifests, planning
+from benchlab.measuring import manifests, outline, planning
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.pages import html
 from benchlab.plan import profiles, schedule
 from benchlab.plan.forecast import Forecast
 from benchlab.statistics import analysis, sizing
-from benchlab.storage import changes, store
+from benchlab.storage import changes, runs, store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
 from benchlab.tables import report
@@ -116,7 +116,7 @@ class Session:
         manifest, lab = self.manifest, self.lab
         forecast = Forecast(visits, manifest.settings)
         samples = counted(sum(len(visit.trials) for visit in visits), "sample")
-        lab.say(f"{samples} to take, about {minutes(forecast.total_s)}; journal: {shown(self.journal.folder)}")
+        lab.say(f"{samples} to take, {outline.duration(forecast.total_s)}; journal: {shown(self.journal.folder)}")
         run = store.read(self.journal.folder)
         progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(
@@ -163,8 +163,7 @@ def _resumable(session: Session) -> Iterator[None]:
     try:
         yield
     except (LabError, KeyboardInterrupt):
-        folder = shown(session.journal.folder)
-        session.lab.say(f"what was measured is kept; go on with: python lab.py --resume {folder}")
+        session.lab.say(runs.go_on(session.journal.folder))
         raise
 
 

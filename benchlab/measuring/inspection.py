@@ -17,7 +17,7 @@ from benchlab.verdicts.answers import Verification
 
 
 def verify(lab: Lab, settings: Settings) -> list[Verification]:
-    """Return what verification finds of each test type of the entries; nothing is loaded or kept."""
+    """Return what verification finds of the entries and of each of their test types; nothing is loaded or kept."""
     everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
     lab, found = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
     entries = {entry.name: entry for entry in found}
@@ -29,7 +29,7 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
             verdict
             for name, entry in entries.items()
             for verdict in (
-                vetting.unserved(entry, settings.tests, unbuilt[name])
+                [vetting.unserved(entry, unbuilt[name])]
                 if name in unbuilt
                 else vetting.vet(server, entry, settings.tests)
             )

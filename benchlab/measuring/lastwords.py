@@ -1,48 +1,88 @@
-"""What the log of a container says of why it is lost: its end, and the exception before that; from text, to words."""
+"""What the log of a container says of why it is lost: its last exception, and its end; from text, to words."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-# As much of a log as an error in one line can hold: of a traceback what was raised, and where.
+from benchlab.verdicts import claims
+
+# As much of a log as an error in one line can hold.
 LAST_LINES, LINE_LENGTH = 3, 160
 # A traceback of Python: what follows is indented, up to the exception.
 TRACEBACK = "Traceback (most recent call last):"
+FRAME = re.compile(r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)')
+# Parts of the paths of files that are no entry's own: what is installed, Python's library, and what is in no file.
+FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python", "<")
 # An exception without it, of other languages or in a log that more than one process writes to: its name, mostly why.
 RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: .*)?")
+# What gunicorn and uvicorn say of every start, and the workers of themselves.
+STARTING = re.compile(
+    rf"{claims.STARTED}|Starting gunicorn|Listening at: |Using worker: |Booting worker with pid|Uvicorn running on|"
+    r"Started (?:parent|server) process|Waiting for application startup|Application startup complete"
+)
+# What they say of any worker that ends; after an exception it tells nothing more.
+ENDING = re.compile(
+    r"Worker exiting \(pid|Worker \(pid:\d+\) exited with code|Shutting down: Master|Reason: Worker failed to boot|"
+    r"Application startup failed|Waiting for child process|Child process \[\d+\] died"
+)
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """An exception: the number of its line, the line, and the place in a file of the entry that led to it."""
+
+    number: int
+    text: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.place})" if self.place else self.text
 
 
 def raised(log: str) -> list[str]:
-    """Return the exceptions that the log tells of, in its order."""
-    found, inside = [], False
-    for line in log.splitlines():
-        text = _printable(line)
-        indented = line[:1].isspace()
-        if text.endswith(TRACEBACK) and not indented:
-            inside = True
-        elif text and (not indented if inside else RAISED.fullmatch(text)):
-            found.append(text)
-            inside = False
-    return found
+    """Return the exceptions that the log tells of, in its order, with the entry's own file and line that led there."""
+    return list(map(str, _exceptions(log.splitlines())))
 
 
 def told(log: str) -> str:
-    """Return in one line how the log ends, and before that its last exception; nothing of a log that says nothing.
+    """Return in one line the log's last exception, and how it ends; nothing of a log that says nothing.
 
-    Between the exception of a worker and its own end, or the next worker, a server says more than the last lines hold.
+    That a server starts, or starts workers, is nothing; nor, after an exception, that these end.
     """
-    last = list(_lines(log))[-LAST_LINES:]
-    if not last:
-        return ""
-    end = f"said last: {' / '.join(last)}"
-    exception = next(reversed(raised(log)), last[-1])
-    return f"it {end}" if exception in last else f"it raised {exception}, and {end}"
+    lines = log.splitlines()
+    exception = next(reversed(list(_exceptions(lines))), None)
+    end = lines if exception is None else lines[exception.number + 1 :]
+    last = [line for line in _said(end) if not (exception and ENDING.search(line))][-LAST_LINES:]
+    words = [f"raised {exception}"] if exception else []
+    words += [f"said last: {' / '.join(last)}"] if last else []
+    return f"it {', and '.join(words)}" if words else ""
 
 
-def _lines(log: str) -> Iterator[str]:
-    """Yield the lines that say anything, as they can be printed, the beginning of long ones."""
-    return filter(None, map(_printable, log.splitlines()))
+def _exceptions(lines: Iterable[str]) -> Iterator[_Raised]:
+    inside, place = False, ""
+    for number, line in enumerate(lines):
+        text = _printable(line)
+        indented = line[:1].isspace()
+        if text.endswith(TRACEBACK) and not indented:
+            inside, place = True, ""
+        elif frame := FRAME.match(line) if inside else None:
+            place = _own(frame["path"], frame["line"]) or place
+        elif text and (not indented if inside else RAISED.fullmatch(text)):
+            yield _Raised(number, text, place)
+            inside, place = False, ""
+
+
+def _own(path: str, line: str) -> str:
+    """Return a place in a file that is the entry's own, nothing of one that is not."""
+    return "" if any(part in path for part in FOREIGN) else f"{PurePosixPath(path).name}:{line}"
+
+
+def _said(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the lines that say more than that something starts, as they can be printed, the beginning of long ones."""
+    return (text for text in map(_printable, lines) if text and not STARTING.search(text))
 
 
 def _printable(line: str) -> str:

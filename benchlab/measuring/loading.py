@@ -50,12 +50,13 @@ class Loading:
         test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
         kills_before: Kills | None = None
         try:
+            warming = f"while {test} was warmed up"
             if primer_s:
-                kills_before = self._load(first, workloads.primer_level(test), primer_s).kills_before
+                kills_before = self._load(first, workloads.primer_level(test), primer_s, warming).kills_before
             if not most_s:
                 return WarmUp(None, kills_before)
             largest = profiles.warmup_level(self.settings, test, levels)
-            warmed = self._load(first, largest, most_s, warm_up_s=(least_s, most_s), kills_before=kills_before)
+            warmed = self._load(first, largest, most_s, warming, warm_up_s=(least_s, most_s), kills_before=kills_before)
             return WarmUp(warmed.steady if most_s > STEADY_S else None, warmed.kills_before)
         except WrkError:
             return WarmUp(None, kills_before or {})
@@ -65,13 +66,15 @@ class Loading:
 
         Raises WrkError, or EntryError where a container ended meanwhile.
         """
-        return self._load(trial, trial.level, self.settings.duration_s, check=check, kills_before=kills_before)
+        doing = f"while {trial.test} {workloads.varied(trial.test, trial.level)} was measured"
+        return self._load(trial, trial.level, self.settings.duration_s, doing, check=check, kills_before=kills_before)
 
     def _load(
         self,
         trial: Trial,
         level: Level,
         duration_s: int,
+        doing: str,
         warm_up_s: tuple[int, int] | None = None,
         check: Mapping[str, object] | None = None,
         kills_before: Kills | None = None,
@@ -82,7 +85,7 @@ class Loading:
         containers = server.containers(entry)
         began_s, before = time.monotonic(), server.usage(entry) if self.ask_engine else {}
         result = server.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
-        server.check(entry, f"block{trial.block}")
+        server.check(entry, f"block{trial.block}", doing)
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]
             raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from benchlab.core.model import NO_PROXY, Entry, Level, Settings, Target, Visit
 from benchlab.core.quantities import counted, minutes
-from benchlab.measuring import wrk
+from benchlab.measuring import retries, wrk
 from benchlab.plan import profiles, workloads
 from benchlab.plan.forecast import Forecast
 from benchlab.plan.workloads import WORKLOADS, varied
@@ -21,8 +21,9 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
     entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
     samples = counted(sum(len(visit.trials) for visit in visits), "sample")
+    time = f"{duration(Forecast(visits, settings).total_s)}; builds not counted"
     rows = [
-        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}, {_time(settings, visits)}"),
+        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}, {time}"),
         ("entries", f"{entries}{through}"),
         *((test, _levels(test, levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
@@ -33,6 +34,12 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {told}" for name, told in rows)
+
+
+def duration(total_s: float) -> str:
+    """Return how long that takes which is planned to take so long, and how long where noise spoils each sample once."""
+    noisy_s = total_s * retries.MOST_SUSPECT_ATTEMPTS
+    return f"about {minutes(total_s)}, up to {minutes(noisy_s)} where noise has samples taken anew"
 
 
 def order(visits: Iterable[Visit]) -> Iterator[str]:
@@ -102,7 +109,3 @@ def _blocks(settings: Settings) -> str:
     asked += [] if settings.budget_s is None else [minutes(settings.budget_s)]
     more = f"; then as many more as {' in '.join(asked)} takes" if asked else ""
     return f"{settings.blocks}, every entry once in each{repeats}{more}"
-
-
-def _time(settings: Settings, visits: Sequence[Visit]) -> str:
-    return f"about {minutes(Forecast(visits, settings).total_s)}, builds not counted"

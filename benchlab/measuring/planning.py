@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.model import Level, Settings, Visit
 from benchlab.machine import contestants, host, variants
 from benchlab.machine.stage import Lab
@@ -46,19 +46,19 @@ def rehearse(lab: Lab, settings: Settings) -> str:
 def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
     """Return in a few lines what the visits will measure, and on what."""
     cpus = placement.told(lab.placement, lab.cpus)
-    return outline.plan(settings, levels(lab, settings), planned, cpus, host.brief(lab.engine))
+    return outline.plan(settings, levels(lab, settings), planned, cpus, host.brief(lab.found))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
-    """Return the settings with no more blocks than the budget has time for. Raises ConfigError where it has none."""
+    """Return the settings with no more blocks than the budget has time for. Raises UsageError where it has none."""
     if settings.precision is not None and len(settings.frameworks) < 2:
-        raise ConfigError(
+        raise UsageError(
             "--precision is that of a ratio, and there is one entry only; name a second --framework, or --against"
         )
     block = visits(lab, settings, 1)
     blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
     if settings.precision is not None and blocks < sizing.LEAST_PILOT:
-        raise ConfigError(
+        raise UsageError(
             f"--precision needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of {blocks}; "
             "use more --blocks, or a longer --budget"
         )

@@ -17,7 +17,7 @@ from rich.text import Text
 from benchlab.core import markdown
 from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
 from benchlab.core.model import Trial, Visit
-from benchlab.core.quantities import minutes
+from benchlab.core.quantities import counted, minutes
 from benchlab.core.terminal import fitted, is_whole, redraws
 from benchlab.measuring.runner import Events
 from benchlab.plan.forecast import Forecast
@@ -79,11 +79,12 @@ class Progress(Events):
             self._tell(_name(trial))
 
     def recorded(self, record: Sample | Failure) -> None:
-        self._forecast.done(record.trial.key)
         if isinstance(record, Failure):
-            self._print(f"  {_name(record.trial)}: not measured: {record.reason}")
+            self._failed(record)
             return
+        self._forecast.done(record.trial.key, self._elapsed_s())
         if record.verdict.severity != GOOD:
+            self._forecast.doubted(record.trial)
             self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
         self._taken.append(record)
         name, rate = _name(record.trial), self._rate(record)
@@ -94,12 +95,16 @@ class Progress(Events):
             self._latest = f"latest: {rate}: {name}"
             self._draw()
 
+    def lost(self, visit: Visit, untried: int, brief: str) -> None:
+        self._print(f"  block {visit.block}: {visit.entry}: {counted(untried, 'more sample')} not tried: {brief}")
+
     def again(self, visits: list[Visit]) -> None:
-        self._forecast.add(visits)
+        self._forecast.again(visits)
         entries = ", ".join(dict.fromkeys(visit.entry for visit in visits))
         self._print(f"  block {visits[0].block}: once more, for samples that do not count or are suspect: {entries}")
 
     def block(self, block: int) -> None:
+        self._forecast.over(block)
         results = analysis.analyse(Run(self._manifest, tuple(self._taken), ()))
         if not results:
             return
@@ -109,6 +114,16 @@ class Progress(Events):
         if self._live is None:
             self._print(f"{title}\n{markdown.table(overview)}")
         self._draw()
+
+    def _failed(self, failure: Failure) -> None:
+        """Tell why it failed; of what was not tried `lost` tells. What was never loaded says nothing of the pace."""
+        trial = failure.trial
+        if failure.was_tried and not failure.is_wrong_answer:
+            self._forecast.done(trial.key, self._elapsed_s())
+        else:
+            self._forecast.dropped(trial.key)
+        if failure.was_tried:
+            self._print(f"  {_name(trial)}: not measured: {failure.reason}")
 
     def _tell(self, line: str) -> None:
         if self._live is None:
@@ -136,7 +151,10 @@ class Progress(Events):
         return f"{rate:,.0f} requests/s{mean}"
 
     def _left(self) -> str:
-        return minutes(self._forecast.left_s(time.monotonic() - self._started))
+        return minutes(self._forecast.left_s(self._elapsed_s()))
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._started
 
     def _bar(self) -> Table:
         done = self._forecast.fraction

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Protocol
 
 from benchlab.core.errors import EngineError, EntryError, WrkError
-from benchlab.core.measured import WRONG_ANSWER, Failure, Remark, Sample
+from benchlab.core.measured import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample
 from benchlab.core.model import Entry, Level, Settings, Trial, Visit
 from benchlab.measuring import fetch, retries, serving
 from benchlab.measuring.loading import Loading, WarmUp
@@ -45,6 +45,9 @@ class Events:
 
     def recorded(self, record: Sample | Failure) -> None:
         """The journal has a sample or failure more."""
+
+    def lost(self, visit: Visit, untried: int, brief: str) -> None:
+        """The visit has ended with so many trials whose turn had not come; `brief` is why, in a few words."""
 
     def again(self, visits: list[Visit]) -> None:
         """The block goes on with these visits, for trials whose samples do not count, or are suspect."""
@@ -108,7 +111,7 @@ class Runner:
             failed_before = error is not None
 
     def _visit(self, visit: Visit, records: dict[Trial, Sample | Failure]) -> EngineError | None:
-        """Make the visit and note what came of it; what breaks it is the failure of each trial that has no record yet.
+        """Make the visit and note what came of it.
 
         Returns the error where it was the engine's. Raises EngineError where the engine is gone.
         """
@@ -122,9 +125,18 @@ class Runner:
         except (EntryError, EngineError) as error:
             if not self.host.answers():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            self._fail((trial for trial in visit.trials if trial not in records), str(error), records)
+            self._lose(visit, error, records)
             return error if isinstance(error, EngineError) else None
         return None
+
+    def _lose(self, visit: Visit, error: EntryError | EngineError, records: dict[Trial, Sample | Failure]) -> None:
+        """Note what broke the visit as the failure of the trial whose turn it was, and of those after it that."""
+        left = [trial for trial in visit.trials if trial not in records]
+        brief = error.brief if isinstance(error, EntryError) else "the engine failed in this visit"
+        self._fail(left[:1], str(error), records)
+        self._fail(left[1:], f"{NOT_TRIED}: {brief}", records)
+        if left[1:]:
+            self.events.lost(visit, len(left) - 1, brief)
 
     def _test(
         self, visit: Visit, test: str, trials: list[Trial], vetting: Vetting, records: dict[Trial, Sample | Failure]
@@ -132,6 +144,9 @@ class Runner:
         """Verify a test type of the visit's entry, warm it up, and measure its trials."""
         entry = vetting.entry
         problems = self._vet(vetting, test)
+        if any(not problem.warning for problem in problems):
+            # What has ended answers nothing, and no rule is broken by that.
+            self._server.check(entry, f"block{visit.block}", f"while {test} was verified")
         self._remark(visit, problems)
         self.events.verified(visit, problems)
         if wrong := [problem for problem in problems if not problem.warning]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import EngineError, EntryError
+from benchlab.core.measured import ITS_LOG
 from benchlab.core.model import NO_PROXY, Entry, Target
 from benchlab.machine.engine import Executed
 from benchlab.measuring import fetch, lastwords, listening
@@ -92,11 +93,11 @@ class Server:
         finally:
             self._execute("db", "count-statements", "off")
 
-    def check(self, entry: Entry, life: str) -> None:
-        """Raise EntryError where a container that takes part has ended under load."""
+    def check(self, entry: Entry, life: str, doing: str) -> None:
+        """Raise EntryError where a container that takes part has ended; `doing` says meanwhile of what."""
         for service in (entry.name, "db", "wrk", *_proxies(entry)):
             if casualty := self.host.casualty(service):
-                raise self._lost(service, life, f"under load, {casualty}")
+                raise self._lost(service, life, casualty, f"{doing}, {casualty}")
 
     def containers(self, entry: Entry) -> dict[str, str]:
         """Return the id of the container in each role."""
@@ -132,14 +133,14 @@ class Server:
         began_s = time.monotonic()
         while not fetch.knock(self.host, target, path):
             if casualty := self.host.casualty(service):
-                raise self._lost(service, life, f"in start-up, {casualty}")
+                raise self._lost(service, life, casualty, f"in start-up, {casualty}")
             if time.monotonic() - began_s > self.ready_s:
-                what = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
-                raise self._lost(service, life, what + self._why_silent(service, target.port))
+                brief = f"{service} did not answer {path} on port {target.port} within {self.ready_s} s of its start"
+                raise self._lost(service, life, brief, brief + self._why_silent(service, target.port))
             raised = Counter(lastwords.raised(self.host.log(service)))
             if workers and max(raised.values(), default=0) >= MOST_RAISED * workers and self._listens_nowhere(service):
-                what = f"in start-up, {service} raised the same again and again, and nothing listens in its container"
-                raise self._lost(service, life, what)
+                brief = f"{service} raised the same again and again, and nothing listens in its container"
+                raise self._lost(service, life, brief, f"in start-up, {brief}")
 
     def _listens_nowhere(self, service: str) -> bool:
         """Return whether nothing listens in the service's container; what cannot be seen is not known."""
@@ -156,11 +157,11 @@ class Server:
             return ""
         return f": {listening.why_silent(table, port, fetch.KNOCK_S)}"
 
-    def _lost(self, service: str, life: str, what: str) -> EntryError:
+    def _lost(self, service: str, life: str, brief: str, what: str) -> EntryError:
         """Return the error with the end of the service's log, after keeping all of it: its container will be gone."""
         log = self.host.log(service)
-        kept = f"its log: {self.keep_log(f'{life}-{service}', log)}"
-        return EntryError("; ".join(filter(None, [what, lastwords.told(log), kept])))
+        kept = self.keep_log(f"{life}-{service}", log)
+        return EntryError(f"{'; '.join(filter(None, [what, lastwords.told(log)]))}{ITS_LOG}{kept}", brief)
 
     def _execute(self, service: str, *command: str) -> str:
         result = self.host.execute(service, list(command))

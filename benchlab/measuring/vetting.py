@@ -28,6 +28,7 @@ LOOK_S = 0.2
 def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification]:
     """Start the entry and return what is found of those of the test types that it has; nothing is loaded.
 
+    What is found of the entry as a whole comes last. Where it does not serve, that is all.
     Raises EngineError where the engine is gone.
     """
     own = workloads.in_order(test for test in tests if test in entry.tests)
@@ -35,22 +36,26 @@ def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification
         with server.serve(entry, "verify") as world:
             vetting = Vetting(server, entry, world)
             found = vetting.whole(own)
+            if any(not problem.warning for problems in found.values() for problem in problems):
+                # What has ended answers nothing, and no rule is broken by that.
+                server.check(entry, "verify", "while it was verified")
             # Last of all: by then most of the time in which Dates must change has passed, and is waited for once for
             # all types; and the workers have had time to start, so that the log tells of each.
-            rest = [*vetting.dates(own), *(problem for test in own[:1] for problem in vetting.labels(test))]
+            dates, labels = vetting.dates(own), vetting.labels()
     except (EntryError, EngineError) as error:
         if not server.host.answers():
             raise
-        return unserved(entry, own, str(error))
-    return [
-        Verification(entry.name, test, (*problems, *(problem for problem in rest if problem.test == test)))
+        return [unserved(entry, str(error))]
+    by_test = [
+        Verification(entry.name, test, (*problems, *(problem for problem in dates if problem.test == test)))
         for test, problems in found.items()
     ]
+    return [*by_test, *([Verification(entry.name, "", tuple(labels))] if labels else [])]
 
 
-def unserved(entry: Entry, tests: Iterable[str], why: str) -> list[Verification]:
-    """Return what is found of those of the test types that the entry has, where it does not serve at all."""
-    return [Verification(entry.name, test, (Problem(test, "serves", why),)) for test in tests if test in entry.tests]
+def unserved(entry: Entry, why: str) -> Verification:
+    """Return what is found of an entry that does not serve at all."""
+    return Verification(entry.name, "", (Problem("", "serves", why),))
 
 
 @dataclass(frozen=True)
@@ -148,15 +153,15 @@ class Vetting:
             for problem in envelope.check_date(test, seen.answers[0], answer, now_s - seen.at_s)
         ]
 
-    def labels(self, test: str) -> list[Problem]:
-        """Return what is wrong with the labels of the entry, as a test type's; those of an adopted one do not tell."""
+    def labels(self) -> list[Problem]:
+        """Return what is wrong with the labels of the entry; those of an adopted one do not tell."""
         labels = self.entry.labels
         if stack.is_adopted(labels):
             return []
         over = time.monotonic() + self.workers_s
         while claims.is_early(labels, log := self.server.host.log(self.entry.name)) and time.monotonic() < over:
             time.sleep(LOOK_S)
-        return list(claims.check(test, labels, log))
+        return list(claims.check(labels, log))
 
     def _unwritten(self, test: str, last: Answer) -> list[Problem]:
         """Return what is wrong with World after an update: with the one of the two tables that it has written."""

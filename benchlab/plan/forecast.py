@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import groupby
 
-from benchlab.core.model import Settings, Visit
+from benchlab.core.model import Settings, Trial, Visit
 
 # First guesses, in seconds, replaced by the pace of the run itself: measured on a 2-core VM.
 VISIT_S = 5.0
@@ -15,41 +17,125 @@ TRIAL_S = 0.4
 WARM_UP_S = 1.0
 
 
+@dataclass(frozen=True)
+class _Cost:
+    """Seconds of what comes before samples, starts and warm-ups, and of the samples themselves."""
+
+    before_s: float = 0.0
+    own_s: float = 0.0
+
+    @property
+    def total_s(self) -> float:
+        return self.before_s + self.own_s
+
+    def __add__(self, other: _Cost) -> _Cost:
+        return _Cost(self.before_s + other.before_s, self.own_s + other.own_s)
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """What trials that have ended were planned to cost, and the seconds that they took."""
+
+    planned: _Cost = _Cost()
+    took_s: float = 0.0
+
+    @property
+    def pace(self) -> float:
+        return self.took_s / self.planned.total_s if self.planned.total_s else 1.0
+
+    def __add__(self, other: _Spent) -> _Spent:
+        return _Spent(self.planned + other.planned, self.took_s + other.took_s)
+
+
 class Forecast:
-    """The planned seconds of each trial, and the pace at which they pass."""
+    """The planned seconds of each trial, and the pace at which they pass.
+
+    As much of a block's time as went into samples taken anew in those before it is expected of those that follow.
+    """
 
     def __init__(self, visits: Iterable[Visit], settings: Settings):
         self._settings = settings
-        self._planned: dict[str, float] = {}
-        self._done_s = self.total_s = 0.0
-        self.add(visits)
+        self._planned: dict[str, _Cost] = {}
+        # By block, what is planned of those for which it is not known yet what is taken anew; and of the others.
+        self._open: dict[int, _Cost] = defaultdict(_Cost)
+        self._over = self._anew = _Cost()
+        self._doubted: dict[tuple[int, str], list[Trial]] = defaultdict(list)
+        # A trial that begins a visit or a test type carries what comes before it.
+        self._first = self._further = _Spent()
+        self._last_s = self.total_s = 0.0
+        for visit in visits:
+            self._open[visit.block] += self._plan(visit)
 
-    def add(self, visits: Iterable[Visit]) -> None:
-        """Plan visits more; trials that had ended are still to come again."""
-        costs = dict(_costs(visits, self._settings))
-        self._planned |= costs
-        self.total_s += sum(costs.values())
+    def again(self, visits: Iterable[Visit]) -> None:
+        """Plan visits that are made once more: all of their block that is."""
+        for visit in visits:
+            self.over(visit.block)
+            self._anew += self._plan(visit)
 
-    def done(self, key: str) -> None:
-        """Note that the trial with this key has ended, measured or failed."""
-        self._done_s += self._planned.pop(key, 0.0)
+    def over(self, block: int) -> None:
+        """Note that nothing more of the block will be planned to be taken anew."""
+        self._over += self._open.pop(block, _Cost())
+
+    def doubted(self, trial: Trial) -> None:
+        """Note that the trial will be taken anew, if its block has not come to that yet."""
+        if trial.block in self._open:
+            self._doubted[trial.block, trial.entry].append(trial)
+
+    def done(self, key: str, elapsed_s: float) -> None:
+        """Note that the trial with this key has ended, after so many seconds of the run."""
+        cost = self._planned.pop(key, _Cost())
+        spent = _Spent(cost, elapsed_s - self._last_s)
+        self._last_s = elapsed_s
+        if cost.before_s:
+            self._first += spent
+        else:
+            self._further += spent
+
+    def dropped(self, key: str) -> None:
+        """Note that the trial with this key is not loaded: it tells nothing of the pace."""
+        self._planned.pop(key, None)
 
     @property
     def fraction(self) -> float:
-        return self._done_s / self.total_s if self.total_s else 1.0
+        planned = sum(self._planned.values(), _Cost())
+        return 1 - planned.total_s / self.total_s if self.total_s else 1.0
 
     def left_s(self, elapsed_s: float) -> float:
         """Return the seconds still to come, after `elapsed_s` seconds of the run."""
-        pace = elapsed_s / self._done_s if self._done_s else 1.0
-        return sum(self._planned.values()) * pace
+        planned = sum(self._planned.values(), _Cost())
+        over_s = self._paced_s(self._over)
+        share = self._paced_s(self._anew) / over_s if over_s else 0.0
+        anew_s = sum(
+            max(self._paced_s(cost) * share, self._paced_s(self._doubts(block))) for block, cost in self._open.items()
+        )
+        return max(0.0, self._paced_s(planned) + anew_s - (elapsed_s - self._last_s))
+
+    def _plan(self, visit: Visit) -> _Cost:
+        costs = dict(_costs(visit, self._settings))
+        self._planned |= costs
+        cost = sum(costs.values(), _Cost())
+        self.total_s += cost.total_s
+        return cost
+
+    def _doubts(self, block: int) -> _Cost:
+        """Return what it costs to take the block's doubted trials once more."""
+        visits = (Visit(of, entry, tuple(trials)) for (of, entry), trials in self._doubted.items() if of == block)
+        return sum((cost for visit in visits for _, cost in _costs(visit, self._settings)), _Cost())
+
+    def _paced_s(self, cost: _Cost) -> float:
+        """Return the seconds that the cost takes at the pace so far, of which what comes before samples has its own."""
+        whole = (self._first + self._further).pace
+        own = self._further.pace if self._further.took_s else whole
+        first = self._first
+        before = max(0.0, first.took_s - own * first.planned.own_s) / first.planned.before_s if first.took_s else whole
+        return cost.before_s * before + cost.own_s * own
 
 
-def _costs(visits: Iterable[Visit], settings: Settings) -> Iterable[tuple[str, float]]:
-    """Yield each trial's key with its seconds; the first of a visit or test carries what comes before it."""
-    for visit in visits:
-        before = VISIT_S
-        for _, trials in groupby(visit.trials, key=lambda trial: trial.test):
-            before += TEST_S + settings.primer_s + settings.warmup_s[0] + WARM_UP_S
-            for trial in trials:
-                yield trial.key, before + settings.duration_s + TRIAL_S
-                before = 0.0
+def _costs(visit: Visit, settings: Settings) -> Iterator[tuple[str, _Cost]]:
+    """Yield each trial's key with its cost; the first of a visit or test carries what comes before it."""
+    before_s = VISIT_S
+    for _, trials in groupby(visit.trials, key=lambda trial: trial.test):
+        before_s += TEST_S + settings.primer_s + settings.warmup_s[0] + WARM_UP_S
+        for trial in trials:
+            yield trial.key, _Cost(before_s, settings.duration_s + TRIAL_S)
+            before_s = 0.0

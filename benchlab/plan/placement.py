@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 
 SHARED, SPLIT, AUTO = "shared", "split", "auto"
@@ -20,14 +20,14 @@ Siblings = Sequence[Sequence[int]]
 def choose(mode: str, siblings: Siblings, proxy: bool) -> dict[str, tuple[int, ...]]:
     """Return the CPUs of each role; empty where all roles share them.
 
-    `siblings` are the CPUs of each core. Raises ConfigError where `split` has fewer cores than roles.
+    `siblings` are the CPUs of each core. Raises UsageError where `split` has fewer cores than roles.
     """
     roles = (CLIENT, DB, PROXY, APP) if proxy else (CLIENT, DB, APP)
     enough = len(siblings) >= len(roles)
     if mode == SHARED or (mode == AUTO and not (enough and len(_cpus(siblings)) >= SPLIT_CPUS)):
         return {}
     if not enough:
-        raise ConfigError(
+        raise UsageError(
             f"--placement split: {counted(len(siblings), 'core')} for {len(roles)} roles ({', '.join(roles)}); "
             "use shared, or a machine with more cores"
         )

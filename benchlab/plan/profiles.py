@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from benchlab.core import spelling, stack
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.model import NO_PROXY, Level, Manifest, Settings
 from benchlab.core.quantities import counted
 from benchlab.plan import workloads
@@ -127,7 +127,7 @@ def settings(
 ) -> Settings:
     """Return the profile's settings with what the flags change in them.
 
-    No `tests` means the profile's. Raises ConfigError, once, with every problem found.
+    No `tests` means the profile's. Raises UsageError, once, with every problem found.
     """
     chosen = PROFILES[profile]
     wanted = tuple(dict.fromkeys(tests)) or chosen.tests
@@ -154,12 +154,12 @@ def settings(
     ]
     problems += _problems(result)
     if problems:
-        raise ConfigError("; ".join(problems))
+        raise UsageError("; ".join(problems))
     return result
 
 
 def levels(settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
-    """Return the levels of each test type on an engine of `cpus`. Raises ConfigError."""
+    """Return the levels of each test type on an engine of `cpus`. Raises UsageError."""
     connections = PROFILES[settings.profile].query_connections
     return {test: workloads.levels(test, values, cpus, connections) for test, values in settings.levels.items()}
 
@@ -172,12 +172,12 @@ def warmup_level(settings: Settings, test: str, of: Iterable[Level]) -> Level:
 
 
 def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
-    """Return the values of each test type in texts such as `json=16,32`. Raises ConfigError."""
+    """Return the values of each test type in texts such as `json=16,32`. Raises UsageError."""
     levels: dict[str, tuple[int, ...]] = {}
     for text in texts:
         test, values = _parse(text)
         if test in levels:
-            raise ConfigError(f"--levels {test} is given twice; name all its levels in one: {test}=16,32")
+            raise UsageError(f"--levels {test} is given twice; name all its levels in one: {test}=16,32")
         levels[test] = values
     return levels
 
@@ -186,15 +186,15 @@ def _parse(text: str) -> tuple[str, tuple[int, ...]]:
     test, equals, values = text.partition("=")
     if not equals or test not in WORKLOADS:
         hint = "" if test in WORKLOADS else spelling.meant(test, WORKLOADS)
-        raise ConfigError(
+        raise UsageError(
             f"--levels {text}: {hint}write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32"
         )
     try:
         numbers = tuple(int(value) for value in values.split(","))
     except ValueError:
-        raise ConfigError(f"--levels {text}: {values!r} are not whole numbers; write {test}=16,32") from None
+        raise UsageError(f"--levels {text}: {values!r} are not whole numbers; write {test}=16,32") from None
     if len(set(numbers)) < len(numbers):
-        raise ConfigError(f"--levels {text}: a level is named twice; name each once")
+        raise UsageError(f"--levels {text}: a level is named twice; name each once")
     return test, numbers
 
 

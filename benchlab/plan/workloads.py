@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.model import Level
 
 # The study keeps the query test at its largest concurrency and varies N instead.
@@ -80,13 +80,13 @@ def in_order(tests: Iterable[str]) -> list[str]:
 def threads(connections: int, cpus: int) -> int:
     """Return wrk's threads: one per CPU, lowered to a divisor of the connections.
 
-    wrk gives each thread connections // threads and drops the remainder. Raises ConfigError where
+    wrk gives each thread connections // threads and drops the remainder. Raises UsageError where
     only a single thread would be left although the engine has more CPUs.
     """
     wanted = min(connections, cpus)
     chosen = next(n for n in range(wanted, 0, -1) if connections % n == 0)
     if chosen == 1 and wanted > 1:
-        raise ConfigError(
+        raise UsageError(
             f"level {connections}: no thread count from 2 to {wanted} divides it, so wrk would drop "
             f"connections or load from one thread; use a multiple of {wanted}"
         )

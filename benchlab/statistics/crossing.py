@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
 
-from benchlab.core import spelling
-from benchlab.core.errors import ConfigError
+from benchlab.core import spelling, stack
+from benchlab.core.errors import UsageError
 from benchlab.core.model import NO_PROXY
 
 # The labels that are taken for factors wherever entries differ in them, and those that only go with another.
@@ -29,10 +29,11 @@ VARIANTS = {
 # Those whose entries are measured where none is named, and those that the lab itself makes variants of entries for.
 USUAL = ("orm", "framework")
 MADE = ("proxy", "connections")
-# What a factor's level is called where an entry says nothing of it.
+# What a factor's level is called where an entry says nothing of it, and where that says enough.
 UNSAID = "–"
-# The levels that are nothing of their kind.
-NOTHING = (NO_PROXY, UNSAID)
+IMPLIED = {"origin": stack.LAB}
+# The levels that are nothing of their kind, or what is usual.
+NOTHING = (NO_PROXY, UNSAID, stack.LAB)
 
 Labels = Mapping[str, str]
 # The entry's level of each factor, in the order of the factors.
@@ -154,8 +155,9 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     """Return how the entries, given with their labels, are crossed.
 
     `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
-    them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy; else
-    the smallest, or first in the alphabet. Raises ConfigError where the entries do not tell of what is asked.
+    them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy, or
+    usual, such as the lab's own; else the smallest, or first in the alphabet. Raises UsageError where the entries do
+    not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
     names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
@@ -163,20 +165,20 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     if unknown := [name for name in references if name not in names]:
         known = {*FACTORS, *(label for labels in entries.values() for label in labels)}
         hint = VARIANTS.get(unknown[0]) or ("" if unknown[0] in known else spelling.meant(unknown[0], sorted(known)))
-        raise ConfigError(f"--factor {unknown[0]}: {hint}the entries {', '.join(entries)} do not differ in it")
+        raise UsageError(f"--factor {unknown[0]}: {hint}the entries {', '.join(entries)} do not differ in it")
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
     cells: dict[Cell, str] = {}
     for entry, labels in entries.items():
         cell = tuple(_level(labels, name) for name in names)
         if cell in cells:
-            raise ConfigError(
+            raise UsageError(
                 f"{cells[cell]} and {entry} are equal in {', '.join(names) or 'all factors'}: leave one out with "
                 "--framework, or name the label in which they differ with --factor"
             )
         cells[cell] = entry
     crossing = Crossing(factors, cells, tuple(name for name in names if not references or name in references), entries)
     if not crossing.effects:
-        raise ConfigError(_untold(crossing))
+        raise UsageError(_untold(crossing))
     return crossing
 
 
@@ -184,7 +186,7 @@ def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Itera
     """Return the entries that tell of the factors asked for, or of USUAL; the usual entries where variants of each do.
 
     That is, of those that differ from a usual one in nothing but these factors, each that has a counterpart. Raises
-    ConfigError where there are none.
+    UsageError where there are none.
     """
     asked = list(asked) or list(USUAL)
     asked = [part for part in asked if part.partition("=")[0] not in MADE]
@@ -214,13 +216,13 @@ def _goes_along(entries: Mapping[str, Labels], name: str, others: Iterable[str])
 
 
 def _level(labels: Labels, name: str) -> str:
-    return labels.get(name, UNSAID)
+    return labels.get(name, IMPLIED.get(name, UNSAID))
 
 
 def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
     found = {_level(labels, name) for labels in entries.values()}
     if reference and reference not in found:
-        raise ConfigError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
+        raise UsageError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
     return tuple(sorted(found, key=lambda level: (level != reference, level not in NOTHING, _numeric(level), level)))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.measured import Decision, Run
 from benchlab.statistics import analysis, crossing, figures, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
@@ -51,11 +51,11 @@ class Answer:
 def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> Answer:
     """Return the effects of the factors asked for, all that the run's entries tell of without them.
 
-    `entries` are those to take them from, all without them. Raises ConfigError where they tell nothing.
+    `entries` are those to take them from, all without them. Raises UsageError where they tell nothing.
     """
     known = run.manifest.entries
     if unknown := [name for name in entries if name not in known]:
-        raise ConfigError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
+        raise UsageError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
     crossed = crossing.cross({name: known[name] for name in entries or known}, asked)
     results = analysis.analyse(run)
     told = (row for result in results for name in analysis.FIGURES for row in _told(run, result, name, crossed))

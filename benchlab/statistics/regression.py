@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from benchlab.core import markdown
 from benchlab.core.quantities import counted
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.comparison import holm
-from benchlab.statistics.stats import ALPHA, Ratio
+from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
@@ -28,15 +28,13 @@ class Gate:
 def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gate:
     """Return whether anything got slower by `margin`, a share such as 0.03, as the ratios over all levels tell.
 
-    A regression is shown where a ratio is significantly below 1, after Holm over all tests and figures, and one of the
-    margin's size cannot be excluded. It is excluded where the 95 % interval lies above 1 - margin. Of what is `untold`,
+    A regression is shown where a row says slower, after Holm over all tests and figures, and one of the margin's size
+    cannot be excluded. It is excluded where the 95 % interval lies above 1 - margin. Of what is `untold`,
     it never is.
     """
     overall = [row for row in found if row.level == ALL_LEVELS]
-    tested = [row for row in overall if row.ratio.p is not None]
-    adjusted = dict(zip(map(_key, tested), holm([row.ratio.p or 0.0 for row in tested]), strict=True))
     open_rows = [row for row in overall if row.ratio.low is None or row.ratio.low <= 1 - margin]
-    shown = [row for row in open_rows if row.ratio.ratio < 1 and adjusted.get(_key(row), 1.0) <= ALPHA]
+    shown = [row for row in open_rows if row.pair.outcome is Outcome.SLOWER]
     if shown:
         return Gate(REGRESSION, f"slower: {'; '.join(map(_told, shown))}")
     doubts = [*_noise(open_rows, margin), *_silence(untold), *([] if overall else ["nothing was compared"])]
@@ -76,10 +74,6 @@ def _blocks(ratio: Ratio, margin: float) -> int:
     """
     reach, room = math.log1p(ratio.half_width or 0.0), math.log(ratio.ratio / (1 - margin))
     return max(ratio.blocks + 1, math.ceil(ratio.blocks * (reach / room) ** 2))
-
-
-def _key(row: Row) -> tuple[str, str, str]:
-    return row.entry, row.test, row.figure
 
 
 def _told(row: Row) -> str:

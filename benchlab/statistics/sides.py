@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.measured import Run
 from benchlab.core.model import Trial
 from benchlab.plan.naming import AT
@@ -99,10 +99,10 @@ def of_runs(old: Run, new: Run) -> tuple[Side, Side]:
 
 
 def of_versions(run: Run) -> tuple[Side, Side]:
-    """Return the two versions of the entries in one run as sides. Raises ConfigError where it has none."""
+    """Return the two versions of the entries in one run as sides. Raises UsageError where it has none."""
     old = {name: name.partition(AT)[0] for name in run.manifest.entries if AT in name}
     if not old:
-        raise ConfigError(
+        raise UsageError(
             f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"
         )
     return Side(run, old), Side(run, {name: name for name in old.values()})

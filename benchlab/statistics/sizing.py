@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from statistics import median
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.core.measured import Decision, Run, Sample
 from benchlab.core.quantities import minutes
 from benchlab.plan import forecast
@@ -36,13 +36,13 @@ def block_s(run: Run) -> float:
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
     """Return how many blocks to begin with: those wanted, or as many as the budget has time for.
 
-    Raises ConfigError where it has no time for a single one; `block_s` is what one is expected to take.
+    Raises UsageError where it has no time for a single one; `block_s` is what one is expected to take.
     """
     if budget_s is None:
         return wanted
     fitting = int(budget_s / block_s)
     if fitting < 1:
-        raise ConfigError(
+        raise UsageError(
             f"--budget {minutes(budget_s)}: one block takes about {minutes(block_s)}; "
             "give more time, or choose fewer entries, tests or levels"
         )

@@ -13,25 +13,35 @@ import pandas as pd
 from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision
-from benchlab.statistics import analysis, averages, stats
+from benchlab.statistics import analysis, averages, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.comparison import Pair
 from benchlab.statistics.sides import Key, Side
 from benchlab.statistics.stats import Blocks, Ratio
 
 NEW, OLD = "new", "old"
 
+# Entry, test, level, figure.
+Cell = tuple[str, str, int | str, str]
 Compare = Callable[[list[Blocks], list[Blocks]], Ratio]
 
 
 @dataclass(frozen=True)
 class Row:
-    """The ratio of new to old in one figure, at one level of a test or over all of them."""
+    """The ratio of new to old in one figure, at one level of a test or over all of them, and what it tells.
+
+    The p of all rows over all levels are corrected together, and those of all rows of single levels.
+    """
 
     entry: str
     test: str
     level: int | str
     figure: str
-    ratio: Ratio
+    pair: Pair
+
+    @property
+    def ratio(self) -> Ratio:
+        return self.pair.ratio
 
 
 @dataclass(frozen=True)
@@ -56,18 +66,20 @@ def hold(old: Side, new: Side) -> Versus:
 
 
 def rows(old: Side, new: Side) -> tuple[Row, ...]:
-    """Return every ratio of new to old that both sides have samples for, the worst first.
+    """Return every ratio of new to old that both sides have samples for, with its outcome, the worst first.
 
     Blocks of one run are compared in pairs, those of two runs are not: they share no time.
     """
     compare: Compare = partial(_paired, old.run.decision) if old.run is new.run else _unpaired
     found = [
-        row
+        ((entry, test, level, name), ratio)
         for entry, test in sorted(old.trials & new.trials)
         for name, figure in analysis.FIGURES.items()
-        for row in _rows(entry, test, name, old.figures(entry, test, figure), new.figures(entry, test, figure), compare)
+        for level, ratio in _ratios(old.figures(entry, test, figure), new.figures(entry, test, figure), compare)
     ]
-    return tuple(sorted(found, key=lambda row: row.ratio.ratio))
+    single = [(cell, ratio) for cell, ratio in found if cell[2] != ALL_LEVELS]
+    overall = [(cell, ratio) for cell, ratio in found if cell[2] == ALL_LEVELS]
+    return tuple(sorted([*_decided(single), *_decided(overall)], key=lambda row: row.ratio.ratio))
 
 
 def untold(old: Side, new: Side) -> tuple[str, ...]:
@@ -103,6 +115,7 @@ def frame(found: Sequence[Row]) -> pd.DataFrame:
             "new / old": f"{row.ratio.ratio:.3f}",
             "95 % interval": markdown.interval(row.ratio.low, row.ratio.high, "{:.3f}").strip() or "–",
             "blocks": row.ratio.blocks,
+            "outcome": row.pair.outcome.value,
         }
         for row in found
     )
@@ -136,16 +149,21 @@ def _named(key: Key) -> str:
     return f"{entry} {test} at {level}"
 
 
-def _rows(
-    entry: str, test: str, name: str, old: Mapping[int, Blocks], new: Mapping[int, Blocks], compare: Compare
-) -> Iterator[Row]:
+def _ratios(
+    old: Mapping[int, Blocks], new: Mapping[int, Blocks], compare: Compare
+) -> Iterator[tuple[int | str, Ratio]]:
     """Yield the ratio at each level that both have, and over all of these."""
     levels = sorted(old.keys() & new.keys())
     groups: list[tuple[int | str, list[int]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
     for label, group in groups:
         if group:
-            ratio = compare([new[level] for level in group], [old[level] for level in group])
-            yield Row(entry, test, label, name, ratio)
+            yield label, compare([new[level] for level in group], [old[level] for level in group])
+
+
+def _decided(found: Sequence[tuple[Cell, Ratio]]) -> Iterator[Row]:
+    """Yield each ratio with its outcome, the p of all of them corrected together."""
+    pairs = comparison.decide([ratio for _, ratio in found])
+    yield from (Row(*cell, pair) for (cell, _), pair in zip(found, pairs, strict=True))
 
 
 def _paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio:

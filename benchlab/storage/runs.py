@@ -1,4 +1,4 @@
-"""The runs on disk, each as a row: when, what, how far it came, and who is ahead."""
+"""The runs on disk, each as a row: when, what, how far it came, and who is ahead; and how one goes on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchlab.core.model import Manifest
 from benchlab.core.quantities import counted
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
-from benchlab.storage import store
+from benchlab.storage import files, store
 from benchlab.verdicts import judge
 
 COLUMNS = ("run", "when (UTC)", "profile", "entries", "blocks", "verdict", "ahead")
@@ -37,6 +37,29 @@ def verdict(run: Run) -> str:
         verb = "does" if unused == 1 else "do"
         return f"{_state(run)}, {unused:,} of {taken} {verb} not count; {good:,} good"
     return f"{_state(run)}; {good:,} of {taken} good"
+
+
+def left(run: Run, folder: Path) -> str:
+    """Return how to have what the run in the folder misses, in a line; nothing where that is nothing.
+
+    A part of a calibration cannot go on.
+    """
+    if store.is_calibration(folder.parent):
+        return ""
+    if run.untried or run.awaits_decision:
+        return go_on(folder)
+    if missing := judge.missing(run):
+        return f"{counted(len(missing), 'trial')} not measured; to try again: {_resuming(folder)}"
+    return ""
+
+
+def go_on(folder: Path) -> str:
+    """Return how the run in the folder, which ended early, goes on."""
+    return f"what was measured is kept; go on with: {_resuming(folder)}"
+
+
+def _resuming(folder: Path) -> str:
+    return f"python lab.py --resume {files.shown(folder)}"
 
 
 def ahead(result: Result) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchlab.core import spelling
-from benchlab.core.errors import StoreError
+from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.measured import Record, Run
 from benchlab.core.model import Manifest
 from benchlab.storage import files, lines, records, samples_csv
@@ -104,9 +104,11 @@ def write_report(folder: Path, text: str) -> None:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet: whole, or not at all. Raises StoreError."""
+    """Write a file that is not there yet: whole, or not at all. Raises UsageError where it is, StoreError else."""
     if path.exists():
-        raise StoreError(f"{path} is there already; name another file, or remove it")
+        raise UsageError(f"{path} is there already; name another file, or remove it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path.parent} is no folder; name a file in one that there is")
     files.write(path, text, "name another file")
 
 
@@ -184,7 +186,7 @@ def is_cut(folder: Path) -> bool:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Return what the run in the folder is. Raises StoreError where it is no run of this schema."""
+    """Return what the run in the folder is. Raises NoRunError where it is none, StoreError where it cannot be read."""
     path = folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -192,16 +194,16 @@ def read_manifest(folder: Path) -> Manifest:
         if schema != SCHEMA:
             raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
         return records.manifest(content)
-    except OSError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         if is_calibration(folder):
-            raise StoreError(
+            raise NoRunError(
                 f"{folder} is a calibration; the runs that it is made of are in it: name {folder / PART}"
             ) from error
         hint = spelling.meant(folder.name, [found.parent.name for found in folder.parent.glob(f"*/{MANIFEST}")])
-        raise StoreError(
+        raise NoRunError(
             f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); {hint}name a folder of results/"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise StoreError(
             f"{path} cannot be read ({type(error).__name__}: {error}); restore it or start a new run"
         ) from error

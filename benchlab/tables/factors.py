@@ -9,14 +9,14 @@ from operator import itemgetter
 import pandas as pd
 from tabulate import tabulate
 
-from benchlab.core import markdown
+from benchlab.core import markdown, stack
 from benchlab.core.measured import Run
 from benchlab.core.quantities import counted
 from benchlab.plan import profiles
 from benchlab.plan.workloads import DATABASE, WORKLOADS
 from benchlab.statistics.analysis import PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.crossing import UNSAID, Change, Crossing, Effect
+from benchlab.statistics.crossing import Change, Crossing, Effect
 from benchlab.statistics.effects import Answer, Told
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
@@ -25,8 +25,8 @@ LEVELS = {
     ("orm", "full"): "the ORM",
     ("orm", "raw"): "raw SQL",
     ("proxy", "none"): "no proxy",
-    ("origin", "adopted"): "an adopted entry",
-    ("origin", UNSAID): "the lab's own",
+    ("origin", stack.ADOPTED): "an adopted entry",
+    ("origin", stack.LAB): "the lab's own",
 }
 # What the outcomes of a comparison mean for an interaction.
 TOGETHER = {

@@ -1,4 +1,4 @@
-"""What is told first of a run, in the same words on the page, at the top of the report and at a run's end."""
+"""What is told first of a run, or of two held against each other, in the same words on the page and as text."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchlab.core.measured import Run
 from benchlab.statistics.analysis import Result
+from benchlab.statistics.versus import Row
 from benchlab.tables import sentences
 
 NO_ANSWER = "No sample counts, so there is no answer."
@@ -49,6 +50,11 @@ def markdown(run: Run, results: Sequence[Result]) -> str:
     if warnings := list(sentences.warnings(run, results)):
         parts.append("\n".join([f"{BEWARE}:", "", *(f"* {warning}" for warning in warnings)]))
     return "\n\n".join(parts)
+
+
+def changes(rows: Sequence[Row]) -> str:
+    """Return how new compares with old over all levels, as Markdown."""
+    return "\n".join(f"* {told}" for told in sentences.changes(rows))
 
 
 def lines(run: Run, results: Sequence[Result]) -> Iterator[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
 from benchlab import __version__
 from benchlab.core import markdown, stack
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
 from benchlab.core.model import NO_PROXY, UNAVAILABLE
 from benchlab.core.quantities import counted, minutes
 from benchlab.plan import placement, profiles
@@ -72,12 +72,13 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return how many samples are good and how many count, and what the host does not tell."""
+    """Return how many samples are good and how many count, and which rules had no figure, in how many and why."""
     good = sum(sample.verdict.severity == GOOD for sample in run.taken)
     verdicts = f"{counted(good, 'is', 'are')} good, and {counted(len(run.samples), 'counts', 'count')}"
     lines = [f"Of the {counted(len(run.taken), 'sample')} taken, {verdicts}."]
-    if unknown := sorted({name for sample in run.taken for name in sample.verdict.unknown}):
-        lines.append(f"Not told by this host, or not yet, for some or all samples: {', '.join(unknown)}.")
+    if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
+        told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
+        lines.append(f"Rules that could not be judged by: {', '.join(told)}.")
     return " ".join(lines)
 
 
@@ -92,15 +93,24 @@ def broken_rules(run: Run) -> pd.DataFrame:
 
 def reasons(run: Run) -> list[str]:
     """Return why entries were left out and trials not measured, how many of each, and how many were never tried."""
-    found: dict[str, list[str]] = {}
+    found: dict[tuple[str, str], list[Failure]] = {}
     for failure in judge.missing(run):
-        found.setdefault(f"{failure.trial.entry}, {failure.trial.test}: {failure.reason}", []).append(failure.trial.key)
-    trials = [
-        f"{reason} ({counted(len(keys), 'trial')},{' first' if len(keys) > 1 else ''} {keys[0]})"
-        for reason, keys in found.items()
-    ]
+        found.setdefault((failure.trial.entry, failure.cause), []).append(failure)
+    trials = [_alike(failures) for failures in found.values()]
     untried = [f"{counted(run.untried, 'trial was', 'trials were')} never tried."] if run.untried else []
     return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials, *untried]
+
+
+def _of_taken(run: Run, count: int) -> str:
+    return f"{count:,} of them" if count < len(run.taken) else "all samples"
+
+
+def _alike(failures: Sequence[Failure]) -> str:
+    """Return what trials of an entry were not measured for one cause, as the first of them tells it."""
+    first = failures[0]
+    tests = ", ".join(dict.fromkeys(failure.trial.test for failure in failures))
+    count = f"{counted(len(failures), 'trial')},{' first' if len(failures) > 1 else ''} {first.trial.key}"
+    return f"{first.trial.entry}, {tests}: {first.reason} ({count})"
 
 
 def remarks(run: Run) -> list[str]:

@@ -14,7 +14,7 @@ from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Comparison, Outcome, Standing
-from benchlab.statistics.stats import ALPHA, EQUIVALENCE, Ratio
+from benchlab.statistics.stats import EQUIVALENCE, Ratio
 from benchlab.statistics.versus import Row
 from benchlab.verdicts import judge
 
@@ -31,10 +31,19 @@ LIMITS = {
     bottleneck.MIXED: "several things at once",
     bottleneck.UNKNOWN: "what this host does not tell",
 }
+# What became of a figure since the old side was measured.
+CHANGES = {
+    Outcome.FASTER: "went up",
+    Outcome.SLOWER: "went down",
+    Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
+    Outcome.UNDECIDED: "cannot be told apart from what they were",
+}
 # So many names stand in a sentence; of more, the rest are counted.
 MOST_NAMES = 4
 # So many suspect samples come and go on a calm host.
 NOISY_SHARE = 0.05
+# Noise keeps some warm-ups from becoming steady. Chosen, not measured: of more than these the reader is told.
+UNSTEADY_SHARE = 0.25
 # Up to here a difference is told in per cent, above in times.
 TIMES = 1.5
 
@@ -87,6 +96,7 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
+    yield from _unsteady(run)
     if bound := [
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
@@ -109,10 +119,8 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
         if ratio.p is None:
             why = "one block shows no spread" if ratio.blocks else "no block has all levels"
             yield f"{what} {ratio.ratio:.3f} of what they were; {why}."
-        elif ratio.p > ALPHA:
-            yield f"{what} cannot be told apart from what they were: {_times(ratio)}."
         else:
-            yield f"{what} went {'up' if ratio.ratio > 1 else 'down'}: {_times(ratio)}."
+            yield f"{what} {CHANGES[row.pair.outcome]}: {_times(ratio)}."
 
 
 def names(of: Sequence[str]) -> str:
@@ -209,6 +217,21 @@ def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
         count = counted(len(samples), "sample that counts", "samples that count")
         share = f"{counted(len(suspect), 'is', 'are')} suspect ({len(suspect) / len(samples):.0%})"
         yield f"A noisy host: of the {count}, {share}: {_reasons(suspect)}."
+
+
+def _unsteady(run: Run) -> Iterator[str]:
+    """Yield that many samples followed a warm-up that was too short, and what makes less of that."""
+    count = sum("unsteady" in sample.verdict.broken for sample in run.samples)
+    if count <= UNSTEADY_SHARE * len(run.samples):
+        return
+    longest = max(profiles.PROFILES.values(), key=lambda profile: profile.warmup_s)
+    is_longer = longest.warmup_s > run.manifest.settings.warmup_s
+    longer = f"--profile {longest.name} warms up for {longest.warmup_s[1]} s, and " if is_longer else ""
+    yield (
+        f"Before {count:,} of the {counted(len(run.samples), 'sample that counts', 'samples that count')} "
+        f"({count / len(run.samples):.0%}) the warm-up ended with the rate not steady yet, for noise or because the "
+        f"entry gets faster still: {longer}a longer --duration makes the beginning weigh less."
+    )
 
 
 def _reasons(samples: Iterable[Sample]) -> str:

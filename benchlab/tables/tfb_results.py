@@ -142,7 +142,9 @@ def _completed(run: Run) -> dict[str, str]:
     """Return when the last of each entry was measured, in UTC, or what kept it from starting."""
     last: dict[str, Sample | Failure] = {}
     served: set[str] = set()
-    for record in sorted(run.taken + run.failures, key=lambda record: record.started_at):
+    tried = [failure for failure in run.failures if failure.was_tried]
+    records: list[Sample | Failure] = [*run.taken, *tried]
+    for record in sorted(records, key=lambda record: record.started_at):
         last[record.trial.entry] = record
         if isinstance(record, Sample) or record.is_wrong_answer:
             served.add(record.trial.entry)

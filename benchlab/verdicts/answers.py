@@ -57,6 +57,7 @@ _SHORT.maxlevel, _SHORT.maxdict, _SHORT.maxstring = 2, 10, MOST_QUOTED
 class Problem:
     """One broken rule of an entry's contract. A warning does not keep the test from being loaded.
 
+    What is wrong with the entry as a whole names no test.
     Its message is one line that every file and terminal takes: what cannot be printed is escaped, and its end cut off.
     """
 
@@ -76,7 +77,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Verification:
-    """What verification found of one test type of an entry."""
+    """What verification found of one test type of an entry; of the entry as a whole, where no test is named."""
 
     entry: str
     test: str
@@ -94,7 +95,7 @@ class Verification:
         told = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in found[:MOST_TOLD]]
         more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
         why = f": {'; '.join([*told, *more])}" if found else ""
-        return f"{word}  {self.entry} {self.test}{why}"
+        return f"{word}  {' '.join(filter(None, [self.entry, self.test]))}{why}"
 
 
 @dataclass(frozen=True)

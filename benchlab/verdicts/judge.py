@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
-from benchlab.verdicts.rules import BY_NAME, RULES, Evidence
+from benchlab.verdicts.rules import BY_NAME, RULES, UNTOLD, Evidence
 
 # Before as many looks at the host's speed nothing is called its usual one.
 LEAST_PROBES = 8
@@ -54,6 +54,11 @@ def told(name: str, value: float) -> str:
 
 def severity(name: str) -> str:
     return BY_NAME[name].severity if name in BY_NAME else INVALID
+
+
+def unknown(name: str) -> str:
+    """Return why a sample may have no figure for the rule."""
+    return BY_NAME[name].unknown if name in BY_NAME else UNTOLD
 
 
 def meaning(name: str) -> str:

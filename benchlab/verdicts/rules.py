@@ -36,6 +36,8 @@ CLIENT_SHARE = 0.9
 LEAST_SLICES = 3
 # The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
 LEAST_SLICE_US = 400_000
+# Why a rule mostly has no figure.
+UNTOLD = "this host does not tell"
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a sample must not show: `measure` above `limit`. None measured means that the host does not tell.
+    """What a sample must not show: `measure` above `limit`. None measured means that there is no figure.
 
-    `sentence` tells a user what it means; `form` prints what was measured.
+    `sentence` tells a user what it means; `form` prints what was measured; `unknown` says why there may be no figure.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Rule:
     limit: float
     form: str
     sentence: str
+    unknown: str = UNTOLD
 
 
 def _errors(evidence: Evidence) -> float:
@@ -194,9 +197,33 @@ RULES = (
     Rule("memory pressure", SUSPECT, _stalled("memory"), STALLED_SHARE, "{:.1%} of the time", "all waited for memory"),
     Rule("io pressure", SUSPECT, _stalled("io"), STALLED_SHARE, "{:.1%} of the time", "all waited for a disk"),
     Rule("heat", SUSPECT, _throttles, 0, "times: {:.0f}", "the CPU slowed down for its temperature"),
-    Rule("speed", SUSPECT, _off_speed, OFF_SPEED, "{:.0%} off", "the host was faster or slower than usual"),
-    Rule("uneven", SUSPECT, _uneven, UNEVEN, "{:.0%}", "for a second the rate was far from the sample's own"),
+    Rule(
+        "speed",
+        SUSPECT,
+        _off_speed,
+        OFF_SPEED,
+        "{:.0%} off",
+        "the host was faster or slower than usual",
+        "a run's first samples come before it is known what is usual",
+    ),
+    Rule(
+        "uneven",
+        SUSPECT,
+        _uneven,
+        UNEVEN,
+        "{:.0%}",
+        "for a second the rate was far from the sample's own",
+        f"it takes {LEAST_SLICES} whole seconds of a sample",
+    ),
     Rule("client-bound", GOOD, _client_share, CLIENT_SHARE, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
-    Rule("unsteady", GOOD, _unsteady, 0, "", "the warm-up ended before the rate was steady"),
+    Rule(
+        "unsteady",
+        GOOD,
+        _unsteady,
+        0,
+        "",
+        "the warm-up ended before the rate was steady",
+        "the warm-up was too short to tell",
+    ),
 )
 BY_NAME = {rule.name: rule for rule in RULES}

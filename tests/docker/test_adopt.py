@@ -159,13 +159,13 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     code, printed = project.run("verify", "--test", "json", *(word for name in names for word in ("--framework", name)))
     assert code == 1
     assert re.search(r"^pass  odd-well json$", printed, re.MULTILINE)
-    told = dict(re.findall(r"^fail  (odd-\w+) json: (.+)$", printed, re.MULTILINE))
+    told = dict(re.findall(r"^fail  (odd-\w+): (.+)$", printed, re.MULTILINE))
     silent = r"odd-\w+ did not answer /json on port 8080 within 30 s of its start: "
     log = r"(it said last: .+; )?its log: \S+ \[serves\]"
     for name, expected in {
         "odd-broken": r"building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[serves\]",
         "odd-local": rf"{silent}it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; {log}",
-        "odd-lost": rf"in start-up, odd-lost is not running .+ said last: .*gaierror: \[Errno.*; {log}",
+        "odd-lost": rf"in start-up, odd-lost is not running .+; it raised .*gaierror: \[Errno.* \(lost.py:\d+\); {log}",
         "odd-port": rf"{silent}it listens on 0.0.0.0:9000, not on port 8080; .+; {log}",
         "odd-slow": rf"{silent}it listens there, and takes longer than 2 s for an answer; {log}",
     }.items():
@@ -192,7 +192,7 @@ def test_an_entry_that_cannot_be_built_is_left_out_of_a_run_that_says_so(project
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("frameworks/crax",), "error: frameworks/crax has no benchmark_config.json\n"),
+        (("frameworks/crax",), "error: frameworks/crax has no benchmark_config.json; name a folder that has one\n"),
         (
             ("tests/tfb/asgi", "--test", "mysql"),
             "error: --test mysql: its database is MySQL, and the lab has Postgres or none\n",
@@ -201,5 +201,5 @@ def test_an_entry_that_cannot_be_built_is_left_out_of_a_run_that_says_so(project
     ],
 )
 def test_what_cannot_be_adopted_is_one_line(project: Project, arguments: tuple[str, ...], line: str) -> None:
-    assert project.run("adopt", *arguments) == (1, line)
+    assert project.run("adopt", *arguments) == (2, line)
     assert not (project.root / "compose.adopted.yaml").exists()

@@ -10,7 +10,7 @@ from .conftest import JSON, Project
 
 def test_an_unknown_framework_is_one_line_with_the_one_that_was_meant(project: Project) -> None:
     code, printed = project.run("--framework", "crx")
-    assert (code, printed.count("\n")) == (1, 1)
+    assert (code, printed.count("\n")) == (2, 1)
     assert printed.startswith("error: ")
     assert "unknown framework crx: did you mean crax?" in printed
 

@@ -125,9 +125,9 @@ def test_labels_say_what_runs(staged: Lab, entry: str) -> None:
         log = staged.engine.log(entry)
         connected = _ask(staged, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'")
     assert workers == staged.cpus
-    assert list(claims.check("json", labels, log)) == []
+    assert list(claims.check(labels, log)) == []
     # What the log does not speak of is not held against it: it speaks of all.
-    (problem,) = claims.check("json", labels | dict.fromkeys(TOLD, "other"), log)
+    (problem,) = claims.check(labels | dict.fromkeys(TOLD, "other"), log)
     assert [name for name in TOLD if f"{name}=other" not in problem.message] == []
     assert log.count(claims.STARTED) == workers
     assert int(connected) == workers * int(labels["pool"])

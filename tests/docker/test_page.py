@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 
@@ -169,9 +170,12 @@ def test_paper_has_the_tables_and_the_plots(reader: Browser, page: str, run: Run
 
 def test_a_comparison_opens_as_well(reader: Browser, measured: Project) -> None:
     latest = (measured.root / "results/latest").resolve()
-    code, printed = measured.run("compare", str(latest), str(latest), "--html")
+    again = shutil.copytree(latest, latest.with_name("again"))
+    manifest = again / store.MANIFEST
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace(latest.name, again.name), encoding="utf-8")
+    code, printed = measured.run("compare", str(latest), str(again), "--html")
     assert code == 0, printed
-    reader.open((latest / f"compare-{latest.name}.html").read_text(encoding="utf-8"))
+    reader.open((again / f"compare-{latest.name}.html").read_text(encoding="utf-8"))
     assert reader.console() == []
     assert _shown(reader)["changes"] == Counter(points=len(measured.latest().manifest.entries) * 2 * 2)
 

@@ -78,7 +78,7 @@ def test_a_dry_run_of_factors_tells_which_entries_are_crossed_and_starts_nothing
     assert printed.count("block ") == 5 * 4
     assert objects(client) == []
     assert not (project.root / "results/latest").exists()
-    assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 1
+    assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 2
 
 
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
@@ -141,7 +141,7 @@ def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project
     told = printed[printed.index("At 20 queries a request, in requests per ") :].partition("\n")[0]
     assert re.search(r"(raw SQL instead of the ORM|the ORM instead of raw SQL) \D+\d+\.\d\dx", told)
     assert project.run("factors", "results/latest")[1] in printed
-    assert project.run("factors", "--factor", "proxy")[0] == 1
+    assert project.run("factors", "--factor", "proxy")[0] == 2
 
 
 def test_an_entry_is_measured_with_each_number_of_database_connections(project: Project) -> None:
@@ -177,15 +177,20 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     dying = [(name, test) for name in ("stillborn", "respawning") for test in ("json", "plaintext")]
     assert set(reasons) == {("liar", "json"), *dying}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
-    assert "in start-up, stillborn is not running (exit code" in reasons["stillborn", "json"]
-    assert all("RuntimeError: no configuration" in reasons[trial] for trial in dying)
-    kept = project.root / "results/latest" / reasons["stillborn", "json"].rpartition("its log: ")[2]
+    causes = {failure.trial.entry: failure.reason for failure in judge.missing(run) if failure.was_tried}
+    untried = {failure.trial.entry: failure.reason for failure in judge.missing(run) if not failure.was_tried}
+    assert "in start-up, stillborn is not running (exit code" in causes["stillborn"]
+    assert all("RuntimeError: no configuration (app.py:" in causes[name] for name in ("stillborn", "respawning"))
+    assert set(untried) == {"stillborn", "respawning"}
+    assert "not tried: stillborn is not running (exit code" in untried["stillborn"]
+    kept = project.root / "results/latest" / causes["stillborn"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
     assert "## Not measured" in printed
     verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
     assert verified == 1
-    assert re.search(r"^fail  liar json: answered .*\[body\]; .*\[labels\]$", verdict, re.MULTILINE)
+    assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
+    assert re.search(r"^warn  liar: its labels say .*\[labels\]$", verdict, re.MULTILINE)
 
 
 def _with_one_key_more(app: str) -> str:
@@ -236,7 +241,9 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     run = project.latest()
     assert lab.returncode == 1
     assert [failure.trial.block for failure in run.failures] == [1]
-    assert "crax is not running (killed by SIGKILL, exit code 137)" in run.failures[0].reason
+    lost = r"while json \d+ was measured, crax is not running \(killed by SIGKILL, exit code 137\); "
+    assert re.match(lost, run.failures[0].reason)
+    assert "started: " not in run.failures[0].reason
     assert len(run.samples) == 3
     assert "## Not measured" in printed
 

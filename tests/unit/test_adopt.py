@@ -271,7 +271,7 @@ def test_what_is_no_entry_s_folder_is_refused(lab: Path, folder: Path, tmp_path:
     empty.mkdir()
     assert _told(lab, Wish(file)) == f"{file} is no folder; name one that has a benchmark_config.json"
     assert _told(lab, Wish(tmp_path / "nowhere")).endswith("is no folder; name one that has a benchmark_config.json")
-    assert _told(lab, Wish(empty)) == f"{empty} has no benchmark_config.json"
+    assert _told(lab, Wish(empty)) == f"{empty} has no benchmark_config.json; name a folder that has one"
     assert _told(lab, Wish(tmp_path)) == f"{tmp_path} has the lab itself in it; name the folder of an entry"
     (folder / "benchmark_config.json").write_bytes(b"\xff\xfe\x00")
     assert _told(lab, Wish(folder)) == f"{folder / 'benchmark_config.json'} is no text in UTF-8; mend it"
@@ -326,7 +326,7 @@ def test_pairs_of_images_come_from_flags_and_files(tmp_path: Path) -> None:
     for wrong in ("python:3.12", "=x", "x=", "a b=c"):
         with pytest.raises(ConfigError, match="write IMAGE=IMAGE"):
             adopt.stand_ins([wrong])
-    with pytest.raises(ConfigError, match="nowhere cannot be used"):
+    with pytest.raises(ConfigError, match="nowhere: there is no such file; name one"):
         adopt.pairs(tmp_path / "nowhere")
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from benchlab import __version__
 from benchlab.commands import cli, command, measure
 from benchlab.core import interrupts
 from benchlab.core.measured import INVALID, Failure
@@ -52,29 +53,44 @@ def _own_signals() -> Iterator[None]:
         (["--precision", "much"], "--precision much"),
         (["--precision", ""], "--precision"),
         (["--budget", ""], "--budget"),
+        (["--fail-if-slower", "3%"], "--fail-if-slower needs an older version"),
+        (["--dry-run", "--resume", "nowhere"], "--dry-run is of a new run; leave --resume out"),
         (["--resume", "nowhere"], "is not a run"),
         (["report", "nowhere"], "is not a run"),
         (["factors", "nowhere"], "is not a run"),
         (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave that flag out"),
         (["factors", "nowhere", "--dry-run"], "--dry-run: nowhere is read as it was measured; leave that flag out"),
-        (["--dry-run"], ".env cannot be read"),
-        (["factors", "--dry-run"], ".env cannot be read"),
-        (["verify"], ".env cannot be read"),
-        (["list"], ".env cannot be read"),
         (["adopt", "nowhere"], "nowhere is no folder; name one that has a benchmark_config.json"),
         (["adopt", "nowhere", "--base", "python"], "--base python: write IMAGE=IMAGE"),
-        (["adopt", "nowhere", "--bases", "nowhere"], "nowhere cannot be used (No such file or directory)"),
-        (["adopt", "--remove", "x"], ".env cannot be read"),
+        (["adopt", "nowhere", "--bases", "nowhere"], "--bases nowhere: there is no such file; name one with"),
     ],
 )
-def test_bad_input_is_one_line_that_says_what_to_do(
+def test_a_wrong_value_or_name_is_one_line_that_says_what_to_do_and_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    code = cli.main(tmp_path, arguments)
+    assert (cli.main(tmp_path, arguments), _error(capsys).partition(said)[1]) == (2, said)
+
+
+def test_a_draft_of_an_entry_that_there_is_not_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(ROOT, ["new", "mine", "--from", "crx"]) == 2
+    assert "--from crx: did you mean crax? there is aiohttp" in _error(capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--dry-run"], ["factors", "--dry-run"], ["verify"], ["list"], ["adopt", "--remove", "x"]]
+)
+def test_what_is_wrong_with_the_project_itself_is_one_line_and_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert cli.main(tmp_path, arguments) == 1
+    assert ".env cannot be read (No such file or directory); restore the file" in _error(capsys)
+
+
+def _error(capsys: pytest.CaptureFixture[str]) -> str:
+    """Return what was said: an error, in one line, and nothing else."""
     printed = capsys.readouterr()
-    assert (code, printed.out, printed.err.count("\n")) == (1, "", 1)
-    assert printed.err.startswith("error: ")
-    assert said in printed.err
+    assert (printed.out, printed.err[:7], printed.err.count("\n")) == ("", "error: ", 1)
+    return printed.err
 
 
 @pytest.mark.parametrize("arguments", [["adopt"], ["adopt", "folder", "--remove", "name"]])
@@ -125,6 +141,8 @@ def test_a_bare_interpreter_shows_help_and_says_what_is_missing_for_more(tmp_pat
     bare = [sys.executable, "-E", "-S", str(tmp_path / "lab.py"), *command]
     helped = subprocess.run([*bare, "--help"], capture_output=True, text=True)
     assert (helped.returncode, helped.stderr, "python lab.py --resume" in helped.stdout) == (0, "", True)
+    version = subprocess.run([*bare, "--version"], capture_output=True, text=True)
+    assert (version.returncode, version.stderr, version.stdout) == (0, "", f"benchlab {__version__}\n")
     other = subprocess.run(bare, capture_output=True, text=True)
     assert (other.returncode, other.stderr) == (1, "error: the lab's packages are not installed; run `make setup`\n")
 
@@ -141,7 +159,7 @@ def test_a_run_that_there_is_not_is_told_with_the_one_that_was_meant(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
 ) -> None:
     folder = store.create(tmp_path, manifest).folder
-    assert cli.main(tmp_path, ["report", f"{folder}x"]) == 1
+    assert cli.main(tmp_path, ["report", f"{folder}x"]) == 2
     assert f"did you mean {folder.name}? name a folder of results/" in capsys.readouterr().err
 
 
@@ -164,7 +182,7 @@ def test_a_resumed_run_keeps_its_settings_and_refuses_others(
     folder = store.create(tmp_path, manifest).folder
     code = cli.main(tmp_path, ["--resume", str(folder), flag, value])
     said = capsys.readouterr().err
-    assert (code, said.count("\n")) == (1, 1)
+    assert (code, said.count("\n")) == (2, 1)
     assert said.startswith(f"error: --resume keeps the run's own settings: {flag} ")
     assert said.endswith(f"was given, the run has {kept}; leave that out\n")
 
@@ -172,16 +190,23 @@ def test_a_resumed_run_keeps_its_settings_and_refuses_others(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--fail-if-slower", "3%"], "--fail-if-slower needs an older version"),
-        (["--fail-if-slower=3%", "--blocks", "0"], "--blocks 0"),
-        (["compare", "nowhere", "--fail-if-slower", "3%"], "is not a run"),
+        (["--against", "main", "--fail-if-slower", "3%"], ".env cannot be read"),
+        (["--against", "main", "--fail-if-slower=3%"], ".env cannot be read"),
+        (["compare", "folder"], "manifest.json cannot be read"),
     ],
 )
 def test_an_error_is_2_where_1_is_the_gate_s_word_for_a_regression(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("folder", store.MANIFEST).write_text("{")
     assert cli.main(tmp_path, arguments) == 2
-    assert said in capsys.readouterr().err
+    assert said in _error(capsys)
 
 
 @pytest.mark.parametrize(("name", "code"), [("compare", 2), ("report", 1)])
@@ -214,6 +239,18 @@ def test_runs_of_other_settings_are_compared_only_where_that_is_asked_for(
     printed = capsys.readouterr().out
     assert printed.startswith("Compared although duration in s was 2, is 3.")
     assert "| crax" in printed
+
+
+@pytest.mark.parametrize("more", [[], ["--html"], ["--fail-if-slower", "3%"]])
+def test_a_run_is_not_compared_with_itself_by_whatever_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, more: list[str]
+) -> None:
+    folder = Path(_run(tmp_path, manifest, "only", 2))
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    for other in (folder, tmp_path / "latest", copy):
+        assert cli.main(tmp_path, ["compare", str(folder), str(other), *more]) == 2
+        assert f"{folder} and {other} are the same run, only; name two runs" in _error(capsys)
+    assert not list(tmp_path.glob("*/compare-*"))
 
 
 def test_a_comparison_is_written_as_a_page_where_that_is_asked_for(
@@ -297,7 +334,7 @@ def test_the_factors_of_a_run_are_read_without_an_engine_and_what_does_not_cross
             journal.append(make_sample(make_trial(block, entry)))
     assert cli.main(tmp_path, ["factors", str(journal.folder), "--factor", "orm=raw"]) == 0
     assert "| orm: full / raw " in capsys.readouterr().out
-    assert cli.main(tmp_path, ["factors", _run(tmp_path, manifest, "alike", 2)]) == 1
+    assert cli.main(tmp_path, ["factors", _run(tmp_path, manifest, "alike", 2)]) == 2
     assert "error: aiohttp and crax are equal in all factors" in capsys.readouterr().err
 
 

@@ -95,7 +95,7 @@ class Held:
 def test_a_host_that_changes_its_cpus_in_mid_run_ends_it_with_both_numbers(
     lab: Lab, tmp_path: Path, manifest: Manifest
 ) -> None:
-    shrunk = replace(lab, engine=cast(Engine, Shrunk()))
+    shrunk = replace(lab, found=cast(Engine, Shrunk()))
     journal = store.create(tmp_path, manifest)
     session = bench.Session(shrunk, manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
     with pytest.raises(EngineError, match="had 2 CPUs when the run began, and has 3 now"):

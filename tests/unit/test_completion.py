@@ -39,6 +39,7 @@ def _completed(line: str, tmp_path: Path, start: int = 1) -> set[str]:
     ("line", "offered"),
     [
         ("./lab.py rep", {"report"}),
+        ("./lab.py --ver", {"--version"}),
         ("./lab.py --framework cr", {"crax", "crax-orm", "crax-uvicorn"}),
         ("./lab.py --framework aiohttp --test pl", {"plaintext"}),
         ("./lab.py export results/latest --format t", {"tfb"}),

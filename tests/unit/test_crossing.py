@@ -60,13 +60,19 @@ def test_the_reference_is_the_one_asked_for_or_no_proxy(asked: list[str], levels
 
 
 def test_an_entry_that_says_nothing_of_a_factor_is_what_the_others_are_held_against() -> None:
-    assert cross({"tfb": _labels(origin="adopted"), "own": _labels()}).factors == {"origin": ("–", "adopted")}
+    assert cross({"a": _labels(cache="redis"), "b": _labels()}, ["cache"]).factors == {"cache": ("–", "redis")}
+
+
+def test_the_origin_of_the_lab_s_own_entries_has_a_name_that_can_be_typed() -> None:
+    entries = {"tfb": _labels(origin="adopted"), "own": _labels()}
+    assert cross(entries).factors == cross(entries, ["origin=lab"]).factors == {"origin": ("lab", "adopted")}
+    assert cross(entries, ["origin=adopted"]).factors == {"origin": ("adopted", "lab")}
 
 
 def test_connections_that_go_along_with_another_factor_are_a_part_of_it() -> None:
     found = cross({"tfb": _labels(origin="adopted", connections="own"), "own": _labels(connections="32")})
     (effect,) = found.effects
-    assert effect.changes == (Change("origin", "adopted", "–"),)
+    assert effect.changes == (Change("origin", "adopted", "lab"),)
     assert found.companions(effect) == {"connections": ["32", "own"]}
 
 

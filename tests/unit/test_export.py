@@ -210,7 +210,7 @@ def test_export_writes_a_file_that_was_not_there_and_replaces_none(
     assert f"written to {target}" in printed.err
     assert target.read_text() == export.text(store.read(folder), form)
     target.write_text("mine")
-    assert cli.main(tmp_path, arguments) == 1
+    assert cli.main(tmp_path, arguments) == 2
     assert capsys.readouterr().err == f"error: {target} is there already; name another file, or remove it\n"
     assert target.read_text() == "mine"
 
@@ -219,14 +219,14 @@ def test_export_writes_a_file_that_was_not_there_and_replaces_none(
     ("arguments", "said"),
     [
         (["nowhere", "--format", "csv"], "is not a run"),
-        (["{folder}", "--format", "csv", "-o", "{folder}/no/file"], "cannot be written"),
+        (["{folder}", "--format", "csv", "-o", "{folder}/no/file"], "/no is no folder; name a file in one"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(
     tmp_path: Path, folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
     filled = [argument.format(folder=folder) for argument in arguments]
-    assert cli.main(tmp_path, ["export", *filled]) == 1
+    assert cli.main(tmp_path, ["export", *filled]) == 2
     printed = capsys.readouterr()
     assert (printed.out, printed.err.count("\n")) == ("", 1)
     assert printed.err.startswith("error: ")

@@ -62,6 +62,15 @@ def test_what_acts_together_is_told_of_the_level_against_the_reference_too(manif
     )
 
 
+def test_the_lab_s_own_entries_are_named_in_the_sentence_and_in_the_table(manifest: Manifest) -> None:
+    run = _run(manifest, {"crax": 2.0, "tfb-crax": 1.0})
+    labels = {"crax": LABELS, "tfb-crax": LABELS | {"origin": "adopted"}}
+    run = replace(run, manifest=replace(run.manifest, entries=labels))
+    told = factors.report(run, effects.answer(run, ["origin=adopted"]))
+    assert "the lab's own instead of an adopted entry gave 2.00x" in told
+    assert "| origin: lab / adopted " in told
+
+
 @pytest.mark.parametrize(
     ("asked", "sentence", "row"),
     [

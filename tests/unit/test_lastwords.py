@@ -17,6 +17,35 @@ INFO:     Waiting for child process [9]
 INFO:     Child process [9] died
 INFO:     Started parent process [7]
 """
+# Of gunicorn: the entry's file is in the middle of the traceback.
+BOOTING = """\
+[2026-11-28 12:00:00 +0000] [7] [INFO] Starting gunicorn 23.0.0
+[2026-11-28 12:00:00 +0000] [8] [INFO] Booting worker with pid: 8
+[2026-11-28 12:00:01 +0000] [8] [ERROR] Exception in worker process
+Traceback (most recent call last):
+  File "/opt/venv/lib/python3.13/site-packages/gunicorn/util.py", line 370, in import_app
+    mod = importlib.import_module(module)
+  File "/app/app.py", line 3, in <module>
+    import nope
+  File "<frozen importlib._bootstrap>", line 1324, in _find_and_load_unlocked
+ModuleNotFoundError: No module named 'nope'
+[2026-11-28 12:00:01 +0000] [8] [INFO] Worker exiting (pid: 8)
+[2026-11-28 12:00:01 +0000] [7] [ERROR] Worker (pid:8) exited with code 3
+[2026-11-28 12:00:01 +0000] [7] [ERROR] Shutting down: Master
+[2026-11-28 12:00:01 +0000] [7] [ERROR] Reason: Worker failed to boot.
+"""
+STARTING = """\
+[2026-11-28 12:00:00 +0000] [7] [INFO] Starting gunicorn 23.0.0
+[2026-11-28 12:00:00 +0000] [7] [INFO] Listening at: http://0.0.0.0:8080 (7)
+[2026-11-28 12:00:00 +0000] [7] [INFO] Using worker: worker.Worker
+[2026-11-28 12:00:00 +0000] [8] [INFO] Booting worker with pid: 8
+INFO:     Uvicorn running on http://0.0.0.0:8080 (Press CTRL+C to quit)
+INFO:     Started parent process [7]
+INFO:     Started server process [9]
+INFO:     Waiting for application startup.
+INFO:     Application startup complete.
+started: framework=crax driver=asyncpg loop=uvloop json=json pool=8
+"""
 
 
 def test_of_a_log_the_last_lines_that_say_anything_are_told_as_they_can_be_printed() -> None:
@@ -24,19 +53,28 @@ def test_of_a_log_the_last_lines_that_say_anything_are_told_as_they_can_be_print
     assert lastwords.told(log) == f"it said last: {'x' * 160} / [31mgaierror / bye"
 
 
-def test_an_exception_before_the_last_lines_is_told_too() -> None:
-    assert lastwords.told(RESPAWNING) == (
-        "it raised ModuleNotFoundError: No module named 'nope', and said last: INFO:     Waiting for child process [9] "
-        "/ INFO:     Child process [9] died / INFO:     Started parent process [7]"
+@pytest.mark.parametrize("log", [RESPAWNING, RESPAWNING[: RESPAWNING.index("INFO:     Waiting")], BOOTING])
+def test_of_a_server_whose_workers_die_the_exception_is_told_and_its_place_in_the_entry(log: str) -> None:
+    assert lastwords.told(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
+
+
+def test_what_is_said_after_an_exception_is_told_too() -> None:
+    assert lastwords.told(f"{RESPAWNING}port 5432 is closed\n") == (
+        "it raised ModuleNotFoundError: No module named 'nope' (app.py:3), and said last: port 5432 is closed"
     )
 
 
-def test_an_exception_among_the_last_lines_is_told_once() -> None:
-    log = RESPAWNING[: RESPAWNING.index("INFO:     Waiting")]
-    assert lastwords.told(log) == (
-        'it said last: File "/app/app.py", line 3, in <module> / import nope / '
-        "ModuleNotFoundError: No module named 'nope'"
+def test_where_no_file_of_the_entry_led_to_an_exception_no_place_is_told() -> None:
+    traceback = (
+        f'{lastwords.TRACEBACK}\n  File "/usr/lib/python3.13/json/decoder.py", line 345, in decode\nValueError: x\n'
     )
+    assert lastwords.told(traceback) == "it raised ValueError: x"
+
+
+def test_that_a_server_and_its_workers_start_is_no_last_word() -> None:
+    assert lastwords.told(STARTING) == ""
+    killed = "[2026-11-28 12:00:09 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"
+    assert lastwords.told(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
 
 
 @pytest.mark.parametrize("log", ["", "\n \n"])
@@ -58,7 +96,7 @@ def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
 @pytest.mark.parametrize("before", ["", "ERROR:    "])
 def test_an_exception_is_the_line_that_a_traceback_ends_with(before: str, line: str) -> None:
     traceback = f'{before}Traceback (most recent call last):\n  File "app.py", line 3\n\n    raise it\n{line}\n'
-    assert lastwords.raised(f"begin\n{traceback}\nend\n{traceback}") == [line, line]
+    assert lastwords.raised(f"begin\n{traceback}\nend\n{traceback}") == [f"{line} (app.py:3)"] * 2
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from benchlab.core.model import Entry, Settings
-from benchlab.core.quantities import minutes
 from benchlab.measuring import outline, serving
 from benchlab.plan import profiles, schedule
 from benchlab.plan.forecast import Forecast
@@ -66,7 +65,7 @@ def _plan(entries: list[Entry], **changes: Any) -> tuple[str, str]:
     settings = profiles.settings(**(given | changes))
     levels = profiles.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
-    return outline.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"), minutes(
+    return outline.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"), outline.duration(
         Forecast(visits, settings).total_s
     )
 
@@ -74,7 +73,7 @@ def _plan(entries: list[Entry], **changes: Any) -> tuple[str, str]:
 def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry]) -> None:
     plan, time = _plan(entries)
     assert plan.splitlines() == [
-        f"plan              128 samples of 3 s in 16 visits, about {time}, builds not counted",
+        f"plan              128 samples of 3 s in 16 visits, {time}; builds not counted",
         "entries           aiohttp, crax",
         "json              16, 32, 128 connections",
         "plaintext         256, 1024 connections, 16 requests deep",
@@ -85,6 +84,12 @@ def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry
         "CPUs              2, shared",
         "host              4.0 GiB of memory",
     ]
+
+
+def test_the_time_that_is_told_has_as_its_upper_end_that_of_a_host_so_noisy_that_all_samples_are_taken_once_more() -> (
+    None
+):
+    assert outline.duration(127) == "about 2 min 07 s, up to 4 min 14 s where noise has samples taken anew"
 
 
 @pytest.mark.parametrize(

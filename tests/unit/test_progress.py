@@ -2,15 +2,14 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
-from benchlab.core.model import Entry, Manifest, Settings, Visit
+from benchlab.core.measured import GOOD, INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Run
+from benchlab.core.model import Entry, Manifest, Settings, Trial, Visit
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
 from benchlab.plan import schedule, workloads
@@ -81,36 +80,11 @@ def test_a_terminal_of_any_width_shows_what_happens(entries: list[Entry], manife
     assert "\x1b" in shown
 
 
-def test_the_time_to_come_follows_the_pace_of_what_was_done(entries: list[Entry], settings: Settings) -> None:
-    visits = _visits(entries)
-    forecast = Forecast(visits, replace(settings, duration_s=10))
-    planned = forecast.total_s
-    assert forecast.left_s(0) == pytest.approx(planned)
-    for trial in visits[0].trials:
-        forecast.done(trial.key)
-    done = planned * forecast.fraction
-    assert forecast.left_s(done * 2) == pytest.approx(2 * (planned - done))
-    for visit in visits[1:]:
-        for trial in visit.trials:
-            forecast.done(trial.key)
-    assert (forecast.left_s(99), forecast.fraction) == (0, 1)
-
-
-def test_a_trial_tried_twice_counts_once(entries: list[Entry], settings: Settings) -> None:
-    visits = _visits(entries)
-    forecast = Forecast(visits, settings)
-    key = visits[0].trials[0].key
-    forecast.done(key)
-    once = forecast.fraction
-    forecast.done(key)
-    assert forecast.fraction == once
-
-
 def test_visits_made_once_more_are_time_to_come_and_are_told(entries: list[Entry], manifest: Manifest) -> None:
     visits, screen = _visits(entries), StringIO()
     forecast = Forecast(visits, manifest.settings)
     for trial in (trial for visit in visits for trial in visit.trials):
-        forecast.done(trial.key)
+        forecast.done(trial.key, 60)
     assert forecast.left_s(60) == 0
     progress = Progress(Console(file=screen, width=200), forecast, Run(manifest, (), ()), "")
     progress.again([visits[0]])
@@ -118,6 +92,40 @@ def test_visits_made_once_more_are_time_to_come_and_are_told(entries: list[Entry
     assert screen.getvalue() == f"  block 1: {told}\n"
     assert forecast.left_s(60) > 0
     assert forecast.fraction < 1
+
+
+class Noted(Forecast):
+    """Notes what it is told."""
+
+    def __init__(self, visits: tuple[Visit, ...], settings: Settings):
+        super().__init__(visits, settings)
+        self.told: list[tuple[str, object]] = []
+
+    def done(self, key: str, elapsed_s: float) -> None:
+        self.told.append(("done", key))
+
+    def dropped(self, key: str) -> None:
+        self.told.append(("dropped", key))
+
+    def doubted(self, trial: Trial) -> None:
+        self.told.append(("doubted", trial))
+
+    def over(self, block: int) -> None:
+        self.told.append(("over", block))
+
+
+def test_the_forecast_learns_from_what_was_loaded_and_from_what_will_be_taken_anew(manifest: Manifest) -> None:
+    trial = make_trial()
+    forecast = Noted((), manifest.settings)
+    progress = Progress(Console(file=StringIO()), forecast, Run(manifest, (), ()), "")
+    progress.recorded(make_sample(trial))
+    progress.recorded(make_sample(trial, severity=SUSPECT))
+    progress.recorded(Failure(trial, STARTED, "while json 16 was measured, crax is not running"))
+    progress.recorded(Failure(trial, STARTED, f"{NOT_TRIED}: crax is not running"))
+    progress.recorded(Failure(trial, STARTED, f"{WRONG_ANSWER}: json: answered 'Bye' [body]"))
+    progress.block(1)
+    done, dropped = ("done", trial.key), ("dropped", trial.key)
+    assert forecast.told == [done, done, ("doubted", trial), done, dropped, dropped, ("over", 1)]
 
 
 def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:

@@ -11,6 +11,7 @@ import pytest
 from benchlab.core.measured import Decision, Run
 from benchlab.statistics import regression, sequential, sides, stats, versus
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.comparison import decide
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED, Gate
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
@@ -81,7 +82,7 @@ def test_what_is_too_noisy_names_the_blocks_it_would_take() -> None:
 
 def test_an_interval_that_ends_at_the_margin_takes_one_block_more() -> None:
     ends = Ratio("new", "old", 0.98, 0.97, 0.98**2 / 0.97, 0.2, 0.2, 6, 0.01)
-    assert _named(regression.gate([Row("crax", "json", ALL_LEVELS, RATE, ends)], 0.03)) == 7
+    assert _named(regression.gate([Row("crax", "json", ALL_LEVELS, RATE, *decide([ends]))], 0.03)) == 7
 
 
 def test_after_a_pilot_its_spread_decides_and_the_blocks_named_are_more_than_there_are() -> None:

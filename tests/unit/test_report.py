@@ -7,7 +7,7 @@ from datetime import timedelta
 from benchlab import __version__
 from benchlab.core import markdown
 from benchlab.core.loads import Errors, Latency
-from benchlab.core.measured import INVALID, Failure, Run, Sample
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
 from benchlab.core.model import Level, Manifest, Trial
 from benchlab.plan import profiles
 from benchlab.plan.workloads import WORKLOADS
@@ -170,6 +170,23 @@ def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manif
     text = report.report(Run(manifest, invalid, ()))
     assert "Of the 4 samples taken, none counts." in text
     assert re.search(r"\| late +\| +4 \| +invalid \|", text)
+
+
+def test_rules_that_some_samples_had_no_figure_for_are_told_with_their_number_and_the_reason(
+    manifest: Manifest,
+) -> None:
+    unknown = [("heat", "speed"), ("heat", "speed"), ("heat",), ("heat",)]
+    taken = [
+        replace(sample, verdict=Verdict(SUSPECT if number == 2 else GOOD, {"speed": 0.2} if number == 2 else {}, names))
+        for number, (sample, names) in enumerate(zip(SAMPLES, unknown, strict=True))
+    ]
+    text = report.report(Run(manifest, tuple(taken), ()))
+    assert (
+        "Of the 4 samples taken, 3 are good, and 4 count. Rules that could not be judged by: heat in all samples (this "
+        "host does not tell), speed in 2 of them (a run's first samples come before it is known what is usual).\n"
+    ) in text
+    assert re.search(r"\| speed +\| +1 \| +suspect \|", text)
+    assert "could not be judged" not in report.report(Run(manifest, SAMPLES, ()))
 
 
 def test_errors_are_named_by_kind() -> None:

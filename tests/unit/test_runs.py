@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from benchlab.commands import cli
-from benchlab.core.measured import INVALID, SUSPECT, Failure, Sample
+from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.core.model import Entry, Manifest, Trial
 from benchlab.plan import profiles, schedule
-from benchlab.storage import runs, store
+from benchlab.storage import files, runs, store
 
 from .conftest import STARTED, make_load, make_sample
 
@@ -105,6 +105,49 @@ def test_a_run_whose_blocks_are_undecided_can_go_on(tmp_path: Path, manifest: Ma
     _keep(tmp_path, precise, map(_sample, _trials(precise, entries)))
     ((*_, verdict, _),) = runs.rows(tmp_path)[0]
     assert verdict.startswith("stopped before its blocks were decided; ")
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (0, "what was measured is kept; go on with: python lab.py --resume {run}\n"),
+        (31, "what was measured is kept; go on with: python lab.py --resume {run}\n"),
+        (32, ""),
+    ],
+)
+def test_the_report_of_a_run_that_was_stopped_ends_with_how_it_goes_on(
+    tmp_path: Path,
+    manifest: Manifest,
+    entries: list[Entry],
+    capsys: pytest.CaptureFixture[str],
+    kept: int,
+    said: str,
+) -> None:
+    _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)[:kept]))
+    run = tmp_path / manifest.run_id
+    assert cli.main(tmp_path, ["report", str(tmp_path / "latest")]) == 0
+    assert capsys.readouterr().err == said.format(run=files.shown(run))
+
+
+def test_the_report_of_a_run_that_could_not_measure_all_ends_with_how_to_try_again(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = _trials(manifest, entries)
+    _keep(tmp_path, manifest, [Failure(first, STARTED, "it died"), *map(_sample, others)])
+    run = tmp_path / manifest.run_id
+    assert cli.main(tmp_path, ["report", str(run)]) == 0
+    again = f"python lab.py --resume {files.shown(run)}"
+    assert capsys.readouterr().err == f"1 trial not measured; to try again: {again}\n"
+
+
+def test_a_run_whose_blocks_are_undecided_goes_on_and_a_part_of_a_calibration_does_not(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry]
+) -> None:
+    precise = replace(manifest, settings=replace(manifest.settings, precision=0.03))
+    run = Run(precise, tuple(map(_sample, _trials(precise, entries))), ())
+    assert runs.left(run, tmp_path / "run") == runs.go_on(tmp_path / "run")
+    store.create_part(tmp_path / "calibration" / store.PART, precise)
+    assert runs.left(run, tmp_path / "calibration" / store.PART) == ""
 
 
 def test_a_calibration_is_listed_and_points_to_its_report(tmp_path: Path, manifest: Manifest) -> None:

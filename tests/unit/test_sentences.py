@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Verdict
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.comparison import decide
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 from benchlab.tables import sentences
@@ -154,6 +155,32 @@ def test_what_weakens_the_answer_is_warned_of(run: Run, told: str) -> None:
     assert any(told in warning for warning in sentences.warnings(run, analysis.analyse(run)))
 
 
+def _unsteady(count: int, warmup_s: tuple[int, int] = (3, 5)) -> Run:
+    """Return a run of eight samples, so many of which followed a warm-up that did not become steady."""
+    run = make_run({"a": [1000] * 8})
+    verdicts = [Verdict(GOOD, {"unsteady": 1.0} if number < count else {}) for number in range(8)]
+    taken = tuple(replace(sample, verdict=verdict) for sample, verdict in zip(run.taken, verdicts, strict=True))
+    settings = replace(run.manifest.settings, warmup_s=warmup_s)
+    return replace(run, manifest=replace(run.manifest, settings=settings), taken=taken)
+
+
+@pytest.mark.parametrize(
+    ("warmup_s", "advice"),
+    [
+        ((3, 5), "--profile seed warms up for 15 s, and a longer --duration makes the beginning weigh less."),
+        ((15, 15), "a longer --duration makes the beginning weigh less."),
+    ],
+)
+def test_many_warm_ups_that_did_not_become_steady_are_warned_of_with_what_to_do(
+    warmup_s: tuple[int, int], advice: str
+) -> None:
+    assert list(sentences.warnings(_unsteady(3, warmup_s), ())) == [
+        "Before 3 of the 8 samples that count (38%) the warm-up ended with the rate not steady yet, for noise or "
+        f"because the entry gets faster still: {advice}"
+    ]
+    assert list(sentences.warnings(_unsteady(2, warmup_s), ())) == []
+
+
 def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
     run = make_run({"a": [1000, 1010]})
     without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "why"}}))
@@ -173,15 +200,16 @@ def test_many_names_are_counted() -> None:
     assert sentences.names(list("abcdef")) == "a, b, c and 3 others"
 
 
-def _row(figure: str, log_ratio: float) -> Row:
-    return Row("crax", "json", ALL_LEVELS, figure, stats.tested("new", "old", log_ratio, 0.01, 5, 4))
+def _row(figure: str, log_ratio: float, stdev: float = 0.01) -> Row:
+    return Row("crax", "json", ALL_LEVELS, figure, *decide([stats.tested("new", "old", log_ratio, stdev, 5, 4)]))
 
 
-def test_a_change_is_told_with_its_direction_or_as_untold() -> None:
-    rows = [_row(RATE, -0.2), _row(PER_CPU, 0.001), replace(_row(RATE, -0.2), level=16)]
+def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
+    rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=16)]
     assert list(sentences.changes(rows)) == [
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
-        "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.989–1.014].",
+        "crax, json: requests per second are within 3% of what they were: 1.001 [0.989–1.014].",
+        "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.884–1.133].",
     ]
 
 
@@ -189,5 +217,7 @@ def test_a_change_is_told_with_its_direction_or_as_untold() -> None:
     ("blocks", "why"), [(1, "one block shows no spread"), (0, "no block has all levels")], ids=["one block", "none"]
 )
 def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, why: str) -> None:
-    bare = Row("crax", "json", ALL_LEVELS, RATE, Ratio("new", "old", 0.9, None, None, None, None, blocks, None))
+    bare = Row(
+        "crax", "json", ALL_LEVELS, RATE, *decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)])
+    )
     assert list(sentences.changes([bare])) == [f"crax, json: requests per second 0.900 of what they were; {why}."]

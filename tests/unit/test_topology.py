@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.model import Entry
 from benchlab.machine import dotenv
 from benchlab.machine.topology import Topology
@@ -101,9 +101,7 @@ def test_an_entry_may_be_left_out_where_none_is_named() -> None:
 
 def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None:
     lab = _topology(aiohttp=SERVICE | {"labels": _labels()}, crax=SERVICE | {"labels": _labels()})
-    with pytest.raises(
-        ConfigError, match=re.escape("unknown framework crx: did you mean crax? there is aiohttp, crax")
-    ):
+    with pytest.raises(UsageError, match=re.escape("unknown framework crx: did you mean crax? there is aiohttp, crax")):
         lab.choose(["crx"])
 
 

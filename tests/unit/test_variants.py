@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import UsageError
 from benchlab.machine import variants
 from benchlab.machine.topology import Topology
 
-AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false")
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", *AUTHOR, *arguments]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
-
-
-def _commit(root: Path, name: str, text: str) -> str:
-    """Commit a file with this text, and return the commit."""
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    _git(root, "add", "--all")
-    _git(root, "commit", "--quiet", "--message=one more")
-    return _git(root, "rev-parse", "HEAD")
+from .made_commits import commit, git
 
 
 def _service(root: Path, entry: str) -> dict[str, Any]:
@@ -46,14 +30,14 @@ def resolved(tmp_path: Path) -> Topology:
     """Return the topology of a repository on branch `main`, in which no commit was made yet."""
     root = tmp_path / "project"
     root.mkdir()
-    _git(root, "init", "--quiet", "--initial-branch=main")
+    git(root, "init", "--quiet", "--initial-branch=main")
     services = {entry: _service(root, entry) for entry in ("crax", "new")}
     return Topology(root, ("compose",), {}, "benchlab", services)
 
 
 def test_an_entry_at_a_commit_is_its_folder_as_it_was_and_all_else_as_it_is(resolved: Topology, tmp_path: Path) -> None:
-    first = _commit(resolved.root, "frameworks/crax/app.py", "old\n")
-    _commit(resolved.root, "frameworks/crax/lib/later.py", "later\n")
+    first = commit(resolved.root, "frameworks/crax/app.py", "old\n")
+    commit(resolved.root, "frameworks/crax/lib/later.py", "later\n")
     (resolved.root / "frameworks/crax/app.py").write_text("new, and not committed\n")
     name, service = variants.at_commit(resolved, "crax", "main~1", tmp_path / "state")
     context = Path(service["build"]["context"])
@@ -68,27 +52,30 @@ def test_an_entry_at_a_commit_is_its_folder_as_it_was_and_all_else_as_it_is(reso
 
 
 def test_two_commits_of_an_entry_share_neither_name_nor_image_nor_folder(resolved: Topology, tmp_path: Path) -> None:
-    commits = [_commit(resolved.root, "frameworks/crax/app.py", text) for text in ("old\n", "new\n")]
-    made = [variants.at_commit(resolved, "crax", commit, tmp_path / "state") for commit in commits]
+    commits = [commit(resolved.root, "frameworks/crax/app.py", text) for text in ("old\n", "new\n")]
+    made = [variants.at_commit(resolved, "crax", number, tmp_path / "state") for number in commits]
     apps = [Path(service["build"]["context"], "app.py") for _, service in made]
     assert len({name for name, _ in made}) == len({service["image"] for _, service in made}) == 2
     assert [app.read_text() for app in apps] == ["old\n", "new\n"]
 
 
-@pytest.mark.parametrize(
-    ("entry", "ref", "said"),
-    [
-        ("crax", "nowhere", "git rev-parse nowhere^{commit} failed (git does not know it)"),
-        ("new", "main", "git archive frameworks/new failed (fatal: pathspec 'frameworks/new' did not match any files)"),
-    ],
-)
-def test_what_git_does_not_have_is_one_line_that_names_it(
-    resolved: Topology, tmp_path: Path, entry: str, ref: str, said: str
-) -> None:
-    _commit(resolved.root, "frameworks/crax/app.py", "old\n")
-    expected = re.escape(f"--against: {said}; name a commit, branch or tag")
-    with pytest.raises(ConfigError, match=f"^{expected}$"):
-        variants.at_commit(resolved, entry, ref, tmp_path / "state")
+def test_a_commit_that_git_does_not_have_is_one_line_that_names_it(resolved: Topology, tmp_path: Path) -> None:
+    commit(resolved.root, "frameworks/crax/app.py", "old\n")
+    said = "--against: git rev-parse nowhere^{commit} failed (git does not know it); name a commit, branch or tag"
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
+        variants.at_commit(resolved, "crax", "nowhere", tmp_path / "state")
+    assert not (tmp_path / "state").exists()
+
+
+def test_an_entry_that_a_commit_does_not_have_is_one_line_that_names_both(resolved: Topology, tmp_path: Path) -> None:
+    number = commit(resolved.root, "frameworks/crax/app.py", "old\n")
+    (resolved.root / "frameworks/new").mkdir()
+    (resolved.root / "frameworks/new/app.py").write_text("not committed\n")
+    said = (
+        f"--against: new is not in commit {number[:12]}, which has no frameworks/new; commit it, or name a commit that"
+    )
+    with pytest.raises(UsageError, match=f"^{said} has it$"):
+        variants.at_commit(resolved, "new", "HEAD", tmp_path / "state")
     assert not (tmp_path / "state").exists()
 
 

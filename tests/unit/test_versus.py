@@ -12,6 +12,7 @@ from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run, Sample
 from benchlab.statistics import sides, versus
 from benchlab.statistics.analysis import PER_CPU, RATE
+from benchlab.statistics.comparison import Outcome
 
 from .made_runs import busy_client
 from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
@@ -54,6 +55,33 @@ def test_what_too_wide_means_stands_below_ratios_that_say_it(capsys: pytest.Capt
     for rates, says in (([1000, 3000], True), ([1000, 1001], False)):
         gate.told(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))), None)
         assert capsys.readouterr().out.endswith(f"\n\n{markdown.MEANING}\n") == says
+
+
+def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_each_row(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    slower, costs = [n // 2 for n in CALM], [200, 300, 260, 240, 290, 210]
+    gate.told(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))), None)
+    told, table = capsys.readouterr().out.split("\n\n")
+    rate, per_cpu = told.splitlines()
+    assert rate == "* crax, json: requests per second went down: 0.500 [0.499–0.501]."
+    assert per_cpu.startswith("* crax, json: requests per CPU-second cannot be told apart from what they were: ")
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines())
+    assert head[-1] == "outcome"
+    assert [(row[3], row[-1]) for row in rows] == [
+        *[(RATE, "slower")] * 2,
+        *[(PER_CPU, "cannot be told apart")] * 2,
+    ]
+
+
+def test_outcomes_over_all_levels_are_corrected_together_as_the_gate_s_are() -> None:
+    unsure = [*samples("crax", (887, 916, 930, 952, 970, 1002))]
+    calm = samples("crax", CALM, test="plaintext", level=256)
+    alone = _against(run_of(*samples("crax", CALM)), run_of(*unsure))
+    among = _against(run_of(*samples("crax", CALM), *calm), run_of(*unsure, *calm))
+    assert overall(alone, RATE).pair.outcome is Outcome.SLOWER
+    (row,) = (row for row in among.rows if (row.test, row.level, row.figure) == ("json", "all", RATE))
+    assert row.pair.outcome is Outcome.UNDECIDED
 
 
 def test_the_worst_ratio_comes_first() -> None:

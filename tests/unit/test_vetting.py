@@ -33,13 +33,33 @@ def test_an_honest_entry_passes_in_every_test_type() -> None:
     assert [str(verdict) for verdict in _vet(FakeHost())] == [f"pass  crax {test}" for test in WORKLOADS]
 
 
-def test_an_entry_that_does_not_start_fails_in_every_test_type_with_the_reason() -> None:
-    host = FakeHost()
+def test_an_entry_that_does_not_start_fails_in_one_line_with_what_was_raised_and_where() -> None:
+    class Importing(FakeHost):
+        def log(self, service: str) -> str:
+            worker = (
+                'Traceback (most recent call last):\n  File "/app/app.py", line 12, in <module>\nImportError: no x\n'
+            )
+            return f"{worker}INFO:     Child process [9] died\n" * 2
+
+    host = Importing()
     host.stillborn = {"crax"}
-    lines = [str(verdict) for verdict in _vet(host, "json", "db")]
-    why = "in start-up, crax is not running (exit code 3)"
-    assert [line.partition(";")[0] for line in lines] == [f"fail  crax json: {why}", f"fail  crax db: {why}"]
-    assert all(line.endswith("[serves]") for line in lines)
+    assert [str(verdict) for verdict in _vet(host, "json", "db")] == [
+        "fail  crax: in start-up, crax is not running (exit code 3); it raised ImportError: no x (app.py:12); "
+        "its log: logs/verify-crax [serves]"
+    ]
+
+
+def test_an_entry_that_dies_while_it_is_verified_fails_as_a_whole_not_by_what_it_left_unanswered() -> None:
+    class Dying(FakeHost):
+        def _burst(self, job: dict[str, Any]) -> str:
+            self.dead["crax"] = "crax is not running (exit code 1)"
+            return super()._burst(job)
+
+        def answer(self, path: str) -> dict[str, object]:
+            return {"path": path, "error": "refused"} if self.dead else super().answer(path)
+
+    (found,) = _vet(Dying(), "db", "json")
+    assert str(found).startswith("fail  crax: while it was verified, crax is not running (exit code 1); ")
 
 
 def test_an_entry_that_answers_from_memory_is_told_by_what_the_database_counted() -> None:

@@ -1,0 +1,108 @@
+"""How long a run will take, and what it learns of that from its own pace and from samples that are taken anew."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from benchlab.core.model import Entry, Settings, Visit
+from benchlab.plan.forecast import TEST_S, TRIAL_S, VISIT_S, WARM_UP_S, Forecast
+
+from .conftest import planned
+
+# As long as things really take in these tests: a trial, and what comes before a test type, the entry's start too.
+TRIAL_TAKES_S, BEFORE_TAKES_S = 3.0, 20.0
+
+
+@pytest.fixture
+def visits(entries: list[Entry]) -> tuple[Visit, ...]:
+    """Return two visits in each of two blocks: five trials of three test types in each."""
+    return planned(entries)
+
+
+def _make(forecast: Forecast, visits: Iterable[Visit], elapsed_s: float = 0.0) -> float:
+    """Make the visits, which take that long, and return the seconds of the run so far."""
+    for visit in visits:
+        tests: set[str] = set()
+        for trial in visit.trials:
+            elapsed_s += TRIAL_TAKES_S + (0 if trial.test in tests else BEFORE_TAKES_S)
+            tests.add(trial.test)
+            forecast.done(trial.key, elapsed_s)
+    return elapsed_s
+
+
+def _once_more(visit: Visit) -> Visit:
+    """Return the visit as it is made for its first trial alone."""
+    return Visit(visit.block, visit.entry, visit.trials[:1])
+
+
+def test_before_anything_was_measured_the_plan_is_the_forecast(visits: tuple[Visit, ...], settings: Settings) -> None:
+    forecast = Forecast(visits, settings)
+    trial_s = settings.duration_s + TRIAL_S
+    test_s = TEST_S + settings.primer_s + settings.warmup_s[0] + WARM_UP_S
+    assert forecast.left_s(0) == pytest.approx(forecast.total_s) == 4 * (VISIT_S + 3 * test_s + 5 * trial_s)
+
+
+def test_the_time_to_come_follows_the_pace_of_what_was_done(visits: tuple[Visit, ...], settings: Settings) -> None:
+    forecast = Forecast(visits, settings)
+    elapsed_s = _make(forecast, visits[:1])
+    assert forecast.left_s(elapsed_s) == pytest.approx(3 * elapsed_s)
+    assert forecast.left_s(elapsed_s + 7) == pytest.approx(3 * elapsed_s - 7)
+    elapsed_s = _make(forecast, visits[1:], elapsed_s)
+    assert (forecast.left_s(elapsed_s), forecast.fraction) == (0, 1)
+
+
+def test_starts_and_warm_ups_have_a_pace_of_their_own(visits: tuple[Visit, ...], settings: Settings) -> None:
+    forecast = Forecast(visits, settings)
+    elapsed_s = _make(forecast, visits)
+    forecast.over(1)
+    forecast.again([_once_more(visits[-1])])
+    before_s = VISIT_S + TEST_S + settings.primer_s + settings.warmup_s[0] + WARM_UP_S
+    all_before_s = VISIT_S + 3 * (before_s - VISIT_S)
+    before_takes_s = 3 * BEFORE_TAKES_S * before_s / all_before_s
+    assert forecast.left_s(elapsed_s) == pytest.approx(TRIAL_TAKES_S + before_takes_s)
+
+
+def test_what_is_taken_anew_in_one_block_is_expected_of_the_next(visits: tuple[Visit, ...], settings: Settings) -> None:
+    calm, noisy = Forecast(visits, settings), Forecast(visits, settings)
+    elapsed_s = _make(calm, visits[:2])
+    calm.over(1)
+    assert calm.left_s(elapsed_s) == pytest.approx(elapsed_s)
+    noisy_s = _make(noisy, visits[:2])
+    # All of the block once more, and one of its two visits a third time.
+    noisy.again(visits[:2])
+    noisy_s = _make(noisy, visits[:2], noisy_s)
+    noisy.again(visits[:1])
+    noisy_s = _make(noisy, visits[:1], noisy_s)
+    noisy.over(1)
+    assert noisy_s == pytest.approx(2.5 * elapsed_s)
+    assert noisy.left_s(noisy_s) == pytest.approx(2.5 * elapsed_s)
+
+
+def test_what_will_be_taken_anew_is_time_to_come_before_its_block_has_come_to_that(
+    visits: tuple[Visit, ...], settings: Settings
+) -> None:
+    forecast = Forecast(visits[:2], settings)
+    elapsed_s = _make(forecast, visits[:1])
+    calm_s = forecast.left_s(elapsed_s)
+    forecast.doubted(visits[0].trials[0])
+    noisy_s = forecast.left_s(elapsed_s)
+    assert noisy_s > calm_s + TRIAL_TAKES_S
+    elapsed_s = _make(forecast, visits[1:2], elapsed_s)
+    doubted_s = forecast.left_s(elapsed_s)
+    forecast.again([_once_more(visits[0])])
+    assert forecast.left_s(elapsed_s) == pytest.approx(doubted_s)
+    # Taken anew, and doubted once more: that it is taken a third time is not known.
+    elapsed_s = _make(forecast, [_once_more(visits[0])], elapsed_s)
+    forecast.doubted(visits[0].trials[0])
+    assert forecast.left_s(elapsed_s) == 0
+
+
+def test_what_was_never_loaded_tells_nothing_of_the_pace(visits: tuple[Visit, ...], settings: Settings) -> None:
+    forecast = Forecast(visits, settings)
+    elapsed_s = _make(forecast, visits[:1])
+    for trial in visits[1].trials:
+        forecast.dropped(trial.key)
+    assert forecast.left_s(elapsed_s) == pytest.approx(2 * elapsed_s)
+    assert forecast.fraction == pytest.approx(0.5)

@@ -1,0 +1,71 @@
+"""The lab as it is found where no engine answers: a plan is made for this machine, and no more can be had of it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchlab.core.errors import NoEngineError
+from benchlab.core.quantities import counted
+from benchlab.machine import host
+from benchlab.machine.stage import Lab
+from benchlab.machine.topology import Topology
+
+ROOT = Path(__file__).parents[2]
+# Resolves compose.yaml as far as a plan needs it: each variable of the environment, or what stands for it.
+COMPOSE = f"""#!{sys.executable}
+import os, re, sys, yaml
+text = open("compose.yaml").read()
+resolved = re.sub(r"\\$\\{{(\\w+):-([^}}]*)\\}}", lambda match: os.environ.get(match[1]) or match[2], text)
+print(yaml.safe_dump(yaml.safe_load(resolved)) if sys.argv[-1] == "config" else "")
+"""
+
+
+def _told(tmp_path: Path, *arguments: str) -> tuple[str, str]:
+    """Return what the lab prints and says, on a machine with a Compose command, and no engine."""
+    docker = tmp_path / "docker"
+    docker.write_text(COMPOSE)
+    docker.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
+    ended = subprocess.run(
+        [sys.executable, "lab.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout, ended.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["factors"]])
+def test_a_plan_needs_no_engine_and_says_which_cpus_it_is_for(tmp_path: Path, command: list[str]) -> None:
+    cpus = counted(host.own_cpus(), "CPU")
+    plan, said = _told(tmp_path, *command, "--dry-run", "--test", "query", "--placement", "shared")
+    assert said == f"no engine answers: planned for the {cpus} of this machine\n"
+    assert f"\nCPUs              all roles share the {cpus}\n" in plan
+    assert plan.count("\nwrk -H ") == 4
+
+
+def test_the_list_has_workers_and_pool_for_the_same_cpus(tmp_path: Path) -> None:
+    entries, said = _told(tmp_path, "list")
+    assert said == (
+        f"no engine answers: workers and pool are shown for the {counted(host.own_cpus(), 'CPU')} of this machine\n"
+    )
+    head, _, first = ([cell.strip() for cell in line.split("|")] for line in entries.splitlines()[:3])
+    assert dict(zip(head, first, strict=True))["workers"] == str(host.own_cpus())
+
+
+def test_what_needs_an_engine_is_refused_of_a_lab_without_one() -> None:
+    lab = Lab(Path(), Topology(Path(), (), {}, "benchlab", {}), None, 2, "", print)
+    with pytest.raises(NoEngineError, match="start Docker"):
+        _ = lab.engine
+
+
+def test_the_cores_of_this_machine_are_what_its_kernel_says_or_else_its_cpus(tmp_path: Path) -> None:
+    assert host.own_siblings(tmp_path) == "\n".join(map(str, range(host.own_cpus())))
+    for cpu, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
+        path = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"{siblings}\n")
+    assert host.own_siblings(tmp_path).split() == ["0,2", "1,3", "0,2", "1,3"]
