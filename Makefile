@@ -7,10 +7,10 @@ ARGS ?=
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help bench quick test unit benchmark lint setup clean lock
+.PHONY: help bench quick test test-long unit benchmark lint setup clean lock
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
@@ -18,9 +18,13 @@ bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the t
 quick: $(VENV)/lab ## a first look in some two minutes
 	$(PY) lab.py --profile quick $(ARGS)
 
-test: lint ## everything: lint, unit tests, tests on a real Docker engine
+test: lint ## lint, unit tests, tests on a real Docker engine
 	$(PY) lab.py setup
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -m "not long" $(ARGS)
+
+test-long: $(VENV)/dev ## the tests on the engine that take long: calibration, adoption, the page in a browser, Compose v2
+	$(PY) lab.py setup
+	$(PY) -m pytest -m long $(ARGS)
 
 unit: $(VENV)/dev ## the tests that need no Docker engine
 	$(PY) -m pytest -m "not docker" $(ARGS)

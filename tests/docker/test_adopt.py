@@ -66,6 +66,7 @@ def _odd(folder: Path, **commands: str) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_adopted_entries_are_listed_verified_measured_beside_a_native_one_and_removed(
     project: Project, client: docker.DockerClient
 ) -> None:
@@ -143,6 +144,7 @@ def test_nginx_passes_on_to_an_entry_of_another_port_and_clean_removes_the_image
     assert "benchlab/adopted:asgi" not in images(client)
 
 
+@pytest.mark.long
 def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(project: Project, tmp_path: Path) -> None:
     folder = _odd(
         tmp_path / "odd",
@@ -177,6 +179,7 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     assert "this cannot be" in printed
 
 
+@pytest.mark.long
 def test_an_entry_that_cannot_be_built_is_left_out_of_a_run_that_says_so(project: Project, tmp_path: Path) -> None:
     command = "python3 server.py 0.0.0.0 8080 0"
     assert project.run("adopt", str(_odd(tmp_path / "odd", broken=command)))[0] == 0

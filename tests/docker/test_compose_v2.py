@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import docker
+import pytest
 
 from benchlab.plan.workloads import WORKLOADS
 
@@ -23,6 +24,7 @@ ADOPTIONS = (
 )
 
 
+@pytest.mark.long
 def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project_and_adopted_entries(
     project: Project, client: docker.DockerClient
 ) -> None:

@@ -25,6 +25,7 @@ from .conftest import ENTRIES, await_that
 from .traces import PROJECT
 
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)
+STUDIED = ("aiohttp", "crax")
 TARGET = Target(ENTRY_HOST)
 QUERY = ("/queries?queries=2",)
 TOLD = (*claims.COMPARED, "orm")
@@ -60,6 +61,12 @@ except TimeoutError:
     pass
 print(len(connections))
 """
+
+
+# Of what takes long to try, an entry for each framework and data layer will do where time is short.
+each_entry = pytest.mark.parametrize(
+    "entry", [name if name in STUDIED else pytest.param(name, marks=pytest.mark.long) for name in ENTRIES]
+)
 
 
 def _execute(lab: Lab, service: str, *command: str) -> str:
@@ -166,7 +173,7 @@ def test_a_container_has_no_rights_and_publishes_nothing(
     assert (host["Binds"] or []) == (["/sys/fs/cgroup:/host/cgroup:ro"] if service == "wrk" else [])
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
+@each_entry
 def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> None:
     with _serving(staged, entry):
         assert _query(staged).status == 200
@@ -179,7 +186,7 @@ def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> Non
         assert any(all(_query(staged).status == 200 for _ in range(10)) for _ in range(40))
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
+@each_entry
 def test_a_database_that_hangs_is_answered_5xx_and_heals(staged: Lab, client: docker.DockerClient, entry: str) -> None:
     with _serving(staged, entry):
         database = _container(client, "db")
@@ -199,7 +206,7 @@ def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerCl
     assert _container(client, entry).attrs["State"]["ExitCode"] == 0
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
+@each_entry
 def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
     server = Server(staged.engine, staged.topology.entries, lambda name, text: name)
     chosen = staged.topology.entries[entry]
@@ -211,7 +218,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
         assert restored == server.world() == pristine
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
+@each_entry
 def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, entry: str) -> None:
     with _serving(staged, entry):
         command = wrk.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from benchlab.calibration import faults
 from benchlab.core.counters import APP, CLIENT, DB
 from benchlab.core.measured import INVALID
@@ -78,6 +80,7 @@ def _hoards(app: str) -> str:
     )
 
 
+@pytest.mark.long
 def test_peak_memory_is_that_of_the_sample_and_not_of_the_test_type_before(project: Project) -> None:
     project.add_entry("hoarder", "aiohttp", _hoards)
     tests = ("--test", "json", "--test", "update", "--levels", "json=16", "--levels", "update=1")
@@ -89,6 +92,7 @@ def test_peak_memory_is_that_of_the_sample_and_not_of_the_test_type_before(proje
     assert peaks["json"] > peaks["update"] + 100_000_000 > 100_000_000
 
 
+@pytest.mark.long
 def test_a_sample_that_begins_beside_a_busy_server_is_suspect(project: Project) -> None:
     project.add_entry(
         "restless", "aiohttp", lambda app: app.replace("import os\n", "import os\nimport threading\n") + SPINS
@@ -99,6 +103,7 @@ def test_a_sample_that_begins_beside_a_busy_server_is_suspect(project: Project) 
     assert all("busy before" in sample.verdict.broken for sample in taken)
 
 
+@pytest.mark.long
 def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the_gate(project: Project) -> None:
     _commit(project)
     app = project.root / "frameworks/aiohttp/app.py"
@@ -116,6 +121,7 @@ def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the
     assert "| aiohttp | json" in table
 
 
+@pytest.mark.long
 def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(project: Project) -> None:
     code, printed = project.run(*JSON, "--blocks", "1", "--framework", "crax", "--budget", "45s")
     run = project.latest()
@@ -127,6 +133,7 @@ def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(project: Pr
     assert project.journal().read_text().count('"kind": "decision"') == 1
 
 
+@pytest.mark.long
 def test_a_precision_decides_on_the_blocks_from_the_pilot_s_spread(project: Project) -> None:
     code, printed = project.run(*JSON, "--blocks", "2", "--precision", "50%", "--budget", "50s")
     run = project.latest()
@@ -140,6 +147,7 @@ def test_a_precision_decides_on_the_blocks_from_the_pilot_s_spread(project: Proj
     assert (again, "has all its samples" in told) == (0, True)
 
 
+@pytest.mark.long
 def test_a_run_of_two_versions_that_was_ended_goes_on_with_the_same_versions(project: Project) -> None:
     _commit(project)
     lab = project.start(*JSON, "--blocks", "2", "--framework", "aiohttp", "--against", "HEAD")
@@ -155,6 +163,7 @@ def test_a_run_of_two_versions_that_was_ended_goes_on_with_the_same_versions(pro
     assert len({sample.trial.entry for sample in run.samples}) == 2
 
 
+@pytest.mark.long
 def test_where_the_cgroup_tree_cannot_be_read_the_engine_tells_what_containers_used(project: Project) -> None:
     compose = project.root / "compose.yaml"
     text = compose.read_text()
@@ -171,6 +180,7 @@ def test_where_the_cgroup_tree_cannot_be_read_the_engine_tells_what_containers_u
     assert "## Bottlenecks" in printed
 
 
+@pytest.mark.long
 def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project: Project) -> None:
     (project.root / "small.py").write_text(SMALL)
     process = subprocess.run([sys.executable, "small.py"], cwd=project.root, capture_output=True, text=True)

@@ -48,6 +48,7 @@ def _plan(run: Run) -> list[Trial]:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.long
 def test_other_signals_end_as_cleanly(
     project: Project, client: docker.DockerClient, number: signal.Signals, code: int
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_lost_lease_ends_the_run_with_one_line_and_what_was_measured_is_kept(
     assert {sample.trial.block for sample in project.latest().samples} == {1}
 
 
+@pytest.mark.long
 def test_a_run_is_not_resumed_on_other_sources_until_they_are_restored(
     project: Project, client: docker.DockerClient
 ) -> None:

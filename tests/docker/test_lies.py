@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import pytest
+
 from benchlab.core.measured import INVALID
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge
@@ -63,6 +65,7 @@ def test_an_honest_server_passes_and_each_lie_is_caught_by_its_rule_before_any_l
     }
 
 
+@pytest.mark.long
 def test_a_lie_that_is_told_only_under_load_costs_the_samples_and_is_named(project: Project) -> None:
     (liar,) = lies.liars(lie for lie in lies.table() if lie.when == lies.UNDER_LOAD)
     flags = _add(project, {"liar": liar})

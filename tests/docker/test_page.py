@@ -22,6 +22,8 @@ from tests.unit.made_runs import hostile_run
 from .browser import DESKTOP, PHONE, Browser, browser
 from .conftest import Project, copy_of_project
 
+pytestmark = pytest.mark.long
+
 SHORT = ("--profile", "quick", "--duration", "1", "--test", "json", "--test", "query")
 LEVELS = ("--levels", "json=16,32", "--levels", "query=1")
 LARGEST_BYTES = 6_000_000

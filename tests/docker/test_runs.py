@@ -81,6 +81,7 @@ def test_a_dry_run_of_factors_tells_which_entries_are_crossed_and_starts_nothing
     assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 2
 
 
+@pytest.mark.long
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
     tests = ("db", "query", "cached-query", "fortune", "update")
     chosen = [word for test in tests for word in ("--test", test)]
@@ -117,6 +118,7 @@ def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
     assert len(run.samples) == 2
 
 
+@pytest.mark.long
 def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(project: Project) -> None:
     lab = project.start(*JSON, "--blocks", "2", "--proxy", "none,nginx", "--framework", "crax")
     await_lines(project, 1, lab)
@@ -132,6 +134,7 @@ def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(
     assert (told, "nginx instead of no proxy" in answer) == (0, True)
 
 
+@pytest.mark.long
 def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project: Project) -> None:
     code, printed = project.run("factors", *SHORT, "--test", "query", "--levels", "query=20")
     run = project.latest()
@@ -144,6 +147,7 @@ def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project
     assert project.run("factors", "--factor", "proxy")[0] == 2
 
 
+@pytest.mark.long
 def test_an_entry_is_measured_with_each_number_of_database_connections(project: Project) -> None:
     code, printed = project.run(
         *SHORT, "--test", "db", "--levels", "db=16", "--db-connections", "4,8", "--framework=crax"
@@ -156,6 +160,7 @@ def test_an_entry_is_measured_with_each_number_of_database_connections(project: 
     assert {sample.trial.entry for sample in run.samples} == set(pools)
 
 
+@pytest.mark.long
 def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
     project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
     for name, like in (("stillborn", "aiohttp"), ("respawning", "starlette")):
@@ -197,6 +202,7 @@ def _with_one_key_more(app: str) -> str:
     return app.replace('"message": "Hello, World!"', '"message": "Hello, World!", "more": 1')
 
 
+@pytest.mark.long
 def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run_goes_on(project: Project) -> None:
     project.add_entry("chatty", "aiohttp", _with_one_key_more)
     lab = project.start(*JSON, "--blocks", "2", "--framework", "chatty")
@@ -213,6 +219,7 @@ def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run
     assert json.loads((project.root / "tfb.json").read_text())["verify"] == {"chatty": {"json": "warn"}}
 
 
+@pytest.mark.long
 def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
