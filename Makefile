@@ -15,7 +15,7 @@ help: ## this list
 bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
 
-quick: $(VENV)/lab ## a first look in some two minutes
+quick: $(VENV)/lab ## a first look in two to four minutes
 	$(PY) lab.py --profile quick $(ARGS)
 
 test: lint ## lint, unit tests, tests on a real Docker engine

@@ -47,7 +47,8 @@ def grants(engine: Engine, image: str) -> Grants:
 def examine(root: Path, wish: Wish) -> tuple[list[Adoptee], dict[str, str]]:
     """Return what can be adopted of a folder, and why its other tests cannot, by name; nothing is written.
 
-    Raises ConfigError where nothing can, and for a test or an image that was asked for and is not there.
+    Raises ConfigError where nothing can, UsageError for a folder that can be no entry's, and for a test, a name or an
+    image that was asked for and cannot be had.
     """
     _refuse_other_folders(root, wish.folder)
     found = tfb.suite(_read(wish.folder, CONFIG))
@@ -80,7 +81,10 @@ def adopt(root: Path, folder: Path, adoptees: Iterable[Adoptee], granted: Grants
 
 
 def remove(root: Path, entry: str) -> str:
-    """Remove an adopted entry's stanza and its copy, and return its image's name. Raises ConfigError."""
+    """Remove an adopted entry's stanza and its copy, and return its image's name.
+
+    Raises UsageError where no such entry was adopted, ConfigError for what goes wrong with files.
+    """
     content = registry.read(root)
     if entry not in content[ORIGINS]:
         there = ", ".join(content[ORIGINS]) or "none"
@@ -156,7 +160,10 @@ def _refuse_other_folders(root: Path, folder: Path) -> None:
 
 
 def _adoptee(wish: Wish, entry: str, candidate: Candidate, taken: Mapping[str, str]) -> Adoptee:
-    """Return the candidate with what its dockerfile says. Raises ConfigError where it cannot be adopted."""
+    """Return the candidate with what its dockerfile says.
+
+    Raises UsageError where it cannot have the name, ConfigError where its dockerfile cannot be used.
+    """
     if not tfb.is_name(entry):
         raise UsageError(f"--as {wish.name}: {entry} {tfb.NO_NAME}")
     if owner := taken.get(entry.lower()):

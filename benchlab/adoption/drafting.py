@@ -52,7 +52,10 @@ class Draft:
 
 
 def plan(root: Path, name: str, origin: str) -> Draft:
-    """Return the draft of an entry; nothing is written. Raises ConfigError where it cannot be made."""
+    """Return the draft of an entry; nothing is written.
+
+    Raises UsageError for a name that cannot be had or an origin that is not there, ConfigError for the origin's stanza.
+    """
     services = registry.templates(root)[registry.SERVICES]
     entries = [key for key, service in services.items() if ENTRY_PROFILE in (service or {}).get("profiles", [])]
     _refuse_name(root, name, services)

@@ -13,7 +13,7 @@ from benchlab.core.measured import Run, Sample
 from benchlab.core.model import UNAVAILABLE
 from benchlab.core.quantities import counted
 from benchlab.plan.workloads import WORKLOADS, varied
-from benchlab.statistics import analysis, bottleneck, comparison, sequential, stats
+from benchlab.statistics import analysis, bottleneck, comparison, figures, sequential, stats
 from benchlab.statistics.analysis import FIGURES, PER_CPU, Result
 from benchlab.statistics.figures import Cell, Figure
 from benchlab.statistics.stats import ALPHA, Estimate, Ratio
@@ -72,7 +72,7 @@ def sensitivity(run: Run) -> list[Check]:
 
 
 def _spread(equal: Run, result: Result, figure: Figure) -> float | None:
-    at_level = check.cells(equal, result, figure).get(LEVELS[result.test][0], {})
+    at_level = figures.measured(equal)[result.test].ranked(figure).get(LEVELS[result.test][0], {})
     return twins.pooled_stdev(pair.ratio for pair in comparison.compare(at_level).pairs)
 
 
@@ -102,7 +102,7 @@ def _seen(run: Run, result: Result | None, name: str, figure: str, planted_us: f
         return Check(name, NO_SAMPLE, "", False)
     if not planted_us or (figure == PER_CPU and plain[0].per_cpu_s is None):
         return Check(name, UNAVAILABLE, "", None)
-    ratios = stats.ratios(check.cells(run, result, FIGURES[figure]).values())
+    ratios = stats.ratios(figures.measured(run)[result.test].ranked(FIGURES[figure]).values())
     samples = [sample for sample in run.samples if sample.trial.entry == plain[0].entry]
     of_test = [sample for sample in samples if sample.trial.test == result.test]
     return _judged(name, ratios, _cost_us(figure, plain[0], of_test), planted_us)

@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable, Mapping
 from statistics import mean
 
-from tabulate import tabulate
-
 from benchlab import __version__
 from benchlab.calibration import burden, twins
 from benchlab.calibration.check import Check
 from benchlab.calibration.kept import Calibration, Found
+from benchlab.core import markdown
 from benchlab.core.measured import Failure, Sample
 from benchlab.core.model import UNAVAILABLE, Manifest
 from benchlab.core.quantities import counted
@@ -22,6 +21,7 @@ from benchlab.statistics import stats
 LAB, UNCHECKED, PLAIN = "lab", "lab, unchecked", "plain wrk"
 BIAS_LIMIT, CHECKING_LIMIT, BIAS_CONFIDENCE = 0.01, 0.005, 0.90
 LAB_CPU = 0.01
+HEADERS = ("check", "measured", "goal", "result")
 # What of the manifest's facts stands in the report: of the host first, then of lab and engine.
 FACTS = (
     *("cpu_model", "cpu_count", "cpu_cores", "hypervisor", "kernel", "memory_bytes", "swap_bytes", "clocksource"),
@@ -45,7 +45,7 @@ def report(found: Calibration) -> str:
     """Return the checks as Markdown, how much was tried, and facts of the host, lab and engine that they hold for."""
     words = {True: "pass", False: "FAIL", None: "–"}
     rows = [[check.name, check.measured, check.goal, words[check.passed]] for check in checks(found)]
-    table = tabulate(rows, headers=["check", "measured", "goal", ""], tablefmt="github", disable_numparse=True)
+    table = markdown.rows(HEADERS, rows, left=HEADERS)
     facts = _facts(found.twins.manifest)
     host = "\n".join(f"* {name}: {facts[name]}" for name in FACTS if facts.get(name) is not None)
     manifest = "All of it is in twins/manifest.json."

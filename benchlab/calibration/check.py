@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchlab.core.measured import Run
-from benchlab.statistics import figures
-from benchlab.statistics.analysis import Result
-from benchlab.statistics.figures import Figure
-from benchlab.statistics.stats import Cells
 
 NO_SAMPLE = "no sample that counts"
 
@@ -28,8 +24,3 @@ def complete(part: str, run: Run) -> Check:
     planned = run.untried + len({record.trial.key for record in run.taken + run.failures})
     counting = len(run.measured)
     return Check(f"samples of {part} that count", f"{counting} of {planned}", "all", counting == planned)
-
-
-def cells(run: Run, result: Result, figure: Figure) -> dict[int, Cells]:
-    """Return the figures of a test by level, as ranks are made of them: without cells that the client bound."""
-    return figures.ranked((sample for sample in run.samples if sample.trial.test == result.test), result.cells, figure)

@@ -13,7 +13,7 @@ from benchlab.calibration.check import NO_SAMPLE, Check
 from benchlab.core.measured import GOOD, Run
 from benchlab.core.model import UNAVAILABLE
 from benchlab.core.quantities import counted
-from benchlab.statistics import analysis, comparison, sequential, variance
+from benchlab.statistics import analysis, comparison, figures, sequential, variance
 from benchlab.statistics.analysis import FIGURES, Result
 from benchlab.statistics.comparison import Comparison, Outcome
 from benchlab.statistics.figures import Figure
@@ -44,11 +44,11 @@ def false_positives(run: Run) -> list[Check]:
 
     Pairs of a comparison share entries and so are not independent; the binomial limit takes them as if they were.
     """
-    results = analysis.analyse(run)
+    tests = figures.measured(run).values()
     return [
         found
         for name, figure in FIGURES.items()
-        for found in _told_apart(name, [check.cells(run, result, figure) for result in results])
+        for found in _told_apart(name, [measured.ranked(figure) for measured in tests])
     ]
 
 
@@ -129,7 +129,7 @@ def _pairs(run: Run, result: Result | None, figure: Figure) -> list[Ratio] | Non
     """Return the ratio of each pair at each level; None where the test has no sample that counts."""
     if result is None:
         return None
-    levels = check.cells(run, result, figure).values()
+    levels = figures.measured(run)[result.test].ranked(figure).values()
     return [pair.ratio for of in levels for pair in comparison.compare(of).pairs]
 
 

@@ -47,7 +47,7 @@ def screen() -> Console:
     return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
-def show(text: str) -> None:
+def tell(text: str) -> None:
     """Print what was asked for, a text of Markdown."""
     from benchlab.core import terminal
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchlab.commands.command import OK, Command, plain, say, screen, show
+from benchlab.commands.command import OK, Command, plain, say, screen, tell
 from benchlab.core import stack
 from benchlab.core.arguments import Parser
 from benchlab.core.quantities import counted
@@ -73,7 +73,7 @@ def _list(root: Path, _: argparse.Namespace) -> int:
     rows = [[*row[:-1], locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
     terminal.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)
     usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
-    show("\n" + "\n\n".join([*stack.below(labels), usual]))
+    tell("\n" + "\n\n".join([*stack.below(labels), usual]))
     return OK
 
 

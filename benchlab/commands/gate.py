@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchlab.commands.command import say, show
+from benchlab.commands.command import say, tell
 from benchlab.core import quantities
 from benchlab.core.errors import UsageError
 
@@ -45,7 +45,7 @@ def told(held: Versus, margin: float | None) -> Gate | None:
     from benchlab.statistics import regression, versus
     from benchlab.tables import lead
 
-    show(markdown.explained(f"{lead.changes(held.rows)}\n\n{versus.table(held.rows)}"))
+    tell(markdown.explained(f"{lead.changes(held.rows)}\n\n{versus.table(held.rows)}"))
     if held.untold:
         say(f"nothing can be said of {'; '.join(held.untold)}")
     if margin is None:

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.commands import flags, gate
-from benchlab.commands.command import FAILED, OK, Command, console, say, show
+from benchlab.commands.command import FAILED, OK, Command, console, say, tell
 from benchlab.core.arguments import Parser
 from benchlab.core.errors import UsageError
 from benchlab.plan import naming
-from benchlab.storage import files, store
+from benchlab.storage import changes, files, store
 
 if TYPE_CHECKING:
     from benchlab.core.model import Settings
@@ -121,10 +121,12 @@ def _start(root: Path, settings: Settings, margin: float | None) -> int:
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     from benchlab.measuring import bench
 
-    settings = store.read_manifest(folder).settings
-    gate.refuse_without_versions(gate.margin(given), settings)
-    flags.refuse_other_settings(given, settings)
-    return finish(bench.resume(_open(root, settings), folder, console()), gate.margin(given))
+    manifest = store.read_manifest(folder)
+    gate.refuse_without_versions(gate.margin(given), manifest.settings)
+    flags.refuse_other_settings(given, manifest.settings)
+    with changes.going_on(manifest):
+        bench.resume(_open(root, manifest.settings), folder, console())
+    return finish(folder, gate.margin(given))
 
 
 def finish(folder: Path, margin: float | None) -> int:
@@ -135,7 +137,7 @@ def finish(folder: Path, margin: float | None) -> int:
     from benchlab.verdicts import judge
 
     run, shown = store.read(folder), files.shown(folder)
-    show(report.report(run))
+    tell(report.report(run))
     for line in lead.lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
@@ -162,7 +164,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
         return _rehearse_factors(root, given)
     folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
     run = store.read(folder)
-    show(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    tell(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
     say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.shown(folder)}")

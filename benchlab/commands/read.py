@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.commands import gate
-from benchlab.commands.command import OK, Command, plain, say, screen, show
+from benchlab.commands.command import OK, Command, plain, say, screen, tell
 from benchlab.core.arguments import Parser, choice
 from benchlab.core.errors import StoreError, UsageError
 from benchlab.storage import files, store
@@ -85,7 +85,7 @@ def _report(_: Path, given: argparse.Namespace) -> int:
         return _report_calibration(folder)
     run = store.read(folder)
     text = report.report(run)
-    show(text)
+    tell(text)
     if store.is_cut(folder):
         say("the journal ends in the middle of a line, which is left out")
     try:
@@ -102,7 +102,7 @@ def _report_calibration(folder: Path) -> int:
     from benchlab.calibration import calibrate, kept
 
     text = calibrate.report(kept.read(folder))
-    show(text)
+    tell(text)
     if not kept.is_whole(folder) and (folder / store.REPORT).exists():
         say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
         return OK
@@ -171,7 +171,7 @@ def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
         return
     if not anyway:
         raise UsageError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
-    show(f"Compared although {'; '.join(differences)}.\n")
+    tell(f"Compared although {'; '.join(differences)}.\n")
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from benchlab.commands import flags
-from benchlab.commands.command import FAILED, OK, Command, console, plain, say, show
+from benchlab.commands.command import FAILED, OK, Command, console, plain, say, tell
 from benchlab.core.arguments import Parser, whole
 from benchlab.core.errors import SetupError
 from benchlab.core.quantities import counted
@@ -75,7 +75,7 @@ def _doctor(root: Path, given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps({"findings": doctor.plain(findings), "facts": facts}, indent=2))
     else:
-        show("\n".join(map(str, findings)))
+        tell("\n".join(map(str, findings)))
     return FAILED if any(finding.state == doctor.FATAL for finding in findings) else OK
 
 
@@ -91,7 +91,7 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
     lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
     extent = proving.FULL if given.full else proving.SHORT
     folder, checks = proving.prove(lab, extent, seed, root / "results", console())
-    show((folder / store.REPORT).read_text(encoding="utf-8"))
+    tell((folder / store.REPORT).read_text(encoding="utf-8"))
     say(f"kept in {files.shown(folder)}")
     return FAILED if any(check.passed is False for check in checks) else OK
 

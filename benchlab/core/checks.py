@@ -15,14 +15,15 @@ def integers(of: str, /, **figures: object) -> None:
     for name, figure in figures.items():
         # For Python True is an integer, too.
         if type(figure) is not int:
-            raise ValueError(f"{of}: {name} of {figure!r} is no whole number")
+            raise _not_whole(of, name, figure)
 
 
 def counts(of: str, least: int, /, **figures: int) -> None:
     """Raise ValueError where a figure is no whole number from `least` to MOST."""
     for name, figure in figures.items():
-        if type(figure) is not int or not least <= figure <= MOST:
-            integers(of, **{name: figure})
+        if type(figure) is not int:
+            raise _not_whole(of, name, figure)
+        if not least <= figure <= MOST:
             raise ValueError(f"{of}: {name} of {figure} cannot be; it is {least} or more, and {MOST:.0e} at most")
 
 
@@ -57,3 +58,7 @@ def moment(text: str) -> datetime:
     if found.year > LAST_YEAR:
         raise ValueError(f"{text} cannot be: it is after the year {LAST_YEAR}")
     return found.astimezone(UTC)
+
+
+def _not_whole(of: str, name: str, figure: object) -> ValueError:
+    return ValueError(f"{of}: {name} of {figure!r} is no whole number")

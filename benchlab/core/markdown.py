@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-import pandas as pd
+import re
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from tabulate import tabulate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # An interval that reaches beyond so many times its figure tells not even the order of magnitude, and its bounds would
 # be read for figures. Two blocks make one, by a t of 12.7, where one of them gave half as much again as the other.
@@ -14,13 +21,27 @@ MEANING = (
 )
 # The head of the effects of factors: which way their ratios go.
 EFFECT = "effect: level / reference"
+# What stands between two cells, what stands for it in one, and what cells are parted by.
+BETWEEN, ESCAPED = "|", r"\|"
+PARTING = re.compile(r"(?<!\\)\|")
 # Words stand left, figures right.
 LEFT = ("framework", "test", "entry", "pair", EFFECT, "outcome", "limited by", "rule", "meaning")
 
 
 def table(frame: pd.DataFrame) -> str:
-    alignment = ["left" if column in LEFT else "right" for column in frame.columns]
-    return frame.to_markdown(index=False, tablefmt="github", disable_numparse=True, colalign=alignment)
+    return rows(list(frame.columns), frame.itertuples(index=False, name=None), LEFT)
+
+
+def rows(headers: Sequence[str], cells: Iterable[Sequence[object]], left: Collection[str]) -> str:
+    """Return the rows of cells as a table, whose columns stand right but those named in `left`."""
+    alignment = ["left" if header in left else "right" for header in headers]
+    lines = [[_escaped(cell) for cell in row] for row in [headers, *cells]]
+    return tabulate(lines, headers="firstrow", tablefmt="github", disable_numparse=True, colalign=alignment)
+
+
+def cells(line: str) -> list[str]:
+    """Return the cells of a table's line, with the spaces around them."""
+    return [cell.replace(ESCAPED, BETWEEN) for cell in PARTING.split(line.strip(BETWEEN))]
 
 
 def explained(text: str) -> str:
@@ -35,3 +56,7 @@ def interval(low: float | None, high: float | None, form: str) -> str:
     # They lie more than WIDEST times above and below the middle that they have on logarithms.
     too_wide = high > WIDEST**2 * low
     return f" {TOO_WIDE}" if too_wide else f" [{form.format(low)}–{form.format(high)}]"
+
+
+def _escaped(cell: object) -> object:
+    return cell.replace(BETWEEN, ESCAPED) if isinstance(cell, str) else cell

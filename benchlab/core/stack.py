@@ -23,11 +23,11 @@ def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
 
 def table(labels_by_entry: Mapping[str, Labels]) -> str:
     """Return the rows as Markdown, below them the tests, for which a row has no room, and what must be said of some."""
-    from tabulate import tabulate  # not above: a bare interpreter, which has no packages yet, shows the help
+    from benchlab.core import markdown  # not above: a bare interpreter, which has no packages yet, shows the help
 
     *columns, _ = COLUMNS
-    shown = [row[:-1] for row in rows(labels_by_entry)]
-    made = tabulate(shown, headers=["entry", *columns], tablefmt="github", disable_numparse=True)
+    headers = ["entry", *columns]
+    made = markdown.rows(headers, (row[:-1] for row in rows(labels_by_entry)), left=headers)
     return "\n\n".join([made, *below(labels_by_entry)])
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -15,8 +14,8 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-from tabulate import tabulate
 
+from benchlab.core import markdown
 from benchlab.core.quantities import minutes
 
 # More of a log's end than its last line has.
@@ -24,7 +23,7 @@ TAIL_BYTES = 4096
 REFRESHES_PER_S = 2
 
 # What a line begins with that its continuation stands beside: a bullet, an indent, a word with a gap behind it.
-BESIDE = re.compile(r"\* | +|\S+ {2,}|")
+BESIDE = re.compile(r"\* | +|\S+ {2,}")
 
 Rows = Sequence[Sequence[str]]
 
@@ -42,17 +41,21 @@ def is_whole(console: Console, headers: Sequence[str], rows: Rows) -> bool:
     return sum(most for _, most in _needs(headers, rows)) + 2 * (len(headers) - 1) <= console.width
 
 
-def fitted(console: Console, headers: Sequence[str], rows: Rows, left: Sequence[str]) -> RenderableType:
-    """Return a table that breaks no word; where not even the words fit, the cells of a row one below the other.
+def fitted(console: Console, headers: Sequence[str], rows: Rows, left: Collection[str]) -> RenderableType:
+    """Return a table that breaks no word; where the words do not fit, the cells of a row one below the other.
 
-    Columns stand right but those named in `left`.
+    There no word that fits in a line is broken. Columns stand right but those named in `left`.
     """
+    return _fitted(console, headers, rows, [header in left for header in headers])
+
+
+def _fitted(console: Console, headers: Sequence[str], rows: Rows, left: Sequence[bool]) -> RenderableType:
     needs = _needs(headers, rows)
     for gap in (2, 1):
         room = console.width - gap * (len(headers) - 1)
         if sum(least for least, _ in needs) <= room:
             return _table(headers, rows, left, _spread(needs, room), gap)
-    return Text("\n".join(line for row in rows for line in _block(headers, row, console.width)))
+    return Text("\n".join(line for row in rows for line in _block(console, headers, row)))
 
 
 def _needs(headers: Sequence[str], rows: Rows) -> list[tuple[int, int]]:
@@ -72,25 +75,33 @@ def _spread(needs: Sequence[tuple[int, int]], room: int) -> list[int]:
     return widths
 
 
-def _table(headers: Sequence[str], rows: Rows, left: Sequence[str], widths: Sequence[int], gap: int) -> Table:
+def _table(headers: Sequence[str], rows: Rows, left: Sequence[bool], widths: Sequence[int], gap: int) -> Table:
     made = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False)
-    for header, width in zip(headers, widths, strict=True):
-        made.add_column(Text(header), justify="left" if header in left else "right", width=width, overflow="fold")
+    for header, is_left, width in zip(headers, left, widths, strict=True):
+        made.add_column(Text(header), justify="left" if is_left else "right", width=width, overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
 
 
-def _block(headers: Sequence[str], row: Sequence[str], width: int) -> Iterator[str]:
+def _block(console: Console, headers: Sequence[str], row: Sequence[str]) -> Iterator[str]:
     """Yield a row as lines of names and cells; a cell that is empty has none."""
-    for header, cell in zip(headers, row, strict=True):
+    for number, (header, cell) in enumerate(zip(headers, row, strict=True)):
         if cell:
-            indent = "" if header == headers[0] else "  "
-            yield from _wrapped(f"{indent}{header}: {cell}", width, 4)
+            indent = "  " if number else ""
+            yield from _wrapped(console, f"{indent}{header}: {cell}", 4)
 
 
-def _wrapped(line: str, width: int, indent: int) -> list[str]:
-    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False) or [""]
+def _wrapped(console: Console, line: str, indent: int) -> Iterator[str]:
+    """Yield the line in parts as wide as the terminal at most, all but the first behind so many spaces."""
+    whole = Text(line)
+    first, *more = whole.wrap(console, console.width)
+    yield first.plain.rstrip()
+    if more:
+        spaces = " " * min(indent, console.width // 2)
+        rest = Text(whole.plain[len(first) :].lstrip())
+        for part in rest.wrap(console, console.width - len(spaces)):
+            yield f"{spaces}{part.plain.rstrip()}"
 
 
 def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
@@ -98,40 +109,34 @@ def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
     if redraws(console):
         console.print(fitted(console, headers, rows, left=headers))
     else:
-        print(tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True), file=console.file)
+        print(markdown.rows(headers, rows, left=headers), file=console.file)
 
 
 def tell(console: Console, text: str) -> None:
-    """Print a text of Markdown: on a terminal its tables as wide as that and its words whole, in a pipe as it is."""
+    """Print a text of Markdown: on a terminal as wide as that, no word broken that fits; in a pipe as it is."""
     if not redraws(console):
         print(text, file=console.file)
         return
     for is_table, lines in groupby(text.split("\n"), key=lambda line: line.startswith("|")):
         found = list(lines)
         if is_table and (read := _read(found)):
-            console.print(fitted(console, *read))
+            console.print(_fitted(console, *read))
         else:
             for line in found:
                 beside = BESIDE.match(line)
-                indent = min(len(beside[0]) if beside else 0, console.width // 2)
-                print("\n".join(_wrapped(line, console.width, indent)), file=console.file)
+                print("\n".join(_wrapped(console, line, cell_len(beside[0]) if beside else 0)), file=console.file)
 
 
-def _read(lines: Sequence[str]) -> tuple[list[str], list[list[str]], list[str]] | None:
-    """Return headers, rows and the headers of what stands left in a table of Markdown; None where that cannot be told.
+def _read(lines: Sequence[str]) -> tuple[list[str], list[list[str]], list[bool]] | None:
+    """Return headers, rows and which columns stand left in a table of Markdown; None where that cannot be told.
 
-    It cannot where a cell holds what parts cells.
+    It cannot where lines differ in their number of cells.
     """
-    raw = [line.strip("|").split("|") for line in lines]
+    raw = [markdown.cells(line) for line in lines]
     if len(lines) < 3 or len({len(cells) for cells in raw}) > 1:
         return None
     headers, _, *rows = [[cell.strip() for cell in cells] for cells in raw]
-    columns = zip(*(cells for cells in raw), strict=True)
-    left = [
-        header
-        for header, column in zip(headers, columns, strict=True)
-        if not any(cell.startswith("  ") and cell.strip() for cell in column)
-    ]
+    left = [not any(cell.startswith("  ") and cell.strip() for cell in column) for column in zip(*raw, strict=True)]
     return headers, rows, left
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -11,31 +12,38 @@ from benchlab.core.model import UNAVAILABLE
 
 def version(root: Path) -> str:
     """Return the lab's version, and the commit that it is at where git knows one, as one line."""
-    number, changed = commit(root), changed_files(root)
-    at = "" if number == UNAVAILABLE else f", commit {number[:12]}"
-    return f"benchlab {__version__}{at}{' with changes' if changed not in (0, UNAVAILABLE) else ''}"
+    if (number := commit(root)) == UNAVAILABLE:
+        return f"benchlab {__version__}"
+    changes = "" if changed_files(root) in (0, UNAVAILABLE) else " with changes"
+    return f"benchlab {__version__}, commit {number[:12]}{changes}"
 
 
 def commit(root: Path) -> str:
-    return _git(root, "rev-parse", "HEAD")
+    return _told(root, "rev-parse", "HEAD")
 
 
 def branch(root: Path) -> str:
-    return _git(root, "rev-parse", "--abbrev-ref", "HEAD")
+    return _told(root, "rev-parse", "--abbrev-ref", "HEAD")
 
 
 def remote(root: Path) -> str:
-    return _git(root, "config", "--get", "remote.origin.url")
+    return _told(root, "config", "--get", "remote.origin.url")
 
 
 def changed_files(root: Path) -> int | str:
-    listed = _git(root, "status", "--porcelain")
+    listed = _told(root, "status", "--porcelain")
     return listed if listed == UNAVAILABLE else len(listed.splitlines())
 
 
-def _git(root: Path, *arguments: str) -> str:
+def git(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """Run git in the folder and return what it left. Raises FileNotFoundError where it is not installed."""
+    return subprocess.run(["git", *arguments], cwd=root, capture_output=True, env={**os.environ, **environment})
+
+
+def _told(root: Path, *arguments: str) -> str:
+    """Return what git says of the folder's own repository: one that it merely lies in tells nothing of the lab."""
     try:
-        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True, encoding="utf-8", errors="replace")
+        result = git(root, *arguments, GIT_CEILING_DIRECTORIES=str(root.resolve().parent))
     except FileNotFoundError:
         return UNAVAILABLE
-    return result.stdout.strip() if result.returncode == 0 else UNAVAILABLE
+    return result.stdout.decode(errors="replace").strip() if result.returncode == 0 else UNAVAILABLE

@@ -19,7 +19,8 @@ def contestants(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
     """Return the lab with all that take part in its topology, and these in alphabetical order.
 
     Each entry takes part with every proxy and every number of database connections of the settings, and with
-    --against at that commit too. Raises ConfigError.
+    --against at that commit too. Raises UsageError where an entry cannot take part so, ConfigError where no entry is
+    measured unless it is named, or git is missing.
     """
     named = naming.originals(settings)
     names = [entry.name for entry in lab.topology.choose(named)] if named else lab.topology.usual

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import io
-import subprocess
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.stack import PREFIX
-from benchlab.machine import declared
+from benchlab.machine import checkout, declared
 from benchlab.machine.dotenv import pool_size
 from benchlab.machine.topology import Topology
 from benchlab.plan import naming
@@ -22,57 +21,60 @@ from benchlab.plan import naming
 Services = dict[str, dict[str, Any]]
 
 
-def alias(resolved: Topology, entry: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def alias(topology: Topology, entry: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return the entry's service, to be given another name; `environment` is what it gets besides its own."""
-    service: dict[str, Any] = copy.deepcopy(dict(resolved.services[entry]))
+    service: dict[str, Any] = copy.deepcopy(dict(topology.services[entry]))
     service["environment"] = {**service.get("environment", {}), **(environment or {})}
     return service
 
 
-def behind(resolved: Topology, entry: str, proxy: str) -> dict[str, Any]:
+def behind(topology: Topology, entry: str, proxy: str) -> dict[str, Any]:
     """Return the entry's service, to be measured behind the proxy."""
-    return _labelled(alias(resolved, entry), proxy=proxy)
+    return _labelled(alias(topology, entry), proxy=proxy)
 
 
-def with_connections(resolved: Topology, entry: str, total: int) -> dict[str, Any]:
+def with_connections(topology: Topology, entry: str, total: int) -> dict[str, Any]:
     """Return the entry's service with as many database connections, which its workers share.
 
     Raises UsageError for an entry whose workers are not the lab's to number.
     """
-    workers = resolved.entries[entry].labels["workers"]
+    workers = topology.entries[entry].labels["workers"]
     if not workers.isdecimal():
         raise UsageError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
     size = str(pool_size(total, int(workers)))
-    return _labelled(alias(resolved, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
+    return _labelled(alias(topology, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
 
 
-def commit(root: Path, ref: str) -> str:
-    """Return the commit that a branch, a tag or a part of its own number names. Raises UsageError."""
-    return _git(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
+def resolved(root: Path, ref: str) -> str:
+    """Return the commit that a branch, a tag or a part of its own number names.
+
+    Raises UsageError where git knows none, ConfigError without git.
+    """
+    return _asked(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
 
 
-def at_commit(resolved: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
+def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
     """Return name and service of the entry with its folder as it was at a commit; the folder goes below `state`.
 
     All but the folder is as it is now: stanza, labels, base image. Raises UsageError where git knows no such commit or
-    no such folder there.
+    no such folder there, ConfigError without git.
     """
-    number = commit(resolved.root, ref)
-    context = resolved.context(entry)
-    folder = context.relative_to(resolved.root).as_posix()
-    if not _git(resolved.root, "ls-tree", number, folder):
+    number = resolved(topology.root, ref)
+    context = topology.context(entry)
+    folder = context.relative_to(topology.root).as_posix()
+    if not _asked(topology.root, "ls-tree", number, folder):
         raise UsageError(
             f"--against: {entry} is not in commit {number[:12]}, which has no {folder}; commit it, or name a commit "
             "that has it"
         )
     target = state / "at" / number
-    archive = _git(resolved.root, "archive", "--format=tar", number, folder)
+    archive = _asked(topology.root, "archive", "--format=tar", number, folder)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         # Python before 3.11.4 has no filters, and git's own archive needs none.
         if hasattr(tarfile, "data_filter"):
             tar.extraction_filter = tarfile.data_filter
         tar.extractall(target)
-    service = alias(resolved, entry)
+    service = alias(topology, entry)
     service["image"] = f"{service['image']}:{number[:12]}"
     service["build"] = {**service["build"], "context": str(target / folder)}
     return naming.at(entry, number), service
@@ -99,9 +101,9 @@ def _escaped(content: Any) -> Any:
     return content.replace("$", "$$") if isinstance(content, str) else content
 
 
-def _git(root: Path, *arguments: str) -> bytes:
+def _asked(root: Path, *arguments: str) -> bytes:
     try:
-        result = subprocess.run(["git", *arguments], cwd=root, capture_output=True)
+        result = checkout.git(root, *arguments)
     except FileNotFoundError as error:
         raise ConfigError("--against needs git, which is not installed") from error
     if result.returncode != 0:

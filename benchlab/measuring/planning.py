@@ -16,9 +16,12 @@ from benchlab.statistics import sizing
 
 
 def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
-    """Return lab and settings with everything in them that a plan is made of. Raises ConfigError."""
+    """Return lab and settings with everything in them that a plan is made of.
+
+    Raises UsageError where what was asked for cannot be measured, ConfigError as `contestants` does.
+    """
     if settings.against:
-        settings = replace(settings, against=variants.commit(lab.root, settings.against))
+        settings = replace(settings, against=variants.resolved(lab.root, settings.against))
     lab, entries = contestants.contestants(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     contestants.refuse_nothing(entries, settings)

@@ -98,7 +98,7 @@ def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tup
 
 
 def _results(run: Run) -> tuple[Result, ...]:
-    return tuple(_result(run.manifest, measured, run.decision) for measured in figures.measured(run))
+    return tuple(_result(run.manifest, measured, run.decision) for measured in figures.measured(run).values())
 
 
 def _result(manifest: Manifest, measured: Measured, decision: Decision | None) -> Result:

@@ -70,8 +70,7 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
 def _told(run: Run, result: Result, figure: str, crossed: Crossing) -> Iterable[Told]:
     """Yield the effects at each level of the test, then over all of them."""
     effects = crossed.only({cell.entry for cell in result.cells}).effects
-    samples = [sample for sample in run.samples if sample.trial.test == result.test]
-    by_level = figures.ranked(samples, result.cells, analysis.FIGURES[figure])
+    by_level = figures.measured(run)[result.test].ranked(analysis.FIGURES[figure])
     named = {effect.names: effect for effect in effects}
     groups: list[tuple[int | str, list[Cells]]] = [(level, [by_level[level]]) for level in sorted(by_level)]
     for level, cells in [*groups, (ALL_LEVELS, list(by_level.values()))]:

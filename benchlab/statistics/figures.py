@@ -57,18 +57,22 @@ class Measured:
 
     def ranked(self, figure: Figure) -> dict[int, Cells]:
         """Return the figures by level, but of cells that the client bound."""
-        return _unbound(self.known[figure], self.cells)
+        bound = {(cell.entry, cell.level) for cell in self.cells if cell.client_bound}
+        return {
+            level: {entry: blocks for entry, blocks in entries.items() if (entry, level) not in bound}
+            for level, entries in self.known[figure].items()
+        }
 
 
-def measured(run: Run) -> tuple[Measured, ...]:
-    """Return what was measured of each test that has samples, in the order of the settings."""
+def measured(run: Run) -> Mapping[str, Measured]:
+    """Return what was measured, by test: of each that has samples, in the order of the settings."""
     return run.once(_measured)
 
 
-def cells(run: Run) -> Iterator[Cell]:
+def every_cell(run: Run) -> Iterator[Cell]:
     """Yield every cell of the run; nothing is compared for it."""
-    for test in measured(run):
-        yield from test.cells
+    for of_test in measured(run).values():
+        yield from of_test.cells
 
 
 def rate(sample: Sample) -> float | None:
@@ -86,11 +90,6 @@ def per_app_cpu_s(sample: Sample) -> float | None:
     return _per_cpu_s(sample, (APP,))
 
 
-def by_level(samples: Iterable[Sample], figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
-    """Return the figure by level, entry and block, as far as it is known; of repeats the geometric mean."""
-    return _figures(_grouped(samples), figure)
-
-
 def by_block(samples: Iterable[Sample], figure: Figure) -> dict[int, float]:
     """Return the figure of one cell in each block that has one; of repeats the geometric mean."""
     values: dict[int, list[float]] = defaultdict(list)
@@ -100,35 +99,22 @@ def by_block(samples: Iterable[Sample], figure: Figure) -> dict[int, float]:
     return {block: of[0] if len(of) == 1 else geometric_mean(of) for block, of in values.items()}
 
 
-def ranked(samples: Iterable[Sample], cells: Iterable[Cell], figure: Figure) -> dict[int, Cells]:
-    """Return the figures of all cells of a test, by level, but of those that the client bound."""
-    return _unbound(by_level(samples, figure), cells)
-
-
 def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
     used = [sample.counters.roles[role].cpu_us for role in roles if role in sample.counters.roles]
     total_us = sum(filter(None, used))
     return None if None in used or not total_us else sample.load.requests / (total_us / 1e6) or None
 
 
-def _measured(run: Run) -> tuple[Measured, ...]:
+def _measured(run: Run) -> dict[str, Measured]:
     by_test: dict[str, list[Sample]] = defaultdict(list)
     for sample in run.samples:
         by_test[sample.trial.test].append(sample)
-    found = []
+    found = {}
     for test in (test for test in run.manifest.settings.tests if by_test[test]):
         grouped = _grouped(by_test[test])
         known: Known = {figure: _figures(grouped, figure) for figure in (rate, per_cpu_s, per_app_cpu_s)}
-        found.append(Measured(test, _cells(run.manifest, test, grouped, known), known))
-    return tuple(found)
-
-
-def _unbound(known: Mapping[int, Cells], cells: Iterable[Cell]) -> dict[int, Cells]:
-    bound = {(cell.entry, cell.level) for cell in cells if cell.client_bound}
-    return {
-        level: {entry: blocks for entry, blocks in entries.items() if (entry, level) not in bound}
-        for level, entries in known.items()
-    }
+        found[test] = Measured(test, _cells(run.manifest, test, grouped, known), known)
+    return found
 
 
 def _grouped(samples: Iterable[Sample]) -> Grouped:
@@ -139,6 +125,7 @@ def _grouped(samples: Iterable[Sample]) -> Grouped:
 
 
 def _figures(grouped: Grouped, figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
+    """Return the figure by level, entry and block, as far as it is known; of repeats the geometric mean."""
     return {
         level: {entry: blocks for entry, cell in entries.items() if (blocks := by_block(cell, figure))}
         for level, entries in grouped.items()

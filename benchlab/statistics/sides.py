@@ -33,8 +33,10 @@ class Side:
 
         Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
         """
-        levels, origin = self._known.get(test, {}).get(figure, {}), self._origins.get(entry, entry)
-        found = {level: of[origin] for level, of in levels.items() if origin in of}
+        known, origin = self._known.get(test), self._origins.get(entry)
+        if known is None or origin is None:
+            return {}
+        found = {level: of[origin] for level, of in known[figure].items() if origin in of}
         if figure is not figures.rate:
             return found
         return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
@@ -46,7 +48,7 @@ class Side:
     @cached_property
     def _known(self) -> dict[str, Known]:
         """Return what the run tells of each test, under its own names of the entries."""
-        return {measured.test: measured.known for measured in figures.measured(self.run)}
+        return {test: measured.known for test, measured in figures.measured(self.run).items()}
 
     @cached_property
     def _origins(self) -> dict[str, str]:
@@ -58,7 +60,7 @@ class Side:
         """Return what wrk was the limit of."""
         return {
             (self.names[cell.entry], cell.test, cell.level)
-            for cell in figures.cells(self.run)
+            for cell in figures.every_cell(self.run)
             if cell.client_bound and cell.entry in self.names
         }
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-from benchlab.core.errors import StoreError
+from benchlab.core.errors import StoreError, UsageError
 from benchlab.core.model import Manifest
 from benchlab.plan.profiles import PROXIES
 
@@ -12,6 +13,17 @@ from benchlab.plan.profiles import PROXIES
 def taking_part(services: Iterable[str], proxies: Collection[str]) -> list[str]:
     """Return the services without the proxies that nobody asked for: those are made, and never started."""
     return [service for service in services if service not in PROXIES or service in proxies]
+
+
+@contextmanager
+def going_on(run: Manifest) -> Iterator[None]:
+    """Turn a UsageError of the with block into a StoreError: the run's settings were right when it began."""
+    try:
+        yield
+    except UsageError as error:
+        raise StoreError(
+            f"{run.run_id} cannot be resumed: {error}; restore what it began with, or start a new run"
+        ) from error
 
 
 def refuse_other_sources(run: Manifest, sources: Mapping[str, str]) -> None:

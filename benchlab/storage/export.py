@@ -140,7 +140,7 @@ def _csv(run: Run) -> str:
 
 def _rows(run: Run) -> Iterator[dict[str, object]]:
     """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no figures."""
-    cells = {(cell.entry, cell.test, cell.level): cell for cell in figures.cells(run)}
+    cells = {(cell.entry, cell.test, cell.level): cell for cell in figures.every_cell(run)}
     counts = Counter(
         (sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)) for sample in run.samples
     )

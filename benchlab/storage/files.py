@@ -9,9 +9,12 @@ from pathlib import Path
 
 from benchlab.core.errors import StoreError
 
+# What to do where a file of a run cannot be read: where it may not be, and else.
+RIGHTS = "mend its owner or rights"
+LOST = "restore it or start a new run"
 # What to do where a file cannot be written: at any time; before anything was measured for it; while something is. How
 # that goes on, if it does, is told by whoever measures.
-MEND = "mend its owner or rights, or make room"
+MEND = f"{RIGHTS}, or make room"
 BEFORE = f"{MEND}, then start anew"
 SINCE = f"nothing measured before is lost: {MEND}"
 
@@ -48,7 +51,8 @@ def reading(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror}); restore it or start a new run") from error
+        remedy = RIGHTS if isinstance(error, PermissionError) else LOST
+        raise StoreError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
 
 
 @contextmanager

@@ -203,7 +203,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise NoRunError(
             f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); {hint}name a folder of results/"
         ) from error
+    except PermissionError as error:
+        raise StoreError(f"{path} cannot be read ({error.strerror}); {files.RIGHTS}") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); restore it or start a new run"
-        ) from error
+        raise StoreError(f"{path} cannot be read ({type(error).__name__}: {error}); {files.LOST}") from error

@@ -7,7 +7,6 @@ from itertools import groupby
 from operator import itemgetter
 
 import pandas as pd
-from tabulate import tabulate
 
 from benchlab.core import markdown, stack
 from benchlab.core.measured import Run
@@ -107,7 +106,8 @@ def _together(told: Told) -> str:
 
 def _cells(crossing: Crossing) -> str:
     rows = [[entry, *cell] for cell, entry in sorted(crossing.cells.items(), key=itemgetter(1))]
-    return tabulate(rows, headers=["entry", *crossing.factors], tablefmt="github", disable_numparse=True)
+    headers = ["entry", *crossing.factors]
+    return markdown.rows(headers, rows, left=headers)
 
 
 def notes(answer: Answer) -> list[str]:

@@ -101,7 +101,7 @@ def _figures(run: Run) -> dict[Key, dict[str, object]]:
     samples: dict[Key, list[Sample]] = defaultdict(list)
     for sample in run.samples:
         samples[sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)].append(sample)
-    cells = {(cell.entry, cell.test, cell.level): cell for cell in figures.cells(run)}
+    cells = {(cell.entry, cell.test, cell.level): cell for cell in figures.every_cell(run)}
     return {key: _figure(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
 
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
+
+from benchlab.storage import store
+from tests.unit.conftest import make_manifest
 
 from .conftest import JSON, Project
 
@@ -13,6 +17,15 @@ def test_an_unknown_framework_is_one_line_with_the_one_that_was_meant(project: P
     assert (code, printed.count("\n")) == (2, 1)
     assert printed.startswith("error: ")
     assert "unknown framework crx: did you mean crax?" in printed
+
+
+def test_a_run_whose_entry_was_removed_is_not_resumed_and_that_is_no_wrong_command_line(project: Project) -> None:
+    manifest = make_manifest()
+    removed = replace(manifest, settings=replace(manifest.settings, frameworks=("removed",)))
+    folder = store.create(project.root / "results", removed).folder
+    code, printed = project.run("--resume", str(folder))
+    assert (code, printed.count("\n")) == (1, 1)
+    assert "cannot be resumed: unknown framework removed: there is" in printed
 
 
 def test_a_stanza_without_a_required_label_is_named(project: Project) -> None:

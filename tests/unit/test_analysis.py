@@ -365,6 +365,7 @@ def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Ma
         make_sample(replace(make_trial(block), repeat=repeat), make_load(requests))
         for block, repeat, requests in ((1, 1, 1000), (1, 2, 4000), (2, 1, 3000))
     )
-    assert figures.by_level(samples, figures.rate)[16]["crax"] == pytest.approx({1: 2000, 2: 3000})
-    (result,) = analysis.analyse(Run(manifest, samples, ()))
+    run = Run(manifest, samples, ())
+    assert figures.measured(run)["json"].known[figures.rate][16]["crax"] == pytest.approx({1: 2000, 2: 3000})
+    (result,) = analysis.analyse(run)
     assert result.cells[0].rate.blocks == 2

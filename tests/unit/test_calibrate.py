@@ -147,9 +147,10 @@ def test_the_report_says_for_which_host_it_holds(manifest: Manifest) -> None:
 def test_the_report_says_of_each_check_whether_it_passed(manifest: Manifest) -> None:
     faults = (_found("late", {"late": 2.0}, ("late",)), _found("lie", {}, ("wrong answers",)))
     told = calibrate.report(replace(_calibration(manifest), faults=faults, used=Overhead(0.0, None)))
-    assert re.search(r"\| fault: late +\| late +\| late +\| pass \|", told)
-    assert re.search(r"\| fault: lie +\| nothing was flagged +\| wrong answers +\| FAIL \|", told)
-    assert re.search(r"\| CPU of lab\.py and engine while sampling +\| .*\| –    \|", told)
+    assert re.search(r"\| check +\| measured +\| goal +\| result +\|", told)
+    assert re.search(r"\| fault: late +\| late +\| late +\| pass +\|", told)
+    assert re.search(r"\| fault: lie +\| nothing was flagged +\| wrong answers +\| FAIL +\|", told)
+    assert re.search(r"\| CPU of lab\.py and engine while sampling +\| .*\| – +\|", told)
     assert "Not made, or not kept here: burden, plain wrk.\n" in told
 
 

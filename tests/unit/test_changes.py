@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.errors import StoreError
+from benchlab.core.errors import StoreError, UsageError
 from benchlab.core.model import Manifest
 from benchlab.storage import changes
 
@@ -84,4 +84,14 @@ def test_changed_files_are_refused_by_the_names_of_their_services(
     assert str(error.value) == (
         f"20261123-120000-quick cannot be resumed: files or build settings of {named} have changed since the run "
         "began; restore them, or start a new run"
+    )
+
+
+def test_settings_that_were_right_when_the_run_began_are_no_mistyped_command_line(manifest: Manifest) -> None:
+    with pytest.raises(StoreError) as error, changes.going_on(manifest):
+        raise UsageError("unknown framework crax: there is aiohttp")
+    assert not isinstance(error.value, UsageError)
+    assert str(error.value) == (
+        "20261123-120000-quick cannot be resumed: unknown framework crax: there is aiohttp; restore what it began "
+        "with, or start a new run"
     )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from benchlab.core import markdown
@@ -20,3 +21,13 @@ def test_an_interval_is_told_by_its_bounds_unless_it_reaches_beyond_ten_times_it
     low: float | None, high: float | None, told: str
 ) -> None:
     assert markdown.interval(low, high, "{:,.0f}") == told
+
+
+def test_what_parts_cells_parts_none_where_it_stands_in_one() -> None:
+    made = markdown.table(pd.DataFrame([{"entry": "a|b", "not|measured": "died: a | b"}]))
+    headers, _, row = made.splitlines()
+    assert row == r"| a\|b    |    died: a \| b |"
+    assert [[cell.strip() for cell in markdown.cells(line)] for line in (headers, row)] == [
+        ["entry", "not|measured"],
+        ["a|b", "died: a | b"],
+    ]

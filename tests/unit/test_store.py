@@ -5,10 +5,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,14 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
+from benchlab.core.loads import Load
 from benchlab.core.measured import Decision, Failure, Run, Sample
 from benchlab.core.model import Level, Manifest
-from benchlab.storage import store
+from benchlab.storage import samples_csv, store
 from benchlab.verdicts import judge
 
 from .conftest import STARTED, make_manifest, make_remark, make_trial
 
 ROOT = Path(__file__).parents[2]
+# The user who owns nothing.
+NOBODY = 65534
 # A bare locale, without Python's own remedy for it.
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
 FINISH = """
@@ -119,6 +125,30 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> Non
         store.read(journal.folder)
 
 
+@contextmanager
+def _without_rights(path: Path) -> Iterator[None]:
+    """Let nobody read the file for the length of the with block: root, whom no mode keeps from it, is another."""
+    user = os.geteuid()
+    path.chmod(0)
+    if user == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
+        path.chmod(0o600)
+
+
+@pytest.mark.parametrize("name", [store.MANIFEST, store.JOURNAL])
+def test_a_run_that_may_not_be_read_is_not_told_to_be_lost(tmp_path: Path, manifest: Manifest, name: str) -> None:
+    with TemporaryDirectory() as results:
+        Path(results).chmod(0o755)
+        folder = store.create(Path(results), manifest).folder
+        with _without_rights(folder / name), pytest.raises(StoreError) as error:
+            store.read(folder)
+        assert str(error.value) == (f"{folder / name} cannot be read (Permission denied); mend its owner or rights")
+
+
 def test_a_results_folder_that_is_a_file_is_refused_with_the_remedy(tmp_path: Path, manifest: Manifest) -> None:
     (tmp_path / "results").write_text("")
     for use in (store.check, lambda results: store.create(results, manifest)):
@@ -201,8 +231,26 @@ def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Man
         ("1", "crax", "16", "1000", "9000.0"),
         ("2", "crax", "16", "1000", "9000.0"),
     ]
+    assert (rows[0]["host_busy_us"], rows[0]["app_cpu_us"], rows[0]["errors_timeout"]) == ("900000", "500000", "0")
     assert (journal.folder / store.REPORT).read_text() == "# report\n"
     assert (journal.folder / store.PAGE).read_text() == "<!doctype html>\n"
+
+
+class Summed(Load):
+    """A load that keeps what was once asked of it."""
+
+    @cached_property
+    def per_request(self) -> float:
+        return self.bytes / self.requests
+
+
+def test_what_a_record_keeps_beside_its_fields_shifts_no_column(manifest: Manifest, sample: Sample) -> None:
+    loads = [Summed(**{name: getattr(sample.load, name) for name in vars(sample.load)}) for _ in range(2)]
+    taken = tuple(replace(sample, trial=make_trial(block), load=load) for block, load in enumerate(loads, start=1))
+    before = samples_csv.text(Run(manifest, taken, ()))
+    assert loads[1].per_request == 150
+    assert "per_request" in vars(loads[1])
+    assert samples_csv.text(Run(manifest, taken, ())) == before
 
 
 def test_a_trial_that_failed_and_was_then_measured_is_not_missing(

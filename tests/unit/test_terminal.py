@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from benchlab.core import terminal
+from benchlab.core import markdown, terminal
 from benchlab.core.measured import Run
 from benchlab.machine.doctor import WARNING, Finding
 from benchlab.storage import store
@@ -145,29 +146,48 @@ def test_a_table_whose_cells_hold_what_parts_cells_is_shown_as_it_is() -> None:
     assert _told("\n".join(lines), 40) == lines
 
 
+def test_a_cell_that_holds_what_parts_cells_is_the_same_on_a_terminal() -> None:
+    made = markdown.rows(["entry", "a|b"], [["crax", "1|2"], ["aiohttp", r"3\|4"]], left=["entry"])
+    assert _told(made, 40) == ["entry     a|b", "crax      1|2", r"aiohttp  3\|4"]
+
+
+def test_of_two_columns_of_one_name_each_stands_on_its_own_side() -> None:
+    made = "| a     |     a |\n|-------|-------|\n| crax  |     1 |\n| rill  | 20000 |"
+    assert _told(made, 40) == ["a         a", "crax      1", "rill  20000"]
+    assert _told(made, 8) == ["a: crax", "  a: 1", "a: rill", "  a:", "    2000", "    0"]
+
+
+def test_letters_that_take_two_columns_count_as_two_within_tables_and_without() -> None:
+    words = " ".join(["計測の結果"] * 6)
+    lines = _told(f"* {words}\n\n| entry | {words} |\n|---|---|\n| crax | {words} |", 30)
+    assert max(map(cell_len, lines)) == 28
+    assert lines[:3] == ["* 計測の結果 計測の結果", "  計測の結果 計測の結果", "  計測の結果 計測の結果"]
+    assert "".join(lines).count("計測の結果") == 3 * 6
+
+
 def test_a_pipe_gets_a_report_as_it_is() -> None:
     pipe = StringIO()
     terminal.tell(_console(pipe, 40), REPORT)
     assert pipe.getvalue() == f"{REPORT}\n"
 
 
-@pytest.mark.parametrize(("width", "colour"), [("40", "1"), ("80", "1"), ("80", "")])
+@pytest.mark.parametrize(("width", "no_color"), [("40", "1"), ("80", "1"), ("80", "")])
 def test_a_run_s_report_fits_the_terminal_and_has_no_control_characters_where_no_color_is_set(
-    tmp_path: Path, width: str, colour: str
+    tmp_path: Path, width: str, no_color: str
 ) -> None:
     run = _run()
     journal = store.create(tmp_path, run.manifest)
     for sample in run.taken:
         journal.append(sample)
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": width, "TERM": "xterm", "NO_COLOR": colour}
+    environment = {**os.environ, "COLUMNS": width, "TERM": "xterm", "NO_COLOR": no_color}
     command = [sys.executable, "lab.py", "report", str(journal.folder)]
     with os.fdopen(ours, "rb", buffering=0) as screen, ThreadPoolExecutor() as reader:
         shown = reader.submit(_until_closed, screen)
         with os.fdopen(theirs, "wb") as terminal_end:
             subprocess.run(command, cwd=ROOT, env=environment, stdout=terminal_end, check=True)
         text = shown.result().decode()
-    assert ("\x1b" in text) == (not colour)
+    assert ("\x1b" in text) == (not no_color)
     assert "## json: ratios" in text
     assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", text).splitlines())) <= int(width)
 

@@ -10,7 +10,7 @@ from benchlab.commands import gate
 from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run, Sample
-from benchlab.statistics import sides, versus
+from benchlab.statistics import figures, sides, versus
 from benchlab.statistics.analysis import PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
 
@@ -96,6 +96,15 @@ def test_the_worst_ratio_comes_first() -> None:
     assert [row.ratio.ratio for row in found.rows] == sorted(row.ratio.ratio for row in found.rows)
     assert found.rows[0].entry == "aiohttp"
     assert versus.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
+
+
+def test_a_side_has_no_figures_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
+    old, new = sides.of_versions(run_of(*samples(OLD, CALM), *samples(NEW, CALM), *samples("rill", CALM)))
+    assert [side.figures("rill", "json", figures.rate) for side in (old, new)] == [{}, {}]
+    assert list(old.figures("crax", "json", figures.rate)) == [16]
+    assert old.figures("crax", "plaintext", figures.rate) == {}
+    with pytest.raises(KeyError):
+        old.figures("crax", "json", lambda sample: sample.load.seconds)
 
 
 def test_a_run_without_versions_is_no_comparison() -> None:
