@@ -16,6 +16,7 @@ from benchlab.plan import naming
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
+    from benchlab.core.measured import Run
     from benchlab.core.model import Settings
     from benchlab.machine.stage import Conditions, Lab
 
@@ -101,21 +102,28 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
 
 def _rehearse(root: Path, given: argparse.Namespace) -> int:
     """Print what would be measured."""
-    from benchlab.measuring import planning
-
     if given.resume is not None:
         raise UsageError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     gate.refuse_without_versions(gate.margin(given), settings)
-    print(planning.rehearse(_look(root, settings), settings))
+    _show_plan(_look(root, settings), settings)
     return OK
+
+
+def _show_plan(lab: Lab, settings: Settings) -> None:
+    """Print what would be measured, and below it the wrk commands, each in one line so that it can be copied."""
+    from benchlab.measuring import planning
+
+    plan, typed = planning.rehearse(lab, settings)
+    show(f"{plan}\n")
+    print(typed)
 
 
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab.measuring import bench
 
     gate.refuse_without_versions(margin, settings)
-    return finish(bench.start(_open(root, settings), settings, root / "results", console()), margin)
+    return finish(*bench.start(_open(root, settings), settings, root / "results", console()), margin)
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -124,18 +132,18 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     settings = store.read_manifest(folder).settings
     gate.refuse_without_versions(gate.margin(given), settings)
     flags.refuse_other_settings(given, settings)
-    return finish(bench.resume(_open(root, settings), folder, console()), gate.margin(given))
+    return finish(*bench.resume(_open(root, settings), folder, console()), gate.margin(given))
 
 
-def finish(folder: Path, margin: float | None) -> int:
+def finish(folder: Path, run: Run, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
     from benchlab.statistics import analysis, sides, versus
     from benchlab.storage import runs
     from benchlab.tables import lead, report
     from benchlab.verdicts import judge
 
-    run, shown = store.read(folder), files.shown(folder)
-    show(report.report(run))
+    shown = files.shown(folder)
+    show(run.once(report.report))
     for line in lead.lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
@@ -160,8 +168,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
         flags.refuse_measuring(given, factors_parser())
     if given.dry_run:
         return _rehearse_factors(root, given)
-    folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
-    run = store.read(folder)
+    folder, run = _measure_factors(root, given) if given.run is None else _read(Path(given.run).resolve())
     show(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
@@ -171,16 +178,18 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
 
 def _rehearse_factors(root: Path, given: argparse.Namespace) -> int:
     """Print what would be measured to tell of the factors."""
-    from benchlab.measuring import planning
-
     settings = flags.factors_settings(given)
     lab = _look(root, settings)
-    print(planning.rehearse(lab, _crossed(lab, settings, given.factor)))
+    _show_plan(lab, _crossed(lab, settings, given.factor))
     return OK
 
 
-def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
-    """Return the folder of a new run of entries that tell of the factors."""
+def _read(folder: Path) -> tuple[Path, Run]:
+    return folder, store.read(folder)
+
+
+def _measure_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
+    """Return a new run of entries that tell of the factors, and its folder."""
     from benchlab.measuring import bench
 
     settings = flags.factors_settings(given)
@@ -207,7 +216,7 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     settings = flags.verify_settings(given)
     lab = _open(root, settings)
     verdicts = inspection.verify(lab, settings)
-    print("\n".join(str(verdict) for verdict in verdicts))
+    show("\n".join(map(str, verdicts)))
     if not all(verdict.passed for verdict in verdicts):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED

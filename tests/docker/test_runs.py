@@ -59,7 +59,7 @@ def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
 ) -> None:
     code, printed = project.run("--profile", "seed", "--framework", "crax", "--test", "query", "--dry-run")
     assert code == 0
-    assert re.match(r"plan +15 samples of 15 s in 5 visits, about ", printed)
+    assert re.match(r"plan +15 samples of 15 s in 5 visits\ntime +about ", printed)
     assert printed.count("block ") == 5
     assert "-H 'Host: tfb-server'" in printed
     assert re.search(
@@ -183,11 +183,11 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert set(reasons) == {("liar", "json"), *dying}
     assert '{"message":"Bye"}' in reasons["liar", "json"]
     causes = {failure.trial.entry: failure.reason for failure in judge.missing(run) if failure.was_tried}
-    untried = {failure.trial.entry: failure.reason for failure in judge.missing(run) if not failure.was_tried}
+    not_tried = {failure.trial.entry: failure.reason for failure in judge.missing(run) if not failure.was_tried}
     assert "in start-up, stillborn is not running (exit code" in causes["stillborn"]
     assert all("RuntimeError: no configuration (app.py:" in causes[name] for name in ("stillborn", "respawning"))
-    assert set(untried) == {"stillborn", "respawning"}
-    assert "not tried: stillborn is not running (exit code" in untried["stillborn"]
+    assert set(not_tried) == {"stillborn", "respawning"}
+    assert "not tried: stillborn is not running (exit code" in not_tried["stillborn"]
     kept = project.root / "results/latest" / causes["stillborn"].rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
