@@ -18,12 +18,12 @@ bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the t
 quick: $(VENV)/lab ## a first look in some two minutes
 	$(PY) lab.py --profile quick $(ARGS)
 
-test: lint ## lint, unit tests, tests on a real Docker engine
-	$(PY) lab.py setup
+# The images are built meanwhile: that waits for the network, and lint for the CPU.
+test: $(VENV)/dev ## lint, unit tests, tests on a real Docker engine: what a developer waits for
+	$(MAKE) --jobs=2 lint setup
 	$(PY) -m pytest -m "not long" $(ARGS)
 
-test-long: $(VENV)/dev ## the tests on the engine that take long: calibration, adoption, the page in a browser, Compose v2
-	$(PY) lab.py setup
+test-long: $(VENV)/dev setup ## the other tests on the engine, which take half an hour; CI runs both
 	$(PY) -m pytest -m long $(ARGS)
 
 unit: $(VENV)/dev ## the tests that need no Docker engine

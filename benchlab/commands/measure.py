@@ -106,17 +106,17 @@ def _rehearse(root: Path, given: argparse.Namespace) -> int:
         raise UsageError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     gate.refuse_without_versions(gate.margin(given), settings)
-    _show_plan(_look(root, settings), settings)
-    return OK
+    return _show_plan(_look(root, settings), settings)
 
 
-def _show_plan(lab: Lab, settings: Settings) -> None:
+def _show_plan(lab: Lab, settings: Settings) -> int:
     """Print what would be measured, and below it the wrk commands, each in one line so that it can be copied."""
     from benchlab.measuring import planning
 
     plan, typed = planning.rehearse(lab, settings)
     show(f"{plan}\n")
     print(typed)
+    return OK
 
 
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
@@ -167,8 +167,10 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     if given.run is not None:
         flags.refuse_measuring(given, factors_parser())
     if given.dry_run:
-        return _rehearse_factors(root, given)
-    folder, run = _measure_factors(root, given) if given.run is None else _read(Path(given.run).resolve())
+        settings = flags.factors_settings(given)
+        lab = _look(root, settings)
+        return _show_plan(lab, _crossed(lab, settings, given.factor))
+    folder, run = _run_of_factors(root, given)
     show(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
@@ -176,20 +178,10 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
 
 
-def _rehearse_factors(root: Path, given: argparse.Namespace) -> int:
-    """Print what would be measured to tell of the factors."""
-    settings = flags.factors_settings(given)
-    lab = _look(root, settings)
-    _show_plan(lab, _crossed(lab, settings, given.factor))
-    return OK
-
-
-def _read(folder: Path) -> tuple[Path, Run]:
-    return folder, store.read(folder)
-
-
-def _measure_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
-    """Return a new run of entries that tell of the factors, and its folder."""
+def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
+    """Return the folder and the run: what is named, else a new one of entries that tell of the factors."""
+    if given.run is not None:
+        return (folder := Path(given.run).resolve()), store.read(folder)
     from benchlab.measuring import bench
 
     settings = flags.factors_settings(given)

@@ -130,6 +130,7 @@ def _host_config(client: docker.DockerClient, service: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_nginx_passes_on_to_an_entry_of_another_port_and_clean_removes_the_images_of_adopted_ones(
     project: Project, client: docker.DockerClient
 ) -> None:

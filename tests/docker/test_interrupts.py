@@ -143,6 +143,7 @@ def test_a_run_is_not_resumed_on_other_sources_until_they_are_restored(
     assert len(project.latest().samples) == 4
 
 
+@pytest.mark.long
 def test_resume_with_other_resources_is_refused_by_name_with_both_values(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

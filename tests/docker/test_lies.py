@@ -15,6 +15,8 @@ from .. import lies
 from ..lies import Lie
 from .conftest import SHORT, Project
 
+pytestmark = pytest.mark.long
+
 STANZA = """
   {name}:
     <<: *entry
@@ -65,7 +67,6 @@ def test_an_honest_server_passes_and_each_lie_is_caught_by_its_rule_before_any_l
     }
 
 
-@pytest.mark.long
 def test_a_lie_that_is_told_only_under_load_costs_the_samples_and_is_named(project: Project) -> None:
     (liar,) = lies.liars(lie for lie in lies.table() if lie.when == lies.UNDER_LOAD)
     flags = _add(project, {"liar": liar})

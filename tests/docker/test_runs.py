@@ -28,10 +28,11 @@ def test_every_entry_passes_verification(project: Project) -> None:
 
 
 def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project) -> None:
-    code, printed = project.run(*SHORT, "--blocks", "1", "--seed", "7")
+    few = ("--levels", "json=16,32", "--levels", "plaintext=256", "--levels", "query=20")
+    code, printed = project.run(*SHORT, *few, "--blocks", "1", "--seed", "7")
     run = project.latest()
     assert code == 0
-    assert len(run.samples) == 2 * 8
+    assert len(run.samples) == 2 * 4
     assert judge.missing(run) == ()
     assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "crax"}
     assert all(sample.load.requests > 0 for sample in run.samples)
@@ -105,7 +106,8 @@ def test_updates_that_are_not_written_are_told_and_the_entry_s_other_types_measu
     project.add_entry("forgetful", "crax", _forget, "raw.py")
     code, verdict = project.run("verify", "--framework", "forgetful", "--test", "update", "--test", "query")
     assert code == 1
-    assert re.search(r"^warn  forgetful query: [^;]+=forgetful; [^;]+=crax \[labels\]$", verdict, re.MULTILINE)
+    assert re.search(r"^warn  forgetful: [^;]+=forgetful; [^;]+=crax \[labels\]$", verdict, re.MULTILINE)
+    assert "pass  forgetful query" in verdict.splitlines()
     assert re.search(r"^fail  forgetful update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
 
 
@@ -160,42 +162,49 @@ def test_an_entry_is_measured_with_each_number_of_database_connections(project: 
     assert {sample.trial.entry for sample in run.samples} == set(pools)
 
 
-@pytest.mark.long
+DYING = '\nraise RuntimeError("no configuration")\n'
+
+
 def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: Project) -> None:
-    project.add_entry("liar", "aiohttp", lambda app: app.replace('"message": "Hello, World!"', '"message": "Bye"'))
-    for name, like in (("stillborn", "aiohttp"), ("respawning", "starlette")):
-        project.add_entry(name, like, lambda app: app + '\nraise RuntimeError("no configuration")\n')
+    project.add_entry("liar", "aiohttp", _with_another_message)
+    project.add_entry("stillborn", "aiohttp", lambda app: app + DYING)
     few = ("--test", "json", "--test", "plaintext", "--levels", "json=16", "--levels", "plaintext=256")
-    frameworks = ("aiohttp", "crax", "liar", "stillborn", "respawning")
-    names = [word for name in frameworks for word in ("--framework", name)]
+    names = [word for name in ("crax", "liar", "stillborn") for word in ("--framework", name)]
     code, printed = project.run(*SHORT, "--blocks", "1", *few, *names)
     run = project.latest()
     assert code == 1
-    assert {(s.trial.entry, s.trial.test) for s in run.samples} == {
-        ("aiohttp", "json"),
-        ("aiohttp", "plaintext"),
-        ("crax", "json"),
-        ("crax", "plaintext"),
-        ("liar", "plaintext"),
-    }
-    reasons = {(failure.trial.entry, failure.trial.test): failure.reason for failure in judge.missing(run)}
-    dying = [(name, test) for name in ("stillborn", "respawning") for test in ("json", "plaintext")]
-    assert set(reasons) == {("liar", "json"), *dying}
-    assert '{"message":"Bye"}' in reasons["liar", "json"]
-    causes = {failure.trial.entry: failure.reason for failure in judge.missing(run) if failure.was_tried}
-    not_tried = {failure.trial.entry: failure.reason for failure in judge.missing(run) if not failure.was_tried}
-    assert "in start-up, stillborn is not running (exit code" in causes["stillborn"]
-    assert all("RuntimeError: no configuration (app.py:" in causes[name] for name in ("stillborn", "respawning"))
-    assert set(not_tried) == {"stillborn", "respawning"}
-    assert "not tried: stillborn is not running (exit code" in not_tried["stillborn"]
-    kept = project.root / "results/latest" / causes["stillborn"].rpartition("its log: ")[2]
+    measured = {(sample.trial.entry, sample.trial.test) for sample in run.samples}
+    assert measured == {("crax", "json"), ("crax", "plaintext"), ("liar", "plaintext")}
+    failures = {(failure.trial.entry, failure.trial.test): failure for failure in judge.missing(run)}
+    assert set(failures) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
+    assert '{"message":"Bye"}' in failures["liar", "json"].reason
+    cause, not_tried = sorted(
+        (failures["stillborn", test] for test in ("json", "plaintext")), key=lambda f: not f.was_tried
+    )
+    assert cause.was_tried
+    assert "in start-up, stillborn is not running (exit code" in cause.reason
+    assert "RuntimeError: no configuration (app.py:" in cause.reason
+    assert not_tried.reason.startswith("not tried: stillborn is not running (exit code")
+    kept = project.root / "results/latest" / cause.reason.rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
     assert "## Not measured" in printed
-    verified, verdict = project.run("verify", "--framework", "liar", "--test", "json")
-    assert verified == 1
+
+
+def _with_another_message(app: str) -> str:
+    return app.replace('"message": "Hello, World!"', '"message": "Bye"')
+
+
+@pytest.mark.long
+def test_verify_says_of_a_wrong_entry_and_of_one_whose_workers_die_what_is_wrong(project: Project) -> None:
+    project.add_entry("liar", "aiohttp", _with_another_message)
+    project.add_entry("respawning", "starlette", lambda app: app + DYING)
+    code, verdict = project.run("verify", "--framework", "liar", "--framework", "respawning", "--test", "json")
+    assert code == 1
     assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
     assert re.search(r"^warn  liar: its labels say .*\[labels\]$", verdict, re.MULTILINE)
+    (told,) = re.findall(r"^fail  respawning.*", verdict, re.MULTILINE)
+    assert re.search(r"^fail  respawning: .*RuntimeError: no configuration \(app.py:\d+\).* \[serves\]$", told)
 
 
 def _with_one_key_more(app: str) -> str:
@@ -271,6 +280,7 @@ def test_objects_of_another_project_of_the_same_name_are_left_alone(
         volume.remove()
 
 
+@pytest.mark.long
 def test_the_caller_s_compose_variables_do_not_lead_elsewhere(
     project: Project, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
