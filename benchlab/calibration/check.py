@@ -21,6 +21,6 @@ class Check:
 
 def complete(part: str, run: Run) -> Check:
     """Return whether each trial of the run has a sample that counts: what was not measured was not tested."""
-    planned = run.untried + len({record.trial.key for record in run.taken + run.failures})
+    planned = run.to_come + len({record.trial.key for record in run.taken + run.failures})
     counting = len(run.measured)
     return Check(f"samples of {part} that count", f"{counting} of {planned}", "all", counting == planned)

@@ -16,6 +16,7 @@ from benchlab.plan import naming
 from benchlab.storage import changes, files, store
 
 if TYPE_CHECKING:
+    from benchlab.core.measured import Run
     from benchlab.core.model import Settings
     from benchlab.machine.stage import Conditions, Lab
 
@@ -101,13 +102,20 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
 
 def _rehearse(root: Path, given: argparse.Namespace) -> int:
     """Print what would be measured."""
-    from benchlab.measuring import planning
-
     if given.resume is not None:
         raise UsageError("--dry-run is of a new run; leave --resume out")
     settings = flags.settings(given)
     gate.refuse_without_versions(gate.margin(given), settings)
-    print(planning.rehearse(_look(root, settings), settings))
+    return _show_plan(_look(root, settings), settings)
+
+
+def _show_plan(lab: Lab, settings: Settings) -> int:
+    """Print what would be measured, and below it the wrk commands, each in one line so that it can be copied."""
+    from benchlab.measuring import planning
+
+    plan, typed = planning.rehearse(lab, settings)
+    tell(f"{plan}\n")
+    print(typed)
     return OK
 
 
@@ -115,7 +123,7 @@ def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab.measuring import bench
 
     gate.refuse_without_versions(margin, settings)
-    return finish(bench.start(_open(root, settings), settings, root / "results", console()), margin)
+    return finish(*bench.start(_open(root, settings), settings, root / "results", console()), margin)
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -125,19 +133,19 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     gate.refuse_without_versions(gate.margin(given), manifest.settings)
     flags.refuse_other_settings(given, manifest.settings)
     with changes.going_on(manifest):
-        bench.resume(_open(root, manifest.settings), folder, console())
-    return finish(folder, gate.margin(given))
+        made = bench.resume(_open(root, manifest.settings), folder, console())
+    return finish(*made, gate.margin(given))
 
 
-def finish(folder: Path, margin: float | None) -> int:
+def finish(folder: Path, run: Run, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
     from benchlab.statistics import analysis, sides, versus
     from benchlab.storage import runs
     from benchlab.tables import lead, report
     from benchlab.verdicts import judge
 
-    run, shown = store.read(folder), files.shown(folder)
-    tell(report.report(run))
+    shown = files.shown(folder)
+    tell(run.once(report.report))
     for line in lead.lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
@@ -161,9 +169,10 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     if given.run is not None:
         flags.refuse_measuring(given, factors_parser())
     if given.dry_run:
-        return _rehearse_factors(root, given)
-    folder = _measure_factors(root, given) if given.run is None else Path(given.run).resolve()
-    run = store.read(folder)
+        settings = flags.factors_settings(given)
+        lab = _look(root, settings)
+        return _show_plan(lab, _crossed(lab, settings, given.factor))
+    folder, run = _run_of_factors(root, given)
     tell(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
@@ -171,18 +180,10 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
 
 
-def _rehearse_factors(root: Path, given: argparse.Namespace) -> int:
-    """Print what would be measured to tell of the factors."""
-    from benchlab.measuring import planning
-
-    settings = flags.factors_settings(given)
-    lab = _look(root, settings)
-    print(planning.rehearse(lab, _crossed(lab, settings, given.factor)))
-    return OK
-
-
-def _measure_factors(root: Path, given: argparse.Namespace) -> Path:
-    """Return the folder of a new run of entries that tell of the factors."""
+def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
+    """Return the folder and the run: what is named, else a new one of entries that tell of the factors."""
+    if given.run is not None:
+        return (folder := Path(given.run).resolve()), store.read(folder)
     from benchlab.measuring import bench
 
     settings = flags.factors_settings(given)
@@ -209,7 +210,7 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     settings = flags.verify_settings(given)
     lab = _open(root, settings)
     verdicts = inspection.verify(lab, settings)
-    print("\n".join(str(verdict) for verdict in verdicts))
+    tell("\n".join(map(str, verdicts)))
     if not all(verdict.passed for verdict in verdicts):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED

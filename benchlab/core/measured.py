@@ -187,8 +187,8 @@ class Run:
         return frozenset(sample.trial.key for sample in self.samples)
 
     @property
-    def untried(self) -> int:
-        """Return how many trials were never tried, of the blocks that are decided on so far."""
+    def to_come(self) -> int:
+        """Return how many trials have no record yet, of the blocks that are decided on so far."""
         manifest, settings = self.manifest, self.manifest.settings
         cells = sum(len(settings.levels[test]) for entry in manifest.entries for test in manifest.tests(entry))
         return self.blocks * settings.repeats * cells - len({record.trial.key for record in self.taken + self.failures})

@@ -22,8 +22,8 @@ from benchlab.core.quantities import minutes
 TAIL_BYTES = 4096
 REFRESHES_PER_S = 2
 
-# What a line begins with that its continuation stands beside: a bullet, an indent, a word with a gap behind it.
-BESIDE = re.compile(r"\* | +|\S+ {2,}")
+# What a line begins with that its continuation stands beside: a bullet, an indent, a word or a few with a gap behind.
+BESIDE = re.compile(r"\* | +|\S+(?: \S+){,2} {2,}")
 
 Rows = Sequence[Sequence[str]]
 

@@ -12,7 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from benchlab import __version__
+from benchlab.core import terminal
 from benchlab.core.errors import EngineError, LabError, StoreError
+from benchlab.core.measured import Run
 from benchlab.core.model import Manifest, Settings, Visit
 from benchlab.core.quantities import counted
 from benchlab.machine import contestants, inventory, stage
@@ -31,21 +33,21 @@ from benchlab.storage.store import Journal
 from benchlab.tables import report
 
 
-def start(lab: Lab, settings: Settings, results: Path, console: Console) -> Path:
-    """Measure a new run and return its folder. What was measured is kept, however it ends."""
+def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
+    """Measure a new run and return its folder, and the run. What was measured is kept, however it ends."""
     lab, settings = planning.settled(lab, settings)
     store.check(results)
     unbuilt: dict[str, str] = {}
     # Versions are measured in pairs.
     without = stage.refuse if settings.against else partial(_go_on_without, settings.frameworks, unbuilt)
-    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings), without) as (images, held):
+    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), without) as (images, held):
         settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
         manifest = manifests.described(lab, settings, images, unbuilt)
         lab.say(manifests.advice(manifest))
         session = Session(lab, manifest, store.create(results, manifest), held, console)
         with _resumable(session):
-            _measure(session)
-    return session.journal.folder
+            run = session.run()
+    return session.journal.folder, run
 
 
 def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> None:
@@ -57,30 +59,33 @@ def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> 
     store.check(folder.parent)
     with stage.stage(lab, settings.frameworks) as (images, held):
         manifest = manifests.described(lab, settings, images, {})
-        _measure(Session(lab, manifest, store.create_part(folder, manifest), held, console))
+        Session(lab, manifest, store.create_part(folder, manifest), held, console).run()
 
 
-def resume(lab: Lab, folder: Path, console: Console) -> Path:
-    """Measure what a run still misses. Raises StoreError where lab or images are no longer those of the run."""
+def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
+    """Measure what a run still misses, and return its folder and the run.
+
+    Raises StoreError where lab or images are no longer those of the run.
+    """
     manifest = store.read_manifest(folder)
     lab, _ = contestants.contestants(lab, manifest.settings)
-    left = _left(lab, folder)
-    if not left and not store.read(folder).awaits_decision:
+    journal = Journal(folder)
+    left = _left(lab, journal.run())
+    if not left and not journal.run().awaits_decision:
         lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
-        _report(Journal(folder))
-        return folder
+        return folder, _report(journal)
     store.check_run(folder)
     changes.refuse_other_version(manifest, __version__, analysis.parameters())
-    with stage.stage(lab, manifest.settings.frameworks, partial(_refuse_other_sources, lab, manifest, left)) as found:
-        images, held = found
+    before = partial(_refuse_other_sources, lab, manifest, left, console)
+    with stage.stage(lab, manifest.settings.frameworks, before) as (images, held):
         changes.refuse(manifest, manifests.manifest(lab, manifest.settings, images))
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
         session = Session(lab, manifest, journal, held, console)
         with _resumable(session):
-            _measure(session)
-    return folder
+            run = session.run()
+    return folder, run
 
 
 def _go_on_without(entries: Collection[str], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
@@ -100,15 +105,30 @@ class Session:
     held: Lease
     console: Console
 
-    def measure(self) -> None:
+    def run(self) -> Run:
+        """Make the visits that are left, and return the run.
+
+        The report is renewed after each block, and however it ends.
+        """
+        try:
+            self._measure()
+            return _report(self.journal)
+        except (LabError, KeyboardInterrupt):
+            try:
+                _report(self.journal)
+            except StoreError as error:
+                self.lab.say(f"its report is not renewed: {error}")
+            raise
+
+    def _measure(self) -> None:
         """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
         self._make(self._left())
-        if store.read(self.journal.folder).awaits_decision:
+        if self.journal.run().awaits_decision:
             self._decide()
             self._make(self._left())
 
     def _left(self) -> tuple[Visit, ...]:
-        return _left(self.lab, self.journal.folder)
+        return _left(self.lab, self.journal.run())
 
     def _make(self, visits: tuple[Visit, ...]) -> None:
         if not visits:
@@ -117,7 +137,7 @@ class Session:
         forecast = Forecast(visits, manifest.settings)
         samples = counted(sum(len(visit.trials) for visit in visits), "sample")
         lab.say(f"{samples} to take, {outline.duration(forecast.total_s)}; journal: {shown(self.journal.folder)}")
-        run = store.read(self.journal.folder)
+        run = self.journal.run()
         progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(
             host=lab.engine,
@@ -148,7 +168,7 @@ class Session:
 
     def _decide(self) -> None:
         """Decide how many blocks the run gets in all, and write that into the journal."""
-        settings, run = self.manifest.settings, store.read(self.journal.folder)
+        settings, run = self.manifest.settings, self.journal.run()
         block_s = sizing.block_s(run)
         left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
         now = datetime.now(UTC)
@@ -167,36 +187,24 @@ def _resumable(session: Session) -> Iterator[None]:
         raise
 
 
-def _measure(session: Session) -> None:
-    """Make the visits that are left; the report is renewed after each block, and however it ends."""
-    lab, journal = session.lab, session.journal
-    try:
-        session.measure()
-        _report(journal)
-    except (LabError, KeyboardInterrupt):
-        try:
-            _report(journal)
-        except StoreError as error:
-            lab.say(f"its report is not renewed: {error}")
-        raise
+def _report(journal: Journal) -> Run:
+    """Return the run as it stands; its report is renewed where it is not of that."""
+    run = journal.run()
+    if journal.derived is not run:
+        journal.derive(run, run.once(report.report), html.page(run))
+    return run
 
 
-def _report(journal: Journal) -> None:
-    run = store.read(journal.folder)
-    journal.derive(run, report.report(run), html.page(run))
-
-
-def _left(lab: Lab, folder: Path) -> tuple[Visit, ...]:
+def _left(lab: Lab, run: Run) -> tuple[Visit, ...]:
     """Return the visits of the run that are still to be made, of the blocks that it has so far."""
-    run = store.read(folder)
     return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
 
 
-def _announce(lab: Lab, settings: Settings) -> None:
+def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     """Say what will be measured, before anything is built or started for it."""
-    lab.say(planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+    terminal.tell(console, planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
 
 
-def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit]) -> None:
+def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit], console: Console) -> None:
     changes.refuse_other_sources(manifest, manifests.sources(lab, manifest.settings))
-    lab.say(planning.told(lab, manifest.settings, left))
+    terminal.tell(console, planning.told(lab, manifest.settings, left))

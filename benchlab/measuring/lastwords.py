@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import PurePosixPath
 
 from benchlab.verdicts import claims
@@ -25,9 +26,13 @@ STARTING = re.compile(
 )
 # What they say of any worker that ends; after an exception it tells nothing more.
 ENDING = re.compile(
-    r"Worker exiting \(pid|Worker \(pid:\d+\) exited with code|Shutting down: Master|Reason: Worker failed to boot|"
-    r"Application startup failed|Waiting for child process|Child process \[\d+\] died"
+    r"Worker exiting \(pid|Worker \(pid:\d+\) exited with code|Reason: Worker failed to boot|"
+    r"Application startup failed|Waiting for child process|Child process \[\d+\] died|"
+    r"Terminated child process|Shutting down|Waiting for application shutdown|Application shutdown complete|"
+    r"Finished server process|Stopping parent process"
 )
+# What SQLAlchemy has below the message of an exception: the statement, of as many lines as it has, and a link.
+STATEMENT = re.compile(r"^(?:\[SQL: (?:.*\n){1,40}?)?\(Background on this error .*\n?|^\[SQL: .*\n?", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,18 @@ def raised(log: str) -> list[str]:
 def told(log: str) -> str:
     """Return in one line the log's last exception, and how it ends; nothing of a log that says nothing.
 
-    That a server starts, or starts workers, is nothing; nor, after an exception, that these end.
+    That a server starts, or starts workers, is nothing; nor, after an exception, that these end. Where more is said
+    after it than is told, the exception was before, and need not be why.
     """
-    lines = log.splitlines()
+    lines = STATEMENT.sub("", log).splitlines()
     exception = next(reversed(list(_exceptions(lines))), None)
-    end = lines if exception is None else lines[exception.number + 1 :]
-    last = [line for line in _said(end) if not (exception and ENDING.search(line))][-LAST_LINES:]
-    words = [f"raised {exception}"] if exception else []
-    words += [f"said last: {' / '.join(last)}"] if last else []
+    if exception is None:
+        words, said = [], list(_said(lines))
+    else:
+        after = dropwhile(_is_indented, lines[exception.number + 1 :])
+        said = [line for line in _said(after) if not ENDING.search(line)]
+        words = [f"had raised {exception} before" if len(said) > LAST_LINES else f"raised {exception}"]
+    words += [f"said last: {' / '.join(said[-LAST_LINES:])}"] if said else []
     return f"it {', and '.join(words)}" if words else ""
 
 
@@ -65,7 +74,7 @@ def _exceptions(lines: Iterable[str]) -> Iterator[_Raised]:
     inside, place = False, ""
     for number, line in enumerate(lines):
         text = _printable(line)
-        indented = line[:1].isspace()
+        indented = _is_indented(line)
         if text.endswith(TRACEBACK) and not indented:
             inside, place = True, ""
         elif frame := FRAME.match(line) if inside else None:
@@ -73,6 +82,10 @@ def _exceptions(lines: Iterable[str]) -> Iterator[_Raised]:
         elif text and (not indented if inside else RAISED.fullmatch(text)):
             yield _Raised(number, text, place)
             inside, place = False, ""
+
+
+def _is_indented(line: str) -> bool:
+    return line[:1].isspace()
 
 
 def _own(path: str, line: str) -> str:

@@ -21,9 +21,9 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
     entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
     samples = counted(sum(len(visit.trials) for visit in visits), "sample")
-    time = f"{duration(Forecast(visits, settings).total_s)}; builds not counted"
     rows = [
-        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}, {time}"),
+        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}"),
+        ("time", f"{duration(Forecast(visits, settings).total_s)}; builds not counted"),
         ("entries", f"{entries}{through}"),
         *((test, _levels(test, levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),

@@ -37,13 +37,13 @@ def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
     return profiles.levels(settings, lab.client_cpus)
 
 
-def rehearse(lab: Lab, settings: Settings) -> str:
-    """Return what `start` would do: the plan, every visit in its order, and the wrk commands."""
+def rehearse(lab: Lab, settings: Settings) -> tuple[str, str]:
+    """Return what `start` would do: the plan with every visit in its order; and the wrk commands."""
     lab, settings = settled(lab, settings)
     planned = visits(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
     typed = outline.commands(settings, entries, levels(lab, settings), serving.target)
-    return "\n".join([told(lab, settings, planned), "", *outline.order(planned), "", *typed])
+    return "\n".join([told(lab, settings, planned), "", *outline.order(planned)]), "\n".join(typed)
 
 
 def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:

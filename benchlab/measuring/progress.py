@@ -46,6 +46,7 @@ class Progress(Events):
         self._rates: dict[Cell, dict[str, float]] = {}
         for sample in run.samples:
             self._rate(sample)
+        self._loaded: Trial | None = None
         self._live: Live | None = None
         self._now = self._latest = ""
         self._standing: RenderableType = ""
@@ -75,14 +76,15 @@ class Progress(Events):
             self._tell(f"block {trial.block}: {trial.entry}: {trial.test}: warming up")
 
     def measuring(self, trial: Trial) -> None:
+        self._loaded = trial
         if self._live is not None:
             self._tell(_name(trial))
 
     def recorded(self, record: Sample | Failure) -> None:
+        self._reckon(record)
         if isinstance(record, Failure):
             self._failed(record)
             return
-        self._forecast.done(record.trial.key, self._elapsed_s())
         if record.verdict.severity != GOOD:
             self._forecast.doubted(record.trial)
             self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
@@ -115,15 +117,16 @@ class Progress(Events):
             self._print(f"{title}\n{markdown.table(overview)}")
         self._draw()
 
+    def _reckon(self, record: Sample | Failure) -> None:
+        """Tell the forecast of the trial; what was not loaded says nothing of the pace."""
+        was_loaded = isinstance(record, Sample) or record.trial == self._loaded
+        self._loaded = None
+        (self._forecast.done if was_loaded else self._forecast.dropped)(record.trial, self._elapsed_s())
+
     def _failed(self, failure: Failure) -> None:
-        """Tell why it failed; of what was not tried `lost` tells. What was never loaded says nothing of the pace."""
-        trial = failure.trial
-        if failure.was_tried and not failure.is_wrong_answer:
-            self._forecast.done(trial.key, self._elapsed_s())
-        else:
-            self._forecast.dropped(trial.key)
+        """Tell why it failed; of what was not tried `lost` tells."""
         if failure.was_tried:
-            self._print(f"  {_name(trial)}: not measured: {failure.reason}")
+            self._print(f"  {_name(failure.trial)}: not measured: {failure.reason}")
 
     def _tell(self, line: str) -> None:
         if self._live is None:

@@ -19,7 +19,7 @@ from benchlab.measuring.wrk import Outcome
 from benchlab.plan import workloads
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge, verify
-from benchlab.verdicts.answers import Problem
+from benchlab.verdicts.answers import Problem, faults
 from benchlab.verdicts.rules import Evidence
 
 
@@ -130,7 +130,7 @@ class Runner:
         return None
 
     def _lose(self, visit: Visit, error: EntryError | EngineError, records: dict[Trial, Sample | Failure]) -> None:
-        """Note what broke the visit as the failure of the trial whose turn it was, and of those after it that."""
+        """Note what broke the visit with the trial whose turn it was, and with those after it that none came."""
         left = [trial for trial in visit.trials if trial not in records]
         brief = error.brief if isinstance(error, EntryError) else "the engine failed in this visit"
         self._fail(left[:1], str(error), records)
@@ -144,12 +144,10 @@ class Runner:
         """Verify a test type of the visit's entry, warm it up, and measure its trials."""
         entry = vetting.entry
         problems = self._vet(vetting, test)
-        if any(not problem.warning for problem in problems):
-            # What has ended answers nothing, and no rule is broken by that.
-            self._server.check(entry, f"block{visit.block}", f"while {test} was verified")
+        vetting.refuse_dead(problems, f"block{visit.block}", f"while {test} was verified")
         self._remark(visit, problems)
         self.events.verified(visit, problems)
-        if wrong := [problem for problem in problems if not problem.warning]:
+        if wrong := faults(problems):
             self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
             return
         self.events.warming(trials[0])
@@ -204,9 +202,9 @@ class Runner:
         if key in self.vetted:
             return vetting.answers([test])[test]
         problems = vetting.whole([test])[test]
-        if all(problem.warning for problem in problems):
+        if not faults(problems):
             problems += vetting.dates([test])
-        if all(problem.warning for problem in problems):
+        if not faults(problems):
             self.vetted.add(key)
         return problems
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from benchlab.core import stack
 from benchlab.core.errors import EngineError, EntryError
@@ -15,7 +16,7 @@ from benchlab.measuring.serving import TWIN, Server
 from benchlab.plan import workloads
 from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.verdicts import claims, envelope, rows, statements, verify
-from benchlab.verdicts.answers import Answer, Problem, Verification, World
+from benchlab.verdicts.answers import Answer, Problem, Verification, World, faults
 from benchlab.verdicts.statements import PROBES, Counted
 
 # A cache may be filled row by row, as these are asked for, and in each worker. It is being filled while a round of
@@ -36,9 +37,7 @@ def vet(server: Server, entry: Entry, tests: Iterable[str]) -> list[Verification
         with server.serve(entry, "verify") as world:
             vetting = Vetting(server, entry, world)
             found = vetting.whole(own)
-            if any(not problem.warning for problems in found.values() for problem in problems):
-                # What has ended answers nothing, and no rule is broken by that.
-                server.check(entry, "verify", "while it was verified")
+            vetting.refuse_dead(chain.from_iterable(found.values()), "verify", "while it was verified")
             # Last of all: by then most of the time in which Dates must change has passed, and is waited for once for
             # all types; and the workers have had time to start, so that the log tells of each.
             dates, labels = vetting.dates(own), vetting.labels()
@@ -93,6 +92,11 @@ class Vetting:
         asked = fetch.answers(self.server.host, serving.target(self.entry), list(map(self._requests, tests)))
         return {test: self._wrong(test, answers) for test, answers in zip(tests, asked, strict=True)}
 
+    def refuse_dead(self, problems: Iterable[Problem], life: str, doing: str) -> None:
+        """Raise EntryError where answers are wrong because a container has ended: no rule is broken by that."""
+        if faults(problems):
+            self.server.check(self.entry, life, doing)
+
     def whole(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
         """Return what is wrong with test types but for their Date; the statements, where the answers are right.
 
@@ -102,7 +106,7 @@ class Vetting:
         for writing in (False, True):
             if alike := [test for test in tests if WORKLOADS[test].writes == writing]:
                 found |= self.answers(alike)
-                right = [test for test in alike if all(problem.warning for problem in found[test])]
+                right = [test for test in alike if not faults(found[test])]
                 for test, problems in self._statements([test for test in right if test in PROBES]).items():
                     found[test] += problems
         return {test: found[test] for test in tests}
@@ -113,7 +117,7 @@ class Vetting:
     def _wrong(self, test: str, answers: tuple[Answer, ...]) -> list[Problem]:
         self._seen[test] = _Seen(time.monotonic(), answers)
         problems = verify.check(test, answers, self.world)
-        if WORKLOADS[test].writes and all(problem.warning for problem in problems):
+        if WORKLOADS[test].writes and not faults(problems):
             problems += self._unwritten(test, answers[-1])
         return problems
 

@@ -31,6 +31,9 @@ class _Cost:
     def __add__(self, other: _Cost) -> _Cost:
         return _Cost(self.before_s + other.before_s, self.own_s + other.own_s)
 
+    def __sub__(self, other: _Cost) -> _Cost:
+        return _Cost(self.before_s - other.before_s, self.own_s - other.own_s)
+
 
 @dataclass(frozen=True)
 class _Spent:
@@ -48,7 +51,7 @@ class _Spent:
 
 
 class Forecast:
-    """The planned seconds of each trial, and the pace at which they pass.
+    """The planned seconds of what is to come, and the pace at which they pass.
 
     As much of a block's time as went into samples taken anew in those before it is expected of those that follow.
     """
@@ -56,78 +59,95 @@ class Forecast:
     def __init__(self, visits: Iterable[Visit], settings: Settings):
         self._settings = settings
         self._planned: dict[str, _Cost] = {}
-        # By block, what is planned of those for which it is not known yet what is taken anew; and of the others.
-        self._open: dict[int, _Cost] = defaultdict(_Cost)
-        self._over = self._anew = _Cost()
-        self._doubted: dict[tuple[int, str], list[Trial]] = defaultdict(list)
-        # A trial that begins a visit or a test type carries what comes before it.
-        self._first = self._further = _Spent()
+        self._to_come = _Cost()
+        # What was planned of blocks at first: of those that may still have samples taken anew, and of the others; and
+        # what was planned to be taken anew.
+        self._unsettled: dict[int, _Cost] = defaultdict(_Cost)
+        self._settled = self._retaken = _Cost()
+        self._doubted: dict[int, dict[str, list[Trial]]] = defaultdict(lambda: defaultdict(list))
+        # A trial that begins a visit or a test type carries what comes before it; the others follow.
+        self._beginning = self._following = _Spent()
         self._last_s = self.total_s = 0.0
         for visit in visits:
-            self._open[visit.block] += self._plan(visit)
+            self._unsettled[visit.block] += self._plan(visit)
 
     def again(self, visits: Iterable[Visit]) -> None:
         """Plan visits that are made once more: all of their block that is."""
         for visit in visits:
             self.over(visit.block)
-            self._anew += self._plan(visit)
+            self._retaken += self._plan(visit)
 
     def over(self, block: int) -> None:
         """Note that nothing more of the block will be planned to be taken anew."""
-        self._over += self._open.pop(block, _Cost())
+        self._settled += self._unsettled.pop(block, _Cost())
+        self._doubted.pop(block, None)
 
     def doubted(self, trial: Trial) -> None:
         """Note that the trial will be taken anew, if its block has not come to that yet."""
-        if trial.block in self._open:
-            self._doubted[trial.block, trial.entry].append(trial)
+        if trial.block in self._unsettled:
+            self._doubted[trial.block][trial.entry].append(trial)
 
-    def done(self, key: str, elapsed_s: float) -> None:
-        """Note that the trial with this key has ended, after so many seconds of the run."""
-        cost = self._planned.pop(key, _Cost())
+    def done(self, trial: Trial, elapsed_s: float) -> None:
+        """Note that the trial has ended, after so many seconds of the run."""
+        cost = self._take(trial)
         spent = _Spent(cost, elapsed_s - self._last_s)
         self._last_s = elapsed_s
         if cost.before_s:
-            self._first += spent
+            self._beginning += spent
         else:
-            self._further += spent
+            self._following += spent
 
-    def dropped(self, key: str) -> None:
-        """Note that the trial with this key is not loaded: it tells nothing of the pace."""
-        self._planned.pop(key, None)
+    def dropped(self, trial: Trial, elapsed_s: float) -> None:
+        """Note that the trial is not loaded, which is known after so many seconds of the run.
+
+        It tells nothing of the pace, and will not be taken anew.
+        """
+        cost = self._take(trial)
+        self._last_s = elapsed_s
+        if trial.block in self._unsettled:
+            self._unsettled[trial.block] -= cost
 
     @property
     def fraction(self) -> float:
-        planned = sum(self._planned.values(), _Cost())
-        return 1 - planned.total_s / self.total_s if self.total_s else 1.0
+        return 1 - self._to_come.total_s / self.total_s if self.total_s else 1.0
 
     def left_s(self, elapsed_s: float) -> float:
         """Return the seconds still to come, after `elapsed_s` seconds of the run."""
-        planned = sum(self._planned.values(), _Cost())
-        over_s = self._paced_s(self._over)
-        share = self._paced_s(self._anew) / over_s if over_s else 0.0
+        settled_s = self._paced_s(self._settled)
+        share = self._paced_s(self._retaken) / settled_s if settled_s else 0.0
         anew_s = sum(
-            max(self._paced_s(cost) * share, self._paced_s(self._doubts(block))) for block, cost in self._open.items()
+            max(self._paced_s(cost) * share, self._paced_s(self._doubts(block)))
+            for block, cost in self._unsettled.items()
         )
-        return max(0.0, self._paced_s(planned) + anew_s - (elapsed_s - self._last_s))
+        return max(0.0, self._paced_s(self._to_come) + anew_s - (elapsed_s - self._last_s))
 
     def _plan(self, visit: Visit) -> _Cost:
         costs = dict(_costs(visit, self._settings))
         self._planned |= costs
         cost = sum(costs.values(), _Cost())
+        self._to_come += cost
         self.total_s += cost.total_s
+        return cost
+
+    def _take(self, trial: Trial) -> _Cost:
+        """Return what the trial was planned to cost, which is no longer to come."""
+        cost = self._planned.pop(trial.key, _Cost())
+        self._to_come -= cost
         return cost
 
     def _doubts(self, block: int) -> _Cost:
         """Return what it costs to take the block's doubted trials once more."""
-        visits = (Visit(of, entry, tuple(trials)) for (of, entry), trials in self._doubted.items() if of == block)
+        doubted = self._doubted.get(block, {})
+        visits = (Visit(block, entry, tuple(trials)) for entry, trials in doubted.items())
         return sum((cost for visit in visits for _, cost in _costs(visit, self._settings)), _Cost())
 
     def _paced_s(self, cost: _Cost) -> float:
         """Return the seconds that the cost takes at the pace so far, of which what comes before samples has its own."""
-        whole = (self._first + self._further).pace
-        own = self._further.pace if self._further.took_s else whole
-        first = self._first
-        before = max(0.0, first.took_s - own * first.planned.own_s) / first.planned.before_s if first.took_s else whole
+        whole = (self._beginning + self._following).pace
+        own = self._following.pace if self._following.took_s else whole
+        begun, before = self._beginning, whole
+        if begun.took_s:
+            before = max(0.0, begun.took_s - own * begun.planned.own_s) / begun.planned.before_s
         return cost.before_s * before + cost.own_s * own
 
 

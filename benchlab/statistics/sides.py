@@ -87,7 +87,7 @@ class Side:
 
     @cached_property
     def failed(self) -> Counter[Key]:
-        """Return how many trials were tried and have no sample that counts, of what has any."""
+        """Return how many trials have no sample that counts though their turn has come, of what has any such."""
         trials = (failure.trial for failure in judge.missing(self.run))
         return Counter(self._key(trial) for trial in trials if trial.entry in self.names)
 

@@ -52,7 +52,7 @@ def document(run: Run) -> dict[str, Any]:
         "manifest": records.plain(run.manifest),
         "ended_at": run.ended_at.isoformat(),
         "blocks": run.blocks,
-        "untried": run.untried,
+        "untried": run.to_come,
         "decision": None if run.decision is None else records.plain(run.decision),
         "verification": [records.plain(remark) for remark in run.remarks],
         "samples": _samples(run),

@@ -46,7 +46,7 @@ def left(run: Run, folder: Path) -> str:
     """
     if store.is_calibration(folder.parent):
         return ""
-    if run.untried or run.awaits_decision:
+    if run.to_come or run.awaits_decision:
         return go_on(folder)
     if missing := judge.missing(run):
         return f"{counted(len(missing), 'trial')} not measured; to try again: {_resuming(folder)}"
@@ -70,8 +70,8 @@ def ahead(result: Result) -> str:
 
 
 def _state(run: Run) -> str:
-    if run.untried:
-        return f"stopped, {counted(run.untried, 'trial')} to go"
+    if run.to_come:
+        return f"stopped, {counted(run.to_come, 'trial')} to go"
     if run.awaits_decision:
         return "stopped before its blocks were decided"
     missing = len(judge.missing(run))

@@ -37,14 +37,23 @@ PART, CALIBRATION = "twins", "calibration.json"
 
 
 class Journal:
-    """The open journal of one run. Lines are appended, never changed."""
+    """The open journal of one run: lines are appended, never changed. `derived` is the run as it was derived last."""
 
     def __init__(self, folder: Path):
         self.folder = folder
+        self.derived: Run | None = None
         self._path = folder / JOURNAL
+        self._run: Run | None = None
+
+    def run(self) -> Run:
+        """Return the run as it stands: read back once, until a line is appended. Raises StoreError."""
+        if self._run is None:
+            self._run = read(self.folder)
+        return self._run
 
     def append(self, record: Record) -> None:
         """Write the record so that it survives a crash. Raises StoreError; the journal stays whole."""
+        self._run = None
         line = json.dumps(records.line(record), ensure_ascii=False).encode() + b"\n"
         with files.writing(self._path, files.SINCE), self._path.open("ab", buffering=0) as file:
             before = file.tell()
@@ -65,6 +74,7 @@ class Journal:
         files.write(self.folder / CSV, samples_csv.text(run), files.MEND)
         files.write(self.folder / REPORT, report, files.MEND)
         files.write(self.folder / PAGE, page, files.MEND)
+        self.derived = run
 
 
 @dataclass(frozen=True)

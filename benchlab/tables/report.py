@@ -78,7 +78,7 @@ def judged(run: Run) -> str:
     lines = [f"Of the {counted(len(run.taken), 'sample')} taken, {verdicts}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
         told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
-        lines.append(f"Rules that could not be judged by: {', '.join(told)}.")
+        lines.append(f"Rules without a figure: {', '.join(told)}.")
     return " ".join(lines)
 
 
@@ -92,25 +92,11 @@ def broken_rules(run: Run) -> pd.DataFrame:
 
 
 def reasons(run: Run) -> list[str]:
-    """Return why entries were left out and trials not measured, how many of each, and how many were never tried."""
-    found: dict[tuple[str, str], list[Failure]] = {}
-    for failure in judge.missing(run):
-        found.setdefault((failure.trial.entry, failure.cause), []).append(failure)
-    trials = [_alike(failures) for failures in found.values()]
-    untried = [f"{counted(run.untried, 'trial was', 'trials were')} never tried."] if run.untried else []
-    return [*(f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()), *trials, *untried]
-
-
-def _of_taken(run: Run, count: int) -> str:
-    return f"{count:,} of them" if count < len(run.taken) else "all samples"
-
-
-def _alike(failures: Sequence[Failure]) -> str:
-    """Return what trials of an entry were not measured for one cause, as the first of them tells it."""
-    first = failures[0]
-    tests = ", ".join(dict.fromkeys(failure.trial.test for failure in failures))
-    count = f"{counted(len(failures), 'trial')},{' first' if len(failures) > 1 else ''} {first.trial.key}"
-    return f"{first.trial.entry}, {tests}: {first.reason} ({count})"
+    """Return why entries were left out and trials not measured, or not in every visit, and how many are to come."""
+    unbuilt = [f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()]
+    measured = [f"{told}; measured in another visit" for told in _told(judge.made_up_for(run))]
+    to_come = [f"{counted(run.to_come, 'trial')} still to come."] if run.to_come else []
+    return [*unbuilt, *_told(judge.missing(run)), *measured, *to_come]
 
 
 def remarks(run: Run) -> list[str]:
@@ -120,6 +106,26 @@ def remarks(run: Run) -> list[str]:
         f"(block {remark.block})"
         for remark in run.remarks
     ]
+
+
+def _of_taken(run: Run, count: int) -> str:
+    return f"{count:,} of them" if count < len(run.taken) else "all samples"
+
+
+def _told(failures: Iterable[Failure]) -> list[str]:
+    """Return a line for each cause that trials of an entry failed for."""
+    found: dict[tuple[str, str], list[Failure]] = {}
+    for failure in failures:
+        found.setdefault((failure.trial.entry, failure.cause), []).append(failure)
+    return [_alike(of_one_cause) for of_one_cause in found.values()]
+
+
+def _alike(failures: Sequence[Failure]) -> str:
+    """Return why trials of an entry failed for one cause, as the first of them tells it, and how many."""
+    first = failures[0]
+    tests = ", ".join(dict.fromkeys(failure.trial.test for failure in failures))
+    count = f"{counted(len(failures), 'trial')},{' first' if len(failures) > 1 else ''} {first.trial.key}"
+    return f"{first.trial.entry}, {tests}: {first.reason} ({count})"
 
 
 def _origin(run: Run) -> str:

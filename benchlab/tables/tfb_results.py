@@ -45,7 +45,7 @@ def results(run: Run) -> dict[str, Any]:
     entries = sorted(manifest.entries)
     tried = {(record.trial.entry, record.trial.test) for record in run.taken + run.failures}
     tests = [test for group in LEVELS.values() for test in group]
-    unfinished = run.untried > 0 or run.awaits_decision
+    unfinished = run.to_come > 0 or run.awaits_decision
     return {
         "uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, f"benchlab {manifest.run_id} {manifest.created_at.isoformat()}")),
         "name": manifest.run_id,

@@ -72,7 +72,12 @@ class Problem:
         object.__setattr__(self, "message", _line(self.message))
 
     def __str__(self) -> str:
-        return f"{self.test}: {self.message} [{self.rule}]"
+        return f"{': '.join(filter(None, [self.test, self.message]))} [{self.rule}]"
+
+
+def faults(problems: Iterable[Problem]) -> list[Problem]:
+    """Return those of the problems that are more than warnings: with one of them, a test type is not loaded."""
+    return [problem for problem in problems if not problem.warning]
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Verification:
 
     @property
     def passed(self) -> bool:
-        return all(problem.warning for problem in self.problems)
+        return not faults(self.problems)
 
     def __str__(self) -> str:
         """Return one line: pass, warn or fail, and why; what is a warning only comes last, and is called that."""

@@ -29,12 +29,27 @@ def usual_speed_us(samples: Sequence[Sample]) -> float | None:
 
 
 def missing(run: Run) -> tuple[Failure, ...]:
-    """Return why each trial that was tried has no sample that counts: the reason of its last try."""
+    """Return why trials whose turn has come have no sample that counts, in the order of time.
+
+    It is the reason of a trial's last try; where it was never tried, why not.
+    """
     invalid = (sample for sample in run.taken if sample.verdict.severity == INVALID)
-    tries = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
-    last = {failure.trial.key: failure for failure in sorted(tries, key=lambda failure: failure.started_at)}
+    found = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
+    tries = sorted(found, key=lambda failure: (failure.was_tried, failure.started_at))
+    last = {failure.trial.key: failure for failure in tries}
     measured = run.measured
-    return tuple(failure for key, failure in last.items() if key not in measured)
+    missed = (failure for key, failure in last.items() if key not in measured)
+    return tuple(sorted(missed, key=lambda failure: failure.started_at))
+
+
+def made_up_for(run: Run) -> tuple[Failure, ...]:
+    """Return why trials failed that have a sample that counts from another visit, without what wrk failed at."""
+    measured = run.measured
+    return tuple(
+        failure
+        for failure in run.failures
+        if failure.trial.key in measured and failure.was_tried and not failure.passing
+    )
 
 
 def reason(sample: Sample) -> str:

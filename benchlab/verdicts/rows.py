@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from benchlab.core.quantities import counted
 from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
-from benchlab.verdicts.answers import Answer, Problem, World, listed, parsed, quoted, shown
+from benchlab.verdicts.answers import Answer, Problem, World, faults, listed, parsed, quoted, shown
 
 # World has as many rows, and as many numbers are drawn from.
 ROWS = 10_000
@@ -76,7 +76,7 @@ def check_list(test: str, wanted: Wanted, answer: Answer, world: World | None) -
         yield Problem(test, "count", f"{wanted} gave {counted(len(rows), 'row')}, not {wanted.count}")
     else:
         problems = [problem for row in rows for problem in _row(test, str(wanted), row, world)]
-        wrong = [problem for problem in problems if not problem.warning]
+        wrong = faults(problems)
         yield from (wrong or problems)[:1]
         if not wrong:
             yield from _ids(test, str(wanted), [row["id"] for row in rows])

@@ -12,7 +12,7 @@ from functools import partial
 
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import envelope, fortunes, rows
-from benchlab.verdicts.answers import Answer, Problem, World, listed, parsed, quoted
+from benchlab.verdicts.answers import Answer, Problem, World, faults, listed, parsed, quoted
 from benchlab.verdicts.rows import Wanted
 
 Check = Callable[[Answer], Iterator[Problem]]
@@ -50,7 +50,7 @@ def check_loaded(test: str, queries: int, answers: tuple[Answer, ...], world: Wo
     known = _comparable(test, world)
     check_body = _list(test, Wanted(str(queries), queries), known) if queries else _single(test, known)
     found = (problem for answer in answers for problem in _problems(test, answer, check_body))
-    return [problem for problem in found if not problem.warning]
+    return faults(found)
 
 
 def check_burst(test: str, queries: int, answers: tuple[Answer, ...], world: World) -> list[Problem]:

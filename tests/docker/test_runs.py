@@ -60,7 +60,7 @@ def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
 ) -> None:
     code, printed = project.run("--profile", "seed", "--framework", "crax", "--test", "query", "--dry-run")
     assert code == 0
-    assert re.match(r"plan +15 samples of 15 s in 5 visits, about ", printed)
+    assert re.match(r"plan +15 samples of 15 s in 5 visits\ntime +about ", printed)
     assert printed.count("block ") == 5
     assert "-H 'Host: tfb-server'" in printed
     assert re.search(
@@ -178,13 +178,13 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     failures = {(failure.trial.entry, failure.trial.test): failure for failure in judge.missing(run)}
     assert set(failures) == {("liar", "json"), ("stillborn", "json"), ("stillborn", "plaintext")}
     assert '{"message":"Bye"}' in failures["liar", "json"].reason
-    cause, untried = sorted(
+    cause, not_tried = sorted(
         (failures["stillborn", test] for test in ("json", "plaintext")), key=lambda f: not f.was_tried
     )
     assert cause.was_tried
     assert "in start-up, stillborn is not running (exit code" in cause.reason
     assert "RuntimeError: no configuration (app.py:" in cause.reason
-    assert untried.reason.startswith("not tried: stillborn is not running (exit code")
+    assert not_tried.reason.startswith("not tried: stillborn is not running (exit code")
     kept = project.root / "results/latest" / cause.reason.rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)

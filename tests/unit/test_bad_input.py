@@ -296,7 +296,8 @@ UNTOLD = "nothing can be said of crax json at 16 (samples that failed: 1 in new)
 def test_a_version_that_failed_in_a_block_passes_no_gate_and_fails_the_run_without_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, margin: float | None, code: int
 ) -> None:
-    assert measure.finish(_versions(tmp_path, manifest), margin) == code
+    folder = _versions(tmp_path, manifest)
+    assert measure.finish(folder, store.read(folder), margin) == code
     assert UNTOLD in capsys.readouterr().err
 
 

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from benchlab.core.errors import ConfigError, EngineError, StoreError
+from benchlab.core.measured import Run
 from benchlab.core.model import Entry, Manifest
 from benchlab.machine.engine import Engine
 from benchlab.machine.lease import Lease
@@ -19,8 +20,11 @@ from benchlab.machine.topology import Topology
 from benchlab.measuring import bench, planning
 from benchlab.plan import profiles, schedule
 from benchlab.storage import store
+from benchlab.storage.store import Journal
+from benchlab.tables import report
 
 from .conftest import LABELS, make_manifest, make_sample, make_settings
+from .fake_host import FakeHost
 
 OURS = {"benchlab.lab": "yes"}
 SERVICE = {
@@ -66,7 +70,8 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
         for trial in visit.trials:
             journal.append(make_sample(trial))
     kept = (journal.folder / store.JOURNAL).read_bytes()
-    assert bench.resume(lab, journal.folder, Console(file=StringIO())) == journal.folder
+    run = store.read(journal.folder)
+    assert bench.resume(lab, journal.folder, Console(file=StringIO())) == (journal.folder, run)
     assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
     assert (journal.folder / store.JOURNAL).read_bytes() == kept
     assert (journal.folder / store.REPORT).exists()
@@ -101,6 +106,42 @@ def test_a_host_that_changes_its_cpus_in_mid_run_ends_it_with_both_numbers(
     with pytest.raises(EngineError, match="had 2 CPUs when the run began, and has 3 now"):
         session.allow()
     replace(session, manifest=replace(manifest, cpus=3)).allow()
+
+
+class Enough(FakeHost):
+    """A host with the CPUs that the run began with."""
+
+    cpus = 2
+
+
+class Counted(Journal):
+    """Counts how often the run is read back, and what is derived from it written."""
+
+    reads = derivations = 0
+
+    def run(self) -> Run:
+        before = self._run
+        run = super().run()
+        self.reads += run is not before
+        return run
+
+    def derive(self, run: Run, report: str, page: str) -> None:
+        self.derivations += 1
+        super().derive(run, report, page)
+
+
+def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_at_its_end(
+    lab: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    settings = replace(manifest.settings, levels={"json": (16, 32)}, blocks=2)
+    manifest = replace(manifest, settings=settings)
+    journal = Counted(store.create(tmp_path, manifest).folder)
+    full = replace(lab, found=cast(Engine, Enough()))
+    run = bench.Session(full, manifest, journal, cast(Lease, Held()), Console(file=StringIO())).run()
+    assert len(run.samples) == 2 * 2 * 2
+    # The first time before there was anything to read.
+    assert (journal.reads, journal.derivations) == (1 + 2, 2)
+    assert (journal.folder / store.REPORT).read_text() == report.report(store.read(journal.folder))
 
 
 def test_a_run_that_another_version_of_the_lab_began_is_not_resumed_and_nothing_is_built_for_it(

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage
 from benchlab.core.loads import Errors, Load
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Verdict
+from benchlab.core.measured import GOOD, INVALID, NOT_TRIED, SUSPECT, Failure, Run, Verdict
 from benchlab.core.model import Level, Manifest
 from benchlab.verdicts import judge, rules
 from benchlab.verdicts.answers import Problem
 from benchlab.verdicts.rules import Evidence
 
-from .conftest import make_counters, make_load, make_sample, make_trial
+from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 
 # 16 connections at 2 ms each are 8,000 requests in a second.
 CALM = Evidence(Level(16, 2), 1, make_load(8000), make_counters(), True, (), 5000.0, 2)
@@ -181,6 +182,16 @@ def test_a_trial_without_a_sample_that_counts_is_missing_with_its_reason(manifes
     (missing,) = judge.missing(run)
     assert missing.trial == make_trial()
     assert missing.reason == "wrk did not run as long as it was told: the host stalled (2.00 s off)"
+
+
+def test_a_trial_whose_repeat_was_lost_is_missing_for_what_its_own_sample_broke(manifest: Manifest) -> None:
+    sample, other = make_sample(severity=INVALID), make_trial(block=2)
+    lost = [Failure(trial, STARTED + timedelta(hours=1), f"{NOT_TRIED}: it died") for trial in (other, sample.trial)]
+    missing = judge.missing(Run(manifest, (sample,), tuple(lost)))
+    assert [(failure.trial, failure.reason) for failure in missing] == [
+        (sample.trial, judge.reason(sample)),
+        (other, f"{NOT_TRIED}: it died"),
+    ]
 
 
 def test_a_rule_of_another_version_is_told_by_its_name() -> None:

@@ -64,6 +64,51 @@ def test_what_is_said_after_an_exception_is_told_too() -> None:
     )
 
 
+ENDED = """\
+INFO:     Shutting down
+INFO:     Waiting for application shutdown.
+INFO:     Application shutdown complete.
+INFO:     Finished server process [9]
+INFO:     Terminated child process [9]
+INFO:     Stopping parent process [7]
+"""
+# Of asyncpg below SQLAlchemy: the statement has lines of its own.
+FAILED = """\
+Traceback (most recent call last):
+  File "/app/app.py", line 9, in query
+    await session.execute(statement)
+sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist
+[SQL: SELECT worlds.id
+FROM worlds
+WHERE worlds.id = $1::INTEGER]
+[parameters: (7,)]
+(Background on this error at: https://sqlalche.me/e/20/f405)
+"""
+
+
+def test_that_a_server_ends_and_the_statement_that_failed_are_no_last_words_after_an_exception() -> None:
+    told = 'it raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9)'
+    assert lastwords.told(f"{FAILED}{ENDED}") == told
+    assert lastwords.told(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
+    bare = FAILED.replace(FAILED[FAILED.index("[SQL") : FAILED.index("(Background")], "")
+    assert lastwords.told(f"{bare}{ENDED}") == told
+
+
+def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the_cause() -> None:
+    lines = "".join(f"request {number}\n" for number in range(500))
+    assert lastwords.told(f"{FAILED.partition('[SQL')[0]}{lines}") == (
+        'it had raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9) before, '
+        "and said last: request 497 / request 498 / request 499"
+    )
+
+
+def test_the_frames_below_an_exception_of_another_language_are_no_last_words() -> None:
+    frames = "".join(f"\tat Server.start{number}\n" for number in range(9))
+    assert lastwords.told(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
+        "it raised java.lang.IllegalStateException: no port, and said last: bye"
+    )
+
+
 def test_where_no_file_of_the_entry_led_to_an_exception_no_place_is_told() -> None:
     traceback = (
         f'{lastwords.TRACEBACK}\n  File "/usr/lib/python3.13/json/decoder.py", line 345, in decode\nValueError: x\n'

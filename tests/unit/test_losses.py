@@ -76,9 +76,9 @@ def test_an_entry_that_dies_before_a_test_type_is_asked_gives_no_wrong_answers(
     kept, first = Kept(), planned(entries)[0]
     run_planned(Dying(), entries, settings, kept)
     tests = [trial.test for trial in first.trials]
-    untried = first.trials[tests.count(tests[0]) :]
-    assert [failure.trial for failure in kept.failures] == list(untried)
-    assert kept.failures[0].reason.startswith(f"while {untried[0].test} was verified, it is dead; ")
+    lost = first.trials[tests.count(tests[0]) :]
+    assert [failure.trial for failure in kept.failures] == list(lost)
+    assert kept.failures[0].reason.startswith(f"while {lost[0].test} was verified, it is dead; ")
     assert {failure.reason for failure in kept.failures[1:]} == {"not tried: it is dead"}
     assert kept.remarks == []
 

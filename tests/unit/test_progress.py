@@ -84,8 +84,8 @@ def test_visits_made_once_more_are_time_to_come_and_are_told(entries: list[Entry
     visits, screen = _visits(entries), StringIO()
     forecast = Forecast(visits, manifest.settings)
     for trial in (trial for visit in visits for trial in visit.trials):
-        forecast.done(trial.key, 60)
-    assert forecast.left_s(60) == 0
+        forecast.done(trial, 60)
+    assert forecast.left_s(60) == pytest.approx(0)
     progress = Progress(Console(file=screen, width=200), forecast, Run(manifest, (), ()), "")
     progress.again([visits[0]])
     told = f"once more, for samples that do not count or are suspect: {visits[0].entry}"
@@ -101,11 +101,11 @@ class Noted(Forecast):
         super().__init__(visits, settings)
         self.told: list[tuple[str, object]] = []
 
-    def done(self, key: str, elapsed_s: float) -> None:
-        self.told.append(("done", key))
+    def done(self, trial: Trial, elapsed_s: float) -> None:
+        self.told.append(("done", trial))
 
-    def dropped(self, key: str) -> None:
-        self.told.append(("dropped", key))
+    def dropped(self, trial: Trial, elapsed_s: float) -> None:
+        self.told.append(("dropped", trial))
 
     def doubted(self, trial: Trial) -> None:
         self.told.append(("doubted", trial))
@@ -118,14 +118,21 @@ def test_the_forecast_learns_from_what_was_loaded_and_from_what_will_be_taken_an
     trial = make_trial()
     forecast = Noted((), manifest.settings)
     progress = Progress(Console(file=StringIO()), forecast, Run(manifest, (), ()), "")
+    progress.measuring(trial)
     progress.recorded(make_sample(trial))
+    progress.measuring(trial)
     progress.recorded(make_sample(trial, severity=SUSPECT))
+    progress.recorded(Failure(trial, STARTED, "in start-up, crax is not running"))
+    progress.warming(trial)
+    progress.recorded(Failure(trial, STARTED, "while json was warmed up, crax is not running"))
+    progress.measuring(trial)
     progress.recorded(Failure(trial, STARTED, "while json 16 was measured, crax is not running"))
     progress.recorded(Failure(trial, STARTED, f"{NOT_TRIED}: crax is not running"))
     progress.recorded(Failure(trial, STARTED, f"{WRONG_ANSWER}: json: answered 'Bye' [body]"))
     progress.block(1)
-    done, dropped = ("done", trial.key), ("dropped", trial.key)
-    assert forecast.told == [done, done, ("doubted", trial), done, dropped, dropped, ("over", 1)]
+    done, dropped = ("done", trial), ("dropped", trial)
+    lost = [dropped, dropped, done, dropped, dropped]
+    assert forecast.told == [done, done, ("doubted", trial), *lost, ("over", 1)]
 
 
 def test_the_latest_rate_stands_beside_the_mean_of_its_cell_so_far(manifest: Manifest) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from benchlab import __version__
 from benchlab.core import markdown
 from benchlab.core.loads import Errors, Latency
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
+from benchlab.core.measured import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
 from benchlab.core.model import Level, Manifest, Trial
 from benchlab.plan import profiles
 from benchlab.plan.workloads import WORKLOADS
@@ -98,6 +98,18 @@ def test_an_entry_that_failed_wholly_stands_in_the_tables_as_not_measured(manife
     assert re.search(r"^\| crax +\| +– \| +not measured \|", text, re.MULTILINE)
 
 
+def test_what_lost_a_visit_is_told_where_another_visit_measured_the_trial_and_what_only_wrk_failed_at_is_not(
+    manifest: Manifest,
+) -> None:
+    trial = SAMPLES[0].trial
+    lost = Failure(trial, STARTED, f"while json 16 was measured, it died{ITS_LOG}logs/x")
+    failures = (lost, Failure(trial, STARTED, "wrk failed", passing=True))
+    text = report.report(Run(manifest, SAMPLES, failures))
+    told = f"* {trial.entry}, json: {lost.reason} (1 trial, {trial.key}); measured in another visit\n"
+    assert told in text
+    assert "wrk failed" not in text
+
+
 def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
     settings = replace(manifest.settings, levels={"json": (16,)})
     without = replace(manifest, settings=settings, facts={"unbuilt": {"brook": "building brook failed"}})
@@ -106,7 +118,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
     assert told.startswith(
         "* brook, all of it: building brook failed\n"
         "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
-        "* 1 trial was never tried.\n"
+        "* 1 trial still to come.\n"
     )
 
 
@@ -182,11 +194,11 @@ def test_rules_that_some_samples_had_no_figure_for_are_told_with_their_number_an
     ]
     text = report.report(Run(manifest, tuple(taken), ()))
     assert (
-        "Of the 4 samples taken, 3 are good, and 4 count. Rules that could not be judged by: heat in all samples (this "
+        "Of the 4 samples taken, 3 are good, and 4 count. Rules without a figure: heat in all samples (this "
         "host does not tell), speed in 2 of them (a run's first samples come before it is known what is usual).\n"
     ) in text
     assert re.search(r"\| speed +\| +1 \| +suspect \|", text)
-    assert "could not be judged" not in report.report(Run(manifest, SAMPLES, ()))
+    assert "without a figure" not in report.report(Run(manifest, SAMPLES, ()))
 
 
 def test_errors_are_named_by_kind() -> None:

@@ -15,6 +15,8 @@ from benchlab.machine import host
 from benchlab.machine.stage import Lab
 from benchlab.machine.topology import Topology
 
+from . import screens
+
 ROOT = Path(__file__).parents[2]
 # Resolves compose.yaml as far as a plan needs it: each variable of the environment, or what stands for it.
 COMPOSE = f"""#!{sys.executable}
@@ -27,15 +29,18 @@ print(yaml.safe_dump(yaml.safe_load(resolved)) if sys.argv[-1] == "config" else 
 
 def _told(tmp_path: Path, *arguments: str) -> tuple[str, str]:
     """Return what the lab prints and says, on a machine with a Compose command, and no engine."""
-    docker = tmp_path / "docker"
-    docker.write_text(COMPOSE)
-    docker.chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
     ended = subprocess.run(
-        [sys.executable, "lab.py", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+        [sys.executable, "lab.py", *arguments], cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout, ended.stderr
+
+
+def _environment(tmp_path: Path) -> dict[str, str]:
+    docker = tmp_path / "docker"
+    docker.write_text(COMPOSE)
+    docker.chmod(0o755)
+    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
 
 
 @pytest.mark.parametrize("command", [[], ["factors"]])
@@ -45,6 +50,16 @@ def test_a_plan_needs_no_engine_and_says_which_cpus_it_is_for(tmp_path: Path, co
     assert said == f"no engine answers: planned for the {cpus} of this machine\n"
     assert f"\nCPUs              all roles share the {cpus}\n" in plan
     assert plan.count("\nwrk -H ") == 4
+
+
+def test_on_a_narrow_terminal_a_plan_breaks_between_words_and_its_commands_can_be_copied(tmp_path: Path) -> None:
+    arguments = ["--dry-run", "--test", "query", "--placement", "shared", "--seed", "7"]
+    piped = _told(tmp_path, *arguments)[0].splitlines()
+    lines = screens.shown(arguments, 60, _environment(tmp_path)).splitlines()
+    assert [line for line in lines if line.startswith("wrk")] == [line for line in piped if line.startswith("wrk")]
+    plan = lines[: lines.index("")]
+    assert max(map(len, plan)) <= 60
+    assert " ".join(" ".join(plan).split()) == " ".join(" ".join(piped[: piped.index("")]).split())
 
 
 def test_the_list_has_workers_and_pool_for_the_same_cpus(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ folder = Path(sys.argv[1])
 run = store.read(folder)
 store.Journal(folder).derive(run, report.report(run), "")
 output.install()
-measure.finish(folder, None)
+measure.finish(folder, run, None)
 """
 
 

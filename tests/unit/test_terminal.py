@@ -1,16 +1,9 @@
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import IO
 
 import pytest
 from rich.cells import cell_len
@@ -22,9 +15,8 @@ from benchlab.machine.doctor import WARNING, Finding
 from benchlab.storage import store
 from benchlab.tables import report
 
+from . import screens
 from .made_runs import make_run
-
-ROOT = Path(__file__).resolve().parents[2]
 
 HEADERS = ("run", "entries", "verdict")
 ROWS = [["20261124-125536-default", "aiohttp, crax", "complete; 128 of 130 samples good"]]
@@ -141,6 +133,15 @@ def test_a_line_s_continuation_stands_beside_its_bullet_or_its_first_word() -> N
     ]
 
 
+def test_a_plan_s_continuation_stands_beside_what_is_told_whatever_its_name() -> None:
+    rows = "plan              128 samples\nbefore each test  a warm-up until steady, 3 to 5 s"
+    assert _told(rows, 40) == [
+        "plan              128 samples",
+        "before each test  a warm-up until",
+        "                  steady, 3 to 5 s",
+    ]
+
+
 def test_a_table_whose_cells_hold_what_parts_cells_is_shown_as_it_is() -> None:
     lines = ["| a   | b |", "|-----|---|", "| 1|2 | 3 |"]
     assert _told("\n".join(lines), 40) == lines
@@ -171,34 +172,18 @@ def test_a_pipe_gets_a_report_as_it_is() -> None:
     assert pipe.getvalue() == f"{REPORT}\n"
 
 
-@pytest.mark.parametrize(("width", "no_color"), [("40", "1"), ("80", "1"), ("80", "")])
+@pytest.mark.parametrize(("width", "no_color"), [(40, "1"), (80, "1"), (80, "")])
 def test_a_run_s_report_fits_the_terminal_and_has_no_control_characters_where_no_color_is_set(
-    tmp_path: Path, width: str, no_color: str
+    tmp_path: Path, width: int, no_color: str
 ) -> None:
     run = _run()
     journal = store.create(tmp_path, run.manifest)
     for sample in run.taken:
         journal.append(sample)
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": width, "TERM": "xterm", "NO_COLOR": no_color}
-    command = [sys.executable, "lab.py", "report", str(journal.folder)]
-    with os.fdopen(ours, "rb", buffering=0) as screen, ThreadPoolExecutor() as reader:
-        shown = reader.submit(_until_closed, screen)
-        with os.fdopen(theirs, "wb") as terminal_end:
-            subprocess.run(command, cwd=ROOT, env=environment, stdout=terminal_end, check=True)
-        text = shown.result().decode()
+    text = screens.shown(["report", str(journal.folder)], width, {"NO_COLOR": no_color})
     assert ("\x1b" in text) == (not no_color)
     assert "## json: ratios" in text
-    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", text).splitlines())) <= int(width)
-
-
-def _until_closed(screen: IO[bytes]) -> bytes:
-    """Return what is written to the terminal until nobody has its other end open."""
-    found = b""
-    with suppress(OSError):
-        while part := screen.read(4096):
-            found += part
-    return found
+    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", text).splitlines())) <= width
 
 
 def test_forty_long_names_are_shown_whole_on_a_narrow_terminal() -> None:

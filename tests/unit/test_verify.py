@@ -178,6 +178,10 @@ def test_one_problem_of_each_rule_is_told() -> None:
     ]
 
 
+def test_what_is_wrong_with_the_entry_as_a_whole_is_told_without_a_test() -> None:
+    assert str(Problem("", "serves", "is silent")) == "is silent [serves]"
+
+
 @pytest.mark.parametrize(
     ("problems", "line"),
     [

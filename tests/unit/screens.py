@@ -1,0 +1,36 @@
+"""What a command of the lab shows on a terminal."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def shown(arguments: list[str], width: int, environment: Mapping[str, str]) -> str:
+    """Return what `lab.py` prints on a terminal of that width, with the environment added to this one."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "lab.py", *arguments]
+    added = {**os.environ, "COLUMNS": str(width), "TERM": "xterm", **environment}
+    with os.fdopen(ours, "rb", buffering=0) as screen, ThreadPoolExecutor() as reader:
+        found = reader.submit(_until_closed, screen)
+        with os.fdopen(theirs, "wb") as terminal_end:
+            subprocess.run(command, cwd=ROOT, env=added, stdout=terminal_end, check=True)
+        return found.result().decode()
+
+
+def _until_closed(screen: IO[bytes]) -> bytes:
+    """Return what is written to the terminal until nobody has its other end open."""
+    found = b""
+    with suppress(OSError):
+        while part := screen.read(4096):
+            found += part
+    return found
