@@ -19,10 +19,13 @@ FRAME = re.compile(r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)')
 FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python", "<")
 # An exception without it, of other languages or in a log that more than one process writes to: its name, mostly why.
 RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: .*)?")
-# What gunicorn and uvicorn say of every start, and the workers of themselves.
+# What makes a terminal show letters in a colour.
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+# What gunicorn, uvicorn and crax say of every start, and the workers of themselves.
 STARTING = re.compile(
     rf"{claims.STARTED}|Starting gunicorn|Listening at: |Using worker: |Booting worker with pid|Uvicorn running on|"
-    r"Started (?:parent|server) process|Waiting for application startup|Application startup complete"
+    r"Started (?:parent|server) process|Waiting for application startup|Application startup complete|"
+    r"STARTING CRAX FRAMEWORK"
 )
 # What they say of any worker that ends; after an exception it tells nothing more.
 ENDING = re.compile(
@@ -99,4 +102,4 @@ def _said(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _printable(line: str) -> str:
-    return "".join(filter(str.isprintable, line)).strip()[:LINE_LENGTH]
+    return "".join(filter(str.isprintable, COLOUR.sub("", line))).strip()[:LINE_LENGTH]

@@ -52,7 +52,7 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
     document = json.loads((project.root / "tfb.json").read_text())
     assert problems(document) == []
     assert document["completionTime"] is not None
-    assert all(len(figures) == 3 and all(figures) for figures in document["rawData"]["json"].values())
+    assert all(len(figures) == 2 and all(figures) for figures in document["rawData"]["json"].values())
 
 
 def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
