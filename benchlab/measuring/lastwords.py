@@ -16,7 +16,7 @@ LAST_LINES, LINE_LENGTH = 3, 160
 TRACEBACK = "Traceback (most recent call last):"
 FRAME = re.compile(r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)')
 # Parts of the paths of files that are no entry's own: what is installed, Python's library, and what is in no file.
-FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python", "<")
+FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python", "/bin/", "<")
 # An exception without it, of other languages or in a log that more than one process writes to: its name, mostly why.
 RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: .*)?")
 # What makes a terminal show letters in a colour.
@@ -36,6 +36,12 @@ ENDING = re.compile(
 )
 # What SQLAlchemy has below the message of an exception: the statement, of as many lines as it has, and a link.
 STATEMENT = re.compile(r"^(?:\[SQL: (?:.*\n){1,40}?)?\(Background on this error .*\n?|^\[SQL: .*\n?", re.MULTILINE)
+# What gunicorn raises itself, when workers do not get up: once, and once more while it handles that.
+HALTED = re.compile(
+    r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)+gunicorn\.errors\.HaltServer: .*\n?"
+    r"(?:\nDuring handling of the above exception, another exception occurred:\n\n?)?",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True)
@@ -61,13 +67,14 @@ def told(log: str) -> str:
     That a server starts, or starts workers, is nothing; nor, after an exception, that these end. Where more is said
     after it than is told, the exception was before, and need not be why.
     """
-    lines = STATEMENT.sub("", log).splitlines()
+    lines = HALTED.sub("", STATEMENT.sub("", log)).splitlines()
     exception = next(reversed(list(_exceptions(lines))), None)
     if exception is None:
         words, said = [], list(_said(lines))
     else:
         after = dropwhile(_is_indented, lines[exception.number + 1 :])
-        said = [line for line in _said(after) if not ENDING.search(line)]
+        # Below a traceback gunicorn says the exception's words once more.
+        said = [line for line in _said(after) if not ENDING.search(line) and line not in exception.text]
         words = [f"had raised {exception} before" if len(said) > LAST_LINES else f"raised {exception}"]
     words += [f"said last: {' / '.join(said[-LAST_LINES:])}"] if said else []
     return f"it {', and '.join(words)}" if words else ""

@@ -29,10 +29,23 @@ Traceback (most recent call last):
     import nope
   File "<frozen importlib._bootstrap>", line 1324, in _find_and_load_unlocked
 ModuleNotFoundError: No module named 'nope'
+No module named 'nope'
 [2026-11-28 12:00:01 +0000] [8] [INFO] Worker exiting (pid: 8)
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Worker (pid:8) exited with code 3
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Shutting down: Master
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Reason: Worker failed to boot.
+Traceback (most recent call last):
+  File "/opt/venv/lib/python3.13/site-packages/gunicorn/arbiter.py", line 683, in reap_workers
+    raise HaltServer(reason, self.WORKER_BOOT_ERROR)
+gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/opt/venv/bin/gunicorn", line 8, in <module>
+    sys.exit(run())
+             ~~~^^
+gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
 """
 STARTING = """\
 [2026-11-28 12:00:00 +0000] [7] [INFO] Starting gunicorn 23.0.0
