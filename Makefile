@@ -18,10 +18,10 @@ bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the t
 quick: $(VENV)/lab ## a first look in two to four minutes
 	$(PY) lab.py --profile quick $(ARGS)
 
-# The images are built meanwhile: that waits for the network, and lint for the CPU.
+# The images are built while lint and unit tests run: that waits for the network, and these for the CPU.
 test: $(VENV)/dev ## lint, unit tests, tests on a real Docker engine: what a developer waits for
-	$(MAKE) --jobs=2 lint setup
-	$(PY) -m pytest -m "not long" $(ARGS)
+	$(MAKE) --jobs=3 lint unit setup ARGS=
+	$(PY) -m pytest -m "docker and not long" $(ARGS)
 
 test-long: $(VENV)/dev setup ## the other tests on the engine, which take half an hour; CI runs both
 	$(PY) -m pytest -m long $(ARGS)

@@ -29,6 +29,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WAIT_S, RUN_S = 120, 300
 SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 ENTRIES = tuple(sorted(name for name, service in SERVICES.items() if service.get("profiles") == ["entry"]))
+# Those that are measured where none is named.
+STUDIED = ("aiohttp", "crax")
 SHORT = ("--profile", "quick", "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
 

@@ -21,11 +21,10 @@ from benchlab.verdicts import claims
 from benchlab.verdicts.answers import Answer
 from benchlab.verdicts.statements import Counted
 
-from .conftest import ENTRIES, await_that
+from .conftest import ENTRIES, STUDIED, await_that
 from .traces import PROJECT
 
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)
-STUDIED = ("aiohttp", "crax")
 TARGET = Target(ENTRY_HOST)
 QUERY = ("/queries?queries=2",)
 TOLD = (*claims.COMPARED, "orm")

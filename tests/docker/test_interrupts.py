@@ -59,7 +59,9 @@ def test_other_signals_end_as_cleanly(
     assert "what was measured is kept" in printed
 
 
-@pytest.mark.parametrize("stage", ["build", "create", "start-up", "clean-up"])
+@pytest.mark.parametrize(
+    "stage", [*(pytest.param(stage, marks=pytest.mark.long) for stage in ("create", "start-up")), "build", "clean-up"]
+)
 def test_ctrl_c_at_any_point_leaves_nothing_behind(project: Project, client: docker.DockerClient, stage: str) -> None:
     app = project.root / "frameworks/crax/app.py"
     app.write_text(app.read_text() + f"\n# so that {stage} builds anew\n")
@@ -103,6 +105,7 @@ def test_a_kill_leaves_what_the_next_start_clears_and_a_cut_line_is_measured_aga
     assert len(project.latest().samples) == 4
 
 
+@pytest.mark.long
 def test_a_lost_lease_ends_the_run_with_one_line_and_what_was_measured_is_kept(
     project: Project, client: docker.DockerClient
 ) -> None:
