@@ -93,20 +93,11 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
     if given.version:
         print(checkout.version(root))
         return OK
-    if given.dry_run:
-        return _rehearse(root, given)
-    if given.resume is None:
-        return _start(root, flags.settings(given), gate.margin(given))
-    return _resume(root, Path(given.resume).resolve(), given)
-
-
-def _rehearse(root: Path, given: argparse.Namespace) -> int:
-    """Print what would be measured."""
     if given.resume is not None:
-        raise UsageError("--dry-run is of a new run; leave --resume out")
-    settings = flags.settings(given)
-    gate.refuse_without_versions(gate.margin(given), settings)
-    return _show_plan(_look(root, settings), settings)
+        return _resume(root, Path(given.resume).resolve(), given)
+    settings, margin = flags.settings(given), gate.margin(given)
+    gate.refuse_without_versions(margin, settings)
+    return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings, margin)
 
 
 def _show_plan(lab: Lab, settings: Settings) -> int:
@@ -122,13 +113,14 @@ def _show_plan(lab: Lab, settings: Settings) -> int:
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab.measuring import bench
 
-    gate.refuse_without_versions(margin, settings)
     return finish(*bench.start(_open(root, settings), settings, root / "results", console()), margin)
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     from benchlab.measuring import bench
 
+    if given.dry_run:
+        raise UsageError("--dry-run is of a new run; leave --resume out")
     manifest = store.read_manifest(folder)
     gate.refuse_without_versions(gate.margin(given), manifest.settings)
     flags.refuse_other_settings(given, manifest.settings)
