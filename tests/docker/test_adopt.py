@@ -164,7 +164,7 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     assert re.search(r"^pass  odd-well json$", printed, re.MULTILINE)
     told = dict(re.findall(r"^fail  (odd-\w+): (.+)$", printed, re.MULTILINE))
     silent = r"odd-\w+ did not answer /json on port 8080 within 30 s of its start: "
-    log = r"(it said last: .+; )?its log: \S+ \[serves\]"
+    log = r"(it (?:said last|(?:had )?raised).+; )?its log: \S+ \[serves\]"
     for name, expected in {
         "odd-broken": r"building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[serves\]",
         "odd-local": rf"{silent}it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; {log}",
