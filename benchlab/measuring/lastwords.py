@@ -105,7 +105,7 @@ def _own(path: str, line: str) -> str:
 
 def _said(lines: Iterable[str]) -> Iterator[str]:
     """Yield the lines that say more than that something starts, as they can be printed, the beginning of long ones."""
-    return (text for text in map(_printable, lines) if text and not STARTING.search(text))
+    return (text for text in map(_printable, lines) if any(map(str.isalnum, text)) and not STARTING.search(text))
 
 
 def _printable(line: str) -> str:

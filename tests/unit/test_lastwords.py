@@ -136,7 +136,7 @@ def test_that_a_server_and_its_workers_start_is_no_last_word() -> None:
     assert lastwords.told(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
 
 
-@pytest.mark.parametrize("log", ["", "\n \n"])
+@pytest.mark.parametrize("log", ["", "\n \n", "----\n"])
 def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
     assert lastwords.told(log) == ""
 
