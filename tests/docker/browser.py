@@ -2,7 +2,8 @@
 
     python -m tests.docker.browser results/latest docs/report.webp
 
-takes the README's picture of a run's report.
+takes the README's picture of a run's report. With a folder instead of the picture's name, it takes desktop.webp,
+phone.webp, dark.webp and print.pdf of it.
 """
 
 from __future__ import annotations
@@ -195,11 +196,22 @@ def _archive(path: str, text: str) -> bytes:
     return archive.getvalue()
 
 
-def main(run: Path, picture: Path) -> None:
+def main(run: Path, wanted: Path) -> None:
+    page = (run / "report.html").read_text(encoding="utf-8")
     with browser() as opened:
-        opened.open((run / "report.html").read_text(encoding="utf-8"), PICTURE)
-        opened.script("scrollTo(0, 0)")
-        picture.write_bytes(opened.picture())
+        if not wanted.is_dir():
+            wanted.write_bytes(_picture(opened, page, PICTURE))
+            return
+        for name, size, dark in (("desktop", PICTURE, False), ("phone", PHONE, False), ("dark", PICTURE, True)):
+            (wanted / f"{name}.webp").write_bytes(_picture(opened, page, size, dark))
+        opened.open(page)
+        (wanted / "print.pdf").write_bytes(opened.printed())
+
+
+def _picture(opened: Browser, page: str, size: tuple[int, int], dark: bool = False) -> bytes:
+    opened.open(page, size, dark)
+    opened.script("scrollTo(0, 0)")
+    return opened.picture()
 
 
 if __name__ == "__main__":
