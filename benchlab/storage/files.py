@@ -22,11 +22,17 @@ SINCE = f"nothing measured before is lost: {MEND}"
 def write(path: Path, text: str, remedy: str) -> None:
     """Write the whole file or leave the old one as it is. Raises StoreError."""
     draft = path.with_name(f".{path.name}.draft")
-    with writing(path, remedy), draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-        draft.replace(path)
+    with writing(path, remedy):
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                draft.replace(path)
+        except OSError:
+            with suppress(OSError):
+                draft.unlink()
+            raise
 
 
 def probe(folder: Path) -> None:

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -149,7 +152,7 @@ def check_run(folder: Path) -> None:
 def create(results: Path, manifest: Manifest) -> Journal:
     """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
     journal = create_part(results / manifest.run_id, manifest)
-    with files.writing(journal.folder, files.BEFORE):
+    with _whole(journal.folder), files.writing(journal.folder, files.BEFORE):
         files.point(results / "latest", journal.folder.name)
     return journal
 
@@ -158,10 +161,21 @@ def create_part(folder: Path, manifest: Manifest) -> Journal:
     """Make the folder of a run that is a part of something larger, with its manifest. Raises StoreError."""
     with files.writing(folder, files.BEFORE):
         folder.mkdir(parents=True)
+    with _whole(folder), files.writing(folder, files.BEFORE):
         (folder / JOURNAL).touch()
         content = json.dumps({"schema": SCHEMA, **records.plain(manifest)}, indent=2) + "\n"
         files.write(folder / MANIFEST, content, files.BEFORE)
     return Journal(folder)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Remove the folder, which was just made, where the with block cannot fill it."""
+    try:
+        yield
+    except StoreError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def reopen(folder: Path) -> tuple[Journal, int]:
