@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -68,6 +69,31 @@ def writing(path: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from error
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Let `is_in_use` tell of the file for the length of the with block, or until this process ends, however it does.
+
+    Raises StoreError where the file cannot be read.
+    """
+    with reading(path):
+        file = path.open("rb")
+    with file:
+        # Of a file system without locks nothing is told.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_in_use(path: Path) -> bool:
+    """Return whether a process has the file in use; it is not waited for."""
+    with suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def shown(path: Path) -> str:

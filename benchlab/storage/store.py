@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,10 @@ class Journal:
             except OSError:
                 os.ftruncate(file.fileno(), before)
                 raise
+
+    def being_measured(self) -> AbstractContextManager[None]:
+        """Let `is_being_measured` tell of the run for the length of the with block, or until this process ends."""
+        return files.in_use(self._path)
 
     def keep_log(self, name: str, text: str) -> str:
         """Keep what a container printed before it was lost, and return where, as seen from the run's folder."""
@@ -199,6 +203,11 @@ def read(folder: Path) -> Run:
     with files.reading(path):
         content = path.read_bytes()
     return lines.run(manifest, content, path)
+
+
+def is_being_measured(folder: Path) -> bool:
+    """Return whether a lab is at work on the run in the folder just now."""
+    return files.is_in_use(folder / JOURNAL)
 
 
 def is_cut(folder: Path) -> bool:
