@@ -15,7 +15,7 @@ help: ## this list
 bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
 
-quick: $(VENV)/lab ## a first look in two to four minutes
+quick: $(VENV)/lab ## a first look: two minutes by its plan, four and more on a noisy host
 	$(PY) lab.py --profile quick $(ARGS)
 
 # The images are built while lint and unit tests run: that waits for the network, and these for the CPU.

@@ -86,8 +86,8 @@ def _report(_: Path, given: argparse.Namespace) -> int:
     run = store.read(folder)
     text = report.report(run)
     tell(text)
-    if store.is_cut(folder):
-        say("the journal ends in the middle of a line, which is left out")
+    if cut := runs.cut(folder):
+        say(cut)
     try:
         store.Journal(folder).derive(run, text, html.page(run))
     except StoreError as error:
@@ -178,9 +178,12 @@ def _results(root: Path, _: argparse.Namespace) -> int:
     from benchlab.core import terminal
     from benchlab.storage import runs
 
-    rows, unreadable = runs.rows(root / "results")
+    results = root / "results"
+    rows, unreadable = runs.rows(results)
     if rows:
         terminal.show(screen(), runs.COLUMNS, rows)
+        for cut in filter(None, (runs.cut(results / name) for name, *_ in rows)):
+            say(cut)
     else:
         say("no run on disk yet; `python lab.py` makes one")
     for error in unreadable:

@@ -23,10 +23,11 @@ def share(flag: str, text: str) -> float:
 def seconds(flag: str, text: str) -> int:
     """Return the seconds in a text such as `20m` or `1h30m`. Raises UsageError."""
     match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
-    parts = zip(match.groups(), SECONDS.values(), strict=True) if match else ()
-    total = sum(int(number) * unit for number, unit in parts if number)
-    if not total:
+    if match is None or not any(match.groups()):
         raise UsageError(f"{flag} {text}: use a time with its unit, as in 20m, 90s or 1h30m")
+    total = sum(int(number) * unit for number, unit in zip(match.groups(), SECONDS.values(), strict=True) if number)
+    if not total:
+        raise UsageError(f"{flag} {text}: use more than nothing, as in 20m, 90s or 1h30m")
     return total
 
 

@@ -18,6 +18,8 @@ from benchlab.core.errors import EngineError, NoEngineError, SetupError
 
 FORBIDDEN = "Permission denied"
 DEFAULT = "default"
+# What the operating system said, or the other end, in the words of an exception that wraps its own.
+SAID = re.compile(r"\[Errno \d+\] ([^'\")]+)|\w+(?:Error|Disconnected)\((?:\d+, )?'([^']+)'\)")
 # Within these the engine must answer: anything, and an exec or an import that is silent meanwhile (a sample has 600 s).
 ANSWER_S = 60
 SILENCE_S = 900
@@ -67,15 +69,20 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except (DockerException, requests.RequestException, OSError) as error:
-        remedy = "; free space on the engine's disk" if "no space left" in str(error).lower() else ""
-        raise EngineError(f"{doing} failed: {reason(error)}{remedy}") from error
+        raise EngineError(f"{doing} failed: {reason(error)}{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    if "no space left" in str(error).lower():
+        return "; free space on the engine's disk"
+    return "; start the engine again" if isinstance(error, requests.ConnectionError) else ""
 
 
 def reason(error: Exception) -> str:
-    """Return the error in one line; of a refused connection, what the operating system said."""
+    """Return the error in one line; of a lost or refused connection, what was said last."""
     explanation = getattr(error, "explanation", None) or str(error) or type(error).__name__
-    system = re.search(r"\[Errno \d+\] ([^'\")]+)", str(explanation))
-    return system[1] if system else " ".join(str(explanation).split())[:300]
+    system = SAID.search(str(explanation))
+    return next(filter(None, system.groups())) if system else " ".join(str(explanation).split())[:300]
 
 
 def _context_name() -> str:

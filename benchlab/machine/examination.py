@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -25,7 +26,9 @@ def examine(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
     """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
     engine, found = _reached(root)
     facts, source = _facts(root, engine)
-    return facts, doctor.worst_first([*found, _compose(), _disk(root), source, *doctor.examine(facts)])
+    return facts, doctor.worst_first(
+        [*found, _compose(), _disk("disk", root, "results"), *_kept(engine), source, *doctor.examine(facts)]
+    )
 
 
 def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:
@@ -84,9 +87,29 @@ def _compose() -> Finding:
         return Finding("Compose", FATAL, str(error), "install Docker Compose")
 
 
-def _disk(root: Path) -> Finding:
-    free = shutil.disk_usage(root).free
-    found = f"{free / 1024**3:.0f} GiB free for results"
+def _disk(subject: str, folder: Path, use: str) -> Finding:
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1024**3:.1f} GiB free for {use}"
     if free < LEAST_DISK_BYTES:
-        return Finding("disk", WARNING, found, "make room")
-    return Finding("disk", FINE, found)
+        return Finding(subject, WARNING, found, "make room")
+    return Finding(subject, FINE, found)
+
+
+def _kept(engine: Engine | None) -> list[Finding]:
+    try:
+        return engine_disk(engine.info()) if engine else []
+    except EngineError:
+        return []
+
+
+def engine_disk(info: Mapping[str, Any]) -> list[Finding]:
+    """Return what is free where the engine keeps its data; nothing where that is not on this host, or not to be seen.
+
+    `info` is what the engine says of itself: another host's folder of that name would have another disk.
+    """
+    if info.get("Name") != platform.node() or not info.get("DockerRootDir"):
+        return []
+    try:
+        return [_disk("engine's disk", Path(info["DockerRootDir"]), "images and containers")]
+    except OSError:
+        return []

@@ -37,9 +37,9 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
 
 
 def duration(total_s: float) -> str:
-    """Return how long that takes which is planned to take so long, and how long where noise spoils each sample once."""
+    """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
     noisy_s = total_s * retries.MOST_SUSPECT_ATTEMPTS
-    return f"about {minutes(total_s)}, up to {minutes(noisy_s)} where noise has samples taken anew"
+    return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
 
 def order(visits: Iterable[Visit]) -> Iterator[str]:

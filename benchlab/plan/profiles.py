@@ -192,7 +192,7 @@ def _parse(text: str) -> tuple[str, tuple[int, ...]]:
     try:
         numbers = tuple(int(value) for value in values.split(","))
     except ValueError:
-        raise UsageError(f"--levels {text}: {values!r} are not whole numbers; write {test}=16,32") from None
+        raise UsageError(f"--levels {text}: levels are whole numbers, such as {test}=16,32") from None
     if len(set(numbers)) < len(numbers):
         raise UsageError(f"--levels {text}: a level is named twice; name each once")
     return test, numbers

@@ -163,9 +163,7 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
     names = [name for name in names if name != RESOURCE or name in references or not _goes_along(entries, name, names)]
     if unknown := [name for name in references if name not in names]:
-        known = {*FACTORS, *(label for labels in entries.values() for label in labels)}
-        hint = VARIANTS.get(unknown[0]) or ("" if unknown[0] in known else spelling.meant(unknown[0], sorted(known)))
-        raise UsageError(f"--factor {unknown[0]}: {hint}the entries {', '.join(entries)} do not differ in it")
+        raise UsageError(f"--factor {unknown[0]}: {_refused(unknown[0], entries)}")
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
     cells: dict[Cell, str] = {}
     for entry, labels in entries.items():
@@ -180,6 +178,14 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     if not crossing.effects:
         raise UsageError(_untold(crossing))
     return crossing
+
+
+def _refused(name: str, entries: Mapping[str, Labels]) -> str:
+    """Return why the entries do not tell of the factor."""
+    known = {*FACTORS, *(label for labels in entries.values() for label in labels)}
+    if name not in known:
+        return f"{spelling.meant(name, sorted(known))}there is {', '.join(FACTORS)}, or any other label of the entries"
+    return f"{VARIANTS.get(name, '')}the entries {', '.join(entries)} do not differ in it"
 
 
 def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Iterable[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from benchlab.core.errors import StoreError
 # What to do where a file of a run cannot be read: where it may not be, and else.
 RIGHTS = "mend its owner or rights"
 LOST = "restore it or start a new run"
+ROOM = "make room"
 # What to do where a file cannot be written: at any time; before anything was measured for it; while something is. How
-# that goes on, if it does, is told by whoever measures.
-MEND = f"{RIGHTS}, or make room"
+# that goes on, if it does, is told by whoever measures. What is to be mended depends on the error.
+MEND = "{mend}"
 BEFORE = f"{MEND}, then start anew"
 SINCE = f"nothing measured before is lost: {MEND}"
 
@@ -68,7 +70,15 @@ def writing(path: Path, remedy: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"{path} cannot be written ({error.strerror or error}); {remedy}") from error
+        raise StoreError(
+            f"{path} cannot be written ({error.strerror or error}); {remedy.format(mend=_mend(error))}"
+        ) from error
+
+
+def _mend(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return ROOM
+    return RIGHTS if isinstance(error, PermissionError) else f"{RIGHTS}, or {ROOM}"
 
 
 @contextmanager

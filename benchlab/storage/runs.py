@@ -30,13 +30,12 @@ def rows(results: Path) -> tuple[list[list[str]], list[str]]:
 
 
 def verdict(run: Run, going: bool) -> str:
-    """Return how far the run came, or that it is going on, how many samples do not count, and how many are good."""
+    """Return how far the run came, or that it is going on, how many samples count, and how many of these are good."""
     state = _state(run, going)
-    good = sum(sample.verdict.severity == GOOD for sample in run.taken)
-    taken, unused = counted(len(run.taken), "sample"), len(run.taken) - len(run.samples)
-    if unused:
-        verb = "does" if unused == 1 else "do"
-        return f"{state}, {unused:,} of {taken} {verb} not count; {good:,} good"
+    good = sum(sample.verdict.severity == GOOD for sample in run.samples)
+    taken, used = counted(len(run.taken), "sample"), len(run.samples)
+    if used < len(run.taken):
+        return f"{state}; {used:,} of {taken} {'counts' if used == 1 else 'count'}, {good:,} good"
     return f"{state}; {good:,} of {taken} good"
 
 
@@ -54,6 +53,14 @@ def left(run: Run, folder: Path) -> str:
     if missing := judge.missing(run):
         return f"{counted(len(missing), 'trial')} not measured; to try again: {_resuming(folder)}"
     return ""
+
+
+def cut(folder: Path) -> str:
+    """Return that the journal in the folder ends in the middle of a line, and what comes of it; else nothing."""
+    if store.is_calibration(folder) or not store.is_cut(folder):
+        return ""
+    told = f"the last line of {files.shown(folder / store.JOURNAL)} was cut off and is left out"
+    return told if store.is_calibration(folder.parent) else f"{told}; --resume measures it again"
 
 
 def go_on(folder: Path) -> str:

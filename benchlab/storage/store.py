@@ -10,6 +10,7 @@ results/latest                    a link to the newest run
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -62,7 +63,7 @@ class Journal:
             before = file.tell()
             try:
                 if file.write(line) != len(line):
-                    raise OSError("only a part of the line could be written")
+                    raise OSError(errno.ENOSPC, "only a part of the line could be written")
                 os.fsync(file.fileno())
             except OSError:
                 os.ftruncate(file.fileno(), before)
@@ -223,6 +224,8 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or "schema" not in content:
+            raise StoreError(f"{path} is not one of a run; {files.LOST}")
         schema = content.pop("schema")
         if schema != SCHEMA:
             raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
@@ -232,6 +235,8 @@ def read_manifest(folder: Path) -> Manifest:
             raise NoRunError(
                 f"{folder} is a calibration; the runs that it is made of are in it: name {folder / PART}"
             ) from error
+        if folder.is_file():
+            raise NoRunError(f"{folder} is a file, not a run's folder; name a folder of results/") from error
         hint = spelling.meant(folder.name, [found.parent.name for found in folder.parent.glob(f"*/{MANIFEST}")])
         raise NoRunError(
             f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); {hint}name a folder of results/"

@@ -173,6 +173,20 @@ def test_a_run_that_there_is_not_is_told_with_the_one_that_was_meant(
     assert f"did you mean {folder.name}? name a folder of results/" in capsys.readouterr().err
 
 
+def test_a_file_that_is_named_as_a_run_is_told_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "afile").write_text("")
+    assert cli.main(tmp_path, ["report", str(tmp_path / "afile")]) == 2
+    assert "afile is a file, not a run's folder; name a folder of results/" in capsys.readouterr().err
+
+
+def test_a_budget_of_nothing_is_told_apart_from_one_without_a_unit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for budget, said in (("0m", "use more than nothing, as in 20m"), ("20", "use a time with its unit, as in 20m")):
+        assert cli.main(tmp_path, ["--budget", budget]) == 2
+        assert f"--budget {budget}: {said}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("flag", "value", "kept"),
     [

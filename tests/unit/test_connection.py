@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+from http.client import RemoteDisconnected
 from pathlib import Path
 
 import pytest
+import requests
 from docker.context.config import get_context_id
+from urllib3.exceptions import ProtocolError
 
-from benchlab.core.errors import NoEngineError, SetupError
+from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.machine import connection
 
 FOO = "tcp://foo.example:2375"
@@ -87,3 +90,19 @@ def test_a_context_that_does_not_exist_is_said_to_be_missing(config: Path, monke
     for ask in (connection.address, connection.clients):
         with pytest.raises(SetupError, match="the docker context gone does not exist; `docker context use` one of"):
             ask()
+
+
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory"), "No such file or directory"),
+        (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
+        (RemoteDisconnected("Remote end closed connection"), "Remote end closed connection"),
+    ],
+)
+def test_an_engine_that_is_lost_is_told_in_its_cause_s_words_with_the_remedy(cause: Exception, said: str) -> None:
+    with (
+        pytest.raises(EngineError, match=f"^starting db failed: {said}; start the engine again$"),
+        connection.translated("starting db"),
+    ):
+        raise requests.ConnectionError(ProtocolError("Connection aborted.", cause))

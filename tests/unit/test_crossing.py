@@ -129,7 +129,7 @@ def test_only_the_factors_asked_for_are_told_of_and_the_others_are_held_equal() 
         (
             tuple(FOUR),
             ["sever"],
-            "--factor sever: did you mean server? the entries aiohttp, aiohttp-raw, crax, crax-orm",
+            "--factor sever: did you mean server? there is orm, framework, server, proxy, connections, origin, ",
         ),
         (
             tuple(FOUR),

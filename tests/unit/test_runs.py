@@ -128,10 +128,10 @@ def test_a_run_that_could_not_measure_all_says_so(tmp_path: Path, manifest: Mani
     died, invalid = Failure(first, STARTED, "it died"), make_sample(second, severity=INVALID)
     _keep(tmp_path, manifest, [died, invalid, *map(_sample, others)])
     ((*_, verdict, _),) = runs.rows(tmp_path)[0]
-    assert verdict == "2 trials not measured, 1 of 31 samples does not count; 30 good"
+    assert verdict == "2 trials not measured; 30 of 31 samples count, 30 good"
 
 
-def test_a_complete_run_says_how_many_samples_do_not_count(
+def test_a_complete_run_says_how_many_samples_count_as_its_report_does(
     tmp_path: Path, manifest: Manifest, entries: list[Entry]
 ) -> None:
     trials = _trials(manifest, entries)
@@ -139,7 +139,7 @@ def test_a_complete_run_says_how_many_samples_do_not_count(
     suspect = [make_sample(trial, severity=SUSPECT) for trial in trials[:2]]
     _keep(tmp_path, manifest, [*again, *suspect, *map(_sample, trials[2:])])
     ((*_, verdict, _),) = runs.rows(tmp_path)[0]
-    assert verdict == "complete, 12 of 44 samples do not count; 30 good"
+    assert verdict == "complete; 32 of 44 samples count, 30 good"
 
 
 def test_a_run_whose_blocks_are_undecided_can_go_on(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:
@@ -190,6 +190,20 @@ def test_a_run_whose_blocks_are_undecided_goes_on_and_a_part_of_a_calibration_do
     assert runs.left(run, tmp_path / "run") == runs.go_on(tmp_path / "run")
     store.create_part(tmp_path / "calibration" / store.PART, precise)
     assert runs.left(run, tmp_path / "calibration" / store.PART) == ""
+
+
+def test_a_journal_whose_last_line_was_cut_off_is_told_by_report_and_results(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _keep(tmp_path / "results", manifest, map(_sample, _trials(manifest, entries)))
+    run = tmp_path / "results" / manifest.run_id
+    journal = run / store.JOURNAL
+    journal.write_bytes(journal.read_bytes()[:-20])
+    told = f"the last line of {files.shown(journal)} was cut off and is left out; --resume measures it again\n"
+    assert cli.main(tmp_path, ["report", str(run)]) == 0
+    assert capsys.readouterr().err == f"{told}{runs.go_on(run)}\n"
+    assert cli.main(tmp_path, ["results"]) == 0
+    assert capsys.readouterr().err == told
 
 
 def test_a_calibration_is_listed_and_points_to_its_report(tmp_path: Path, manifest: Manifest) -> None:

@@ -142,9 +142,9 @@ def test_levels_of_one_test_given_twice_are_refused() -> None:
     [
         ("json", "json=16,32"),
         ("jsn=16", "json, plaintext, db, query, cached-query, fortune, update"),
-        ("json=", "whole numbers"),
-        ("json=a,16", "'a,16'"),
-        ("json=1.5", "'1.5'"),
+        ("json=", "--levels json=: levels are whole numbers, such as json=16,32"),
+        ("json=a,16", "--levels json=a,16: levels are"),
+        ("json=1.5", "--levels json=1.5: levels are"),
         ("json=16,16", "twice"),
     ],
 )

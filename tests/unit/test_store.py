@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 import subprocess
@@ -22,7 +23,7 @@ from benchlab.core.errors import StoreError
 from benchlab.core.loads import Load
 from benchlab.core.measured import Decision, Failure, Run, Sample
 from benchlab.core.model import Level, Manifest
-from benchlab.storage import samples_csv, store
+from benchlab.storage import files, samples_csv, store
 from benchlab.verdicts import judge
 
 from .conftest import STARTED, make_manifest, make_remark, make_trial
@@ -139,6 +140,13 @@ def _without_rights(path: Path) -> Iterator[None]:
         path.chmod(0o600)
 
 
+@pytest.mark.parametrize("content", ["[]", "{}"])
+def test_a_manifest_that_is_none_is_told_without_an_exception_s_words(tmp_path: Path, content: str) -> None:
+    (tmp_path / store.MANIFEST).write_text(content)
+    with pytest.raises(StoreError, match=r"manifest.json is not one of a run; restore it or start a new run$"):
+        store.read(tmp_path)
+
+
 @pytest.mark.parametrize("name", [store.MANIFEST, store.JOURNAL])
 def test_a_run_that_may_not_be_read_is_not_told_to_be_lost(tmp_path: Path, manifest: Manifest, name: str) -> None:
     with TemporaryDirectory() as results:
@@ -190,11 +198,26 @@ def test_where_nothing_is_being_measured_a_file_that_cannot_be_written_has_a_rem
     assert str(error.value) == (f"{path} cannot be written (Is a directory); mend its owner or rights, or make room")
 
 
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.ENOSPC, "(No space left on device); make room, then start anew"),
+        (errno.EACCES, "(Permission denied); mend its owner or rights, then start anew"),
+    ],
+)
+def test_what_cannot_be_written_is_told_with_what_helps_against_that_and_no_more(number: int, said: str) -> None:
+    with (
+        pytest.raises(StoreError, match=f"^results cannot be written {re.escape(said)}$"),
+        files.writing(Path("results"), files.BEFORE),
+    ):
+        raise OSError(number, os.strerror(number))
+
+
 def test_a_full_disk_leaves_a_journal_of_whole_lines(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
     journal = store.create(tmp_path, manifest)
     journal.append(sample)
     size = (journal.folder / store.JOURNAL).stat().st_size
-    remedy = "nothing measured before is lost: mend its owner or rights, or make room"
+    remedy = "nothing measured before is lost: make room"
     _refuse_with_room_for(size + 20, lambda: journal.append(_failure()), remedy)
     assert store.read(journal.folder).samples == (sample,)
     assert (journal.folder / store.JOURNAL).stat().st_size == size
@@ -202,8 +225,7 @@ def test_a_full_disk_leaves_a_journal_of_whole_lines(tmp_path: Path, manifest: M
 
 def test_a_full_disk_leaves_no_part_of_a_new_run(tmp_path: Path, manifest: Manifest) -> None:
     results = tmp_path / "results"
-    remedy = "mend its owner or rights, or make room, then start anew"
-    _refuse_with_room_for(20, lambda: store.create(results, manifest), remedy)
+    _refuse_with_room_for(20, lambda: store.create(results, manifest), "make room, then start anew")
     assert list(results.iterdir()) == []
 
 
@@ -218,7 +240,7 @@ def test_a_full_disk_leaves_no_draft_and_the_old_file(tmp_path: Path, manifest: 
     folder = store.create(tmp_path, manifest).folder
     store.write_report(folder, "old")
     before = sorted(folder.iterdir())
-    _refuse_with_room_for(20, lambda: store.write_report(folder, 30 * "new"), "mend its owner or rights, or make room")
+    _refuse_with_room_for(20, lambda: store.write_report(folder, 30 * "new"), "make room")
     assert (sorted(folder.iterdir()), (folder / store.REPORT).read_text()) == (before, "old")
 
 
