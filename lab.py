@@ -18,8 +18,13 @@ VENV = ROOT / ".venv"
 def enter_environment() -> None:
     """Go on in the project's own environment; where there is none, in this one if it has all that is needed."""
     interpreter = VENV / "bin" / "python"
-    if interpreter.exists() and Path(sys.prefix).resolve() != VENV.resolve():
-        os.execv(interpreter, [str(interpreter), *sys.argv])
+    try:
+        if interpreter.exists() and Path(sys.prefix).resolve() != VENV.resolve():
+            os.execv(interpreter, [str(interpreter), *sys.argv])
+    except OSError as error:
+        sys.exit(
+            f"error: this user cannot use the environment in .venv ({error.strerror}); remove it and run `make setup`"
+        )
     if all(find_spec(name) for name in ("docker", "jinja2", "pandas", "plotly", "rich", "scipy", "tabulate", "yaml")):
         return
     if asked := [word for word in sys.argv if word in ("-h", "--help", "--version")]:

@@ -125,9 +125,16 @@ class Engine(Asides):
     # -- containers ----------------------------------------------------------------------------------
 
     def start(self, service: str) -> None:
-        """Start the service's container; one that runs is left as it is. Raises EngineError."""
+        """Start the service's container, or let it go on where it was paused; one that runs is left as it is.
+
+        Raises EngineError.
+        """
         with translated(f"starting {service}"):
-            self._container(service).start()
+            container = self._container(service)
+            if container.status == "paused":
+                container.unpause()
+            else:
+                container.start()
 
     def stop(self, service: str) -> None:
         """Ask the service's container to end, and end it after 5 s; a lost one is no error."""

@@ -106,10 +106,14 @@ class Session:
     console: Console
 
     def run(self) -> Run:
-        """Make the visits that are left, and return the run.
+        """Make the visits that are left, and return the run, which is known as being measured meanwhile.
 
         The report is renewed after each block, and however it ends.
         """
+        with self.journal.being_measured():
+            return self._reported()
+
+    def _reported(self) -> Run:
         try:
             self._measure()
             return _report(self.journal)

@@ -102,7 +102,7 @@ def _results(run: Run) -> tuple[Result, ...]:
 
 
 def _result(manifest: Manifest, measured: Measured, decision: Decision | None) -> Result:
-    by_cpu = any(cell.bottleneck == bottleneck.HOST for cell in measured.cells)
+    by_cpu = any(cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS) for cell in measured.cells)
     by_rate = measured.ranked(figures.rate)
     rates = compared(list(by_rate.values()), decision)
     by_cost = measured.ranked(figures.per_cpu_s) if by_cpu else {}

@@ -13,11 +13,13 @@ from benchlab.core.model import NO_PROXY, Level, Manifest
 BUSY, CALM = 0.90, 0.70
 # A host with less idle time than this is full, whoever fills it.
 FULL_HOST_IDLE = 0.05
+# Where the roles had less of a full host's used CPU time than this, others filled it. Chosen, not measured.
+OWN_SHARE = 0.80
 # Twice the connections and nearly twice the rate: there were too few of them.
 SCALES = 1.7
 
 HOST, CONCURRENCY, WAITING, MIXED, UNKNOWN = "host-shared", "concurrency", "waiting", "mixed", "unknown"
-# What the host's time goes to beside the roles.
+# What the host's time goes to beside the roles; others limit a cell where they fill the host.
 OTHERS, STOLEN, IDLE = "others", "stolen", "idle"
 
 
@@ -71,10 +73,18 @@ def of_host(samples: Iterable[Sample]) -> dict[str, float]:
     return {part: sum(shares.get(part, 0.0) for shares in found) / len(found) for part in parts}
 
 
-def name(found: Shares, growth: float | None) -> str:
+def own_share(parts: Mapping[str, float]) -> float | None:
+    """Return how much of the CPU time that was used on the host the roles used, from what `of_host` returns."""
+    used = {part: share for part, share in parts.items() if part not in (STOLEN, IDLE)}
+    whole = sum(used.values())
+    return 1 - used[OTHERS] / whole if whole else None
+
+
+def name(found: Shares, growth: float | None, own: float | None = None) -> str:
     """Return what limited the cell: a role, or one of the words above.
 
-    `growth` is the rate at twice the connections over the rate here, None where that was not measured.
+    `growth` is the rate at twice the connections over the rate here, None where that was not measured; `own` is the
+    roles' share of the CPU time that was used on the host, None where that is not known.
     """
     if APP not in found.roles or CLIENT not in found.roles:
         return UNKNOWN
@@ -84,7 +94,7 @@ def name(found: Shares, growth: float | None) -> str:
     if len(busy) == 1:
         return busy[0]
     if not busy and found.idle is not None and found.idle < FULL_HOST_IDLE:
-        return HOST
+        return HOST if own is None or own >= OWN_SHARE else OTHERS
     if max(found.roles.values()) < CALM and growth is not None:
         return CONCURRENCY if growth >= SCALES else WAITING
     return MIXED

@@ -166,7 +166,7 @@ def _cell(
         per_app_cpu_s=estimates[per_app_cpu_s],
         memory_peak_bytes=max((peak for peak in peaks if peak is not None), default=None),
         shares=found,
-        bottleneck=bottleneck.name(found, growth),
+        bottleneck=bottleneck.name(found, growth, bottleneck.own_share(bottleneck.of_host(samples))),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,11 +25,17 @@ SINCE = f"nothing measured before is lost: {MEND}"
 def write(path: Path, text: str, remedy: str) -> None:
     """Write the whole file or leave the old one as it is. Raises StoreError."""
     draft = path.with_name(f".{path.name}.draft")
-    with writing(path, remedy), draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-        draft.replace(path)
+    with writing(path, remedy):
+        try:
+            with draft.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                draft.replace(path)
+        except OSError:
+            with suppress(OSError):
+                draft.unlink()
+            raise
 
 
 def probe(folder: Path) -> None:
@@ -72,6 +79,31 @@ def _mend(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return ROOM
     return RIGHTS if isinstance(error, PermissionError) else f"{RIGHTS}, or {ROOM}"
+
+
+@contextmanager
+def in_use(path: Path) -> Iterator[None]:
+    """Let `is_in_use` tell of the file for the length of the with block, or until this process ends, however it does.
+
+    Raises StoreError where the file cannot be read.
+    """
+    with reading(path):
+        file = path.open("rb")
+    with file:
+        # Of a file system without locks nothing is told.
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_SH)
+        yield
+
+
+def is_in_use(path: Path) -> bool:
+    """Return whether a process has the file in use; it is not waited for."""
+    with suppress(OSError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def shown(path: Path) -> str:

@@ -29,13 +29,14 @@ def rows(results: Path) -> tuple[list[list[str]], list[str]]:
     return [row for _, row in sorted(found, key=lambda each: each[0].created_at, reverse=True)], unreadable
 
 
-def verdict(run: Run) -> str:
-    """Return how far the run came, how many of its samples count, and how many of these are good."""
+def verdict(run: Run, going: bool) -> str:
+    """Return how far the run came, or that it is going on, how many samples count, and how many of these are good."""
+    state = _state(run, going)
     good = sum(sample.verdict.severity == GOOD for sample in run.samples)
     taken, used = counted(len(run.taken), "sample"), len(run.samples)
     if used < len(run.taken):
-        return f"{_state(run)}; {used:,} of {taken} {'counts' if used == 1 else 'count'}, {good:,} good"
-    return f"{_state(run)}; {good:,} of {taken} good"
+        return f"{state}; {used:,} of {taken} {'counts' if used == 1 else 'count'}, {good:,} good"
+    return f"{state}; {good:,} of {taken} good"
 
 
 def left(run: Run, folder: Path) -> str:
@@ -45,6 +46,8 @@ def left(run: Run, folder: Path) -> str:
     """
     if store.is_calibration(folder.parent):
         return ""
+    if store.is_being_measured(folder):
+        return "the run is still being measured: this is what there is of it so far"
     if run.to_come or run.awaits_decision:
         return go_on(folder)
     if missing := judge.missing(run):
@@ -76,9 +79,11 @@ def ahead(result: Result) -> str:
     return f"{result.test} {first[0] if first else 'undecided'}"
 
 
-def _state(run: Run) -> str:
+def _state(run: Run, going: bool) -> str:
     if run.to_come:
-        return f"stopped, {counted(run.to_come, 'trial')} to go"
+        return f"{'running' if going else 'stopped'}, {counted(run.to_come, 'trial')} to go"
+    if going:
+        return "running"
     if run.awaits_decision:
         return "stopped before its blocks were decided"
     missing = len(judge.missing(run))
@@ -97,13 +102,15 @@ def _row(folder: Path) -> tuple[Manifest, list[str]]:
     if store.is_calibration(folder):
         manifest = store.read_manifest(folder / store.PART)
         return manifest, [*_heading(folder, manifest, "calibration"), "", f"see its {store.REPORT}", ""]
+    # Asked before: a run that ends meanwhile is not told to have stopped where it was read.
+    going = store.is_being_measured(folder)
     run = store.read(folder)
     manifest = run.manifest
     compared = [ahead(result) for result in analysis.analyse(run) if len(result.overall.entries) > 1]
     return manifest, [
         *_heading(folder, manifest, manifest.settings.profile),
         f"{len({sample.trial.block for sample in run.samples})} of {run.blocks}",
-        verdict(run),
+        verdict(run, going),
         ", ".join(compared),
     ]
 

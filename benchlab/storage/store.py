@@ -13,6 +13,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +68,10 @@ class Journal:
             except OSError:
                 os.ftruncate(file.fileno(), before)
                 raise
+
+    def being_measured(self) -> AbstractContextManager[None]:
+        """Let `is_being_measured` tell of the run for the length of the with block, or until this process ends."""
+        return files.in_use(self._path)
 
     def keep_log(self, name: str, text: str) -> str:
         """Keep what a container printed before it was lost, and return where, as seen from the run's folder."""
@@ -150,7 +157,7 @@ def check_run(folder: Path) -> None:
 def create(results: Path, manifest: Manifest) -> Journal:
     """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
     journal = create_part(results / manifest.run_id, manifest)
-    with files.writing(journal.folder, files.BEFORE):
+    with _whole(journal.folder), files.writing(journal.folder, files.BEFORE):
         files.point(results / "latest", journal.folder.name)
     return journal
 
@@ -159,10 +166,21 @@ def create_part(folder: Path, manifest: Manifest) -> Journal:
     """Make the folder of a run that is a part of something larger, with its manifest. Raises StoreError."""
     with files.writing(folder, files.BEFORE):
         folder.mkdir(parents=True)
+    with _whole(folder), files.writing(folder, files.BEFORE):
         (folder / JOURNAL).touch()
         content = json.dumps({"schema": SCHEMA, **records.plain(manifest)}, indent=2) + "\n"
         files.write(folder / MANIFEST, content, files.BEFORE)
     return Journal(folder)
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[None]:
+    """Remove the folder, which was just made, where the with block cannot fill it."""
+    try:
+        yield
+    except StoreError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def reopen(folder: Path) -> tuple[Journal, int]:
@@ -186,6 +204,11 @@ def read(folder: Path) -> Run:
     with files.reading(path):
         content = path.read_bytes()
     return lines.run(manifest, content, path)
+
+
+def is_being_measured(folder: Path) -> bool:
+    """Return whether a lab is at work on the run in the folder just now."""
+    return files.is_in_use(folder / JOURNAL)
 
 
 def is_cut(folder: Path) -> bool:

@@ -22,6 +22,7 @@ MEASURES = {RATE: "requests per second", PER_CPU: "requests per CPU-second"}
 # What limited a row, as the end of "limited by".
 LIMITS = {
     bottleneck.HOST: "the host's CPUs, which all roles share",
+    bottleneck.OTHERS: "what else ran on the host, which took the CPUs",
     CLIENT: "wrk, the load generator",
     APP: "the entry itself",
     DB: "the database",

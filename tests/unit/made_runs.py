@@ -26,6 +26,8 @@ RATE = 10_000_000
 # Logarithms in five blocks.
 NOISE = np.array([0.004, -0.006, 0.001, 0.005, -0.004])
 OTHER_NOISE = np.array([-0.003, 0.002, 0.006, -0.005, 0.0])
+# A second of two CPUs without time to spare.
+FULL = HostUsage(1_950_000, 80_000, 10_000, 0, 0, 0, 0, None)
 
 
 def make_run(rates: Rates, level: int = 16, counters: Counters | None = None) -> Run:
@@ -89,10 +91,13 @@ def result_of(run: Run) -> Result:
 
 
 def full_host() -> Counters:
-    """Return the counters of a second in which two CPUs had nothing left to give."""
-    counters = make_counters(app_cpu_us=1_000_000)
-    host = HostUsage(1_950_000, 80_000, 10_000, 0, 0, 0, 0, None)
-    return replace(counters, host=host)
+    """Return the counters of a second in which two CPUs had nothing left to give to the roles that shared them."""
+    return replace(make_counters(app_cpu_us=1_400_000), host=FULL)
+
+
+def crowded_host() -> Counters:
+    """Return the counters of a second in which something else than the roles filled two CPUs."""
+    return replace(make_counters(app_cpu_us=500_000), host=FULL)
 
 
 def busy_client() -> Counters:

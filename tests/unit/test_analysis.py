@@ -187,6 +187,20 @@ def test_the_bottleneck_is_named(roles: dict[str, float], idle: float, growth: f
     assert bottleneck.name(Shares(roles, idle), growth) == expected
 
 
+@pytest.mark.parametrize(("own", "expected"), [(None, "host-shared"), (0.81, "host-shared"), (0.79, "others")])
+def test_a_full_host_is_the_roles_own_only_where_they_filled_it(own: float | None, expected: str) -> None:
+    roles = {"client": 0.09, "app": 0.41, "db": 0.0}
+    assert bottleneck.name(Shares(roles, 0.0), None, own) == expected
+    assert bottleneck.name(Shares(roles, 0.1), None, own) == "mixed"
+    assert bottleneck.name(Shares(roles | {"app": 0.91}, 0.0), None, own) == "app"
+
+
+def test_what_the_hypervisor_took_is_not_used_by_others() -> None:
+    parts = {"client": 0.2, "app": 0.3, "others": 0.1, "stolen": 0.3, "idle": 0.1}
+    assert bottleneck.own_share(parts) == pytest.approx(5 / 6)
+    assert bottleneck.own_share({}) is None
+
+
 def test_shares_are_of_what_a_role_can_use() -> None:
     sample = make_sample()
     found = bottleneck.shares([sample, sample], {"client": 1, "app": 2, "db": 2})

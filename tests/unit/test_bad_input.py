@@ -147,6 +147,16 @@ def test_a_bare_interpreter_shows_help_and_says_what_is_missing_for_more(tmp_pat
     assert (other.returncode, other.stderr) == (1, "error: the lab's packages are not installed; run `make setup`\n")
 
 
+def test_an_environment_that_this_user_cannot_use_is_told_in_one_line(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "lab.py", tmp_path)
+    (tmp_path / ".venv/bin").mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").touch(mode=0o600)
+    told = subprocess.run([sys.executable, str(tmp_path / "lab.py"), "list"], capture_output=True, text=True)
+    remedy = "remove it and run `make setup`"
+    said = f"error: this user cannot use the environment in .venv (Permission denied); {remedy}\n"
+    assert (told.returncode, told.stdout, told.stderr) == (1, "", said)
+
+
 def test_help_shows_the_commands_that_a_message_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(tmp_path, ["nonesuch"]) == 2
     named = capsys.readouterr().err.partition("there is ")[2].partition(";")[0].split(", ")

@@ -117,7 +117,7 @@ class Enough(FakeHost):
 class Counted(Journal):
     """Counts how often the run is read back, and what is derived from it written."""
 
-    reads = derivations = 0
+    reads = derivations = measured = 0
 
     def run(self) -> Run:
         before = self._run
@@ -127,6 +127,7 @@ class Counted(Journal):
 
     def derive(self, run: Run, report: str, page: str) -> None:
         self.derivations += 1
+        self.measured += store.is_being_measured(self.folder)
         super().derive(run, report, page)
 
 
@@ -141,6 +142,7 @@ def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_a
     assert len(run.samples) == 2 * 2 * 2
     # The first time before there was anything to read.
     assert (journal.reads, journal.derivations) == (1 + 2, 2)
+    assert (journal.measured, store.is_being_measured(journal.folder)) == (2, False)
     assert (journal.folder / store.REPORT).read_text() == report.report(store.read(journal.folder))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +19,16 @@ from benchlab.plan import profiles, schedule
 from benchlab.storage import files, runs, store
 
 from .conftest import STARTED, make_load, make_sample
+
+ROOT = Path(__file__).parents[2]
+MEASURING = """
+import sys
+from pathlib import Path
+from benchlab.storage import store
+with store.Journal(Path(sys.argv[1])).being_measured():
+    print("at work", flush=True)
+    sys.stdin.read()
+"""
 
 
 def _trials(manifest: Manifest, entries: list[Entry]) -> list[Trial]:
@@ -79,6 +91,36 @@ def test_a_run_that_was_stopped_says_what_is_left(
     _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)[:kept]))
     ((*_, verdict, _),) = runs.rows(tmp_path)[0]
     assert verdict == said
+
+
+def test_a_run_that_a_lab_is_at_work_on_is_running_until_that_ends_however_it_does(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)[:30]))
+    folder = tmp_path / manifest.run_id
+    lab = [sys.executable, "-c", MEASURING, str(folder)]
+    with subprocess.Popen(lab, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"at work\n"
+        assert _verdict(tmp_path) == "running, 2 trials to go; 30 of 30 samples good"
+        assert cli.main(tmp_path, ["report", str(folder)]) == 0
+        assert capsys.readouterr().err == "the run is still being measured: this is what there is of it so far\n"
+        process.kill()
+    assert _verdict(tmp_path) == "stopped, 2 trials to go; 30 of 30 samples good"
+
+
+def test_a_run_whose_report_is_being_made_is_running_too(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry]
+) -> None:
+    _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)))
+    with store.Journal(tmp_path / manifest.run_id).being_measured():
+        assert _verdict(tmp_path) == "running; 32 of 32 samples good"
+    assert _verdict(tmp_path) == "complete; 32 of 32 samples good"
+
+
+def _verdict(results: Path) -> str:
+    ((*_, verdict, _),) = runs.rows(results)[0]
+    return verdict
 
 
 def test_a_run_that_could_not_measure_all_says_so(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:

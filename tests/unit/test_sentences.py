@@ -10,10 +10,10 @@ from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import decide
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
-from benchlab.tables import sentences
+from benchlab.tables import sentences, standings
 
 from .conftest import STARTED, make_sample, make_trial
-from .made_runs import Rates, busy_client, full_host, make_run, result_of, with_samples
+from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, with_samples
 
 
 def _answer(rates: Rates) -> str:
@@ -105,6 +105,15 @@ def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> N
         "Limited by the host's CPUs, which all roles share (all rows). "
         "So the ranks are made of requests per CPU-second."
     )
+
+
+def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_cpu_seconds_too() -> None:
+    result = result_of(make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=crowded_host()))
+    assert sentences.limits(result) == (
+        "Limited by what else ran on the host, which took the CPUs (all rows). "
+        "So the ranks are made of requests per CPU-second."
+    )
+    assert list(standings.summary(result)["limited by"]) == ["others", "others"]
 
 
 def test_where_wrk_was_the_limit_nothing_is_claimed() -> None:

@@ -217,25 +217,51 @@ def test_a_full_disk_leaves_a_journal_of_whole_lines(tmp_path: Path, manifest: M
     journal = store.create(tmp_path, manifest)
     journal.append(sample)
     size = (journal.folder / store.JOURNAL).stat().st_size
-    child = os.fork()
-    if child == 0:
-        os._exit(_append_with_room_for(journal, size + 20))
-    assert os.waitpid(child, 0)[1] == 0
+    remedy = "nothing measured before is lost: make room"
+    _refuse_with_room_for(size + 20, lambda: journal.append(_failure()), remedy)
     assert store.read(journal.folder).samples == (sample,)
     assert (journal.folder / store.JOURNAL).stat().st_size == size
 
 
-def _append_with_room_for(journal: store.Journal, most_bytes: int) -> int:
-    """Append where no file may grow over `most_bytes`: 0 when it was refused as it should be."""
+def test_a_full_disk_leaves_no_part_of_a_new_run(tmp_path: Path, manifest: Manifest) -> None:
+    results = tmp_path / "results"
+    _refuse_with_room_for(20, lambda: store.create(results, manifest), "make room, then start anew")
+    assert list(results.iterdir()) == []
+
+
+def test_a_run_that_is_there_is_not_removed_by_one_of_its_name(tmp_path: Path, manifest: Manifest) -> None:
+    folder = store.create(tmp_path, manifest).folder
+    with pytest.raises(StoreError, match="File exists"):
+        store.create(tmp_path, manifest)
+    assert store.read(folder).manifest == manifest
+
+
+def test_a_full_disk_leaves_no_draft_and_the_old_file(tmp_path: Path, manifest: Manifest) -> None:
+    folder = store.create(tmp_path, manifest).folder
+    store.write_report(folder, "old")
+    before = sorted(folder.iterdir())
+    _refuse_with_room_for(20, lambda: store.write_report(folder, 30 * "new"), "make room")
+    assert (sorted(folder.iterdir()), (folder / store.REPORT).read_text()) == (before, "old")
+
+
+def _refuse_with_room_for(most_bytes: int, write: Callable[[], object], remedy: str) -> None:
+    """Assert that a write is refused with the remedy where no file may grow over `most_bytes`."""
+    child = os.fork()
+    if child == 0:
+        os._exit(_refused(most_bytes, write, remedy))
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def _refused(most_bytes: int, write: Callable[[], object], remedy: str) -> int:
+    """Return 0 when the write was refused as it should be."""
     import resource
     import signal
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     try:
-        journal.append(_failure())
+        write()
     except StoreError as error:
-        remedy = "nothing measured before is lost: make room"
         return 0 if re.fullmatch(rf"\S+ cannot be written \(.+\); {remedy}", str(error)) else 1
     return 2
 
