@@ -251,7 +251,6 @@ def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(
     assert written[1].decode() in printed
 
 
-@pytest.mark.long
 def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:
     lab = project.start(*JSON, "--blocks", "2", "--framework", "crax", "--duration", "2")
     await_lines(project, 1, lab)
@@ -296,7 +295,6 @@ def test_the_caller_s_compose_variables_do_not_lead_elsewhere(
     assert end(lab, signal.SIGINT)[0] == 130
 
 
-@pytest.mark.long
 def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(project: Project) -> None:
     first = project.start(*JSON, "--framework", "crax")
     await_lines(project, 1, first)
