@@ -23,7 +23,7 @@ test: $(VENV)/dev ## lint, unit tests, tests on a real Docker engine: what a dev
 	$(MAKE) --jobs=3 lint unit setup ARGS=
 	$(PY) -m pytest -m "docker and not long" $(ARGS)
 
-test-long: $(VENV)/dev setup ## the other tests on the engine, which take half an hour; CI runs both
+test-long: $(VENV)/dev setup ## the other tests on the engine, which take longer; CI runs both
 	$(PY) -m pytest -m long $(ARGS)
 
 unit: $(VENV)/dev ## the tests that need no Docker engine
