@@ -7,19 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchlab.adoption import dockerfiles, registry, stanza, tfb
+from benchlab.adoption import copying, dockerfiles, registry, stanza, tfb
+from benchlab.adoption.copying import PASSED_OVER
 from benchlab.adoption.registry import ORIGINS, SERVICES
-from benchlab.adoption.stanza import COPIES, DOCKERFILE, OPEN_FILES, SYSCTLS, Adoptee, Grants
+from benchlab.adoption.stanza import COPIES, OPEN_FILES, SYSCTLS, Adoptee, Grants
 from benchlab.adoption.tfb import CONFIG, Candidate
-from benchlab.core.errors import ConfigError, UsageError
+from benchlab.core import stack
+from benchlab.core.errors import ConfigError, EngineError, UsageError
 from benchlab.machine.engine import Engine
-
-# No part of what is built.
-PASSED_OVER = (".git", "__pycache__")
 
 
 @dataclass(frozen=True)
@@ -51,52 +50,87 @@ def examine(root: Path, wish: Wish) -> tuple[list[Adoptee], dict[str, str]]:
     image that was asked for and cannot be had.
     """
     _refuse_other_folders(root, wish.folder)
-    found = tfb.suite(_read(wish.folder, CONFIG))
-    candidates, refused = tfb.chosen(found, wish.tests)
     taken = _taken(root, wish.folder)
-    adoptees = []
+    _refuse_name(wish, taken)
+    copying.refuse_uncopyable(wish.folder)
+    found = tfb.suite(copying.text(wish.folder, CONFIG))
+    candidates, refused = tfb.chosen(found, wish.tests)
+    adoptees: list[Adoptee] = []
     for candidate in candidates:
         entry = (wish.name or found.framework) + candidate.name.removeprefix(found.framework)
         try:
             adoptees.append(_adoptee(wish, entry, candidate, taken))
+            taken[entry.lower()] = "this folder"
         except ConfigError as error:
-            if wish.tests:
-                raise
             refused[candidate.name] = str(error)
-    if not adoptees:
-        raise ConfigError("; ".join(f"{name}: {why}" for name, why in refused.items()))
+    if not adoptees or (wish.tests and refused):
+        raise ConfigError("; ".join(f"{tfb.printable(name)}: {why}" for name, why in refused.items()))
     _refuse_unused(wish.stand_ins, adoptees)
     return adoptees, refused
 
 
-def adopt(root: Path, folder: Path, adoptees: Iterable[Adoptee], granted: Grants) -> None:
-    """Copy the folder for each entry, and write the stanzas. Raises ConfigError where that cannot be done."""
+def refuse_missing(engine: Engine, adoptees: Iterable[Adoptee], say: Callable[[str], None]) -> None:
+    """Raise UsageError for a stand-in that neither the lab builds, nor the engine has, nor its registry gives."""
+    stand_ins = {new: old for adoptee in adoptees for old, new in adoptee.stand_ins.items()}
+    for image, instead in stand_ins.items():
+        if is_here(engine, image):
+            continue
+        say(f"{image} is not on the engine: pulling it …")
+        try:
+            engine.pull(*_repository_and_tag(image))
+        except EngineError as error:
+            there = ", ".join(stack.BASES)
+            raise UsageError(
+                f"--base {instead}={image}: the engine has no such image, and it cannot be pulled ({error}); there is "
+                f"{there}, and what `docker images` lists"
+            ) from error
+
+
+def is_here(engine: Engine, image: str) -> bool:
+    """Return whether a build can start from the image without a registry."""
+    return image.removesuffix(":latest") in stack.BASES or engine.image_id(image) is not None
+
+
+def shown(name: str) -> str:
+    """Return a test's name as it can be printed."""
+    return tfb.printable(name)
+
+
+def adopt(root: Path, folder: Path, adoptees: Sequence[Adoptee], granted: Grants) -> None:
+    """Copy the folder for each entry, and write the stanzas.
+
+    Raises ConfigError where that cannot be done; then all is as it was.
+    """
     content, templates = registry.read(root), registry.templates(root)
     origin = {"folder": str(folder.resolve()), "digest": digest(folder)}
     for adoptee in adoptees:
-        _copy(folder, root / COPIES / adoptee.entry, adoptee.dockerfile)
         content[SERVICES][adoptee.entry] = stanza.service(adoptee, templates, granted)
         content[ORIGINS][adoptee.entry] = dict(origin)
-    registry.write(root, content)
+    dockerfiles = {root / COPIES / adoptee.entry: adoptee.dockerfile for adoptee in adoptees}
+    with copying.copies(folder, dockerfiles):
+        registry.write(root, content)
 
 
-def remove(root: Path, entry: str) -> str:
-    """Remove an adopted entry's stanza and its copy, and return its image's name.
+def remove(root: Path, entries: Iterable[str]) -> list[str]:
+    """Remove adopted entries' stanzas and copies, and return their images' names.
 
-    Raises UsageError where no such entry was adopted, ConfigError for what goes wrong with files.
+    Raises UsageError where one of them was not adopted, before any is removed; ConfigError for what goes wrong with
+    files.
     """
     content = registry.read(root)
-    if entry not in content[ORIGINS]:
+    names = list(dict.fromkeys(entries))
+    if unknown := [name for name in names if name not in content[ORIGINS]]:
         there = ", ".join(content[ORIGINS]) or "none"
-        raise UsageError(f"--remove {entry}: no such entry was adopted; there is {there}")
-    del content[ORIGINS][entry]
-    del content[SERVICES][entry]
+        raise UsageError(f"--remove {', '.join(unknown)}: no such entry was adopted; there is {there}")
+    for name in names:
+        del content[ORIGINS][name]
+        del content[SERVICES][name]
     registry.write(root, content)
     with registry.usable_files():
-        shutil.rmtree(root / COPIES / entry, ignore_errors=True)
-        if (root / COPIES).is_dir() and not any((root / COPIES).iterdir()):
-            (root / COPIES).rmdir()
-    return f"{stanza.IMAGE}:{entry}"
+        for name in names:
+            shutil.rmtree(root / COPIES / name, ignore_errors=True)
+        copying.remove_if_empty(root / COPIES)
+    return [f"{stanza.IMAGE}:{name}" for name in names]
 
 
 def outdated(root: Path, entries: Collection[str]) -> list[str]:
@@ -133,8 +167,11 @@ def stand_ins(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         image, _, stand_in = (part.strip() for part in pair.partition("="))
         if not image or not stand_in or len(f"{image} {stand_in}".split()) != 2:
-            raise UsageError(f"--base {pair}: write IMAGE=IMAGE, as in python:3.12=benchlab/base")
-        found[image] = stand_in
+            raise UsageError(f"--base {pair}: write IMAGE=IMAGE, as in python:3.12={stack.BASE_DEV}")
+        if not dockerfiles.REFERENCE.fullmatch(stand_in):
+            raise UsageError(f"--base {pair}: {stand_in} is no image's name; write it as `docker images` has it")
+        if found.setdefault(image, stand_in) != stand_in:
+            raise UsageError(f"--base {pair}: {found[image]} stands for {image} already; leave one")
     return found
 
 
@@ -159,22 +196,35 @@ def _refuse_other_folders(root: Path, folder: Path) -> None:
         raise UsageError(f"{folder} has no {CONFIG}; name a folder that has one")
 
 
+def _refuse_name(wish: Wish, taken: Mapping[str, str]) -> None:
+    """Raise UsageError for a name that was asked for and cannot be had."""
+    if not wish.name:
+        return
+    if not tfb.is_name(wish.name):
+        raise UsageError(f"--as {tfb.printable(wish.name)}: that {tfb.NO_NAME}")
+    if owner := taken.get(wish.name.lower()):
+        raise UsageError(f"--as {wish.name}: {owner} has that name already; choose another")
+
+
 def _adoptee(wish: Wish, entry: str, candidate: Candidate, taken: Mapping[str, str]) -> Adoptee:
     """Return the candidate with what its dockerfile says.
 
-    Raises UsageError where it cannot have the name, ConfigError where its dockerfile cannot be used.
+    Raises ConfigError where it cannot have the name, or its dockerfile cannot be used.
     """
     if not tfb.is_name(entry):
-        raise UsageError(f"--as {wish.name}: {entry} {tfb.NO_NAME}")
+        raise ConfigError(f"that {tfb.NO_NAME}; --as gives the framework another name")
     if owner := taken.get(entry.lower()):
-        raise UsageError(f"{entry} is in {owner} already; give it another name with --as, or leave it out with --test")
-    text = _read(wish.folder, candidate.dockerfile)
-    bases = dockerfiles.bases(text)
-    if not bases:
-        raise ConfigError(f"{candidate.dockerfile} starts from no image: it has no FROM")
+        raise ConfigError(f"{owner} has that name already; give another with --as, or leave it out with --test")
+    text = copying.text(wish.folder, candidate.dockerfile)
+    try:
+        found = dockerfiles.parse(text, stanza.arguments(candidate))
+    except ConfigError as error:
+        raise ConfigError(f"{candidate.dockerfile}: {error}") from error
+    if found.is_empty:
+        raise ConfigError(f"{candidate.dockerfile} has no FROM; mend it")
     stand_ins = {**wish.usual, **wish.stand_ins}
-    used = {image: stand_ins[image] for image in bases if image in stand_ins}
-    return Adoptee(entry, candidate, dockerfiles.replaced(text, used), bases, used)
+    used = {image: stand_ins[image] for image in found.bases if image in stand_ins}
+    return Adoptee(entry, candidate, found.replaced(used), found.bases, used, found.needs)
 
 
 def _refuse_unused(wanted: Mapping[str, str], adoptees: Iterable[Adoptee]) -> None:
@@ -190,29 +240,6 @@ def _taken(root: Path, folder: Path) -> dict[str, str]:
     return own | {name: home for name, home in origins.items() if home != str(folder.resolve())}
 
 
-def _read(folder: Path, name: str) -> str:
-    """Return the text of one of the folder's files. Raises ConfigError."""
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise ConfigError(f"{name} leads out of {folder}")
-    if not path.exists():
-        raise ConfigError(f"{folder} has no {name}")
-    return registry.text(path)
-
-
-def _copy(folder: Path, target: Path, dockerfile: str) -> None:
-    """Make a copy of the folder, which all may read, with the dockerfile as it is built. Raises ConfigError."""
-    draft = target.with_name(f".{target.name}")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        shutil.copytree(folder, draft, symlinks=True, ignore=shutil.ignore_patterns(*PASSED_OVER))
-        for path in [draft, *(path for path in draft.rglob("*") if not path.is_symlink())]:
-            path.chmod(path.stat().st_mode | (0o755 if path.is_dir() else 0o644))
-        # Not over the folder's own: by way of a link that would be written in the folder itself.
-        (draft / DOCKERFILE).unlink(missing_ok=True)
-        (draft / DOCKERFILE).write_text(dockerfile, encoding="utf-8")
-        shutil.rmtree(target, ignore_errors=True)
-        draft.rename(target)
-    except (OSError, shutil.Error) as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise ConfigError(f"{folder} cannot be copied to {target} ({str(error)[:300]}); mend that") from error
+def _repository_and_tag(image: str) -> tuple[str, str]:
+    repository, colon, tag = image.rpartition(":")
+    return (repository, tag) if colon and "/" not in tag else (image, "latest")

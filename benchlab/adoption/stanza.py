@@ -45,7 +45,8 @@ class Grants:
 class Adoptee:
     """A test of the format on its way to an entry: its name here, and its dockerfile as it is built.
 
-    `bases` are the images that the dockerfile of its authors starts from; `stand_ins` those that stand for some.
+    `bases` are the images that the dockerfile of its authors starts from; `stand_ins` those that stand for some;
+    `needs` what in it BuildKit alone understands.
     """
 
     entry: str
@@ -53,6 +54,7 @@ class Adoptee:
     dockerfile: str
     bases: tuple[str, ...]
     stand_ins: Mapping[str, str]
+    needs: tuple[str, ...] = ()
 
     @property
     def pulled(self) -> tuple[str, ...]:
@@ -62,24 +64,32 @@ class Adoptee:
     def __str__(self) -> str:
         tests, port = ", ".join(self.candidate.tests), self.candidate.port
         told = ", ".join(f"{new} for {old}" for old, new in self.stand_ins.items())
-        return f"{self.entry}: {tests}; port {port}" + (f"; {told}" if told else "")
+        return "; ".join(filter(None, [f"{self.entry}: {tests}", f"port {port}", told, self._scratch]))
+
+    @property
+    def _scratch(self) -> str:
+        return "" if self.bases else "from scratch, no image"
+
+
+def arguments(candidate: Candidate) -> dict[str, str]:
+    """Return what the format promises its builds to be told."""
+    return {
+        "BENCHMARK_ENV": BENCHMARK_ENV,
+        "TFB_TEST_NAME": candidate.name,
+        "TFB_TEST_DATABASE": candidate.database,
+    }
 
 
 def service(adoptee: Adoptee, templates: Mapping[str, Any], granted: Grants) -> dict[str, Any]:
     """Return the entry's stanza as Compose reads it; `templates` are those of compose.yaml, as they are written."""
     candidate = adoptee.candidate
-    arguments = {
-        "BENCHMARK_ENV": BENCHMARK_ENV,
-        "TFB_TEST_NAME": candidate.name,
-        "TFB_TEST_DATABASE": candidate.database,
-    }
     found = {
         **{key: value for key, value in templates["x-entry"].items() if key not in TOO_STRICT},
         "image": f"{IMAGE}:{adoptee.entry}",
         "build": {
             "context": f"{COPIES}/{adoptee.entry}",
             "dockerfile": DOCKERFILE,
-            "args": {**templates["x-proxy"], **arguments},
+            "args": {**templates["x-proxy"], **{name: _escaped(text) for name, text in arguments(candidate).items()}},
         },
         "cap_add": list(CAPABILITIES),
         "pids_limit": MOST_PROCESSES,
@@ -117,6 +127,10 @@ def _labels(adoptee: Adoptee) -> Iterator[tuple[str, str]]:
     yield "port", str(candidate.port)
     yield from ((f"path.{test}", path) for test, path in candidate.tests.items())
     yield from ((f"tfb.{key}", text) for key, text in about.items())
+    if own := [image for image in adoptee.pulled if image.partition(":")[0] in stack.BASES]:
+        yield "builds-on", " ".join(own)
+    if adoptee.needs:
+        yield "buildkit", ", ".join(adoptee.needs)
     if adoptee.stand_ins:
         yield "base", " ".join(f"{old}{stack.STANDS_FOR}{new}" for old, new in adoptee.stand_ins.items())
 

@@ -17,7 +17,7 @@ python lab.py new mine --from crax-uvicorn        one on SQL by hand, behind uvi
 """
 ADOPT = """
 python lab.py adopt path/to/entry                 then --framework with the name that it says
-python lab.py adopt path/to/entry --base python:3.12=benchlab/base
+python lab.py adopt path/to/entry --base python:3.12=benchlab/base-dev
 python lab.py adopt --remove NAME
 """
 
@@ -37,7 +37,7 @@ def adopt_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="IMAGE=IMAGE",
-        help="start from another image than a dockerfile says: python:3.12=benchlab/base (default: none); repeatable",
+        help="start from another image than a dockerfile says, as in the example (default: none); repeatable",
     )
     parser.add_argument("--bases", metavar="FILE", help="a file of such pairs, one in a line")
     parser.add_argument("--as", dest="name", default="", metavar="NAME", help="another name for the framework here")
@@ -93,7 +93,7 @@ def _new(root: Path, given: argparse.Namespace) -> int:
 
 def _adopt(root: Path, given: argparse.Namespace) -> int:
     from benchlab.adoption import adopt
-    from benchlab.machine import lease, stage
+    from benchlab.machine import compose, lease, stage
 
     if (given.folder is None) == (not given.remove):
         adopt_parser().error("name a folder, or what to --remove")
@@ -103,18 +103,21 @@ def _adopt(root: Path, given: argparse.Namespace) -> int:
     wish = adopt.Wish(Path(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
     adoptees, refused = adopt.examine(root, wish)
     for name, why in refused.items():
-        say(f"left out {name}: {why}")
+        say(f"left out {adopt.shown(name)}: {why}")
     lab = stage.open_lab(root, (), say)
     # What the engine grants is tried with containers, which would disturb another lab's samples.
     lease.refuse_if_held(lab.engine)
+    adopt.refuse_missing(lab.engine, adoptees, say)
+    missing = {image for adoptee in adoptees for image in adoptee.pulled if not adopt.is_here(lab.engine, image)}
     adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
     for adoptee in adoptees:
         print(f"adopted {adoptee}")
         for image in adoptee.pulled:
-            if lab.engine.image_id(image) is None:
-                say(
-                    f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {image}=benchlab/base"
-                )
+            if image in missing:
+                instead = f"{image}={stack.base_for(image)}"
+                say(f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {instead}")
+        if adoptee.needs and not compose.has_buildkit():
+            say(f"{adoptee.entry}: {', '.join(adoptee.needs)} {compose.NEEDS_BUILDKIT}")
     return OK
 
 
@@ -127,8 +130,8 @@ def _abandon(root: Path, names: Sequence[str]) -> int:
     engine = Engine.if_any(dotenv.project(root))
     if engine is not None:
         lease.refuse_if_held(engine)
-    for name in names:
-        image = adopt.remove(root, name)
+    images = adopt.remove(root, names)
+    for name, image in zip(dict.fromkeys(names), images, strict=True):
         gone = engine is not None and engine.remove_image(image)
         print(f"removed {name}" + (f" and its image {image}" if gone else ""))
     if engine is None:

@@ -12,6 +12,9 @@ LAB, ADOPTED = "lab", "adopted"
 # Of an adopted entry: what it decides by itself, and what its authors do not tell.
 OWN, UNTOLD = "own", "?"
 STANDS_FOR = "="
+# The images of compose.yaml that entries start from: the lab's own, and adopted ones, for which python:* is the model.
+BASE, BASE_PYTHON, BASE_DEV = "benchlab/base", "benchlab/base-python", "benchlab/base-dev"
+BASES = (BASE, BASE_PYTHON, BASE_DEV)
 
 Labels = Mapping[str, str]
 
@@ -51,6 +54,16 @@ def stand_ins(labels: Labels) -> dict[str, str]:
     """Return what an entry starts from, by what its dockerfile says; empty where that is the same."""
     pairs = (pair.partition(STANDS_FOR) for pair in labels.get("base", "").split())
     return {image: stand_in for image, _, stand_in in pairs}
+
+
+def builds_on(labels: Labels) -> tuple[str, ...]:
+    """Return the images that an adopted entry starts from which the engine must have before: stand-ins and our own."""
+    return tuple(dict.fromkeys([*stand_ins(labels).values(), *labels.get("builds-on", "").split()]))
+
+
+def base_for(image: str) -> str:
+    """Return which of the lab's images is most like one of the format's: only python:3.x whole has compilers."""
+    return BASE_PYTHON if "slim" in image or "alpine" in image else BASE_DEV
 
 
 def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:

@@ -178,5 +178,14 @@ def _last_line(log: Path) -> str:
             lines = file.read().decode(errors="replace").split("\n")
     except OSError:
         return ""
-    words = (Text.from_ansi(line.strip()).plain.strip() for line in reversed(lines))
+    words = (line.strip() for text in reversed(lines) for line in reversed(plain(text)))
     return next((line for line in words if line), "")
+
+
+def plain(text: str) -> list[str]:
+    """Return the text's lines without colours, and without what would move a cursor.
+
+    Of a line that was written over, as progress bars are, its last state.
+    """
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return ["".join(filter(str.isprintable, Text.from_ansi(line).plain)) for line in lines]

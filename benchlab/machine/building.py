@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from benchlab.core import stack, terminal
-from benchlab.core.errors import EngineError, SetupError
-from benchlab.machine import debian, topology
+from benchlab.core.errors import ConfigError, EngineError, SetupError
+from benchlab.machine import compose, debian, topology
 from benchlab.machine.engine import Engine
 from benchlab.machine.provision import Say
 from benchlab.machine.topology import Topology
@@ -32,15 +32,19 @@ def images(resolved: Topology, on: Engine, services: Collection[str], state: Pat
         _copy_own_certificates(resolved.root)
         _ensure(resolved, on, {topology.BASE: ""}, built, say)
         base = on.image_id(resolved.image(topology.BASE)) or ""
-        others = {service: _origins(resolved, on, service) for service in sorted(services)}
-        return _ensure(resolved, on, {service: " ".join([base, *ids]) for service, ids in others.items()}, built, say)
+        groundless = _ensure_bases(resolved, on, services, base, built, say)
+        others = {service: _origins(resolved, on, service) for service in sorted(set(services) - groundless.keys())}
+        origins = {service: " ".join([base, *ids]) for service, ids in others.items()}
+        return {**groundless, **_ensure(resolved, on, origins, built, say)}
 
 
 def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
     """Return a digest of what the images of base and services would be built from now. Raises SetupError."""
+    services = list(services)
     with _usable_files():
         _copy_own_certificates(resolved.root)
-        return {service: resolved.sources(service) for service in [topology.BASE, *services]}
+        names = [topology.BASE, *_bases(resolved, services), *services]
+        return {service: resolved.sources(service) for service in names}
 
 
 def remove_images(resolved: Topology, on: Engine, state: Path) -> list[str]:
@@ -85,10 +89,41 @@ class _Built:
         return self._path.with_name("build.log")
 
 
+def _bases(resolved: Topology, services: Iterable[str]) -> list[str]:
+    """Return which of the images for adopted entries the services need, each after what it starts from."""
+    wanted = {image for service in services for image in _starts_from(resolved, service)}
+    last = [number for number, name in enumerate(topology.ADOPTED_BASES, 1) if resolved.has_image(name, wanted)]
+    return list(topology.ADOPTED_BASES[: max(last, default=0)])
+
+
+def _ensure_bases(
+    resolved: Topology, on: Engine, services: Collection[str], base: str, built: _Built, say: Say
+) -> dict[str, str]:
+    """Build the images that adopted entries start from, and return why some have none to start from, by name."""
+    below, left = base, _bases(resolved, services)
+    while left:
+        try:
+            _ensure(resolved, on, {left[0]: below}, built, say)
+        except SetupError as error:
+            say(str(error))
+            told, *log = str(error).splitlines()
+            why = " ".join([told, *[line for line in log if line.strip()][-1:]])
+            missing = {resolved.image(name) for name in left}
+            return {service: why for service in services if _starts_from(resolved, service) & missing}
+        below = on.image_id(resolved.image(left.pop(0))) or ""
+    return {}
+
+
+def _starts_from(resolved: Topology, service: str) -> set[str]:
+    return {image.removesuffix(":latest") for image in stack.builds_on(resolved.labels(service))}
+
+
 def _origins(resolved: Topology, on: Engine, service: str) -> list[str]:
-    """Return the ids of the images that an adopted entry starts from instead of what its dockerfile says."""
-    stand_ins = stack.stand_ins(resolved.labels(service)).values()
-    return [on.image_id(image) or "" for image in dict.fromkeys(stand_ins)]
+    """Return the ids of the images that an adopted entry starts from beside what its own dockerfile says.
+
+    They are those that stand in for others, and the lab's own.
+    """
+    return [on.image_id(image) or "" for image in stack.builds_on(resolved.labels(service))]
 
 
 def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: _Built, say: Say) -> dict[str, str]:
@@ -97,10 +132,10 @@ def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: _
     `origins` are the services, each with the id of what it starts from. What an old build leaves unnamed is removed.
     """
     before = {service: on.image_id(resolved.image(service)) for service in origins}
-    inputs = {service: resolved.inputs(service, origin) for service, origin in origins.items()}
-    stale = [service for service in origins if not built.current(service, inputs[service], before[service])]
+    inputs, unusable = _inputs(resolved, origins)
+    stale = [service for service in inputs if not built.current(service, inputs[service], before[service])]
     if not stale:
-        return {}
+        return unusable
     started = time.monotonic()
     # Services that share an image are built as one.
     builders = {resolved.image(service): service for service in reversed(stale)}
@@ -121,7 +156,28 @@ def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: _
             # It may serve another checkout, or hold up a layer of another image: then it stays.
             with suppress(EngineError):
                 on.remove_unnamed_image(str(before[service]))
-    return failed
+    return {**unusable, **failed}
+
+
+def _inputs(resolved: Topology, origins: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what each service is built from, and why entries cannot be built because of their files, by name.
+
+    Raises the error of what is no entry.
+    """
+    inputs: dict[str, str] = {}
+    unusable: dict[str, str] = {}
+    for service, origin in origins.items():
+        try:
+            inputs[service] = resolved.inputs(service, origin)
+        except ConfigError as error:
+            if not resolved.is_entry(service):
+                raise
+            unusable[service] = str(error)
+        except OSError as error:
+            if not resolved.is_entry(service):
+                raise
+            unusable[service] = f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights"
+    return inputs, unusable
 
 
 def _build(resolved: Topology, services: Collection[str], built: _Built, say: Say) -> dict[str, str]:
@@ -150,7 +206,9 @@ def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> s
         raise error
     say(str(error))
     told, *log = str(error).splitlines()
-    return " ".join([told, *log[-1:]])
+    needs = resolved.labels(service).get("buildkit")
+    why = [f"{needs} {compose.NEEDS_BUILDKIT};"] if needs and resolved.compose[0] == compose.V1[0] else []
+    return " ".join([*why, told, *[line for line in log if line.strip()][-1:]])
 
 
 @contextmanager

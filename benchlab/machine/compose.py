@@ -26,6 +26,14 @@ BUILDER = {
 }
 
 
+NEEDS_BUILDKIT = "need BuildKit, which Compose v1 (docker-compose) builds without: install Compose v2"
+
+
+def has_buildkit() -> bool:
+    """Return whether Compose builds with BuildKit. Raises SetupError without a Compose."""
+    return compose_command() == V2
+
+
 @cache
 def compose_command() -> tuple[str, ...]:
     """Return the Compose command: v2 where the docker client has it, else v1. Raises SetupError."""

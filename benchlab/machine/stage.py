@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchlab.core import stack
 from benchlab.core.counters import APP, CLIENT
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
@@ -161,7 +162,8 @@ def stage(
     """Build what is needed and make the containers, for the length of the with block.
 
     `check` is called when the engine is held, before anything is built; `without` with the entries that could not be
-    built, and why, before the others' containers are made. Yields the id of each container's image, by service, and the
+    built, and why, before the others' containers are made, and again with those of which no container could be made.
+    Yields the id of each container's image, by service, and the
     engine's lease. At the end the engine has nothing left but images; after a kill or with the engine gone, the next
     start clears up.
     """
@@ -174,10 +176,36 @@ def stage(
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")
-            lab.topology.create(services, lab.state / "create.log")
+            if unmade := _create(lab, services):
+                without(unmade)
+                services = [service for service in services if service not in unmade]
             yield lab.engine.container_images(services), held
         finally:
             _clear(lab, held)
+
+
+def _create(lab: Lab, services: Sequence[str]) -> dict[str, str]:
+    """Make the services' containers, and return why entries have none, by name. Raises SetupError for what is no entry.
+
+    One that the engine refuses would keep Compose from the others: then each entry's is made by itself.
+    """
+    log = lab.state / "create.log"
+    try:
+        lab.topology.create(services, log)
+        return {}
+    except SetupError as error:
+        entries = [service for service in services if lab.topology.is_entry(service)]
+        if not any(stack.is_adopted(lab.topology.labels(entry)) for entry in entries):
+            raise
+        lab.say(str(error))
+    lab.topology.create([service for service in services if service not in entries], log)
+    unmade = {}
+    for entry in entries:
+        try:
+            lab.topology.create([entry], log)
+        except SetupError as error:
+            unmade[entry] = str(error)
+    return unmade
 
 
 def _clear(lab: Lab, held: Lease) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from benchlab.core import spelling
+from benchlab.core import spelling, terminal
 from benchlab.core.errors import ConfigError, SetupError, UsageError
 from benchlab.core.model import Entry
 from benchlab.core.stack import PREFIX
@@ -23,6 +23,8 @@ from benchlab.machine.asides import LAB_LABEL, LAB_VALUE
 from benchlab.machine.compose import ADOPTED, ENTRY_PROFILE, V1, compose_command, compose_environment
 
 BASE = "base"
+# Images that adopted entries may start from, each from the one before it.
+ADOPTED_BASES = ("base-python", "base-dev")
 # What the lab cannot do without.
 PARTS = (BASE, "db", "wrk", "nginx")
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
@@ -71,7 +73,7 @@ class Topology:
         """Return a problem for each stanza of which Compose would make what the lab never finds again, nor removes."""
         # The default network is made even where no stanza names it.
         networks = {"default": {}, **self.networks}
-        made = {name: service for name, service in self.services.items() if name != BASE}
+        made = {name: service for name, service in self.services.items() if name not in (BASE, *ADOPTED_BASES)}
         made |= {f"network {name}": network for name, network in networks.items()}
         return [
             f'{name}: label {LAB_LABEL}: "{LAB_VALUE}" is missing; add it, or the lab will not find what is its own'
@@ -94,6 +96,10 @@ class Topology:
 
     def image(self, service: str) -> str:
         return str(self.services[service]["image"])
+
+    def has_image(self, service: str, names: Collection[str]) -> bool:
+        """Return whether there is such a service, and its image is one of these."""
+        return service in self.services and self.image(service) in names
 
     def context(self, service: str) -> Path:
         """Return the folder that the service's image is built from."""
@@ -139,14 +145,15 @@ class Topology:
         if code != 0 and V1_RACE in log.read_text(encoding="utf-8", errors="replace"):
             code = process.logged([*self.compose, "build", "--force-rm", *services], log, self.root, environment)
         if code != 0:
-            tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:])
+            tail = "\n".join(terminal.plain(log.read_text(encoding="utf-8", errors="replace"))[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
 
     def create(self, services: Collection[str], log: Path) -> None:
         """Make the services' containers and their network, without starting any. Raises SetupError."""
         command = [*self.compose, "up", "--no-start", "--no-build", *services]
         if process.logged(command, log, self.root, compose_environment(self.environment, ENTRY_PROFILE)) != 0:
-            tail = " ".join(log.read_text(encoding="utf-8", errors="replace").split()[-60:])
+            lines = terminal.plain(log.read_text(encoding="utf-8", errors="replace"))
+            tail = " ".join(" ".join(lines).split()[-60:])
             raise SetupError(f"making the containers failed: {tail}")
 
 
@@ -188,16 +195,22 @@ def _build(service: Mapping[str, Any]) -> str:
 
 
 def _digest(build: Mapping[str, Any], base: str) -> str:
-    """Return a digest of a build's settings, its files, and the id of the image that it starts from."""
+    """Return a digest of a build's settings, its files, and the id of the image that it starts from.
+
+    A link counts as what it says, as in an image: wherever it leads, that is not read. Raises ConfigError.
+    """
     settings = {key: value for key, value in build.items() if key != "context"}
     context = Path(build["context"])
     digest = hashlib.sha256(json.dumps([settings, base], sort_keys=True).encode())
-    for path in sorted(path for path in context.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        mode = path.stat().st_mode
-        if not mode & stat.S_IROTH:
-            raise ConfigError(
-                f"{path} may be read by its owner alone, and an image copies that: its container could not read "
-                "it; chmod -R a+rX frameworks images wrk"
-            )
-        digest.update(f"{path.relative_to(context)} {mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
+    for path in sorted(path for path in context.rglob("*") if "__pycache__" not in path.parts):
+        if path.is_symlink():
+            digest.update(f"{path.relative_to(context)} -> {path.readlink()}\0".encode())
+        elif path.is_file():
+            mode = path.stat().st_mode
+            if not mode & stat.S_IROTH:
+                raise ConfigError(
+                    f"{path} may be read by its owner alone, and an image copies that: its container could not read "
+                    f"it; chmod -R a+rX {context}"
+                )
+            digest.update(f"{path.relative_to(context)} {mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()

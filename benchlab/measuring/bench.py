@@ -90,9 +90,9 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
 
 def _go_on_without(entries: Collection[str], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
     """Note which entries have no image. Raises SetupError where no other is left."""
-    if len(found) == len(entries):
-        stage.refuse(found)
     unbuilt.update(found)
+    if len(unbuilt) == len(entries):
+        stage.refuse(unbuilt)
 
 
 @dataclass(frozen=True)

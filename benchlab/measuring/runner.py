@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
+from benchlab.core import stack
 from benchlab.core.errors import EngineError, EntryError, WrkError
 from benchlab.core.measured import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample
 from benchlab.core.model import Entry, Level, Settings, Trial, Visit
@@ -174,7 +175,8 @@ class Runner:
             outcome = self._loading(entry).sample(trial, check, warmth.kills_before)
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
-        wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world)
+        adopted = stack.is_adopted(entry.labels)
+        wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world, adopted)
         verdict = judge.judge(self._evidence(trial.level, outcome, warmth.steady, wrong))
         return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 

@@ -84,6 +84,10 @@ class Vetting:
     workers_s: float = 5
     _seen: dict[str, _Seen] = field(default_factory=dict)
 
+    @property
+    def _is_adopted(self) -> bool:
+        return stack.is_adopted(self.entry.labels)
+
     def answers(self, tests: Sequence[str]) -> dict[str, list[Problem]]:
         """Return what is wrong with answers to one request after the other, and with World after an update.
 
@@ -116,7 +120,7 @@ class Vetting:
 
     def _wrong(self, test: str, answers: tuple[Answer, ...]) -> list[Problem]:
         self._seen[test] = _Seen(time.monotonic(), answers)
-        problems = verify.check(test, answers, self.world)
+        problems = verify.check(test, answers, self.world, self._is_adopted)
         if WORKLOADS[test].writes and not faults(problems):
             problems += self._unwritten(test, answers[-1])
         return problems
@@ -132,7 +136,7 @@ class Vetting:
         probe = PROBES[test]
         burst = self._burst(test, probe.queries, probe.requests)
         found = take()[probe.table]
-        if problems := verify.check_burst(test, probe.queries, burst.answers, self.world):
+        if problems := verify.check_burst(test, probe.queries, burst.answers, self.world, self._is_adopted):
             return problems
         if not probe.reads:
             found = self._once_filled(test, found, take)
@@ -160,7 +164,7 @@ class Vetting:
     def labels(self) -> list[Problem]:
         """Return what is wrong with the labels of the entry; those of an adopted one do not tell."""
         labels = self.entry.labels
-        if stack.is_adopted(labels):
+        if self._is_adopted:
             return []
         over = time.monotonic() + self.workers_s
         while claims.is_early(labels, log := self.server.host.log(self.entry.name)) and time.monotonic() < over:

@@ -12,14 +12,17 @@ HTTP_1_1 = 11
 DATE_S = 3
 
 
-def check(test: str, answer: Answer) -> Iterator[Problem]:
-    """Yield what is wrong with an answer but for its body; of one that did not come, or that is an error, only that."""
+def check(test: str, answer: Answer, adopted: bool = False) -> Iterator[Problem]:
+    """Yield what is wrong with an answer but for its body; of one that did not come, or that is an error, only that.
+
+    That an answer ends its connection is worth a warning only where the entry is `adopted`: its format allows it.
+    """
     if answer.error:
         yield Problem(test, "answers", f"{answer.path} got no answer: {answer.error}")
     elif answer.status != 200:
         yield Problem(test, "status", f"{answer.path} answered {answer.status}, not 200: {quoted(answer.body)}")
     else:
-        yield from _connection(test, answer)
+        yield from _connection(test, answer, adopted)
         yield from _headers(test, answer)
 
 
@@ -32,17 +35,20 @@ def check_date(test: str, first: Answer, last: Answer, apart_s: float) -> Iterat
         )
 
 
-def _connection(test: str, answer: Answer) -> Iterator[Problem]:
+def _connection(test: str, answer: Answer, adopted: bool) -> Iterator[Problem]:
     if answer.version != HTTP_1_1:
         version = f"HTTP/{answer.version // 10}.{answer.version % 10}"
-        yield Problem(test, "version", f"{answer.path} was answered in {version}, not in HTTP/1.1")
+        yield Problem(test, "version", f"{answer.path} was answered in {version}, not in HTTP/1.1", warning=adopted)
     if answer.reopened:
         yield Problem(
             test, "keep-alive", f"{answer.path} found its connection closed after the answer before; keep it open"
         )
     # The end of a connection is the only way to tell the length of a body that does not come with one.
     elif answer.closing and _has_length(answer):
-        yield Problem(test, "keep-alive", f"{answer.path} was answered with the end of its connection; keep it open")
+        what = "each request makes a connection, and that is measured too" if adopted else "keep it open"
+        yield Problem(
+            test, "keep-alive", f"{answer.path} was answered with the end of its connection; {what}", warning=adopted
+        )
 
 
 def _headers(test: str, answer: Answer) -> Iterator[Problem]:

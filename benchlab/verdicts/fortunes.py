@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 from benchlab.core.quantities import counted
-from benchlab.verdicts.answers import Answer, Problem, World, quoted
+from benchlab.verdicts.answers import Answer, Problem, quoted
 
 TEST = "fortune"
 # The rows of images/postgres/seed.sql with the one that is added at request time, sorted by message: by code points.
@@ -59,7 +59,7 @@ class _Page(HTMLParser):
             self._rows[-1][-1] += data
 
 
-def check(answer: Answer, world: World | None) -> Iterator[Problem]:
+def check(answer: Answer) -> Iterator[Problem]:
     """Yield the first rule that a page of fortunes breaks."""
     page = _Page()
     page.feed(answer.body.decode(errors="replace"))

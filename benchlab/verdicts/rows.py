@@ -1,6 +1,7 @@
 """The rules of answers that are made of rows of World: those of db, query, cached-query and update.
 
-Where a `world` is asked for, None is one that changes meanwhile: then values cannot be compared with it.
+Where a `world` is asked for, None is one that changes meanwhile: then values cannot be compared with it. Of an
+`adopted` entry what its format tolerates is worth a warning only (docs/verification.md has a table).
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from benchlab.core.quantities import counted
 from benchlab.plan.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.verdicts.answers import Answer, Problem, World, faults, listed, parsed, quoted, shown
 
+KEYS = ("id", "randomNumber")
 # World has as many rows, and as many numbers are drawn from.
 ROWS = 10_000
 
@@ -22,12 +25,14 @@ ROWS = 10_000
 class Wanted:
     """What a request asks for: what is sent as N, None for no parameter at all, and how many rows must come back.
 
-    Of a `lenient` one, whatever comes back is worth a warning only.
+    Of a `lenient` one, whatever comes back is worth a warning only; of an `extra` one, which TechEmpower does not send,
+    so it is of an adopted entry.
     """
 
     sent: str | None
     count: int
     lenient: bool = False
+    extra: bool = False
 
     def __str__(self) -> str:
         return "no N" if self.sent is None else f"N={self.sent!r}"
@@ -39,10 +44,10 @@ WANTED = (
     Wanted("1", 1),
     Wanted("20", 20),
     Wanted("0", 1),
-    Wanted("-1", 1),
+    Wanted("-1", 1, extra=True),
     Wanted("foo", 1),
     Wanted("", 1),
-    Wanted(None, 1),
+    Wanted(None, 1, extra=True),
     Wanted(str(MAX_QUERIES + 1), MAX_QUERIES, lenient=True),
     Wanted(str(MAX_QUERIES), MAX_QUERIES),
 )
@@ -58,16 +63,18 @@ def paths(path: str) -> tuple[str, ...]:
     return tuple(bare if wanted.sent is None else path + wanted.sent for wanted in WANTED)
 
 
-def check_one(test: str, answer: Answer, world: World | None) -> Iterator[Problem]:
+def check_one(test: str, answer: Answer, world: World | None, adopted: bool = False) -> Iterator[Problem]:
     """Yield what is wrong with an answer that is to be one row."""
     row = parsed(answer.body)
     if not isinstance(row, dict):
         yield Problem(test, "body", f"{answer.path} answered {quoted(answer.body)}, not one object")
     else:
-        yield from _row(test, answer.path, row, world)
+        yield from _row(test, answer.path, row, world, adopted)
 
 
-def check_list(test: str, wanted: Wanted, answer: Answer, world: World | None) -> Iterator[Problem]:
+def check_list(
+    test: str, wanted: Wanted, answer: Answer, world: World | None, adopted: bool = False
+) -> Iterator[Problem]:
     """Yield what is wrong with an answer that is to list the rows asked for."""
     rows = parsed(answer.body)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -75,16 +82,18 @@ def check_list(test: str, wanted: Wanted, answer: Answer, world: World | None) -
     elif len(rows) != wanted.count:
         yield Problem(test, "count", f"{wanted} gave {counted(len(rows), 'row')}, not {wanted.count}")
     else:
-        problems = [problem for row in rows for problem in _row(test, str(wanted), row, world)]
+        problems = [problem for row in rows for problem in _row(test, str(wanted), row, world, adopted)]
         wrong = faults(problems)
-        yield from (wrong or problems)[:1]
+        # Each kind of warning once.
+        yield from wrong[:1] or {problem.rule: problem for problem in reversed(problems)}.values()
         if not wrong:
-            yield from _ids(test, str(wanted), [row["id"] for row in rows])
+            yield from _ids(test, str(wanted), [row_id for row in rows for row_id, _ in _numbers(row)])
 
 
 def check_drawn(test: str, answers: Sequence[Answer]) -> Iterator[Problem]:
     """Yield what is wrong with answers of one row each, right in themselves: their rows are drawn at random."""
-    yield from _ids(test, f"{answers[0].path}, {len(answers)} times", [parsed(answer.body)["id"] for answer in answers])
+    ids = [row_id for answer in answers for row_id, _ in _numbers(parsed(answer.body))]
+    yield from _ids(test, f"{answers[0].path}, {len(answers)} times", ids)
 
 
 def check_written(test: str, answer: Answer, before: World, after: World) -> Iterator[Problem]:
@@ -92,7 +101,7 @@ def check_written(test: str, answer: Answer, before: World, after: World) -> Ite
 
     `before` may be from before other updates too: their numbers are as unlikely to be drawn again.
     """
-    rows = [(row["id"], row["randomNumber"]) for row in parsed(answer.body)]
+    rows = [numbers for row in parsed(answer.body) for numbers in _numbers(row)]
     least = math.ceil(WRITTEN_SHARE * len(rows))
     lost = [(row_id, number) for row_id, number in rows if after.get(row_id) != number]
     if len(rows) - len(lost) < least:
@@ -113,17 +122,43 @@ def check_written(test: str, answer: Answer, before: World, after: World) -> Ite
         )
 
 
-def _row(test: str, request: str, row: dict[str, object], world: World | None) -> Iterator[Problem]:
-    """Yield the first rule that a row breaks."""
-    row_id, number = row.get("id"), row.get("randomNumber")
-    if type(row_id) is not int or type(number) is not int:
-        yield Problem(test, "keys", f"{request} gave {shown(row)}, not integers id and randomNumber")
-    elif not (1 <= row_id <= ROWS and 1 <= number <= ROWS):
-        yield Problem(test, "range", f"{request} gave {shown(row)}, not an id and a randomNumber from 1 to {ROWS}")
-    elif world is not None and world.get(row_id) != number:
+def _row(test: str, request: str, row: dict[str, object], world: World | None, adopted: bool) -> Iterator[Problem]:
+    """Yield the first rule that a row breaks; of an adopted entry's, what is worth a warning too."""
+    is_exact = all(type(row.get(key)) is int for key in KEYS)
+    pair = next(_numbers(row), None) if adopted or is_exact else None
+    if pair is None or not is_exact:
+        message = f"{request} gave {shown(row)}, not integers id and randomNumber"
+        yield Problem(test, "keys", message, warning=pair is not None)
+    if pair is None:
+        return
+    row_id, number = pair
+    if not (1 <= row_id <= ROWS and 1 <= number <= ROWS):
+        message = f"{request} gave {shown(row)}, not an id and a randomNumber from 1 to {ROWS}"
+        yield Problem(test, "range", message, warning=adopted)
+        if not adopted:
+            return
+    if world is not None and world.get(row_id) != number:
         yield Problem(test, "values", f"{request} gave {shown(row)}, but World has {world.get(row_id)} at id {row_id}")
-    elif extra := set(row) - {"id", "randomNumber"}:
+    elif extra := [key for key in row if key.lower() not in map(str.lower, KEYS)]:
         yield Problem(test, "extra keys", f"{request} gave the extra keys {listed(extra)}", warning=True)
+
+
+def _numbers(row: dict[str, object]) -> Iterator[tuple[int, int]]:
+    """Yield id and number of a row as TechEmpower reads them, if it has them.
+
+    Its keys may be written in any case, and what they map to may be anything that Python's int() takes; where a row has
+    a key in several cases, the contract's own counts.
+    """
+    found = {key.lower(): value for key, value in row.items()} | {key.lower(): row[key] for key in KEYS if key in row}
+    with suppress(KeyError, TypeError, ValueError, OverflowError):
+        yield _integer(found["id"]), _integer(found["randomnumber"])
+
+
+def _integer(value: object) -> int:
+    """Return the number that a value of JSON says. Raises TypeError or ValueError where it says none."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError
+    return int(value)
 
 
 def _ids(test: str, request: str, ids: Iterable[int]) -> Iterator[Problem]:

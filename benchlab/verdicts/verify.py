@@ -1,7 +1,7 @@
 """Holds an entry's answers against the contract: answers in, problems out, no I/O.
 
 The rules are those of the TechEmpower benchmarks' verification, and more: values are compared with the table they were
-read from, and connections stay open.
+read from, and connections stay open. An `adopted` entry is warned where TechEmpower would warn, or would not look.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ def paths(test: str, path: str) -> tuple[str, ...]:
     return rows.paths(path) if _has_n(test) else (path, path)
 
 
-def check(test: str, answers: tuple[Answer, ...], world: World) -> list[Problem]:
+def check(test: str, answers: tuple[Answer, ...], world: World, adopted: bool = False) -> list[Problem]:
     """Return what is wrong with the answers to `paths(test, …)`, given in that order: one problem of each rule.
 
     The first answer that did not come is the last that was asked for.
     """
     found: dict[str, Problem] = {}
-    for answer, (check_body, lenient) in zip(answers, _checks(test, _comparable(test, world)), strict=True):
-        for problem in _problems(test, answer, check_body):
+    checks = _checks(test, _comparable(test, world), adopted)
+    for answer, (check_body, lenient) in zip(answers, checks, strict=True):
+        for problem in _problems(test, answer, check_body, adopted):
             told = replace(problem, warning=True) if lenient and not answer.error else problem
             if told.rule not in found or found[told.rule].warning > told.warning:
                 found[told.rule] = told
@@ -42,43 +43,54 @@ def check(test: str, answers: tuple[Answer, ...], world: World) -> list[Problem]
     return list(found.values())
 
 
-def check_loaded(test: str, queries: int, answers: tuple[Answer, ...], world: World) -> list[Problem]:
+def check_loaded(
+    test: str, queries: int, answers: tuple[Answer, ...], world: World, adopted: bool = False
+) -> list[Problem]:
     """Return what is wrong with answers to one and the same request, N=`queries`, from before, under and after a load.
 
     Warnings are left out: they were told before the load.
     """
     known = _comparable(test, world)
-    check_body = _list(test, Wanted(str(queries), queries), known) if queries else _single(test, known)
-    found = (problem for answer in answers for problem in _problems(test, answer, check_body))
+    wanted = Wanted(str(queries), queries)
+    check_body = _list(test, wanted, known, adopted) if queries else _single(test, known, adopted)
+    found = (problem for answer in answers for problem in _problems(test, answer, check_body, adopted))
     return faults(found)
 
 
-def check_burst(test: str, queries: int, answers: tuple[Answer, ...], world: World) -> list[Problem]:
+def check_burst(
+    test: str, queries: int, answers: tuple[Answer, ...], world: World, adopted: bool = False
+) -> list[Problem]:
     """Return what is wrong with some of the answers to the same request, sent many times at once."""
-    problems = check_loaded(test, queries, answers, world)
+    problems = check_loaded(test, queries, answers, world, adopted)
     if not problems and test == "db":
         problems = list(rows.check_drawn(test, answers))
     return problems[:1]
 
 
-def _checks(test: str, world: World | None) -> list[tuple[Check, bool]]:
+def _checks(test: str, world: World | None, adopted: bool) -> list[tuple[Check, bool]]:
     """Return for each of the test type's `paths` the check of its body, and whether all that it breaks only warns."""
     if _has_n(test):
-        return [(_list(test, wanted, world), wanted.lenient) for wanted in rows.WANTED]
-    return [(_single(test, world), False)] * 2
+        return [
+            (_list(test, wanted, world, adopted), wanted.lenient or (adopted and wanted.extra))
+            for wanted in rows.WANTED
+        ]
+    return [(_single(test, world, adopted), False)] * 2
 
 
-def _list(test: str, wanted: Wanted, world: World | None) -> Check:
-    return partial(rows.check_list, test, wanted, world=world)
+def _list(test: str, wanted: Wanted, world: World | None, adopted: bool) -> Check:
+    return partial(rows.check_list, test, wanted, world=world, adopted=adopted)
 
 
-def _single(test: str, world: World | None) -> Check:
-    return lambda answer: BODIES[test](answer, world)
+def _single(test: str, world: World | None, adopted: bool) -> Check:
+    if test == "db":
+        return partial(rows.check_one, test, world=world, adopted=adopted)
+    return BODIES[test]
 
 
-def _problems(test: str, answer: Answer, check_body: Check) -> list[Problem]:
-    """Return what is wrong with an answer: with its body only where all around it is right."""
-    return list(envelope.check(test, answer)) or list(check_body(answer))
+def _problems(test: str, answer: Answer, check_body: Check, adopted: bool) -> list[Problem]:
+    """Return what is wrong with an answer: with its body only where nothing around it is wrong."""
+    around = list(envelope.check(test, answer, adopted))
+    return around if faults(around) else [*around, *check_body(answer)]
 
 
 def _has_n(test: str) -> bool:
@@ -90,7 +102,7 @@ def _comparable(test: str, world: World) -> World | None:
     return None if WORKLOADS[test].writes else world
 
 
-def _json(answer: Answer, world: World | None) -> Iterator[Problem]:
+def _json(answer: Answer) -> Iterator[Problem]:
     value = parsed(answer.body)
     message = value.get("message") if isinstance(value, dict) else None
     if not isinstance(message, str) or message.lower() != "hello, world!":
@@ -99,7 +111,7 @@ def _json(answer: Answer, world: World | None) -> Iterator[Problem]:
         yield Problem("json", "extra keys", f"has more keys than message: {listed(extra)}", warning=True)
 
 
-def _plaintext(answer: Answer, world: World | None) -> Iterator[Problem]:
+def _plaintext(answer: Answer) -> Iterator[Problem]:
     text = answer.body.lower()
     if b"hello, world!" not in text:
         yield Problem("plaintext", "body", f"answered {quoted(answer.body)}, not 'Hello, World!'")
@@ -107,10 +119,5 @@ def _plaintext(answer: Answer, world: World | None) -> Iterator[Problem]:
         yield Problem("plaintext", "extra bytes", f"answered more than the text: {quoted(answer.body)}", warning=True)
 
 
-# The checks of bodies that have no N.
-BODIES: dict[str, Callable[[Answer, World | None], Iterator[Problem]]] = {
-    "json": _json,
-    "plaintext": _plaintext,
-    "db": partial(rows.check_one, "db"),
-    "fortune": fortunes.check,
-}
+# The checks of bodies that have no rows of World.
+BODIES: dict[str, Check] = {"json": _json, "plaintext": _plaintext, "fortune": fortunes.check}
