@@ -6,8 +6,9 @@ What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a 
 wrk's process; `before` and `after`, the readings; `speeds_us`, the rounds of the speed probe before and after;
 `idle_before`, whether the servers were done with the load before, null where that cannot be told; `received`, once a
 second and at the end the time since the start and the bytes that came so far; `memory_bytes`, by role the most of the
-looks at the container's memory, once a second between the readings, null without any; `answers`, where `check` asked
-for some; `steady`.
+looks at the container's memory, once a second between the readings, null without any; `ports`, how many local ports
+there are for connections to a server, and how many of them waited after one that had ended, when the load was over;
+`answers`, where `check` asked for some; `steady`.
 
 With `warm_up_s` of [least, most], wrk is ended as soon as the load is steady, between these.
 """
@@ -33,6 +34,9 @@ SLICE_S = 1.0
 STEADY_SLICES, STEADY_WITHIN = 3, 0.10
 # What wrk leaves open at its end is still answered then. Next to no CPU is what the containers use that wait for work.
 IDLE_SHARE, IDLE_SLICE_S, MOST_REST_S = 0.1, 0.05, 3.0
+# A port that its own end closed first waits for a minute (TIME_WAIT), and wrk gives up a connection that gets none. A
+# server that ends each connection may use them all up: with more of them waiting than this, the load waits too.
+FEW_PORTS_SHARE, TIME_WAIT_S, PORTS_SLICE_S = 0.5, 60.0, 1.0
 # On a full host this process may get no CPU between its two looks at the clock: then it does not know when it read.
 SURE_WITHIN_S, LOOKS = 0.05, 3
 
@@ -40,6 +44,7 @@ SURE_WITHIN_S, LOOKS = 0.05, 3
 def main():
     job = json.loads(sys.argv[1])
     raise_open_files()
+    await_ports(readings.ports)
     places = {role: readings.folders(container_id) for role, container_id in job["containers"].items()}
     seen = {"idle_before": await_idle([found for role, found in places.items() if role != CLIENT])}
     seen["speeds_us"] = [readings.speeds_us()]
@@ -47,6 +52,7 @@ def main():
         seen["before"] = readings.read(places)
         exit_code = load(job["command"], job["warm_up_s"], places, seen)
         seen["after"] = readings.read(places)
+        seen["ports"] = readings.ports()
     seen["speeds_us"].append(readings.speeds_us())
     seen["answers"] = checker.answers
     print(f"{MARK} {json.dumps(seen)}")
@@ -57,6 +63,19 @@ def raise_open_files():
     """Newer engines give a soft limit of 1,024 open files: too few for 1,024 connections."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def await_ports(ports, clock=time):
+    """Return as soon as no more than half the local ports wait after a connection that has ended, in a minute at last.
+
+    `ports` returns what readings.ports() does.
+    """
+    over = clock.monotonic() + TIME_WAIT_S
+    while clock.monotonic() < over:
+        found = ports()
+        if found is None or found["waiting"] <= FEW_PORTS_SHARE * found["range"]:
+            return
+        clock.sleep(PORTS_SLICE_S)
 
 
 def await_idle(servers, clock=time):

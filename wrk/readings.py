@@ -53,6 +53,19 @@ def read(places):
     }
 
 
+def ports(top=Path("/proc")):
+    """Return {range, waiting}: how many local ports there are, and how many wait after a connection that has ended.
+
+    They are this container's own. Null where the kernel does not tell.
+    """
+    first_last = _text(top / "sys/net/ipv4/ip_local_port_range").split()
+    words = next((line.split() for line in _text(top / "net/sockstat").splitlines() if line.startswith("TCP:")), [])
+    if len(first_last) != 2 or "tw" not in words:
+        return None
+    first, last = map(int, first_last)
+    return {"range": last - first + 1, "waiting": int(words[words.index("tw") + 1])}
+
+
 def received_bytes():
     """Return how much this container has received so far, or null."""
     for line in _text(Path("/proc/net/dev")).splitlines():

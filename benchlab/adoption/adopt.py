@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from benchlab.adoption import copying, dockerfiles, registry, stanza, tfb
 from benchlab.adoption.copying import PASSED_OVER
@@ -69,7 +70,14 @@ def examine(root: Path, wish: Wish) -> tuple[list[Adoptee], dict[str, str]]:
     return adoptees, refused
 
 
-def refuse_missing(engine: Engine, adoptees: Iterable[Adoptee], say: Callable[[str], None]) -> None:
+class Images(Protocol):
+    """What is needed of an engine to see whether an image can be had; a test passes in one."""
+
+    def image_id(self, name: str) -> str | None: ...
+    def pull(self, repository: str, tag: str) -> None: ...
+
+
+def refuse_missing(engine: Images, adoptees: Iterable[Adoptee], say: Callable[[str], None]) -> None:
     """Raise UsageError for a stand-in that neither the lab builds, nor the engine has, nor its registry gives."""
     stand_ins = {new: old for adoptee in adoptees for old, new in adoptee.stand_ins.items()}
     for image, instead in stand_ins.items():
@@ -86,7 +94,7 @@ def refuse_missing(engine: Engine, adoptees: Iterable[Adoptee], say: Callable[[s
             ) from error
 
 
-def is_here(engine: Engine, image: str) -> bool:
+def is_here(engine: Images, image: str) -> bool:
     """Return whether a build can start from the image without a registry."""
     return image.removesuffix(":latest") in stack.BASES or engine.image_id(image) is not None
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from benchlab.adoption import variables
 from benchlab.core.errors import ConfigError
@@ -154,8 +155,9 @@ def _needs(instruction: _Instruction) -> Iterator[str]:
     """Yield what in the instruction BuildKit alone understands."""
     if instruction.heredocs:
         yield "here-documents"
-    words = instruction.words() if instruction.name == "RUN" else []
-    yield from dict.fromkeys(f"RUN {found[0][:-1]}" for word in words if (found := MOUNT.match(word[0])))
+    words = [word[0] for word in instruction.words()] if instruction.name == "RUN" else []
+    flags = takewhile(FLAG.match, words)
+    yield from dict.fromkeys(f"RUN {found[0][:-1]}" for flag in flags if (found := MOUNT.match(flag)))
 
 
 def _quoted(instruction: _Instruction) -> str:

@@ -97,7 +97,9 @@ class _Reader:
         takes_empty_for_none = modifier == ":"
         if takes_empty_for_none:
             modifier = self._next()
-        if not modifier or modifier not in MODIFIERS:
+        if not modifier:
+            raise ValueError(f"{self._word} has a ${{ without its }}; mend it")
+        if modifier not in MODIFIERS:
             raise ValueError(f"{self._word}: the lab does not know ${{{name}{modifier}…}}; write what it comes to")
         other = self.text("}")
         value = self._value(name)

@@ -60,6 +60,17 @@ class Errors:
 
 
 @dataclass(frozen=True)
+class Ports:
+    """How many local ports the load generator has, and how many waited when a load was over (TIME_WAIT)."""
+
+    range: int
+    waiting: int
+
+    def __post_init__(self) -> None:
+        checks.counts("ports", 0, **vars(self))
+
+
+@dataclass(frozen=True)
 class Load:
     """What one run of wrk counted; rates are derived, never stored.
 

@@ -207,7 +207,7 @@ def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> s
     say(str(error))
     told, *log = str(error).splitlines()
     needs = resolved.labels(service).get("buildkit")
-    why = [f"{needs} {compose.NEEDS_BUILDKIT};"] if needs and resolved.compose[0] == compose.V1[0] else []
+    why = [f"{needs} {compose.NEEDS_BUILDKIT};"] if needs and not resolved.has_buildkit else []
     return " ".join([*why, told, *[line for line in log if line.strip()][-1:]])
 
 

@@ -97,6 +97,11 @@ class Topology:
     def image(self, service: str) -> str:
         return str(self.services[service]["image"])
 
+    @property
+    def has_buildkit(self) -> bool:
+        """Return whether Compose builds with BuildKit."""
+        return Path(self.compose[0]).name != V1[0]
+
     def has_image(self, service: str, names: Collection[str]) -> bool:
         """Return whether there is such a service, and its image is one of these."""
         return service in self.services and self.image(service) in names
@@ -139,7 +144,7 @@ class Topology:
         """Build the services' images; what the builder prints goes into `log`. Raises SetupError."""
         profiles = f"{ENTRY_PROFILE},{BASE}"
         # v2 builds in parallel and leaves no intermediate containers by itself.
-        options = ["--parallel", "--force-rm"] if self.compose[0] == V1[0] else []
+        options = [] if self.has_buildkit else ["--parallel", "--force-rm"]
         environment = compose_environment(self.environment, profiles)
         code = process.logged([*self.compose, "build", *options, *services], log, self.root, environment)
         if code != 0 and V1_RACE in log.read_text(encoding="utf-8", errors="replace"):

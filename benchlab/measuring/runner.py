@@ -190,6 +190,7 @@ class Runner:
             wrong_answers=wrong,
             usual_speed_us=judge.usual_speed_us(self.taken),
             client_cpus=min(level.threads, self.cpus),
+            ports=outcome.ports,
         )
 
     def _attempt(self, trial: Trial) -> int:

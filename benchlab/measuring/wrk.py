@@ -10,7 +10,7 @@ from typing import Any
 from benchlab.core import counters
 from benchlab.core.counters import Counters, Kills
 from benchlab.core.errors import WrkError
-from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.loads import Errors, Latency, Load, Ports
 from benchlab.core.model import Level, Target
 from benchlab.plan.workloads import TIMEOUT_S
 from benchlab.verdicts.answers import Answer, answer
@@ -23,7 +23,8 @@ MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
 class Outcome:
     """What one run of wrk left: its counts, the counters around it, and the answers that were looked at.
 
-    `kills_before` is how many processes of each role had been killed for their memory before those in the counters.
+    `kills_before` is how many processes of each role had been killed for their memory before those in the counters;
+    `ports` is None where the host does not tell.
     """
 
     load: Load
@@ -31,6 +32,7 @@ class Outcome:
     answers: tuple[Answer, ...]
     steady: bool
     kills_before: Kills
+    ports: Ports | None = None
 
 
 def command(level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
@@ -79,7 +81,8 @@ def parse(output: str, kills_before: Kills | None = None) -> Outcome:
         answers = tuple(map(answer, seen["answers"]))
         found = counters.between(seen, kills_before)
         began = counters.killed(seen) if kills_before is None else kills_before
-        return Outcome(load, found, answers, bool(seen["steady"]), began)
+        ports = Ports(int(seen["ports"]["range"]), int(seen["ports"]["waiting"])) if seen.get("ports") else None
+        return Outcome(load, found, answers, bool(seen["steady"]), began, ports)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrkError(f"wrk: its result cannot be read ({type(error).__name__}: {error}): {report[:200]}") from error
 

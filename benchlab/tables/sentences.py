@@ -102,6 +102,9 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
         yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
+    if reopened := sorted({remark.entry for remark in run.remarks if remark.rule == "keep-alive" and remark.warning}):
+        ends = "ends its connection" if len(reopened) == 1 else "end their connections"
+        yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
     if warned := sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}):
         yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
     if unbuilt := run.manifest.unbuilt:

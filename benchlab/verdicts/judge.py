@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
@@ -19,7 +19,17 @@ def judge(evidence: Evidence) -> Verdict:
     severities = {severity(name) for name in broken}
     worst = next((found for found in (INVALID, SUSPECT) if found in severities), GOOD)
     unknown = tuple(name for name, value in measured.items() if value is None)
-    return Verdict(worst, broken, unknown, "".join(str(problem) for problem in evidence.wrong_answers[:1]))
+    return Verdict(worst, broken, unknown, "; ".join(_details(evidence)))
+
+
+def _details(evidence: Evidence) -> Iterator[str]:
+    """Yield what must be known of a sample beside the figures of its rules."""
+    if evidence.lacks_ports and (ports := evidence.ports):
+        yield (
+            f"wrk had no local port left: of its {ports.range:,}, {ports.waiting:,} waited after a connection that had "
+            "ended (TIME_WAIT, a minute each), because each request makes one; use a shorter --duration"
+        )
+    yield from (str(problem) for problem in evidence.wrong_answers[:1])
 
 
 def usual_speed_us(samples: Sequence[Sample]) -> float | None:

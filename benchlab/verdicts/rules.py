@@ -8,7 +8,7 @@ from itertools import pairwise
 from statistics import median
 
 from benchlab.core.counters import CLIENT, Counters, Usage, share_of_host
-from benchlab.core.loads import Load
+from benchlab.core.loads import Load, Ports
 from benchlab.core.measured import GOOD, INVALID, SUSPECT
 from benchlab.core.model import Level
 from benchlab.verdicts.answers import Problem
@@ -32,6 +32,8 @@ OFF_SPEED = 0.10
 UNEVEN = 0.35
 # With a tenth of its CPUs idle wrk still waits for answers more often than answers wait for it.
 CLIENT_SHARE = 0.9
+# A port may be free again by the time that they are counted.
+ALL_PORTS_SHARE = 0.9
 # With fewer seconds than these no one of them is called uneven.
 LEAST_SLICES = 3
 # The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
@@ -57,6 +59,14 @@ class Evidence:
     wrong_answers: Sequence[Problem]
     usual_speed_us: float | None
     client_cpus: int
+    ports: Ports | None = None
+
+    @property
+    def lacks_ports(self) -> bool:
+        """Return whether connections failed because the load generator had no local port left for them."""
+        if self.ports is None or not self.load.errors.connect:
+            return False
+        return self.ports.waiting + self.level.connections >= ALL_PORTS_SHARE * self.ports.range
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def seen(
         "speeds_us": [[5000], [5000]],
         "received": [[0, 0], [1_000_000, 75_000], [2_000_000, 150_000]],
         "memory_bytes": dict.fromkeys(roles, 90_000_000),
+        "ports": {"range": 28_232, "waiting": 0},
         "answers": answers or [],
         "steady": True,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,16 @@ import yaml
 
 from benchlab.adoption import adopt
 from benchlab.adoption.adopt import Wish
-from benchlab.adoption.stanza import Grants
+from benchlab.adoption.stanza import Adoptee, Grants
 from benchlab.core import stack
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, EngineError, UsageError
 from benchlab.machine.compose import ADOPTED
 from benchlab.machine.topology import Topology
 
 ROOT = Path(__file__).parents[2]
 TFB = ROOT / "tests/tfb"
 GRANTS = Grants(20_000, {"net.core.somaxconn": "65535"})
-USUAL = {"python:3.12": "benchlab/base", "python:3.12-slim": "benchlab/base"}
+USUAL = {"python:3.12": "benchlab/base-python", "python:3.12-slim": "benchlab/base-python"}
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def _told(lab: Path, wish: Wish) -> str:
     return str(told.value)
 
 
-@pytest.mark.parametrize("name", ["rill", "asgi", "bottle"])
+@pytest.mark.parametrize("name", ["rill", "asgi", "bottle", "wsgi"])
 def test_the_entries_of_the_tests_are_adopted_and_neither_they_nor_compose_yaml_are_changed(
     lab: Path, name: str
 ) -> None:
@@ -86,8 +87,8 @@ def test_the_entries_of_the_tests_are_adopted_and_neither_they_nor_compose_yaml_
     )
     for entry in (name, "asgi-psycopg") if name == "asgi" else (name,):
         built = (lab / "adopted" / entry / "benchlab.dockerfile").read_text()
-        assert "FROM benchlab/base" in built
-        assert "python:" not in built
+        assert "FROM benchlab/base-python" in built
+        assert "FROM python:" not in built
 
 
 def test_a_stanza_has_what_the_format_promises_and_as_few_rights_as_it_can_do_with(lab: Path, folder: Path) -> None:
@@ -169,7 +170,7 @@ def test_an_adopted_stanza_is_an_entry_with_its_port_and_paths(lab: Path) -> Non
     network = {"default": {"labels": {"benchlab.lab": "yes"}}}
     entry = Topology(lab, ("compose",), {}, "benchlab", services, network).entries["asgi-psycopg"]
     assert (entry.port, entry.tests) == (9080, {"db": "/db", "query": "/queries/"})
-    assert stack.stand_ins(entry.labels) == {"python:3.12": "benchlab/base"}
+    assert stack.stand_ins(entry.labels) == {"python:3.12": "benchlab/base-python"}
 
 
 def test_the_copy_is_readable_for_all_keeps_links_and_leaves_out_what_git_keeps(lab: Path, folder: Path) -> None:
@@ -212,13 +213,15 @@ def test_what_is_removed_leaves_nothing_and_the_others_stay(lab: Path, folder: P
     before = _content(lab)
     _adopt(lab, Wish(TFB / "asgi", usual=USUAL))
     _adopt(lab, Wish(folder))
-    assert adopt.remove(lab, "asgi") == "benchlab/adopted:asgi"
+    assert adopt.remove(lab, ["asgi"]) == ["benchlab/adopted:asgi"]
     assert set(_stanzas(lab)) == {"brook", "asgi-psycopg", "nginx"}
-    adopt.remove(lab, "asgi-psycopg")
-    assert set(_stanzas(lab)) == {"brook"}
-    with pytest.raises(ConfigError, match=r"--remove asgi: no such entry was adopted; there is brook$"):
-        adopt.remove(lab, "asgi")
-    adopt.remove(lab, "brook")
+    with pytest.raises(UsageError, match=r"--remove asgi: no such entry was adopted; there is asgi-psycopg, brook$"):
+        adopt.remove(lab, ["brook", "asgi"])
+    assert set(_stanzas(lab)) == {"brook", "asgi-psycopg", "nginx"}
+    assert adopt.remove(lab, ["asgi-psycopg", "brook", "brook"]) == [
+        "benchlab/adopted:asgi-psycopg",
+        "benchlab/adopted:brook",
+    ]
     assert _content(lab) == before
     assert not (lab / "adopted").exists()
 
@@ -231,7 +234,7 @@ def test_another_name_for_the_framework_lets_an_entry_stand_beside_one_of_the_sa
     for name in ("aiohttp", "aiohttp-raw"):
         (folder / f"{name}.dockerfile").write_text("FROM python:3.12\n")
     assert _told(lab, Wish(folder, ("default",))) == (
-        "aiohttp is in compose.yaml already; give it another name with --as, or leave it out with --test"
+        "aiohttp: compose.yaml has that name already; give another with --as, or leave it out with --test"
     )
     _adopt(lab, Wish(folder, name="tfb-aiohttp"))
     built = {name: stanza["build"]["args"]["TFB_TEST_NAME"] for name, stanza in _stanzas(lab).items()}
@@ -245,12 +248,44 @@ def test_a_name_that_was_adopted_from_elsewhere_is_taken_whatever_its_letters_si
     twin = shutil.copytree(folder, tmp_path / "twin")
     (twin / "benchmark_config.json").write_text((twin / "benchmark_config.json").read_text().replace("brook", "Brook"))
     (twin / "Brook.dockerfile").write_text("FROM python:3.12\n")
-    assert _told(lab, Wish(twin)).startswith(f"Brook: Brook is in {folder} already")
+    assert _told(lab, Wish(twin)).startswith(f"Brook: {folder} has that name already; give another with --as")
 
 
-@pytest.mark.parametrize("part", ["db", "wrk", "nginx", "base"])
+@pytest.mark.parametrize("part", ["db", "wrk", "nginx", "base", "base-python", "crax"])
 def test_the_names_of_the_lab_s_own_parts_are_taken(lab: Path, folder: Path, part: str) -> None:
-    assert _told(lab, Wish(folder, name=part)).startswith(f"brook: {part} is in compose.yaml already")
+    assert _told(lab, Wish(folder, name=part)) == f"--as {part}: compose.yaml has that name already; choose another"
+
+
+def test_a_name_that_cannot_be_had_is_a_wrong_command_line_told_once(lab: Path, folder: Path) -> None:
+    with pytest.raises(UsageError) as told:
+        _adopt(lab, Wish(folder, name="my app"))
+    assert str(told.value).startswith("--as my app: that cannot be an entry's name; use letters, ")
+
+
+@pytest.mark.parametrize("framework", ["../brook", "a b", "brook-at-home", "-x", "\u202e"])
+def test_a_name_that_no_container_can_have_is_refused(lab: Path, folder: Path, framework: str) -> None:
+    config = {"framework": framework, "tests": [{"default": {"json_url": "/json", "dockerfile": "brook.dockerfile"}}]}
+    (folder / "benchmark_config.json").write_text(json.dumps(config))
+    told = _told(lab, Wish(folder))
+    assert "that cannot be an entry's name" in told
+    assert told.isprintable()
+
+
+def test_a_framework_whose_name_no_container_can_have_is_adopted_under_another(lab: Path, folder: Path) -> None:
+    config = {"framework": "my app", "tests": [{"default": {"json_url": "/json", "dockerfile": "brook.dockerfile"}}]}
+    (folder / "benchmark_config.json").write_text(json.dumps(config))
+    assert _told(lab, Wish(folder)).endswith("; --as gives the framework another name")
+    _adopt(lab, Wish(folder, name="mine"))
+    stanza = _stanzas(lab)["mine"]
+    assert (stanza["image"], stanza["build"]["args"]["TFB_TEST_NAME"]) == ("benchlab/adopted:mine", "my app")
+
+
+def test_two_tests_of_a_folder_that_differ_in_the_size_of_letters_are_not_both_adopted(lab: Path, folder: Path) -> None:
+    _configure(folder, raw={"json_url": "/json"}, RAW={"json_url": "/json", "dockerfile": "brook-raw.dockerfile"})
+    (folder / "brook-raw.dockerfile").write_text("FROM python:3.12\n")
+    (told,) = _adopt(lab, Wish(folder)).values()
+    assert told.startswith("this folder has that name already")
+    assert set(_stanzas(lab)) == {"brook-raw"}
 
 
 def test_one_test_that_cannot_be_adopted_does_not_keep_the_others(lab: Path, folder: Path) -> None:
@@ -258,10 +293,11 @@ def test_one_test_that_cannot_be_adopted_does_not_keep_the_others(lab: Path, fol
     (folder / "brook-empty.dockerfile").write_text("RUN true\n")
     assert _adopt(lab, Wish(folder)) == {
         "brook-lost": f"{folder} has no brook-lost.dockerfile",
-        "brook-empty": "brook-empty.dockerfile starts from no image: it has no FROM",
+        "brook-empty": "brook-empty.dockerfile has no FROM; mend it",
     }
     assert set(_stanzas(lab)) == {"brook"}
-    assert _told(lab, Wish(folder, ("lost",))) == f"{folder} has no brook-lost.dockerfile"
+    assert _told(lab, Wish(folder, ("lost",))) == f"brook-lost: {folder} has no brook-lost.dockerfile"
+    assert _told(lab, Wish(folder, ("lost", "default"))) == f"brook-lost: {folder} has no brook-lost.dockerfile"
 
 
 def test_what_is_no_entry_s_folder_is_refused(lab: Path, folder: Path, tmp_path: Path) -> None:
@@ -277,6 +313,27 @@ def test_what_is_no_entry_s_folder_is_refused(lab: Path, folder: Path, tmp_path:
     assert _told(lab, Wish(folder)) == f"{folder / 'benchmark_config.json'} is no text in UTF-8; mend it"
     (folder / "benchmark_config.json").write_text("{")
     assert _told(lab, Wish(folder)).startswith("benchmark_config.json: line 1 is no JSON (")
+    (folder / "benchmark_config.json").unlink()
+    (folder / "benchmark_config.json").mkdir()
+    assert _told(lab, Wish(folder)) == "benchmark_config.json is no file that can be read; put one in its place"
+
+
+@pytest.mark.parametrize("name", ["benchmark_config.json", "brook.dockerfile", "deep/other"])
+def test_a_named_pipe_is_refused_and_nobody_waits_for_it(lab: Path, folder: Path, name: str) -> None:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    assert _told(lab, Wish(folder)) == f"{path} is a named pipe, and no file that can be copied; remove it"
+
+
+def test_a_link_to_itself_is_refused_where_it_is_the_dockerfile_and_else_copied(lab: Path, folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    _adopt(lab, Wish(folder))
+    assert (lab / "adopted/brook/loop").readlink() == Path("loop")
+    (folder / "brook.dockerfile").unlink()
+    (folder / "brook.dockerfile").symlink_to("brook.dockerfile")
+    assert _told(lab, Wish(folder)) == "brook: brook.dockerfile is a link that leads to itself; mend it"
 
 
 def test_a_copy_of_the_lab_s_own_is_not_adopted_over_itself(lab: Path, folder: Path) -> None:
@@ -319,6 +376,90 @@ def test_a_stand_in_that_no_dockerfile_asks_for_is_refused_by_a_flag_and_passed_
     assert (lab / "adopted/brook/benchlab.dockerfile").read_text() == "FROM python:3.12\n"
 
 
+@pytest.mark.parametrize(
+    ("dockerfile", "why"),
+    [
+        (
+            "ARG IMG\nFROM $IMG\n",
+            "`FROM $IMG` starts from nothing: the variables in it have no value; give them one in ",
+        ),
+        ("FROM python:${V:!3}\n", "`FROM python:${V:!3}`: python:${V:!3}: the lab does not know ${V!…}; write what "),
+        ("FROM Python:3.12\n", "`FROM Python:3.12` starts from 'Python:3.12', which is no image's name"),
+        ("FROM python:3.12 as\n", "`FROM python:3.12 as` is not FROM image, nor FROM image AS name; mend it"),
+        ("FROM python:$TARGETARCH\n", "the builder alone knows TARGETARCH; write its value"),
+    ],
+)
+def test_a_dockerfile_that_starts_from_no_image_that_can_be_told_is_refused_before_anything_is_written(
+    lab: Path, folder: Path, dockerfile: str, why: str
+) -> None:
+    (folder / "brook.dockerfile").write_text(dockerfile)
+    told = _told(lab, Wish(folder))
+    assert told.startswith("brook: brook.dockerfile: ")
+    assert why in told
+
+
+def test_a_dockerfile_that_starts_from_scratch_is_adopted_and_called_that(lab: Path, folder: Path) -> None:
+    (folder / "brook.dockerfile").write_text("FROM scratch\nCOPY server /\n")
+    (adoptee,), _ = adopt.examine(lab, Wish(folder))
+    assert str(adoptee) == "brook: json; port 8080; from scratch, no image"
+
+
+def test_a_variable_that_the_format_gives_its_builds_has_that_value(lab: Path, folder: Path) -> None:
+    (folder / "brook.dockerfile").write_text("ARG TFB_TEST_NAME=x\nFROM apps/${TFB_TEST_NAME}:1\n")
+    (adoptee,), _ = adopt.examine(lab, Wish(folder))
+    assert adoptee.bases == ("apps/brook:1",)
+
+
+def test_what_buildkit_alone_builds_is_noted_with_the_entry(lab: Path, folder: Path) -> None:
+    (folder / "brook.dockerfile").write_text("FROM python:3.12\nRUN --mount=type=cache,target=/x <<EOF\ntrue\nEOF\n")
+    _adopt(lab, Wish(folder))
+    assert _stanzas(lab)["brook"]["labels"]["benchlab.buildkit"] == "here-documents, RUN --mount"
+
+
+def test_an_adoption_that_fails_leaves_stanzas_and_copies_as_they_were(lab: Path, folder: Path) -> None:
+    _configure(folder, default={"json_url": "/json"}, raw={"json_url": "/json"})
+    (folder / "brook-raw.dockerfile").write_text("FROM python:3.12\n")
+    _adopt(lab, Wish(folder, ("default",)))
+    (folder / "new.py").write_text("pass")
+    # The draft of the stanzas cannot be written over a folder.
+    (lab / f"{ADOPTED}.draft").mkdir()
+    assert "cannot be used" in _told(lab, Wish(folder))
+    assert sorted(path.name for path in (lab / "adopted").iterdir()) == ["brook"]
+    (lab / f"{ADOPTED}.draft").rmdir()
+    _adopt(lab, Wish(folder))
+    assert sorted(path.name for path in (lab / "adopted").iterdir()) == ["brook", "brook-raw"]
+    assert (lab / "adopted/brook/new.py").exists()
+
+
+class _Images:
+    """An engine that has some images, and whose registry has some."""
+
+    def __init__(self, *names: str, pulled: str = ""):
+        self._names, self._pulled = names, pulled
+
+    def image_id(self, name: str) -> str | None:
+        return name if name in self._names else None
+
+    def pull(self, repository: str, tag: str) -> None:
+        if f"{repository}:{tag}" != self._pulled:
+            raise EngineError("pulling it failed: no such host")
+
+
+def test_a_stand_in_that_is_nowhere_is_refused_with_what_there_is(lab: Path, folder: Path) -> None:
+    def adoptees(stand_in: str) -> list[Adoptee]:
+        return adopt.examine(lab, Wish(folder, stand_ins={"python:3.12": stand_in}))[0]
+
+    engine = _Images("mine:1", pulled="elsewhere:5000/python:latest")
+    for there in ("mine:1", "benchlab/base-dev", "benchlab/base:latest", "elsewhere:5000/python"):
+        adopt.refuse_missing(engine, adoptees(there), print)
+    with pytest.raises(UsageError) as told:
+        adopt.refuse_missing(engine, adoptees("benchlab/bse"), print)
+    assert str(told.value) == (
+        "--base python:3.12=benchlab/bse: the engine has no such image, and it cannot be pulled (pulling it failed: no "
+        "such host); there is benchlab/base, benchlab/base-python, benchlab/base-dev, and what `docker images` lists"
+    )
+
+
 def test_pairs_of_images_come_from_flags_and_files(tmp_path: Path) -> None:
     file = tmp_path / "bases.txt"
     file.write_text("# a comment\n\npython:3.12 = benchlab/base\n")
@@ -326,6 +467,10 @@ def test_pairs_of_images_come_from_flags_and_files(tmp_path: Path) -> None:
     for wrong in ("python:3.12", "=x", "x=", "a b=c"):
         with pytest.raises(ConfigError, match="write IMAGE=IMAGE"):
             adopt.stand_ins([wrong])
+    with pytest.raises(UsageError, match=r"--base a=B: B is no image's name"):
+        adopt.stand_ins(["a=B"])
+    with pytest.raises(UsageError, match=r"--base a=c: b stands for a already; leave one"):
+        adopt.stand_ins(["a=b", "a=b", "a=c"])
     with pytest.raises(ConfigError, match="nowhere: there is no such file; name one"):
         adopt.pairs(tmp_path / "nowhere")
 

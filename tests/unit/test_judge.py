@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage
-from benchlab.core.loads import Errors, Load
+from benchlab.core.loads import Errors, Load, Ports
 from benchlab.core.measured import GOOD, INVALID, NOT_TRIED, SUSPECT, Failure, Run, Verdict
 from benchlab.core.model import Level, Manifest
 from benchlab.verdicts import judge, rules
@@ -58,6 +58,25 @@ def test_a_process_that_ends_slowly_on_a_full_host_is_not_late() -> None:
 
 def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> None:
     assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat", "uneven"))
+
+
+@pytest.mark.parametrize(
+    ("errors", "ports", "is_told"),
+    [
+        (Errors(connect=3), Ports(28_232, 28_100), True),
+        (Errors(connect=3), Ports(28_232, 20_000), False),
+        (Errors(connect=3), None, False),
+        (Errors(read=3), Ports(28_232, 28_100), False),
+    ],
+)
+def test_connections_that_got_no_local_port_are_told_as_that(
+    errors: Errors, ports: Ports | None, is_told: bool
+) -> None:
+    sample = make_sample(load=make_load(8000, errors=errors))
+    verdict = judge.judge(replace(CALM, load=sample.load, ports=ports))
+    told = judge.reason(replace(sample, verdict=verdict))
+    assert verdict.severity == INVALID
+    assert ("wrk had no local port left: of its 28,232, 28,100 waited after a connection" in told) == is_told
 
 
 @pytest.mark.parametrize(

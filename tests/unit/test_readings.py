@@ -147,3 +147,43 @@ def test_a_load_waits_3_s_at_the_most_for_servers_that_are_not_done_with_the_one
 ) -> None:
     servers = _Servers(tmp_path, used)
     assert (load.await_idle(servers.folders, servers), servers.slices) == (idle, slices)
+
+
+class _Ports:
+    """Local ports of which fewer wait each second, and a clock on which only sleeping takes time."""
+
+    def __init__(self, *waiting: int):
+        self._waiting, self.now_s = waiting, 0.0
+
+    def __call__(self) -> dict[str, int]:
+        number = min(int(self.now_s), len(self._waiting) - 1)
+        return {"range": 1000, "waiting": self._waiting[number]}
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+@pytest.mark.parametrize(("waiting", "waited_s"), [([500], 0), ([900, 700, 499], 2), ([900], 60)])
+def test_a_load_waits_a_minute_at_the_most_until_half_of_the_local_ports_are_free(
+    waiting: list[int], waited_s: int
+) -> None:
+    ports = _Ports(*waiting)
+    load.await_ports(ports, ports)
+    assert ports.now_s == waited_s
+
+
+def test_where_the_kernel_does_not_tell_of_local_ports_no_load_waits(tmp_path: Path) -> None:
+    ports = _Ports(900)
+    load.await_ports(lambda: readings.ports(tmp_path), ports)
+    assert ports.now_s == 0
+
+
+def test_local_ports_are_counted_as_the_kernel_tells_of_them(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "sys/net/ipv4").mkdir(parents=True)
+    (tmp_path / "sys/net/ipv4/ip_local_port_range").write_text("32768\t60999\n")
+    (tmp_path / "net/sockstat").write_text("sockets: used 1\nTCP: inuse 1 orphan 0 tw 8373 alloc 4 mem 0\n")
+    assert readings.ports(tmp_path) == {"range": 28_232, "waiting": 8373}

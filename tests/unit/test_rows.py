@@ -67,6 +67,56 @@ def test_each_broken_rule_of_lists_is_named(test: str, bodies: dict[str, Any], r
     assert _rules(test, **bodies) == [(rule, False)]
 
 
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"ID": 1, "randomnumber": 2}, [("keys", True)]),
+        ({"id": "1", "randomNumber": "2"}, [("keys", True)]),
+        ({"id": 1, "randomNumber": 2.0}, [("keys", True)]),
+        ({"id": 1, "RANDOMNUMBER": 2, "more": 3}, [("keys", True), ("extra keys", True)]),
+        ({"id": 1, "randomnumber": OTHER}, [("keys", True), ("values", False)]),
+        ({"id": 0, "randomNumber": 2}, [("range", True), ("values", False)]),
+        ({"id": 1, "randomNumber": 10_001}, [("range", True), ("values", False)]),
+        ({"id": 1, "randomNumber": "two"}, [("keys", False)]),
+        ({"id": True, "randomNumber": 2}, [("keys", False)]),
+        ({"id": [1], "randomNumber": 2}, [("keys", False)]),
+        ({"id": None, "randomNumber": 2}, [("keys", False)]),
+        ({"id": 1e400, "randomNumber": 2}, [("keys", False)]),
+        ({"id": 1}, [("keys", False)]),
+    ],
+)
+def test_of_an_adopted_row_what_its_format_tolerates_warns_and_what_the_table_has_not_fails(
+    row: dict[str, Any], found: list[tuple[str, bool]]
+) -> None:
+    answer = listed(row, "/db")
+    problems = verify.check("db", (answer, answer), WORLD, adopted=True)
+    assert [(problem.rule, problem.warning) for problem in problems] == found
+
+
+def test_an_adopted_update_may_write_numbers_that_are_out_of_range_and_name_them_as_it_likes() -> None:
+    rows_written = [{"id": str(row_id), "randomnumber": 10_000 + row_id} for row_id in range(1, 501)]
+    lists_of = {f"n{wanted.sent}": rows_written[: wanted.count] for wanted in rows.WANTED}
+    answers = lists("update", **lists_of)
+    found = verify.check("update", answers, WORLD, adopted=True)
+    assert {(problem.rule, problem.warning) for problem in found} == {("keys", True), ("range", True)}
+    after = WORLD | {row_id: 10_000 + row_id for row_id in range(1, 501)}
+    assert list(rows.check_written("update", answers[-1], WORLD, after)) == []
+    assert [problem.rule for problem in rows.check_written("update", answers[-1], WORLD, WORLD)] == ["written"]
+
+
+@pytest.mark.parametrize("sent", ["-1", "None"])
+def test_what_techempower_does_not_ask_only_warns_of_an_adopted_entry(sent: str) -> None:
+    answers = lists("query", **{f"n{sent}": world_rows(2)})
+    assert [problem.warning for problem in verify.check("query", answers, WORLD)] == [False]
+    assert [problem.warning for problem in verify.check("query", answers, WORLD, adopted=True)] == [True]
+
+
+def test_adopted_rows_that_are_drawn_together_are_told_apart_by_their_ids_however_these_are_written() -> None:
+    same = tuple(listed({"ID": "1", "randomnumber": "2"}, "/db") for _ in range(32))
+    (problem,) = verify.check_burst("db", 0, same, WORLD, adopted=True)
+    assert problem.rule == "variety"
+
+
 @pytest.mark.parametrize("test", ["query", "cached-query"])
 def test_rows_that_are_read_equal_world(test: str) -> None:
     assert _rules(test, n1=[{"id": 1, "randomNumber": OTHER}]) == [("values", False)]

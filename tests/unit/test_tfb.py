@@ -81,7 +81,7 @@ def test_tests_may_be_chosen_by_either_name_and_broken_ones_only_so() -> None:
     assert names == {(): ["brook"], ("slow",): ["brook-slow"], ("brook-slow",): ["brook-slow"]}
     assert tfb.chosen(found, ())[1] == {
         "brook-old": "its database is x, and the lab has Postgres or none",
-        "brook-slow": 'its authors mark it as "broken"',
+        "brook-slow": 'its authors mark it as "broken"; --test takes it all the same',
     }
     for wanted, why in {
         "old": "--test old: its database is x, and the lab has Postgres or none",
@@ -109,6 +109,15 @@ def test_tests_may_be_chosen_by_either_name_and_broken_ones_only_so() -> None:
         ({"dockerfile": "../other.dockerfile"}, "dockerfile '../other.dockerfile' leads out of the folder"),
         ({"dockerfile": "/etc/passwd"}, "dockerfile '/etc/passwd' leads out of the folder"),
         ({"dockerfile": ["a"]}, "dockerfile ['a'] is no name of a file"),
+        ({"dockerfile": 0}, "dockerfile 0 is no name of a file"),
+        ({"dockerfile": "a\x1b[0m"}, "dockerfile 'a\\x1b[0m' has letters that do not show"),
+        ({"docker_cmd": []}, "docker_cmd [] is no text"),
+        ({"docker_cmd": "a\x00b"}, "docker_cmd 'a\\x00b' has letters that do not show"),
+        ({"port": 70_000}, "port 70000 is no port"),
+        ({"port": -1}, "port -1 is no port"),
+        ({"port": None}, "port None is no port"),
+        ({"database": "\x1b[2J"}, "its database is \\x1b[2J, and the lab has Postgres or none"),
+        ({"database": ["postgres"]}, "its database is ['postgres'], and the lab has Postgres or none"),
         ({"docker_cmd": "serve 'me"}, 'docker_cmd "serve \'me" is no command (no closing quotation)'),
         ({"docker_cmd": ["serve"]}, "docker_cmd ['serve'] is no text"),
         ({"tags": "broken"}, "tags 'broken' are no list"),
@@ -116,6 +125,19 @@ def test_tests_may_be_chosen_by_either_name_and_broken_ones_only_so() -> None:
 )
 def test_what_the_lab_cannot_run_is_refused_with_the_reason(changes: dict[str, Any], why: str) -> None:
     assert _refused(**changes) == why
+
+
+@pytest.mark.parametrize("name", ["default", "brook"])
+def test_a_refused_test_that_is_asked_for_is_told_with_the_reason_by_either_name(name: str) -> None:
+    found = tfb.suite(_config(default={**DEFAULT, "port": 0}, raw=DEFAULT))
+    with pytest.raises(ConfigError) as told:
+        tfb.chosen(found, (name,))
+    assert str(told.value) == f"--test {name}: port 0 is no port"
+
+
+def test_what_authors_say_of_a_test_is_kept_so_that_it_can_be_printed() -> None:
+    (candidate,) = tfb.suite(_config(default={**DEFAULT, "notes": "\x1b[31mred\u202e\ud800\nend"})).candidates
+    assert candidate.about["notes"] == "\\x1b[31mred\\u202e\\ud800\\nend"
 
 
 def test_all_reasons_are_told_at_once() -> None:
@@ -130,21 +152,18 @@ def test_a_test_without_a_test_type_is_refused() -> None:
     assert tfb.suite(_config(default="brook")).refused["brook"] == "it is no object of keys and values"
 
 
-@pytest.mark.parametrize("framework", ["../brook", "a b", "brook-at-home", "-x", ""])
-def test_a_name_that_no_container_can_have_is_refused(framework: str) -> None:
-    text = json.dumps({"framework": framework, "tests": [{"default": DEFAULT}]})
-    try:
-        told = tfb.suite(text).refused[framework]
-    except ConfigError as error:
-        told = str(error)
-    assert "cannot be an entry's name" in told or "not a name" in told
-
-
 @pytest.mark.parametrize(
     ("text", "why"),
     [
         ('{\n "framework": "brook",\n}', "line 3 is no JSON"),
         ("[]", "is no object"),
+        ('{"framework": "x", "tests": [{}]}', '"tests" has no test in it; add one'),
+        ('{"framework": "x", "tests": [{}], "framework": "y"}', 'the key "framework" stands twice in one object'),
+        (
+            '{"framework": "x", "tests": [{"default": {"port": 1, "port": 2}}]}',
+            'the key "port" stands twice in one object; leave one',
+        ),
+        ('{"framework": "x", "tests": [{"default": {"port": ' + "9" * 5000 + "}}]}", "holds what no such file does"),
         ("[" * 100_000, "nested too deeply"),
         ('{"tests": []}', '"framework" is None, not a name'),
         ('{"framework": "brook"}', '"tests" is no list'),

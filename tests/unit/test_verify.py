@@ -98,6 +98,28 @@ def test_what_does_not_come_with_its_length_must_end_with_its_connection_and_tha
     assert [problem.rule for problem in _twice(Answer("/json", 200, headers, b"{}", closing=True))] == ["length"]
 
 
+@pytest.mark.parametrize(("change", "rule"), [({"closing": True}, "keep-alive"), ({"version": 10}, "version")])
+def test_an_adopted_entry_may_end_its_connections_and_its_answers_are_looked_at_all_the_same(
+    change: dict[str, Any], rule: str
+) -> None:
+    answer = replace(_json({"message": "Hello, World!"}), **change)
+    (problem,) = verify.check("json", (answer, answer), WORLD, adopted=True)
+    assert (problem.rule, problem.warning) == (rule, True)
+    wrong = replace(_json({}), **change)
+    assert [(each.rule, each.warning) for each in verify.check("json", (wrong, wrong), WORLD, adopted=True)] == [
+        (rule, True),
+        ("body", False),
+    ]
+    assert verify.check_loaded("json", 0, (answer,), WORLD, adopted=True) == []
+    assert [each.rule for each in verify.check_loaded("json", 0, (answer,), WORLD)] == [rule]
+
+
+def test_an_adopted_entry_that_hangs_up_without_a_word_fails_because_wrk_counts_that_as_an_error() -> None:
+    answer = replace(_json({"message": "Hello, World!"}), reopened=True)
+    (problem,) = verify.check("json", (answer, answer), WORLD, adopted=True)
+    assert (problem.rule, problem.warning) == ("keep-alive", False)
+
+
 def test_an_answer_may_be_chunked() -> None:
     headers = {name: value for name, value in HEADERS.items() if name != "content-length"}
     answer = _json({"message": "Hello, World!"})
