@@ -173,10 +173,13 @@ class Vetting:
 
     def _unwritten(self, test: str, last: Answer) -> list[Problem]:
         """Return what is wrong with World after an update: with the one of the two tables that it has written."""
-        problems = list(rows.check_written(test, last, self.world, self.server.world()))
-        if problems and not list(rows.check_written(test, last, self.world, self.server.world(TWIN))):
+        problems = self._written(test, last, self.server.world())
+        if problems and not self._written(test, last, self.server.world(TWIN)):
             return []
         return problems
+
+    def _written(self, test: str, last: Answer, after: World) -> list[Problem]:
+        return list(rows.check_written(test, last, self.world, after, self._is_adopted))
 
     def _once_filled(self, test: str, found: Counted, take: Callable[[], dict[str, Counted]]) -> Counted:
         """Return what the probe's requests cause once the cache is filled, if ever it is."""

@@ -40,6 +40,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 http.server.ThreadingHTTPServer((sys.argv[1], int(sys.argv[2])), Handler).serve_forever()
 """
+# What folders of the format count on, of python:3.x and its slim variant.
+BUILDS = """
+FROM python:3.13 AS packages
+RUN git --version && curl --version && pg_config --version
+RUN pip install --no-binary psycopg2 psycopg2 uv
+RUN /usr/local/bin/uv pip install --system bottle && python3 -m venv /opt/venv && /opt/venv/bin/pip --version
+FROM python:3.13-slim
+WORKDIR built
+COPY --from=packages /usr/local/lib/python3.13/site-packages /usr/local/lib/python3.13/site-packages
+COPY *.py ./
+RUN test "$(pwd)" = /built && python looks.py
+CMD python3 server.py 0.0.0.0 8080 0
+"""
+LOOKS = """
+import bottle, ctypes, shutil, sys, sysconfig
+assert (sys.prefix, sys.base_prefix) == ("/usr/local", "/usr/local")
+assert bottle.__file__.startswith("/usr/local/lib/python3.13/"), bottle.__file__
+assert sysconfig.get_path("purelib") == "/usr/local/lib/python3.13/site-packages"
+for name in ("python", "python3", "python3.13", "pip", "pip3"):
+    assert shutil.which(name) == f"/usr/local/bin/{name}", shutil.which(name)
+ctypes.CDLL("libpython3.13.so.1.0")
+"""
 LOST = 'import socket\nprint("looking for it")\nsocket.create_connection(("mysql-of-elsewhere", 3306))\n'
 
 
@@ -61,8 +83,10 @@ def _odd(folder: Path, **commands: str) -> Path:
     (folder / "server.py").write_text(SERVER)
     (folder / "lost.py").write_text(LOST)
     for name in commands:
-        broken = "RUN echo this cannot be && false\n" if name == "broken" else ""
-        (folder / f"odd-{name}.dockerfile").write_text(f"FROM benchlab/base\nCOPY *.py ./\n{broken}")
+        base = "scratch" if name == "mute" else "benchlab/base-python"
+        broken = "RUN printf '\\033[31mthis cannot be\\033[0m' && false\n" if name == "broken" else ""
+        (folder / f"odd-{name}.dockerfile").write_text(f"FROM {base}\nCOPY *.py ./\n{broken}")
+    (folder / "secret").symlink_to("/etc/shadow")
     return folder
 
 
@@ -72,15 +96,15 @@ def test_adopted_entries_are_listed_verified_measured_beside_a_native_one_and_re
 ) -> None:
     compose = (project.root / "compose.yaml").read_text()
     told = _adopt_all(project)
-    assert "adopted asgi-psycopg: db, query; port 9080; benchlab/base for python:3.12\n" in told
+    assert "adopted asgi-psycopg: db, query; port 9080; benchlab/base-python for python:3.12\n" in told
     assert "left out asgi-mysql: its database is MySQL, and the lab has Postgres or none\n" in told
     code, listed = project.run("list")
     assert code == 0
     assert re.search(
         r"\| bottle +\| bottle +\| raw +\| \? +\| gunicorn +\| \? +\| \? +\| none +\| all +\| own +\| own ", listed
     )
-    assert "Another base image: asgi has benchlab/base for python:3.12; " in listed
-    assert "; rill has benchlab/base for python:3.12-slim" in listed
+    assert "Another base image: asgi has benchlab/base-python for python:3.12; " in listed
+    assert "; rill has benchlab/base-python for python:3.12-slim" in listed
 
     chosen = [word for name in TESTS for word in ("--framework", name)]
     code, verified = project.run("verify", *chosen)
@@ -152,13 +176,14 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
         broken="python3 server.py 0.0.0.0 8080 0",
         local="python3 server.py 127.0.0.1 8080 0",
         lost="python3 lost.py",
+        mute="",
         port="python3 server.py 0.0.0.0 9000 0",
         slow="python3 server.py 0.0.0.0 8080 5",
         well="python3 server.py 0.0.0.0 8080 0",
     )
     code, printed = project.run("adopt", str(folder))
     assert code == 0, printed
-    names = [f"odd-{name}" for name in ("broken", "local", "lost", "port", "slow", "well")]
+    names = [f"odd-{name}" for name in ("broken", "local", "lost", "mute", "port", "slow", "well")]
     code, printed = project.run("verify", "--test", "json", *(word for name in names for word in ("--framework", name)))
     assert code == 1
     assert re.search(r"^pass  odd-well json$", printed, re.MULTILINE)
@@ -169,6 +194,7 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
         "odd-broken": r"building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[serves\]",
         "odd-local": rf"{silent}it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; {log}",
         "odd-lost": rf"in start-up, odd-lost is not running .+; it raised .*gaierror: \[Errno.* \(lost.py:\d+\); {log}",
+        "odd-mute": r"making the containers failed: .*[Nn]o command specified.* \[serves\]",
         "odd-port": rf"{silent}it listens on 0.0.0.0:9000, not on port 8080; .+; {log}",
         "odd-slow": rf"{silent}it listens there, and takes longer than 2 s for an answer; {log}",
     }.items():
@@ -178,6 +204,53 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     assert build_log is not None
     assert "this cannot be" in Path(build_log[1]).read_text()
     assert "this cannot be" in printed
+    assert "\x1b" not in printed
+
+
+@pytest.mark.long
+def test_a_server_that_ends_each_connection_is_warned_of_and_loaded(project: Project) -> None:
+    code, printed = project.run("adopt", "tests/tfb/wsgi", *BASES)
+    assert code == 0, printed
+    code, printed = project.run("verify", "--framework", "wsgi")
+    assert code == 0, printed
+    told = dict(re.findall(r"^warn  wsgi (\w+): (.+)$", printed, re.MULTILINE))
+    ends = "was answered with the end of its connection; each request makes a connection, and that is measured too"
+    assert told.keys() == {"json", "plaintext", "db"}
+    assert all(f"/{test} {ends} [keep-alive]" in line for test, line in told.items())
+    assert re.search(
+        r"/db gave \{'id': \d+, 'randomnumber': \d+\}, not integers id and randomNumber \[keys\]", told["db"]
+    )
+
+    levels = ("--test", "json", "--test", "db", "--levels", "json=16,64", "--levels", "db=16")
+    code, printed = project.run(*SHORT, "--blocks", "1", *levels, "--framework", "wsgi", "--framework", "crax")
+    run = project.latest()
+    assert code == 0, printed
+    assert judge.missing(run) == ()
+    samples = [sample for sample in run.samples if sample.trial.entry == "wsgi"]
+    assert len(samples) == 3
+    assert all(sample.load.requests > 100 and sample.load.errors.broken == 0 for sample in samples)
+    assert (
+        "wsgi ends its connection after each answer: each request makes a new one, and that is measured too" in printed
+    )
+
+
+@pytest.mark.long
+def test_what_builds_where_python_has_its_usual_layout_and_compilers_builds_here(
+    project: Project, tmp_path: Path
+) -> None:
+    folder = tmp_path / "built"
+    folder.mkdir()
+    (folder / "benchmark_config.json").write_text(
+        json.dumps({"framework": "built", "tests": [{"default": {"json_url": "/json"}}]})
+    )
+    (folder / "server.py").write_text(SERVER)
+    (folder / "looks.py").write_text(LOOKS)
+    (folder / "built.dockerfile").write_text(BUILDS)
+    bases = ("--base", "python:3.13=benchlab/base-dev", "--base", "python:3.13-slim=benchlab/base-python")
+    code, printed = project.run("adopt", str(folder), *bases)
+    assert code == 0, printed
+    code, printed = project.run("verify", "--framework", "built", "--test", "json")
+    assert (code, "pass  built json" in printed.splitlines()) == (0, True), printed
 
 
 @pytest.mark.long

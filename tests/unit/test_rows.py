@@ -104,6 +104,16 @@ def test_an_adopted_update_may_write_numbers_that_are_out_of_range_and_name_them
     assert [problem.rule for problem in rows.check_written("update", answers[-1], WORLD, WORLD)] == ["written"]
 
 
+@pytest.mark.parametrize(("lost", "warning"), [(25, None), (26, True), (49, True), (50, False)])
+def test_an_adopted_update_is_warned_of_the_rows_that_techempower_warns_of(lost: int, warning: bool | None) -> None:
+    answer = listed([{"id": row_id, "randomNumber": OTHER} for row_id in range(1, 501)], "/updates?queries=500")
+    after = WORLD | dict.fromkeys(range(lost + 1, 501), OTHER)
+    found = list(rows.check_written("update", answer, WORLD, after, adopted=True))
+    assert [problem.warning for problem in found] == ([] if warning is None else [warning])
+    if warning:
+        assert not any(each.warning for each in rows.check_written("update", answer, WORLD, after))
+
+
 @pytest.mark.parametrize("sent", ["-1", "None"])
 def test_what_techempower_does_not_ask_only_warns_of_an_adopted_entry(sent: str) -> None:
     answers = lists("query", **{f"n{sent}": world_rows(2)})
