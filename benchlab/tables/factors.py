@@ -166,16 +166,16 @@ def effect_title(effect: Effect) -> str:
 
 def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
     """Return a row for each effect at each level of the test, with both figures."""
+    columns = ["level", markdown.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
     for each in told:
-        row = rows.setdefault((each.level, each.effect.names), _row(each))
+        row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
         is_head = answer.is_headed_by(each)
         low, high, mark = each.pair.bounds if is_head else (each.pair.ratio.low, each.pair.ratio.high, "")
         row[each.figure] = f"{each.pair.ratio.ratio:.3f}{markdown.marked(low, high, '{:.3f}', mark)}"
         if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
-    columns = ["level", markdown.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
-    return pd.DataFrame(rows.values(), columns=columns).fillna("–")
+    return pd.DataFrame(rows.values(), columns=columns)
 
 
 def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
