@@ -208,6 +208,18 @@ def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warn
     assert "Verification" not in Page(html.page(_run())).texts
 
 
+def test_a_server_that_ends_each_connection_is_said_to_among_the_warnings() -> None:
+    ends = replace(make_remark("crax"), rule="keep-alive", message="was answered with the end of its connection")
+    told = "{} after each answer: each request makes a new one, and that is measured too."
+    page = Page(html.page(replace(_run(), remarks=(ends, replace(ends, test="db")))))
+    assert told.format("crax ends its connection") in page.texts
+    page = Page(html.page(replace(_run(), remarks=(ends, replace(ends, entry="aiohttp")))))
+    assert told.format("aiohttp and crax end their connections") in page.texts
+    # A fault, for which the test type is not loaded, is no figure's.
+    page = Page(html.page(replace(_run(), remarks=(replace(ends, warning=False),))))
+    assert not any("after each answer" in text for text in page.texts)
+
+
 def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, settings: Settings) -> None:
     seeded = profiles.settings("quick", settings.frameworks, ["json"], {}, 3, None, "none", 4711)
     text = html.page(Run(replace(manifest, settings=seeded), (), ()))
