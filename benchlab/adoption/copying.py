@@ -64,8 +64,12 @@ def copies(folder: Path, dockerfiles: Mapping[Path, str]) -> Iterator[None]:
                 undoing.callback(shutil.rmtree, _draft(target), ignore_errors=True)
                 _copy(folder, _draft(target), dockerfile)
             for target in dockerfiles:
-                _swap(target)
-                undoing.callback(_swap_back, target)
+                shutil.rmtree(_old(target), ignore_errors=True)
+                if target.exists():
+                    target.rename(_old(target))
+                    undoing.callback(_old(target).rename, target)
+                _draft(target).rename(target)
+                undoing.callback(shutil.rmtree, target, ignore_errors=True)
         except (OSError, shutil.Error) as error:
             raise ConfigError(f"{folder} cannot be copied to {target} ({_first(error)}); mend that") from error
         yield
@@ -97,19 +101,6 @@ def _draft(target: Path) -> Path:
 
 def _old(target: Path) -> Path:
     return target.with_name(f".{target.name}.old")
-
-
-def _swap(target: Path) -> None:
-    shutil.rmtree(_old(target), ignore_errors=True)
-    if target.exists():
-        target.rename(_old(target))
-    _draft(target).rename(target)
-
-
-def _swap_back(target: Path) -> None:
-    shutil.rmtree(target, ignore_errors=True)
-    if _old(target).exists():
-        _old(target).rename(target)
 
 
 def _copy(folder: Path, target: Path, dockerfile: str) -> None:

@@ -226,6 +226,20 @@ def test_what_is_removed_leaves_nothing_and_the_others_stay(lab: Path, folder: P
     assert not (lab / "adopted").exists()
 
 
+def test_a_hundred_entries_are_removed_by_one_rewrite_of_the_stanzas(lab: Path, folder: Path) -> None:
+    names = [f"v{number}" for number in range(111)]
+    _configure(folder, **{name: {"json_url": "/json", "dockerfile": "brook.dockerfile"} for name in names})
+    _adopt(lab, Wish(folder))
+    entries = [f"brook-{name}" for name in names]
+    # Whoever has the file open sees the one that was there: each rewrite puts another in its place, and the last
+    # removal leaves none.
+    with (lab / ADOPTED).open() as before:
+        assert adopt.remove(lab, entries[:-1]) == [f"benchlab/adopted:{entry}" for entry in entries[:-1]]
+        assert set(yaml.safe_load(before)["services"]) == set(entries)
+    assert set(_stanzas(lab)) == {entries[-1]}
+    assert [path.name for path in (lab / "adopted").iterdir()] == [entries[-1]]
+
+
 def test_another_name_for_the_framework_lets_an_entry_stand_beside_one_of_the_same_name(
     lab: Path, folder: Path
 ) -> None:
