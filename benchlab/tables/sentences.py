@@ -29,6 +29,7 @@ LIMITS = {
     PROXY: "the proxy",
     bottleneck.CONCURRENCY: "too few connections",
     bottleneck.WAITING: "waiting for something else than CPUs",
+    bottleneck.UNMEASURED_GROWTH: "waiting, or too few connections: not measured",
     bottleneck.MIXED: "several things at once",
     bottleneck.UNKNOWN: "what this host does not tell",
 }
@@ -84,7 +85,7 @@ def limits(result: Result) -> str:
     rows = "all rows" if len(counts) == 1 else ""
     told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
     ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu else ""
-    return f"Limited by {', '.join(told)}.{ranked}"
+    return f"Limited by {'; '.join(told)}.{ranked}"
 
 
 def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
