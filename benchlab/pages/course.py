@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean, median
 
-from benchlab.core.measured import SUSPECT
 from benchlab.core.quantities import counted
 from benchlab.pages import charts, points
 from benchlab.pages.charts import Chart, Look, Trace
@@ -50,7 +49,7 @@ def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float
         ],
         "hovertemplate": points.hover("%{customdata[4]:,} requests/s, %{customdata[5]} % of its row's mean"),
         "legendgroup": entry if kind in COUNTING else kind,
-        "showlegend": kind != SUSPECT,
+        "showlegend": True,
     }
 
 
