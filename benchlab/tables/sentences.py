@@ -17,6 +17,7 @@ from benchlab.statistics.comparison import Comparison, Outcome, Standing
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 from benchlab.statistics.versus import Row
 from benchlab.verdicts import judge
+from benchlab.verdicts.rules import LOG
 
 MEASURES = {RATE: "requests per second", PER_CPU: "requests per CPU-second"}
 # What limited a row, as the end of "limited by".
@@ -99,6 +100,7 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
     yield from _unsteady(run)
+    yield from _loud(run.samples)
     if bound := [
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
@@ -234,6 +236,15 @@ def _unsteady(run: Run) -> Iterator[str]:
         f"({count / len(run.samples):.0%}) the warm-up ended with the rate not steady yet, for noise or because the "
         f"entry gets faster still: {longer}a longer --duration makes the beginning weigh less."
     )
+
+
+def _loud(samples: Iterable[Sample]) -> Iterator[str]:
+    found = {f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if LOG in sample.verdict.broken}
+    if found:
+        yield (
+            f"The engine was busy with the log of {names(sorted(found))}: what an entry prints under load costs it "
+            f"rate, and the engine's part of that is not in its {MEASURES[PER_CPU]}."
+        )
 
 
 def _reasons(samples: Iterable[Sample]) -> str:

@@ -45,7 +45,8 @@ LEAST_SLICES = 3
 LEAST_SLICE_US = 400_000
 # The microseconds since a load began, and the bytes that had come by then.
 Received = Sequence[tuple[int, int]]
-FOREIGN = "foreign"
+# What others ask for by name.
+FOREIGN, LOG = "foreign", "log"
 # Why a rule mostly has no figure.
 UNTOLD = "this host does not tell"
 
@@ -290,7 +291,7 @@ RULES = (
         "the clock was set: the time that wrk took is corrected for that, its latencies are not",
     ),
     Rule(
-        "log",
+        LOG,
         GOOD,
         _log,
         MANY_LINES,
