@@ -168,7 +168,7 @@ def _became(run: Run) -> str:
     suspect = sum(sample.verdict.severity == SUSPECT for sample in run.samples)
     flagged = f" ({suspect:,} of them suspect)" if suspect else ""
     told = [f"{counted(used, 'counts', 'count')}{flagged}" if used else "none counts"]
-    told += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken again"] if again else []
+    told += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken anew"] if again else []
     told += [f"{counted(invalid, 'is', 'are')} invalid"] if invalid else []
     return f"{counted(taken, 'sample')} {'was' if taken == 1 else 'were'} taken: {', '.join(told)}"
 

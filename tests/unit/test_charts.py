@@ -265,6 +265,15 @@ def test_an_entry_all_of_whose_samples_are_suspect_has_its_place_in_the_legend()
     assert legend == ["a", "b", "mean of a block"]
 
 
+def test_an_entry_none_of_whose_samples_counts_has_its_place_in_the_legend() -> None:
+    run = make_run({"a": [1000, 1010, 990]})
+    whole = with_samples(run, make_sample(make_trial(1, "b"), severity=INVALID))
+    whole = replace(whole, manifest=make_run({"a": [1000, 1010, 990], "b": [1, 1, 1]}).manifest)
+    drawn = course.course("json", _points(whole), charts.looks("ab"), points.clock(whole))
+    legend = [trace["name"] for trace in drawn.traces if trace.get("showlegend", True)]
+    assert legend == ["a", INVALID, "b", "mean of a block"]
+
+
 def test_a_legend_has_no_entry_twice() -> None:
     run = make_run({"a": [1000, 1010, 990]})
     doubtful = replace(run.taken[0], verdict=Verdict(SUSPECT, {"steal": 0.1}))
