@@ -325,8 +325,8 @@ def _loud(samples: Iterable[Sample]) -> Iterator[str]:
     found = {f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if LOG in sample.verdict.broken}
     if found:
         yield (
-            f"The engine was busy with the log of {names(sorted(found))}: what an entry prints under load costs it "
-            f"rate, and the engine's part of that is not in its {MEASURES[PER_CPU]}."
+            f"Under load, much was printed by {names(sorted(found))}: the engine's work on a log costs an entry rate, "
+            f"is not in its {MEASURES[PER_CPU]}, and cannot be told from what else ran on the host."
         )
 
 

@@ -34,8 +34,7 @@ STALLED_SHARE = 0.01
 OFF_SPEED = 0.10
 # A steady rate varied by 3 to 4 % from second to second (standard deviation), query's by more.
 UNEVEN = 0.35
-# An engine used some tens of microseconds of CPU time for a line of a container's log: with as many lines in a second,
-# that is a few hundredths of a CPU, and foreign CPU time may well be that. Chosen, not measured.
+# With as many lines of an entry's log to carry in a second, the engine may well be what is busy. Chosen, not measured.
 MANY_LINES = 1000
 # With a tenth of its CPUs idle wrk still waits for answers more often than answers wait for it.
 CLIENT_SHARE = 0.9
@@ -296,7 +295,7 @@ RULES = (
         _log,
         MANY_LINES,
         "{:,.0f} lines a second",
-        "the engine was busy with what the entry writes to its log, which is in no figure of CPU time",
+        "the entry printed so much that the engine's work on its log cannot be told from what else ran",
     ),
     Rule("client-bound", GOOD, _client_share, CLIENT_SHARE, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
     Rule(

@@ -306,8 +306,8 @@ def test_an_entry_whose_log_keeps_the_engine_busy_is_named_with_what_that_costs(
         for sample in run.taken
     )
     assert list(sentences.warnings(replace(run, taken=taken), ())) == [
-        "The engine was busy with the log of b in json: what an entry prints under load costs it rate, and the "
-        "engine's part of that is not in its requests per CPU-second."
+        "Under load, much was printed by b in json: the engine's work on a log costs an entry rate, is not in its "
+        "requests per CPU-second, and cannot be told from what else ran on the host."
     ]
 
 
