@@ -116,6 +116,7 @@ def _labels(adoptee: Adoptee) -> Iterator[tuple[str, str]]:
     yield "tests", " ".join(candidate.tests)
     yield "port", str(candidate.port)
     yield from ((f"path.{test}", path) for test, path in candidate.tests.items())
+    yield "tfb.project", candidate.project
     yield from ((f"tfb.{key}", text) for key, text in about.items())
     if adoptee.stand_ins:
         yield "base", " ".join(f"{old}{stack.STANDS_FOR}{new}" for old, new in adoptee.stand_ins.items())

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchlab.commands import entries, gate, measure, read, upkeep
 from benchlab.commands.command import ERROR, FAILED, Command
-from benchlab.core import interrupts, output, spelling
+from benchlab.core import interrupts, letters, output, spelling
 from benchlab.core.errors import LabError, StoreError, UsageError
 
 # The main job, which needs no name.
@@ -33,7 +33,7 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
             raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
         return code
     except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {letters.one_line(str(error))}", file=sys.stderr)
         return ERROR if isinstance(error, UsageError) else failed
     except Exception:
         traceback.print_exc()

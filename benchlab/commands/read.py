@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.commands import gate
-from benchlab.commands.command import OK, Command, plain, say, screen, tell
+from benchlab.commands.command import FAILED, OK, Command, plain, say, screen, tell
 from benchlab.core.arguments import Parser, choice
 from benchlab.core.errors import StoreError, UsageError
 from benchlab.storage import files, store
@@ -80,7 +80,7 @@ def _report(_: Path, given: argparse.Namespace) -> int:
     from benchlab.storage import runs
     from benchlab.tables import report
 
-    folder = Path(given.run).resolve()
+    folder = store.named(given.run)
     if store.is_calibration(folder):
         return _report_calibration(folder)
     run = store.read(folder)
@@ -92,7 +92,7 @@ def _report(_: Path, given: argparse.Namespace) -> int:
         store.Journal(folder).derive(run, text, html.page(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
-        return OK
+        return FAILED
     if missed := runs.left(run, folder):
         say(missed)
     return OK
@@ -103,13 +103,14 @@ def _report_calibration(folder: Path) -> int:
 
     text = calibrate.report(kept.read(folder))
     tell(text)
-    if not kept.is_whole(folder) and (folder / store.REPORT).exists():
+    if not kept.is_whole(folder) and files.exists(folder / store.REPORT):
         say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
         return OK
     try:
         store.write_report(folder, text)
     except StoreError as error:
         say(f"the files of the calibration stay as they were: {error}")
+        return FAILED
     return OK
 
 
@@ -117,10 +118,12 @@ def _export(_: Path, given: argparse.Namespace) -> int:
     from benchlab.storage import export
     from benchlab.tables import tfb_results
 
-    folder = Path(given.run).resolve()
+    folder = store.named(given.run)
     text = export.text(store.read(folder), given.format)
     if given.output is None:
         print(text, end="")
+    elif not given.output:
+        raise UsageError("--output: the file has no name; name one, or leave the flag out to print")
     else:
         store.write_new(Path(given.output), text)
         say(f"written to {given.output}")
@@ -133,19 +136,19 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     from benchlab.statistics import comparability, sides, versus
 
     margin = gate.margin(given)
-    old = store.read(Path(given.old).resolve())
+    old = store.read(store.named(given.old))
     if given.new is None:
         pair, differences = sides.of_versions(old), []
     else:
-        new = store.read(Path(given.new).resolve())
+        new = store.read(store.named(given.new))
         _refuse_itself(old, new, given)
         pair, differences = sides.of_runs(old, new), comparability.differences(old.manifest, new.manifest)
     _refuse_other_conditions(differences, given.anyway)
     held = versus.hold(*pair)
     answer = gate.told(held, margin)
     if given.html:
-        folder = Path(given.new or given.old).resolve()
-        name = Path(given.old).resolve().name if given.new else "versions"
+        folder = store.named(given.new or given.old)
+        name = store.named(given.old).name if given.new else "versions"
         _write_comparison(folder, name, held, differences, answer)
     return OK if answer is None else answer.exit_code
 
@@ -178,16 +181,13 @@ def _results(root: Path, _: argparse.Namespace) -> int:
     from benchlab.core import terminal
     from benchlab.storage import runs
 
-    results = root / "results"
-    rows, unreadable = runs.rows(results)
-    if rows:
-        terminal.show(screen(), runs.COLUMNS, rows)
-        for cut in filter(None, (runs.cut(results / name) for name, *_ in rows)):
-            say(cut)
+    found = runs.listing(root / "results")
+    if found.rows:
+        terminal.show(screen(), runs.COLUMNS, found.rows)
     else:
-        say("no run on disk yet; `python lab.py` makes one")
-    for error in unreadable:
-        say(f"left out: {error}")
+        say(f"no run {'that can be read' if found.unreadable else 'on disk yet'}; `python lab.py` makes one")
+    for line in [*found.notes, *(f"left out: {error}" for error in found.unreadable)]:
+        say(line)
     return OK
 
 

@@ -341,7 +341,7 @@ def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(
     folder = _run(tmp_path, manifest, "run", 2)
     # The tests may run as root, whom no mode keeps from writing.
     Path(folder, f".{store.CSV}.draft").mkdir()
-    assert cli.main(tmp_path, ["report", folder]) == 0
+    assert cli.main(tmp_path, ["report", folder]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith("# run\n")
     told = "samples.csv cannot be written (Is a directory); mend its owner or rights, or make room"

@@ -124,7 +124,7 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
 ) -> None:
     # The tests may run as root, whom no mode keeps from writing.
     (folder / f".{store.REPORT}.draft").mkdir()
-    assert cli.main(folder, ["report", str(folder)]) == 0
+    assert cli.main(folder, ["report", str(folder)]) == 1
     printed = capsys.readouterr()
     assert printed.out == f"{calibrate.report(whole)}\n"
     told = "report.md cannot be written (Is a directory); mend its owner or rights, or make room"

@@ -357,7 +357,7 @@ def test_a_line_of_another_run_is_refused_by_its_number(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"blocks": 2', '"blocks": "x"', "blocks of 'x' is no whole number"),
+        ('"blocks": 2', '"blocks": "x"', 'settings.blocks is "x", and must be a whole number'),
         ("2026-11-23T12:00:00+00:00", "2026-11-23T12:00:00", "has no time zone"),
     ],
 )
