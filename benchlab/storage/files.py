@@ -97,7 +97,7 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = RIGHTS if isinstance(error, PermissionError) else LOST
-        raise StoreError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+        raise StoreError(f"{_with_target(path)} cannot be read ({error.strerror}); {remedy}") from error
 
 
 @contextmanager
@@ -107,8 +107,16 @@ def writing(path: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreError(
-            f"{path} cannot be written ({error.strerror or error}); {remedy.format(mend=_mend(error))}"
+            f"{_with_target(path)} cannot be written ({error.strerror or error}); {remedy.format(mend=_mend(error))}"
         ) from error
+
+
+def _with_target(path: Path) -> str:
+    """Return the path, of a link where it leads, too: what is wrong may be there."""
+    try:
+        return f"{path}, a link to {path.readlink()}," if path.is_symlink() else str(path)
+    except OSError:
+        return str(path)
 
 
 def _mend(error: OSError) -> str:
