@@ -161,6 +161,9 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
 
     if given.run is not None:
         flags.refuse_measuring(given, factors_parser())
+    for factor in given.factor:
+        if factor.endswith("="):
+            raise UsageError(f"--factor {factor}: name the level to compare with behind the =, or leave that out")
     if given.dry_run:
         settings = flags.factors_settings(given)
         lab = _look(root, settings)

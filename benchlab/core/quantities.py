@@ -7,6 +7,8 @@ import re
 
 from benchlab.core.errors import UsageError
 
+# So much of a text is told that is no number.
+MOST_SHOWN = 40
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 MOST_SHARE = 0.5
 # A hundred days have no more in seconds.
@@ -39,7 +41,7 @@ def seconds(flag: str, text: str) -> int:
 def whole(text: str) -> int:
     """Return the number in a text such as 16 or -8. Raises ValueError, also for what only Python takes for one."""
     if not re.fullmatch(r"[+-]?\d{1,30}", text, re.ASCII):
-        raise ValueError(f"{text!r} is no whole number")
+        raise ValueError(f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '…'!r} is no whole number")
     return int(text)
 
 
