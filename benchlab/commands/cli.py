@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,13 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
     except LabError as error:
         print(f"error: {letters.one_line(str(error))}", file=sys.stderr)
         return ERROR if isinstance(error, UsageError) else failed
+    except OSError as error:
+        # What the lab's own folder lacks in rights or room; a fault of the lab names no file.
+        if error.filename is None:
+            traceback.print_exc()
+        else:
+            print(f"error: {letters.one_line(_about_file(error))}", file=sys.stderr)
+        return failed
     except Exception:
         traceback.print_exc()
         return failed
@@ -50,6 +58,10 @@ def parser(name: str = MAIN, commands: Mapping[str, Command] = COMMANDS) -> argp
         told = "\n".join(f"  {each:<9}  {command.about}" for each, command in commands.items())
         made.description = f"{made.description}\n\ncommands (each has its own --help):\n{told}"
     return made
+
+
+def _about_file(error: OSError) -> str:
+    return f"{os.fsdecode(error.filename)} cannot be used ({error.strerror}); mend its owner or rights, or make room"
 
 
 def _known(name: str, commands: Mapping[str, Command]) -> Command:
