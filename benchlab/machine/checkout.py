@@ -81,5 +81,6 @@ def _told(root: Path, *arguments: str) -> str:
         return f"{UNAVAILABLE}: git is not installed" if is_whole(root) else UNAVAILABLE
     if result.returncode == 0:
         return result.stdout.decode(errors="replace").strip()
-    remedy = refusal(result.stderr or git(root, "rev-parse").stderr if is_whole(root) else b"")
+    # Not all that is asked says why git refuses.
+    remedy = is_whole(root) and (refusal(result.stderr) or refusal(git(root, "rev-parse").stderr))
     return f"{UNAVAILABLE}: git refuses a checkout of another user; {remedy}" if remedy else UNAVAILABLE

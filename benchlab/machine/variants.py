@@ -108,7 +108,7 @@ def _asked(root: Path, *arguments: str) -> bytes:
         raise ConfigError("--against needs git, which is not installed") from error
     if result.returncode != 0:
         # What is asked quietly says nothing of why git refuses the checkout.
-        if remedy := checkout.refusal(result.stderr or checkout.git(root, "rev-parse").stderr):
+        if remedy := checkout.refusal(result.stderr) or checkout.refusal(checkout.git(root, "rev-parse").stderr):
             raise ConfigError(f"--against: git refuses a checkout of another user; {remedy}")
         said = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
         raise UsageError(
