@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,22 +20,8 @@ from benchlab.storage import export, records, runs, samples_csv, store
 from benchlab.tables import report
 
 from .conftest import LABELS, STARTED, make_manifest, make_remark, make_sample, make_trial
+from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written
 
-Path_ = tuple[str | int, ...]
-
-# What Python would say.
-PYTHON = re.compile(
-    r"\b[A-Z]\w+Error\b|argument|unexpected|NoneType|codec|isoformat|unpack|subscript|iterable|'\w+' object|Traceback"
-)
-REMOVED = object()
-HOSTILE = "a\nb\x1b[2J\u202e|"
-VALUES = [
-    pytest.param(value, id=repr(value)[:8] if value is not REMOVED else "removed")
-    for value in (
-        *(None, True, -8, 0, 1.5, 10**30, 10**400, math.inf),
-        *("", "text", "\ud800", HOSTILE, [], [1], {}, {"a": 1}, REMOVED),
-    )
-]
 FACTS: dict[str, object] = {
     "lab_version": "0.1.0",
     "lab_commit": "a" * 40,
@@ -75,37 +59,6 @@ def _lines() -> list[dict[str, Any]]:
     return [json.loads(json.dumps(records.line(record))) for record in (*samples, *others)]
 
 
-def _nodes(content: Any, *path: str | int) -> Iterator[Path_]:
-    """Yield the way to each value, those that hold others too."""
-    yield path
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _nodes(value, *path, key)
-    elif isinstance(content, list):
-        for number, value in enumerate(content):
-            yield from _nodes(value, *path, number)
-
-
-def _changed(content: Any, path: Path_, value: object) -> Any:
-    """Return a copy with another value there, or without it."""
-    if not path:
-        return value
-    changed = copy.deepcopy(content)
-    place = changed
-    for key in path[:-1]:
-        place = place[key]
-    if value is REMOVED:
-        del place[path[-1]]
-    else:
-        place[path[-1]] = value
-    return changed
-
-
-def _written(content: object) -> str:
-    # JSON has no infinity, but a number that is one when it is read.
-    return json.dumps(content).replace("Infinity", "1e400")
-
-
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     made = tmp_path / "results" / "run"
@@ -138,38 +91,6 @@ def _refused(folder: Path) -> str:
     return ""
 
 
-def _assert_plain(said: str, *named: str) -> None:
-    assert not PYTHON.search(said), said
-    assert "\n" not in said
-    assert all(name in said for name in named), said
-
-
-def _assert_each_is_plain_or_told(
-    folder: Path, content: Any, value: object, write: Callable[[Any], None], *named: str
-) -> None:
-    """Put the value in each place of the content, and hold that the run is refused in plain words, or can be told."""
-    taken: dict[int, list[Path_]] = {}
-    for path in _nodes(content):
-        if value is REMOVED and not path:
-            continue
-        write(_changed(content, path, value))
-        if said := _refused(folder):
-            _assert_plain(said, *named)
-        else:
-            taken.setdefault(len(path), []).append(path)
-    # To tell of all one by one would take minutes. Those of one depth do not lie in each other.
-    for paths in taken.values():
-        changed = content
-        for path in reversed(paths):
-            changed = _changed(changed, path, value)
-        write(changed)
-        for one in [] if not _refused(folder) else paths:
-            write(_changed(content, one, value))
-            _told(folder)
-        if not _refused(folder):
-            _told(folder)
-
-
 def test_the_run_that_is_changed_can_be_told_before(folder: Path) -> None:
     _told(folder)
 
@@ -177,9 +98,11 @@ def test_the_run_that_is_changed_can_be_told_before(folder: Path) -> None:
 @pytest.mark.parametrize("value", VALUES)
 def test_a_manifest_with_any_other_value_is_refused_in_plain_words_or_can_be_told(folder: Path, value: object) -> None:
     def write(content: Any) -> None:
-        (folder / store.MANIFEST).write_text(_written(content))
+        (folder / store.MANIFEST).write_text(written(content))
 
-    _assert_each_is_plain_or_told(folder, _manifest(), value, write, str(folder))
+    assert_each_is_plain_or_told(
+        _manifest(), value, write, lambda: _refused(folder), lambda: _told(folder), str(folder)
+    )
 
 
 @pytest.mark.parametrize("number", [0, 4, 5, 6], ids=["sample", "failure", "decision", "verification"])
@@ -190,10 +113,11 @@ def test_a_line_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
     lines = _lines()
 
     def write(content: Any) -> None:
-        changed = [*lines[:number], content, *lines[number + 1 :]]
-        (folder / store.JOURNAL).write_text("".join(f"{_written(line)}\n" for line in changed))
+        others = [*lines[:number], content, *lines[number + 1 :]]
+        (folder / store.JOURNAL).write_text("".join(f"{written(line)}\n" for line in others))
 
-    _assert_each_is_plain_or_told(folder, lines[number], value, write, str(folder / store.JOURNAL))
+    named = str(folder / store.JOURNAL)
+    assert_each_is_plain_or_told(lines[number], value, write, lambda: _refused(folder), lambda: _told(folder), named)
 
 
 @pytest.mark.parametrize(
@@ -216,8 +140,8 @@ def test_a_line_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
         (("cpus",), 0, "cpus is 0, and must be 1 or more"),
     ],
 )
-def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Path_, value: object, said: str) -> None:
-    (folder / store.MANIFEST).write_text(_written(_changed(_manifest(), path, value)))
+def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Place, value: object, said: str) -> None:
+    (folder / store.MANIFEST).write_text(written(changed(_manifest(), path, value)))
     assert _refused(folder).startswith(f"{folder / store.MANIFEST} cannot be read ({said}")
     assert _refused(folder).endswith("); restore it or start a new run")
 
@@ -236,8 +160,8 @@ def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Pa
         (("kind",), REMOVED, "kind is null, and must be one of"),
     ],
 )
-def test_what_is_wrong_with_a_line_is_told_by_its_key(folder: Path, path: Path_, value: object, said: str) -> None:
-    (folder / store.JOURNAL).write_text(f"{_written(_changed(_lines()[0], path, value))}\n")
+def test_what_is_wrong_with_a_line_is_told_by_its_key(folder: Path, path: Place, value: object, said: str) -> None:
+    (folder / store.JOURNAL).write_text(f"{written(changed(_lines()[0], path, value))}\n")
     assert _refused(folder).startswith(f"{folder / store.JOURNAL}, line 1: not a record ({said}")
     assert _refused(folder).endswith("); mend or remove the line")
 
