@@ -12,7 +12,7 @@ from pathlib import Path
 from benchlab.commands import entries, gate, measure, read, upkeep
 from benchlab.commands.command import ERROR, FAILED, Command
 from benchlab.core import interrupts, letters, output, spelling
-from benchlab.core.errors import LabError, StoreError, UsageError
+from benchlab.core.errors import ConfigError, LabError, StoreError, UsageError
 
 # The main job, which needs no name.
 MAIN = "bench"
@@ -34,7 +34,9 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
             raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
         return code
     except LabError as error:
-        print(f"error: {letters.one_line(str(error))}", file=sys.stderr)
+        # The end of a build's log has lines of its own; what is named has none.
+        shown = letters.one_line if isinstance(error, StoreError | ConfigError) else letters.visible
+        print(f"error: {shown(str(error))}", file=sys.stderr)
         return ERROR if isinstance(error, UsageError) else failed
     except OSError as error:
         # What the lab's own folder lacks in rights or room; a fault of the lab names no file.

@@ -37,8 +37,8 @@ def plain(name: str, about: str, run: Callable[[Path, argparse.Namespace], int])
 
 
 def say(line: str) -> None:
-    """Tell the user something that is no part of what was asked for, in one line."""
-    print(letters.one_line(line), file=sys.stderr, flush=True)
+    """Tell the user something that is no part of what was asked for."""
+    print(letters.visible(line), file=sys.stderr, flush=True)
 
 
 def screen() -> Console:

@@ -152,10 +152,14 @@ def is_in_use(path: Path) -> bool:
 
 def shown(path: Path) -> str:
     """Return the path as short as it can be read here."""
-    return min(os.path.relpath(path), str(path), key=len)
+    return letters.one_line(_shortest(path))
 
 
 def typed(path: Path) -> str:
     """Return the path as short as it can be typed in a shell here."""
-    told = shown(path)
+    told = _shortest(path)
     return letters.typed(f"./{told}" if told.startswith("-") else told)
+
+
+def _shortest(path: Path) -> str:
+    return min(os.path.relpath(path), str(path), key=len)

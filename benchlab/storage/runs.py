@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchlab.core import letters
 from benchlab.core.errors import LabError, StoreError
 from benchlab.core.measured import GOOD, Run
 from benchlab.core.model import Manifest
@@ -36,9 +37,9 @@ def listing(results: Path) -> Listing:
         try:
             found.append((*_row(folder), cut(folder)))
         except StoreError as error:
-            unreadable.append(str(error))
+            unreadable.append(letters.one_line(str(error)))
         except LabError as error:
-            unreadable.append(f"{folder}: {error}")
+            unreadable.append(letters.one_line(f"{folder}: {error}"))
     newest = sorted(found, key=lambda each: each[0].created_at, reverse=True)
     return Listing([row for _, row, _ in newest], [note for *_, note in newest if note], unreadable)
 
