@@ -162,4 +162,8 @@ def typed(path: Path) -> str:
 
 
 def _shortest(path: Path) -> str:
-    return min(os.path.relpath(path), str(path), key=len)
+    try:
+        return min(os.path.relpath(path), str(path), key=len)
+    except FileNotFoundError:
+        # The folder that the lab was called in is gone.
+        return str(path)

@@ -204,7 +204,12 @@ def named(text: str) -> Path:
     """
     if not text or "\0" in text:
         raise NoRunError(f"{letters.quoted(text)} is no name of a run's folder; name a folder of results/")
-    folder = Path(os.path.realpath(text))
+    try:
+        folder = Path(os.path.realpath(text))
+    except OSError as error:
+        raise NoRunError(
+            f"{text}: the folder that this was called in is not there any more; name a whole path"
+        ) from error
     try:
         Path(text).stat()
     except OSError as error:

@@ -325,6 +325,18 @@ def test_a_file_that_the_lab_cannot_use_is_one_line_and_no_traceback(
     assert ".env cannot be read (it is no UTF-8); restore the file" in _said(capsys)
 
 
+def test_a_folder_that_is_gone_under_the_caller_is_told_where_it_is_needed_and_else_no_matter(
+    root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "gone").mkdir()
+    monkeypatch.chdir(root / "gone")
+    (root / "gone").rmdir()
+    assert cli.main(root, ["report", "run"]) == 2
+    assert "run: the folder that this was called in is not there any more; name a whole path" in _said(capsys)
+    assert cli.main(root, ["report", str(root / "results/first")]) == 0
+    assert f"python lab.py --resume {root / 'results/first'}" in capsys.readouterr().err
+
+
 def test_a_path_is_read_without_waiting_and_only_where_it_leads_to_a_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert not files.is_in_use(tmp_path / "pipe")
