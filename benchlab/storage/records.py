@@ -21,6 +21,8 @@ Made = TypeVar("Made")
 
 # What a line of the journal calls its record.
 KINDS: dict[type[Any], str] = {Sample: "sample", Failure: "failure", Decision: "decision", Remark: "verification"}
+# More than any host has.
+MOST_CPUS = 999_999
 # Labels without which nothing can be said of an entry.
 NEEDED = ("framework", "orm", "driver", "server", "workers", "tests")
 
@@ -132,7 +134,11 @@ def _problems(made: Manifest) -> list[str]:
             if label not in labels
         ),
         *_workers(made),
-        *([] if made.cpus >= 1 else [f"cpus is {letters.quoted(made.cpus)}, and must be 1 or more"]),
+        *(
+            []
+            if 1 <= made.cpus <= MOST_CPUS
+            else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
+        ),
         *profiles.impossible(made.settings),
         *_versions(made),
     ]
@@ -143,7 +149,7 @@ def _workers(made: Manifest) -> Iterator[str]:
     for name, labels in made.entries.items():
         told = labels.get("workers", "")
         if told.isdecimal() and not re.fullmatch(r"0*[1-9][0-9]{,5}", told):
-            yield f"entries.{name}.workers is {letters.quoted(told)}, and must be from 1 to 999999"
+            yield f"entries.{name}.workers is {letters.quoted(told)}, and must be from 1 to {MOST_CPUS}"
 
 
 def _versions(made: Manifest) -> Iterator[str]:

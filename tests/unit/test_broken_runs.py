@@ -137,7 +137,7 @@ def test_a_line_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
         (("entries", "a\x1b[2J"), LABELS, 'entries has "a\\u001b[2J", which is no name of an entry'),
         (("run_id",), "a\nb", 'run_id is "a\\nb", and must be a word in one line'),
         (("facts", "host", "more"), math.inf, "facts.host.more is beyond all numbers"),
-        (("cpus",), 0, "cpus is 0, and must be 1 or more"),
+        (("cpus",), 0, "cpus is 0, and must be from 1 to 999999"),
     ],
 )
 def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Place, value: object, said: str) -> None:
