@@ -120,6 +120,11 @@ def test_a_line_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
     assert_each_is_plain_or_told(lines[number], value, write, lambda: _refused(folder), lambda: _told(folder), named)
 
 
+def test_a_run_of_an_older_lab_with_a_seed_that_is_refused_now_is_read(folder: Path) -> None:
+    (folder / store.MANIFEST).write_text(written(changed(_manifest(), ("settings", "seed"), -1)))
+    _told(folder)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
