@@ -126,6 +126,7 @@ def _labels(adoptee: Adoptee) -> Iterator[tuple[str, str]]:
     yield "tests", " ".join(candidate.tests)
     yield "port", str(candidate.port)
     yield from ((f"path.{test}", path) for test, path in candidate.tests.items())
+    yield "tfb.project", candidate.project
     yield from ((f"tfb.{key}", text) for key, text in about.items())
     if own := [image for image in adoptee.pulled if image.partition(":")[0] in stack.BASES]:
         yield "builds-on", " ".join(own)

@@ -58,6 +58,11 @@ class Candidate:
     broken: bool
     about: Mapping[str, str]
 
+    @property
+    def project(self) -> str:
+        """Return what its folder is called in the format, which all of its tests share."""
+        return self.name if self.variant == DEFAULT else self.name.removesuffix(f"-{self.variant}")
+
 
 @dataclass(frozen=True)
 class Suite:

@@ -15,9 +15,10 @@ from typing import Any
 
 from benchlab.core import checks
 from benchlab.core.errors import StoreError
+from benchlab.core.letters import quoted
 from benchlab.core.measured import Failure, Run, Sample
 from benchlab.machine.overhead import Overhead
-from benchlab.storage import records, store
+from benchlab.storage import files, records, shapes, store
 
 # That of calibration.json; the samples in it are as in a journal.
 # 1: the first form.
@@ -87,7 +88,7 @@ def write(folder: Path, found: Calibration) -> None:
 
 def is_whole(folder: Path) -> bool:
     """Return whether the folder keeps all that its report is made of: those of older labs lack what no run holds."""
-    return (folder / store.CALIBRATION).exists()
+    return files.exists(folder / store.CALIBRATION)
 
 
 def read(folder: Path) -> Calibration:
@@ -95,29 +96,48 @@ def read(folder: Path) -> Calibration:
     twins = store.read(folder / TWINS)
     if not twins.taken:
         raise StoreError(f"{folder / TWINS} has no sample, so that nothing is known of the instrument; calibrate anew")
-    burden = store.read(folder / BURDEN) if (folder / BURDEN / store.MANIFEST).exists() else None
+    burden = store.read(folder / BURDEN) if files.exists(folder / BURDEN / store.MANIFEST) else None
     found = Calibration(folder.name, twins, burden)
     path = folder / store.CALIBRATION
     if not is_whole(folder):
         return found
     try:
-        return _with(found, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({type(error).__name__}: {error}); restore it, or calibrate anew"
-        ) from error
+        return _with(found, shapes.decoded(files.read(path)))
+    except ValueError as error:
+        raise StoreError(f"{path} cannot be read ({error}); restore it, or calibrate anew") from error
 
 
-def _with(found: Calibration, content: dict[str, Any]) -> Calibration:
-    if content["schema"] != SCHEMA:
-        raise ValueError(f"schema {content['schema']}, this lab reads {SCHEMA}")
+@dataclass(frozen=True)
+class _Fault:
+    """A sample under a fault, as the file has it."""
+
+    name: str
+    expected: tuple[str, ...]
+    record: dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What the file has. Older ones have no broken parts: what broke a part ended the calibration."""
+
+    schema: int
+    rates: dict[str, tuple[float, ...]] | None
+    used: Overhead | None
+    faults: tuple[_Fault, ...]
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def _with(found: Calibration, content: Any) -> Calibration:
+    """Return the calibration with what the file has of it. Raises ValueError, in plain words."""
+    if isinstance(content, dict) and content.get("schema", SCHEMA) != SCHEMA:
+        raise ValueError(f"schema {quoted(content['schema'])}, this lab reads {SCHEMA}")
+    shapes.refuse_other(content, _Content)
     rates, used = content["rates"], content["used"]
     return replace(
         found,
         rates=None if rates is None else {way: _rounds(way, of) for way, of in rates.items()},
         used=None if used is None else Overhead(**used),
         faults=tuple(map(_found, content["faults"])),
-        # Older files have none: what broke a part ended the calibration.
         broken=content.get("broken", {}),
     )
 
@@ -138,6 +158,4 @@ def _found(content: dict[str, Any]) -> Found:
     record = records.record(content["record"])
     if not isinstance(record, Sample | Failure):
         raise ValueError(f"{content['name']}: no sample and no failure")
-    if not isinstance(content["expected"], list):
-        raise ValueError(f"{content['name']}: expected is no list of rules")
     return Found(content["name"], record, tuple(content["expected"]))

@@ -114,7 +114,8 @@ def prove(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) 
     """Return the folder of the calibration's report, and its checks. What was measured is kept, however it ends."""
     store.check(results)
     folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-calibration"
-    folder.mkdir()
+    with files.writing(folder, files.BEFORE):
+        folder.mkdir()
     stage.build(lab, [ENTRY])
     proof = _Proof(lab, extent, seed, folder, console)
     try:

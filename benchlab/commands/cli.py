@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,8 @@ from pathlib import Path
 
 from benchlab.commands import entries, gate, measure, read, upkeep
 from benchlab.commands.command import ERROR, FAILED, Command
-from benchlab.core import interrupts, output, spelling
-from benchlab.core.errors import LabError, StoreError, UsageError
+from benchlab.core import interrupts, letters, output, spelling
+from benchlab.core.errors import ConfigError, LabError, StoreError, UsageError
 
 # The main job, which needs no name.
 MAIN = "bench"
@@ -33,8 +34,17 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
             raise StoreError(f"the output cannot be written ({unwritten.strerror}); what was measured is in results/")
         return code
     except LabError as error:
-        print(f"error: {error}", file=sys.stderr)
+        # The end of a build's log has lines of its own; what is named has none.
+        shown = letters.one_line if isinstance(error, StoreError | ConfigError) else letters.visible
+        print(f"error: {shown(str(error))}", file=sys.stderr)
         return ERROR if isinstance(error, UsageError) else failed
+    except OSError as error:
+        # What the lab's own folder lacks in rights or room; a fault of the lab names no file.
+        if error.filename is None:
+            traceback.print_exc()
+        else:
+            print(f"error: {letters.one_line(_about_file(error))}", file=sys.stderr)
+        return failed
     except Exception:
         traceback.print_exc()
         return failed
@@ -50,6 +60,10 @@ def parser(name: str = MAIN, commands: Mapping[str, Command] = COMMANDS) -> argp
         told = "\n".join(f"  {each:<9}  {command.about}" for each, command in commands.items())
         made.description = f"{made.description}\n\ncommands (each has its own --help):\n{told}"
     return made
+
+
+def _about_file(error: OSError) -> str:
+    return f"{os.fsdecode(error.filename)} cannot be used ({error.strerror}); mend its owner or rights, or make room"
 
 
 def _known(name: str, commands: Mapping[str, Command]) -> Command:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchlab.core import letters
 from benchlab.core.arguments import Parser
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def plain(name: str, about: str, run: Callable[[Path, argparse.Namespace], int])
 
 def say(line: str) -> None:
     """Tell the user something that is no part of what was asked for."""
-    print(line, file=sys.stderr, flush=True)
+    print(letters.visible(line), file=sys.stderr, flush=True)
 
 
 def screen() -> Console:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchlab.commands.command import OK, Command, plain, say, screen, tell
 from benchlab.core import stack
 from benchlab.core.arguments import Parser
+from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 
 NEW = """
@@ -99,8 +101,8 @@ def _adopt(root: Path, given: argparse.Namespace) -> int:
         adopt_parser().error("name a folder, or what to --remove")
     if given.remove:
         return _abandon(root, given.remove)
-    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases else ())
-    wish = adopt.Wish(Path(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
+    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases is not None else ())
+    wish = adopt.Wish(_named(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
     adoptees, refused = adopt.examine(root, wish)
     for name, why in refused.items():
         say(f"left out {adopt.shown(name)}: {why}")
@@ -119,6 +121,18 @@ def _adopt(root: Path, given: argparse.Namespace) -> int:
         if adoptee.needs and not compose.has_buildkit():
             say(f"{adoptee.entry}: {', '.join(adoptee.needs)} {compose.NEEDS_BUILDKIT}")
     return OK
+
+
+def _named(text: str) -> Path:
+    """Return the folder that was named. Raises UsageError where the name is empty, or a link that leads to itself."""
+    if not text:
+        raise UsageError('"" is no name of a folder; name one that has a benchmark_config.json')
+    try:
+        Path(text).stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UsageError(f"{text} is a link that leads back to itself; name a folder") from error
+    return Path(text)
 
 
 def _abandon(root: Path, names: Sequence[str]) -> int:

@@ -23,6 +23,8 @@ PROTOCOLS = "; ".join(
 
 def settings(given: argparse.Namespace) -> Settings:
     """Return the settings of a new run. Raises UsageError."""
+    if given.against == "":
+        raise UsageError("--against names nothing; name a commit, a branch or a tag")
     return profiles.settings(
         profile=given.profile or "default",
         frameworks=given.framework,

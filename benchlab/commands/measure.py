@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from benchlab.commands import flags, gate
 from benchlab.commands.command import FAILED, OK, Command, console, say, tell
+from benchlab.core import letters
 from benchlab.core.arguments import Parser
 from benchlab.core.errors import UsageError
 from benchlab.plan import naming
@@ -94,7 +95,7 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
         print(checkout.version(root))
         return OK
     if given.resume is not None:
-        return _resume(root, Path(given.resume).resolve(), given)
+        return _resume(root, store.named(given.resume), given)
     settings, margin = flags.settings(given), gate.margin(given)
     gate.refuse_without_versions(margin, settings)
     return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings, margin)
@@ -160,6 +161,9 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
 
     if given.run is not None:
         flags.refuse_measuring(given, factors_parser())
+    for factor in given.factor:
+        if factor.endswith("="):
+            raise UsageError(f"--factor {factor}: name the level to compare with behind the =, or leave that out")
     if given.dry_run:
         settings = flags.factors_settings(given)
         lab = _look(root, settings)
@@ -168,14 +172,14 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     tell(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
-    say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.shown(folder)}")
+    say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.typed(folder)}")
     return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
 
 
 def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
     """Return the folder and the run: what is named, else a new one of entries that tell of the factors."""
     if given.run is not None:
-        return (folder := Path(given.run).resolve()), store.read(folder)
+        return (folder := store.named(given.run)), store.read(folder)
     from benchlab.measuring import bench
 
     settings = flags.factors_settings(given)
@@ -206,8 +210,9 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     if not all(verdict.passed for verdict in verdicts):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
-    chosen = [f" --framework {name}" for name in given.framework] + [f" --test {test}" for test in given.test]
-    say(f"all that was asked for can be measured: python lab.py{''.join(chosen)}")
+    chosen = [("--framework", name) for name in given.framework] + [("--test", test) for test in given.test]
+    command = " ".join(["python lab.py", *(f"{flag} {letters.typed(word)}" for flag, word in chosen)])
+    say(f"all that was asked for can be measured: {command}")
     return OK
 
 

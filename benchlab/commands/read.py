@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.commands import gate
-from benchlab.commands.command import OK, Command, plain, say, screen, tell
+from benchlab.commands.command import FAILED, OK, Command, plain, say, screen, tell
 from benchlab.core.arguments import Parser, choice
 from benchlab.core.errors import StoreError, UsageError
 from benchlab.storage import files, store
@@ -93,7 +93,7 @@ def _report(_: Path, given: argparse.Namespace) -> int:
     from benchlab.storage import runs
     from benchlab.tables import report
 
-    folder = Path(given.run).resolve()
+    folder = store.named(given.run)
     if store.is_calibration(folder):
         return _report_calibration(folder)
     run = store.read(folder)
@@ -105,7 +105,7 @@ def _report(_: Path, given: argparse.Namespace) -> int:
         store.Journal(folder).derive(run, text, html.page(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
-        return OK
+        return FAILED
     if missed := runs.left(run, folder):
         say(missed)
     return OK
@@ -116,13 +116,14 @@ def _report_calibration(folder: Path) -> int:
 
     text = calibrate.report(kept.read(folder))
     tell(text)
-    if not kept.is_whole(folder) and (folder / store.REPORT).exists():
+    if not kept.is_whole(folder) and files.exists(folder / store.REPORT):
         say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
         return OK
     try:
         store.write_report(folder, text)
     except StoreError as error:
         say(f"the files of the calibration stay as they were: {error}")
+        return FAILED
     return OK
 
 
@@ -130,10 +131,12 @@ def _export(_: Path, given: argparse.Namespace) -> int:
     from benchlab.storage import export
     from benchlab.tables import tfb_results
 
-    folder = Path(given.run).resolve()
+    folder = store.named(given.run)
     text = export.text(store.read(folder), given.format)
     if given.output is None:
         print(text, end="")
+    elif not given.output:
+        raise UsageError("--output: the file has no name; name one, or leave the flag out to print")
     else:
         store.write_new(Path(given.output), text)
         say(f"written to {given.output}")
@@ -147,7 +150,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
 
     margin = gate.margin(given)
     old, new = _named(given)
-    before, after = ([store.read(Path(name).resolve()) for name in names] for names in (old, new))
+    before, after = ([store.read(store.named(name)) for name in names] for names in (old, new))
     if not new:
         pair, differences = sides.of_versions(before[0]), []
     else:
@@ -162,14 +165,14 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     held = versus.hold(*pair)
     answer = gate.told(held, margin)
     if given.html:
-        _write_comparison(Path((new or old)[-1]).resolve(), _name(old, new), held, differences, answer)
+        _write_comparison(store.named((new or old)[-1]), _name(old, new), held, differences, answer)
     return OK if answer is None else answer.exit_code
 
 
 def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return the runs of both sides as they are typed; no new one where versions in one run are meant."""
-    old = [*filter(None, [given.old]), *given.old_runs]
-    new = [*filter(None, [given.new]), *given.new_runs]
+    old = [*([] if given.old is None else [given.old]), *given.old_runs]
+    new = [*([] if given.new is None else [given.new]), *given.new_runs]
     if not old or (len(old) > 1 and not new):
         missing = "new" if old else "old"
         raise UsageError(
@@ -180,7 +183,7 @@ def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 def _name(old: Sequence[str], new: Sequence[str]) -> str:
     """Return what the file of the comparison is named after."""
-    first = Path(old[0]).resolve().name
+    first = store.named(old[0]).name
     more = f"-and-{len(old) - 1}-more" if len(old) > 1 else ""
     return f"{first}{more}" if new else "versions"
 
@@ -224,16 +227,13 @@ def _results(root: Path, _: argparse.Namespace) -> int:
     from benchlab.core import terminal
     from benchlab.storage import runs
 
-    results = root / "results"
-    rows, unreadable = runs.rows(results)
-    if rows:
-        terminal.show(screen(), runs.COLUMNS, rows)
-        for cut in filter(None, (runs.cut(results / name) for name, *_ in rows)):
-            say(cut)
+    found = runs.listing(root / "results")
+    if found.rows:
+        terminal.show(screen(), runs.COLUMNS, found.rows)
     else:
-        say("no run on disk yet; `python lab.py` makes one")
-    for error in unreadable:
-        say(f"left out: {error}")
+        say(f"no run {'that can be read' if found.unreadable else 'on disk yet'}; `python lab.py` makes one")
+    for line in [*found.notes, *(f"left out: {error}" for error in found.unreadable)]:
+        say(line)
     return OK
 
 

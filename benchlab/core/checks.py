@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from benchlab.core.counters import MOST
+from benchlab.core.letters import quoted
 
 # Sums of times and lengths end in the year 9999; no length in a record is longer than MOST microseconds, 32 years.
 LAST_YEAR = 9900
@@ -24,28 +25,30 @@ def counts(of: str, least: int, /, **figures: int) -> None:
         if type(figure) is not int:
             raise _not_whole(of, name, figure)
         if not least <= figure <= MOST:
-            raise ValueError(f"{of}: {name} of {figure} cannot be; it is {least} or more, and {MOST:.0e} at most")
+            raise ValueError(
+                f"{of}: {name} of {quoted(figure)} cannot be; it is {least} or more, and {MOST:.0e} at most"
+            )
 
 
 def amounts(of: str, /, **figures: float) -> None:
     """Raise ValueError where a figure is no number from 0 to MOST."""
     for name, figure in figures.items():
         if type(figure) not in (int, float) or not 0 <= figure <= MOST:
-            raise ValueError(f"{of}: {name} of {figure!r} cannot be; it is a number from 0 to {MOST:.0e}")
+            raise ValueError(f"{of}: {name} of {quoted(figure)} cannot be; it is a number from 0 to {MOST:.0e}")
 
 
 def truths(of: str, /, **flags: object) -> None:
     """Raise ValueError where a flag is neither true nor false."""
     for name, flag in flags.items():
         if type(flag) is not bool:
-            raise ValueError(f"{of}: {name} of {flag!r} is neither true nor false")
+            raise ValueError(f"{of}: {name} of {quoted(flag)} is neither true nor false")
 
 
 def words(of: str, /, **texts: object) -> None:
     """Raise ValueError where a text is none, or cannot be written."""
     for name, text in texts.items():
         if not isinstance(text, str):
-            raise ValueError(f"{of}: {name} of {text!r} is no text")
+            raise ValueError(f"{of}: {name} of {quoted(text)} is no text")
         # Half of a pair of surrogates, which JSON allows, is refused by every file.
         text.encode()
 
@@ -61,4 +64,4 @@ def moment(text: str) -> datetime:
 
 
 def _not_whole(of: str, name: str, figure: object) -> ValueError:
-    return ValueError(f"{of}: {name} of {figure!r} is no whole number")
+    return ValueError(f"{of}: {name} of {quoted(figure)} is no whole number")

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from benchlab.core.letters import quoted
+
 # The parts that a container can play in a measurement, in the order of the load's way.
 CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
 # A petabyte, or thirty years in microseconds: no counter of one sample grows by more.
@@ -69,7 +71,7 @@ class Counters:
 
     def __post_init__(self) -> None:
         if not 0 < self.between_us <= MOST:
-            raise ValueError(f"counters: {self.between_us} us between two readings cannot be")
+            raise ValueError(f"counters: {quoted(self.between_us)} us between two readings cannot be")
         if not all(0 < speed <= MOST for speed in self.speeds_us):
             raise ValueError(f"counters: a round of the speed probe took {self.speeds_us} us")
 
@@ -161,6 +163,6 @@ def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) ->
 def _refuse_impossible(record: Usage | HostUsage) -> None:
     for name, value in vars(record).items():
         if value is not None and value < 0:
-            raise ValueError(f"counters: {name} ran backwards by {-value}; was a container started anew?")
+            raise ValueError(f"counters: {name} ran backwards by {quoted(-value)}; was a container started anew?")
         if value is not None and value > MOST:
-            raise ValueError(f"counters: {name} of {value} cannot be")
+            raise ValueError(f"counters: {name} of {quoted(value)} cannot be")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from benchlab.core import letters
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -87,4 +89,4 @@ def marked(low: float | None, high: float | None, form: str, mark: str) -> str:
 
 
 def _escaped(cell: object) -> object:
-    return cell.replace(BETWEEN, ESCAPED) if isinstance(cell, str) else cell
+    return letters.one_line(cell).replace(BETWEEN, ESCAPED) if isinstance(cell, str) else cell

@@ -18,6 +18,11 @@ NO_PROXY = "none"
 UNBUILT = "unbuilt"
 
 
+def is_unavailable(fact: object) -> bool:
+    """Return whether the fact is that something cannot be known: "unavailable", alone or with the reason behind it."""
+    return isinstance(fact, str) and fact.partition(":")[0] == UNAVAILABLE
+
+
 @dataclass(frozen=True)
 class Entry:
     """A contestant: one service of compose.yaml.

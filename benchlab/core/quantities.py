@@ -7,13 +7,17 @@ import re
 
 from benchlab.core.errors import UsageError
 
+# So much of a text is told that is no number.
+MOST_SHOWN = 40
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 MOST_SHARE = 0.5
+# A hundred days have no more in seconds.
+MOST_DIGITS = 7
 
 
 def share(flag: str, text: str) -> float:
     """Return the share in a text such as `3%`: 0.03. Raises UsageError outside 0 to 50 %."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text.strip())
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?) ?%", text.strip(), re.ASCII)
     value = float(match[1]) / 100 if match else math.nan
     if not 0 < value <= MOST_SHARE:
         raise UsageError(f"{flag} {text}: use a percentage above 0 and up to {MOST_SHARE:.0%}, as in 3%")
@@ -22,13 +26,23 @@ def share(flag: str, text: str) -> float:
 
 def seconds(flag: str, text: str) -> int:
     """Return the seconds in a text such as `20m` or `1h30m`. Raises UsageError."""
-    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip())
+    match = re.fullmatch(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", text.strip(), re.ASCII)
     if match is None or not any(match.groups()):
         raise UsageError(f"{flag} {text}: use a time with its unit, as in 20m, 90s or 1h30m")
-    total = sum(int(number) * unit for number, unit in zip(match.groups(), SECONDS.values(), strict=True) if number)
+    numbers = [number or "0" for number in match.groups()]
+    if max(map(len, numbers)) > MOST_DIGITS:
+        raise UsageError(f"{flag} {text}: nobody waits so long; use a time as in 20m, 90s or 1h30m")
+    total = sum(int(number) * unit for number, unit in zip(numbers, SECONDS.values(), strict=True))
     if not total:
         raise UsageError(f"{flag} {text}: use more than nothing, as in 20m, 90s or 1h30m")
     return total
+
+
+def whole(text: str) -> int:
+    """Return the number in a text such as 16 or -8. Raises ValueError, also for what only Python takes for one."""
+    if not re.fullmatch(r"[+-]?\d{1,30}", text, re.ASCII):
+        raise ValueError(f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '…'!r} is no whole number")
+    return int(text)
 
 
 def minutes(seconds: float) -> str:

@@ -66,6 +66,12 @@ def base_for(image: str) -> str:
     return BASE_PYTHON if "slim" in image or "alpine" in image else BASE_DEV
 
 
+def other_base(labels: Labels) -> str:
+    """Return the mark of an entry that starts from another image than its dockerfile says; of another, nothing."""
+    told = ", ".join(f"{stand_in} for {image}" for image, stand_in in stand_ins(labels).items())
+    return f"another base image: {told}" if told else ""
+
+
 def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
     """Yield what must be said of adopted entries."""
     adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}

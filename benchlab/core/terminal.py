@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from benchlab.core import markdown
+from benchlab.core import letters, markdown
 from benchlab.core.quantities import minutes
 
 # More of a log's end than its last line has.
@@ -106,6 +106,7 @@ def _wrapped(console: Console, line: str, indent: int) -> Iterator[str]:
 
 def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
     """Print rows of words: a table as wide as the terminal, in a pipe Markdown."""
+    rows = [[letters.one_line(cell) for cell in row] for row in rows]
     if redraws(console):
         console.print(fitted(console, headers, rows, left=headers))
     else:
@@ -114,6 +115,7 @@ def show(console: Console, headers: Sequence[str], rows: Rows) -> None:
 
 def tell(console: Console, text: str) -> None:
     """Print a text of Markdown: on a terminal as wide as that, no word broken that fits; in a pipe as it is."""
+    text = letters.visible(text)
     if not redraws(console):
         print(text, file=console.file)
         return

@@ -67,9 +67,10 @@ class _Built:
     def __init__(self, path: Path, engine_id: str):
         self._path, self._engine_id = path / "built.json", engine_id
         try:
-            self._known: dict[str, dict[str, list[str]]] = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self._known = {}
+            found = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            found = {}
+        self._known: dict[str, dict[str, list[str]]] = found if isinstance(found, dict) else {}
 
     def current(self, service: str, inputs: str, image_id: str | None) -> bool:
         return self._known.get(self._engine_id, {}).get(service) == [inputs, image_id]

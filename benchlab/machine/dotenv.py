@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.plan.profiles import MAX_DB_CONNECTIONS
 
@@ -37,7 +38,10 @@ def pool_size(db_connections: int, workers: int) -> int:
 
 def _db_connections(root: Path) -> int:
     text = os.environ.get("LAB_DB_CONNECTIONS") or _dotenv(root).get("LAB_DB_CONNECTIONS", "")
-    total = int(text) if text.isdecimal() else 0
+    try:
+        total = quantities.whole(text)
+    except ValueError:
+        total = 0
     if not 1 <= total <= MAX_DB_CONNECTIONS:
         raise ConfigError(f"LAB_DB_CONNECTIONS={text}: use 1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry")
     return total
@@ -48,5 +52,7 @@ def _dotenv(root: Path) -> dict[str, str]:
         text = (root / ".env").read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{root / '.env'} cannot be read ({error.strerror}); restore the file") from error
+    except ValueError as error:
+        raise ConfigError(f"{root / '.env'} cannot be read (it is no UTF-8); restore the file") from error
     lines = (line.partition("=") for line in text.splitlines() if "=" in line)
     return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}

@@ -101,7 +101,7 @@ def _known(kept: Path) -> dict[str, object]:
     try:
         content: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
         return content["images"] if content["asked"] == PYTHON else {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 

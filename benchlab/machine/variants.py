@@ -48,9 +48,9 @@ def with_connections(topology: Topology, entry: str, total: int) -> dict[str, An
 def resolved(root: Path, ref: str) -> str:
     """Return the commit that a branch, a tag or a part of its own number names.
 
-    Raises UsageError where git knows none, ConfigError without git.
+    Raises UsageError where git knows none, ConfigError without git, or where that refuses the checkout.
     """
-    return _asked(root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").decode().strip()
+    return _asked(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
 
 
 def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
@@ -107,6 +107,17 @@ def _asked(root: Path, *arguments: str) -> bytes:
     except FileNotFoundError as error:
         raise ConfigError("--against needs git, which is not installed") from error
     if result.returncode != 0:
+        # What is asked quietly says nothing of why git refuses the checkout.
+        if remedy := checkout.refusal(result.stderr) or checkout.refusal(checkout.git(root, "rev-parse").stderr):
+            raise ConfigError(f"--against: git refuses a checkout of another user; {remedy}")
         said = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
-        raise UsageError(f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); name a commit, branch or tag")
+        raise UsageError(
+            f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); {_hint(root)}name a commit, branch or tag"
+        )
     return result.stdout
+
+
+def _hint(root: Path) -> str:
+    """Return how more commits come to a checkout that has but the last ones, as those of CI; nothing of another."""
+    is_shallow = checkout.git(root, "rev-parse", "--is-shallow-repository").stdout.strip() == b"true"
+    return "this checkout has only the last commits: `git fetch --unshallow` brings the rest; " if is_shallow else ""

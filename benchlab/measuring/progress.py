@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from benchlab.core import markdown
+from benchlab.core import letters, markdown
 from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
 from benchlab.core.model import Trial, Visit
 from benchlab.core.quantities import counted, minutes
@@ -137,12 +137,14 @@ class Progress(Events):
 
     def _draw(self) -> None:
         if self._live is not None:
-            lines = [Text(text, no_wrap=True, overflow="ellipsis") for text in (self._now, self._latest)]
+            lines = [
+                Text(letters.visible(text), no_wrap=True, overflow="ellipsis") for text in (self._now, self._latest)
+            ]
             self._live.update(Group(self._bar(), *lines, self._standing), refresh=True)
 
     def _print(self, line: str) -> None:
         """Print the line as it is: a name or a reason may hold what rich takes for markup. A log gets it whole."""
-        self._console.print(line, markup=False, highlight=False, soft_wrap=self._live is None)
+        self._console.print(letters.visible(line), markup=False, highlight=False, soft_wrap=self._live is None)
 
     def _rate(self, sample: Sample) -> str:
         """Return the sample's rate beside the geometric mean of its cell so far; a trial's last try counts."""

@@ -21,10 +21,10 @@ import jinja2
 import pandas as pd
 
 from benchlab import __version__
-from benchlab.core import markdown, stack
+from benchlab.core import letters, markdown, stack
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run
-from benchlab.core.model import UNAVAILABLE
+from benchlab.core.model import UNAVAILABLE, is_unavailable
 from benchlab.core.quantities import counted
 from benchlab.pages import charts, course, heatmap, plots, points
 from benchlab.pages.charts import Chart, Look
@@ -112,7 +112,7 @@ def page(run: Run) -> str:
         verification=report.VERIFICATION,
         missing=report.reasons(run),
         command=invocation.command(run.manifest.settings),
-        commit=manifest["facts"].get("lab_commit"),
+        commit=_commit(run),
         facts=manifest.pop("facts"),
         manifest=manifest,
         chance=standings.chance(results),
@@ -161,6 +161,12 @@ def _factors(run: Run) -> Factors | None:
         test: factors.frame(answer, test, told) for test, told in groupby(answer.told, key=lambda told: told.test)
     }
     return Factors(list(factors.sentences(answer)), factors.notes(answer), plots.factors(answer), tables)
+
+
+def _commit(run: Run) -> str:
+    """Return the commit that the lab was at, nothing where that is not known."""
+    fact = run.manifest.facts.get("lab_commit")
+    return fact if isinstance(fact, str) and not is_unavailable(fact) else ""
 
 
 def _subtitle(run: Run) -> str:
@@ -250,6 +256,7 @@ def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchlab.pages"),
         autoescape=True,
+        finalize=_visible,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -257,6 +264,11 @@ def _environment() -> jinja2.Environment:
     environment.globals["zip"] = zip
     environment.filters["is_left"] = LEFT.__contains__
     return environment
+
+
+def _visible(value: object) -> object:
+    """Return a text without letters that would turn others around; of what is no text, the same."""
+    return letters.visible(value) if isinstance(value, str) and letters.HIDDEN.search(value) else value
 
 
 @cache

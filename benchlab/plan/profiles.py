@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from benchlab.core import spelling, stack
+from benchlab.core import letters, quantities, spelling, stack
 from benchlab.core.errors import UsageError
 from benchlab.core.model import NO_PROXY, Level, Manifest, Settings
-from benchlab.core.quantities import counted
-from benchlab.plan import workloads
+from benchlab.core.quantities import MOST_SHARE, counted
+from benchlab.plan import placement, workloads
 from benchlab.plan.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
 
 Levels = Mapping[str, tuple[int, ...]]
@@ -30,6 +30,8 @@ MAX_DURATION_S = 600
 MAX_CONNECTIONS = 20_000
 MAX_BLOCKS = 1_000
 MAX_REPEATS = 100
+# Python's shuffling takes a seed and its negative for the same, and other programs read no larger number for certain.
+MAX_SEED = 2**53 - 1
 # Postgres is configured for 2,000 connections; some stay free for the lab itself.
 MAX_DB_CONNECTIONS = 1_900
 
@@ -103,10 +105,12 @@ def caution(manifest: Manifest) -> str:
 
 def cautions(manifest: Manifest) -> list[str]:
     """Return what a reader of any table of the run must know."""
-    return [
-        *([FIRST_LOOK] if manifest.settings.profile == "quick" else []),
-        *stack.cautions(manifest.entries),
-    ]
+    return [*of_run(manifest), *stack.cautions(manifest.entries)]
+
+
+def of_run(manifest: Manifest) -> list[str]:
+    """Return what a reader must know of every row of the run's tables."""
+    return [FIRST_LOOK] if manifest.settings.profile == "quick" else []
 
 
 def settings(
@@ -182,6 +186,55 @@ def parse_levels(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
     return levels
 
 
+def impossible(settings: Settings) -> list[str]:
+    """Return why no lab makes a run with the settings, by the keys that a manifest has them under."""
+    choices = {
+        "profile": (settings.profile, PROFILES),
+        "proxy": (settings.proxy, PROXY_CHOICES),
+        "placement": (settings.placement, placement.MODES),
+    }
+    times = {"primer_s": settings.primer_s, "warmup_s[1]": settings.warmup_s[0], "warmup_s[2]": settings.warmup_s[1]}
+    return [
+        *(
+            _must(key, value, f"one of {', '.join(known)}")
+            for key, (value, known) in choices.items()
+            if value not in known
+        ),
+        *([] if settings.levels else ["settings.levels has no test"]),
+        *(
+            f"settings.levels has {letters.quoted(test)}, which is no test; there is {', '.join(WORKLOADS)}"
+            for test in settings.levels
+            if test not in WORKLOADS
+        ),
+        *(
+            _must(f"levels.{test}", values, "levels, each once")
+            for test, values in settings.levels.items()
+            if not values or len(set(values)) < len(values)
+        ),
+        *(
+            _must(key, value, f"0 to {MAX_DURATION_S}")
+            for key, value in times.items()
+            if not 0 <= value <= MAX_DURATION_S
+        ),
+        *([] if settings.precision is None or 0 < settings.precision <= MOST_SHARE else [_no_precision(settings)]),
+        *(
+            []
+            if settings.budget_s is None or settings.budget_s >= 1
+            else [_must("budget_s", settings.budget_s, "1 or more")]
+        ),
+        # Older labs took any seed, and a run that is measured needs no other.
+        *(_must(key, value, rule) for _, key, value, rule in _beyond(settings) if key != "seed"),
+    ]
+
+
+def _no_precision(settings: Settings) -> str:
+    return _must("precision", settings.precision, f"above 0 and up to {MOST_SHARE}")
+
+
+def _must(key: str, value: object, what: str) -> str:
+    return f"settings.{key} is {letters.quoted(value)}, and must be {what}"
+
+
 def _parse(text: str) -> tuple[str, tuple[int, ...]]:
     test, equals, values = text.partition("=")
     if not equals or test not in WORKLOADS:
@@ -190,7 +243,7 @@ def _parse(text: str) -> tuple[str, tuple[int, ...]]:
             f"--levels {text}: {hint}write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32"
         )
     try:
-        numbers = tuple(int(value) for value in values.split(","))
+        numbers = tuple(quantities.whole(value) for value in values.split(","))
     except ValueError:
         raise UsageError(f"--levels {text}: levels are whole numbers, such as {test}=16,32") from None
     if len(set(numbers)) < len(numbers):
@@ -199,21 +252,29 @@ def _parse(text: str) -> tuple[str, tuple[int, ...]]:
 
 
 def _problems(settings: Settings) -> list[str]:
-    problems = []
-    if not 1 <= settings.blocks <= MAX_BLOCKS:
-        problems.append(f"--blocks {settings.blocks}: use 1 to {MAX_BLOCKS}")
-    if not 1 <= settings.repeats <= MAX_REPEATS:
-        problems.append(f"--repeats {settings.repeats}: use 1 to {MAX_REPEATS}")
-    if not 1 <= settings.duration_s <= MAX_DURATION_S:
-        problems.append(f"--duration {settings.duration_s}: use 1 to {MAX_DURATION_S} seconds")
-    problems += [
-        f"--db-connections {total}: use 1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry"
-        for total in settings.db_connections
-        if not 1 <= total <= MAX_DB_CONNECTIONS
+    return [
+        f"{flag}{'=' if key.startswith('levels.') else ' '}{letters.quoted(value)}: use {rule}"
+        for flag, key, value, rule in _beyond(settings)
     ]
+
+
+def _beyond(settings: Settings) -> Iterator[tuple[str, str, int, str]]:
+    """Yield each number that no run has: its flag, its key in the settings, itself, and what it could be."""
+    if not 1 <= settings.blocks <= MAX_BLOCKS:
+        yield "--blocks", "blocks", settings.blocks, f"1 to {MAX_BLOCKS}"
+    if not 1 <= settings.repeats <= MAX_REPEATS:
+        yield "--repeats", "repeats", settings.repeats, f"1 to {MAX_REPEATS}"
+    if not 1 <= settings.duration_s <= MAX_DURATION_S:
+        yield "--duration", "duration_s", settings.duration_s, f"1 to {MAX_DURATION_S} seconds"
+    if not 0 <= settings.seed <= MAX_SEED:
+        yield "--seed", "seed", settings.seed, f"0 to {MAX_SEED}"
+    for total in settings.db_connections:
+        if not 1 <= total <= MAX_DB_CONNECTIONS:
+            rule = f"1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry"
+            yield "--db-connections", "db_connections", total, rule
     for test, values in settings.levels.items():
-        queries = WORKLOADS[test].varies == "queries"
-        most = MAX_QUERIES if queries else MAX_CONNECTIONS
-        unit = "queries" if queries else "connections"
-        problems += [f"--levels {test}={value}: use 1 to {most} {unit}" for value in values if not 1 <= value <= most]
-    return problems
+        queries = test in WORKLOADS and WORKLOADS[test].varies == "queries"
+        rule = f"1 to {MAX_QUERIES} queries" if queries else f"1 to {MAX_CONNECTIONS} connections"
+        for value in values:
+            if not 1 <= value <= (MAX_QUERIES if queries else MAX_CONNECTIONS):
+                yield f"--levels {test}", f"levels.{test}", value, rule

@@ -11,9 +11,11 @@ from dataclasses import asdict
 from typing import Any
 
 from benchlab import __version__
+from benchlab.core import stack
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import ConfigError, StoreError
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
+from benchlab.plan import profiles
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, effects, figures
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
@@ -51,6 +53,7 @@ def document(run: Run) -> dict[str, Any]:
         "analysed_by": __version__,
         "parameters": analysis.parameters(),
         "manifest": records.plain(run.manifest),
+        "cautions": profiles.cautions(run.manifest),
         "ended_at": run.ended_at.isoformat(),
         "blocks": run.blocks,
         "untried": run.to_come,
@@ -180,6 +183,9 @@ def _row(run: Run, key: tuple[str, str, int], cell: Cell | None, samples: int) -
         **{f"{role}_cpu_share": cell and cell.shares.roles.get(role) for role in (CLIENT, PROXY, APP, DB)},
         "host_idle_share": cell and cell.shares.idle,
         "limited_by": cell and cell.bottleneck,
+        "caution": "; ".join(
+            filter(None, [*profiles.of_run(run.manifest), stack.other_base(run.manifest.entries[entry])])
+        ),
     }
 
 

@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from benchlab.core import letters
 from benchlab.core.errors import StoreError
 from benchlab.core.measured import Decision, Failure, Record, Remark, Run, Sample
 from benchlab.core.model import Manifest
 from benchlab.core.quantities import counted
 from benchlab.plan.profiles import MAX_BLOCKS
 from benchlab.plan.workloads import varied
-from benchlab.storage import records
+from benchlab.storage import records, shapes
 
 MIXED = "were two runs mixed?"
 
 Kind = TypeVar("Kind", bound=Record)
-
-
-def _refuse_constant(name: str) -> None:
-    """Raise ValueError: JSON has no such number, and nothing measured is one."""
-    raise ValueError(f"{name} is no number")
-
-
-DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 @contextmanager
@@ -69,13 +61,12 @@ def _records(manifest: Manifest, content: bytes, path: Path) -> Iterator[Record]
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            record = records.record(DECODER.decode(line.decode()))
+            record = records.record(shapes.decoded(line))
             _refuse_stranger(record, manifest)
             yield record
-        except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-            raise StoreError(
-                f"{path}, line {number}: not a record ({type(error).__name__}: {error}); mend or remove the line"
-            ) from error
+        except ValueError as error:
+            why = letters.one_line(str(error))
+            raise StoreError(f"{path}, line {number}: not a record ({why}); mend or remove the line") from error
 
 
 def _of(kind: type[Kind], found: Iterable[Record]) -> list[Kind]:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from benchlab.core import letters
 from benchlab.core.checks import moment
 from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
 from benchlab.core.loads import Errors, Latency, Load
 from benchlab.core.measured import Decision, Failure, Record, Remark, Sample, Verdict
 from benchlab.core.model import Level, Manifest, Settings, Trial
+from benchlab.plan import naming, profiles
+from benchlab.storage import shapes
+
+Made = TypeVar("Made")
 
 # What a line of the journal calls its record.
-KINDS = {Sample: "sample", Failure: "failure", Decision: "decision", Remark: "verification"}
+KINDS: dict[type[Any], str] = {Sample: "sample", Failure: "failure", Decision: "decision", Remark: "verification"}
+# More than any host has.
+MOST_CPUS = 999_999
+# Labels without which nothing can be said of an entry.
+NEEDED = ("framework", "orm", "driver", "server", "workers", "tests")
 
 
 def plain(record: Record | Manifest) -> dict[str, Any]:
@@ -31,11 +42,50 @@ def line(record: Record) -> dict[str, Any]:
     return {"kind": KINDS[type(record)], **plain(record)}
 
 
-def record(content: dict[str, Any]) -> Record:
-    """Return the record of a line. Raises ValueError, KeyError, TypeError or OverflowError where it is none."""
-    kind = content["kind"]
+def record(content: object) -> Record:
+    """Return the record of a line. Raises ValueError, which says in plain words why it is none."""
+    return _made(_record, content, _refuse_other_record)
+
+
+def manifest(content: object) -> Manifest:
+    """Return the manifest. Raises ValueError, which says in plain words why it is none."""
+    # One manifest is soon looked through; what a fault in it breaks is not known before a table needs it.
+    shapes.refuse_other(content, Manifest)
+    made = _made(_manifest, content, lambda content: None)
+    if problems := _problems(made):
+        raise ValueError("; ".join(problems))
+    return made
+
+
+def _made(make: Callable[[Any], Made], content: object, refuse: Callable[[object], None]) -> Made:
+    """Return what is made of the content; where that cannot be, what is wrong with it is looked for."""
+    try:
+        return make(content)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        refuse(content)
+        # The words of a ValueError are the lab's own where the content is of the right shape.
+        raise ValueError(
+            str(error) if isinstance(error, ValueError) else "it is nothing that this lab knows"
+        ) from error
+
+
+def _refuse_other_record(content: object) -> None:
+    """Raise ValueError where the content is not what its kind of record is made of."""
+    shapes.refuse_other(content, dict[str, object])
+    told = dict(content) if isinstance(content, dict) else {}
+    kind = told.pop("kind", None)
+    _refuse_other_kind(kind)
+    shapes.refuse_other(told, next(of for of, name in KINDS.items() if name == kind))
+
+
+def _refuse_other_kind(kind: object) -> None:
     if kind not in KINDS.values():
-        raise ValueError(f"unknown kind {kind!r}")
+        raise ValueError(f"kind is {letters.quoted(kind)}, and must be one of {', '.join(KINDS.values())}")
+
+
+def _record(content: dict[str, Any]) -> Record:
+    kind = content["kind"]
+    _refuse_other_kind(kind)
     told = {name: value for name, value in content.items() if name != "kind"}
     for name in ("started_at", "decided_at", "found_at"):
         if name in told:
@@ -48,17 +98,74 @@ def record(content: dict[str, Any]) -> Record:
     return Failure(**told) if kind == KINDS[Failure] else _sample(told)
 
 
-def manifest(content: dict[str, Any]) -> Manifest:
-    """Return the manifest, which takes what it needs out of `content`. Raises as `record` does."""
-    settings = content["settings"]
-    settings["frameworks"] = tuple(settings["frameworks"])
-    settings["db_connections"] = tuple(settings["db_connections"])
-    settings["warmup_s"] = tuple(settings["warmup_s"])
+def _manifest(content: dict[str, Any]) -> Manifest:
+    settings = dict(content["settings"])
+    for name in ("frameworks", "db_connections", "warmup_s"):
+        if name in settings:
+            settings[name] = tuple(settings[name])
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
-    content["settings"] = Settings(**settings)
-    content["placement"] = {role: tuple(cpus) for role, cpus in content["placement"].items()}
-    content["created_at"] = moment(content["created_at"])
-    return Manifest(**content)
+    return Manifest(
+        **{
+            **content,
+            "settings": Settings(**settings),
+            "placement": {role: tuple(cpus) for role, cpus in content.get("placement", {}).items()},
+            "created_at": moment(content["created_at"]),
+        }
+    )
+
+
+def _problems(made: Manifest) -> list[str]:
+    """Return what no run of this lab can be, by the keys of its manifest."""
+    return [
+        *(
+            []
+            if _is_word(made.run_id)
+            else [f"run_id is {letters.quoted(made.run_id)}, and must be a word in one line"]
+        ),
+        *(
+            f"entries has {letters.quoted(name)}, which is no name of an entry"
+            for name in made.entries
+            if not _is_word(name)
+        ),
+        *(
+            f"entries.{name}.{label} is missing"
+            for name, labels in made.entries.items()
+            for label in NEEDED
+            if label not in labels
+        ),
+        *_workers(made),
+        *(
+            []
+            if 1 <= made.cpus <= MOST_CPUS
+            else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
+        ),
+        *profiles.impossible(made.settings),
+        *_versions(made),
+    ]
+
+
+def _workers(made: Manifest) -> Iterator[str]:
+    """Yield the entries whose number of workers is none; of what is no number the choice is their own."""
+    for name, labels in made.entries.items():
+        told = labels.get("workers", "")
+        if told.isdecimal() and not re.fullmatch(r"0*[1-9][0-9]{,5}", told):
+            yield f"entries.{name}.workers is {letters.quoted(told)}, and must be from 1 to {MOST_CPUS}"
+
+
+def _versions(made: Manifest) -> Iterator[str]:
+    """Yield what is missing of two versions that the settings ask for."""
+    against, names = made.settings.against, made.entries.keys()
+    if not against:
+        return
+    if not any(naming.AT in name for name in names):
+        yield f"settings.against is {letters.quoted(against)}, and entries has none of another commit"
+    for name in names:
+        if naming.AT in name and name.partition(naming.AT)[0] not in names:
+            yield f"entries.{name} has no other version beside it"
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and not text.isspace() and letters.one_line(text) == text
 
 
 def _sample(told: dict[str, Any]) -> Sample:
@@ -82,7 +189,7 @@ def _counters(content: dict[str, Any]) -> Counters:
         roles={role: Usage(**usage) for role, usage in content["roles"].items()},
         received=tuple((at_us, count) for at_us, count in content["received"]),
         speeds_us=tuple(content["speeds_us"]),
-        idle_before=content["idle_before"],
+        idle_before=content.get("idle_before"),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchlab.core.errors import StoreError
+from benchlab.core import letters
+from benchlab.core.errors import LabError, StoreError
 from benchlab.core.measured import GOOD, Run
 from benchlab.core.model import Manifest
 from benchlab.core.quantities import counted
@@ -17,16 +20,28 @@ from benchlab.verdicts import judge
 COLUMNS = ("run", "when (UTC)", "profile", "entries", "blocks", "verdict", "ahead")
 
 
-def rows(results: Path) -> tuple[list[list[str]], list[str]]:
-    """Return a row for each run in the folder, the newest first, and why some folders cannot be read."""
-    found: list[tuple[Manifest, list[str]]] = []
+@dataclass(frozen=True)
+class Listing:
+    """The runs of a folder, the newest first: a row each, what must be said of some, and why others cannot be read."""
+
+    rows: list[list[str]]
+    notes: list[str]
+    unreadable: list[str]
+
+
+def listing(results: Path) -> Listing:
+    """Return the runs in the folder; one that cannot be read hides no other. Raises StoreError of the folder."""
+    found: list[tuple[Manifest, list[str], str]] = []
     unreadable: list[str] = []
     for folder in _folders(results):
         try:
-            found.append(_row(folder))
+            found.append((*_row(folder), cut(folder)))
         except StoreError as error:
-            unreadable.append(str(error))
-    return [row for _, row in sorted(found, key=lambda each: each[0].created_at, reverse=True)], unreadable
+            unreadable.append(letters.one_line(str(error)))
+        except LabError as error:
+            unreadable.append(letters.one_line(f"{folder}: {error}"))
+    newest = sorted(found, key=lambda each: each[0].created_at, reverse=True)
+    return Listing([row for _, row, _ in newest], [note for *_, note in newest if note], unreadable)
 
 
 def verdict(run: Run, going: bool) -> str:
@@ -69,7 +84,7 @@ def go_on(folder: Path) -> str:
 
 
 def _resuming(folder: Path) -> str:
-    return f"python lab.py --resume {files.shown(folder)}"
+    return f"python lab.py --resume {files.typed(folder)}"
 
 
 def ahead(result: Result) -> str:
@@ -91,11 +106,11 @@ def _state(run: Run, going: bool) -> str:
 
 
 def _folders(results: Path) -> Iterator[Path]:
-    if not results.is_dir():
+    if not os.path.lexists(results):
         return
-    for folder in results.iterdir():
-        if folder.is_dir() and not folder.is_symlink():
-            yield folder
+    with files.reading(results):
+        folders = list(results.iterdir())
+    yield from (folder for folder in folders if files.is_folder(folder) and not folder.is_symlink())
 
 
 def _row(folder: Path) -> tuple[Manifest, list[str]]:

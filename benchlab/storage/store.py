@@ -15,15 +15,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchlab.core import spelling
+from benchlab.core import letters, spelling
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.measured import Record, Run
 from benchlab.core.model import Manifest
-from benchlab.storage import files, lines, records, samples_csv
+from benchlab.storage import files, lines, records, samples_csv, shapes
 
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
@@ -108,7 +108,7 @@ def write_comparison(folder: Path, name: str, page: str) -> Path:
 
 def is_calibration(folder: Path) -> bool:
     """Return whether the folder holds the runs of a calibration."""
-    return (folder / PART / MANIFEST).exists()
+    return files.exists(folder / PART / MANIFEST)
 
 
 def write_calibration(folder: Path, text: str) -> None:
@@ -123,9 +123,9 @@ def write_report(folder: Path, text: str) -> None:
 
 def write_new(path: Path, text: str) -> None:
     """Write a file that is not there yet: whole, or not at all. Raises UsageError where it is, StoreError else."""
-    if path.exists():
+    if os.path.lexists(path):
         raise UsageError(f"{path} is there already; name another file, or remove it")
-    if not path.parent.is_dir():
+    if not files.is_folder(path.parent):
         raise UsageError(f"{path.parent} is no folder; name a file in one that there is")
     files.write(path, text, "name another file")
 
@@ -197,13 +197,36 @@ def reopen(folder: Path) -> tuple[Journal, int]:
     return Journal(folder), len(content) - whole
 
 
+def named(text: str) -> Path:
+    """Return the folder of a run that was named, whole and without links.
+
+    Raises NoRunError where the name leads nowhere: there both are told, the name and where it leads.
+    """
+    if not text or "\0" in text:
+        raise NoRunError(f"{letters.quoted(text)} is no name of a run's folder; name a folder of results/")
+    try:
+        folder = Path(os.path.realpath(text))
+    except OSError as error:
+        raise NoRunError(
+            f"{text}: the folder that this was called in is not there any more; name a whole path"
+        ) from error
+    try:
+        Path(text).stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NoRunError(f"{text} is a link that leads back to itself; name a folder of results/") from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise NoRunError(f"{text[:60]}… is too long for a folder's name; name a folder of results/") from error
+        if error.errno == errno.ENOENT and Path(text).absolute() != folder:
+            raise NoRunError(f"{text} leads to {folder}, which is not there; name a folder of results/") from error
+    return folder
+
+
 def read(folder: Path) -> Run:
     """Return the run in the folder. A cut-off last line is left out. Raises StoreError."""
     manifest = read_manifest(folder)
     path = folder / JOURNAL
-    with files.reading(path):
-        content = path.read_bytes()
-    return lines.run(manifest, content, path)
+    return lines.run(manifest, files.read(path), path)
 
 
 def is_being_measured(folder: Path) -> bool:
@@ -213,23 +236,33 @@ def is_being_measured(folder: Path) -> bool:
 
 def is_cut(folder: Path) -> bool:
     """Return whether the journal ends in the middle of a line, as a crash leaves it. Raises StoreError."""
-    path = folder / JOURNAL
-    with files.reading(path):
-        content = path.read_bytes()
+    content = files.read(folder / JOURNAL)
     return bool(content) and not content.endswith(b"\n")
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Return what the run in the folder is. Raises NoRunError where it is none, StoreError where it cannot be read."""
     path = folder / MANIFEST
+    _refuse_no_run(folder)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = shapes.decoded(files.read(path))
         if not isinstance(content, dict) or "schema" not in content:
             raise StoreError(f"{path} is not one of a run; {files.LOST}")
         schema = content.pop("schema")
-        if schema != SCHEMA:
-            raise StoreError(f"{path}: written in schema {schema}, this lab reads {SCHEMA}; use the lab that wrote it")
+        if schema != SCHEMA or type(schema) is not int:
+            raise StoreError(
+                f"{path}: written in schema {letters.quoted(schema)}, this lab reads {SCHEMA}; "
+                "use the lab that wrote it"
+            )
         return records.manifest(content)
+    except ValueError as error:
+        raise StoreError(f"{path} cannot be read ({error}); {files.LOST}") from error
+
+
+def _refuse_no_run(folder: Path) -> None:
+    """Raise NoRunError where the folder has no manifest."""
+    try:
+        (folder / MANIFEST).lstat()
     except (FileNotFoundError, NotADirectoryError) as error:
         if is_calibration(folder):
             raise NoRunError(
@@ -237,11 +270,17 @@ def read_manifest(folder: Path) -> Manifest:
             ) from error
         if folder.is_file():
             raise NoRunError(f"{folder} is a file, not a run's folder; name a folder of results/") from error
-        hint = spelling.meant(folder.name, [found.parent.name for found in folder.parent.glob(f"*/{MANIFEST}")])
+        hint = spelling.meant(folder.name, _neighbours(folder))
         raise NoRunError(
-            f"{folder} is not a run: {path.name} cannot be read ({error.strerror}); {hint}name a folder of results/"
+            f"{folder} is not a run: {MANIFEST} cannot be read ({error.strerror}); {hint}name a folder of results/"
         ) from error
-    except PermissionError as error:
-        raise StoreError(f"{path} cannot be read ({error.strerror}); {files.RIGHTS}") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise StoreError(f"{path} cannot be read ({type(error).__name__}: {error}); {files.LOST}") from error
+    except OSError:
+        # Reading it tells why.
+        return
+
+
+def _neighbours(folder: Path) -> list[str]:
+    """Return the names of runs beside the folder, as far as they can be seen."""
+    with suppress(OSError):
+        return [found.name for found in folder.parent.iterdir() if files.exists(found / MANIFEST)]
+    return []

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from benchlab import __version__
-from benchlab.core import markdown, stack
+from benchlab.core import letters, markdown, stack
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run
 from benchlab.core.model import NO_PROXY, UNAVAILABLE
 from benchlab.core.quantities import counted, minutes
@@ -49,10 +49,12 @@ def report(run: Run) -> str:
     if run.taken:
         parts.append(_verdicts(run))
     if found := remarks(run):
-        parts.append("\n".join(["## Verification", "", VERIFICATION, "", *(f"* {remark}" for remark in found)]))
+        parts.append(
+            "\n".join(["## Verification", "", VERIFICATION, "", *(f"* {letters.one_line(remark)}" for remark in found)])
+        )
     if missing := reasons(run):
-        parts.append("\n".join(["## Not measured", "", *(f"* {reason}" for reason in missing)]))
-    return markdown.explained("\n\n".join(parts)) + "\n"
+        parts.append("\n".join(["## Not measured", "", *(f"* {letters.one_line(reason)}" for reason in missing)]))
+    return letters.visible(markdown.explained("\n\n".join(parts)) + "\n")
 
 
 def about(run: Run) -> list[str]:

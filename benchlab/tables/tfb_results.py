@@ -8,11 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from benchlab.core import stack
 from benchlab.core.measured import Failure, Run, Sample
-from benchlab.core.model import NO_PROXY, UNAVAILABLE, Manifest, Settings
+from benchlab.core.model import NO_PROXY, UNAVAILABLE, Manifest, Settings, is_unavailable
 from benchlab.core.quantities import counted
 from benchlab.core.stack import UNTOLD
-from benchlab.plan import placement
+from benchlab.plan import placement, profiles
 from benchlab.plan.workloads import varied
 from benchlab.statistics import figures
 from benchlab.statistics.figures import Cell
@@ -192,22 +193,24 @@ def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
         "webserver": told("webserver", server),
     }
     return {
-        "project_name": labels["framework"],
+        "project_name": told("project", entry if stack.is_adopted(labels) else labels["framework"]),
         "name": entry,
         **{key: word.lower() for key, word in lower.items()},
         "os": "linux",
         "database_os": "linux",
         "display_name": told("display_name", entry),
-        "notes": told("notes", ""),
+        "notes": "; ".join(filter(None, [told("notes", ""), stack.other_base(labels)])),
         "versus": told("versus"),
         "tags": [],
     }
 
 
 def _git(manifest: Manifest) -> dict[str, str] | None:
+    """Return where the lab was taken from; null without a commit, and else empty what is not known."""
     names = {"commitId": "lab_commit", "repositoryUrl": "lab_repository", "branchName": "lab_branch"}
-    found = {key: str(manifest.facts.get(name, UNAVAILABLE)) for key, name in names.items()}
-    return None if found["commitId"] == UNAVAILABLE else found
+    facts = {key: manifest.facts.get(name, UNAVAILABLE) for key, name in names.items()}
+    found = {key: "" if is_unavailable(fact) else str(fact) for key, fact in facts.items()}
+    return found if found["commitId"] else None
 
 
 def _environment(run: Run) -> str:
@@ -221,6 +224,7 @@ def _environment(run: Run) -> str:
         f"Docker {facts.get('engine_version', UNAVAILABLE)}",
         f"benchlab {facts.get('lab_version', UNAVAILABLE)}, profile {settings.profile}",
         *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),
+        *profiles.cautions(run.manifest),
         f"geometric means over up to {counted(run.blocks, 'block')} of {settings.duration_s}-s samples",
         f"without {LEFT_OUT}",
     ]

@@ -142,6 +142,7 @@ def test_a_stanza_has_what_the_format_promises_and_as_few_rights_as_it_can_do_wi
         "benchlab.tfb.notes": "costs $$0",
         "benchlab.tfb.orm": "Micro",
         "benchlab.tfb.platform": "asyncio",
+        "benchlab.tfb.project": "brook",
         "benchlab.tfb.webserver": "None",
     }
     assert stanza == {

@@ -245,6 +245,21 @@ def test_a_fault_of_the_lab_itself_is_no_regression(
     assert "ZeroDivisionError: a fault" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("name", "code"), [("compare", 2), ("report", 1)])
+def test_a_file_of_the_lab_that_cannot_be_used_is_one_line_that_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, code: int
+) -> None:
+    (tmp_path / ".lab").write_text("no folder")
+
+    def use(root: Path, given: argparse.Namespace) -> int:
+        (root / ".lab" / "at").mkdir()
+        return 0
+
+    assert cli.main(tmp_path, [name], {name: command.plain(name, "use a file", use)}) == code
+    said = f"error: {tmp_path}/.lab/at cannot be used (Not a directory); mend its owner or rights, or make room\n"
+    assert capsys.readouterr().err == said
+
+
 def _run(results: Path, manifest: Manifest, run_id: str, duration_s: int) -> str:
     """Keep a run of two blocks, and return its folder."""
     settings = replace(manifest.settings, duration_s=duration_s)
@@ -415,7 +430,7 @@ def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(
     folder = _run(tmp_path, manifest, "run", 2)
     # The tests may run as root, whom no mode keeps from writing.
     Path(folder, f".{store.CSV}.draft").mkdir()
-    assert cli.main(tmp_path, ["report", folder]) == 0
+    assert cli.main(tmp_path, ["report", folder]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith("# run\n")
     told = "samples.csv cannot be written (Is a directory); mend its owner or rights, or make room"

@@ -81,7 +81,9 @@ def test_versions_of_an_adopted_entry_are_refused_because_there_are_none(lab: La
     labels = {**SERVICE["labels"], "benchlab.origin": "adopted"}  # type: ignore[dict-item]
     services = {"crax": SERVICE, "rill": {**SERVICE, "labels": labels}}
     with_rill = replace(lab, topology=replace(lab.topology, services=services))
-    manifest = replace(make_manifest(), settings=replace(make_settings(), frameworks=(), against="0" * 40))
+    asked = replace(make_settings(), frameworks=(), against="0" * 40)
+    both = dict.fromkeys(("crax", "crax-at-0000000"), make_manifest().entries["crax"])
+    manifest = replace(make_manifest(), settings=asked, entries=both)
     with pytest.raises(ConfigError, match="--against: rill was adopted, and has no versions here"):
         bench.resume(with_rill, store.create(tmp_path, manifest).folder, Console(file=StringIO()))
 

@@ -6,9 +6,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from benchlab import __version__
-from benchlab.core.model import UNAVAILABLE
+from benchlab.core.model import UNAVAILABLE, is_unavailable
 from benchlab.machine import checkout
+from benchlab.machine.host import repository
 
 from .made_commits import commit, git
 
@@ -24,6 +27,46 @@ def test_the_version_is_told_with_the_commit_and_whether_files_have_changed_sinc
     assert checkout.version(tmp_path) == f"benchlab {__version__}, commit {number[:12]}"
     (tmp_path / "lab.py").write_text("changed\n")
     assert checkout.version(tmp_path) == f"benchlab {__version__}, commit {number[:12]} with changes"
+
+
+def test_a_checkout_of_another_user_is_told_with_what_allows_it_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "it's a lab"
+    root.mkdir()
+    git(root, "init", "--quiet")
+    number = commit(root, "lab.py", "first\n")
+    assert checkout.commit(root) == number
+    # So git's own tests make it take the checkout for another user's.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    quoted = "'" + str(root).replace("'", "'\\''") + "'"
+    remedy = f"`git config --global --add safe.directory {quoted}` allows it"
+    told = f"unavailable: git refuses a checkout of another user; {remedy}"
+    assert checkout.version(root) == f"benchlab {__version__}, commit {told}"
+    # In a run's manifest.
+    for ask in (checkout.commit, checkout.branch, checkout.remote, checkout.changed_files):
+        assert ask(root) == told
+        assert is_unavailable(ask(root))
+    assert repository(checkout.remote(root)) == UNAVAILABLE
+
+
+def test_a_hook_of_git_s_which_names_another_repository_changes_nothing_that_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = [tmp_path / name for name in ("lab", "other")]
+    for root in roots:
+        root.mkdir()
+        git(root, "init", "--quiet")
+    own, _ = (commit(root, "lab.py", f"{root}\n") for root in roots)
+    monkeypatch.setenv("GIT_DIR", str(roots[1] / ".git"))
+    assert checkout.commit(roots[0]) == own
+    assert checkout.changed_files(roots[0]) == 0
+
+
+def test_a_checkout_without_git_is_told_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "--quiet")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert checkout.version(tmp_path) == f"benchlab {__version__}, commit unavailable: git is not installed"
 
 
 def test_a_lab_that_merely_lies_in_a_repository_tells_nothing_of_that_one(tmp_path: Path) -> None:

@@ -173,6 +173,27 @@ def test_the_json_has_what_each_factor_did_where_entries_tell_of_it(run: Run) ->
     assert effect["outcome"] == ("faster" if faster else "slower")
 
 
+def test_every_format_says_what_a_reader_of_its_figures_must_know(run: Run) -> None:
+    labels = {"aiohttp": LABELS, "crax": LABELS | {"origin": "adopted", "base": "python:3.12=benchlab/base"}}
+    mine = replace(run, manifest=replace(run.manifest, entries=labels))
+    first_look = "a first look, not to be quoted"
+    told = {row["entry"]: row["caution"] for row in _rows(mine)}
+    assert told == {
+        "aiohttp": first_look,
+        "crax": f"{first_look}; another base image: benchlab/base for python:3.12",
+    }
+    cautions = [first_look, "another base image: crax"]
+    assert json.loads(export.text(mine, "json"))["cautions"] == cautions
+    assert "; ".join(cautions) in json.loads(export.text(mine, "tfb"))["environmentDescription"]
+    assert all(caution in export.text(mine, "markdown") for caution in cautions)
+
+
+def test_a_run_without_anything_to_beware_of_has_no_caution(run: Run) -> None:
+    calm = replace(run, manifest=replace(run.manifest, settings=replace(run.manifest.settings, profile="default")))
+    assert {row["caution"] for row in _rows(calm)} == {""}
+    assert json.loads(export.text(calm, "json"))["cautions"] == []
+
+
 def test_markdown_is_the_report(run: Run) -> None:
     assert export.text(run, "markdown") == report.report(run)
 

@@ -20,6 +20,7 @@ from benchlab.storage import records, store
 from .conftest import STARTED, make_sample, make_trial
 from .figures import blocks
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
+from .mutations import VALUES, assert_each_is_plain_or_told, written
 
 ENVIRONMENT = {burden.VARIABLE: json.dumps({"/json": 0.005})}
 
@@ -124,7 +125,7 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
 ) -> None:
     # The tests may run as root, whom no mode keeps from writing.
     (folder / f".{store.REPORT}.draft").mkdir()
-    assert cli.main(folder, ["report", str(folder)]) == 0
+    assert cli.main(folder, ["report", str(folder)]) == 1
     printed = capsys.readouterr()
     assert printed.out == f"{calibrate.report(whole)}\n"
     told = "report.md cannot be written (Is a directory); mend its owner or rights, or make room"
@@ -178,6 +179,30 @@ def test_a_file_that_cannot_be_is_refused_by_name(folder: Path, whole: Calibrati
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(StoreError, match=rf"{store.CALIBRATION} cannot be read \(.*restore it, or calibrate anew"):
         kept.read(folder)
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_a_file_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
+    folder: Path, whole: Calibration, value: object
+) -> None:
+    path = folder / store.CALIBRATION
+    content = json.loads(path.read_text())
+
+    def refused() -> str:
+        try:
+            kept.read(folder)
+        except StoreError as error:
+            return str(error)
+        return ""
+
+    assert_each_is_plain_or_told(
+        content,
+        value,
+        write=lambda changed: path.write_text(written(changed)),
+        refused=refused,
+        tell=lambda: calibrate.report(kept.read(folder)).encode(),
+        named=str(path),
+    )
 
 
 def test_a_file_that_is_no_json_is_refused_by_name(folder: Path, whole: Calibration) -> None:

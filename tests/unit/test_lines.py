@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import gc
-import json
-import math
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,7 +16,7 @@ from benchlab.core.errors import StoreError
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Decision, Failure, Record
 from benchlab.core.model import Manifest
 from benchlab.pages import html
-from benchlab.storage import export, records, samples_csv, store
+from benchlab.storage import store
 from benchlab.tables import report
 
 from .conftest import LABELS, STARTED, make_load, make_manifest, make_remark, make_sample, make_trial
@@ -157,61 +152,6 @@ def test_what_cannot_be_is_refused_with_its_line(
     path.write_text(f"{before}{found}{after.replace(old, new, 1)}")
     with pytest.raises(StoreError, match="line 2: not a record"):
         store.read(folder)
-
-
-def _leaves(content: Any, *path: str | int) -> Iterator[tuple[str | int, ...]]:
-    """Yield the way to each value that has none in it."""
-    inner: list[tuple[str | int, Any]] = []
-    if isinstance(content, dict):
-        inner = list(content.items())
-    elif isinstance(content, list):
-        inner = list(enumerate(content))
-    for key, value in inner:
-        yield from _leaves(value, *path, key)
-    if not inner:
-        yield path
-
-
-def _changed(content: dict[str, Any], path: tuple[str | int, ...], value: object) -> str:
-    """Return the line with another value there. JSON has no infinity, but a number that is one when it is read."""
-    changed: Any = copy.deepcopy(content)
-    place = changed
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return json.dumps(changed).replace("Infinity", "1e400")
-
-
-@pytest.mark.parametrize(
-    "value",
-    [None, True, -1, 0, 1.5, 10**30, 10**400, math.inf, "text", [], {}],
-    ids=lambda value: repr(value)[:8],
-)
-def test_whatever_stands_in_a_line_it_is_refused_or_the_run_can_be_told(
-    tmp_path: Path, manifest: Manifest, value: object
-) -> None:
-    folder = _kept(tmp_path, manifest)
-    lines = [json.dumps(records.line(record)) for record in (*EVERY, make_sample(make_trial(block=2)))]
-    for number, line in enumerate(lines[: len(EVERY)]):
-        content = json.loads(line)
-        for path in _leaves(content):
-            others = [*lines[:number], _changed(content, path, value), *lines[number + 1 :]]
-            (folder / store.JOURNAL).write_text("".join(f"{other}\n" for other in others))
-            reason = _refused(folder)
-            assert not reason or f"line {number + 1}: not a record" in reason or "were two runs mixed" in reason, path
-
-
-def _refused(folder: Path) -> str:
-    """Return why the run is refused; nothing where all that is made of a run can be made of it."""
-    try:
-        run = store.read(folder)
-    except StoreError as error:
-        return str(error)
-    assert report.report(run)
-    assert html.page(run)
-    assert samples_csv.text(run)
-    assert all(export.text(run, form) for form in export.FORMATS)
-    return ""
 
 
 def test_the_collector_of_garbage_goes_on_after_a_journal_that_is_refused(tmp_path: Path, manifest: Manifest) -> None:

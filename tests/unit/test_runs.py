@@ -17,6 +17,7 @@ from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.core.model import Entry, Manifest, Trial
 from benchlab.plan import profiles, schedule
 from benchlab.storage import files, runs, store
+from benchlab.storage.runs import Listing
 
 from .conftest import STARTED, make_load, make_sample
 
@@ -54,27 +55,23 @@ def test_a_run_is_told_by_when_what_how_far_and_who_is_ahead(
 ) -> None:
     three = replace(manifest, settings=replace(manifest.settings, blocks=3))
     _keep(tmp_path, three, map(_sample, _trials(three, entries)))
-    assert runs.rows(tmp_path) == (
-        [
-            [
-                "20261123-120000-quick",
-                "2026-11-23 12:00",
-                "quick",
-                "aiohttp, crax",
-                "3 of 3",
-                "complete; 48 of 48 samples good",
-                "json aiohttp, plaintext undecided, query undecided",
-            ]
-        ],
-        [],
-    )
+    row = [
+        "20261123-120000-quick",
+        "2026-11-23 12:00",
+        "quick",
+        "aiohttp, crax",
+        "3 of 3",
+        "complete; 48 of 48 samples good",
+        "json aiohttp, plaintext undecided, query undecided",
+    ]
+    assert runs.listing(tmp_path) == Listing([row], [], [])
 
 
 def test_the_newest_run_comes_first(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:
     for days, run_id in enumerate(("a", "c", "b")):
         own = replace(manifest, run_id=run_id, created_at=STARTED + timedelta(days=days))
         _keep(tmp_path, own, map(_sample, _trials(own, entries)))
-    rows, _ = runs.rows(tmp_path)
+    rows = runs.listing(tmp_path).rows
     assert [row[0] for row in rows] == ["b", "c", "a"]
 
 
@@ -90,7 +87,7 @@ def test_a_run_that_was_stopped_says_what_is_left(
     tmp_path: Path, manifest: Manifest, entries: list[Entry], kept: int, said: str
 ) -> None:
     _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)[:kept]))
-    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    ((*_, verdict, _),) = runs.listing(tmp_path).rows
     assert verdict == said
 
 
@@ -120,7 +117,7 @@ def test_a_run_whose_report_is_being_made_is_running_too(
 
 
 def _verdict(results: Path) -> str:
-    ((*_, verdict, _),) = runs.rows(results)[0]
+    ((*_, verdict, _),) = runs.listing(results).rows
     return verdict
 
 
@@ -128,7 +125,7 @@ def test_a_run_that_could_not_measure_all_says_so(tmp_path: Path, manifest: Mani
     first, second, *others = _trials(manifest, entries)
     died, invalid = Failure(first, STARTED, "it died"), make_sample(second, severity=INVALID)
     _keep(tmp_path, manifest, [died, invalid, *map(_sample, others)])
-    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    ((*_, verdict, _),) = runs.listing(tmp_path).rows
     assert verdict == "2 trials not measured; 30 of 31 samples count, 30 good"
 
 
@@ -139,14 +136,14 @@ def test_a_complete_run_says_how_many_samples_count_as_its_report_does(
     again = [make_sample(trial, severity=INVALID, attempt=2) for trial in trials[:12]]
     suspect = [make_sample(trial, severity=SUSPECT) for trial in trials[:2]]
     _keep(tmp_path, manifest, [*again, *suspect, *map(_sample, trials[2:])])
-    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    ((*_, verdict, _),) = runs.listing(tmp_path).rows
     assert verdict == "complete; 32 of 44 samples count, 30 good"
 
 
 def test_a_run_whose_blocks_are_undecided_can_go_on(tmp_path: Path, manifest: Manifest, entries: list[Entry]) -> None:
     precise = replace(manifest, settings=replace(manifest.settings, precision=0.03))
     _keep(tmp_path, precise, map(_sample, _trials(precise, entries)))
-    ((*_, verdict, _),) = runs.rows(tmp_path)[0]
+    ((*_, verdict, _),) = runs.listing(tmp_path).rows
     assert verdict.startswith("stopped before its blocks were decided; ")
 
 
@@ -210,7 +207,7 @@ def test_a_journal_whose_last_line_was_cut_off_is_told_by_report_and_results(
 def test_a_calibration_is_listed_and_points_to_its_report(tmp_path: Path, manifest: Manifest) -> None:
     _keep(tmp_path, replace(manifest, run_id="20261123-120000-calibration/twins"), [])
     (tmp_path / "latest").unlink()
-    ((name, _, profile, _, _, verdict, _),) = runs.rows(tmp_path)[0]
+    ((name, _, profile, _, _, verdict, _),) = runs.listing(tmp_path).rows
     assert (name, profile, verdict) == ("20261123-120000-calibration", "calibration", "see its report.md")
 
 

@@ -357,8 +357,8 @@ def test_a_line_of_another_run_is_refused_by_its_number(
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"blocks": 2', '"blocks": "x"', "blocks of 'x' is no whole number"),
-        ("2026-11-23T12:00:00+00:00", "2026-11-23T12:00:00", "has no time zone"),
+        ('"blocks": 2', '"blocks": "x"', 'settings.blocks is "x", and must be a whole number'),
+        ("2026-11-23T12:00:00+00:00", "2026-11-23T12:00:00", "must be a time with its zone"),
     ],
 )
 def test_a_manifest_that_the_lab_would_not_write_is_refused(

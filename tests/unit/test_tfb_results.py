@@ -230,6 +230,30 @@ def test_the_commit_is_told_where_it_is_known(run: Run) -> None:
     assert tfb_results.results(run)["git"] is None
 
 
+@pytest.mark.parametrize("unknown", ["unavailable", "unavailable: git refuses a checkout of another user; `git` …"])
+def test_what_is_not_known_of_the_checkout_is_empty_and_no_word_in_the_place_of_an_address(
+    run: Run, unknown: str
+) -> None:
+    facts: dict[str, object] = {"lab_commit": "a" * 40, "lab_branch": unknown, "lab_repository": unknown}
+    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))
+    assert told["git"] == {"commitId": "a" * 40, "repositoryUrl": "", "branchName": ""}
+    assert problems(told) == []
+    without = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts | {"lab_commit": unknown})))
+    assert without["git"] is None
+
+
+def test_tests_of_one_adopted_folder_have_its_name_and_the_mark_of_another_base_image(run: Run) -> None:
+    labels = LABELS | {"origin": "adopted", "framework": "None", "tfb.framework": "None", "tfb.notes": "one worker"}
+    folder = {"tfb.project": "rill", "base": "python:3.12=benchlab/base"}
+    adopted, old = tfb_results.results(
+        replace(run, manifest=replace(run.manifest, entries={"aiohttp": labels | folder, "crax": labels}))
+    )["testMetadata"]
+    assert (adopted["project_name"], adopted["framework"]) == ("rill", "none")
+    assert adopted["notes"] == "one worker; another base image: benchlab/base for python:3.12"
+    # One that was adopted before its folder's name was kept is no part of a project called None.
+    assert (old["project_name"], old["notes"]) == ("crax", "one worker")
+
+
 def test_the_description_names_the_host_and_what_is_left_out(run: Run) -> None:
     facts: dict[str, object] = {"engine_version": "20.10", "host": {"cpu_model": "Model X"}}
     said = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))["environmentDescription"]

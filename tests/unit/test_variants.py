@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab.core.errors import UsageError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.machine import variants
 from benchlab.machine.topology import Topology
 
@@ -65,6 +65,37 @@ def test_a_commit_that_git_does_not_have_is_one_line_that_names_it(resolved: Top
     with pytest.raises(UsageError, match=f"^{re.escape(said)}$"):
         variants.at_commit(resolved, "crax", "nowhere", tmp_path / "state")
     assert not (tmp_path / "state").exists()
+
+
+def test_a_checkout_of_another_user_is_told_with_what_allows_it_and_not_to_lack_the_commit(
+    resolved: Topology, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(resolved.root, "frameworks/crax/app.py", "old\n")
+    # So git's own tests make it take the checkout for another user's.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    remedy = f"`git config --global --add safe.directory {resolved.root}` allows it"
+    said = f"--against: git refuses a checkout of another user; {remedy}"
+    with pytest.raises(ConfigError, match=f"^{re.escape(said)}$") as error:
+        variants.at_commit(resolved, "crax", "main", tmp_path / "state")
+    assert not isinstance(error.value, UsageError)
+
+
+def test_a_commit_that_a_shallow_checkout_lacks_is_told_with_what_brings_it(tmp_path: Path) -> None:
+    whole, shallow = tmp_path / "whole", tmp_path / "shallow"
+    whole.mkdir()
+    git(whole, "init", "--quiet", "--initial-branch=main")
+    for text in ("old\n", "new\n"):
+        commit(whole, "frameworks/crax/app.py", text)
+    git(tmp_path, "clone", "--quiet", "--depth=1", whole.as_uri(), str(shallow))
+    with pytest.raises(UsageError, match=r"has only the last commits: `git fetch --unshallow` brings the rest; name a"):
+        variants.resolved(shallow, "main~1")
+
+
+@pytest.mark.parametrize("ref", ["--help", "-x", "a b", "a\nb", "$(x)"])
+def test_what_is_no_name_of_a_commit_is_none_for_git_either(resolved: Topology, ref: str) -> None:
+    commit(resolved.root, "frameworks/crax/app.py", "old\n")
+    with pytest.raises(UsageError, match=r"name a commit, branch or tag$"):
+        variants.resolved(resolved.root, ref)
 
 
 def test_an_entry_that_a_commit_does_not_have_is_one_line_that_names_both(resolved: Topology, tmp_path: Path) -> None:
