@@ -70,6 +70,8 @@ class Asides:
         return {
             "labels": {PROJECT_LABEL: self.project, LAB_LABEL: LAB_VALUE},
             "network_mode": "none",
+            # As in compose.yaml: without it, a first process that expects no signal does not end at one.
+            "init": True,
             "user": "10001:10001",
             "cap_drop": ["ALL"],
             "read_only": True,

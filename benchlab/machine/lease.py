@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
@@ -96,11 +97,21 @@ def held(engine: Engine, image: str) -> Iterator[Lease]:
         try:
             yield Lease(engine, made)
         finally:
-            stream.close()
+            _hang_up(stream)
     finally:
         if made:
             with shielded(), suppress(NotFound, APIError, OSError):
                 api.remove_container(made, force=True)
+
+
+def _hang_up(stream: Any) -> None:
+    """Close the lease's connection with all that has a part in it.
+
+    docker's SDK hands out the innermost of it, and hangs the response that owns the connection on that. With the
+    innermost alone closed, the connection stays open, and Python from 3.13 on complains when the response is collected.
+    """
+    getattr(stream, "_response", stream).close()
+    stream.close()
 
 
 def _create(engine: Engine, image: str) -> str:
@@ -116,6 +127,7 @@ def _create(engine: Engine, image: str) -> str:
             labels={PROJECT_LABEL: engine.project, LAB_LABEL: LAB_VALUE, HOLDER_LABEL: _holder()},
             host_config=api.create_host_config(
                 auto_remove=True,
+                init=True,
                 network_mode="none",
                 cap_drop=["ALL"],
                 read_only=True,
