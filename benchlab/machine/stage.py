@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.model import NO_PROXY
 from benchlab.core.quantities import counted
-from benchlab.machine import building, connection, debian, dotenv, host, lease, provision, topology, variants
+from benchlab.machine import building, connection, debian, dotenv, host, lease, provision, removal, topology, variants
 from benchlab.machine.engine import Engine
 from benchlab.machine.lease import Lease
 from benchlab.machine.provision import Say
@@ -189,3 +189,6 @@ def _clear(lab: Lab, held: Lease) -> None:
             lab.engine.remove_all()
         except EngineError as error:
             lab.say(f"containers may be left behind ({error}); the next start of the lab clears them")
+            return
+        with suppress(EngineError):  # it is done again after the next run
+            removal.prune(lab.engine, lab.state, [service["image"] for service in lab.topology.services.values()])
