@@ -23,12 +23,14 @@ class Asides:
         self._client = client
         self.project = project
 
-    def run_once(self, image: str, command: Sequence[str], volumes: Sequence[str] = ()) -> str:
+    def run_once(
+        self, image: str, command: Sequence[str], volumes: Sequence[str] = (), cpuset: str | None = None
+    ) -> str:
         """Run the command in a container of its own, without rights or network, and return what it printed.
 
         Raises EngineError, also where the command fails.
         """
-        return self._run(image, command, volumes=list(volumes))
+        return self._run(image, command, volumes=list(volumes), cpuset_cpus=cpuset)
 
     def open_files(self, image: str) -> str:
         """Return how many open files the engine lets a container ask for: a number, or unlimited."""

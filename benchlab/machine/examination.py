@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchlab.core.errors import EngineError, LabError, SetupError
-from benchlab.machine import compose, doctor, dotenv, topology
+from benchlab.machine import capacity, compose, doctor, dotenv, topology
 from benchlab.machine.doctor import FATAL, FINE, UNKNOWN, WARNING, Finding
 from benchlab.machine.engine import Engine
 
 FACTS = "/wrk/facts.py"
-CGROUP = "/sys/fs/cgroup:/host/cgroup:ro"
 # An engine's images, and the results of many runs.
 LEAST_DISK_BYTES = 3 * 1024**3
 
@@ -46,7 +45,8 @@ def _facts(root: Path, engine: Engine | None) -> tuple[dict[str, Any], Finding]:
         try:
             image = topology.load(root, {}).image("wrk")
             if engine.image_id(image):
-                facts = json.loads(engine.run_once(image, ["python3", FACTS], [CGROUP]))
+                facts = json.loads(engine.run_once(image, ["python3", FACTS], [capacity.CGROUP]))
+                facts |= capacity.read(engine, image).facts
                 facts["engine_os"] = _system(engine)
                 return facts, Finding("facts", FINE, "seen from a container on the engine's host")
         except (LabError, ValueError) as error:

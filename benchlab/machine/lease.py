@@ -57,6 +57,15 @@ class Lease:
         return str(container.id), str(container.status)
 
 
+def is_held(engine: Engine) -> bool:
+    """Return whether a lab is at work on this engine."""
+    with translated("looking for another lab"):
+        try:
+            return bool(engine.client.containers.get(LEASE).status == "running")
+        except NotFound:
+            return False
+
+
 def refuse_if_held(engine: Engine) -> None:
     """Raise EngineError where another lab is at work on this engine; clear a lease that nobody holds."""
     with translated("looking for another lab"):
