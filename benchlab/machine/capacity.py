@@ -105,7 +105,8 @@ def parsed(printed: str, cpus: int) -> Capacity:
     )
     # Without a cpuset a process is allowed what may ever be plugged in.
     usable = sorted(allowed & online or allowed)
-    quotas = [_share(*told) for told in words["quota"]]
+    # A cgroup may be gone between two looks at it.
+    quotas = [_share(*told) for told in words["quota"] if len(told) == 2]
     cores = placement.siblings("\n".join(told for (told,) in words["core"]))
     return Capacity(tuple(usable) or tuple(range(cpus)), min(quotas, default=None), cores)
 

@@ -141,18 +141,18 @@ def seen(engine: Engine, image: str | None) -> Capacity:
 
 def _lab(root: Path, engine: Engine | None, image: str | None, found: Capacity, say: Say, under: Conditions) -> Lab:
     cpus = found.cpus
-    placed = _placement(engine, image, found, say, under)
+    cpus_of_roles = placed(engine, image, found, say, under)
     environment = {
-        **dotenv.resources(root, len(placed.get(APP, ())) or cpus, under.db_connections),
-        **placement.settings(placed),
+        **dotenv.resources(root, len(cpus_of_roles.get(APP, ())) or cpus, under.db_connections),
+        **placement.settings(cpus_of_roles),
         **connection.address(),
         "LAB_PROXY": under.proxies[0],
         "LAB_DEBIAN_IMAGE": image or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, placed, seen=found)
+    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, cpus_of_roles, seen=found)
 
 
-def _placement(
+def placed(
     engine: Engine | None, image: str | None, found: Capacity, say: Say, under: Conditions
 ) -> dict[str, tuple[int, ...]]:
     """Return the CPUs of each role; whether the engine keeps to them is tried only where that decides anything."""
