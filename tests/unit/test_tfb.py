@@ -143,7 +143,7 @@ def test_a_name_that_no_container_can_have_is_refused(framework: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('{\n "framework": "brook",\n}', "line 3 is no JSON"),
+        ('{\n "framework": "brook",\n tests}', "line 3 is no JSON"),
         ("[]", "is no object"),
         ("[" * 100_000, "nested too deeply"),
         ('{"tests": []}', '"framework" is None, not a name'),
