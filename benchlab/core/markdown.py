@@ -58,5 +58,11 @@ def interval(low: float | None, high: float | None, form: str) -> str:
     return f" {TOO_WIDE}" if too_wide else f" [{form.format(low)}–{form.format(high)}]"
 
 
+def marked(low: float | None, high: float | None, form: str, mark: str) -> str:
+    """Return the bounds in brackets with a mark behind them, where there are any."""
+    told = interval(low, high, form)
+    return f"{told}{mark}" if told else ""
+
+
 def _escaped(cell: object) -> object:
     return cell.replace(BETWEEN, ESCAPED) if isinstance(cell, str) else cell

@@ -31,6 +31,10 @@ class Square:
     told: str
 
 
+# An entry against itself.
+SELF = Square(SAME, "", "", "", "", "")
+
+
 @dataclass(frozen=True)
 class HeatMap:
     """A row of squares for each entry, and a column for each, in the same order."""
@@ -40,30 +44,35 @@ class HeatMap:
     squares: tuple[tuple[Square, ...], ...]
 
 
-def heat_map(title: str, comparison: Comparison, order: Sequence[str]) -> HeatMap:
-    """Return the squares of the comparison, its entries in this order."""
-    pairs = {(pair.ratio.first, pair.ratio.second): pair for pair in comparison.pairs}
+def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: bool = True) -> HeatMap:
+    """Return the squares of the comparison, its entries in this order; without outcomes where it does not decide."""
     entries = tuple(entry for entry in order if entry in comparison.entries)
-    squares = tuple(tuple(_square(pairs, row, column) for column in entries) for row in entries)
+    pairs = {(pair.ratio.first, pair.ratio.second): pair for pair in comparison.pairs}
+    pairs |= {(second, first): pair.inverse for (first, second), pair in pairs.items()}
+    squares = tuple(
+        tuple(SELF if row == column else _square(pairs.get((row, column)), decides) for column in entries)
+        for row in entries
+    )
     return HeatMap(title, entries, squares)
 
 
-def _square(pairs: dict[tuple[str, str], Pair], row: str, column: str) -> Square:
-    if row == column:
-        return Square(SAME, "", "", "", "", "")
-    pair = pairs.get((row, column)) or pairs.get((column, row))
+def _square(pair: Pair | None, decides: bool) -> Square:
     if pair is None:
         return Square(NONE, "", "", "–", "", "no block in common")
-    ratio = pair.ratio if pair.ratio.first == row else pair.ratio.inverse
-    outcome = pair.outcome if pair.outcome in (Outcome.UNDECIDED, Outcome.EQUAL) else _who(ratio.ratio)
-    interval = markdown.interval(ratio.low, ratio.high, "{:.3f}").strip()
-    figure, word = f"{ratio.ratio:.3f}", outcome.value
-    told = f"{figure} {interval}, {word}"
-    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], word, figure, interval, told)
-
-
-def _who(ratio: float) -> Outcome:
-    return Outcome.FASTER if ratio > 1 else Outcome.SLOWER
+    ratio, figure = pair.ratio, f"{pair.ratio.ratio:.3f}"
+    if not decides:
+        interval = markdown.interval(ratio.low, ratio.high, "{:.3f}").strip()
+        return Square(NONE, "", "", figure, interval, f"{figure} {interval}, no outcome")
+    low, high, mark = pair.bounds
+    interval = markdown.marked(low, high, "{:.3f}", mark).strip()
+    return Square(
+        _tone(pair.outcome, ratio.ratio),
+        SIGNS[pair.outcome],
+        pair.word,
+        figure,
+        interval,
+        f"{figure} {interval}, {pair.word}",
+    )
 
 
 def _tone(outcome: Outcome, ratio: float) -> str:

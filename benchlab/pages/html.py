@@ -33,8 +33,9 @@ from benchlab.pages.points import Clock
 from benchlab.plan import profiles
 from benchlab.statistics import analysis, bottleneck, effects, versus
 from benchlab.statistics.analysis import PER_CPU, RATE, Result
+from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.regression import Gate
-from benchlab.statistics.stats import ALPHA, EQUIVALENCE
+from benchlab.statistics.stats import EQUIVALENCE
 from benchlab.statistics.versus import Versus
 from benchlab.tables import factors, invocation, lead, report, sentences, standings
 
@@ -113,7 +114,8 @@ def page(run: Run) -> str:
         commit=manifest["facts"].get("lab_commit"),
         facts=manifest.pop("facts"),
         manifest=manifest,
-        alpha=ALPHA,
+        chance=standings.chance(results),
+        least_blocks=LEAST_BLOCKS,
         equivalence=EQUIVALENCE,
         signs={outcome.value: sign for outcome, sign in heatmap.SIGNS.items()},
         version=__version__,
@@ -187,15 +189,20 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
 
 
 def _heat_maps(result: Result, order: Sequence[str]) -> Iterable[HeatMap]:
-    """Yield the pairs over all levels, and by what ranks them at each level, where there are not too many of them."""
-    if len(result.standings) < 2 and len(result.rates.entries) < 2:
+    """Yield the pairs over all levels, and by what ranks them at each level, where there are not too many of them.
+
+    A figure that does not rank has squares without outcomes.
+    """
+    if len(result.rates.entries) < 2:
         return
-    if result.by_cpu:
-        yield heatmap.heat_map(f"{PER_CPU}, over all levels", result.overall, order)
-    yield heatmap.heat_map(f"{RATE}, over all levels", result.rates, order)
-    if len(result.levels) > 1 and len(result.overall.pairs) <= standings.MOST_PAIRS:
-        for level, compared in (result.cpu_levels or result.levels).items():
-            title = f"{result.ranked_by}, {charts.level_name(result.test, level)}"
+    if result.basis != RATE:
+        costs = result.overall if result.by_cpu else result.costs
+        yield heatmap.heat_map(f"{PER_CPU}, over all levels", costs, order, result.by_cpu)
+    rates = result.rates if result.by_cpu or result.basis is None else result.overall
+    yield heatmap.heat_map(f"{RATE}, over all levels", rates, order, result.basis == RATE)
+    if len(result.levels) > 1 and len(result.rates.pairs) <= standings.MOST_PAIRS:
+        for level, compared in result.decided_levels.items():
+            title = f"{result.level_basis[level]}, {charts.level_name(result.test, level)}"
             yield heatmap.heat_map(title, compared, order)
 
 

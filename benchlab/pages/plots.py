@@ -48,10 +48,11 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     for result in ranked:
         for standing in result.standings:
             if standing.relative is not None:
-                figure = f"{standing.relative:.3f}{markdown.interval(standing.low, standing.high, '{:.3f}')}"
+                figure = standings.relative(result, standing)
                 text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{figure}<br>rank {standing.rank}"
                 place = rows.at[_ranking(result), standing.entry]
-                dots[standing.entry].append(Dot(place, standing.relative, standing.low, standing.high, text))
+                low, high = (standing.pair.ratio.low, standing.pair.ratio.high) if standing.pair else (None, None)
+                dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
                 told.append(f"{result.test} {standing.entry} {figure}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
     # None is better than the leader's: there is nothing to be seen on its other side but the end of an interval.
@@ -107,7 +108,7 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
 
 def factors(answer: Answer) -> Chart:
     """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
-    found = [told for told in answer.told if told.level == ALL_LEVELS and told.figure == answer.figure(told.test)]
+    found = [told for told in answer.told if told.level == ALL_LEVELS and answer.is_headed_by(told)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
         groups[f"{told.test}, {told.figure}"].append(effect_title(told.effect))
@@ -116,7 +117,7 @@ def factors(answer: Answer) -> Chart:
     for told in found:
         ratio = told.pair.ratio
         figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
-        text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.outcome.value}"
+        text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.word}"
         place = rows.at[f"{told.test}, {told.figure}", effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
         dots[kind].append(Dot(place, ratio.ratio, ratio.low, ratio.high, text))
@@ -211,7 +212,7 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
 
 
 def _ranking(result: Result) -> str:
-    return f"{result.test}, {PER_CPU if result.by_cpu else RATE}"
+    return f"{result.test}, {result.basis}"
 
 
 def _figure(cell: Cell, estimate: Estimate, unit: str) -> str:

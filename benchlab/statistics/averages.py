@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import geometric_mean
+
+import numpy as np
 
 from benchlab.statistics import stats
 from benchlab.statistics.stats import Blocks, Cells, Estimate
 
 
-def over_levels(levels: Iterable[Cells]) -> dict[str, Estimate]:
-    """Return for each entry its geometric mean over the blocks, each block being the geometric mean of its levels.
+@dataclass(frozen=True)
+class Average:
+    """An entry's geometric mean over the blocks, each block being that of its levels; `over` are these levels."""
 
-    A block that lacks one of the entry's levels does not count, and an entry without any block is left out.
+    estimate: Estimate
+    over: tuple[int, ...]
+
+
+def over_levels(levels: Mapping[int, Cells]) -> dict[str, Average]:
+    """Return the average of each entry that has a block, by level as `levels` is.
+
+    A block that lacks one of the levels does not count, and a level that most blocks lack is left out (`stats.kept`).
     """
-    by_entry: dict[str, list[Blocks]] = defaultdict(list)
-    for cells in levels:
-        for entry, blocks in cells.items():
-            by_entry[entry].append(blocks)
-    means = {entry: stats.estimate(by_block(of_levels)) for entry, of_levels in by_entry.items()}
-    return {entry: mean for entry, mean in means.items() if mean is not None}
+    entries = sorted({entry for cells in levels.values() for entry, blocks in cells.items() if blocks})
+    return {entry: _average({level: levels[level].get(entry, {}) for level in sorted(levels)}) for entry in entries}
 
 
 def by_block(levels: Sequence[Blocks]) -> dict[int, float]:
     """Return the geometric mean over the levels in each block that has them all."""
     whole = set(levels[0]).intersection(*levels[1:])
     return {block: geometric_mean([blocks[block] for blocks in levels]) for block in sorted(whole)}
+
+
+def _average(levels: Mapping[int, Blocks]) -> Average:
+    numbers = sorted({block for blocks in levels.values() for block in blocks})
+    rows = stats.kept(np.array([[block in blocks for block in numbers] for blocks in levels.values()]))
+    over = tuple(list(levels)[row] for row in rows)
+    estimate = stats.estimate(by_block([levels[level] for level in over]))
+    assert estimate is not None  # half of some level's blocks are whole
+    return Average(estimate, over)

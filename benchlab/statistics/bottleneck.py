@@ -13,6 +13,9 @@ from benchlab.core.model import NO_PROXY, Level, Manifest
 BUSY, CALM = 0.90, 0.70
 # A host with less idle time than this is full, whoever fills it.
 FULL_HOST_IDLE = 0.05
+# One that is nearly full is compared with full ones: the limit between the two must not take a test's ranks away where
+# its cells lie on both sides of it by a hair. Chosen, not measured.
+NEARLY_FULL_IDLE = 0.10
 # Where the roles had less of a full host's used CPU time than this, others filled it. Chosen, not measured.
 OWN_SHARE = 0.80
 # Twice the connections and nearly twice the rate: there were too few of them.
@@ -61,6 +64,11 @@ def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
     idles = [share_of_host(c.host.idle_us, c) for c in counters]
     known_idles = [idle for idle in idles if idle is not None]
     return Shares(roles, sum(known_idles) / len(known_idles) if known_idles else None)
+
+
+def fills_host(found: Shares) -> bool:
+    """Return whether the host had hardly any time to spare: there a CPU-second does less than on an idle one."""
+    return found.idle is not None and found.idle < NEARLY_FULL_IDLE
 
 
 def of_host(samples: Iterable[Sample]) -> dict[str, float]:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import accumulate
 from statistics import fmean
 
 from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios
+
+# On fewer blocks nobody is called faster, slower or equal: a spread of two is hardly known, and one has none.
+LEAST_BLOCKS = 3
+# What a pair is called that has no outcome for want of blocks.
+TOO_FEW = "too few blocks"
 
 
 class Outcome(Enum):
@@ -22,13 +27,43 @@ class Outcome(Enum):
     UNDECIDED = "cannot be told apart"
 
 
+INVERSE = {Outcome.FASTER: Outcome.SLOWER, Outcome.SLOWER: Outcome.FASTER}
+
+
 @dataclass(frozen=True)
 class Pair:
-    """A ratio and what it tells. `adjusted_p` is corrected for all pairs compared; None without a test."""
+    """A ratio and what it tells. `adjusted_p` is corrected for all `among` that are compared; None without a test."""
 
     ratio: Ratio
     adjusted_p: float | None
     outcome: Outcome
+    among: int = 1
+
+    @property
+    def inverse(self) -> Pair:
+        """Return what is known of the second entry against the first."""
+        return replace(self, ratio=self.ratio.inverse, outcome=INVERSE.get(self.outcome, self.outcome))
+
+    @property
+    def is_unclear(self) -> bool:
+        """Return whether it cannot be told apart only because of how many are compared: its interval leaves out 1."""
+        low, high = self.ratio.low, self.ratio.high
+        excludes_1 = low is not None and high is not None and not low <= 1 <= high
+        return self.outcome is Outcome.UNDECIDED and self.adjusted_p is not None and excludes_1
+
+    @property
+    def word(self) -> str:
+        """Return the outcome as a table tells it, beside the interval that it follows from."""
+        if self.adjusted_p is None:
+            return TOO_FEW
+        return f"unclear among {self.among} comparisons" if self.is_unclear else self.outcome.value
+
+    @property
+    def bounds(self) -> tuple[float | None, float | None, str]:
+        """Return the bounds of the interval that the outcome follows from, and a mark where it is not the 95 % one."""
+        if self.outcome is Outcome.EQUAL:
+            return self.ratio.low_90, self.ratio.high_90, " (90 %)"
+        return self.ratio.low, self.ratio.high, ""
 
 
 @dataclass(frozen=True, order=True)
@@ -60,31 +95,47 @@ class Comparison:
 
     @property
     def leader(self) -> str | None:
-        """Return the entry with the highest mean log-ratio to the others; None without entries.
+        """Return, of the entries that none is known to be faster than, the one with the highest mean log-ratio.
 
-        Where no figure is missing, that is the one with the highest mean. Where some are, an entry that lacks the
-        level it is slowest in does not lead by that: each pair is compared in what both have.
+        None where there is no such entry. Where no figure is missing, it is the one with the highest mean. Where some
+        are, an entry that lacks the level it is slowest in does not lead by that: each pair is compared in what both
+        have. So it can happen that of three each is slower than one of the others.
         """
+        ranks = self.ranks
         leads: dict[str, list[float]] = {entry: [0.0] for entry in self.entries}
         for pair in self.pairs:
             leads[pair.ratio.first].append(math.log(pair.ratio.ratio))
             leads[pair.ratio.second].append(-math.log(pair.ratio.ratio))
         # Of two that are equal but for rounding, the first in the alphabet leads.
-        return max(self.entries, key=lambda entry: round(fmean(leads[entry]), 9), default=None)
+        unbeaten = [entry for entry in self.entries if ranks[entry].best == 1]
+        return max(unbeaten, key=lambda entry: round(fmean(leads[entry]), 9), default=None)
+
+    def between(self, first: str, second: str) -> Pair | None:
+        """Return the pair of the two, first to second; None where they have no block in common."""
+        for pair in self.pairs:
+            if {pair.ratio.first, pair.ratio.second} == {first, second}:
+                return pair if pair.ratio.first == first else pair.inverse
+        return None
 
 
 @dataclass(frozen=True)
 class Standing:
-    """An entry's line in a summary: its ratio to the leader, with the bounds of the 95 % interval, and its rank.
+    """An entry's line in a summary: how it compares with the leader, and its rank.
 
-    The leader's own ratio is 1, without bounds. An entry without a block in common with the leader has none.
+    `pair` is the entry against the leader: None for the leader itself, and for one without a block in common with it.
     """
 
     entry: str
-    relative: float | None
-    low: float | None
-    high: float | None
+    is_leader: bool
+    pair: Pair | None
     rank: Rank
+
+    @property
+    def relative(self) -> float | None:
+        """Return the entry's figure in terms of the leader's; None where that is not known."""
+        if self.is_leader:
+            return 1.0
+        return self.pair.ratio.ratio if self.pair else None
 
 
 def compare(cells: Cells) -> Comparison:
@@ -112,28 +163,28 @@ def entries(levels: Iterable[Cells]) -> tuple[str, ...]:
 def standings(comparison: Comparison) -> tuple[Standing, ...]:
     """Return the leader, then the others, fastest first; last are those without a ratio to it.
 
-    Where figures are missing, a ratio can be above 1: the leader leads over all, not over each.
+    Where figures are missing, a ratio can be above 1: the leader leads over all, not over each. Without a leader none
+    has a ratio, and the entries stand by their ranks.
     """
     leader, ranks = comparison.leader, comparison.ranks
-    found = [pair.ratio for pair in comparison.pairs]
-    to_leader = {ratio.first: ratio for ratio in found if ratio.second == leader}
-    to_leader |= {ratio.second: ratio.inverse for ratio in found if ratio.first == leader}
-    followers = [
-        _standing(entry, to_leader.get(entry), ranks[entry]) for entry in comparison.entries if entry != leader
+    found = [
+        Standing(entry, entry == leader, comparison.between(entry, leader) if leader else None, ranks[entry])
+        for entry in comparison.entries
     ]
-    first = [Standing(leader, 1.0, None, None, ranks[leader])] if leader else []
-    return (*first, *sorted(followers, key=lambda standing: -(standing.relative or 0.0)))
+    return tuple(sorted(found, key=lambda standing: (not standing.is_leader, -(standing.relative or 0), standing.rank)))
 
 
 def decide(found: Sequence[Ratio]) -> tuple[Pair, ...]:
     """Return each ratio with its outcome; the p of all that have one are corrected together.
 
-    A ratio without a test is undecided, and costs the others nothing. FASTER and SLOWER: 5 % is the chance that any
-    of them is wrong. EQUAL is not corrected: 5 % is the chance for each pair that differs by just the margin.
+    A ratio of fewer than LEAST_BLOCKS is undecided, and costs the others nothing. FASTER and SLOWER: 5 % is the chance
+    that any of them is wrong. EQUAL is not corrected: 5 % is the chance for each pair that differs by just the margin.
     """
-    adjusted = iter(holm([ratio.p for ratio in found if ratio.p is not None]))
-    corrected = [None if ratio.p is None else next(adjusted) for ratio in found]
-    return tuple(Pair(ratio, p, _outcome(ratio, p)) for ratio, p in zip(found, corrected, strict=True))
+    tested = [ratio.p if ratio.blocks >= LEAST_BLOCKS else None for ratio in found]
+    known = [p for p in tested if p is not None]
+    adjusted = iter(holm(known))
+    corrected = [None if p is None else next(adjusted) for p in tested]
+    return tuple(Pair(ratio, p, _outcome(ratio, p), len(known)) for ratio, p in zip(found, corrected, strict=True))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -148,12 +199,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     steps = (min(1.0, (count - done) * p_values[index]) for done, index in enumerate(order))
     adjusted = dict(zip(order, accumulate(steps, max), strict=True))
     return [adjusted[index] for index in range(count)]
-
-
-def _standing(entry: str, ratio: Ratio | None, rank: Rank) -> Standing:
-    if ratio is None:
-        return Standing(entry, None, None, None, rank)
-    return Standing(entry, ratio.ratio, ratio.low, ratio.high, rank)
 
 
 def _outcome(ratio: Ratio, adjusted_p: float | None) -> Outcome:

@@ -8,8 +8,8 @@ from functools import partial
 
 from benchlab.core.errors import UsageError
 from benchlab.core.measured import Decision, Run
-from benchlab.statistics import analysis, crossing, figures, stats
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics import analysis, comparison, crossing, figures, stats
+from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.comparison import Pair
 from benchlab.statistics.crossing import Crossing, Effect
 from benchlab.statistics.stats import Cells
@@ -17,7 +17,7 @@ from benchlab.statistics.stats import Cells
 
 @dataclass(frozen=True)
 class Told:
-    """An effect at one level of a test or over all of them, in one figure.
+    """An effect at one level of a test or over all of them, in one figure; `over` names the levels that it is over.
 
     The ratio is the one that the change makes; of an interaction, that by which both changes together exceed the
     product of each. The p of all effects of one level and figure are corrected together.
@@ -28,24 +28,29 @@ class Told:
     figure: str
     effect: Effect
     pair: Pair
+    over: int | str
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a run tells of its factors.
 
-    `by_cpu` holds the tests that are ranked by requests per CPU-second; `untold` has by test what nothing can be said
-    of, and why.
+    `results` are those of its tests; `untold` has by test what nothing can be said of, and why.
     """
 
     crossing: Crossing
     told: tuple[Told, ...]
-    by_cpu: frozenset[str]
+    results: Mapping[str, Result]
     untold: Mapping[str, tuple[str, ...]]
 
-    def figure(self, test: str) -> str:
-        """Return the figure that the test's entries are ranked by."""
-        return PER_CPU if test in self.by_cpu else RATE
+    def figure(self, test: str, level: int | str) -> str | None:
+        """Return the figure whose outcomes hold at the level, or over all of them; None where neither's do."""
+        result = self.results[test]
+        return result.level_basis[level] if isinstance(level, int) else result.basis
+
+    def is_headed_by(self, told: Told) -> bool:
+        """Return whether it is told in the figure whose outcomes hold."""
+        return told.figure == self.figure(told.test, told.level)
 
 
 def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> Answer:
@@ -62,7 +67,7 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
     return Answer(
         crossing=crossed,
         told=tuple(told),
-        by_cpu=frozenset(result.test for result in results if result.by_cpu),
+        results={result.test: result for result in results},
         untold={result.test: tuple(_untold(result, crossed)) for result in results},
     )
 
@@ -72,10 +77,11 @@ def _told(run: Run, result: Result, figure: str, crossed: Crossing) -> Iterable[
     effects = crossed.only({cell.entry for cell in result.cells}).effects
     by_level = figures.measured(run)[result.test].ranked(analysis.FIGURES[figure])
     named = {effect.names: effect for effect in effects}
-    groups: list[tuple[int | str, list[Cells]]] = [(level, [by_level[level]]) for level in sorted(by_level)]
-    for level, cells in [*groups, (ALL_LEVELS, list(by_level.values()))]:
+    groups: list[tuple[int | str, dict[int, Cells]]] = [(level, {level: by_level[level]}) for level in sorted(by_level)]
+    for level, cells in [*groups, (ALL_LEVELS, by_level)]:
         for pair in _pairs(cells, effects, run.decision):
-            yield Told(result.test, level, figure, named[pair.ratio.first, pair.ratio.second], pair)
+            over = result.label(pair.ratio.over) if level == ALL_LEVELS else level
+            yield Told(result.test, level, figure, named[pair.ratio.first, pair.ratio.second], pair, over)
 
 
 def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
@@ -84,6 +90,6 @@ def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
     yield from (f"wrk was the limit of {cell.entry} at {cell.level}" for cell in result.cells if cell.client_bound)
 
 
-def _pairs(levels: Sequence[Cells], effects: Sequence[Effect], decision: Decision | None) -> tuple[Pair, ...]:
+def _pairs(levels: Mapping[int, Cells], effects: Sequence[Effect], decision: Decision | None) -> tuple[Pair, ...]:
     weights = {effect.names: effect.weights for effect in effects}
-    return analysis.concluded(partial(stats.contrasts, weights=weights), levels, decision)
+    return comparison.decide(analysis.concluded(partial(stats.contrasts, weights=weights), levels, decision))

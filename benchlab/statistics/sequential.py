@@ -24,7 +24,7 @@ def conclude(pilot: Iterable[Ratio], final: Iterable[Ratio]) -> list[Ratio]:
     """Return the final ratios, each with the wider of Stein's interval and its own.
 
     The blocks were counted out by the pilot's spread, which makes the interval and p of all blocks a little too sure.
-    A ratio that the pilot has no spread of, or that lost blocks since, keeps its own.
+    A ratio that the pilot has no spread of, or that lost blocks or levels since, keeps its own.
     """
     frozen = {(ratio.first, ratio.second): ratio for ratio in pilot}
     return [_concluded(frozen.get((ratio.first, ratio.second)), ratio) for ratio in final]
@@ -47,7 +47,15 @@ def wider(final: Ratio, stein: Ratio) -> Ratio:
     """Return the final ratio with the wider interval of the two, and with the larger p of each test."""
     wide = max(final, stein, key=lambda ratio: ratio.half_width or 0.0)
     equivalence_p = _larger(final.equivalence_p, stein.equivalence_p)
-    return replace(final, low=wide.low, high=wide.high, p=_larger(final.p, stein.p), equivalence_p=equivalence_p)
+    return replace(
+        final,
+        low=wide.low,
+        high=wide.high,
+        p=_larger(final.p, stein.p),
+        equivalence_p=equivalence_p,
+        low_90=min(filter(None, (final.low_90, stein.low_90)), default=None),
+        high_90=max(filter(None, (final.high_90, stein.high_90)), default=None),
+    )
 
 
 def smallest_effect(stdev: float, blocks: int, power: float = 0.8, level: float = ALPHA) -> float:
@@ -74,7 +82,7 @@ def _needed(ratio: Ratio, log_width: float) -> int:
 
 
 def _concluded(pilot: Ratio | None, final: Ratio) -> Ratio:
-    if pilot is None or pilot.stdev is None or final.blocks < pilot.blocks:
+    if pilot is None or pilot.stdev is None or final.blocks < pilot.blocks or final.over != pilot.over:
         return final
     return wider(final, stein_interval(pilot, final))
 

@@ -20,6 +20,8 @@ from scipy.special import stdtr, stdtrit
 Blocks = Mapping[int, float]
 Cells = Mapping[str, Blocks]
 Array = NDArray[np.float64]
+# Whether there is a figure: level x block.
+Presence = NDArray[np.bool_]
 
 ALPHA = 0.05
 # Entries this close are equal for practical purposes: on logs ±ln 1.03, the same whichever entry comes first.
@@ -49,7 +51,9 @@ class Ratio:
     """How many times the figure of `second` that of `first` is, over the blocks both have.
 
     `low` and `high` bound the 95 % interval; `stdev` is that of the log-ratio over the blocks. `p` tests whether the
-    ratio is 1, `equivalence_p` whether it lies outside 1 ± EQUIVALENCE. With fewer than two blocks all five are None.
+    ratio is 1, `equivalence_p` whether it lies outside 1 ± EQUIVALENCE; the latter is at most 5 % where the 90 %
+    interval, `low_90` to `high_90`, lies within. With fewer than two blocks all of these are None. `over` are the
+    levels that it is the mean of, by their place among those given.
     """
 
     first: str
@@ -61,12 +65,26 @@ class Ratio:
     equivalence_p: float | None
     blocks: int
     stdev: float | None
+    low_90: float | None = None
+    high_90: float | None = None
+    over: tuple[int, ...] = ()
 
     @property
     def inverse(self) -> Ratio:
         """Return the ratio of second to first."""
-        low, high = (None if bound is None else 1 / bound for bound in (self.high, self.low))
-        return replace(self, first=self.second, second=self.first, ratio=1 / self.ratio, low=low, high=high)
+        low, high, low_90, high_90 = (
+            None if bound is None else 1 / bound for bound in (self.high, self.low, self.high_90, self.low_90)
+        )
+        return replace(
+            self,
+            first=self.second,
+            second=self.first,
+            ratio=1 / self.ratio,
+            low=low,
+            high=high,
+            low_90=low_90,
+            high_90=high_90,
+        )
 
     @property
     def half_width(self) -> float | None:
@@ -105,9 +123,9 @@ def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
     """Return the ratio of every pair of entries over all the levels; pairs and the names in them are alphabetical.
 
     A pair shares the levels in which it has a block in common, and is left out if there is none. The log-ratio of a
-    block is its mean over the shared levels; a block that lacks one of them does not count. If no block is left, the
-    ratio is the mean of the levels' own ratios, of 0 blocks, without an interval. Raises ValueError if a value is not
-    a positive number.
+    block is its mean over the shared levels; a block that lacks one of them does not count. A level that would cost
+    more than half of the blocks is left out instead (`kept` says which); `Ratio.over` has those that are left. Raises
+    ValueError if a value is not a positive number.
     """
     levels = list(levels)
     names = sorted({name for cells in levels for name in cells})
@@ -164,9 +182,25 @@ def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, 
     error = stdev / math.sqrt(blocks)
     center = math.exp(log_mean)
     low, high = _interval(center, error, freedom)
+    low_90, high_90 = _interval(center, error, freedom, 2 * ALPHA)
     p = min(1.0, 2 * _tail(abs(log_mean), error, freedom))
     equivalence_p = _tail(_snapped(math.log1p(EQUIVALENCE) - abs(log_mean)), error, freedom)
-    return Ratio(first, second, center, low, high, p, equivalence_p, blocks, stdev)
+    return Ratio(first, second, center, low, high, p, equivalence_p, blocks, stdev, low_90, high_90)
+
+
+def kept(present: Presence) -> tuple[int, ...]:
+    """Return the levels, by row, that a mean over levels is taken of; `present` is level x block.
+
+    All that have a block, as long as half as many blocks as the fullest level has are whole. Else levels are left out,
+    each time the one without which the most blocks are whole: a level that was lost in most blocks would take these
+    from all the others. What is left out depends on what is missing, never on a figure.
+    """
+    rows = [row for row in range(len(present)) if present[row].any()]
+    fullest = present.sum(axis=1).max(initial=0)
+    while len(rows) > 1 and 2 * _whole(present, rows) < fullest:
+        # Of several that free as many blocks, the one with the fewest blocks goes; then the last.
+        rows.remove(max(rows, key=lambda row: (_whole(present, rows, row), -present[row].sum(), row)))
+    return tuple(rows)
 
 
 @cache
@@ -175,8 +209,8 @@ def t_quantile(freedom: float, level: float = ALPHA) -> float:
     return float(stdtrit(freedom, 1 - level / 2))
 
 
-def _interval(center: float, error: float, freedom: float) -> tuple[float, float]:
-    half = t_quantile(freedom) * error
+def _interval(center: float, error: float, freedom: float, level: float = ALPHA) -> tuple[float, float]:
+    half = t_quantile(freedom, level) * error
     return center * math.exp(-half), center * math.exp(half)
 
 
@@ -189,13 +223,14 @@ def _tail(distance: float, error: float, freedom: float) -> float:
 
 def _summaries(pairs: Sequence[tuple[str, str]], differences: Array) -> tuple[Ratio, ...]:
     """Return the ratio of each pair from its log-ratios, level x pair x block, that are NaN where there is none."""
-    by_block = _block_means(differences)
-    blocks = np.isfinite(by_block).sum(axis=1)
-    of_levels = _means(_means(differences, axis=2), axis=0)
-    means = np.where(blocks > 0, _means(by_block, axis=1), of_levels)
-    rows = zip(pairs, means.tolist(), _stdevs(by_block).tolist(), blocks.tolist(), strict=True)
+    over = _kept_of_pairs(np.asarray(np.isfinite(differences)))
+    by_block = _block_means(differences, over)
+    blocks = np.isfinite(by_block).sum(axis=1).tolist()
+    rows = zip(pairs, _means(by_block, axis=1).tolist(), _stdevs(by_block).tolist(), blocks, over, strict=True)
     return tuple(
-        _summary(pair, _snapped(mean), stdev, count) for pair, mean, stdev, count in rows if not math.isnan(mean)
+        replace(_summary(pair, _snapped(mean), stdev, count), over=levels)
+        for pair, mean, stdev, count, levels in rows
+        if levels
     )
 
 
@@ -205,12 +240,30 @@ def _summary(pair: tuple[str, str], log_mean: float, stdev: float, blocks: int) 
     return tested(*pair, log_mean, stdev, blocks, blocks - 1)
 
 
-def _block_means(differences: Array) -> Array:
-    """Return the means over the shared levels, pair x block; NaN where a block lacks one of them."""
-    present = np.isfinite(differences)
-    shared = present.any(axis=2, keepdims=True)
-    complete = (present | ~shared).all(axis=0)
-    return np.where(complete, _means(differences, axis=0), np.nan)
+def _kept_of_pairs(present: Presence) -> list[tuple[int, ...]]:
+    """Return of each pair the levels that its ratio is taken of; `present` is level x pair x block."""
+    any_block = np.asarray(present.any(axis=2))
+    is_whole = (present == any_block[:, :, None]).all(axis=(0, 2)) | (any_block.sum(axis=0) < 2)
+    return [
+        tuple(np.flatnonzero(any_block[:, pair]).tolist()) if is_whole[pair] else kept(present[:, pair])
+        for pair in range(present.shape[1])
+    ]
+
+
+def _whole(present: Presence, rows: Sequence[int], but: int | None = None) -> int:
+    """Return how many blocks have all the levels of these rows, but for one of them."""
+    return int(present[[row for row in rows if row != but]].all(axis=0).sum())
+
+
+def _block_means(differences: Array, over: Sequence[tuple[int, ...]]) -> Array:
+    """Return the means over each pair's levels, pair x block; NaN where a block lacks one of them."""
+    chosen = np.zeros(differences.shape[:2], dtype=bool)
+    for pair, levels in enumerate(over):
+        chosen[list(levels), pair] = True
+    # A sum is NaN where one of its parts is; without any part it would be 0.
+    sums = np.where(chosen[:, :, None], differences, 0.0).sum(axis=0)
+    counts = chosen.sum(axis=0)
+    return np.asarray(sums / np.where(counts > 0, counts, np.nan)[:, None])
 
 
 def _logs(levels: Sequence[Cells], names: Sequence[str]) -> Array:

@@ -167,9 +167,9 @@ def _decided(found: Sequence[tuple[Cell, Ratio]]) -> Iterator[Row]:
 
 
 def _paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio:
-    levels = [{NEW: mine, OLD: theirs} for mine, theirs in zip(new, old, strict=True)]
-    found = analysis.compared(levels, decision).pairs
-    return found[0].ratio if found else _apart(new, old)
+    levels = {place: {NEW: mine, OLD: theirs} for place, (mine, theirs) in enumerate(zip(new, old, strict=True))}
+    found = analysis.concluded(stats.ratios, levels, decision)
+    return found[0] if found else _apart(new, old)
 
 
 def _unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:

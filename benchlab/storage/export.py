@@ -17,7 +17,7 @@ from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run
 from benchlab.plan.workloads import WORKLOADS, varied
 from benchlab.statistics import analysis, effects, figures
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
-from benchlab.statistics.comparison import Comparison, Pair
+from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.figures import Cell
 from benchlab.statistics.stats import Estimate
 from benchlab.storage import records
@@ -27,7 +27,8 @@ from benchlab.verdicts import judge
 TFB = "tfb"
 # The version of the JSON document, which docs/export.md describes.
 # 1: the first form.
-VERSION = 1
+# 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared.
+VERSION = 2
 # CSV's columns of a figure: what follows its name, and the estimate's field.
 ESTIMATE = {"": "mean", "_low": "low", "_high": "high", "_median": "median", "_min": "minimum", "_max": "maximum"}
 
@@ -74,18 +75,24 @@ def _samples(run: Run) -> dict[str, Any]:
 
 
 def _test(result: Result) -> dict[str, Any]:
-    overall = {RATE: result.rates} | ({PER_CPU: result.overall} if result.by_cpu else {})
+    overall = {RATE: result.rates, PER_CPU: result.costs} | ({result.basis: result.overall} if result.basis else {})
     return {
         "test": result.test,
-        "ranked_by": PER_CPU if result.by_cpu else RATE,
+        "ranked_by": result.basis,
         "cells": [asdict(cell) | {"client_bound": cell.client_bound} for cell in result.cells],
         "unmeasured": [{"entry": entry, "level": level} for entry, level in result.unmeasured],
-        "standings": [asdict(standing) for standing in result.standings],
+        "standings": [_standing(standing) for standing in result.standings],
         "comparisons": [
             *(_comparison(level, RATE, compared) for level, compared in result.levels.items()),
-            *(_comparison(ALL_LEVELS, figure, compared) for figure, compared in overall.items()),
+            *(_comparison(ALL_LEVELS, figure, compared) for figure, compared in overall.items() if compared.entries),
         ],
     }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    ratio = standing.pair.ratio if standing.pair else None
+    bounds = {"low": ratio.low if ratio else None, "high": ratio.high if ratio else None}
+    return {"entry": standing.entry, "relative": standing.relative, **bounds, "rank": asdict(standing.rank)}
 
 
 def _comparison(level: int | str, figure: str, compared: Comparison) -> dict[str, Any]:
@@ -98,7 +105,11 @@ def _comparison(level: int | str, figure: str, compared: Comparison) -> dict[str
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
-    return asdict(pair.ratio) | {"adjusted_p": pair.adjusted_p, "outcome": pair.outcome.value}
+    return asdict(pair.ratio) | {
+        "adjusted_p": pair.adjusted_p,
+        "among": pair.among,
+        "outcome": pair.outcome.value,
+    }
 
 
 def _factors(run: Run) -> dict[str, Any] | None:

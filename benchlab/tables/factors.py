@@ -14,10 +14,11 @@ from benchlab.core.quantities import counted
 from benchlab.plan import profiles
 from benchlab.plan.workloads import DATABASE, WORKLOADS
 from benchlab.statistics.analysis import PER_CPU, RATE
-from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.comparison import Outcome, Pair
 from benchlab.statistics.crossing import Change, Crossing, Effect
 from benchlab.statistics.effects import Answer, Told
-from benchlab.statistics.stats import EQUIVALENCE, Ratio
+from benchlab.statistics.stats import EQUIVALENCE
+from benchlab.tables.sentences import MEASURES
 
 # How levels and factors are called in a sentence, where not by their labels.
 LEVELS = {
@@ -32,7 +33,6 @@ TOGETHER = {
     Outcome.FASTER: "more together",
     Outcome.SLOWER: "less together",
     Outcome.EQUAL: "independent",
-    Outcome.UNDECIDED: Outcome.UNDECIDED.value,
 }
 # More cells without an entry than these are counted only.
 MOST_MISSING = 4
@@ -58,22 +58,28 @@ def sentences(answer: Answer) -> Iterator[str]:
     test, level = found[0].test, int(found[0].level)
     queries = WORKLOADS[test].varies == "queries"
     at = f"{counted(level, 'query', 'queries')} a request" if queries else f"{counted(level, 'connection')} ({test})"
-    alone = [_alone(told) for told in found if len(told.effect.changes) == 1]
-    together = [_together(told) for told in found if len(told.effect.changes) == 2]
-    unit = "requests per CPU-second" if found[0].figure == PER_CPU else "requests per second"
+    figure = answer.figure(test, level)
+    if figure is None:
+        yield (
+            f"At {at} some entries filled the host and others did not, so neither requests per second nor requests per "
+            "CPU-second tell what a factor does."
+        )
+        return
+    alone = [_alone(told) for told in found if len(told.effect.changes) == 1 and told.figure == figure]
+    together = [_together(told) for told in found if len(told.effect.changes) == 2 and told.figure == figure]
     both = "; ".join(together) or (
         "one factor was looked at, so nothing is said of two together"
         if len(answer.crossing.told) == 1
         else "how the factors act together cannot be told, because entries are missing"
     )
-    yield f"At {at}, in {unit}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
+    yield f"At {at}, in {MEASURES[figure]}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
 
 
 def _headline(answer: Answer) -> list[Told]:
-    """Return the effects at the largest level of the test that asks most of the database, in its ranks' figure."""
+    """Return the effects at the largest level of the test that asks most of the database, in both figures."""
     tests = {told.test for told in answer.told}
     for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
-        found = [told for told in answer.told if (told.test, told.figure) == (test, answer.figure(test))]
+        found = [told for told in answer.told if told.test == test]
         levels = [told.level for told in found if isinstance(told.level, int) and len(told.effect.changes) == 1]
         if levels:
             return [told for told in found if told.level == max(levels)]
@@ -82,26 +88,38 @@ def _headline(answer: Answer) -> list[Told]:
 
 def _alone(told: Told) -> str:
     """Return what the change did, from the reference to the level, as the table has it."""
-    (change,), ratio = told.effect.changes, told.pair.ratio
-    instead = _step(change)
+    (change,) = told.effect.changes
+    instead = f"{_step(change)}{_between(told.effect)}"
     if told.pair.outcome is Outcome.EQUAL:
-        return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(ratio)})"
+        return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(told.pair)})"
     if told.pair.outcome is Outcome.UNDECIDED:
-        among = " among so many effects" if _is_lost_among_many(told) else ""
-        return f"{instead} cannot be told from no change{among} ({_times(ratio)})"
-    return f"{instead} gave {_times(ratio)}"
+        return f"{instead} cannot be told from no change{_doubt(told.pair)} ({_times(told.pair)})"
+    return f"{instead} gave {_times(told.pair)}"
 
 
 def _together(told: Told) -> str:
     """Return how much more the first change did at the second's level than at its reference, as the table has it."""
-    (first, second), ratio = told.effect.changes, told.pair.ratio
-    step = _step(first)
+    first, second = told.effect.changes
+    step = f"{_step(first)}{_between(told.effect)}"
     where, there = (_named(second.factor, level) for level in (second.level, second.reference))
     if told.pair.outcome is Outcome.EQUAL:
-        return f"{step} gave the same with {where} as with {there}, within {EQUIVALENCE:.0%} ({_times(ratio)})"
+        return f"{step} gave the same with {where} as with {there}, within {EQUIVALENCE:.0%} ({_times(told.pair)})"
     if told.pair.outcome is Outcome.UNDECIDED:
-        return f"whether {step} gave more with {where} than with {there} cannot be told ({_times(ratio)})"
-    return f"{step} gave {_times(ratio)} as much with {where} as with {there}"
+        doubt = _doubt(told.pair)
+        return f"whether {step} gave more with {where} than with {there} cannot be told{doubt} ({_times(told.pair)})"
+    return f"{step} gave {_times(told.pair)} as much with {where} as with {there}"
+
+
+def _between(effect: Effect) -> str:
+    """Return which entries the effect is taken from, where the crossing lacks others that would tell of it too."""
+    return f" (between {_sources(effect.groups)} alone)" if len(effect.groups) < effect.possible else ""
+
+
+def _doubt(pair: Pair) -> str:
+    """Return why a change is not told, where its interval does not show that."""
+    if pair.adjusted_p is None:
+        return f", {counted(pair.ratio.blocks, 'block')} being too few,"
+    return f" among {pair.among} effects" if pair.is_unclear else ""
 
 
 def _cells(crossing: Crossing) -> str:
@@ -126,19 +144,12 @@ def notes(answer: Answer) -> list[str]:
         if companions:
             told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
             lines.append(f"{named} changes this too, and holds what that does: {told}.")
-    if any(_is_lost_among_many(told) for told in answer.told if told.figure == answer.figure(told.test)):
+    if any(told.pair.is_unclear for told in answer.told if answer.is_headed_by(told)):
         lines.append(
             "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
             "an effect may not be told although its own interval leaves out 1."
         )
     return lines
-
-
-def _is_lost_among_many(told: Told) -> bool:
-    """Return whether an effect cannot be told, though its own interval leaves out 1."""
-    low, high = told.pair.ratio.low, told.pair.ratio.high
-    undecided = told.pair.outcome is Outcome.UNDECIDED
-    return undecided and low is not None and high is not None and not low <= 1 <= high
 
 
 def _sources(groups: Iterable[Iterable[str]]) -> str:
@@ -155,32 +166,36 @@ def effect_title(effect: Effect) -> str:
 
 def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
     """Return a row for each effect at each level of the test, with both figures."""
-    figure = answer.figure(test)
+    columns = ["level", markdown.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
     for each in told:
-        row = rows.setdefault((each.level, each.effect.names), _row(each))
-        row[each.figure] = f"{each.pair.ratio.ratio:.3f}{_bounds(each.pair.ratio, '{:.3f}')}"
-        if each.figure == figure:
+        row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
+        is_head = answer.is_headed_by(each)
+        low, high, mark = each.pair.bounds if is_head else (each.pair.ratio.low, each.pair.ratio.high, "")
+        row[each.figure] = f"{each.pair.ratio.ratio:.3f}{markdown.marked(low, high, '{:.3f}', mark)}"
+        if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
-    columns = ["level", markdown.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
-    return pd.DataFrame(rows.values(), columns=columns).fillna("–")
+    return pd.DataFrame(rows.values(), columns=columns)
 
 
 def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
-    title = f"## {test}: ratios [95 % interval], outcome by {answer.figure(test)}{caution}"
-    parts = [title, markdown.table(frame(answer, test, told))]
+    basis = answer.results[test].basis
+    by = f"outcome by {basis}" if basis else "no outcome over all levels: some rows filled the host, others did not"
+    parts = [f"## {test}: ratios [95 % interval], {by}{caution}", markdown.table(frame(answer, test, told))]
     if untold := answer.untold[test]:
         parts.append(f"Left out: {'; '.join(untold)}.")
     return "\n\n".join(parts)
 
 
 def _row(told: Told) -> dict[str, object]:
-    return {"level": told.level, markdown.EFFECT: effect_title(told.effect)}
+    return {"level": told.over, markdown.EFFECT: effect_title(told.effect)}
 
 
 def _outcome(told: Told) -> str:
     outcome = told.pair.outcome
-    return outcome.value if len(told.effect.changes) == 1 else TOGETHER[outcome]
+    if outcome is Outcome.UNDECIDED or len(told.effect.changes) == 1:
+        return told.pair.word
+    return TOGETHER[outcome]
 
 
 def _step(change: Change) -> str:
@@ -193,9 +208,6 @@ def _named(factor: str, level: str) -> str:
     return LEVELS.get((factor, level), level)
 
 
-def _times(ratio: Ratio) -> str:
-    return f"{ratio.ratio:.2f}x{_bounds(ratio, '{:.2f}')}"
-
-
-def _bounds(ratio: Ratio, form: str) -> str:
-    return markdown.interval(ratio.low, ratio.high, form)
+def _times(pair: Pair) -> str:
+    low, high, mark = pair.bounds
+    return f"{pair.ratio.ratio:.2f}x{markdown.marked(low, high, '{:.2f}', mark)}"

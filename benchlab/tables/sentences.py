@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 from benchlab.core import markdown
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
@@ -13,7 +14,7 @@ from benchlab.core.quantities import counted
 from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
-from benchlab.statistics.comparison import Comparison, Outcome, Standing
+from benchlab.statistics.comparison import LEAST_BLOCKS, Comparison, Outcome, Pair, Standing
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 from benchlab.statistics.versus import Row
 from benchlab.verdicts import judge
@@ -53,29 +54,57 @@ TIMES = 1.5
 class _Field:
     """Those behind the leader of a test, in the order of their ratios, by what is known of each against the leader."""
 
-    leader: Standing
+    leader: str
     behind: list[Standing]
     equal: list[Standing]
     untold: list[Standing]
+    apart: list[Standing]
 
 
 def answer(result: Result) -> str:
     """Return who leads the test by how much, who cannot be told apart, and who has no sample that counts."""
-    return " ".join([_standing(result), *_absent(result)])
+    return " ".join([*_standing(result), *_absent(result)])
 
 
-def _standing(result: Result) -> str:
-    if not result.standings:
-        return "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
-    field = _field(result)
-    leader = field.leader.entry
-    measure = MEASURES[PER_CPU if result.by_cpu else RATE]
-    if len(result.standings) == 1:
-        return f"{leader} is the only entry with a rank, so there is nothing to compare it with."
-    told = [*_untold(field, measure, len(result.overall.pairs)), *_equal(field, measure), *_behind(field, measure)]
-    if result.by_cpu:
-        told += _in_rates(result.rates, leader, result.standings[1].entry)
-    return " ".join(told)
+def _standing(result: Result) -> Iterator[str]:
+    ranked = result.overall.entries
+    if not ranked:
+        yield "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
+    elif len(ranked) == 1:
+        yield f"{ranked[0]} is the only entry with a rank, so there is nothing to compare it with."
+    elif result.basis is None:
+        yield from _unranked(result)
+    elif result.overall.leader is None:
+        yield "Nobody leads: each entry is behind another in the levels that both have."
+    else:
+        yield from _led(result, _field(result), result.basis)
+
+
+def _led(result: Result, field: _Field, basis: str) -> Iterator[str]:
+    measure = MEASURES[basis]
+    yield from _untold(result, field, measure)
+    yield from _equal(result, field, measure)
+    yield from _behind(result, field, measure)
+    if field.apart:
+        yield f"{names([other.entry for other in field.apart])} and {field.leader} have no block in common."
+    if basis == PER_CPU:
+        yield from _in_rates(result.rates, field.leader, result.standings[1].entry)
+
+
+def _unranked(result: Result) -> Iterator[str]:
+    """Yield that neither figure ranks the entries, and what both are."""
+    yield (
+        "Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
+        "CPU-second are comparable over all levels."
+    )
+    if len(result.rates.pairs) == 1:
+        told = [
+            f"{_times(pair)} in {MEASURES[figure]}"
+            for figure, compared in ((RATE, result.rates), (PER_CPU, result.costs))
+            for pair in compared.pairs
+        ]
+        (pair,) = result.rates.pairs
+        yield f"{pair.ratio.first} / {pair.ratio.second} is {' and '.join(told)}."
 
 
 def limits(result: Result) -> str:
@@ -83,11 +112,11 @@ def limits(result: Result) -> str:
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
     told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
-    ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu else ""
+    ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu and result.standings else ""
     return f"Limited by {', '.join(told)}.{ranked}"
 
 
-def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
+def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     """Yield what a reader must know before any figure is believed; nothing of a calm and complete run."""
     yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
@@ -95,6 +124,8 @@ def warnings(run: Run, results: Iterable[Result]) -> Iterator[str]:
         yield f"The run is not complete: it has samples of {blocks} of {counted(run.blocks, 'block')}."
     if blocks == 1:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
+    elif 0 < blocks < LEAST_BLOCKS and any(result.rates.pairs for result in results):
+        yield f"{blocks} blocks are too few to rank anybody: it takes {LEAST_BLOCKS} to call anything faster or equal."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
     yield from _unsteady(run)
@@ -121,7 +152,7 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
             why = "one block shows no spread" if ratio.blocks else "no block has all levels"
             yield f"{what} {ratio.ratio:.3f} of what they were; {why}."
         else:
-            yield f"{what} {CHANGES[row.pair.outcome]}: {_times(ratio)}."
+            yield f"{what} {CHANGES[row.pair.outcome]}: {_times(row.pair)}."
 
 
 def names(of: Sequence[str]) -> str:
@@ -139,70 +170,122 @@ def _absent(result: Result) -> Iterator[str]:
 
 def _field(result: Result) -> _Field:
     leader, *others = result.standings
-    outcomes: dict[str, Outcome] = {}
-    for pair in result.overall.pairs:
-        if leader.entry in (pair.ratio.first, pair.ratio.second):
-            other = pair.ratio.second if pair.ratio.first == leader.entry else pair.ratio.first
-            outcomes[other] = pair.outcome
-    untold = [other for other in others if outcomes.get(other.entry, Outcome.UNDECIDED) is Outcome.UNDECIDED]
-    equal = [other for other in others if outcomes.get(other.entry) is Outcome.EQUAL]
-    return _Field(leader, [other for other in others if other not in [*untold, *equal]], equal, untold)
+    of: dict[Outcome | None, list[Standing]] = defaultdict(list)
+    for other in others:
+        of[other.pair.outcome if other.pair else None].append(other)
+    return _Field(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
 
 
-def _untold(field: _Field, measure: str, pairs: int) -> Iterator[str]:
-    if field.untold:
-        first, last = field.leader.entry, field.untold[-1]
-        which = ", the last of them" if len(field.untold) > 1 else ""
-        # The interval is that of the pair alone; the outcome is corrected for all of them.
-        alone = last.high is not None and last.high < 1
-        why = f"; among {pairs} pairs chance alone can make such a gap" if alone else ""
-        if last.relative is not None and last.high is None:
-            why = "; one block alone has both, so nobody knows by how much that would vary"
-        together = names([first, *(other.entry for other in field.untold)])
-        yield f"{together} cannot be told apart: {first} has {_lead(last, first, measure)}{which}{why}."
+def _untold(result: Result, field: _Field, measure: str) -> Iterator[str]:
+    if not field.untold:
+        return
+    leader, last = field.leader, field.untold[-1]
+    which = ", the last of them" if len(field.untold) > 1 else ""
+    together = _together(result, field.leader, field.untold, (Outcome.UNDECIDED, Outcome.EQUAL))
+    others = names([other.entry for other in field.untold])
+    subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
+    lead = _lead(result, last, leader, measure)
+    yield f"{subject}: {leader} has {lead}{which}{_doubt(last)}.{_disagreement(result, leader, last)}"
 
 
-def _equal(field: _Field, measure: str) -> Iterator[str]:
-    if field.equal:
-        together = names([field.leader.entry, *(other.entry for other in field.equal)])
-        yield f"{together} are equal: their {measure} lie within {EQUIVALENCE:.0%} of each other."
+def _doubt(last: Standing) -> str:
+    """Return why a gap is not told although it looks like one; nothing where its interval shows that."""
+    pair = last.pair
+    if pair is None:
+        return ""
+    if pair.ratio.high is None:
+        return "; one block alone has both, so nobody knows by how much that would vary"
+    if pair.adjusted_p is None:
+        return f"; {counted(pair.ratio.blocks, 'block')} are too few to tell"
+    return f"; among {pair.among} pairs chance alone can make such a gap" if pair.is_unclear else ""
 
 
-def _behind(field: _Field, measure: str) -> Iterator[str]:
+def _equal(result: Result, field: _Field, measure: str) -> Iterator[str]:
+    if not field.equal:
+        return
+    together = _together(result, field.leader, field.equal, (Outcome.EQUAL,))
+    others = names([other.entry for other in field.equal])
+    subject = f"{together} are equal" if together else f"{others} are equal to {field.leader}"
+    whose = "of each other" if together else "of its own"
+    disagreement = "".join(_disagreement(result, field.leader, other) for other in field.equal)
+    yield f"{subject}: their {measure} lie within {EQUIVALENCE:.0%} {whose}.{disagreement}"
+
+
+def _together(result: Result, leader: str, others: Sequence[Standing], outcomes: Collection[Outcome]) -> str:
+    """Return the names of leader and others where every two of them have one of the outcomes; else nothing."""
+    entries = [leader, *(other.entry for other in others)]
+    found = [result.overall.between(*two) for two in combinations(entries, 2)]
+    return names(entries) if all(pair and pair.outcome in outcomes for pair in found) else ""
+
+
+def _behind(result: Result, field: _Field, measure: str) -> Iterator[str]:
     """Yield by how much the leader leads those that are behind for certain: the next of them, and the last."""
     if not field.behind:
         return
-    leader, (first, *rest) = field.leader.entry, field.behind
-    alone = not field.untold and not field.equal
-    last = f", and {_lead(rest[-1], leader, measure)}, the last" if rest else ""
+    leader, (first, *rest) = field.leader, field.behind
+    alone = not (field.untold or field.equal or field.apart)
+    last = f", and {_lead(result, rest[-1], leader, measure)}, the last" if rest else ""
     subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
-    yield f"{subject}: it has {_lead(first, leader, measure)}{last}."
+    disagreement = "".join(_disagreement(result, leader, other) for other in [first, *rest[-1:]])
+    yield f"{subject}: it has {_lead(result, first, leader, measure)}{last}.{disagreement}"
+
+
+def _disagreement(result: Result, leader: str, other: Standing) -> str:
+    """Return that single levels say something else than all of them together do, and what; else nothing.
+
+    Of one that the leader is ahead of, levels at which that one is the faster; of the others, levels at which the two
+    are told apart.
+    """
+    found = result.decided_levels.items()
+    pairs = {level: pair for level, each in found if (pair := each.between(leader, other.entry))}
+    is_behind = other.pair is not None and other.pair.outcome is Outcome.SLOWER
+    odd = {
+        level: pair
+        for level, pair in pairs.items()
+        if (pair.ratio.ratio < 1 if is_behind else pair.outcome in (Outcome.FASTER, Outcome.SLOWER))
+    }
+    told = [f"{_times(pair)} at {level}" for level, pair in odd.items()]
+    return f" Levels disagree: {leader} / {other.entry} is {names(told)}." if told else ""
 
 
 def _in_rates(rates: Comparison, leader: str, second: str) -> Iterator[str]:
     """Yield how the first two compare in requests per second, where the ranks are made of something else."""
-    for pair in rates.pairs:
-        if {pair.ratio.first, pair.ratio.second} == {leader, second}:
-            ratio = pair.ratio if pair.ratio.first == leader else pair.ratio.inverse
-            untold = " and cannot be told from 1" if pair.outcome is Outcome.UNDECIDED else ""
-            yield f"In {MEASURES[RATE]}, {leader} / {second} is {_times(ratio)}{untold}."
+    pair = rates.between(leader, second)
+    if pair is not None:
+        low, high = pair.ratio.low, pair.ratio.high
+        untold = "" if low is not None and high is not None and not low <= 1 <= high else " and cannot be told from 1"
+        yield f"In {MEASURES[RATE]}, {leader} / {second} is {_ratio(pair.ratio)}{untold}."
 
 
-def _lead(other: Standing, leader: str, measure: str) -> str:
-    """Return how many more requests the leader answers than the other, with the interval."""
-    if other.relative is None:
-        return f"no block has both {leader} and {other.entry}"
-    ratio = 1 / other.relative
-    low, high = (None if bound is None else 1 / bound for bound in (other.high, other.low))
+def _lead(result: Result, other: Standing, leader: str, measure: str) -> str:
+    """Return how many more requests the leader answers than the other, with the interval, and over which levels."""
+    pair = result.overall.between(leader, other.entry)
+    assert pair is not None  # `_Field.apart` holds those without
+    ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
+    over = _over(result.label(pair.ratio.over))
     if all(1 / TIMES < figure < TIMES for figure in (ratio, low, high) if figure is not None):
         bounds = "" if low is None or high is None else f" [{low - 1:+.1%} to {high - 1:+.1%}]"
         more = f"{abs(ratio - 1):.1%} {'more' if ratio >= 1 else 'fewer'}"
-        return f"{more} {measure} than {other.entry}{bounds}"
-    return f"{ratio:.2f} times the {measure} of {other.entry}{markdown.interval(low, high, '{:.2f}')}"
+        return f"{more} {measure} than {other.entry}{bounds}{over}"
+    return f"{ratio:.2f} times the {measure} of {other.entry}{markdown.interval(low, high, '{:.2f}')}{over}"
 
 
-def _times(ratio: Ratio) -> str:
+def _over(label: str) -> str:
+    """Return which levels a figure is over, where it is not over all of them."""
+    if label == ALL_LEVELS:
+        return ""
+    of_all = label.removeprefix(ALL_LEVELS)
+    return f" over all levels{of_all}" if of_all != label else f" at {label}"
+
+
+def _ratio(ratio: Ratio) -> str:
     return f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
+
+
+def _times(pair: Pair) -> str:
+    """Return the ratio with the interval that its outcome follows from."""
+    low, high, mark = pair.bounds
+    return f"{pair.ratio.ratio:.3f}{markdown.marked(low, high, '{:.3f}', mark)}"
 
 
 def _rejected(taken: Sequence[Sample]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
@@ -10,9 +10,10 @@ from benchlab.core import markdown
 from benchlab.core.model import UNAVAILABLE, Manifest
 from benchlab.core.quantities import counted
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result, unmeasured
-from benchlab.statistics.comparison import Comparison, Pair, Standing
+from benchlab.statistics.averages import Average
+from benchlab.statistics.comparison import Pair, Standing
 from benchlab.statistics.figures import Cell
-from benchlab.statistics.stats import Estimate
+from benchlab.statistics.stats import ALPHA, Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
 MOST_PAIRS = 15
@@ -20,8 +21,14 @@ MOST_PAIRS = 15
 UNMEASURED = "not measured"
 # What an entry took: in text a table of its own, because all of the summary would be wider than a terminal.
 COST = [PER_CPU, "of the app alone", "peak memory, MB"]
-# What stands under ratios whose rates have no outcome.
+# What stands under ratios of which some have no outcome, for that.
 BY_CPU = f"Outcomes are those of {PER_CPU}: the host was full, where a rate says as much about wrk as about an entry."
+UNRANKED = (
+    "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the figure "
+    "that all its rows can be compared by."
+)
+# What a row over all levels is called in the column of levels, and that of the relative figure where nothing ranks.
+RELATIVE = "relative"
 
 
 def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
@@ -47,13 +54,13 @@ def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
 def summary(result: Result) -> pd.DataFrame:
     """Return a row an entry, the fastest first: rank, speed relative to the first, and what it took.
 
-    All of it is over all levels: of figures the geometric mean, of memory the largest. An entry without some of the
-    levels says so, and one without any is called UNMEASURED.
+    All of it is over all levels: of figures the geometric mean, of memory the largest. What is over some of them alone
+    says so, and an entry without any is called UNMEASURED.
     """
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
     measured = {cell.entry for cell in result.cells}
     unranked = {entry: _row(result, entry, "–", "–") for entry in measured.difference(ranked)}
-    lacking = {"rank": "–", f"relative {result.ranked_by}": UNMEASURED}
+    lacking = {"rank": "–", _relative(result): UNMEASURED}
     rows = ranked | unranked
     columns = ["entry", *lacking, *COST, "limited by"]
     found = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
@@ -92,33 +99,64 @@ def figures(result: Result) -> pd.DataFrame:
 def ratios(result: Result) -> pd.DataFrame:
     """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells.
 
-    Where the ranks are made of requests per CPU-second, these are compared too, and they alone have outcomes.
+    Where the host was full requests per CPU-second are compared too. Outcomes are those of the figure that ranks.
     """
-    comparisons: list[tuple[object, str, Comparison]] = [(ALL_LEVELS, RATE, result.rates)]
-    if result.by_cpu:
-        comparisons.append((ALL_LEVELS, PER_CPU, result.overall))
-    if len(result.overall.pairs) <= MOST_PAIRS:
-        comparisons = [*_at_levels(result), *comparisons]
-    rows = [
-        _pair_row(level, figure, pair, pair.outcome.value if figure == result.ranked_by else "–")
-        for level, figure, compared in comparisons
-        for pair in compared.pairs
-    ]
+    rows = [_pair_row(result, None, RATE, pair) for pair in result.rates.pairs if result.basis != RATE]
+    rows += [_pair_row(result, None, PER_CPU, pair) for pair in result.costs.pairs if result.basis != PER_CPU]
+    rows += [_pair_row(result, None, str(result.basis), pair) for pair in result.overall.pairs]
+    if len(result.rates.pairs) <= MOST_PAIRS:
+        rows = [*_at_levels(result), *rows]
     return pd.DataFrame(rows, columns=["level", "figure", "pair", "ratio", "95 % interval", "outcome"])
 
 
-def sections(results: Iterable[Result], caution: str) -> Iterator[str]:
-    """Yield the summary and the ratios of each test, as Markdown."""
+def chance(results: Sequence[Result]) -> str:
+    """Return how often outcomes are wrong where entries do not differ: over all levels, and at single ones."""
+    headlines = sum(len(result.overall.pairs) for result in results)
+    levels = sum(
+        any(pair.adjusted_p is not None for pair in compared.pairs)
+        for result in results
+        if len(result.rates.pairs) <= MOST_PAIRS
+        for compared in result.decided_levels.values()
+    )
+    told = [
+        f"Over all levels, 5 % is the chance that any outcome of this report says faster or slower wrongly (Holm, over "
+        f"{counted(headlines, 'comparison')} of all tests)."
+    ]
+    if levels > 1:
+        told.append(
+            f"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
+            f"{levels} levels say otherwise in {1 - (1 - ALPHA) ** levels:.0%} of reports."
+        )
+    return " ".join(told)
+
+
+def sections(results: Sequence[Result], caution: str) -> Iterator[str]:
+    """Yield the summary and the ratios of each test, as Markdown, and how often outcomes are wrong."""
     for result in results:
-        measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
-        title = f"## {result.test}: summary over all levels, ranked by {measure}{caution}"
-        found = summary(result)
-        place, cost = markdown.table(found.drop(columns=COST)), markdown.table(found[["entry", *COST]])
-        yield f"{title}\n\n{place}\n\n{cost}"
+        yield f"## {result.test}: summary over all levels, {_ranking(result)}{caution}\n\n{_summaries(result)}"
         pairs = ratios(result)
         if not pairs.empty:
-            told = f"\n\n{BY_CPU}" if result.by_cpu else ""
+            note = {PER_CPU: BY_CPU, None: UNRANKED}.get(result.basis, "")
+            told = f"\n\n{note}" if note else ""
             yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}{told}"
+    if any(result.rates.pairs for result in results):
+        yield chance(results)
+
+
+def _ranking(result: Result) -> str:
+    if result.basis is None:
+        return "not ranked: some rows filled the host and others did not"
+    measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
+    return f"ranked by {measure}"
+
+
+def _summaries(result: Result) -> str:
+    found = summary(result)
+    return f"{markdown.table(found.drop(columns=COST))}\n\n{markdown.table(found[['entry', *COST]])}"
+
+
+def _relative(result: Result) -> str:
+    return f"{RELATIVE} {result.basis}" if result.basis else RELATIVE
 
 
 def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, str]]:
@@ -136,31 +174,49 @@ def _rate(cell: Cell, most: int) -> str:
 
 
 def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
-    relative = "–" if standing.relative is None else f"{standing.relative:.3f}"
-    return _row(
-        result, standing.entry, str(standing.rank), relative + markdown.interval(standing.low, standing.high, "{:.3f}")
-    )
+    return _row(result, standing.entry, str(standing.rank), relative(result, standing))
 
 
-def _row(result: Result, entry: str, rank: str, relative: str) -> dict[str, object]:
+def relative(result: Result, standing: Standing) -> str:
+    """Return the entry's figure in terms of the leader's, with its interval, and which levels it is not over."""
+    if standing.relative is None:
+        return "–"
+    if standing.pair is None:
+        return f"{standing.relative:.3f}"
+    low, high, mark = standing.pair.bounds
+    told = f"{standing.relative:.3f}{markdown.marked(low, high, '{:.3f}', mark)}"
+    return told + _over(result, standing.pair.ratio.over)
+
+
+def _row(result: Result, entry: str, rank: str, told: str) -> dict[str, object]:
     cells = [cell for cell in result.cells if cell.entry == entry]
-    asked = len({cell.level for cell in result.cells} | {level for _, level in result.unmeasured})
-    short = f" ({len(cells)} of {counted(asked, 'level')})" if len(cells) < asked else ""
     return {
         "entry": entry,
         "rank": rank,
-        f"relative {result.ranked_by}": relative,
-        PER_CPU: _told(result.per_cpu_s.get(entry), short),
-        "of the app alone": _told(result.per_app_cpu_s.get(entry), short),
+        _relative(result): told,
+        PER_CPU: _average(result, result.per_cpu_s.get(entry)),
+        "of the app alone": _average(result, result.per_app_cpu_s.get(entry)),
         "peak memory, MB": _memory(cells),
         "limited by": _limits(cells),
     }
 
 
-def _told(found: Estimate | None, short: str = "") -> str:
+def _average(result: Result, found: Average | None) -> str:
     if found is None:
         return UNAVAILABLE
-    return f"{found.mean:,.0f}{markdown.interval(found.low, found.high, '{:,.0f}')}{short}"
+    return _told(found.estimate) + _over(result, found.over)
+
+
+def _over(result: Result, levels: Sequence[int]) -> str:
+    """Return which levels a figure is over, where it is not over all of them."""
+    label = result.label(levels)
+    return "" if label == ALL_LEVELS else f" ({label})"
+
+
+def _told(found: Estimate | None) -> str:
+    if found is None:
+        return UNAVAILABLE
+    return f"{found.mean:,.0f}{markdown.interval(found.low, found.high, '{:,.0f}')}"
 
 
 def memory_mb(cells: Iterable[Cell]) -> float | None:
@@ -184,21 +240,24 @@ def _limits(cells: Iterable[Cell]) -> str:
     return ", ".join(f"{name} ({', '.join(at)})" for name, at in levels.items())
 
 
-def _at_levels(result: Result) -> Iterator[tuple[object, str, Comparison]]:
-    """Yield the comparisons at each level, of the figure that ranks after that of the rates."""
+def _at_levels(result: Result) -> Iterator[dict[str, object]]:
+    """Yield the rows of each level, those of the rates first."""
     for level, compared in result.levels.items():
-        yield level, RATE, compared
-        if result.by_cpu:
-            yield level, PER_CPU, result.cpu_levels[level]
+        yield from (_pair_row(result, level, RATE, pair) for pair in compared.pairs)
+        if level in result.cpu_levels:
+            yield from (_pair_row(result, level, PER_CPU, pair) for pair in result.cpu_levels[level].pairs)
 
 
-def _pair_row(level: object, figure: str, pair: Pair, outcome: str) -> dict[str, object]:
-    ratio = pair.ratio
+def _pair_row(result: Result, level: int | None, figure: str, pair: Pair) -> dict[str, object]:
+    """Return the row of a pair at a level, or over all of them where that is None."""
+    basis = result.basis if level is None else result.level_basis[level]
+    ratio, has_outcome = pair.ratio, figure == basis
+    low, high, mark = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
     return {
-        "level": level,
+        "level": result.label(ratio.over) if level is None else level,
         "figure": figure,
         "pair": f"{ratio.first} / {ratio.second}",
         "ratio": f"{ratio.ratio:.3f}",
-        "95 % interval": markdown.interval(ratio.low, ratio.high, "{:.3f}").strip() or "–",
-        "outcome": outcome,
+        "95 % interval": markdown.marked(low, high, "{:.3f}", mark).strip() or "–",
+        "outcome": pair.word if has_outcome else "–",
     }

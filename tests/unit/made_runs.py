@@ -47,13 +47,13 @@ def make_run(rates: Rates, level: int = 16, counters: Counters | None = None) ->
         )
         for number, (block, entry, rate) in enumerate(trials)
     )
-    return Run(manifest_of(list(rates), blocks), samples, ())
+    return Run(manifest_of(list(rates), blocks, level), samples, ())
 
 
-def manifest_of(entries: Sequence[str], blocks: int) -> Manifest:
+def manifest_of(entries: Sequence[str], blocks: int, *levels: int) -> Manifest:
     manifest = make_manifest()
     settings = replace(
-        manifest.settings, profile="default", frameworks=tuple(entries), blocks=blocks, levels={"json": (16, 32, 128)}
+        manifest.settings, profile="default", frameworks=tuple(entries), blocks=blocks, levels={"json": levels}
     )
     return replace(manifest, settings=settings, entries=dict.fromkeys(entries, LABELS))
 

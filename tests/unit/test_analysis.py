@@ -82,11 +82,16 @@ def test_a_figure_of_a_host_that_tells_nothing_is_unavailable(manifest: Manifest
     assert "unavailable" in report.report(Run(manifest, blind, ()))
 
 
+def _asking(manifest: Manifest, *levels: int) -> Manifest:
+    """Return the manifest of a run that was asked for these levels of json alone."""
+    return replace(manifest, settings=replace(manifest.settings, levels={"json": levels}))
+
+
 def test_on_a_full_host_the_ranks_are_those_of_requests_per_cpu_second(manifest: Manifest) -> None:
     fast, slow = _samples({"aiohttp": RATES["aiohttp"]}), _samples({"crax": RATES["crax"]})
     full = (*_with_cpu(fast, app=900_000, db=1), *_with_cpu(slow, app=300_000, db=1))
     full = tuple(replace(s, counters=replace(s.counters, host=replace(s.counters.host, idle_us=10_000))) for s in full)
-    (result,) = analysis.analyse(Run(manifest, full, ()))
+    (result,) = analysis.analyse(Run(_asking(manifest, 16), full, ()))
     assert result.by_cpu
     # aiohttp answers twice as many, and takes three times the CPU time.
     assert [standing.entry for standing in result.standings] == ["crax", "aiohttp"]
@@ -120,7 +125,7 @@ def test_an_entry_without_some_of_the_levels_says_so_in_the_summary(manifest: Ma
     samples = (*_samples({"aiohttp": [700, 700], "crax": [700, 700]}), *_samples({"aiohttp": [2800, 2800]}, 32))
     (result,) = analysis.analyse(Run(manifest, samples, ()))
     rows = {row["entry"]: row[analysis.PER_CPU] for row in standings.summary(result).to_dict("records")}
-    assert rows == {"aiohttp": "2,000 [2,000–2,000] (2 of 3 levels)", "crax": "1,000 [1,000–1,000] (1 of 3 levels)"}
+    assert rows == {"aiohttp": "2,000 [2,000–2,000] (all but 128)", "crax": "1,000 [1,000–1,000] (16 alone)"}
 
 
 def test_what_was_asked_for_and_has_no_sample_that_counts_is_called_unmeasured(manifest: Manifest) -> None:
@@ -363,7 +368,7 @@ def test_one_entry_alone_has_estimates_and_no_pairs(manifest: Manifest) -> None:
 
 def test_many_pairs_are_shown_over_all_levels_only(manifest: Manifest) -> None:
     names = [f"entry{number}" for number in range(7)]
-    labelled = replace(manifest, entries=dict.fromkeys(names, manifest.entries["crax"]))
+    labelled = replace(_asking(manifest, 16), entries=dict.fromkeys(names, manifest.entries["crax"]))
     (result,) = analysis.analyse(Run(labelled, _samples({name: [500, 510, 505] for name in names}), ()))
     assert set(standings.ratios(result)["level"]) == {analysis.ALL_LEVELS}
 

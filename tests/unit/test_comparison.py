@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +23,7 @@ from benchlab.statistics.comparison import (
     holm,
     standings,
 )
-from benchlab.statistics.stats import Cells, Ratio, ratio, ratios
+from benchlab.statistics.stats import Cells, Ratio
 
 from .figures import Array, cells, known, plausible
 
@@ -128,7 +129,13 @@ def test_an_entry_between_two_can_share_ranks_with_both() -> None:
         ),
         pytest.param({"a": {1: 5.0}, "b": {2: 9.0}}, {}, dict.fromkeys("ab", Rank(1, 2)), id="no block in common"),
         pytest.param(
-            {"a": {1: 5.0, 2: 5.0}, "b": {1: 9.0, 2: 9.0}, "c": {2: 7.0}},
+            {"a": {1: 5.0, 2: 5.0}, "b": {1: 9.0, 2: 9.0}},
+            {"ab": UNDECIDED},
+            dict.fromkeys("ab", Rank(1, 2)),
+            id="two blocks, be they without spread",
+        ),
+        pytest.param(
+            {"a": dict.fromkeys((1, 2, 3), 5.0), "b": dict.fromkeys((1, 2, 3), 9.0), "c": {2: 7.0}},
             {"ab": SLOWER, "ac": UNDECIDED, "bc": UNDECIDED},
             {"a": Rank(2, 3), "b": Rank(1, 2), "c": Rank(1, 3)},
             id="no spread, and a cell missing",
@@ -145,13 +152,12 @@ def test_what_was_not_measured_is_not_decided(
 def test_a_summary_gives_each_entry_its_ratio_to_the_leader_fastest_first() -> None:
     given_levels = [cells(NOISE * scale + np.log([[3.0], [2.0], [4.0], [1.0]])) for scale in (1, 2)]
     found = across(given_levels)
-    to_leader = {pair.first + pair.second: pair for pair in ratios(given_levels)}
-    ac, bc, cd = to_leader["ac"], to_leader["bc"], to_leader["cd"]
+    to_leader = {pair.ratio.first + pair.ratio.second: pair for pair in found.pairs}
     assert standings(found) == (
-        Standing("c", 1.0, None, None, Rank(1, 1)),
-        Standing("a", ac.ratio, ac.low, ac.high, Rank(2, 2)),
-        Standing("b", bc.ratio, bc.low, bc.high, Rank(3, 3)),
-        Standing("d", 1 / cd.ratio, 1 / known(cd.high), 1 / known(cd.low), Rank(4, 4)),
+        Standing("c", True, None, Rank(1, 1)),
+        Standing("a", False, to_leader["ac"], Rank(2, 2)),
+        Standing("b", False, to_leader["bc"], Rank(3, 3)),
+        Standing("d", False, to_leader["cd"].inverse, Rank(4, 4)),
     )
     assert [standing.relative for standing in standings(found)] == pytest.approx([1, 3 / 4, 2 / 4, 1 / 4], rel=0.02)
 
@@ -164,12 +170,53 @@ def test_an_entry_does_not_lead_because_it_lacks_the_level_that_is_slow_for_all(
 
 def test_an_entry_without_a_block_in_common_with_the_leader_has_no_ratio_to_it_and_comes_last() -> None:
     measured = {"a": {5: 900.0}, "b": {1: 2.0}, "c": {1: 4.0}}
-    half, anywhere = known(ratio(measured, "b", "c")).ratio, Rank(1, 3)
+    anywhere = Rank(1, 3)
+    (pair,) = compare(measured).pairs
     assert standings(compare(measured)) == (
-        Standing("c", 1.0, None, None, anywhere),
-        Standing("b", half, None, None, anywhere),
-        Standing("a", None, None, None, anywhere),
+        Standing("c", True, None, anywhere),
+        Standing("b", False, pair, anywhere),
+        Standing("a", False, None, anywhere),
     )
+    assert [standing.relative for standing in standings(compare(measured))] == [1.0, 0.5, None]
+
+
+def test_nobody_leads_who_is_known_to_be_slower_than_another() -> None:
+    # a loses to b where both were measured; over all it seems far ahead, by a level that b lacks.
+    fast = {"a": [1000.0, 1010.0, 990.0], "b": [1090.0, 1100.0, 1080.0], "c": [500.0, 505.0, 495.0]}
+    faster = {"a": [9000.0, 9090.0, 8910.0], "b": [], "c": [1000.0, 1010.0, 990.0]}
+    found = across([{name: dict(enumerate(of)) for name, of in level.items()} for level in (fast, faster)])
+    assert found.ranks["a"] == Rank(2, 2)
+    assert (found.leader, standings(found)[0].entry) == ("b", "b")
+
+
+def test_where_each_of_three_is_slower_than_another_nobody_leads() -> None:
+    pairs = [("a", "b", 2.0), ("a", "c", 0.5), ("b", "c", 2.0)]
+    ratios_in_a_ring = [Ratio(first, second, ratio, ratio, ratio, 0.0, 1.0, 5, 0.0) for first, second, ratio in pairs]
+    found = Comparison(("a", "b", "c"), decide(ratios_in_a_ring))
+    assert found.leader is None
+    assert [standing.relative for standing in standings(found)] == [None, None, None]
+
+
+def test_an_outcome_stands_beside_the_interval_that_it_follows_from() -> None:
+    equal = Pair(Ratio("a", "b", 0.99, 0.96, 1.02, 0.3, 0.04, 5, 0.02, 0.975, 1.01), 0.3, EQUAL)
+    assert (equal.word, equal.bounds) == ("equal", (0.975, 1.01, " (90 %)"))
+    open_one = replace(equal, outcome=UNDECIDED)
+    assert (open_one.word, open_one.bounds) == ("cannot be told apart", (0.96, 1.02, ""))
+
+
+def test_what_its_interval_tells_apart_and_the_correction_does_not_is_unclear_among_so_many() -> None:
+    (found, *_) = decide([_ratio(0.03, 1.0), _ratio(0.5, 1.0), _ratio(None, None)])
+    apart = replace(found, ratio=replace(found.ratio, low=1.02, high=1.2))
+    assert (apart.outcome, apart.word) == (UNDECIDED, "unclear among 2 comparisons")
+    assert apart.inverse.word == apart.word
+    assert decide([_ratio(None, None)])[0].word == "too few blocks"
+
+
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_on_fewer_than_three_blocks_nothing_is_decided_and_others_are_not_corrected_for_it(blocks: int) -> None:
+    few, enough = replace(_ratio(0.0, 0.0), blocks=blocks), replace(_ratio(0.04, 1.0), blocks=3)
+    pairs = decide([few, enough])
+    assert [(pair.outcome, pair.adjusted_p, pair.among) for pair in pairs] == [(UNDECIDED, None, 1), (FASTER, 0.04, 1)]
 
 
 @pytest.mark.parametrize("given_levels", [[], [{}], [{"a": {}}]])

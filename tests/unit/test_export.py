@@ -24,7 +24,7 @@ from .conftest import LABELS, STARTED, make_load, make_remark, make_sample, make
 
 @pytest.fixture
 def manifest(manifest: Manifest) -> Manifest:
-    settings = replace(manifest.settings, levels={"json": (16, 32), "query": (20,)})
+    settings = replace(manifest.settings, levels={"json": (16, 32), "query": (20,)}, blocks=3)
     return replace(manifest, settings=settings)
 
 
@@ -35,8 +35,10 @@ def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sam
 SAMPLES = (
     _sample("aiohttp", 1, 1000),
     _sample("aiohttp", 2, 4000),
+    _sample("aiohttp", 3, 2000),
     _sample("crax", 1, 500),
     _sample("crax", 2, 2000),
+    _sample("crax", 3, 1000),
 )
 
 
@@ -53,8 +55,8 @@ def _rows(run: Run) -> list[dict[str, str]]:
 def test_the_csv_has_a_row_for_each_planned_cell_with_its_interval(run: Run) -> None:
     rows = _rows(run)
     assert [(row["test"], row["level"], row["entry"], row["blocks"], row["samples"]) for row in rows] == [
-        ("json", "16", "aiohttp", "2", "2"),
-        ("json", "16", "crax", "2", "2"),
+        ("json", "16", "aiohttp", "3", "3"),
+        ("json", "16", "crax", "3", "3"),
         ("json", "32", "aiohttp", "0", "0"),
         ("json", "32", "crax", "0", "0"),
         ("query", "20", "aiohttp", "0", "0"),
@@ -79,12 +81,12 @@ def test_an_interval_that_tables_call_too_wide_keeps_its_numbers_in_the_csv(mani
 
 def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
     document = json.loads(export.text(run, "json"))
-    assert (document["format"], document["version"]) == ("benchlab", 1)
+    assert (document["format"], document["version"]) == ("benchlab", 2)
     assert document["manifest"]["run_id"] == run.manifest.run_id
     assert document["samples"] == {
-        "taken": 5,
-        "counted": 4,
-        "good": 4,
+        "taken": 7,
+        "counted": 6,
+        "good": 6,
         "suspect": 0,
         "invalid": 1,
         "broken": {"late": 1},
@@ -111,7 +113,7 @@ def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
         ("query", "it died"),
         ("json", "wrk did not run as long as it was told: the host stalled (2.00 s off)"),
     }
-    assert document["untried"] == 2 * 2 * 3 - 6
+    assert document["untried"] == 3 * 2 * 3 - 8
 
 
 def test_the_json_has_what_verification_found(run: Run) -> None:

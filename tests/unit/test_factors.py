@@ -15,6 +15,7 @@ from benchlab.statistics.comparison import Outcome
 from benchlab.tables import factors
 
 from .conftest import LABELS, make_load, make_sample
+from .made_runs import full_host
 
 QUIET = (1.0, 1.01, 0.99, 1.0, 1.005)
 ENTRIES = {
@@ -43,7 +44,7 @@ def _told(run: Run) -> str:
 
 
 def _plain(sentence: str) -> str:
-    return re.sub(r" \[[\d.]+–[\d.]+\]", "", sentence)
+    return re.sub(r" \[[\d.]+–[\d.]+\](?: \(90 %\))?", "", sentence)
 
 
 def test_the_answer_is_two_sentences_that_tell_of_each_level_against_its_reference(manifest: Manifest) -> None:
@@ -111,9 +112,33 @@ def test_what_too_wide_means_stands_below_effects_that_say_it(manifest: Manifest
 def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 1.0, "aiohttp-raw": 3.0})
     assert _plain(_told(run)) == (
-        "At 20 queries a request, in requests per second, raw SQL instead of the ORM gave 3.00x. How the factors act "
-        "together cannot be told, because entries are missing."
+        "At 20 queries a request, in requests per second, raw SQL instead of the ORM (between aiohttp and aiohttp-raw "
+        "alone) gave 3.00x. How the factors act together cannot be told, because entries are missing."
     )
+
+
+def test_where_some_entries_filled_the_host_and_others_did_not_no_factor_is_told_of(manifest: Manifest) -> None:
+    run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
+    mixed = tuple(replace(s, counters=full_host()) if s.trial.entry == "aiohttp" else s for s in run.taken)
+    text = factors.report(run, effects.answer(replace(run, taken=mixed)))
+    assert text.split("\n\n")[1] == (
+        "At 20 queries a request some entries filled the host and others did not, so neither requests per second nor "
+        "requests per CPU-second tell what a factor does."
+    )
+    assert "## query: ratios [95 % interval], no outcome over all levels: some rows filled the host" in text
+    assert "faster" not in text
+
+
+def test_an_effect_over_fewer_levels_says_which(manifest: Manifest) -> None:
+    run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6})
+    levels = replace(run.manifest.settings, levels={"query": (1, 20)})
+    extra = tuple(
+        replace(s, trial=replace(s.trial, level=replace(s.trial.level, queries=1)))
+        for s in run.taken
+        if s.trial.entry == "aiohttp"
+    )
+    short = replace(run, manifest=replace(run.manifest, settings=levels), taken=run.taken + extra)
+    assert re.search(r"\| 20 alone +\| orm: raw / full", factors.report(short, effects.answer(short)))
 
 
 def test_of_one_factor_alone_no_entry_is_called_missing(manifest: Manifest) -> None:
@@ -143,7 +168,9 @@ def test_the_table_has_a_row_for_each_level_and_effect_with_both_figures(manifes
         ["all", "framework: crax / aiohttp", "5", "slower"],
         ["all", "orm raw × framework crax", "5", "independent"],
     ]
-    assert all(re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}–\d\.\d{3}\]", cell) for row in rows[1:] for cell in row[2:4])
+    assert all(
+        re.fullmatch(r"\d\.\d{3} \[\d\.\d{3}–\d\.\d{3}\](?: \(90 %\))?", cell) for row in rows[1:] for cell in row[2:4]
+    )
 
 
 def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(manifest: Manifest) -> None:

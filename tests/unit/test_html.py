@@ -171,7 +171,9 @@ def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> Non
 
 def test_an_entry_that_failed_wholly_stands_in_the_tables_of_the_page() -> None:
     run = _run()
-    failed = replace(run, manifest=replace(run.manifest, entries=run.manifest.entries | {"brook": LABELS}))
+    settings = replace(run.manifest.settings, levels={"json": (16, 32, 128)})
+    entries = run.manifest.entries | {"brook": LABELS}
+    failed = replace(run, manifest=replace(run.manifest, settings=settings, entries=entries))
     page = Page(html.page(failed))
     texts = [text.strip() for text in page.texts]
     # In the summary and three levels of all figures; of both others two levels were not measured.

@@ -52,7 +52,8 @@ def _sample(trial: Trial) -> Sample:
 def test_a_run_is_told_by_when_what_how_far_and_who_is_ahead(
     tmp_path: Path, manifest: Manifest, entries: list[Entry]
 ) -> None:
-    _keep(tmp_path, manifest, map(_sample, _trials(manifest, entries)))
+    three = replace(manifest, settings=replace(manifest.settings, blocks=3))
+    _keep(tmp_path, three, map(_sample, _trials(three, entries)))
     assert runs.rows(tmp_path) == (
         [
             [
@@ -60,8 +61,8 @@ def test_a_run_is_told_by_when_what_how_far_and_who_is_ahead(
                 "2026-11-23 12:00",
                 "quick",
                 "aiohttp, crax",
-                "2 of 2",
-                "complete; 32 of 32 samples good",
+                "3 of 3",
+                "complete; 48 of 48 samples good",
                 "json aiohttp, plaintext undecided, query undecided",
             ]
         ],

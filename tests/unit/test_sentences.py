@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
+from benchlab.core.counters import Counters
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
@@ -12,8 +15,9 @@ from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 from benchlab.tables import sentences, standings
 
-from .conftest import STARTED, make_sample, make_trial
-from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, with_samples
+from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
+from .figures import known
+from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, run_of, with_samples
 
 
 def _answer(rates: Rates) -> str:
@@ -36,6 +40,111 @@ def test_of_several_behind_the_next_and_the_last_are_told() -> None:
         "a leads: it has 2.00 times the requests per second of b [1.99–2.01], and 3.99 times the requests per second "
         "of d [3.93–4.06], the last."
     )
+
+
+NOISE = (-0.004, 0.006, -0.001, 0.002, -0.003)
+
+
+def _levels(
+    rates: Mapping[str, Mapping[int, float]], counters: Mapping[tuple[str, int], Counters] | None = None
+) -> Run:
+    """Return five blocks of json in which each entry has a rate at each level, with a little noise."""
+    samples = [
+        replace(
+            make_sample(make_trial(block, entry, "json", level), make_load(round(rate * (1 + noise)))),
+            counters=(counters or {}).get((entry, level), make_counters()),
+        )
+        for number, (entry, levels) in enumerate(rates.items())
+        for level, rate in levels.items()
+        for block, noise in enumerate(NOISE[number:] + NOISE[:number], start=1)
+    ]
+    return run_of(make_run({}).manifest, *samples)
+
+
+def test_a_lead_that_some_levels_contradict_says_so_and_what_they_say() -> None:
+    run = _levels({"a": {16: 12000, 32: 12000, 128: 9000}, "b": {16: 10000, 32: 10000, 128: 10000}})
+    assert sentences.answer(result_of(run)) == (
+        "a leads: it has 9.0% more requests per second than b [+8.1% to +9.9%]. Levels disagree: a / b is 0.900 "
+        "[0.892–0.908] at 128."
+    )
+
+
+def test_entries_that_are_equal_over_all_levels_are_said_to_differ_at_single_ones() -> None:
+    run = _levels({"a": {16: 12000, 128: 10000}, "b": {16: 10000, 128: 12000}})
+    told = sentences.answer(result_of(run))
+    assert told.startswith(
+        "a and b are equal: their requests per second lie within 3% of each other. Levels disagree: "
+    )
+    assert re.search(r": a / b is 1\.2\d\d \[[\d.–]+\] at 16 and 0\.8\d\d \[[\d.–]+\] at 128\.$", told)
+
+
+def test_a_lead_over_fewer_levels_than_were_asked_for_says_which() -> None:
+    run = _levels({"a": {16: 2000, 32: 2000, 128: 2000}, "b": {16: 1000, 32: 1000}})
+    assert re.fullmatch(
+        r"a leads: it has 2\.00 times the requests per second of b \[[\d.–]+\] over all levels but 128\.",
+        sentences.answer(result_of(run)),
+    )
+    alone = _levels({"a": {16: 2000, 32: 2000, 128: 2000}, "b": {16: 1000}})
+    assert sentences.answer(result_of(alone)).endswith(" at 16 alone.")
+
+
+def test_where_some_rows_filled_the_host_and_others_did_not_nobody_leads_and_both_figures_are_told() -> None:
+    # Equal cost, but a CPU-second of the full host is worth less: b would lead by 40 %.
+    full = {("a", 16): full_host()}
+    result = result_of(_levels({"a": {16: 4000}, "b": {16: 2000}}, full))
+    told = sentences.answer(result)
+    assert told.startswith(
+        "Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
+        "CPU-second are comparable over all levels. a / b is 2.0"
+    )
+    assert re.search(r" in requests per second and [\d.]+ \[[\d.–]+\] in requests per CPU-second\.$", told)
+    assert list(standings.summary(result)["rank"]) == ["–", "–"]
+    assert set(standings.ratios(result)["outcome"]) == {"–"}
+    assert "ranks" not in sentences.limits(result)
+
+
+def test_of_a_group_with_a_pair_told_apart_only_the_pairs_with_the_leader_are_claimed() -> None:
+    # b and c are told apart; a is too noisy for either.
+    rates = {"a": [1060, 1000, 1130, 1080, 990, 1100], "b": [1050, 1060, 1055, 1050, 1060, 1052]}
+    assert _answer({**rates, "c": [1000, 1010, 1004, 1000, 1009, 1002]}) == (
+        "b and c cannot be told apart from a: a has 5.4% more requests per second than c [-0.6% to +11.8%], the last "
+        "of them."
+    )
+
+
+def test_an_entry_without_a_block_in_common_with_the_leader_is_said_to_have_none() -> None:
+    run = make_run({"a": [2000, 2010, 2020, 2000], "b": [1000, 1010, 990, 1005]})
+    late = [make_sample(make_trial(block, "c", "json", 16), make_load(500)) for block in (5, 6)]
+    manifest = make_run({"a": [1] * 6, "b": [], "c": []}).manifest
+    told = sentences.answer(result_of(replace(with_samples(run, *late), manifest=manifest)))
+    assert re.fullmatch(r"a is ahead of b: it has 2\.\d\d times .*\. c and a have no block in common\.", told)
+
+
+def test_two_blocks_lead_nobody() -> None:
+    assert _answer({"a": [2000, 2010], "b": [1000, 1010]}) == (
+        "a and b cannot be told apart: a has 2.00 times the requests per second of b [1.93–2.06]; 2 blocks are too few "
+        "to tell."
+    )
+    run = make_run({"a": [2000, 2010], "b": [1000, 1010]})
+    assert list(sentences.warnings(run, analysis.analyse(run))) == [
+        "2 blocks are too few to rank anybody: it takes 3 to call anything faster or equal."
+    ]
+
+
+def test_headlines_of_all_tests_are_corrected_together() -> None:
+    # Alone each test has a leader; of four such, chance makes one too often.
+    one = make_run({"a": [1110, 1150, 1080, 1120], "b": [1000, 1100, 1030, 1090]})
+    tests = ("db", "fortune", "json", "plaintext")
+    many = tuple(replace(s, trial=replace(s.trial, test=test)) for test in tests for s in one.taken)
+    settings = replace(one.manifest.settings, levels=dict.fromkeys(tests, (16,)))
+    run = replace(one, manifest=replace(one.manifest, settings=settings), taken=many)
+    (alone,) = result_of(one).overall.pairs
+    assert 0.0125 < known(alone.ratio.p) < 0.05
+    assert alone.outcome.value == "faster"
+    for result in analysis.analyse(run):
+        (pair,) = result.overall.pairs
+        assert (pair.word, pair.among) == ("unclear among 4 comparisons", 4)
+        assert "among 4 pairs chance alone can make such a gap" in sentences.answer(result)
 
 
 def test_what_cannot_be_told_apart_is_said_with_ratio_and_interval() -> None:
@@ -117,7 +226,7 @@ def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_c
 
 
 def test_where_wrk_was_the_limit_nothing_is_claimed() -> None:
-    run = make_run({"a": [2000, 2010], "b": [1000, 1010]}, counters=busy_client())
+    run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=busy_client())
     result = result_of(run)
     assert sentences.answer(result).startswith("wrk was the limit of every row")
     assert sentences.limits(result) == "Limited by wrk, the load generator (all rows)."
@@ -127,7 +236,7 @@ def test_where_wrk_was_the_limit_nothing_is_claimed() -> None:
 
 
 def test_a_calm_and_complete_run_has_no_warnings() -> None:
-    run = make_run({"a": [1000, 1010], "b": [1000, 1010]})
+    run = make_run({"a": [1000, 1010, 1000], "b": [1000, 1010, 1000]})
     assert list(sentences.warnings(run, analysis.analyse(run))) == []
 
 
@@ -217,7 +326,7 @@ def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
     rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=16)]
     assert list(sentences.changes(rows)) == [
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
-        "crax, json: requests per second are within 3% of what they were: 1.001 [0.989–1.014].",
+        "crax, json: requests per second are within 3% of what they were: 1.001 [0.992–1.011] (90 %).",
         "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.884–1.133].",
     ]
 

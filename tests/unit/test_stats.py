@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 from statsmodels.stats.weightstats import ttost_paired
 
-from benchlab.statistics.stats import Blocks, Cells, Estimate, Ratio, contrasts, estimate, ratio, ratios, unpaired
+from benchlab.statistics.stats import Blocks, Cells, Estimate, Ratio, contrasts, estimate, kept, ratio, ratios, unpaired
 
 from .figures import blocks, cells, known, plausible
 
 A: Blocks = {1: 1010.0, 2: 1043.0, 3: 987.0, 4: 1102.0, 5: 995.0}
 B: Blocks = {1: 960.0, 2: 1001.0, 3: 970.0, 4: 1031.0, 5: 981.0}
-UNTESTED = {"low": None, "high": None, "p": None, "equivalence_p": None, "stdev": None}
+UNTESTED: dict[str, float | None] = dict.fromkeys(["low", "high", "p", "equivalence_p", "stdev", "low_90", "high_90"])
 
 # Whole numbers, as far apart as servers are: their ratios are equal, or differ by far more than rounding.
 figures = st.dictionaries(st.integers(1, 8), st.integers(1, 10_000).map(float), max_size=8)
@@ -24,6 +25,11 @@ figures = st.dictionaries(st.integers(1, 8), st.integers(1, 10_000).map(float), 
 
 def _logs(values: Blocks) -> list[float]:
     return [math.log(value) for value in values.values()]
+
+
+def _figures(found: Ratio) -> dict[str, Any]:
+    """Return all of a ratio but the levels that it is over."""
+    return {name: value for name, value in asdict(found).items() if name != "over"}
 
 
 def test_a_mean_is_geometric_and_its_interval_is_students_on_logarithms() -> None:
@@ -67,6 +73,7 @@ def test_a_figure_that_is_not_a_positive_number_is_refused_by_name(value: float)
 def test_a_ratio_is_the_paired_t_test_on_logarithms() -> None:
     test = reference.ttest_rel(_logs(A), _logs(B))
     low, high = test.confidence_interval(0.95)
+    low_90, high_90 = test.confidence_interval(0.90)
     differences = np.subtract(_logs(A), _logs(B))
     equivalence_p = ttost_paired(np.array(_logs(A)), np.array(_logs(B)), -math.log(1.03), math.log(1.03))[0]
     expected = Ratio(
@@ -79,8 +86,10 @@ def test_a_ratio_is_the_paired_t_test_on_logarithms() -> None:
         equivalence_p=float(equivalence_p),
         blocks=5,
         stdev=float(differences.std(ddof=1)),
+        low_90=math.exp(low_90),
+        high_90=math.exp(high_90),
     )
-    assert asdict(known(ratio({"a": A, "b": B}, "a", "b"))) == pytest.approx(asdict(expected))
+    assert _figures(known(ratio({"a": A, "b": B}, "a", "b"))) == pytest.approx(_figures(expected))
 
 
 @pytest.mark.parametrize("shift", [-0.05, -0.02, 0.0, 0.02, 0.05])
@@ -100,7 +109,7 @@ def test_only_blocks_that_both_have_are_paired() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
     [
-        pytest.param({1: 6.0}, {1: 3.0, 2: 1.0}, {"ratio": 2.0, "blocks": 1} | UNTESTED, id="one block in common"),
+        pytest.param({1: 6.0}, {1: 3.0, 2: 1.0}, UNTESTED | {"ratio": 2.0, "blocks": 1}, id="one block in common"),
         pytest.param(
             {1: 6.0, 2: 3.0},
             {1: 2.0, 2: 1.0},
@@ -130,8 +139,9 @@ def test_only_blocks_that_both_have_are_paired() -> None:
 def test_a_ratio_of_few_blocks_or_no_spread_says_what_is_known(
     first: Blocks, second: Blocks, expected: dict[str, float | None]
 ) -> None:
-    found = asdict(known(ratio({"a": first, "b": second}, "a", "b")))
-    assert found == pytest.approx({"first": "a", "second": "b"} | expected)
+    found = _figures(known(ratio({"a": first, "b": second}, "a", "b")))
+    bounds = {"low_90": expected["low"], "high_90": expected["high"]}
+    assert found == pytest.approx({"first": "a", "second": "b"} | {**expected, **bounds})
 
 
 @pytest.mark.parametrize("second", [{"b": {4: 2.0}}, {"b": {}}, {}], ids=["no block in common", "empty", "absent"])
@@ -151,18 +161,44 @@ def test_several_levels_are_averaged_within_each_block() -> None:
 
 
 def test_a_block_that_lacks_a_shared_level_does_not_count_and_a_level_not_shared_does_not_matter() -> None:
-    light, heavy = {"a": A, "b": B}, {"a": {1: 30.0, 2: 40.0, 4: 50.0}, "b": {2: 20.0, 3: 10.0, 4: 20.0}}
+    light = {"a": A, "b": B}
+    heavy = {"a": {1: 30.0, 2: 40.0, 4: 50.0, 5: 9.0}, "b": {2: 20.0, 3: 10.0, 4: 20.0, 5: 3.0}}
     only_a = {"a": {1: 5.0, 2: 5.0}, "b": {3: 1.0}}
-    means = [(math.log(A[block] / B[block]) + math.log(heavy["a"][block] / heavy["b"][block])) / 2 for block in (2, 4)]
+    means = [
+        (math.log(A[block] / B[block]) + math.log(heavy["a"][block] / heavy["b"][block])) / 2 for block in (2, 4, 5)
+    ]
     (found,) = ratios([light, heavy, only_a])
     assert [found.ratio, found.p] == pytest.approx([math.exp(np.mean(means)), reference.ttest_1samp(means, 0).pvalue])
-    assert found.blocks == 2
+    assert (found.blocks, found.over) == (3, (0, 1))
 
 
-def test_if_no_block_has_every_shared_level_the_levels_ratios_are_averaged_without_an_interval() -> None:
-    light, heavy = {"a": {1: 8.0, 2: 8.0}, "b": {1: 1.0, 2: 1.0}}, {"a": {3: 4.0}, "b": {3: 2.0}}
-    expected = {"first": "a", "second": "b", "ratio": 4.0, "blocks": 0} | UNTESTED
-    assert [asdict(found) for found in ratios([light, heavy])] == [pytest.approx(expected)]
+def test_a_level_that_was_lost_in_most_blocks_is_left_out_and_costs_the_others_no_block() -> None:
+    logs = np.random.default_rng(6).normal([[0.1], [0.0]], 0.01, (3, 2, 8))
+    whole = [cells(level) for level in logs]
+    lost = {name: {block: value for block, value in of.items() if block > 6} for name, of in whole[1].items()}
+    (found,) = ratios([whole[0], lost, whole[2]])
+    (without,) = ratios([whole[0], whole[2]])
+    assert found == replace(without, over=(0, 2))
+    assert found.blocks == 8
+
+
+@pytest.mark.parametrize(
+    ("present", "left"),
+    [
+        pytest.param(["xxxx", "xxxx"], (0, 1), id="nothing is missing"),
+        pytest.param(["xxxx", "xx--"], (0, 1), id="half of the blocks are whole"),
+        pytest.param(["xxxx", "x---"], (0,), id="one level would cost three of four blocks"),
+        pytest.param(["xx--", "--x-"], (0,), id="no block is whole"),
+        pytest.param(["x---", "-x--"], (0,), id="of two alike the last is left out"),
+        pytest.param(["xxxxxxxx", "xxxxxx--", "---xxxxx", "xxxxxxxx"], (0, 1, 3), id="the one that frees the most"),
+        pytest.param(["----", "xxxx"], (1,), id="a level without a block"),
+        pytest.param(["----"], (), id="nothing at all"),
+    ],
+)
+def test_of_levels_those_are_kept_that_leave_half_of_the_blocks_whole(
+    present: list[str], left: tuple[int, ...]
+) -> None:
+    assert kept(np.array([[mark == "x" for mark in row] for row in present])) == left
 
 
 def test_pairs_come_in_alphabetical_order_whatever_the_order_of_the_entries() -> None:
@@ -184,11 +220,12 @@ def test_swapped_figures_invert_the_ratio(first: Blocks, second: Blocks) -> None
     if found is None:
         assert swapped is turned is None
         return
-    inverse = asdict(found) | {"ratio": 1 / found.ratio}
+    inverse = _figures(found) | {"ratio": 1 / found.ratio}
     if found.low is not None and found.high is not None:
         inverse |= {"low": 1 / found.high, "high": 1 / found.low}
-    assert asdict(known(swapped)) == pytest.approx(inverse)
-    assert asdict(known(turned)) == pytest.approx(inverse | {"first": "b", "second": "a"})
+        inverse |= {"low_90": 1 / known(found.high_90), "high_90": 1 / known(found.low_90)}
+    assert _figures(known(swapped)) == pytest.approx(inverse)
+    assert _figures(known(turned)) == pytest.approx(inverse | {"first": "b", "second": "a"})
 
 
 @pytest.mark.parametrize("count", [3, 5, 10])
