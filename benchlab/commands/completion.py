@@ -35,7 +35,7 @@ def parser(root: Path) -> argparse.ArgumentParser:
 def _inform(of_command: argparse.ArgumentParser, root: Path) -> None:
     """Tell the parser's actions which entries and runs there are."""
     completers: dict[str, Completer] = dict.fromkeys(("framework", "origin"), lambda **_: list(_entries(root)))
-    completers |= dict.fromkeys(("run", "resume", "old", "new"), lambda **_: list(_runs(root)))
+    completers |= dict.fromkeys(("run", "resume", "old", "new", "old_runs", "new_runs"), lambda **_: list(_runs(root)))
     completers["remove"] = lambda **_: list(_entries(root, ADOPTED))
     for action in of_command._actions:
         if completer := completers.get(action.dest):

@@ -129,7 +129,8 @@ def add_measuring(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         metavar="P%",
-        help="as many blocks as ratios to ± P %% take, decided once after a pilot (default: the profile's)",
+        help="measure until ratios over all levels are within ± P %% (decided once, after a pilot; default: as many "
+        "blocks as the profile has)",
     )
     parser.add_argument(
         "--budget", metavar="TIME", help="but plan for no longer than this: 90s, 20m, 1h30m (default: no limit)"

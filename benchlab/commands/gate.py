@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 # With it, exit code 1 is the word for a regression, and 2 for an error.
 FLAG = "--fail-if-slower"
+APART = (
+    "two runs at two times differ by what changed in the entry and by what changed from day to day, some per cent, and "
+    "cannot tell one from the other; to tell, measure both versions in one run with --against"
+)
 
 
 def add_flag(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +27,7 @@ def add_flag(parser: argparse.ArgumentParser) -> None:
         FLAG,
         metavar="P%",
         help="a gate for CI: exit 1 if something got slower, maybe by P %% or more; 3 if that is neither shown nor "
-        "excluded (default: none)",
+        "excluded, as by runs at different times if there are fewer than three a side (default: none)",
     )
 
 
@@ -37,6 +41,19 @@ def refuse_without_versions(margin: float | None, settings: Settings) -> None:
     """Raise UsageError where a run that is to pass the gate has no older version of its entries."""
     if margin is not None and not settings.against:
         raise UsageError(f"{FLAG} needs an older version to compare with; add --against REF, or use compare")
+
+
+def warn(margin: float | None, old: int, new: int) -> None:
+    """Say, before anything is told, that so many runs of each side at different times decide nothing, if they do not.
+
+    Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
+    """
+    from benchlab.statistics import regression
+
+    if margin is not None and (why := regression.too_few_runs(old, new)):
+        say(why)
+    elif old == new == 1:
+        say(APART)
 
 
 def told(held: Versus, margin: float | None) -> Gate | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 # What `export` writes. Named here too, because help is given where the packages that write it are not installed.
 EXPORTS = ("tfb", "csv", "json", "markdown")
+OLD, NEW = "old", "new"
 
 REPORT = """
 python lab.py report results/latest               the newest run
@@ -31,8 +33,9 @@ python lab.py export results/latest --format tfb --output results.json
 """
 COMPARE = """
 python lab.py compare results/OLD results/NEW
-python lab.py compare results/OLD results/NEW --fail-if-slower 3%
 python lab.py compare results/latest              the versions in a run that was made with --against
+python lab.py compare results/latest --fail-if-slower 3%
+python lab.py compare --old results/A results/B results/C --new results/D results/E results/F --fail-if-slower 3%
 """
 
 
@@ -61,12 +64,22 @@ def export_parser() -> argparse.ArgumentParser:
 def compare_parser() -> argparse.ArgumentParser:
     parser = Parser(
         "lab.py compare",
-        "Hold a new run against an old one, or the versions in a run that was made with --against. "
-        "Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 neither.",
+        "Hold a new run against an old one, or the versions in a run that was made with --against, or several runs "
+        "against several. Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 neither.",
         COMPARE,
     )
-    parser.add_argument("old", metavar="OLD", help="the older run's folder, or one made with --against")
+    parser.add_argument("old", metavar="OLD", nargs="?", help="the older run's folder, or one made with --against")
     parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
+    for side in (OLD, NEW):
+        parser.add_argument(
+            f"--{side}",
+            dest=f"{side}_runs",
+            action="extend",
+            nargs="+",
+            default=[],
+            metavar="DIR",
+            help=f"runs of the {side} side, beside the one that is named first; each is one figure (default: none)",
+        )
     parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
     parser.add_argument(
         "--html", action="store_true", help="write the comparison as a page with plots, too, beside the newer run"
@@ -133,30 +146,53 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     from benchlab.statistics import comparability, sides, versus
 
     margin = gate.margin(given)
-    old = store.read(Path(given.old).resolve())
-    if given.new is None:
-        pair, differences = sides.of_versions(old), []
+    old, new = _named(given)
+    before, after = ([store.read(Path(name).resolve()) for name in names] for names in (old, new))
+    if not new:
+        pair, differences = sides.of_versions(before[0]), []
     else:
-        new = store.read(Path(given.new).resolve())
-        _refuse_itself(old, new, given)
-        pair, differences = sides.of_runs(old, new), comparability.differences(old.manifest, new.manifest)
+        runs = [*before, *after]
+        _refuse_the_same([*old, *new], runs)
+        pair, differences = sides.of_several(before, after), comparability.among([run.manifest for run in runs])
     _refuse_other_conditions(differences, given.anyway)
+    if new:
+        gate.warn(margin, len(old), len(new))
+        _tell_changed_sources(before, after)
+    _tell_other_conditions(differences)
     held = versus.hold(*pair)
     answer = gate.told(held, margin)
     if given.html:
-        folder = Path(given.new or given.old).resolve()
-        name = Path(given.old).resolve().name if given.new else "versions"
-        _write_comparison(folder, name, held, differences, answer)
+        _write_comparison(Path((new or old)[-1]).resolve(), _name(old, new), held, differences, answer)
     return OK if answer is None else answer.exit_code
 
 
-def _refuse_itself(old: Run, new: Run, given: argparse.Namespace) -> None:
-    """Raise UsageError where both names lead to one run, as results/latest leads to the newest, or to a copy of it."""
-    if old.manifest == new.manifest:
+def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return the runs of both sides as they are typed; no new one where versions in one run are meant."""
+    old = [*filter(None, [given.old]), *given.old_runs]
+    new = [*filter(None, [given.new]), *given.new_runs]
+    if not old or (len(old) > 1 and not new):
+        missing = "new" if old else "old"
         raise UsageError(
-            f"{given.old} and {given.new} are the same run, {old.manifest.run_id}; name two runs, or for the versions "
-            "in a run made with --against that one alone"
+            f"compare names no {missing} run; give OLD and NEW, --old and --new, or one made with --against"
         )
+    return old, new
+
+
+def _name(old: Sequence[str], new: Sequence[str]) -> str:
+    """Return what the file of the comparison is named after."""
+    first = Path(old[0]).resolve().name
+    more = f"-and-{len(old) - 1}-more" if len(old) > 1 else ""
+    return f"{first}{more}" if new else "versions"
+
+
+def _refuse_the_same(names: Sequence[str], runs: Sequence[Run]) -> None:
+    """Raise UsageError where two names lead to one run, as results/latest leads to the newest, or to a copy of it."""
+    for (one, first), (other, second) in combinations(zip(names, runs, strict=True), 2):
+        if first.manifest == second.manifest:
+            raise UsageError(
+                f"{one} and {other} are the same run, {first.manifest.run_id}; name each run once, or for the versions "
+                "in a run made with --against that one alone"
+            )
 
 
 def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequence[str], answer: Gate | None) -> None:
@@ -167,11 +203,21 @@ def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequen
 
 
 def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
-    if not differences:
-        return
-    if not anyway:
+    if differences and not anyway:
         raise UsageError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
-    tell(f"Compared although {'; '.join(differences)}.\n")
+
+
+def _tell_changed_sources(old: Sequence[Run], new: Sequence[Run]) -> None:
+    from benchlab.statistics import comparability
+
+    for side, runs in ((OLD, old), (NEW, new)):
+        if changed := comparability.changed_sources([run.manifest for run in runs]):
+            say(f"the {side} runs are of different files of {', '.join(changed)}: what these changed counts as spread")
+
+
+def _tell_other_conditions(differences: Sequence[str]) -> None:
+    if differences:
+        tell(f"Compared although {'; '.join(differences)}.\n")
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:

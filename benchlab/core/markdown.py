@@ -19,6 +19,8 @@ MEANING = (
     f"An interval that is {TOO_WIDE} reaches beyond {WIDEST} times its figure, and so says nothing of its size; more "
     "blocks make it narrower."
 )
+# A ratio's decimals, and how many may show what fewer hide: logarithms of figures are exact to twelve.
+DECIMALS, MOST_DECIMALS = 3, 13
 # The head of the effects of factors: which way their ratios go.
 EFFECT = "effect: level / reference"
 # What stands between two cells, what stands for it in one, and what cells are parted by.
@@ -56,6 +58,26 @@ def interval(low: float | None, high: float | None, form: str) -> str:
     # They lie more than WIDEST times above and below the middle that they have on logarithms.
     too_wide = high > WIDEST**2 * low
     return f" {TOO_WIDE}" if too_wide else f" [{form.format(low)}–{form.format(high)}]"
+
+
+def ratio(value: float, *marks: float) -> str:
+    """Return the ratio with three decimals: with more where these would not show on which side of 1 it lies.
+
+    So they do of each of the marks, such as a gate's limit.
+    """
+    for digits in range(DECIMALS, MOST_DECIMALS):
+        text = f"{value:.{digits}f}"
+        if all((float(text) > mark, float(text) < mark) == (value > mark, value < mark) for mark in (1.0, *marks)):
+            return text
+    return f"{value:.{DECIMALS}f}"
+
+
+def bounds(low: float | None, high: float | None, *marks: float) -> str:
+    """Return the bounds of a ratio as `interval` does, each written as `ratio` writes it."""
+    told = interval(low, high, "{:.3f}")
+    if low is None or high is None or TOO_WIDE in told:
+        return told
+    return f" [{ratio(low, *marks)}–{ratio(high, *marks)}]"
 
 
 def marked(low: float | None, high: float | None, form: str, mark: str) -> str:

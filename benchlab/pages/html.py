@@ -35,6 +35,7 @@ from benchlab.statistics import analysis, bottleneck, effects, versus
 from benchlab.statistics.analysis import PER_CPU, RATE, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.regression import Gate
+from benchlab.statistics.sides import Side
 from benchlab.statistics.stats import EQUIVALENCE
 from benchlab.statistics.versus import Versus
 from benchlab.tables import factors, invocation, lead, report, sentences, standings
@@ -130,17 +131,22 @@ def comparison(held: Versus, differences: Sequence[str], gate: Gate | None) -> s
         "compare.html",
         [changes],
         title="New against old",
-        subtitle=f"{new.run.manifest.run_id} against {old.run.manifest.run_id}",
+        subtitle=f"{_run_ids(new)} against {_run_ids(old)}",
         old=old,
         new=new,
         answers=list(sentences.changes(held.rows)),
         untold=held.untold,
         differences=differences,
         gate=gate,
+        design=held.design.name,
         changes=changes,
         ratios=versus.frame(held.rows),
         version=__version__,
     )
+
+
+def _run_ids(side: Side) -> str:
+    return sentences.names([run.manifest.run_id for run in side.runs])
 
 
 def _factors(run: Run) -> Factors | None:

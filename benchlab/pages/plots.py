@@ -132,7 +132,7 @@ def factors(answer: Answer) -> Chart:
 
 
 def changes(found: Iterable[Row]) -> Chart:
-    """Return the ratios of new to old over all levels, with their intervals."""
+    """Return the ratios of new to old over all levels, with the intervals that their outcomes follow from."""
     overall = [row for row in found if row.level == ALL_LEVELS]
     groups: dict[str, list[str]] = defaultdict(list)
     for row in sorted(overall, key=lambda row: (row.figure, row.test, row.entry)):
@@ -140,13 +140,13 @@ def changes(found: Iterable[Row]) -> Chart:
     rows = charts.rows(groups)
     dots = []
     for row in overall:
-        ratio, name = row.ratio, f"{row.entry}, {row.test}"
-        figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
-        text = f"<b>{safe(name)}</b><br>{figure} {row.figure}<br>{counted(ratio.blocks, 'block')}"
-        dots.append(Dot(rows.at[MEASURES[row.figure], name], ratio.ratio, ratio.low, ratio.high, text))
+        name, (low, high, _) = f"{row.entry}, {row.test}", row.pair.bounds
+        words = f"{row.told} {row.figure}<br>{row.told.outcome}; {counted(row.ratio.blocks, row.design.unit)}"
+        place = rows.at[MEASURES[row.figure], name]
+        dots.append(Dot(place, row.ratio.ratio, low, high, f"<b>{safe(name)}</b><br>{words}"))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
-    told = [f"{row.entry} {row.test} {row.figure} {row.ratio.ratio:.3f}" for row in overall]
+    told = [f"{row.entry} {row.test} {row.figure} {row.told.ratio}" for row in overall]
     return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(told)}")
 
 

@@ -107,7 +107,8 @@ def concluded(
     numbers = sorted(levels)
     whole = [levels[number] for number in numbers]
     found = list(ratios(whole))
-    if decision is not None and decision.needed is not None:
+    # Where the budget decided, and not the spread, the ordinary interval is right; Stein's would be wider for nothing.
+    if decision is not None and decision.needed is not None and decision.needed <= decision.blocks:
         found = sequential.conclude(ratios(_first_blocks(whole, decision.pilot)), found)
     return [replace(ratio, over=tuple(numbers[place] for place in ratio.over)) for ratio in found]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
 
 from benchlab.core.model import Manifest
 from benchlab.plan.profiles import PROFILES
@@ -15,13 +16,33 @@ RESOURCES = ("workers", "pool", "base")
 
 def differences(old: Manifest, new: Manifest) -> list[str]:
     """Return what makes two runs incomparable, each with both values: other host, other load, other resources."""
+    return [f"{name} was {_told(before)}, is {_told(after)}" for name, before, after in _differing(old, new)]
+
+
+def among(manifests: Sequence[Manifest]) -> list[str]:
+    """Return what makes any two of the runs incomparable; of more than two, each difference once, with both runs."""
+    if len(manifests) == 2:
+        return differences(*manifests)
+    found: dict[str, str] = {}
+    for old, new in combinations(manifests, 2):
+        for name, before, after in _differing(old, new):
+            told = f"{name} was {_told(before)} in {old.run_id}, is {_told(after)} in {new.run_id}"
+            found.setdefault(name, told)
+    return list(found.values())
+
+
+def changed_sources(manifests: Sequence[Manifest]) -> list[str]:
+    """Return of what runs of one side were built from different files: entries that they share, and the base image."""
+    shared = set.intersection(*(set(manifest.sources) for manifest in manifests))
+    return sorted(name for name in shared if len({manifest.sources[name] for manifest in manifests}) > 1)
+
+
+def _differing(old: Manifest, new: Manifest) -> Iterator[tuple[str, object, object]]:
     common = old.entries.keys() & new.entries.keys()
     before, after = _conditions(old, common), _conditions(new, common)
-    return [
-        f"{name} was {_told(before.get(name))}, is {_told(after.get(name))}"
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
-    ]
+    for name in sorted(before.keys() | after.keys()):
+        if before.get(name) != after.get(name):
+            yield name, before.get(name), after.get(name)
 
 
 def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from benchlab.core import markdown
 from benchlab.core.quantities import counted
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome
+from benchlab.statistics.sides import Design
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
+# Runs of a side that show how much runs differ; on fewer there is no outcome, as on as few blocks.
+LEAST_RUNS = LEAST_BLOCKS
+TWO_RUNS = "two runs at two times show how they differ, not whether the entry does"
 
 
 @dataclass(frozen=True)
@@ -26,26 +30,92 @@ class Gate:
 
 
 def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gate:
-    """Return whether anything got slower by `margin`, a share such as 0.03, as the ratios over all levels tell.
+    """Return whether anything got slower by `margin`, a share such as 0.03.
 
-    A regression is shown where a row says slower, after Holm over all tests and figures, and one of the margin's size
-    cannot be excluded. It is excluded where the 95 % interval lies above 1 - margin. Of what is `untold`,
-    it never is.
+    A regression is shown where a row over all levels says slower, after Holm over all tests and figures, and one of the
+    margin's size cannot be excluded. It is shown at a single level where that says slower, after Holm over all of them,
+    and its whole 95 % interval lies below 1 - margin: a mean over levels can hide one that lost much. Each of the two
+    families calls an unchanged entry slower in 2.5 % at the most, so that both do in 5 %.
+
+    A regression is excluded where the interval of every row over all levels lies above 1 - margin, and that of every
+    level that says slower, too. Of what is `untold` it never is, nor by two runs at two times.
     """
-    overall = [row for row in found if row.level == ALL_LEVELS]
-    open_rows = [row for row in overall if row.ratio.low is None or row.ratio.low <= 1 - margin]
-    shown = [row for row in open_rows if row.pair.outcome is Outcome.SLOWER]
-    if shown:
-        return Gate(REGRESSION, f"slower: {'; '.join(map(_told, shown))}")
-    doubts = [*_noise(open_rows, margin), *_silence(untold), *([] if overall else ["nothing was compared"])]
+    rows, limit = list(found), 1 - margin
+    if any(row.design is Design.TWO_RUNS for row in rows):
+        return _undecided(margin, [TWO_RUNS, *_silence(untold)])
+    overall = [row for row in rows if row.level == ALL_LEVELS]
+    open_rows = [row for row in overall if not _excludes(row, limit)]
+    slower = [row for row in rows if row.pair.outcome is Outcome.SLOWER and not _excludes(row, limit)]
+    if shown := list(_shown(slower, limit)):
+        return Gate(REGRESSION, f"slower: {'; '.join(_told(row, limit) for row in shown)}")
+    doubts = [
+        *_noise(open_rows, limit),
+        *_levels(slower, margin),
+        *_lacking(overall),
+        *_silence(untold),
+        *([] if overall else ["nothing was compared"]),
+    ]
     if doubts:
-        return Gate(UNDECIDED, f"a regression of {margin:.1%} is neither shown nor excluded: {'; and '.join(doubts)}")
-    return Gate(NO_REGRESSION, f"no regression: everything is above {1 - margin:.3f} of what it was")
+        return _undecided(margin, doubts)
+    lowest = min(row.ratio.low for row in overall if row.ratio.low is not None)
+    return Gate(
+        NO_REGRESSION,
+        f"no regression: each test's mean over its levels is above {limit:.10g} of what it was (the lowest 95 % "
+        f"interval begins at {markdown.ratio(lowest, limit)}), and no level that is shown to be slower can have lost "
+        f"{_percent(margin)}",
+    )
 
 
-def _noise(rows: Sequence[Row], margin: float) -> Iterator[str]:
+def too_few_runs(old: int, new: int) -> str:
+    """Return why so many runs of each side, at different times, pass no gate and fail none; nothing where they may."""
+    if min(old, new) >= LEAST_RUNS:
+        return ""
+    runs = "two runs at two times" if old == new == 1 else f"{counted(old, 'old run')} and {counted(new, 'new run')}"
+    return (
+        f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
+        f"day; hold {LEAST_RUNS} or more of each against each other (--old DIR DIR DIR --new DIR DIR DIR), or measure "
+        "both versions in one run with --against"
+    )
+
+
+def _undecided(margin: float, doubts: Sequence[str]) -> Gate:
+    doubted = "; and ".join(doubts)
+    return Gate(UNDECIDED, f"a regression of {_percent(margin)} is neither shown nor excluded: {doubted}")
+
+
+def _excludes(row: Row, limit: float) -> bool:
+    """Return whether the row says that a regression to the limit did not happen."""
+    return row.pair.adjusted_p is not None and row.ratio.low is not None and row.ratio.low > limit
+
+
+def _shown(slower: Sequence[Row], limit: float) -> Iterator[Row]:
+    """Yield the rows that show a regression: over all levels, and of what is not among these at single ones."""
+    overall = [row for row in slower if row.level == ALL_LEVELS]
+    yield from overall
+    told = {(row.entry, row.test, row.figure) for row in overall}
+    for row in slower:
+        is_below = row.ratio.high is not None and row.ratio.high < limit
+        if is_below and (row.entry, row.test, row.figure) not in told:
+            yield row
+
+
+def _noise(rows: Sequence[Row], limit: float) -> Iterator[str]:
     if rows:
-        yield f"too noisy ({_needed(rows, margin)}): {'; '.join(map(_told, rows))}"
+        yield f"not known well enough ({_needed(rows, limit)}): {'; '.join(_told(row, limit) for row in rows)}"
+
+
+def _levels(slower: Sequence[Row], margin: float) -> Iterator[str]:
+    """Yield which single levels are slower, by how much, though the mean over all levels is not."""
+    if levels := [row for row in slower if row.level != ALL_LEVELS]:
+        rows = "; ".join(_told(row, 1 - margin) for row in levels)
+        yield f"slower at {counted(len(levels), 'level')}, and maybe by {_percent(margin)}: {rows}"
+
+
+def _lacking(overall: Sequence[Row]) -> Iterator[str]:
+    """Yield which means over levels lack some of them."""
+    for row in overall:
+        if row.lacking:
+            yield f"{row.entry} {row.test} {row.figure} is a mean without {row.without}"
 
 
 def _silence(untold: Sequence[str]) -> Iterator[str]:
@@ -54,28 +124,34 @@ def _silence(untold: Sequence[str]) -> Iterator[str]:
         yield f"nothing can be said of {counted(len(untold), 'part')} of the comparison"
 
 
-def _needed(rows: Sequence[Row], margin: float) -> str:
-    """Return how many blocks would exclude the margin, if the ratios stayed where they are."""
-    ratios = [row.ratio for row in rows]
+def _needed(rows: Sequence[Row], limit: float) -> str:
+    """Return how many blocks, or runs, would exclude the limit, if the ratios stayed where they are."""
+    ratios, unit = [row.ratio for row in rows], rows[0].design.unit
     if not all(ratio.blocks for ratio in ratios):
-        return "no block has all levels"
-    if any(ratio.low is None for ratio in ratios):
-        return "it takes at least 2 blocks"
-    if any(ratio.ratio <= 1 - margin for ratio in ratios):
-        return "as far as it is known, no number of blocks will do"
-    return f"it would take about {counted(max(_blocks(ratio, margin) for ratio in ratios), 'block')}"
+        return f"no {unit} has all levels"
+    if any(row.pair.adjusted_p is None for row in rows):
+        return f"it takes at least {counted(LEAST_BLOCKS, unit)}"
+    if any(ratio.ratio <= limit for ratio in ratios):
+        return f"as far as it is known, no number of {unit}s will do"
+    return f"it would take about {counted(max(_blocks(ratio, limit) for ratio in ratios), unit)}"
 
 
-def _blocks(ratio: Ratio, margin: float) -> int:
-    """Return how many blocks would lift the interval above 1 - margin: more than there are.
+def _blocks(ratio: Ratio, limit: float) -> int:
+    """Return how many blocks would lift the interval above the limit: more than there are.
 
     An interval narrows with the root of the blocks. It is the one shown that counts: after a pilot it can be wider than
     the spread of all blocks makes it.
     """
-    reach, room = math.log1p(ratio.half_width or 0.0), math.log(ratio.ratio / (1 - margin))
+    reach, room = math.log1p(ratio.half_width or 0.0), math.log(ratio.ratio / limit)
     return max(ratio.blocks + 1, math.ceil(ratio.blocks * (reach / room) ** 2))
 
 
-def _told(row: Row) -> str:
-    bounds = markdown.interval(row.ratio.low, row.ratio.high, "{:.3f}")
-    return f"{row.entry} {row.test} {row.figure} {row.ratio.ratio:.3f}{bounds}"
+def _told(row: Row, limit: float) -> str:
+    """Return the row with the 95 % interval, which the gate decides by."""
+    at = "" if row.where == ALL_LEVELS else f" at {row.where}"
+    bounds = markdown.bounds(row.ratio.low, row.ratio.high, limit)
+    return f"{row.entry} {row.test}{at} {row.figure} {markdown.ratio(row.ratio.ratio, limit)}{bounds}"
+
+
+def _percent(margin: float) -> str:
+    return f"{100 * margin:.10g}%"

@@ -1,11 +1,13 @@
-"""What is held against what: two runs, or two versions of the entries in one; what each side has, and what failed."""
+"""What is held against what: runs, or two versions of the entries in one; what each side has, and what failed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
+from statistics import geometric_mean
 
 from benchlab.core.errors import UsageError
 from benchlab.core.measured import Run
@@ -21,9 +23,25 @@ from benchlab.verdicts import judge
 Key = tuple[str, str, int]
 
 
+class Design(Enum):
+    """What was measured when, which decides what is compared with what."""
+
+    # Both sides in turns, in one run: its blocks are pairs, and drift cancels.
+    VERSIONS = "versions"
+    # A run for each side, at two times: their blocks share no time, and say how the two runs differ, not why.
+    TWO_RUNS = "two runs"
+    # Several runs for a side: each gives one figure, so that what differs from run to run is seen.
+    RUNS = "runs"
+
+    @property
+    def unit(self) -> str:
+        """Return what a ratio counts as one observation."""
+        return "run" if self is Design.RUNS else "block"
+
+
 @dataclass(frozen=True)
-class Side:
-    """One side of a comparison: a run, with the name each of its entries is compared under."""
+class Part:
+    """A run of one side of a comparison, with the name each of its entries is compared under."""
 
     run: Run
     names: Mapping[str, str]
@@ -95,9 +113,85 @@ class Side:
         return self.names[trial.entry], trial.test, varied(trial.test, trial.level)
 
 
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: one run, or several of the same entries."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(part.run for part in self.parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what the entries are compared under."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.names.values()))
+
+    def figures(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
+        """Return the figure by level and block, of a side that is one run. Raises ValueError where it is several."""
+        (part,) = self.parts
+        return part.figures(entry, test, figure)
+
+    def by_run(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
+        """Return the figure by level and number of the run: the geometric mean over the blocks of each run.
+
+        Without the rates that wrk was the limit of in any of them.
+        """
+        found: dict[int, dict[int, float]] = {}
+        for number, part in enumerate(self.parts, start=1):
+            for level, blocks in part.figures(entry, test, figure).items():
+                if figure is not figures.rate or (entry, test, level) not in self.client_bound:
+                    found.setdefault(level, {})[number] = geometric_mean(blocks.values())
+        return dict(found)
+
+    def known(self, figure: Figure) -> set[Key]:
+        """Return what the figure is known of, in one block at least."""
+        return self._any(lambda part: part.known(figure))
+
+    @property
+    def client_bound(self) -> set[Key]:
+        """Return what wrk was the limit of, in one run at least."""
+        return self._any(lambda part: part.client_bound)
+
+    @property
+    def cells(self) -> set[Key]:
+        """Return what has samples."""
+        return self._any(lambda part: part.cells)
+
+    @property
+    def trials(self) -> set[tuple[str, str]]:
+        """Return entry and test of all that has samples."""
+        return {(entry, test) for entry, test, _ in self.cells}
+
+    @property
+    def planned(self) -> set[Key]:
+        """Return what one run at least was to measure."""
+        return self._any(lambda part: part.planned)
+
+    @property
+    def failed(self) -> Counter[Key]:
+        """Return how many trials have no sample that counts though their turn has come, of what has any such."""
+        return sum((part.failed for part in self.parts), Counter())
+
+    def _any(self, of: Callable[[Part], Iterable[Key]]) -> set[Key]:
+        return {key for part in self.parts for key in of(part)}
+
+
+def design(old: Side, new: Side) -> Design:
+    if len(old.runs) > 1 or len(new.runs) > 1:
+        return Design.RUNS
+    return Design.VERSIONS if old.runs[0] is new.runs[0] else Design.TWO_RUNS
+
+
 def of_runs(old: Run, new: Run) -> tuple[Side, Side]:
     """Return two runs as sides; entries are matched by name."""
-    return _of_run(old), _of_run(new)
+    return of_several([old], [new])
+
+
+def of_several(old: Sequence[Run], new: Sequence[Run]) -> tuple[Side, Side]:
+    """Return the runs as sides, one or more for each; entries are matched by name."""
+    return _of_runs(old), _of_runs(new)
 
 
 def of_versions(run: Run) -> tuple[Side, Side]:
@@ -107,8 +201,8 @@ def of_versions(run: Run) -> tuple[Side, Side]:
         raise UsageError(
             f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"
         )
-    return Side(run, old), Side(run, {name: name for name in old.values()})
+    return Side((Part(run, old),)), Side((Part(run, {name: name for name in old.values()}),))
 
 
-def _of_run(run: Run) -> Side:
-    return Side(run, {name: name for name in run.manifest.entries})
+def _of_runs(runs: Sequence[Run]) -> Side:
+    return Side(tuple(Part(run, {name: name for name in run.manifest.entries}) for run in runs))

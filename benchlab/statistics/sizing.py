@@ -50,21 +50,21 @@ def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
 
 
 def decisive(run: Run) -> tuple[Ratio, ...]:
-    """Return the ratios that the number of blocks is decided by: all that the run is read for.
+    """Return the ratios that the number of blocks is decided by: those that the report leads with.
 
-    Every two entries at each level and over all of them, in the figure that ranks them too; in a run of versions what
-    the gate looks at, new to old in both figures over all levels.
+    Every two entries over all levels of a test, in the figure that ranks them, in both where neither does; in a run of
+    versions what the gate looks at, new to old in both figures over all levels. Single levels have no say: the widest
+    of many would ask for twice the blocks that any sentence is in need of.
     """
-    compared = [
+    if run.manifest.settings.against:
+        versions = versus.rows(*sides.of_versions(run))
+        return tuple(row.ratio for row in versions if row.level == ALL_LEVELS)
+    comparisons = [
         comparison
         for result in analysis.analyse(run)
-        for comparison in (*result.levels.values(), *result.cpu_levels.values(), result.rates, result.overall)
+        for comparison in ((result.overall,) if result.basis else (result.rates, result.costs))
     ]
-    versions = versus.rows(*sides.of_versions(run)) if run.manifest.settings.against else ()
-    return (
-        *(pair.ratio for comparison in compared for pair in comparison.pairs),
-        *(row.ratio for row in versions if row.level == ALL_LEVELS),
-    )
+    return tuple(pair.ratio for comparison in comparisons for pair in comparison.pairs)
 
 
 def decide(

@@ -4,33 +4,52 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import fmean, geometric_mean
 
+import numpy as np
 import pandas as pd
 
 from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision
-from benchlab.statistics import analysis, averages, comparison, stats
+from benchlab.statistics import analysis, averages, comparison, sides, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
-from benchlab.statistics.comparison import Pair
-from benchlab.statistics.sides import Key, Side
+from benchlab.statistics.comparison import Outcome, Pair
+from benchlab.statistics.figures import Figure
+from benchlab.statistics.sides import Design, Key, Side
 from benchlab.statistics.stats import Blocks, Ratio
 
 NEW, OLD = "new", "old"
 
+# What two runs at two times tell in place of faster and slower.
+DIFFERING = {Outcome.FASTER: "higher", Outcome.SLOWER: "lower"}
 # Entry, test, level, figure.
 Cell = tuple[str, str, int | str, str]
 Compare = Callable[[list[Blocks], list[Blocks]], Ratio]
+# The figure of an entry in a test, by level and block or run.
+Figures = Callable[[str, str, Figure], dict[int, Blocks]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A ratio in words: with the interval that its outcome follows from, and as many decimals as show that it does."""
+
+    ratio: str
+    interval: str
+    outcome: str
+
+    def __str__(self) -> str:
+        return f"{self.ratio} {self.interval}".strip()
 
 
 @dataclass(frozen=True)
 class Row:
     """The ratio of new to old in one figure, at one level of a test or over all of them, and what it tells.
 
-    The p of all rows over all levels are corrected together, and those of all rows of single levels.
+    The p of all rows over all levels are corrected together, and those of all rows of single levels. `lacking` are the
+    levels that a row over all levels is not made of.
     """
 
     entry: str
@@ -38,10 +57,35 @@ class Row:
     level: int | str
     figure: str
     pair: Pair
+    design: Design = Design.VERSIONS
+    lacking: tuple[int, ...] = ()
 
     @property
     def ratio(self) -> Ratio:
         return self.pair.ratio
+
+    @property
+    def where(self) -> str:
+        """Return the level as it is told, with what is lacking where the row is over the rest."""
+        return f"{self.level} but {self.without}" if self.lacking else str(self.level)
+
+    @property
+    def without(self) -> str:
+        """Return the levels that are lacking, as they are told."""
+        return ", ".join(map(str, self.lacking))
+
+    @property
+    def told(self) -> Told:
+        low, high, confidence = self.pair.bounds
+        interval = markdown.bounds(low, high).strip()
+        return Told(markdown.ratio(self.ratio.ratio), f"{interval}{confidence}" if interval else "", self.word)
+
+    @property
+    def word(self) -> str:
+        """Return the outcome as a table tells it: of two runs at two times only that one's figure is higher."""
+        if self.pair.adjusted_p is None:
+            return f"too few {self.design.unit}s"
+        return DIFFERING.get(self.pair.outcome, self.pair.word) if self.design is Design.TWO_RUNS else self.pair.word
 
 
 @dataclass(frozen=True)
@@ -52,6 +96,10 @@ class Versus:
     new: Side
     rows: tuple[Row, ...]
     untold: tuple[str, ...]
+
+    @property
+    def design(self) -> Design:
+        return sides.design(self.old, self.new)
 
 
 def hold(old: Side, new: Side) -> Versus:
@@ -68,18 +116,56 @@ def hold(old: Side, new: Side) -> Versus:
 def rows(old: Side, new: Side) -> tuple[Row, ...]:
     """Return every ratio of new to old that both sides have samples for, with its outcome, the worst first.
 
-    Blocks of one run are compared in pairs, those of two runs are not: they share no time.
+    Blocks of one run are compared in pairs, those of two runs are not: they share no time. Of several runs a side, each
+    is one figure.
     """
-    compare: Compare = partial(_paired, old.run.decision) if old.run is new.run else _unpaired
-    found = [
+    design = sides.design(old, new)
+    compare: Compare = partial(paired, old.runs[0].decision) if design is Design.VERSIONS else unpaired
+    before: Figures = old.by_run if design is Design.RUNS else old.figures
+    after: Figures = new.by_run if design is Design.RUNS else new.figures
+    found = (
         ((entry, test, level, name), ratio)
         for entry, test in sorted(old.trials & new.trials)
         for name, figure in analysis.FIGURES.items()
-        for level, ratio in _ratios(old.figures(entry, test, figure), new.figures(entry, test, figure), compare)
-    ]
-    single = [(cell, ratio) for cell, ratio in found if cell[2] != ALL_LEVELS]
-    overall = [(cell, ratio) for cell, ratio in found if cell[2] == ALL_LEVELS]
-    return tuple(sorted([*_decided(single), *_decided(overall)], key=lambda row: row.ratio.ratio))
+        for level, ratio in ratios(before(entry, test, figure), after(entry, test, figure), compare)
+    )
+    return judged(found, design)
+
+
+def judged(found: Iterable[tuple[Cell, Ratio]], design: Design) -> tuple[Row, ...]:
+    """Return the ratios with their outcomes, the worst first; `over` has the levels that one over all is made of."""
+    known = list(found)
+    single = [(cell, ratio) for cell, ratio in known if cell[2] != ALL_LEVELS]
+    overall = [(cell, ratio) for cell, ratio in known if cell[2] == ALL_LEVELS]
+    made = [*_decided(single, design, known), *_decided(overall, design, known)]
+    return tuple(sorted(made, key=lambda row: row.ratio.ratio))
+
+
+def ratios(old: Mapping[int, Blocks], new: Mapping[int, Blocks], compare: Compare) -> Iterator[tuple[int | str, Ratio]]:
+    """Yield the ratio at each level that both have, and over all of these."""
+    levels = sorted(old.keys() & new.keys())
+    groups: list[tuple[int | str, list[int]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
+    for label, group in groups:
+        if group:
+            ratio = compare([new[level] for level in group], [old[level] for level in group])
+            yield label, replace(ratio, over=tuple(group[place] for place in ratio.over))
+
+
+def paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio:
+    """Return the ratio over the levels of blocks that both versions have, in pairs."""
+    levels = {place: {NEW: mine, OLD: theirs} for place, (mine, theirs) in enumerate(zip(new, old, strict=True))}
+    found = analysis.concluded(stats.ratios, levels, decision)
+    return found[0] if found else _apart(new, old)
+
+
+def unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
+    """Return the ratio of blocks, or runs, that share no time, over the levels that leave half of them whole."""
+    over = tuple(sorted({*_kept(new)} & {*_kept(old)}))
+    if not over:
+        return _apart(new, old)
+    mine, theirs = (averages.by_block([side[place] for place in over]) for side in (new, old))
+    ratio = stats.unpaired(NEW, OLD, mine, theirs)
+    return replace(ratio, over=over) if ratio else _apart(new, old)
 
 
 def untold(old: Side, new: Side) -> tuple[str, ...]:
@@ -106,19 +192,20 @@ def table(found: Sequence[Row]) -> str:
 
 def frame(found: Sequence[Row]) -> pd.DataFrame:
     """Return the ratios as they are shown, in the order given."""
-    return pd.DataFrame(
-        {
-            "entry": row.entry,
-            "test": row.test,
-            "level": row.level,
-            "figure": row.figure,
-            "new / old": f"{row.ratio.ratio:.3f}",
-            "95 % interval": markdown.interval(row.ratio.low, row.ratio.high, "{:.3f}").strip() or "–",
-            "blocks": row.ratio.blocks,
-            "outcome": row.pair.outcome.value,
-        }
-        for row in found
-    )
+    return pd.DataFrame([_shown(row) for row in found])
+
+
+def _shown(row: Row) -> dict[str, object]:
+    return {
+        "entry": row.entry,
+        "test": row.test,
+        "level": row.where,
+        "figure": row.figure,
+        "new / old": row.told.ratio,
+        "95 % interval": row.told.interval or "–",
+        f"{row.design.unit}s": row.ratio.blocks,
+        "outcome": row.told.outcome,
+    }
 
 
 def _failed(old: Side, new: Side) -> set[Key]:
@@ -149,37 +236,30 @@ def _named(key: Key) -> str:
     return f"{entry} {test} at {level}"
 
 
-def _ratios(
-    old: Mapping[int, Blocks], new: Mapping[int, Blocks], compare: Compare
-) -> Iterator[tuple[int | str, Ratio]]:
-    """Yield the ratio at each level that both have, and over all of these."""
-    levels = sorted(old.keys() & new.keys())
-    groups: list[tuple[int | str, list[int]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
-    for label, group in groups:
-        if group:
-            yield label, compare([new[level] for level in group], [old[level] for level in group])
-
-
-def _decided(found: Sequence[tuple[Cell, Ratio]]) -> Iterator[Row]:
+def _decided(
+    found: Sequence[tuple[Cell, Ratio]], design: Design, all_of: Sequence[tuple[Cell, Ratio]]
+) -> Iterator[Row]:
     """Yield each ratio with its outcome, the p of all of them corrected together."""
+    levels: dict[tuple[str, str, str], list[int]] = {}
+    for (entry, test, level, figure), _ in all_of:
+        if isinstance(level, int):
+            levels.setdefault((entry, test, figure), []).append(level)
     pairs = comparison.decide([ratio for _, ratio in found])
-    yield from (Row(*cell, pair) for (cell, _), pair in zip(found, pairs, strict=True))
+    for (cell, ratio), pair in zip(found, pairs, strict=True):
+        entry, test, level, figure = cell
+        asked = levels.get((entry, test, figure), []) if level == ALL_LEVELS else []
+        yield Row(*cell, pair, design, tuple(each for each in asked if each not in ratio.over))
 
 
-def _paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio:
-    levels = {place: {NEW: mine, OLD: theirs} for place, (mine, theirs) in enumerate(zip(new, old, strict=True))}
-    found = analysis.concluded(stats.ratios, levels, decision)
-    return found[0] if found else _apart(new, old)
+def _kept(levels: Sequence[Blocks]) -> tuple[int, ...]:
+    numbers = sorted({block for blocks in levels for block in blocks})
+    return stats.kept(np.array([[block in blocks for block in numbers] for blocks in levels]))
 
 
-def _unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
-    return stats.unpaired(NEW, OLD, averages.by_block(new), averages.by_block(old)) or _apart(new, old)
-
-
-def _apart(new: Iterable[Blocks], old: Iterable[Blocks]) -> Ratio:
+def _apart(new: Sequence[Blocks], old: Sequence[Blocks]) -> Ratio:
     """Return the mean of the levels' own ratios, of 0 blocks and without an interval: none has all that is compared."""
     logs = (
         math.log(geometric_mean(mine.values()) / geometric_mean(theirs.values()))
         for mine, theirs in zip(new, old, strict=True)
     )
-    return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None)
+    return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None, over=tuple(range(len(new))))

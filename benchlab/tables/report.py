@@ -139,7 +139,7 @@ def _origin(run: Run) -> str:
 def _asked(run: Run) -> Iterator[str]:
     """Yield what decides the number of blocks, where that is not the profile."""
     settings = run.manifest.settings
-    wanted = [] if settings.precision is None else [f"ratios to ± {settings.precision:.1%}"]
+    wanted = [] if settings.precision is None else [f"ratios over all levels to ± {settings.precision:.1%}"]
     wanted += [] if settings.budget_s is None else [f"no longer than {minutes(settings.budget_s)}"]
     if wanted:
         yield f"Asked for: {', '.join(wanted)}; the pilot has {counted(settings.blocks, 'block')}."
@@ -165,7 +165,8 @@ def _decided(run: Run) -> Iterator[str]:
     ratios = sizing.decisive(run)
     if (widest := sizing.reached(ratios)) is not None:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
-        yield f"The widest ratio, at any level or over all of them, is known to ± {widest:.1%}{bare}."
+        of = "of new to old" if run.manifest.settings.against else "of two entries"
+        yield f"The widest ratio {of} over all levels is known to ± {widest:.1%}{bare}."
 
 
 def _overview(run: Run, results: Iterable[Result], caution: str) -> str:

@@ -15,6 +15,7 @@ from benchlab.plan import profiles
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS, Comparison, Outcome, Pair, Standing
+from benchlab.statistics.sides import Design
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 from benchlab.statistics.versus import Row
 from benchlab.verdicts import judge
@@ -39,6 +40,13 @@ CHANGES = {
     Outcome.SLOWER: "went down",
     Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
     Outcome.UNDECIDED: "cannot be told apart from what they were",
+}
+# How the figures of two runs at two times differ.
+DIFFERENCES = {
+    Outcome.FASTER: "were higher in the new run",
+    Outcome.SLOWER: "were lower in the new run",
+    Outcome.EQUAL: f"of the two runs are within {EQUIVALENCE:.0%} of each other",
+    Outcome.UNDECIDED: "of the two runs cannot be told apart",
 }
 # So many names stand in a sentence; of more, the rest are counted.
 MOST_NAMES = 4
@@ -142,17 +150,31 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
 
 
 def changes(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield, for each figure of each test over all levels, whether the new is faster or slower than the old."""
+    """Yield, for each figure of each test over all levels, whether the new is faster or slower than the old.
+
+    Of two runs at two times no more is said than that they differ: the entry need not be why.
+    """
     for row in rows:
         if row.level != ALL_LEVELS:
             continue
-        ratio = row.ratio
-        what = f"{row.entry}, {row.test}: {MEASURES[row.figure]}"
-        if ratio.p is None:
-            why = "one block shows no spread" if ratio.blocks else "no block has all levels"
-            yield f"{what} {ratio.ratio:.3f} of what they were; {why}."
+        lacking = f" (all levels but {row.without})" if row.lacking else ""
+        what = f"{row.entry}, {row.test}{lacking}: {MEASURES[row.figure]}"
+        if row.pair.adjusted_p is None:
+            yield f"{what} {row.told} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
+        elif row.pair.is_unclear:
+            yield f"{what} are {row.pair.word}: {row.told}."
         else:
-            yield f"{what} {CHANGES[row.pair.outcome]}: {_times(row.pair)}."
+            yield f"{what} {(DIFFERENCES if _apart(row) else CHANGES)[row.pair.outcome]}: {row.told}."
+
+
+def _apart(row: Row) -> bool:
+    return row.design is Design.TWO_RUNS
+
+
+def _few(row: Row) -> str:
+    """Return why the row has no outcome."""
+    unit, count = row.design.unit, row.ratio.blocks
+    return {0: f"no {unit} has all levels", 1: f"one {unit} shows no spread"}.get(count, f"{count} {unit}s are too few")
 
 
 def names(of: Sequence[str]) -> str:

@@ -241,6 +241,17 @@ def test_after_a_pilot_the_wider_interval_counts(manifest: Manifest) -> None:
     assert staged.high > plain.high
 
 
+def test_where_the_budget_and_not_the_pilot_s_spread_decided_the_blocks_the_ordinary_interval_counts(
+    manifest: Manifest,
+) -> None:
+    noisy_pilot = {"aiohttp": [1000, 1500, 1010, 1005, 1008, 1002], "crax": [500, 500, 505, 502, 500, 501]}
+    plain, cut_short = (
+        analysis.analyse(Run(manifest, _samples(noisy_pilot), (), decision))[0].overall.pairs[0].ratio
+        for decision in (None, Decision(STARTED, 3, 6, 20, "the budget has time for 6"))
+    )
+    assert cut_short == plain
+
+
 def test_after_a_pilot_the_pairs_are_corrected_by_the_larger_p(manifest: Manifest) -> None:
     noisy_pilot = {"aiohttp": [1000, 1500, 1010, 1005], "crax": [500, 500, 505, 502], "rill": [510, 490, 500, 505]}
     (result,) = analysis.analyse(Run(_of_three(manifest), _samples(noisy_pilot), (), Decision(STARTED, 3, 4, 4, "x")))
@@ -326,18 +337,46 @@ def test_a_pilot_without_a_spread_gets_no_more_blocks_and_says_why(
     assert decision.reason == f"{why}, so no spread is known to decide by"
 
 
-def test_the_widest_ratio_is_looked_for_in_all_that_is_read(manifest: Manifest) -> None:
+def test_the_widest_ratio_is_looked_for_in_what_the_report_leads_with(manifest: Manifest) -> None:
     run = Run(manifest, _with_cpu_noise(_samples(RATES), "crax", full_host()), (), Decision(STARTED, 5, 5, None, "x"))
     (result,) = analysis.analyse(run)
     (rated,), (ranked,) = result.rates.pairs, result.overall.pairs
     assert known(rated.ratio.half_width) < known(ranked.ratio.half_width)
-    told = f"The widest ratio, at any level or over all of them, is known to ± {ranked.ratio.half_width:.1%}."
+    told = f"The widest ratio of two entries over all levels is known to ± {ranked.ratio.half_width:.1%}."
     assert told in report.report(run)
 
 
+def test_of_versions_the_widest_ratio_is_one_of_new_to_old(manifest: Manifest) -> None:
+    entries = dict.fromkeys(["crax", "crax-at-abc1234"], manifest.entries["crax"])
+    versions = replace(manifest, entries=entries, settings=replace(manifest.settings, against="abc1234"))
+    samples = _samples({"crax-at-abc1234": RATES["crax"], "crax": RATES["aiohttp"]})
+    text = report.report(Run(versions, samples, (), Decision(STARTED, 5, 5, None, "x")))
+    assert "The widest ratio of new to old over all levels is known to ± " in text
+
+
 def test_a_ratio_without_an_interval_is_told_of_beside_the_widest(manifest: Manifest) -> None:
-    taken = (*_samples(RATES), *_samples({"aiohttp": [1000], "crax": [500]}, connections=32))
-    assert "%; some have no interval." in report.report(Run(manifest, taken, (), Decision(STARTED, 5, 5, None, "x")))
+    taken = _samples({**RATES, "rill": [500]})
+    run = Run(_of_three(manifest), taken, (), Decision(STARTED, 5, 5, None, "x"))
+    assert "%; some have no interval." in report.report(run)
+
+
+def test_single_levels_have_no_say_in_the_number_of_blocks(manifest: Manifest) -> None:
+    noise = [0.1, -0.1, 0.05, -0.08, 0.03]
+    levels = [
+        _samples({"aiohttp": [round(1e5 * math.exp(sign * each)) for each in noise], "crax": [50_000] * 5}, connections)
+        for connections, sign in ((16, 1), (32, -1))
+    ]
+    assert _decided(Run(manifest, levels[0], ())).blocks > 5
+    assert _decided(Run(manifest, (*levels[0], *levels[1]), ())).blocks == 5
+
+
+def test_in_a_run_of_versions_other_pairs_have_no_say_in_the_number_of_blocks(manifest: Manifest) -> None:
+    rates = {"crax-at-abc1234": RATES["crax"], "crax": RATES["crax"], "rill": [1000, 1100, 900, 1050, 950]}
+    entries = dict.fromkeys(rates, manifest.entries["crax"])
+    plain = replace(manifest, entries=entries)
+    versions = replace(plain, settings=replace(plain.settings, against="abc1234"))
+    assert _decided(Run(plain, _samples(rates), ())).blocks > 5
+    assert _decided(Run(versions, _samples(rates), ())).blocks == 5
 
 
 def test_the_budget_caps_the_blocks_and_the_rest_is_told(manifest: Manifest) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -273,7 +274,7 @@ def test_a_run_is_not_compared_with_itself_by_whatever_name(
     copy = shutil.copytree(folder, tmp_path / "copy")
     for other in (folder, tmp_path / "latest", copy):
         assert cli.main(tmp_path, ["compare", str(folder), str(other), *more]) == 2
-        assert f"{folder} and {other} are the same run, only; name two runs" in _error(capsys)
+        assert f"{folder} and {other} are the same run, only; name each run once" in _error(capsys)
     assert not list(tmp_path.glob("*/compare-*"))
 
 
@@ -281,19 +282,92 @@ def test_a_comparison_is_written_as_a_page_where_that_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
 ) -> None:
     old, new = (_run(tmp_path, manifest, run_id, 2) for run_id in ("old", "new"))
-    assert cli.main(tmp_path, ["compare", old, new, "--html", "--fail-if-slower", "3%"]) == 0
+    assert cli.main(tmp_path, ["compare", old, new, "--html"]) == 0
     page = Path(new, "compare-old.html")
-    assert "No regression" in page.read_text(encoding="utf-8")
+    assert "These are two runs at two times" in page.read_text(encoding="utf-8")
     assert "compare-old.html" in capsys.readouterr().err
     assert not list(Path(old).glob("*.html"))
 
 
-def test_runs_of_the_same_settings_go_through_the_gate(
+def test_two_runs_at_two_times_decide_nothing_and_that_is_said_before_anything_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
 ) -> None:
     old, new = (_run(tmp_path, manifest, run_id, 2) for run_id in ("old", "new"))
-    assert cli.main(tmp_path, ["compare", old, new, "--fail-if-slower", "3%"]) == 0
-    assert "no regression" in capsys.readouterr().err
+    assert cli.main(tmp_path, ["compare", old, new, "--fail-if-slower", "3%"]) == 3
+    first, last = capsys.readouterr().err.splitlines()
+    assert first.startswith(
+        "two runs at two times cannot pass or fail a gate, because runs of an unchanged entry differ"
+    )
+    assert last.startswith("a regression of 3% is neither shown nor excluded: two runs at two times")
+
+
+def test_what_two_runs_cannot_tell_is_said_without_a_gate_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    old, new = (_run(tmp_path, manifest, run_id, 2) for run_id in ("old", "new"))
+    assert cli.main(tmp_path, ["compare", old, new]) == 0
+    assert capsys.readouterr().err.startswith("two runs at two times differ by what changed in the entry and by")
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        ["--old", "a", "b", "c", "--new", "d", "e", "f"],
+        ["--old", "a", "--old", "b", "--old", "c", "--new", "d", "--new", "e", "--new", "f"],
+        ["a", "d", "--old", "b", "c", "--new", "e", "f"],
+    ],
+)
+def test_three_runs_a_side_go_through_the_gate_however_they_are_spelled(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, spelled: list[str]
+) -> None:
+    folders = {name: _run(tmp_path, manifest, name, 2) for name in "abcdef"}
+    arguments = [folders.get(word, word) for word in spelled]
+    assert cli.main(tmp_path, ["compare", *arguments, "--fail-if-slower", "3%", "--html"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith("no regression: ")
+    assert "| runs |" in re.sub(" +", " ", printed.out)
+    page = Path(folders["f"], "compare-a-and-2-more.html").read_text(encoding="utf-8")
+    assert "Each run gives one figure" in page
+    assert all(f'data-label="run">{name}<' in page for name in "abcdef")
+
+
+def test_too_few_runs_of_a_side_are_told_first_and_decide_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    a, b, c, d = (_run(tmp_path, manifest, name, 2) for name in "abcd")
+    assert cli.main(tmp_path, ["compare", "--old", a, "--new", b, c, d, "--fail-if-slower", "3%"]) == 3
+    assert capsys.readouterr().err.startswith("1 old run and 3 new runs cannot pass or fail a gate")
+
+
+def test_runs_of_one_side_that_were_built_from_different_files_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    sources = {"d": {**manifest.sources, "crax": "new"}, "e": {**manifest.sources, "crax": "newer"}}
+    a, b, c, d, e, f = (
+        _run(tmp_path, replace(manifest, sources=sources.get(name, manifest.sources)), name, 2) for name in "abcdef"
+    )
+    assert cli.main(tmp_path, ["compare", "--old", a, b, c, "--new", d, e, f]) == 0
+    told = "the new runs are of different files of crax: what these changed counts as spread\n"
+    assert capsys.readouterr().err == told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "compare names no old run; give OLD and NEW"),
+        (["--new", "a"], "compare names no old run; give OLD and NEW"),
+        (["--old", "a", "b"], "compare names no new run; give OLD and NEW"),
+        (["--old", "a", "b", "--new", "a"], "are the same run, a; name each run once"),
+        (["a", "c"], "the runs are not comparable: duration in s was 2, is 3;"),
+        (["--old", "a", "b", "--new", "c"], "duration in s was 2 in a, is 3 in c; --anyway"),
+    ],
+)
+def test_sides_that_cannot_be_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, arguments: list[str], said: str
+) -> None:
+    folders = {name: _run(tmp_path, manifest, name, seconds) for name, seconds in (("a", 2), ("b", 2), ("c", 3))}
+    assert cli.main(tmp_path, ["compare", *(folders.get(word, word) for word in arguments)]) == 2
+    assert said in _error(capsys)
 
 
 def _versions(results: Path, manifest: Manifest) -> Path:
@@ -332,7 +406,7 @@ def test_what_is_untold_of_versions_is_said_once_on_screen_and_once_on_the_page(
     assert cli.main(tmp_path, ["compare", str(folder), "--html", "--fail-if-slower", "3%"]) == 3
     page = Path(folder, "compare-versions.html").read_text(encoding="utf-8")
     assert (capsys.readouterr().err.count(UNTOLD), page.count("samples that failed: 1 in new")) == (1, 1)
-    assert "A regression of 3.0% is neither shown nor excluded" in page
+    assert "A regression of 3% is neither shown nor excluded" in page
 
 
 def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from benchlab.core.model import Manifest
-from benchlab.statistics.comparability import differences
+from benchlab.statistics.comparability import among, differences
 
 FACTS: dict[str, Any] = {
     "lab_version": "0.2.0",
@@ -100,3 +100,20 @@ def test_runs_of_which_nothing_is_known_but_the_plan_are_compared_by_that(manife
     bare = replace(manifest, facts={})
     assert differences(bare, bare) == []
     assert "CPU model was None, is A" in differences(bare, replace(manifest, facts=FACTS))
+
+
+def test_of_several_runs_each_difference_is_told_once_with_the_runs_that_differ(described: Manifest) -> None:
+    runs = [replace(described, run_id=name) for name in "abcd"]
+    assert among(runs) == []
+    other = [replace(run, facts=FACTS | {"engine_version": "28.0"}, cpus=8) for run in runs[2:]]
+    assert among([*runs[:2], *other]) == [
+        "engine was 20.10 in a, is 28.0 in c",
+        "number of CPUs was 2 in a, is 8 in c",
+    ]
+
+
+def test_runs_that_share_an_entry_which_the_first_lacks_are_held_against_each_other(described: Manifest) -> None:
+    first = replace(described, run_id="a", entries={"aiohttp": described.entries["aiohttp"]})
+    second, third = (replace(described, run_id=name) for name in "bc")
+    changed = {**described.entries, "crax": described.entries["crax"] | {"pool": "32"}}
+    assert among([first, second, replace(third, entries=changed)]) == ["crax's pool was 16 in b, is 32 in c"]

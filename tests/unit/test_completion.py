@@ -74,7 +74,7 @@ def test_runs_are_completed_as_they_are_typed_here(
     store.create(tmp_path / "results", manifest)
     monkeypatch.chdir(tmp_path)
     names = {f"results/{manifest.run_id}", "results/latest"}
-    for command, dest in (("", "resume"), ("report", "run"), ("compare", "new")):
+    for command, dest in (("", "resume"), ("report", "run"), ("compare", "new"), ("compare", "old_runs")):
         assert set(_completer(tmp_path, command, dest)(prefix="")) == names
 
 

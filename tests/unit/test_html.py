@@ -215,14 +215,29 @@ def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, s
 
 
 def test_a_comparison_has_answer_gate_and_plot() -> None:
-    old = make_run({"crax": [1000, 1010, 990]})
-    new = make_run({"crax": [800, 810, 790]})
-    held = versus.hold(*sides.of_runs(old, new))
-    text = html.comparison(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.untold))
+    run = make_run({"crax-at-abc1234": [1000, 1010, 990], "crax": [800, 810, 790]})
+    held = versus.hold(*sides.of_versions(run))
+    text = html.comparison(held, [], regression.gate(held.rows, 0.03, held.untold))
     assert "crax, json: requests per second went down: 0.800" in text
     assert "Slower: crax json" in text
-    assert "Compared although kernel was a, is b." in text
+    assert "measured in turns in one run" in text
     assert [len(trace["x"]) for trace in _figures(text)["changes"]["data"]] == [2]
+
+
+def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ_elsewhere() -> None:
+    held = versus.hold(*sides.of_runs(make_run({"crax": [1000, 1010, 990]}), make_run({"crax": [800, 810, 790]})))
+    text = html.comparison(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.untold))
+    assert "crax, json: requests per second were lower in the new run: 0.800" in text
+    assert "These are two runs at two times" in text
+    assert "A regression of 3% is neither shown nor excluded: two runs at two times" in text
+    assert "Compared although kernel was a, is b." in text
+
+
+def test_a_plot_of_changes_shows_the_interval_that_the_outcome_follows_from() -> None:
+    run = make_run({"crax-at-abc1234": [10_000, 10_350, 9_700], "crax": [10_000, 10_300, 9_750]})
+    text = html.comparison(versus.hold(*sides.of_versions(run)), [], None)
+    (trace,) = _figures(text)["changes"]["data"]
+    assert all("(90 %)" in shown and "equal" in shown for shown in trace["hovertext"])
 
 
 def _crossed_run() -> Run:

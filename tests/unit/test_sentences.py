@@ -11,6 +11,7 @@ from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import decide
+from benchlab.statistics.sides import Design
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 from benchlab.tables import sentences, standings
@@ -318,8 +319,9 @@ def test_many_names_are_counted() -> None:
     assert sentences.names(list("abcdef")) == "a, b, c and 3 others"
 
 
-def _row(figure: str, log_ratio: float, stdev: float = 0.01) -> Row:
-    return Row("crax", "json", ALL_LEVELS, figure, *decide([stats.tested("new", "old", log_ratio, stdev, 5, 4)]))
+def _row(figure: str, log_ratio: float, stdev: float = 0.01, design: Design = Design.VERSIONS) -> Row:
+    pairs = decide([stats.tested("new", "old", log_ratio, stdev, 5, 4)])
+    return Row("crax", "json", ALL_LEVELS, figure, pairs[0], design)
 
 
 def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
@@ -331,11 +333,45 @@ def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
     ]
 
 
+def test_of_two_runs_at_two_times_nothing_is_said_to_have_changed_but_that_they_differ() -> None:
+    rows = [_row(RATE, -0.2), _row(RATE, 0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1)]
+    assert list(sentences.changes([replace(row, design=Design.TWO_RUNS) for row in rows])) == [
+        "crax, json: requests per second were lower in the new run: 0.819 [0.809–0.829].",
+        "crax, json: requests per second were higher in the new run: 1.221 [1.206–1.237].",
+        "crax, json: requests per second of the two runs are within 3% of each other: 1.001 [0.992–1.011] (90 %).",
+        "crax, json: requests per CPU-second of the two runs cannot be told apart: 1.001 [0.884–1.133].",
+    ]
+
+
+def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear() -> None:
+    near, wide = (stats.tested("new", "old", log, stdev, 5, 4) for log, stdev in ((-0.03, 0.02), (0.0, 0.1)))
+    row = Row("crax", "json", ALL_LEVELS, RATE, decide([near, wide, wide])[0])
+    assert list(sentences.changes([row])) == [
+        "crax, json: requests per second are unclear among 3 comparisons: 0.970 [0.947–0.995]."
+    ]
+
+
+def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
+    (told,) = sentences.changes([replace(_row(RATE, -0.2), lacking=(16, 32))])
+    assert told == "crax, json (all levels but 16, 32): requests per second went down: 0.819 [0.809–0.829]."
+
+
 @pytest.mark.parametrize(
-    ("blocks", "why"), [(1, "one block shows no spread"), (0, "no block has all levels")], ids=["one block", "none"]
+    ("blocks", "design", "why"),
+    [
+        (1, Design.VERSIONS, "0.900 of what they were; one block shows no spread"),
+        (0, Design.VERSIONS, "0.900 of what they were; no block has all levels"),
+        (1, Design.TWO_RUNS, "0.900 of the old run; one block shows no spread"),
+        (1, Design.RUNS, "0.900 of what they were; one run shows no spread"),
+    ],
 )
-def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, why: str) -> None:
-    bare = Row(
-        "crax", "json", ALL_LEVELS, RATE, *decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)])
-    )
-    assert list(sentences.changes([bare])) == [f"crax, json: requests per second 0.900 of what they were; {why}."]
+def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, design: Design, why: str) -> None:
+    pairs = decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)])
+    bare = Row("crax", "json", ALL_LEVELS, RATE, pairs[0], design)
+    assert list(sentences.changes([bare])) == [f"crax, json: requests per second {why}."]
+
+
+def test_a_change_on_two_blocks_has_no_direction() -> None:
+    pairs = decide([stats.tested("new", "old", -0.2, 0.001, 2, 1)])
+    (told,) = sentences.changes([Row("crax", "json", ALL_LEVELS, RATE, pairs[0])])
+    assert told == "crax, json: requests per second 0.819 [0.811–0.826] of what they were; 2 blocks are too few."

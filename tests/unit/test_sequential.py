@@ -116,6 +116,28 @@ def test_steins_rule_covers_the_truth_under_drift_within_the_width_asked_for(std
         assert covered >= plausible(runs, 0.95).start
 
 
+@pytest.mark.parametrize(("most", "stdev"), [(12, 0.04), (20, 0.06)])
+def test_where_a_budget_cuts_the_blocks_short_the_ordinary_interval_covers_the_truth_and_is_narrower(
+    most: int, stdev: float
+) -> None:
+    runs, pilot_blocks = 1000, 8
+    logs = np.random.default_rng(12).normal([[math.log(TRUE_RATIO)], [0.0]], stdev / math.sqrt(2), (runs, 2, most))
+    pilots = [known(ratio(cells(each[:, :pilot_blocks]), "a", "b")) for each in logs]
+    cut_short = [
+        (pilot, known(ratio(cells(each), "a", "b")))
+        for pilot, each in zip(pilots, logs, strict=True)
+        if blocks_needed([pilot], 0.03) > most
+    ]
+    covered = sum(known(final.low) <= TRUE_RATIO <= known(final.high) for _, final in cut_short)
+    assert covered >= plausible(len(cut_short), 0.95).start
+    widths = [
+        (known(final.half_width), known(wider(final, stein_interval(pilot, final)).half_width))
+        for pilot, final in cut_short
+    ]
+    ordinary, widest = np.mean(widths, axis=0)
+    assert widest > 1.1 * ordinary
+
+
 @pytest.mark.parametrize(("blocks", "power", "level"), [(2, 0.8, 0.05), (5, 0.8, 0.05), (8, 0.9, 0.01), (30, 0.3, 0.2)])
 def test_the_smallest_effect_is_the_one_statsmodels_solves_for(blocks: int, power: float, level: float) -> None:
     effect = TTestPower().solve_power(nobs=blocks, power=power, alpha=level, alternative="two-sided")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from statistics import geometric_mean
 
 import pytest
 
@@ -10,10 +12,11 @@ from benchlab.commands import gate
 from benchlab.core import markdown
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run, Sample
-from benchlab.statistics import figures, sides, versus
-from benchlab.statistics.analysis import PER_CPU, RATE
+from benchlab.statistics import comparison, figures, sides, stats, versus
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
 
+from .figures import known
 from .made_runs import busy_client
 from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
 
@@ -64,12 +67,12 @@ def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_eac
     gate.told(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))), None)
     told, table = capsys.readouterr().out.split("\n\n")
     rate, per_cpu = told.splitlines()
-    assert rate == "* crax, json: requests per second went down: 0.500 [0.499–0.501]."
-    assert per_cpu.startswith("* crax, json: requests per CPU-second cannot be told apart from what they were: ")
+    assert rate == "* crax, json: requests per second were lower in the new run: 0.500 [0.499–0.501]."
+    assert per_cpu.startswith("* crax, json: requests per CPU-second of the two runs cannot be told apart: ")
     head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines())
     assert head[-1] == "outcome"
     assert [(row[3], row[-1]) for row in rows] == [
-        *[(RATE, "slower")] * 2,
+        *[(RATE, "lower")] * 2,
         *[(PER_CPU, "cannot be told apart")] * 2,
     ]
 
@@ -125,12 +128,73 @@ def test_runs_with_nothing_in_common_are_no_comparison(new: tuple[Sample, ...]) 
         _against(run_of(*samples("crax", CALM)), run_of(*new))
 
 
-def test_a_side_whose_blocks_all_lack_a_level_has_a_ratio_without_an_interval() -> None:
+def test_a_level_that_most_blocks_of_a_side_lack_is_left_out_and_named() -> None:
     old = run_of(*samples("crax", CALM[:3]), *samples("crax", CALM, level=32)[3:])
     new = run_of(*samples("crax", [500] * 6), *samples("crax", [500] * 6, level=32))
     row = overall(_against(old, new), RATE)
     assert row.ratio.ratio == pytest.approx(0.5, rel=0.01)
-    assert (row.ratio.low, row.ratio.high, row.ratio.p, row.ratio.blocks) == (None, None, None, 0)
+    assert (row.ratio.blocks, row.lacking, row.where) == (3, (32,), "all but 32")
+
+
+def _several(old: Sequence[int], new: Sequence[int]) -> versus.Versus:
+    """Return how runs compare that each have six blocks around their own rate."""
+    before, after = (
+        [run_of(*samples("crax", [n + rate - 1000 for n in CALM])) for rate in side] for side in (old, new)
+    )
+    return versus.hold(*sides.of_several(before, after))
+
+
+def test_several_runs_a_side_are_compared_by_one_figure_for_each_whatever_its_blocks() -> None:
+    row = overall(_several([1000, 1050, 950], [1100, 1150, 1050]), RATE)
+    expected = stats.unpaired(
+        "new", "old", *(dict(enumerate(means)) for means in _means([1100, 1150, 1050], [1000, 1050, 950]))
+    )
+    assert (row.ratio.ratio, row.ratio.low) == pytest.approx((known(expected).ratio, known(expected).low), rel=1e-6)
+    assert row.ratio.blocks == 3
+
+
+def _means(*sides_of: Sequence[int]) -> list[list[float]]:
+    return [[geometric_mean([n + rate - 1000 for n in CALM]) for rate in side] for side in sides_of]
+
+
+def test_of_several_runs_the_table_counts_runs() -> None:
+    head, _, first, *_ = versus.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, first)]
+    assert dict(zip(*cells, strict=True)) | {"runs": "2", "outcome": "too few runs"} == dict(zip(*cells, strict=True))
+
+
+def test_a_rate_that_wrk_limited_in_one_of_several_runs_has_no_ratio() -> None:
+    old = [run_of(*samples("crax", CALM)) for _ in range(3)]
+    new = [*old[1:], run_of(*_limited(samples("crax", CALM)))]
+    found = versus.hold(*sides.of_several(old, new))
+    assert {row.figure for row in found.rows} == {PER_CPU}
+    assert found.untold == ("requests/s of crax json at 16 (wrk was the limit)",)
+
+
+def _row(ratio: stats.Ratio, *others: stats.Ratio) -> versus.Row:
+    return versus.Row("crax", "json", ALL_LEVELS, RATE, comparison.decide([ratio, *others])[0])
+
+
+def test_an_equal_ratio_shows_the_interval_that_decided_it() -> None:
+    equal = _row(stats.tested("new", "old", 0.0, 0.032, 6, 5))
+    assert equal.pair.outcome is Outcome.EQUAL
+    assert known(equal.ratio.low) < 1 / 1.03
+    assert str(equal.told) == "1.000 [0.974–1.027] (90 %)"
+
+
+def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among_them() -> None:
+    near = stats.tested("new", "old", -0.03, 0.025, 6, 5)
+    others = [stats.tested("new", "old", 0.0, 0.1, 6, 5)] * 4
+    told = _row(near, *others).told
+    assert (told.interval, told.outcome) == ("[0.945–0.996]", "unclear among 5 comparisons")
+
+
+@pytest.mark.parametrize(
+    ("log_ratio", "figures"),
+    [(-0.0001, "0.9999 [0.9999–0.9999]"), (0.0004, "1.0004 [1.0004–1.0004]"), (-0.002, "0.998 [0.998–0.998]")],
+)
+def test_rounding_moves_no_figure_to_1_that_is_not(log_ratio: float, figures: str) -> None:
+    assert str(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5)).told) == figures
 
 
 def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -> None:

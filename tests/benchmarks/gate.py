@@ -1,0 +1,140 @@
+"""What the gate answers, simulated through the lab's own code: how often 0, 1 and 3, and how often it is wrong.
+
+    python -m tests.benchmarks.gate [RUNS]
+
+Prints two tables as Markdown, from a fixed seed: of versions in one run, by spread, blocks, margin and true change; and
+of an entry whose runs differ by 5 % from day to day. Only logarithms are made up here: ratios, corrections
+and answers are those of `versus` and `regression`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchlab.core import markdown
+from benchlab.statistics import regression, versus
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
+from benchlab.statistics.sides import Design
+from benchlab.statistics.stats import Blocks, Ratio
+
+Array = NDArray[np.float64]
+
+SEED, RUNS = 14, 2000
+LEVELS = (16, 32, 128)
+SPREADS, BLOCKS, CHANGES, MARGINS = (0.02, 0.04, 0.08), (8, 10, 20, 40), (0.0, -0.03, -0.05), (0.03, 0.05)
+# Of the variance of a block's log-ratio over all levels, the share that the levels have in common; the rest is each
+# level's own. And the correlation of the two metrics, which come from the same samples.
+COMMON, CORRELATION = 0.5, 0.5
+# Of runs at different times: how far two lie apart (the standard deviation of their log-ratio), and how far blocks do.
+DAYS, WITHIN, BLOCKS_OF_RUN = 0.05, 0.04, 8
+LOSSES = (0.0, -0.1)
+# How two runs were compared up to 0.2.0: by their blocks, and the gate looked at means over levels alone.
+BEFORE = "one run a side, by blocks (before)"
+
+
+def main(runs: int) -> None:
+    chance = np.random.default_rng(SEED)
+    print(f"{runs:,} simulated runs a row, seed {SEED}; shares of exit codes 0 / 1 / 3 in per cent\n")
+    print(markdown.rows(*versions(chance, runs), left=()), "\n")
+    print(markdown.rows(*days(chance, runs), left=("compared",)))
+
+
+def versions(chance: np.random.Generator, runs: int) -> tuple[list[str], list[list[str]]]:
+    """Return how the gate answers of two versions in one run: one test of three levels, two metrics."""
+    heads = [f"{change:+.0%}, margin {margin:.0%}" for margin in MARGINS for change in CHANGES]
+    rows = []
+    for spread in SPREADS:
+        for blocks in BLOCKS:
+            counts: dict[tuple[float, float], Counter[int]] = {}
+            for change in CHANGES:
+                for _ in range(runs):
+                    found = versus.judged(in_turns(chance, spread, blocks, change), Design.VERSIONS)
+                    for margin in MARGINS:
+                        answer = regression.gate(found, margin).exit_code
+                        counts.setdefault((margin, change), Counter())[answer] += 1
+            told = [_shares(counts[margin, change], runs) for margin in MARGINS for change in CHANGES]
+            rows.append([f"{spread:.0%}", str(blocks), *told])
+    return ["spread", "blocks", *heads], rows
+
+
+def days(chance: np.random.Generator, runs: int) -> tuple[list[str], list[list[str]]]:
+    """Return how the gate answers of runs of an unchanged entry, each of another day, and of one that lost a tenth."""
+    cases = {BEFORE: (1, Design.VERSIONS), "one run a side": (1, Design.TWO_RUNS)}
+    cases |= {f"{count} runs a side": (count, Design.RUNS) for count in (2, 3, 5, 8)}
+    rows = []
+    for name, (count, design) in cases.items():
+        counts: dict[tuple[float, float], Counter[int]] = {}
+        for change in LOSSES:
+            for _ in range(runs):
+                found = versus.judged(apart(chance, count, design, change), design)
+                looked_at = [row for row in found if row.level == ALL_LEVELS] if name == BEFORE else found
+                for margin in MARGINS:
+                    counts.setdefault((change, margin), Counter())[regression.gate(looked_at, margin).exit_code] += 1
+        rows.append([name, *(_shares(counts[change, margin], runs) for change in LOSSES for margin in MARGINS)])
+    return ["compared", *(f"{change:+.0%}, margin {margin:.0%}" for change in LOSSES for margin in MARGINS)], rows
+
+
+def in_turns(
+    chance: np.random.Generator, spread: float, blocks: int, change: float
+) -> Iterator[tuple[versus.Cell, Ratio]]:
+    """Yield the ratios of a run of two versions, the newer of which is changed by so much at every level."""
+    for metric, noise in _noise(chance, spread, blocks):
+        new = {level: _blocks(np.log1p(change) + logs) for level, logs in zip(LEVELS, noise, strict=True)}
+        old = {level: dict.fromkeys(of, 1.0) for level, of in new.items()}
+        for level, ratio in versus.ratios(old, new, partial(versus.paired, None)):
+            yield ("entry", "test", level, metric), ratio
+
+
+def apart(
+    chance: np.random.Generator, count: int, design: Design, change: float
+) -> Iterator[tuple[versus.Cell, Ratio]]:
+    """Yield the ratios of so many runs a side, each with a day of its own, which both metrics and all levels share."""
+    old, new = (_side(chance, count, design, shift) for shift in (0.0, float(np.log1p(change))))
+    for metric in (RATE, PER_CPU):
+        for level, ratio in versus.ratios(old[metric], new[metric], versus.unpaired):
+            yield ("entry", "test", level, metric), ratio
+
+
+def _side(chance: np.random.Generator, count: int, design: Design, shift: float) -> dict[str, dict[int, Blocks]]:
+    """Return by metric and level a mean for each of several runs, else the blocks of the only one."""
+    runs: dict[str, list[Array]] = {RATE: [], PER_CPU: []}
+    for _ in range(count):
+        day = chance.normal(shift, DAYS / np.sqrt(2))
+        for metric, noise in _noise(chance, WITHIN / np.sqrt(2), BLOCKS_OF_RUN):
+            runs[metric].append(day + noise)
+    units = {metric: [of.mean(axis=1) for of in each] for metric, each in runs.items()}
+    return {
+        metric: {
+            level: _blocks(np.array([of[place] for of in units[metric]]) if design is Design.RUNS else each[0][place])
+            for place, level in enumerate(LEVELS)
+        }
+        for metric, each in runs.items()
+    }
+
+
+def _noise(chance: np.random.Generator, spread: float, blocks: int) -> Iterator[tuple[str, Array]]:
+    """Yield for each metric the logarithms, level x block, whose mean over the levels has this spread."""
+    both = chance.normal(size=(3, len(LEVELS), blocks))
+    common = chance.normal(size=(3, 1, blocks))
+    shared = np.sqrt(COMMON) * common + np.sqrt((1 - COMMON) * len(LEVELS)) * both
+    for metric, own in ((RATE, shared[1]), (PER_CPU, shared[2])):
+        yield metric, spread * (np.sqrt(CORRELATION) * shared[0] + np.sqrt(1 - CORRELATION) * own)
+
+
+def _blocks(logs: Array) -> Blocks:
+    return dict(enumerate(np.exp(logs).tolist(), start=1))
+
+
+def _shares(counts: Counter[int], runs: int) -> str:
+    return " / ".join(f"{100 * counts[code] / runs:.0f}" for code in (NO_REGRESSION, REGRESSION, UNDECIDED))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else RUNS)
