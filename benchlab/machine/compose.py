@@ -30,6 +30,8 @@ BUILDER = {
 TOO_OLD = re.compile(r"client version (\S+) is too old\. Minimum supported API version is ([\d.]+)")
 # As new as an engine of 2026 asks for; engine 29 knows no client of an API before 1.44.
 NEW_ENOUGH = "2.26"
+# The newest version of the API that a Compose v1 speaks. What a v2 speaks, it does not tell.
+V1_SPEAKS = "1.38"
 
 
 @cache
@@ -87,6 +89,15 @@ def refuse_too_old(command: Sequence[str], printed: str) -> None:
             f"{named(command)} is too old for this engine: it speaks version {client} of the engine's API, and the "
             f"engine knows none before {engine}; install Compose {NEW_ENOUGH} or newer, as `docker compose`"
         )
+
+
+def is_understood(generation: int, oldest_known: str) -> bool:
+    """Return whether an engine whose API begins with that version answers a Compose, as far as that is known."""
+    return generation > 1 or _parts(oldest_known) <= _parts(V1_SPEAKS)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 def compose_environment(command: Sequence[str], settings: Mapping[str, str], profiles: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ def examine(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
     engine, found = _reached(root)
     facts, source = _facts(root, engine)
     return facts, doctor.worst_first(
-        [*found, _compose(), _disk("disk", root, "results"), *_kept(engine), source, *doctor.examine(facts)]
+        [*found, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *doctor.examine(facts)]
     )
 
 
@@ -80,11 +80,29 @@ def _engine(engine: Engine | None) -> list[Finding]:
     return [Finding("containers", FINE, "no others run")]
 
 
-def _compose() -> Finding:
+def _compose(engine: Engine | None) -> Finding:
     try:
-        return Finding("Compose", FINE, compose.compose_version())
+        command = compose.compose_command()
+        version = compose.named(command)
     except LabError as error:
         return Finding("Compose", FATAL, str(error), "install Docker Compose")
+    oldest_known = _oldest_known(engine)
+    if compose.is_understood(compose.generation(command), oldest_known):
+        return Finding("Compose", FINE, version)
+    return Finding(
+        "Compose",
+        FATAL,
+        f"{version} is too old for this engine, which knows no client before version {oldest_known} of its API",
+        f"install Compose {compose.NEW_ENOUGH} or newer, as `docker compose`",
+    )
+
+
+def _oldest_known(engine: Engine | None) -> str:
+    """Return the first version of the engine's API that it knows, nothing where it does not tell."""
+    try:
+        return str(engine.version().get("MinAPIVersion") or "") if engine else ""
+    except EngineError:
+        return ""
 
 
 def _disk(subject: str, folder: Path, use: str) -> Finding:

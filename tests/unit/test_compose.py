@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import EngineError
+from benchlab.machine import compose
 from benchlab.machine.topology import Topology
 
 ROOT = Path(__file__).parents[2]
@@ -30,9 +31,9 @@ def _script(path: Path, *lines: str, interpreter: str = "/bin/sh") -> Path:
 def _topology(tmp_path: Path, *lines: str) -> Topology:
     """Return a topology of one service whose Compose is a script of these lines."""
     (tmp_path / "crax").mkdir()
-    compose = _script(tmp_path / "compose", 'if [ "$1" = version ]; then echo 2.5.0; exit; fi', *lines)
+    program = _script(tmp_path / "compose", 'if [ "$1" = version ]; then echo 2.5.0; exit; fi', *lines)
     crax = {"image": "benchlab/crax", "build": {"context": str(tmp_path / "crax")}, "profiles": ["entry"]}
-    return Topology(tmp_path, (str(compose), "--project-name", "lab"), {}, "lab", {"crax": crax})
+    return Topology(tmp_path, (str(program), "--project-name", "lab"), {}, "lab", {"crax": crax})
 
 
 def _build(topology: Topology, log: Path) -> None:
@@ -71,6 +72,16 @@ def test_an_image_of_another_project_is_not_taken_for_this_one_s(tmp_path: Path)
     other = Topology(tmp_path, topology.compose, {}, "other", services)
     assert topology.inputs("crax", "") != other.inputs("crax", "")
     assert topology.sources("crax") == other.sources("crax")
+
+
+@pytest.mark.parametrize(
+    ("generation", "oldest_known", "understood"),
+    [(1, "1.12", True), (1, "1.24", True), (1, "1.44", False), (2, "1.44", True), (1, "", True)],
+)
+def test_doctor_knows_that_an_engine_of_today_does_not_answer_the_first_compose(
+    generation: int, oldest_known: str, understood: bool
+) -> None:
+    assert compose.is_understood(generation, oldest_known) is understood
 
 
 @pytest.mark.parametrize(
