@@ -71,11 +71,8 @@ class Result:
         return comparison.standings(self.overall) if self.basis else ()
 
     def label(self, over: Sequence[int]) -> str:
-        """Return what is over these levels, of all that were asked for: "all", "all but 128", or "16 alone"."""
-        lacking = [level for level in self.asked if level not in over]
-        if not lacking:
-            return ALL_LEVELS
-        return f"{ALL_LEVELS} but {_listed(lacking)}" if len(lacking) < len(over) else f"{_listed(over)} alone"
+        """Return what is over these levels, of all that were asked for, as the function `label` does."""
+        return label(over, self.asked)
 
 
 def analyse(run: Run) -> tuple[Result, ...]:
@@ -111,6 +108,14 @@ def concluded(
     if decision is not None and decision.needed is not None and decision.needed <= decision.blocks:
         found = sequential.conclude(ratios(_first_blocks(whole, decision.pilot)), found)
     return [replace(ratio, over=tuple(numbers[place] for place in ratio.over)) for ratio in found]
+
+
+def label(over: Sequence[int], asked: Iterable[int]) -> str:
+    """Return what is over these levels, of those that were asked for: "all", "all but 128", or "16 alone"."""
+    lacking = [level for level in asked if level not in over]
+    if not lacking:
+        return ALL_LEVELS
+    return f"{ALL_LEVELS} but {_listed(lacking)}" if len(lacking) < len(over) else f"{_listed(over)} alone"
 
 
 def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, int], ...]:

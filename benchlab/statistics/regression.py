@@ -114,8 +114,8 @@ def _levels(slower: Sequence[Row], margin: float) -> Iterator[str]:
 def _lacking(overall: Sequence[Row]) -> Iterator[str]:
     """Yield which means over levels lack some of them."""
     for row in overall:
-        if row.lacking:
-            yield f"{row.entry} {row.test} {row.figure} is a mean without {row.without}"
+        if row.over:
+            yield f"{row.entry} {row.test} {row.figure} is a mean over {row.where}"
 
 
 def _silence(untold: Sequence[str]) -> Iterator[str]:

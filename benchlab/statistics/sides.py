@@ -14,8 +14,8 @@ from benchlab.core.measured import Run
 from benchlab.core.model import Trial
 from benchlab.plan.naming import AT
 from benchlab.plan.workloads import varied
-from benchlab.statistics import figures
-from benchlab.statistics.figures import Figure, Known
+from benchlab.statistics import bottleneck, figures
+from benchlab.statistics.figures import Cell, Figure, Known
 from benchlab.statistics.stats import Blocks
 from benchlab.verdicts import judge
 
@@ -76,11 +76,17 @@ class Part:
     @cached_property
     def client_bound(self) -> set[Key]:
         """Return what wrk was the limit of."""
-        return {
-            (self.names[cell.entry], cell.test, cell.level)
-            for cell in figures.every_cell(self.run)
-            if cell.client_bound and cell.entry in self.names
-        }
+        return self._keys(lambda cell: cell.client_bound)
+
+    @cached_property
+    def full(self) -> set[Key]:
+        """Return what the full host was the limit of."""
+        return self._keys(lambda cell: cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS))
+
+    @cached_property
+    def spare(self) -> set[Key]:
+        """Return what left the host time to spare."""
+        return self._keys(lambda cell: cell.shares.idle is not None and not bottleneck.fills_host(cell.shares))
 
     @cached_property
     def cells(self) -> set[Key]:
@@ -108,6 +114,11 @@ class Part:
         """Return how many trials have no sample that counts though their turn has come, of what has any such."""
         trials = (failure.trial for failure in judge.missing(self.run))
         return Counter(self._key(trial) for trial in trials if trial.entry in self.names)
+
+    def _keys(self, of: Callable[[Cell], bool]) -> set[Key]:
+        """Return the cells of which that is true."""
+        cells = [cell for cell in figures.every_cell(self.run) if cell.entry in self.names]
+        return {(self.names[cell.entry], cell.test, cell.level) for cell in cells if of(cell)}
 
     def _key(self, trial: Trial) -> Key:
         return self.names[trial.entry], trial.test, varied(trial.test, trial.level)
@@ -153,6 +164,16 @@ class Side:
     def client_bound(self) -> set[Key]:
         """Return what wrk was the limit of, in one run at least."""
         return self._any(lambda part: part.client_bound)
+
+    @property
+    def full(self) -> set[Key]:
+        """Return what the full host was the limit of, in one run at least."""
+        return self._any(lambda part: part.full)
+
+    @property
+    def spare(self) -> set[Key]:
+        """Return what left the host time to spare, in one run at least."""
+        return self._any(lambda part: part.spare)
 
     @property
     def cells(self) -> set[Key]:

@@ -48,8 +48,8 @@ class Told:
 class Row:
     """The ratio of new to old in one figure, at one level of a test or over all of them, and what it tells.
 
-    The p of all rows over all levels are corrected together, and those of all rows of single levels. `lacking` are the
-    levels that a row over all levels is not made of.
+    The p of all rows over all levels are corrected together, and those of all rows of single levels. `over` names the
+    levels that a row over all of them is made of, where it lacks some.
     """
 
     entry: str
@@ -58,7 +58,7 @@ class Row:
     figure: str
     pair: Pair
     design: Design = Design.VERSIONS
-    lacking: tuple[int, ...] = ()
+    over: str = ""
 
     @property
     def ratio(self) -> Ratio:
@@ -66,13 +66,8 @@ class Row:
 
     @property
     def where(self) -> str:
-        """Return the level as it is told, with what is lacking where the row is over the rest."""
-        return f"{self.level} but {self.without}" if self.lacking else str(self.level)
-
-    @property
-    def without(self) -> str:
-        """Return the levels that are lacking, as they are told."""
-        return ", ".join(map(str, self.lacking))
+        """Return the level as it is told, or those that a row over all of them is made of."""
+        return self.over or str(self.level)
 
     @property
     def told(self) -> Told:
@@ -123,12 +118,14 @@ def rows(old: Side, new: Side) -> tuple[Row, ...]:
     compare: Compare = partial(paired, old.runs[0].decision) if design is Design.VERSIONS else unpaired
     before: Figures = old.by_run if design is Design.RUNS else old.figures
     after: Figures = new.by_run if design is Design.RUNS else new.figures
-    found = (
-        ((entry, test, level, name), ratio)
-        for entry, test in sorted(old.trials & new.trials)
-        for name, figure in analysis.FIGURES.items()
-        for level, ratio in ratios(before(entry, test, figure), after(entry, test, figure), compare)
-    )
+    unlike = {key for key, _ in _unlike(old, new)}
+    found = []
+    for entry, test in sorted(old.trials & new.trials):
+        for name, figure in analysis.FIGURES.items():
+            was, is_now = before(entry, test, figure), after(entry, test, figure)
+            if name == PER_CPU:
+                was = {level: blocks for level, blocks in was.items() if (entry, test, level) not in unlike}
+            found += [((entry, test, level, name), ratio) for level, ratio in ratios(was, is_now, compare)]
     return judged(found, design)
 
 
@@ -172,8 +169,9 @@ def untold(old: Side, new: Side) -> tuple[str, ...]:
     """Return what nothing can be said of, each with the reason.
 
     It is what failed on either side, be it in some blocks only: those that are left may be the lucky ones. It is what
-    one side alone has samples of, or tells the figure of; and the rates that wrk was the limit of. What only the new
-    side was to have is no doubt about the rest, and left out.
+    one side alone has samples of, or tells the figure of; the rates that wrk was the limit of; and requests per
+    CPU-second where one side alone filled the host. What only the new side was to have is no doubt about the rest, and
+    left out.
     """
     both, bound = old.cells & new.cells, old.client_bound | new.client_bound
     doubts = [
@@ -181,6 +179,7 @@ def untold(old: Side, new: Side) -> tuple[str, ...]:
         *((_named(key), f"only {side} has samples") for key, side in _one_sided(old, new)),
         *((f"{RATE} of {_named(key)}", "wrk was the limit") for key in sorted(bound & both)),
         *((f"{PER_CPU} of {_named(key)}", f"only {side} tells it") for key, side in _told_once(old, new, both)),
+        *((f"{PER_CPU} of {_named(key)}", f"only {side} filled the host") for key, side in _unlike(old, new)),
     ]
     return tuple(f"{what} ({why})" for what, why in doubts)
 
@@ -231,6 +230,12 @@ def _told_once(old: Side, new: Side, of: set[Key]) -> list[tuple[Key, str]]:
     return sorted([*((key, OLD) for key in before - after), *((key, NEW) for key in after - before)])
 
 
+def _unlike(old: Side, new: Side) -> list[tuple[Key, str]]:
+    """Return where one side alone filled the host, and which: a CPU-second there does less than on the other's."""
+    found = [(key, OLD) for key in old.full & new.spare]
+    return sorted([*found, *((key, NEW) for key in new.full & old.spare)])
+
+
 def _named(key: Key) -> str:
     entry, test, level = key
     return f"{entry} {test} at {level}"
@@ -247,8 +252,8 @@ def _decided(
     pairs = comparison.decide([ratio for _, ratio in found])
     for (cell, ratio), pair in zip(found, pairs, strict=True):
         entry, test, level, figure = cell
-        asked = levels.get((entry, test, figure), []) if level == ALL_LEVELS else []
-        yield Row(*cell, pair, design, tuple(each for each in asked if each not in ratio.over))
+        over = analysis.label(ratio.over, levels.get((entry, test, figure), [])) if level == ALL_LEVELS else ""
+        yield Row(*cell, pair, design, "" if over == ALL_LEVELS else over)
 
 
 def _kept(levels: Sequence[Blocks]) -> tuple[int, ...]:

@@ -157,8 +157,7 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         if row.level != ALL_LEVELS:
             continue
-        lacking = f" (all levels but {row.without})" if row.lacking else ""
-        what = f"{row.entry}, {row.test}{lacking}: {MEASURES[row.figure]}"
+        what = f"{row.entry}, {row.test}{_over(row.over or ALL_LEVELS)}: {MEASURES[row.figure]}"
         if row.pair.adjusted_p is None:
             yield f"{what} {row.told} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
         elif row.pair.is_unclear:

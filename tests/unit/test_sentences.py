@@ -352,8 +352,8 @@ def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear() -> 
 
 
 def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
-    (told,) = sentences.changes([replace(_row(RATE, -0.2), lacking=(16, 32))])
-    assert told == "crax, json (all levels but 16, 32): requests per second went down: 0.819 [0.809–0.829]."
+    (told,) = sentences.changes([replace(_row(RATE, -0.2), over="all but 16 and 32")])
+    assert told == "crax, json over all levels but 16 and 32: requests per second went down: 0.819 [0.809–0.829]."
 
 
 @pytest.mark.parametrize(

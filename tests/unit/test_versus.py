@@ -17,7 +17,7 @@ from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
 
 from .figures import known
-from .made_runs import busy_client
+from .made_runs import busy_client, full_host
 from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
 
 
@@ -133,7 +133,7 @@ def test_a_level_that_most_blocks_of_a_side_lack_is_left_out_and_named() -> None
     new = run_of(*samples("crax", [500] * 6), *samples("crax", [500] * 6, level=32))
     row = overall(_against(old, new), RATE)
     assert row.ratio.ratio == pytest.approx(0.5, rel=0.01)
-    assert (row.ratio.blocks, row.lacking, row.where) == (3, (32,), "all but 32")
+    assert (row.ratio.blocks, row.where) == (3, "16 alone")
 
 
 def _several(old: Sequence[int], new: Sequence[int]) -> versus.Versus:
@@ -269,3 +269,11 @@ def test_cpu_time_that_one_side_alone_tells_is_untold(blind: str, told: str) -> 
 def test_where_the_host_tells_no_cpu_time_at_all_the_rate_is_what_is_compared() -> None:
     found = held(run_of(*_blind(samples(OLD, CALM)), *_blind(samples(NEW, CALM))))
     assert ({row.figure for row in found.rows}, found.untold) == ({RATE}, ())
+
+
+def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not_compared() -> None:
+    full = tuple(replace(sample, counters=full_host()) for sample in samples(OLD, CALM))
+    found = held(run_of(*full, *samples(NEW, CALM)))
+    assert {row.figure for row in found.rows} == {RATE}
+    assert found.untold == ("requests/CPU-s of crax json at 16 (only old filled the host)",)
+    assert held(run_of(*full, *(replace(s, trial=replace(s.trial, entry=NEW)) for s in full))).untold == ()
