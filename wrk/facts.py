@@ -138,9 +138,9 @@ def cgroup_tree(container_id):
     """Return what of the host's cgroup tree can be read from here; null where it lacks the container."""
     if container_id and readings.cpu_us(readings.folders(container_id)) is None:
         return None
-    if (readings.CGROUP / "cgroup.controllers").exists():
+    if readings.is_there(readings.CGROUP / "cgroup.controllers"):
         return "version 2"
-    return "version 1" if (readings.CGROUP / "cpuacct").exists() else None
+    return "version 1" if readings.is_there(readings.CGROUP / "cpuacct") else None
 
 
 def activity(before, after):

@@ -4,10 +4,11 @@
 
 What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a JSON object: `wall_us`, the life of
 wrk's process; `before` and `after`, the readings; `speeds_us`, the rounds of the speed probe before and after;
-`idle_before`, whether the servers were done with the load before, null where that cannot be told; `received`, once a
-second and at the end the time since the start and the bytes that came so far; `memory_bytes`, by role the most of the
-looks at the container's memory, once a second between the readings, null without any; `answers`, where `check` asked
-for some; `steady`.
+`idle_before`, whether the servers were done with the load before, null where that cannot be told; `clock_set_us`, how
+far the clock that wrk times itself by was set forth meanwhile, or back where it is negative; `aside_us`, the CPU time
+that this program used outside the readings; `received`, once a second and at the end the time since the start and the
+bytes that came so far; `memory_bytes`, by role the most of the looks at the container's memory, once a second between
+the readings, null without any; `answers`, where `check` asked for some; `steady`.
 
 With `warm_up_s` of [least, most], wrk is ended as soon as the load is steady, between these.
 """
@@ -35,6 +36,8 @@ STEADY_SLICES, STEADY_WITHIN = 3, 0.10
 IDLE_SHARE, IDLE_SLICE_S, MOST_REST_S = 0.1, 0.05, 3.0
 # On a full host this process may get no CPU between its two looks at the clock: then it does not know when it read.
 SURE_WITHIN_S, LOOKS = 0.05, 3
+# Less is the time between the looks at two clocks: nobody sets one by so little in a sample.
+LEAST_SET_US = 10_000
 
 
 def main():
@@ -44,10 +47,13 @@ def main():
     seen = {"idle_before": await_idle([found for role, found in places.items() if role != CLIENT])}
     seen["speeds_us"] = [readings.speeds_us()]
     with Checker(job["check"]) as checker:
+        began_ns = time.process_time_ns()
         seen["before"] = readings.read(places)
         exit_code = load(job["command"], job["warm_up_s"], places, seen)
         seen["after"] = readings.read(places)
+        ended_ns = time.process_time_ns()
     seen["speeds_us"].append(readings.speeds_us())
+    seen["aside_us"] = (began_ns + time.process_time_ns() - ended_ns) // 1000
     seen["answers"] = checker.answers
     print(f"{MARK} {json.dumps(seen)}")
     sys.exit(exit_code)
@@ -82,8 +88,9 @@ def load(command, warm_up_s, places, seen):
     """Run wrk, note in `seen` what can be seen of it from outside, and return its exit code.
 
     wrk's own clock starts only when all its threads have been started, so a host that stalls meanwhile is seen by no
-    other clock than this one.
+    other clock than this one. And wrk's is the host's time of day, which can be set while it runs.
     """
+    lead_us = clock_lead_us()
     started_ns = time.monotonic_ns()
     received, memory_bytes = [], dict.fromkeys(places)
     look(started_ns, received)
@@ -98,9 +105,21 @@ def load(command, warm_up_s, places, seen):
         pass_on(wrk.stdout, note)
         exit_code = wrk.wait()
     seen |= {"wall_us": (time.monotonic_ns() - started_ns) // 1000, "steady": is_steady(received)}
+    set_us = clock_lead_us() - lead_us
+    seen["clock_set_us"] = set_us if abs(set_us) >= LEAST_SET_US else 0
     look(started_ns, received)
     seen |= {"received": received, "memory_bytes": memory_bytes}
     return exit_code
+
+
+def clock_lead_us(clock=time):
+    """Return how far the time of day is ahead of the clock that nobody can set, by the quickest of some looks at both.
+
+    Between two looks this process may get no CPU.
+    """
+    looks = [(clock.monotonic_ns(), clock.time_ns(), clock.monotonic_ns()) for _ in range(LOOKS)]
+    before_ns, now_ns, _ = min(looks, key=lambda look: look[2] - look[0])
+    return (now_ns - before_ns) // 1000
 
 
 def look(started_ns, received):

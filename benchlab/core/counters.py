@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 # The parts that a container can play in a measurement, in the order of the load's way.
@@ -53,9 +53,10 @@ class HostUsage:
 class Counters:
     """All readings around one sample.
 
-    `between_us` is the time between the two readings. `received` has, about once a second of the load and at its end,
-    the microseconds since its start and the bytes that the client had received by then. `speeds_us` is how long the
-    speed probe took before and after: its fastest rounds, because what disturbs a round can only make it longer.
+    `between_us` is the time between the two readings of the host. `received` has, about once a second of the load and
+    at its end, the microseconds since its start and the bytes that the client had received by then. `speeds_us` is how
+    long the speed probe took before and after: its fastest rounds, because what disturbs a round can only make it
+    longer.
     `idle_before` is whether app, database and proxy were done with the load before.
     """
 
@@ -135,6 +136,12 @@ def usages(
     `most_bytes` is the most memory that was seen of it between the two, where anyone looked.
     """
     return {role: _usage(before[role], found, most_bytes.get(role)) for role, found in after.items()}
+
+
+def without(roles: Mapping[str, Usage], role: str, cpu_us: int) -> dict[str, Usage]:
+    """Return the usages, the role's without this much CPU time, which it used before and after the load."""
+    used = roles[role].cpu_us
+    return {**roles, role: replace(roles[role], cpu_us=None if used is None else max(0, used - cpu_us))}
 
 
 def _usage(before: Mapping[str, int | None], after: Mapping[str, int | None], most_bytes: int | None) -> Usage:

@@ -8,10 +8,13 @@ from typing import Any
 
 import docker
 from docker.errors import APIError, NotFound
+from docker.types import LogConfig
 
 from benchlab.machine.connection import translated
 
 PROJECT_LABEL = "com.docker.compose.project"
+# No log fills the disk, and what such a container prints is read from it: more than any of them prints.
+LOG = LogConfig(type=LogConfig.types.JSON, config={"max-size": "8m", "max-file": "2"})
 # Compose's project name alone is not enough: another project may be called the same.
 LAB_LABEL, LAB_VALUE = "benchlab.lab", "yes"
 
@@ -78,4 +81,5 @@ class Asides:
             "cap_drop": ["ALL"],
             "read_only": True,
             "security_opt": ["no-new-privileges:true"],
+            "log_config": LOG,
         }

@@ -24,6 +24,8 @@ LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
 LOG_LINES = 500
+# A line of a log that is no older belongs to what was just done.
+LATELY_S = 5
 # An engine may note a start a moment after the container's first words.
 EARLY_S = -0.5
 
@@ -117,6 +119,12 @@ class Engine(Images):
             began_s = lives.began_s(container.attrs["State"])
             # docker's SDK takes no time before 1970, and a container that has never run began in the year 1.
             return container.logs(tail=LOG_LINES, since=max(1.0, began_s + EARLY_S)).decode(errors="replace")
+
+    def log_lines_per_s(self, service: str) -> float:
+        """Return how many lines a second the service's container printed in the last seconds. Raises EngineError."""
+        with translated(f"reading the log of {service}"):
+            since_s = lives.moment_s(self.info()["SystemTime"]) - LATELY_S
+            return lives.lines_per_s(self._container(service).logs(since=since_s, timestamps=True))
 
     def container_id(self, service: str) -> str:
         """Return the id of the service's container. Raises EngineError."""

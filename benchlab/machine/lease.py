@@ -18,7 +18,7 @@ from docker.models.containers import Container
 
 from benchlab.core.errors import EngineError
 from benchlab.core.interrupts import shielded
-from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, LOG, PROJECT_LABEL
 from benchlab.machine.connection import translated
 from benchlab.machine.engine import LEASE, Engine
 
@@ -141,6 +141,7 @@ def _create(engine: Engine, image: str) -> str:
                 cap_drop=["ALL"],
                 read_only=True,
                 security_opt=["no-new-privileges:true"],
+                log_config=LOG,
             ),
         )
     except APIError as error:

@@ -26,7 +26,21 @@ SIGNALS = {
 
 def began_s(state: Mapping[str, Any]) -> float:
     """Return when it began, by the engine's clock, in seconds since 1970."""
-    return datetime.fromisoformat(str(state["StartedAt"])).timestamp()
+    return moment_s(str(state["StartedAt"]))
+
+
+def moment_s(told: str) -> float:
+    """Return the time that the engine tells, in seconds since 1970. Raises ValueError where it is none."""
+    return datetime.fromisoformat(told).timestamp()
+
+
+def lines_per_s(log: bytes) -> float:
+    """Return how many lines a second were printed from the first to the last of the log, each with its time.
+
+    Of less than a second, they count as if it had been one.
+    """
+    times = [line.split(b" ", 1)[0].decode() for line in log.splitlines() if line]
+    return len(times) / max(1.0, moment_s(times[-1]) - moment_s(times[0])) if times else 0.0
 
 
 def ended(state: Mapping[str, Any]) -> str | None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from benchlab.core import counters
-from benchlab.core.counters import Kills
+from benchlab.core.counters import CLIENT, Kills
 from benchlab.core.errors import WrkError
 from benchlab.core.model import Entry, Level, Settings, Trial
 from benchlab.measuring import serving, wrk
@@ -83,7 +82,7 @@ class Loading:
         path = workloads.url_path(trial.test, entry.tests[trial.test], level)
         command = wrk.command(level, serving.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
         containers = server.containers(entry)
-        began_s, before = time.monotonic(), server.usage(entry) if self.ask_engine else {}
+        before = server.usage(entry) if self.ask_engine else {}
         result = server.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
         server.check(entry, f"block{trial.block}", doing)
         if result.exit_code != 0:
@@ -92,6 +91,5 @@ class Loading:
         outcome = wrk.parse(result.stdout, kills_before)
         if not self.ask_engine:
             return outcome
-        roles = counters.usages(before, server.usage(entry), {})
-        between_us = round((time.monotonic() - began_s) * 1e6)
-        return replace(outcome, counters=replace(outcome.counters, roles=roles, between_us=between_us))
+        roles = counters.without(counters.usages(before, server.usage(entry), {}), CLIENT, outcome.aside_us)
+        return replace(outcome, counters=replace(outcome.counters, roles=roles))

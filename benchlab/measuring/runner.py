@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Protocol
 
 from benchlab.core.errors import EngineError, EntryError, WrkError
-from benchlab.core.measured import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample
+from benchlab.core.measured import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample, Verdict
 from benchlab.core.model import Entry, Level, Settings, Trial, Visit
 from benchlab.measuring import fetch, retries, serving
 from benchlab.measuring.loading import Loading, WarmUp
@@ -20,7 +21,7 @@ from benchlab.plan import workloads
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge, verify
 from benchlab.verdicts.answers import Problem, faults
-from benchlab.verdicts.rules import Evidence
+from benchlab.verdicts.rules import FOREIGN, Evidence
 
 
 class Journal(Protocol):
@@ -175,19 +176,32 @@ class Runner:
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
         wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world)
-        verdict = judge.judge(self._evidence(trial.level, outcome, warmth.steady, wrong))
+        verdict = self._judged(self._evidence(trial, outcome, warmth.steady, wrong), entry)
         return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 
-    def _evidence(self, level: Level, outcome: Outcome, steady: bool | None, wrong: list[Problem]) -> Evidence:
+    def _judged(self, evidence: Evidence, entry: Entry) -> Verdict:
+        """Return the verdict. Where a stranger seems to have been busy, the engine is asked for the entry's log first.
+
+        What the engine does to carry it is the entry's doing.
+        """
+        verdict = judge.judge(evidence)
+        if FOREIGN in verdict.broken:
+            # A sample is not lost with the answer.
+            with suppress(EngineError):
+                return judge.judge(replace(evidence, log_lines_per_s=self.host.log_lines_per_s(entry.name)))
+        return verdict
+
+    def _evidence(self, trial: Trial, outcome: Outcome, steady: bool | None, wrong: list[Problem]) -> Evidence:
         return Evidence(
-            level=level,
+            level=trial.level,
             duration_s=self.settings.duration_s,
             load=outcome.load,
             counters=outcome.counters,
             steady=steady,
             wrong_answers=wrong,
-            usual_speed_us=judge.usual_speed_us(self.taken),
-            client_cpus=min(level.threads, self.cpus),
+            usual_speed_us=judge.usual_speed_us(self.taken, trial.block),
+            client_cpus=min(trial.level.threads, self.cpus),
+            clock_set_us=outcome.clock_set_us,
         )
 
     def _attempt(self, trial: Trial) -> int:

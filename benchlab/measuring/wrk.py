@@ -24,6 +24,8 @@ class Outcome:
     """What one run of wrk left: its counts, the counters around it, and the answers that were looked at.
 
     `kills_before` is how many processes of each role had been killed for their memory before those in the counters.
+    `clock_set_us` is how far the clock that wrk times itself by was set under the load: the load's own time is
+    corrected for that, its latencies are not. `aside_us` is the CPU time that load.py used outside the readings.
     """
 
     load: Load
@@ -31,6 +33,8 @@ class Outcome:
     answers: tuple[Answer, ...]
     steady: bool
     kills_before: Kills
+    clock_set_us: int = 0
+    aside_us: int = 0
 
 
 def command(level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
@@ -75,11 +79,12 @@ def parse(output: str, kills_before: Kills | None = None) -> Outcome:
     report, seen_text = _only(output, MARK), _only(output, SEEN_MARK)
     try:
         seen = json.loads(seen_text)
-        load = _load(json.loads(report), int(seen["wall_us"]))
+        set_us = int(seen["clock_set_us"])
+        load = _load(json.loads(report), int(seen["wall_us"]), set_us)
         answers = tuple(map(answer, seen["answers"]))
         found = counters.between(seen, kills_before)
         began = counters.killed(seen) if kills_before is None else kills_before
-        return Outcome(load, found, answers, bool(seen["steady"]), began)
+        return Outcome(load, found, answers, bool(seen["steady"]), began, set_us, int(seen["aside_us"]))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrkError(f"wrk: its result cannot be read ({type(error).__name__}: {error}): {report[:200]}") from error
 
@@ -94,9 +99,11 @@ def _only(output: str, mark: str) -> str:
     return lines[0].removeprefix(mark)
 
 
-def _load(report: dict[str, Any], wall_us: int) -> Load:
+def _load(report: dict[str, Any], wall_us: int, clock_set_us: int) -> Load:
     return Load(
-        duration_us=int(report["duration_us"]),
+        # wrk waits for as long as it is told whatever is done to the clock, and then takes the difference of two times
+        # of day for what that took.
+        duration_us=int(report["duration_us"]) - clock_set_us,
         wall_us=wall_us,
         requests=int(report["requests"]),
         bytes=int(report["bytes"]),

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import geometric_mean, median
 
-from benchlab.core.measured import SUSPECT
+from benchlab.core.measured import GOOD
 from benchlab.core.quantities import counted
 from benchlab.pages import charts, points
 from benchlab.pages.charts import Chart, Look, Trace
@@ -27,6 +27,7 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
     reach = max([LEAST_REACH, *(1.08 * abs(point.share - 100) for point in counting)])
     low, high = max(-5.0, 100 - reach), 100 + reach
     trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in points.by_kind(found)]
+    trails += _without({point.sample.trial.entry for point in found}, counting, looks)
     if len(set(looks.values())) < len(looks):
         # They look alike: a legend could not tell them apart.
         trails = [trail | {"showlegend": trail["name"] in points.KINDS} for trail in trails]
@@ -50,8 +51,15 @@ def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float
         ],
         "hovertemplate": points.hover("%{customdata[4]:,} requests/s, %{customdata[5]} % of its row's mean"),
         "legendgroup": entry if kind in COUNTING else kind,
-        "showlegend": kind != SUSPECT,
+        "showlegend": True,
     }
+
+
+def _without(entries: Iterable[str], counting: Iterable[Point], looks: Mapping[str, Look]) -> list[Trace]:
+    """Return the places in the legend of those entries that have nothing in the plot but what does not count."""
+    drawn = {point.sample.trial.entry for point in counting}
+    nowhere: Trace = {"x": [None], "y": [None], "showlegend": True}
+    return [points.mark(GOOD, entry, looks[entry]) | nowhere for entry in sorted(set(entries) - drawn)]
 
 
 def _legend_once(trails: Iterable[Trace]) -> list[Trace]:

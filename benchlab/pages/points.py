@@ -77,7 +77,8 @@ def clock(run: Run) -> Clock:
         if passed_s > PAUSE_S:
             pauses.append(spent_s / 60)
         else:
-            spent_s += passed_s
+            # Negative where the clock was set back.
+            spent_s += max(0.0, passed_s)
         minutes[sample.trial.key, sample.attempt] = round(spent_s / 60, 2)
         last = sample.started_at
     return Clock(minutes, tuple(pauses))

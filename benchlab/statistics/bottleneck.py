@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
-from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters, share_of_host
+from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.measured import Sample
 from benchlab.core.model import NO_PROXY, Level, Manifest
 
@@ -22,13 +23,18 @@ OWN_SHARE = 0.80
 SCALES = 1.7
 
 HOST, CONCURRENCY, WAITING, MIXED, UNKNOWN = "host-shared", "concurrency", "waiting", "mixed", "unknown"
+# Twice the connections were not measured, so nobody knows which of the two it is.
+UNMEASURED_GROWTH = "waiting or concurrency"
 # What the host's time goes to beside the roles; others limit a cell where they fill the host.
 OTHERS, STOLEN, IDLE = "others", "stolen", "idle"
 
 
 @dataclass(frozen=True)
 class Shares:
-    """Of each role, the CPU time used over the CPU time it could have used; `idle` is the whole host's share."""
+    """Of each role, the CPU time used over what it could have used in wrk's own time; `idle` is the whole host's share.
+
+    None is more than 1.
+    """
 
     roles: dict[str, float]
     idle: float | None
@@ -50,20 +56,17 @@ def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
 
 
 def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
-    """Return the shares over all samples together; `cpus` is how many CPUs each role can use at once.
+    """Return the means of the shares over all samples; `cpus` is how many CPUs each role can use at once.
 
     A role or host without figures is left out.
     """
-    counters = [sample.counters for sample in samples]
-    roles: dict[str, float] = {}
-    for role, count in cpus.items():
-        used = [(c.roles[role].cpu_us, c.between_us) for c in counters if role in c.roles]
-        known = [(cpu_us, wall_us) for cpu_us, wall_us in used if cpu_us is not None]
-        if known:
-            roles[role] = sum(cpu_us for cpu_us, _ in known) / (count * sum(wall_us for _, wall_us in known))
-    idles = [share_of_host(c.host.idle_us, c) for c in counters]
-    known_idles = [idle for idle in idles if idle is not None]
-    return Shares(roles, sum(known_idles) / len(known_idles) if known_idles else None)
+    spent = [_spent(sample) for sample in samples]
+    used = {role: [each.roles[role] for each in spent if role in each.roles] for role in cpus}
+    idles = [each.idle / each.cpus for each in spent if each.idle is not None]
+    return Shares(
+        {role: fmean(min(1.0, amount / cpus[role]) for amount in of) for role, of in used.items() if of},
+        fmean(idles) if idles else None,
+    )
 
 
 def fills_host(found: Shares) -> bool:
@@ -75,10 +78,11 @@ def of_host(samples: Iterable[Sample]) -> dict[str, float]:
     """Return what the host's CPU time went to, as shares that add up to 1: each role, others, stolen, and idle.
 
     Of a sample whose host does not tell all of it, nothing is counted; without any other there is nothing to return.
+    They are made of the same amounts as what `shares` returns.
     """
-    found = [shares for sample in samples if (shares := _of_host(sample.counters))]
-    parts = dict.fromkeys(part for shares in found for part in shares)
-    return {part: sum(shares.get(part, 0.0) for shares in found) / len(found) for part in parts}
+    found = [parts for sample in samples if (parts := _spent(sample).parts)]
+    names = dict.fromkeys(part for parts in found for part in parts)
+    return {part: fmean(parts.get(part, 0.0) for parts in found) for part in names}
 
 
 def own_share(parts: Mapping[str, float]) -> float | None:
@@ -103,14 +107,65 @@ def name(found: Shares, growth: float | None, own: float | None = None) -> str:
         return busy[0]
     if not busy and found.idle is not None and found.idle < FULL_HOST_IDLE:
         return HOST if own is None or own >= OWN_SHARE else OTHERS
-    if max(found.roles.values()) < CALM and growth is not None:
-        return CONCURRENCY if growth >= SCALES else WAITING
-    return MIXED
+    if max(found.roles.values()) >= CALM:
+        return MIXED
+    if growth is None:
+        return UNMEASURED_GROWTH
+    return CONCURRENCY if growth >= SCALES else WAITING
 
 
-def _of_host(counters: Counters) -> dict[str, float]:
-    times = {role: usage.cpu_us for role, usage in counters.roles.items()}
-    times |= {OTHERS: counters.outside_cpu_us, STOLEN: counters.host.stolen_us, IDLE: counters.host.idle_us}
-    known = {part: time for part, time in times.items() if time is not None}
-    whole = sum(known.values())
-    return {part: time / whole for part, time in known.items()} if whole and len(known) == len(times) else {}
+@dataclass(frozen=True)
+class _Spent:
+    """How many CPUs were in use on the mean while wrk ran by its own clock: by each role, stolen, and idle.
+
+    `cpus` is how many the host has. Without figures of the host, it is 0 and the last two are None; `is_whole` is
+    whether those of all roles are known too.
+    """
+
+    roles: dict[str, float]
+    cpus: int = 0
+    stolen: float | None = None
+    idle: float | None = None
+    is_whole: bool = False
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """Return the share of the host's CPUs that each part had; nothing where one is not known."""
+        if self.stolen is None or self.idle is None or not self.is_whole:
+            return {}
+        own = {role: amount / self.cpus for role, amount in self.roles.items()}
+        stolen, idle = self.stolen / self.cpus, self.idle / self.cpus
+        return {**own, OTHERS: max(0.0, 1 - sum(own.values()) - stolen - idle), STOLEN: stolen, IDLE: idle}
+
+
+def _spent(sample: Sample) -> _Spent:
+    """Return what the CPUs were used for in wrk's own time, which lies within that of the two readings.
+
+    What lies around it is taken for idle: wrk starts and ends there. What containers used there is in their counters
+    all the same, so that they may seem to have used more than there was: then wrk had its share, and the others no more
+    than it left. Whatever is idle is what all of them left.
+    """
+    counters, load = sample.counters, sample.load
+    known = {role: usage.cpu_us for role, usage in counters.roles.items() if usage.cpu_us is not None}
+    used = {role: cpu_us / load.duration_us for role, cpu_us in known.items()}
+    host = counters.host
+    if host.busy_us is None or host.interrupts_us is None or host.idle_us is None or host.stolen_us is None:
+        return _Spent(used)
+    whole_us = host.busy_us + host.interrupts_us + host.idle_us + host.stolen_us
+    if not whole_us:
+        return _Spent(used)
+    cpus = max(1, round(whole_us / counters.between_us))
+    within = min(1.0, load.duration_us / counters.between_us)
+    stolen = host.stolen_us / whole_us * cpus
+    roles = _fitted(used, cpus - stolen)
+    left = max(0.0, cpus - stolen - sum(roles.values()))
+    idle = max(0.0, host.idle_us / whole_us - (1 - within)) / within * cpus
+    return _Spent(roles, cpus, stolen, min(idle, left), len(known) == len(counters.roles))
+
+
+def _fitted(used: Mapping[str, float], cpus: float) -> dict[str, float]:
+    """Return what the roles used, no more of it than so many CPUs: wrk's as it is, of the others each the same part."""
+    client = min(used.get(CLIENT, 0.0), cpus)
+    others = sum(amount for role, amount in used.items() if role != CLIENT)
+    part = min(1.0, (cpus - client) / others) if others else 1.0
+    return {role: client if role == CLIENT else amount * part for role, amount in used.items()}

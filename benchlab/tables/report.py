@@ -72,10 +72,8 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return how many samples are good and how many count, and which rules had no figure, in how many and why."""
-    good = sum(sample.verdict.severity == GOOD for sample in run.taken)
-    verdicts = f"{counted(good, 'is', 'are')} good, and {counted(len(run.samples), 'counts', 'count')}"
-    lines = [f"Of the {counted(len(run.taken), 'sample')} taken, {verdicts}."]
+    """Return what became of the samples taken, and which rules had no figure, in how many and why."""
+    lines = [f"{_became(run)}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
         told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
         lines.append(f"Rules without a figure: {', '.join(told)}.")
@@ -146,14 +144,33 @@ def _asked(run: Run) -> Iterator[str]:
 
 
 def _share(run: Run) -> Iterator[str]:
-    """Yield how much of the time went into samples; a resumed run's pauses count as time."""
+    """Yield how much of the time went into samples, whatever became of them; a resumed run's pauses count as time."""
     if run.samples:
         wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
-        sampling_s = sum(sample.load.seconds for sample in run.samples)
+        sampling_s = sum(sample.load.seconds for sample in run.taken)
         if wall_s < sampling_s:
-            yield f"Sampling took {minutes(sampling_s)}; of how long is not known, because the clock was set back."
+            yield (
+                f"Sampling took {minutes(sampling_s)}; of how long is not known, because the clock was set back. "
+                f"{_became(run)}."
+            )
             return
-        yield f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included."
+        yield (
+            f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included. "
+            f"{_became(run)}."
+        )
+
+
+def _became(run: Run) -> str:
+    """Return how many samples were taken, and what became of them: the parts add up to all."""
+    taken, used = len(run.taken), len(run.samples)
+    invalid = sum(sample.verdict.severity == INVALID for sample in run.taken)
+    again = taken - invalid - used
+    suspect = sum(sample.verdict.severity == SUSPECT for sample in run.samples)
+    flagged = f" ({suspect:,} of them suspect)" if suspect else ""
+    told = [f"{counted(used, 'counts', 'count')}{flagged}" if used else "none counts"]
+    told += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken anew"] if again else []
+    told += [f"{counted(invalid, 'is', 'are')} invalid"] if invalid else []
+    return f"{counted(taken, 'sample')} {'was' if taken == 1 else 'were'} taken: {', '.join(told)}"
 
 
 def _decided(run: Run) -> Iterator[str]:

@@ -19,6 +19,7 @@ from benchlab.statistics.sides import Design
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 from benchlab.statistics.versus import Row
 from benchlab.verdicts import judge
+from benchlab.verdicts.rules import LOG
 
 MEASURES = {RATE: "requests per second", PER_CPU: "requests per CPU-second"}
 # What limited a row, as the end of "limited by".
@@ -31,6 +32,7 @@ LIMITS = {
     PROXY: "the proxy",
     bottleneck.CONCURRENCY: "too few connections",
     bottleneck.WAITING: "waiting for something else than CPUs",
+    bottleneck.UNMEASURED_GROWTH: "waiting, or too few connections: not measured",
     bottleneck.MIXED: "several things at once",
     bottleneck.UNKNOWN: "what this host does not tell",
 }
@@ -121,7 +123,7 @@ def limits(result: Result) -> str:
     rows = "all rows" if len(counts) == 1 else ""
     told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
     ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu and result.standings else ""
-    return f"Limited by {', '.join(told)}.{ranked}"
+    return f"Limited by {'; '.join(told)}.{ranked}"
 
 
 def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
@@ -137,6 +139,7 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
     yield from _unsteady(run)
+    yield from _loud(run.samples)
     if bound := [
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
@@ -337,6 +340,15 @@ def _unsteady(run: Run) -> Iterator[str]:
         f"({count / len(run.samples):.0%}) the warm-up ended with the rate not steady yet, for noise or because the "
         f"entry gets faster still: {longer}a longer --duration makes the beginning weigh less."
     )
+
+
+def _loud(samples: Iterable[Sample]) -> Iterator[str]:
+    found = {f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if LOG in sample.verdict.broken}
+    if found:
+        yield (
+            f"Under load, much was printed by {names(sorted(found))}: the engine's work on a log costs an entry rate, "
+            f"is not in its {MEASURES[PER_CPU]}, and cannot be told from what else ran on the host."
+        )
 
 
 def _reasons(samples: Iterable[Sample]) -> str:

@@ -8,8 +8,8 @@ from statistics import median
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
 from benchlab.verdicts.rules import BY_NAME, RULES, UNTOLD, Evidence
 
-# Before as many looks at the host's speed nothing is called its usual one.
-LEAST_PROBES = 8
+# Before as many samples, each with two looks at the host's speed, nothing is called its usual one.
+LEAST_PROBED = 4
 
 
 def judge(evidence: Evidence) -> Verdict:
@@ -22,10 +22,17 @@ def judge(evidence: Evidence) -> Verdict:
     return Verdict(worst, broken, unknown, "".join(str(problem) for problem in evidence.wrong_answers[:1]))
 
 
-def usual_speed_us(samples: Sequence[Sample]) -> float | None:
-    """Return how long the speed probe took so far, the median; None where it is too early to say."""
-    speeds = [speed for sample in samples for speed in sample.counters.speeds_us]
-    return median(speeds) if len(speeds) >= LEAST_PROBES else None
+def usual_speed_us(samples: Sequence[Sample], block: int) -> float | None:
+    """Return how long the speed probe took in the block so far, the median; None where it is too early to say.
+
+    Entries are compared within a block, so that a host which changes its speed between blocks harms nothing. At the
+    beginning of a block the last samples before it are asked.
+    """
+    of_block = [sample for sample in samples if sample.trial.block == block]
+    near = of_block if len(of_block) >= LEAST_PROBED else samples[-LEAST_PROBED:]
+    return (
+        median(speed for sample in near for speed in sample.counters.speeds_us) if len(near) >= LEAST_PROBED else None
+    )
 
 
 def missing(run: Run) -> tuple[Failure, ...]:

@@ -20,6 +20,10 @@ from benchlab.verdicts.answers import Problem
 LATE_S = 0.5
 # Little's law holds to some per cent where every connection takes part; half of them hanging breaks it by half.
 HUNG_SHARE = 0.1
+# What a connection waits for at the end is not among the latencies. With k answers on each it is the k-th part of the
+# time, or less: with ten, no more than HUNG_SHARE. With fewer, a server that answers in the order of arrival breaks the
+# law by itself: at 0.8 answers on each only the shorter waits have ended, and the law finds 0.4 of the connections.
+LEAST_ANSWERS = 10
 # A hundredth of the CPU is what the lab wants to tell apart; what is taken away from all alike cancels in a ratio.
 STOLEN_SHARE = 0.01
 # A quiet host's own daemons, the engine and kernel threads used 0.4 to 1.8 %.
@@ -30,12 +34,18 @@ STALLED_SHARE = 0.01
 OFF_SPEED = 0.10
 # A steady rate varied by 3 to 4 % from second to second (standard deviation), query's by more.
 UNEVEN = 0.35
+# With as many lines of an entry's log to carry in a second, the engine may well be what is busy. Chosen, not measured.
+MANY_LINES = 1000
 # With a tenth of its CPUs idle wrk still waits for answers more often than answers wait for it.
 CLIENT_SHARE = 0.9
 # With fewer seconds than these no one of them is called uneven.
 LEAST_SLICES = 3
 # The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
 LEAST_SLICE_US = 400_000
+# The microseconds since a load began, and the bytes that had come by then.
+Received = Sequence[tuple[int, int]]
+# What others ask for by name.
+FOREIGN, LOG = "foreign", "log"
 # Why a rule mostly has no figure.
 UNTOLD = "this host does not tell"
 
@@ -45,8 +55,10 @@ class Evidence:
     """All that a sample is judged by.
 
     `wrong_answers` are those, of the answers looked at before, under and after the load, that broke the contract;
-    `usual_speed_us` is how long the speed probe usually takes in this run, None before that is known; `client_cpus` is
-    how many CPUs wrk can use. `steady` is None where the warm-up was too short to tell.
+    `usual_speed_us` is how long the speed probe takes around samples near this one, None before that is known;
+    `client_cpus` is how many CPUs wrk can use. `steady` is None where the warm-up was too short to tell. `clock_set_us`
+    is how far the clock was set under the load. `log_lines_per_s` is how much the entry wrote to its log, which is
+    asked only where something that is not the lab's used CPU time; 0 where it was not asked.
     """
 
     level: Level
@@ -57,6 +69,8 @@ class Evidence:
     wrong_answers: Sequence[Problem]
     usual_speed_us: float | None
     client_cpus: int
+    clock_set_us: int = 0
+    log_lines_per_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -86,28 +100,52 @@ def _silence(evidence: Evidence) -> float:
 def _late(evidence: Evidence) -> float:
     """Return by how many seconds wrk missed its time, by the worse of its own clock and the host's.
 
-    Where a quota held a container back, that is why, and the rule of its own says so.
+    Its own is already corrected for a clock that was set. Where a quota held a container back, that is why, and another
+    rule says so.
     """
     if _any("throttled_periods")(evidence):
         return 0.0
     took = (evidence.load.seconds, evidence.load.wall_us / 1e6)
-    # Early is as wrong as late: then a clock was set.
+    # Early is as wrong as late.
     return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + LATE_S) for seconds in took)
 
 
-def _hung(evidence: Evidence) -> float:
+def _clock_set(evidence: Evidence) -> float:
+    return abs(evidence.clock_set_us) / 1e6
+
+
+def _hung(evidence: Evidence) -> float | None:
     """Return the share of connections that took no part, by Little's law: busy ones are rate times latency.
 
-    What a connection still waits for at the end is not among the latencies: up to one of them. Without any answer the
-    law says nothing, and nothing with pipelining: there wrk's mean is far too low, because wrk adds requests to its
-    histogram that it takes for delayed, and then counts them without their time.
+    None where the law cannot be asked. With few answers, see LEAST_ANSWERS. With pipelining wrk's mean is far too low,
+    because wrk adds requests to its histogram that it takes for delayed, and then counts them without their time. Where
+    the clock was set, some latencies are off by that. What a connection still waits for at the end is not among the
+    latencies: allowed for is one of them, and the time that all were silent for, because a server that stands still
+    just then has no connection that hangs.
     """
     load, level = evidence.load, evidence.level
-    if not load.requests or level.pipeline > 1:
-        return 0.0
+    if level.pipeline > 1 or evidence.clock_set_us or load.requests < LEAST_ANSWERS * level.connections:
+        return None
     latency_s = load.latency.mean_us / 1e6
     busy = load.requests_per_second * latency_s / level.connections
-    return 1 - busy - latency_s / load.seconds
+    return 1 - busy - (latency_s + _silent_end_s(evidence.counters.received)) / load.seconds
+
+
+def _silent_end_s(received: Received) -> float:
+    """Return how long nothing came at the end, as far as the last looks tell: 0 where none is before them.
+
+    Connections that hung all the time make the last second no slower than those before it.
+    """
+    whole = [(since, at) for since, at in pairwise(received) if at[0] - since[0] >= LEAST_SLICE_US]
+    if len(whole) < 2:
+        return 0.0
+    usual = median(_rate(since, at) for since, at in whole[:-1])
+    since, at = whole[-1][0], received[-1]
+    return max(0.0, 1 - _rate(since, at) / usual) * (at[0] - since[0]) / 1e6 if usual else 0.0
+
+
+def _rate(since: tuple[int, int], at: tuple[int, int]) -> float:
+    return (at[1] - since[1]) / (at[0] - since[0])
 
 
 def _wrong_answers(evidence: Evidence) -> float:
@@ -140,8 +178,17 @@ def _stolen(evidence: Evidence) -> float | None:
 
 
 def _foreign(evidence: Evidence) -> float | None:
-    """Return the share of the host's CPU that was used by nothing of ours."""
+    """Return the share of the host's CPU that was used by nothing of ours.
+
+    None where the engine had much of the entry's log to carry: its CPU time cannot be told from a stranger's.
+    """
+    if evidence.log_lines_per_s > MANY_LINES:
+        return None
     return share_of_host(evidence.counters.outside_cpu_us, evidence.counters)
+
+
+def _log(evidence: Evidence) -> float:
+    return evidence.log_lines_per_s
 
 
 def _stalled(resource: str) -> Callable[[Evidence], float | None]:
@@ -154,11 +201,8 @@ def _stalled(resource: str) -> Callable[[Evidence], float | None]:
 
 def _uneven(evidence: Evidence) -> float | None:
     """Return how far the rate of one second fell below or rose above that of the median second."""
-    received = evidence.counters.received
     rates = [
-        (count - before) / (at - since)
-        for (since, before), (at, count) in pairwise(received)
-        if at - since >= LEAST_SLICE_US
+        _rate(since, at) for since, at in pairwise(evidence.counters.received) if at[0] - since[0] >= LEAST_SLICE_US
     ]
     usual = median(rates) if len(rates) >= LEAST_SLICES else 0.0
     return max(abs(rate / usual - 1) for rate in rates) if usual else None
@@ -179,8 +223,12 @@ def _off_speed(evidence: Evidence) -> float | None:
 
 
 def _client_share(evidence: Evidence) -> float | None:
+    """Return wrk's CPU time of what it could use in its own time; what surrounds that, its start among it, is no more.
+
+    So it may come to a little more than all.
+    """
     cpu_us = evidence.counters.roles.get(CLIENT, Usage()).cpu_us
-    return None if cpu_us is None else cpu_us / (evidence.counters.between_us * evidence.client_cpus)
+    return None if cpu_us is None else min(1.0, cpu_us / (evidence.load.duration_us * evidence.client_cpus))
 
 
 def _unsteady(evidence: Evidence) -> float | None:
@@ -192,13 +240,29 @@ RULES = (
     Rule("silence", INVALID, _silence, 0, "", "no request was answered"),
     Rule("late", INVALID, _late, LATE_S, "{:.2f} s off", "wrk did not run as long as it was told: the host stalled"),
     Rule("wrong answers", INVALID, _wrong_answers, 0, "{:.0f}", "wrong answers under load"),
-    Rule("hung", INVALID, _hung, HUNG_SHARE, "{:.0%}", "connections that nothing came back on (Little's law)"),
+    Rule(
+        "hung",
+        INVALID,
+        _hung,
+        HUNG_SHARE,
+        "{:.0%}",
+        "connections that nothing came back on (Little's law)",
+        f"the law says nothing with fewer than {LEAST_ANSWERS} answers on each connection, or pipelined ones",
+    ),
     Rule("throttled", INVALID, _any("throttled_periods"), 0, "periods: {:.0f}", "a container was held back by a quota"),
     Rule("out of memory", INVALID, _any("oom_kills"), 0, "{:.0f}", "the kernel killed a process for its memory"),
     Rule("swap", INVALID, _swapped, 0, "pages: {:.0f}", "the host swapped"),
     Rule("busy before", SUSPECT, _busy_before, 0, "", "the servers were not done with the load before"),
     Rule("steal", SUSPECT, _stolen, STOLEN_SHARE, "{:.1%}", "the hypervisor took CPU time away"),
-    Rule("foreign", SUSPECT, _foreign, FOREIGN_SHARE, "{:.1%} of the CPU", "something else on this host was busy"),
+    Rule(
+        FOREIGN,
+        SUSPECT,
+        _foreign,
+        FOREIGN_SHARE,
+        "{:.1%} of the CPU",
+        "something else on this host was busy",
+        f"{UNTOLD}, or the engine had much of the entry's log to carry",
+    ),
     Rule("memory pressure", SUSPECT, _stalled("memory"), STALLED_SHARE, "{:.1%} of the time", "all waited for memory"),
     Rule("io pressure", SUSPECT, _stalled("io"), STALLED_SHARE, "{:.1%} of the time", "all waited for a disk"),
     Rule("heat", SUSPECT, _throttles, 0, "times: {:.0f}", "the CPU slowed down for its temperature"),
@@ -213,12 +277,28 @@ RULES = (
     ),
     Rule(
         "uneven",
-        SUSPECT,
+        GOOD,
         _uneven,
         UNEVEN,
         "{:.0%}",
         "for a second the rate was far from the sample's own",
         f"it takes {LEAST_SLICES} whole seconds of a sample",
+    ),
+    Rule(
+        "clock",
+        GOOD,
+        _clock_set,
+        0,
+        "{:.2f} s",
+        "the clock was set: the time that wrk took is corrected for that, its latencies are not",
+    ),
+    Rule(
+        LOG,
+        GOOD,
+        _log,
+        MANY_LINES,
+        "{:,.0f} lines a second",
+        "the entry printed so much that the engine's work on its log cannot be told from what else ran",
     ),
     Rule("client-bound", GOOD, _client_share, CLIENT_SHARE, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
     Rule(

@@ -164,11 +164,20 @@ def test_a_run_of_two_versions_that_was_ended_goes_on_with_the_same_versions(pro
 
 
 @pytest.mark.long
-def test_where_the_cgroup_tree_cannot_be_read_the_engine_tells_what_containers_used(project: Project) -> None:
+@pytest.mark.parametrize("mode", [None, 0o755, 0o000], ids=["not mounted", "empty", "forbidden"])
+def test_where_the_cgroup_tree_cannot_be_read_the_engine_tells_what_containers_used(
+    project: Project, mode: int | None
+) -> None:
     compose = project.root / "compose.yaml"
     text = compose.read_text()
     mount = next(line for line in text.splitlines() if "/host/cgroup" in line)
-    compose.write_text(text.replace(f"{mount}\n", ""))
+    if mode is None:
+        compose.write_text(text.replace(f"{mount}\n", ""))
+    else:
+        tree = project.root / "tree"
+        tree.mkdir()
+        tree.chmod(mode)
+        compose.write_text(text.replace(mount, mount.replace("/sys/fs/cgroup", str(tree))))
     code, printed = project.run(*JSON, "--blocks", "1", "--framework", "crax")
     run = project.latest()
     (sample,) = run.samples

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+import docker
 import pytest
 
 from benchlab.core.measured import INVALID
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.verdicts import judge
 
 from .. import lies
 from ..lies import Lie
-from .conftest import SHORT, Project
+from .conftest import RUN_S, SHORT, Project, await_lines
 
 pytestmark = pytest.mark.long
 
@@ -22,21 +24,22 @@ STANZA = """
     <<: *entry
     image: benchlab/liar
     build: {{context: tests/docker/liar, args: *network-proxy}}
-    environment: {{LIES: "{lies}"}}
+    environment: {{LIES: "{lies}", LOUD: "{loud}"}}
     labels: {{<<: *labels, benchlab.framework: liar, benchlab.orm: raw, benchlab.driver: asyncpg,
              benchlab.server: asyncio, benchlab.loop: asyncio, benchlab.json: json, benchlab.tests: {tests}}}
 """
 
 
-def _add(project: Project, liars: Mapping[str, Mapping[str, Lie]]) -> list[str]:
+def _add(project: Project, liars: Mapping[str, Mapping[str, Lie]], loud: int = 0) -> list[str]:
     """Add an entry for each liar, of the test types that it lies about; one without lies has all of them.
 
-    Returns the flags that choose them.
+    Each writes so many lines to its log for a request. Returns the flags that choose them.
     """
     stanzas = [
         STANZA.format(
             name=name,
             lies=" ".join(f"{test}={lie.name}" for test, lie in liar.items()),
+            loud=loud,
             tests=" ".join(test for test in WORKLOADS if test in liar or not liar),
         )
         for name, liar in liars.items()
@@ -79,3 +82,21 @@ def test_a_lie_that_is_told_only_under_load_costs_the_samples_and_is_named(proje
     reasons = {failure.trial.test: failure.reason for failure in judge.missing(run)}
     assert set(reasons) == set(liar)
     assert all(reasons[test].endswith(f"[{lie.rules[0]}]") for test, lie in liar.items())
+
+
+def test_lines_in_the_log_for_each_request_fill_no_disk_and_are_no_stranger_s_work(
+    project: Project, client: docker.DockerClient
+) -> None:
+    flags = _add(project, {"loud": {}}, loud=10)
+    lab = project.start(*SHORT, "--levels", "json=16", "--test", "json", "--blocks", "2", *flags)
+    await_lines(project, 1, lab)
+    ours = client.containers.list(all=True, filters={"label": f"{LAB_LABEL}={LAB_VALUE}"}, ignore_removed=True)
+    bounds = {str(container.name): container.attrs["HostConfig"]["LogConfig"] for container in ours}
+    printed, _ = lab.communicate(timeout=RUN_S)
+    run = project.latest()
+    assert lab.returncode == 0, printed
+    assert {bound["Type"] for bound in bounds.values()} == {"json-file"}
+    assert all({"max-size", "max-file"} <= set(bound["Config"]) for bound in bounds.values())
+    assert len(bounds) > 3
+    assert len(run.samples) == 2
+    assert all("foreign" not in sample.verdict.broken for sample in run.taken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from benchlab.core.errors import EngineError
@@ -55,20 +55,25 @@ def seen(
     stolen_us: int = 0,
     answers: list[dict[str, object]] | None = None,
     kills: tuple[int, int] = (0, 0),
+    clock_set_us: int = 0,
+    busy_us: int = 3_000_000,
+    received: Sequence[tuple[int, int]] = ((0, 0), (1_000_000, 75_000), (2_000_000, 150_000)),
 ) -> str:
     """Return what load.py tells of a calm run on two CPUs, in which the hypervisor took `stolen_us`.
 
     `kills` are how often the kernel had killed a process of the app for its memory, before the load and after it.
     """
-    host = READING["host"] | {"busy_us": 3_000_000, "idle_us": 1_100_000, "stolen_us": stolen_us}
+    host = READING["host"] | {"busy_us": busy_us, "idle_us": 1_100_000, "stolen_us": stolen_us}
     roles = {role: usage | {"cpu_us": 1_000_000} for role, usage in READING["roles"].items()}
     found = {
         "wall_us": wall_us,
         "idle_before": True,
+        "clock_set_us": clock_set_us,
+        "aside_us": 100_000,
         "before": {"at_us": 0, "host": READING["host"], "roles": _with_kills(READING["roles"], kills[0])},
         "after": {"at_us": wall_us + 2000, "host": host, "roles": _with_kills(roles, kills[1])},
         "speeds_us": [[5000], [5000]],
-        "received": [[0, 0], [1_000_000, 75_000], [2_000_000, 150_000]],
+        "received": received,
         "memory_bytes": dict.fromkeys(roles, 90_000_000),
         "answers": answers or [],
         "steady": True,
@@ -97,7 +102,7 @@ class FakeHost:
     still; `on_load` is called
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
     `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
-    what the kernel tells of an entry's sockets.
+    what the kernel tells of an entry's sockets; `chatter` is how many lines a second entries write to their logs.
     """
 
     def __init__(self) -> None:
@@ -122,6 +127,7 @@ class FakeHost:
         self.jobs: list[dict[str, Any]] = []
         self.ports: set[int] = set()
         self.table = ""
+        self.chatter = 0.0
 
     @property
     def entry(self) -> str:
@@ -159,6 +165,10 @@ class FakeHost:
 
     def log(self, service: str) -> str:
         return f"{service} is tired"
+
+    def log_lines_per_s(self, service: str) -> float:
+        self.done.append(f"log {service}")
+        return self.chatter
 
     def sockets(self, service: str, beside: str) -> str:
         return self.table

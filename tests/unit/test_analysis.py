@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchlab.core.counters import Counters, Usage
+from benchlab.core.counters import Counters, HostUsage, Usage
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision, Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
@@ -22,6 +22,7 @@ from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 from .figures import known
 from .made_runs import full_host
 
+CPUS_OF_2 = {"client": 2, "app": 2, "db": 2}
 # Requests per second of aiohttp and crax in five blocks: aiohttp is twice as fast, with a little noise.
 RATES = {"aiohttp": [1000, 1040, 980, 1010, 995], "crax": [500, 510, 495, 507, 490]}
 
@@ -139,7 +140,7 @@ def test_what_was_asked_for_and_has_no_sample_that_counts_is_called_unmeasured(m
         {"test": "query", "level": 20, "aiohttp": "not measured", "crax": "not measured"},
     ]
     assert standings.summary(result)[["entry", "rank", "relative requests/s", "limited by"]].to_numpy().tolist() == [
-        ["aiohttp", "1", "1.000", "mixed"],
+        ["aiohttp", "1", "1.000", "waiting or concurrency"],
         ["crax", "–", "not measured", "–"],
     ]
     assert standings.figures(result)[["level", "entry", analysis.RATE, "blocks"]].to_numpy().tolist() == [
@@ -182,7 +183,10 @@ def test_a_client_bound_cell_is_a_lower_bound_and_has_no_rank(manifest: Manifest
         ({"client": 0.3, "app": 0.6, "db": 0.1}, 0.01, None, "host-shared"),
         ({"client": 0.3, "app": 0.3, "db": 0.1}, 0.5, 1.9, "concurrency"),
         ({"client": 0.3, "app": 0.3, "db": 0.1}, 0.5, 1.0, "waiting"),
-        ({"client": 0.3, "app": 0.3, "db": 0.1}, 0.5, None, "mixed"),
+        ({"client": 0.3, "app": 0.3, "db": 0.1}, 0.5, 1.69, "waiting"),
+        ({"client": 0.3, "app": 0.3, "db": 0.1}, 0.5, None, "waiting or concurrency"),
+        ({"client": 0.08, "app": 0.15, "db": 0.12}, 0.63, None, "waiting or concurrency"),
+        ({"client": 0.3, "app": 0.7, "db": 0.1}, 0.2, None, "mixed"),
         ({"client": 0.3, "app": 0.8, "db": 0.1}, 0.2, 1.0, "mixed"),
         ({"client": 0.3, "app": 0.95, "db": 0.95}, 0.2, None, "mixed"),
         ({"app": 0.95}, 0.2, None, "unknown"),
@@ -196,7 +200,7 @@ def test_the_bottleneck_is_named(roles: dict[str, float], idle: float, growth: f
 def test_a_full_host_is_the_roles_own_only_where_they_filled_it(own: float | None, expected: str) -> None:
     roles = {"client": 0.09, "app": 0.41, "db": 0.0}
     assert bottleneck.name(Shares(roles, 0.0), None, own) == expected
-    assert bottleneck.name(Shares(roles, 0.1), None, own) == "mixed"
+    assert bottleneck.name(Shares(roles, 0.1), None, own) == "waiting or concurrency"
     assert bottleneck.name(Shares(roles | {"app": 0.91}, 0.0), None, own) == "app"
 
 
@@ -209,11 +213,60 @@ def test_what_the_hypervisor_took_is_not_used_by_others() -> None:
 def test_shares_are_of_what_a_role_can_use() -> None:
     sample = make_sample()
     found = bottleneck.shares([sample, sample], {"client": 1, "app": 2, "db": 2})
-    wall_us = make_counters().between_us
-    assert found.roles == pytest.approx(
-        {"client": 250_000 / wall_us, "app": 500_000 / 2 / wall_us, "db": 200_000 / 2 / wall_us}
+    # In a second of wrk's own, 50 ms of the two readings lie around it.
+    assert found.roles == pytest.approx({"client": 0.25, "app": 0.5 / 2, "db": 0.2 / 2})
+    assert found.idle == pytest.approx((1_060_000 / 2_040_000 - 0.05 / 1.05) * 1.05)
+
+
+def _slow_to_begin(**cpu_us: int) -> Sample:
+    """Return a sample of 2 s that lies in 2.36 s between the readings, on two CPUs that idle around it."""
+    used = {role: Usage(us, 0, 0, 1) for role, us in cpu_us.items()}
+    busy_us = sum(cpu_us.values())
+    host = HostUsage(busy_us, 0, 2 * 2_360_000 - busy_us, 0, 0, 0, 0, None)
+    return replace(
+        make_sample(load=make_load(8000, 2_000_000)),
+        counters=replace(make_counters(), between_us=2_360_000, host=host, roles=used),
     )
-    assert found.idle == pytest.approx(1_060_000 / 2_040_000)
+
+
+def test_a_full_wrk_is_what_limits_a_row_whatever_lies_around_its_own_time() -> None:
+    sample = _slow_to_begin(client=2_000_000, app=900_000, db=100_000)
+    found = bottleneck.shares([sample], {"client": 1, "app": 2, "db": 2})
+    assert found.roles["client"] == pytest.approx(1.0)
+    assert bottleneck.name(found, None) == "client"
+
+
+def test_an_entry_that_is_full_by_the_engine_s_statistics_is_named_though_these_lie_further_apart() -> None:
+    sample = _slow_to_begin(client=300_000, app=2_060_000, db=0)
+    found = bottleneck.shares([sample], {"client": 2, "app": 1, "db": 2})
+    assert found.roles["app"] == 1.0
+    assert bottleneck.name(found, None) == "app"
+
+
+def test_the_host_s_idle_time_is_that_of_wrk_s_own_time() -> None:
+    full = bottleneck.shares([_slow_to_begin(client=1_000_000, app=2_500_000, db=500_000)], CPUS_OF_2)
+    half = bottleneck.shares([_slow_to_begin(client=500_000, app=1_000_000, db=500_000)], CPUS_OF_2)
+    assert full.idle == pytest.approx(0.0, abs=1e-9)
+    assert half.idle == pytest.approx(0.5)
+    assert bottleneck.name(full, None) == "host-shared"
+
+
+def test_no_share_is_below_nothing_or_above_all_whatever_was_used_around_wrk_s_own_time() -> None:
+    sample = _slow_to_begin(client=700_000, app=2_000_000, db=2_000_000)
+    found = bottleneck.shares([sample], CPUS_OF_2)
+    parts = bottleneck.of_host([sample])
+    assert found.idle == 0.0
+    assert sum(parts.values()) == pytest.approx(1.0)
+    assert found.roles == pytest.approx({role: parts[role] for role in found.roles})
+    # wrk had what it had; the others had no more than it left.
+    assert found.roles["client"] == pytest.approx(0.175)
+    assert found.roles["app"] == found.roles["db"] == pytest.approx(0.4125)
+
+
+def test_a_host_that_tells_nothing_of_itself_tells_of_its_roles_all_the_same() -> None:
+    sample = _slow_to_begin(client=2_000_000, app=900_000, db=100_000)
+    blind = replace(sample, counters=replace(sample.counters, host=HostUsage()))
+    assert bottleneck.shares([blind], CPUS_OF_2) == Shares({"client": 0.5, "app": 0.225, "db": 0.025}, None)
 
 
 def test_an_adopted_entry_may_use_all_cpus_because_nobody_knows_its_workers(manifest: Manifest) -> None:
@@ -225,7 +278,7 @@ def test_an_adopted_entry_may_use_all_cpus_because_nobody_knows_its_workers(mani
 def test_growth_is_known_where_twice_the_connections_were_measured(manifest: Manifest) -> None:
     calm = (*_samples({"crax": [500, 510]}), *_samples({"crax": [990, 1010]}, connections=32))
     (result,) = analysis.analyse(Run(manifest, calm, ()))
-    assert [cell.bottleneck for cell in result.cells] == ["concurrency", "mixed"]
+    assert [cell.bottleneck for cell in result.cells] == ["concurrency", "waiting or concurrency"]
 
 
 def test_after_a_pilot_the_wider_interval_counts(manifest: Manifest) -> None:

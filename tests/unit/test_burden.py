@@ -12,15 +12,17 @@ from scipy import stats as reference
 
 from benchlab.calibration import burden
 from benchlab.calibration.check import Check
-from benchlab.core.counters import APP, CLIENT, DB, Usage
+from benchlab.core.counters import APP, CLIENT, DB, HostUsage, Usage
 from benchlab.core.measured import Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics.sequential import smallest_effect
 
 from .conftest import make_counters, make_load, make_sample, make_trial
-from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
+from .made_runs import FULL, NOISE, OTHER_NOISE, run_of, samples_of
 
-# The host of `make_counters` has 980,000 us to give. At 10,000,000 requests, app and database take 0.07 us of each.
+# A second of a host with one CPU, which has 980,000 us to give, all of it used. At 10,000,000 requests, app and
+# database take 0.07 us of each.
+FULL_OF_1 = HostUsage(900_000, 80_000, 10_000, 0, 0, 0, 0, None)
 HOST_US, COST_US = 0.098, 0.07
 # What makes the rate of a full host 0.95 of what it was.
 PLANTED_US = HOST_US * (1 / 0.95 - 1)
@@ -31,7 +33,7 @@ COST_TOLD = "told from 1, the interval reaching what was planted: 0.931, 0.872 w
 def _sample(block: int, entry: str, burn_us: float, log: float) -> Sample:
     """Return a sample of an entry that burns so much CPU time a request, and is faster by the logarithm."""
     requests = 980_000 / (HOST_US + burn_us)
-    counters = make_counters()
+    counters = replace(make_counters(), host=FULL_OF_1)
     roles = {
         CLIENT: Usage(round(0.025 * requests), 0, 0, 1),
         APP: Usage(round((0.05 + burn_us) * requests), 0, 0, 1),
@@ -84,7 +86,7 @@ def test_a_planted_burden_is_seen_in_both_figures_and_as_large_as_it_is(
 
 def test_where_the_app_was_full_the_rate_falls_by_what_the_burden_adds_to_it(manifest: Manifest) -> None:
     run = _run(manifest, "crax", PLANTED_US)
-    full = _with_cpu(run, **{APP: 1_950_000})
+    full = _with_cpu(run, **{APP: 1_950_000, CLIENT: 20_000, DB: 20_000})
     rate, _ = burden.sensitivity(full)
     cost_us = 1_950_000 / 10_000_000
     most, least = (cost_us / (cost_us + times * PLANTED_US) for times in (1, 2))
@@ -92,16 +94,18 @@ def test_where_the_app_was_full_the_rate_falls_by_what_the_burden_adds_to_it(man
 
 
 def test_where_something_else_was_full_the_rate_is_for_information_and_the_cost_is_judged(manifest: Manifest) -> None:
-    rate, cost = burden.sensitivity(_with_cpu(_run(manifest, "crax", PLANTED_US), **{DB: 2_000_000}))
+    rate, cost = burden.sensitivity(
+        _with_cpu(_run(manifest, "crax", PLANTED_US), **{DB: 1_950_000, CLIENT: 20_000, APP: 20_000})
+    )
     assert (rate.goal.startswith("for information"), rate.passed) == (True, None)
     assert cost.passed is not None
 
 
 def _with_cpu(run: Run, **cpu_us: int) -> Run:
-    """Return the run with other CPU times of roles in all its samples."""
+    """Return the run on two CPUs, with other CPU times of roles in all its samples."""
     used = {role: Usage(us, 0, 0, 1) for role, us in cpu_us.items()}
     taken = tuple(
-        replace(sample, counters=replace(sample.counters, roles={**sample.counters.roles, **used}))
+        replace(sample, counters=replace(sample.counters, host=FULL, roles={**sample.counters.roles, **used}))
         for sample in run.taken
     )
     return replace(run, taken=taken)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchlab.core.measured import INVALID, SUSPECT, Run, Verdict
+from benchlab.core.counters import APP, CLIENT, DB, HostUsage, Usage
+from benchlab.core.measured import INVALID, SUSPECT, Run, Sample, Verdict
 from benchlab.pages import charts, course, html, plots, points
 from benchlab.pages.charts import Trace
 from benchlab.pages.points import REPLACED, Point
@@ -233,3 +234,49 @@ def test_what_is_drawn_and_written_stands_out_from_the_page(dark: bool) -> None:
         assert _contrast(_color(name, dark), ink) >= 4.5
     for number in range(1, 8):
         assert _contrast(_color(f"part-{number}", dark), _color(f"part-{number}-text", dark)) >= 3
+
+
+def _odd_host(sample: Sample) -> Sample:
+    """Return the sample on a host whose own figures are a little less than what its containers used."""
+    roles = {CLIENT: Usage(300_000, 0, 0, 1), APP: Usage(500_000, 0, 0, 1), DB: Usage(60_000, 0, 0, 1)}
+    host = HostUsage(780_000, 20_000, 1_190_000, 0, 0, 0, 0, None)
+    return replace(sample, counters=replace(sample.counters, between_us=1_005_000, host=host, roles=roles))
+
+
+def test_the_plot_of_what_used_the_cpus_and_the_table_tell_a_share_alike() -> None:
+    run = make_run({"a": [1000, 1010, 990]})
+    run = replace(run, taken=tuple(_odd_host(sample) for sample in run.taken))
+    (cell,) = result_of(run).cells
+    parts = bottleneck.of_host(run.samples)
+    assert f"{parts[bottleneck.IDLE]:.0%}" == f"{cell.shares.idle:.0%}"
+    # The database can use both CPUs, as the host has them.
+    assert f"{parts[DB]:.0%}" == f"{cell.shares.roles[DB]:.0%}"
+
+
+def test_an_entry_all_of_whose_samples_are_suspect_has_its_place_in_the_legend() -> None:
+    run = make_run({"a": [1000, 1010, 990], "b": [500, 510, 490]})
+    doubtful = tuple(
+        replace(sample, verdict=Verdict(SUSPECT, {"steal": 0.1})) if sample.trial.entry == "b" else sample
+        for sample in run.taken
+    )
+    whole = replace(run, taken=doubtful)
+    drawn = course.course("json", _points(whole), charts.looks("ab"), points.clock(whole))
+    legend = [trace["name"] for trace in drawn.traces if trace.get("showlegend", True)]
+    assert legend == ["a", "b", "mean of a block"]
+
+
+def test_an_entry_none_of_whose_samples_counts_has_its_place_in_the_legend() -> None:
+    run = make_run({"a": [1000, 1010, 990]})
+    whole = with_samples(run, make_sample(make_trial(1, "b"), severity=INVALID))
+    whole = replace(whole, manifest=make_run({"a": [1000, 1010, 990], "b": [1, 1, 1]}).manifest)
+    drawn = course.course("json", _points(whole), charts.looks("ab"), points.clock(whole))
+    legend = [trace["name"] for trace in drawn.traces if trace.get("showlegend", True)]
+    assert legend == ["a", INVALID, "b", "mean of a block"]
+
+
+def test_a_legend_has_no_entry_twice() -> None:
+    run = make_run({"a": [1000, 1010, 990]})
+    doubtful = replace(run.taken[0], verdict=Verdict(SUSPECT, {"steal": 0.1}))
+    whole = replace(run, taken=(doubtful, *run.taken[1:]))
+    drawn = course.course("json", _points(whole), charts.looks("a"), points.clock(whole))
+    assert [trace["name"] for trace in drawn.traces if trace.get("showlegend", True)] == ["a", "mean of a block"]

@@ -204,7 +204,7 @@ def test_what_wrk_was_the_limit_of_has_no_part_in_an_effect_at_that_level(manife
 
 def _busy_client(sample: Sample) -> dict[str, Any]:
     usage = sample.counters.roles["client"]
-    return {"client": replace(usage, cpu_us=2 * sample.counters.between_us)}
+    return {"client": replace(usage, cpu_us=2 * sample.load.duration_us)}
 
 
 def test_where_a_pilot_decided_the_number_of_blocks_the_wider_interval_counts(manifest: Manifest) -> None:

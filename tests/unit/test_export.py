@@ -68,7 +68,11 @@ def test_the_csv_has_a_row_for_each_planned_cell_with_its_interval(run: Run) -> 
     assert (float(first["requests_per_s_min"]), float(first["requests_per_s_max"])) == (1000, 4000)
     # 1,000 and 4,000 requests, each in 0.7 s of CPU time of app and database.
     assert float(first["requests_per_cpu_s"]) == pytest.approx(2000 / 0.7)
-    assert (first["varies"], first["limited_by"], first["memory_peak_bytes"]) == ("connections", "mixed", "90000000")
+    assert (first["varies"], first["limited_by"], first["memory_peak_bytes"]) == (
+        "connections",
+        "waiting or concurrency",
+        "90000000",
+    )
     assert rows[-1]["requests_per_s"] == rows[-1]["limited_by"] == ""
 
 
@@ -96,7 +100,12 @@ def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
     assert (test["test"], test["ranked_by"]) == ("json", "requests/s")
     assert test["unmeasured"] == [{"entry": "aiohttp", "level": 32}, {"entry": "crax", "level": 32}]
     cell = test["cells"][0]
-    assert (cell["entry"], cell["level"], cell["bottleneck"], cell["client_bound"]) == ("aiohttp", 16, "mixed", False)
+    assert (cell["entry"], cell["level"], cell["bottleneck"], cell["client_bound"]) == (
+        "aiohttp",
+        16,
+        "waiting or concurrency",
+        False,
+    )
     assert cell["rate"]["mean"] == pytest.approx(2000)
     assert {entry["entry"]: entry["rank"] for entry in test["standings"]} == {
         "aiohttp": {"best": 1, "worst": 1},

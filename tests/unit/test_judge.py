@@ -87,8 +87,11 @@ def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> Non
         ("heat", SUSPECT, _host(thermal_throttles=1)),
         ("speed", SUSPECT, _calm(counters=make_counters(speed_us=5600.0))),
         ("speed", SUSPECT, _calm(counters=make_counters(speed_us=4400.0))),
-        ("uneven", SUSPECT, _received(100, 100, 50, 100)),
-        ("uneven", SUSPECT, _received(100, 140, 100, 100)),
+        ("uneven", GOOD, _received(100, 100, 50, 100)),
+        ("uneven", GOOD, _received(100, 140, 100, 100)),
+        ("clock", GOOD, _calm(clock_set_us=3_600_000_000)),
+        ("clock", GOOD, _calm(clock_set_us=-20_000)),
+        ("log", GOOD, _calm(log_lines_per_s=8000.0)),
         ("client-bound", GOOD, _role(CLIENT, cpu_us=1_950_000)),
         ("unsteady", GOOD, _calm(steady=False)),
     ],
@@ -122,8 +125,75 @@ def test_the_short_rest_after_the_last_whole_second_is_not_uneven() -> None:
     assert judge.judge(replace(CALM, counters=replace(CALM.counters, received=seconds))).severity == GOOD
 
 
-def test_littles_law_is_not_asked_of_pipelined_loads() -> None:
-    assert judge.judge(_calm(level=Level(1024, 2, pipeline=16))(CALM)).severity == GOOD
+def _fifo(answers: float, connections: int = 16, seconds: float = 1.0) -> Load:
+    """Return the load of a server that answers one request after the other, in the order of their arrival.
+
+    Each connection sends at once, and again when it is answered: the first answers come after a part of a round, all
+    others after a whole one.
+    """
+    requests = round(answers * connections)
+    round_us = seconds * 1e6 / answers
+    waits_us = [round_us * min(1.0, (number + 1) / connections) for number in range(requests)]
+    found = make_load(requests, round(seconds * 1e6))
+    return replace(found, latency=replace(found.latency, mean_us=sum(waits_us) / requests, max_us=max(waits_us)))
+
+
+@pytest.mark.parametrize("answers", [0.8, 1.5, 2.0, 5.0, 9.9])
+def test_a_slow_server_that_answers_in_the_order_of_arrival_is_not_called_hung(answers: float) -> None:
+    verdict = judge.judge(replace(CALM, load=_fifo(answers)))
+    assert (verdict.severity, "hung" in verdict.unknown) == (GOOD, True)
+
+
+@pytest.mark.parametrize("answers", [10.0, 12.5, 100.0])
+def test_where_littles_law_is_asked_such_a_server_keeps_it(answers: float) -> None:
+    verdict = judge.judge(replace(CALM, load=_fifo(answers)))
+    assert (verdict.severity, "hung" in verdict.unknown) == (GOOD, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(_calm(level=Level(1024, 2, pipeline=16)), id="pipelined"),
+        pytest.param(_load(requests=0), id="nothing came back"),
+        pytest.param(_calm(clock_set_us=2_000_000), id="the clock was set"),
+    ],
+)
+def test_where_littles_law_cannot_be_asked_its_rule_has_no_figure(change: Callable[[Evidence], Evidence]) -> None:
+    verdict = judge.judge(change(CALM))
+    assert ("hung" in verdict.broken, "hung" in verdict.unknown) == (False, True)
+
+
+def _of_3_s(requests: int, *rates: int) -> Evidence:
+    """Return the evidence of 3 s with so many answers after 2 ms each, and of these rates in its seconds."""
+    return _received(*rates)(replace(CALM, duration_s=3, load=make_load(requests, 3_000_000)))
+
+
+def test_a_server_that_stands_still_at_the_end_of_a_sample_has_no_connection_that_hangs() -> None:
+    """It would be taken anew until it does not, and be the faster for it."""
+    assert judge.judge(_of_3_s(20_000, 100, 100, 50)).broken.keys() == {"uneven"}
+
+
+def test_connections_that_hang_all_the_time_are_seen_whatever_the_seconds_are_like() -> None:
+    assert list(judge.judge(_of_3_s(20_000, 100, 100, 100)).broken) == ["hung"]
+
+
+def test_what_the_engine_does_for_the_entry_s_log_is_no_stranger_s_work() -> None:
+    busy = _host(busy_us=1_000_000)(CALM)
+    assert judge.judge(busy).broken.keys() == {"foreign"}
+    verdict = judge.judge(replace(busy, log_lines_per_s=8000.0))
+    assert (verdict.severity, list(verdict.broken)) == (GOOD, ["log"])
+    assert "foreign" in verdict.unknown
+    assert judge.judge(replace(busy, log_lines_per_s=20.0)).broken.keys() == {"foreign"}
+
+
+def test_a_full_wrk_is_client_bound_however_long_it_took_to_begin_and_to_end() -> None:
+    used = _role(CLIENT, cpu_us=1_960_000)(CALM)
+    slow = replace(used, counters=replace(used.counters, between_us=1_360_000))
+    assert judge.judge(slow).broken == {"client-bound": pytest.approx(0.98)}
+
+
+def test_what_wrk_used_before_and_after_its_own_time_is_no_more_than_all() -> None:
+    assert judge.judge(_role(CLIENT, cpu_us=2_300_000)(CALM)).broken == {"client-bound": 1.0}
 
 
 def test_time_outs_alone_break_no_rule() -> None:
@@ -166,8 +236,18 @@ def test_the_worst_broken_rule_is_the_verdict() -> None:
 
 def test_the_usual_speed_is_the_median_and_unknown_at_first() -> None:
     samples = [make_sample() for _ in range(4)]
-    assert judge.usual_speed_us(samples[:3]) is None
-    assert judge.usual_speed_us(samples) == 5000.0
+    assert judge.usual_speed_us(samples[:3], 1) is None
+    assert judge.usual_speed_us(samples, 1) == 5000.0
+
+
+def test_the_host_s_speed_is_held_against_that_of_the_samples_in_its_block_not_of_the_whole_run() -> None:
+    """A host that is a tenth slower tonight slows all entries of tonight's blocks alike."""
+    quick, slow = make_counters(speed_us=5000.0), make_counters(speed_us=5600.0)
+    first = [replace(make_sample(make_trial(1)), counters=quick) for _ in range(40)]
+    second = [replace(make_sample(make_trial(2)), counters=slow) for _ in range(4)]
+    assert judge.usual_speed_us([*first, *second[:3]], 2) == 5600.0
+    assert judge.usual_speed_us([*first, *second], 2) == 5600.0
+    assert judge.usual_speed_us(first, 2) == 5000.0
 
 
 def test_a_trial_counts_by_its_first_good_sample_else_its_last_suspect_one(manifest: Manifest) -> None:
@@ -206,3 +286,11 @@ def test_a_rule_of_another_version_is_told_by_its_name() -> None:
 def test_load_of_many_answers_is_no_fault() -> None:
     busy: Load = make_load(9000)  # wrk's rewriting of latencies makes more connections busy than there are
     assert judge.judge(replace(CALM, load=busy)).severity == GOOD
+
+
+def test_a_clock_that_was_set_back_changes_nothing_of_which_sample_counts(manifest: Manifest) -> None:
+    first, again = (make_sample(severity=severity, attempt=n) for n, severity in ((1, SUSPECT), (2, GOOD)))
+    earlier = replace(again, started_at=STARTED - timedelta(hours=1))
+    run = Run(manifest, (earlier, first), ())
+    assert run.samples == (earlier,)
+    assert run.ended_at > STARTED

@@ -35,7 +35,7 @@ def _lines(run: Run) -> list[str]:
 def test_what_limited_all_tests_alike_is_told_once_after_the_answers() -> None:
     assert _lines(CALM) == [
         "json. aiohttp leads: it has 2.01 times the requests per second of crax [1.95–2.08].",
-        "Limited by several things at once (all rows).",
+        "Limited by waiting, or too few connections: not measured (all rows).",
     ]
 
 
@@ -47,7 +47,7 @@ def test_where_the_tests_differ_in_it_what_limited_each_stands_beside_its_answer
     ]
     settings = replace(CALM.manifest.settings, levels={"json": (16,), "plaintext": (256,)})
     json, plaintext = _lines(with_samples(replace(CALM, manifest=replace(CALM.manifest, settings=settings)), *full))
-    assert json.endswith("[1.95–2.08]. Limited by several things at once (all rows).")
+    assert json.endswith("[1.95–2.08]. Limited by waiting, or too few connections: not measured (all rows).")
     assert plaintext.startswith("plaintext. ")
     assert "Limited by the host's CPUs, which all roles share (all rows)." in plaintext
 

@@ -44,3 +44,9 @@ def test_a_life_begins_when_the_engine_says_so(text: str, seconds: float) -> Non
 
 def test_a_container_that_has_never_run_began_before_all_others() -> None:
     assert lives.began_s({"StartedAt": "0001-01-01T00:00:00Z"}) < 0
+
+
+@pytest.mark.parametrize(("seconds", "lines", "told"), [(0, 0, 0.0), (2, 5000, 2500.0), (4, 8, 2.0), (0, 40, 40.0)])
+def test_how_much_a_container_printed_is_told_by_the_second(seconds: int, lines: int, told: float) -> None:
+    times = [f"2026-11-29T22:30:{seconds * line / max(1, lines - 1):012.9f}Z GET / 200\n" for line in range(lines)]
+    assert lives.lines_per_s("".join(times).encode()) == pytest.approx(told)

@@ -157,3 +157,37 @@ def test_a_load_waits_3_s_at_the_most_for_servers_that_are_not_done_with_the_one
 ) -> None:
     servers = _Servers(tmp_path, used)
     assert (load.await_idle(servers.folders, servers), servers.slices) == (idle, slices)
+
+
+class _Clocks:
+    """A clock that nobody can set, one that was set forth by so much, and a process that got no CPU now and then."""
+
+    def __init__(self, set_ns: int, waits_ns: Sequence[int]):
+        self._ns, self._set_ns, self._waits_ns = 0, set_ns, iter(waits_ns)
+
+    def monotonic_ns(self) -> int:
+        self._ns += next(self._waits_ns, 0)
+        return self._ns
+
+    def time_ns(self) -> int:
+        self._ns += next(self._waits_ns, 0)
+        return self._ns + self._set_ns
+
+
+@pytest.mark.parametrize("set_ns", [0, 3_600_000_000_000, -90_000_000])
+def test_how_far_a_clock_was_set_is_seen_by_a_process_that_gets_no_cpu_now_and_then(set_ns: int) -> None:
+    waits_ns = [0, 40_000_000, 0, 0, 1000, 0, 0, 25_000_000, 0]
+    assert load.clock_lead_us(_Clocks(set_ns, waits_ns)) == pytest.approx(set_ns / 1000, abs=1)
+
+
+def test_a_load_tells_that_no_clock_was_set(capsys: pytest.CaptureFixture[str]) -> None:
+    found: dict[str, Any] = {}
+    assert load.load(["true"], None, {}, found) == 0
+    assert found["clock_set_us"] == 0
+
+
+def test_a_cgroup_tree_that_may_not_be_looked_at_is_one_without_figures(tmp_path: Path) -> None:
+    """SELinux refuses the look itself; a name that no file system takes is refused alike."""
+    forbidden = tmp_path / ("x" * 300)
+    assert readings.container(readings.folders(ID, forbidden)) == NOTHING
+    assert not readings.is_there(forbidden / "cgroup.controllers")

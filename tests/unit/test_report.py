@@ -194,11 +194,32 @@ def test_rules_that_some_samples_had_no_figure_for_are_told_with_their_number_an
     ]
     text = report.report(Run(manifest, tuple(taken), ()))
     assert (
-        "Of the 4 samples taken, 3 are good, and 4 count. Rules without a figure: heat in all samples (this "
+        "4 samples were taken: 4 count (1 of them suspect). Rules without a figure: heat in all samples (this "
         "host does not tell), speed in 2 of them (a run's first samples come before it is known what is usual).\n"
     ) in text
     assert re.search(r"\| speed +\| +1 \| +suspect \|", text)
     assert "without a figure" not in report.report(Run(manifest, SAMPLES, ()))
+
+
+def _again(sample: Sample, severity: str, attempt: int, minute: int) -> Sample:
+    again = make_sample(sample.trial, severity=severity, attempt=attempt)
+    return replace(again, started_at=sample.started_at + timedelta(minutes=minute))
+
+
+def test_sampling_took_what_all_samples_took_and_says_what_became_of_them(manifest: Manifest) -> None:
+    first, second, *rest = SAMPLES
+    taken = (
+        _again(first, SUSPECT, 1, 0),
+        _again(first, GOOD, 2, 1),
+        _again(second, INVALID, 1, 0),
+        _again(second, INVALID, 2, 1),
+        _again(second, SUSPECT, 3, 2),
+        *rest,
+    )
+    text = report.report(Run(manifest, taken, ()))
+    became = "7 samples were taken: 4 count (1 of them suspect), 1 was suspect and taken anew, 2 are invalid."
+    assert re.search(rf"Sampling took 7 s of .*, pauses included\. {re.escape(became)}", text)
+    assert f"## Verdicts\n\n{became}" in text
 
 
 def test_errors_are_named_by_kind() -> None:
@@ -208,7 +229,7 @@ def test_errors_are_named_by_kind() -> None:
 def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) -> None:
     one = replace(manifest, settings=replace(manifest.settings, blocks=1, levels={"json": (16,)}), cpus=1)
     text = report.report(Run(one, SAMPLES[:1], ()))
-    assert "Of the 1 sample taken, 1 is good, and 1 counts." in text
+    assert "1 sample was taken: 1 counts." in text
     assert "Changed: 1 block, other levels, only some tests." in text
     assert "CPUs: all roles share the 1 CPU." in text
     assert not re.search(r"\b1 (samples|blocks|trials|CPUs)\b|\(s\)", text)

@@ -7,13 +7,13 @@ import json
 
 import pytest
 
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Sample
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.core.model import Entry, Settings, Trial
 from benchlab.machine.engine import Executed
 from benchlab.measuring.wrk import MARK
 from benchlab.verdicts import judge
 
-from .conftest import Kept, planned, run_planned
+from .conftest import Kept, make_manifest, planned, run_planned
 from .fake_host import REPORT, FakeHost, printed, seen
 
 
@@ -121,3 +121,52 @@ def test_a_wrong_answer_under_load_makes_the_sample_invalid_and_is_quoted(
     (invalid,) = (sample for sample in kept.samples if sample.verdict.severity == INVALID)
     assert "wrong answers under load (1)" in judge.reason(invalid)
     assert "'busy'" in judge.reason(invalid)
+
+
+# In the second of four seconds nothing came.
+STALLED = ((0, 0), (1_000_000, 75_000), (2_000_000, 75_000), (3_000_000, 150_000), (4_000_000, 225_000))
+
+
+def test_the_samples_of_an_entry_that_stalls_are_its_first_ones(entries: list[Entry], settings: Settings) -> None:
+    """Taken anew until it does not, it would seem to be faster than it is."""
+    host, kept = FakeHost(), Kept()
+    report = f"{MARK}{json.dumps(REPORT)}\n"
+    host.on_load = lambda entry, number: f"{report}{seen(received=STALLED)}" if entry == "aiohttp" else None
+    run_planned(host, entries, settings, kept)
+    counting = Run(make_manifest(), tuple(kept.samples), ()).samples
+    assert {sample.attempt for sample in kept.samples} == {sample.attempt for sample in counting} == {1}
+    assert len(kept) == len(counting) == 20
+    stalled = [sample for sample in counting if "uneven" in sample.verdict.broken]
+    assert {sample.trial.entry for sample in stalled} == {"aiohttp"}
+    assert {sample.verdict.severity for sample in stalled} == {GOOD}
+
+
+@pytest.mark.parametrize(("lines_per_s", "broken", "attempts"), [(8000.0, {"log"}, {1}), (3.0, {"foreign"}, {1, 2})])
+def test_a_sample_beside_a_busy_engine_is_taken_anew_but_for_an_entry_whose_log_keeps_it_busy(
+    entries: list[Entry], settings: Settings, lines_per_s: float, broken: set[str], attempts: set[int]
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.chatter = lines_per_s
+    report = f"{MARK}{json.dumps(REPORT)}\n"
+    host.on_load = lambda entry, number: f"{report}{seen(busy_us=4_000_000)}" if number in (2, 18) else None
+    run_planned(host, entries, settings, kept)
+    found = [sample for sample in kept.samples if sample.verdict.broken]
+    assert {name for sample in found for name in sample.verdict.broken} == broken
+    assert {sample.attempt for sample in kept.samples} == attempts
+    # It is asked only where something was busy.
+    assert len([done for done in host.done if done.startswith("log ")]) == len(found)
+
+
+@pytest.mark.parametrize("set_us", [3_600_000_000, -3_600_000_000, -1_500_000])
+def test_a_clock_that_is_set_under_a_load_costs_no_sample_and_is_told(
+    entries: list[Entry], settings: Settings, set_us: int
+) -> None:
+    host, kept = FakeHost(), Kept()
+    told = f"{MARK}{json.dumps(REPORT | {'duration_us': 2_010_000 + set_us})}\n{seen(clock_set_us=set_us)}"
+    host.on_load = lambda entry, number: told if number == 2 else None
+    run_planned(host, entries, settings, kept)
+    assert len(kept) == 20
+    (sample,) = (sample for sample in kept.samples if sample.verdict.broken)
+    assert (sample.verdict.severity, sample.verdict.broken) == (GOOD, {"clock": abs(set_us) / 1e6})
+    assert sample.load.duration_us == 2_010_000
+    assert judge.reason(sample).startswith("the clock was set")

@@ -300,6 +300,18 @@ def test_many_warm_ups_that_did_not_become_steady_are_warned_of_with_what_to_do(
     assert list(sentences.warnings(_unsteady(2, warmup_s), ())) == []
 
 
+def test_an_entry_whose_log_keeps_the_engine_busy_is_named_with_what_that_costs() -> None:
+    run = make_run({"a": [1000, 1010], "b": [500, 510]})
+    taken = tuple(
+        replace(sample, verdict=Verdict(GOOD, {"log": 8000.0} if sample.trial.entry == "b" else {}))
+        for sample in run.taken
+    )
+    assert list(sentences.warnings(replace(run, taken=taken), ())) == [
+        "Under load, much was printed by b in json: the engine's work on a log costs an entry rate, is not in its "
+        "requests per CPU-second, and cannot be told from what else ran on the host."
+    ]
+
+
 def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
     run = make_run({"a": [1000, 1010]})
     without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "why"}}))

@@ -104,8 +104,8 @@ def test_a_table_of_a_report_has_its_figures_right_and_its_words_left() -> None:
     lines = _told(REPORT, 120)
     begin = lines.index("entry    rank  relative requests/s  limited by")
     assert lines[begin + 1 : begin + 3] == [
-        "aiohttp     1                1.000  mixed",
-        "crax        2  0.683 [0.584–0.800]  mixed",
+        "aiohttp     1                1.000  waiting or concurrency",
+        "crax        2  0.683 [0.584–0.800]  waiting or concurrency",
     ]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.model import Entry
@@ -29,6 +30,13 @@ def _topology(**services: Any) -> Topology:
 def test_entries_are_the_services_of_the_entry_profile() -> None:
     found = _topology(crax=SERVICE | {"labels": _labels()}, db=OURS | {"image": "benchlab/postgres"}).entries
     assert found == {"crax": Entry("crax", LABELS | {"lab": "yes"}, PATHS)}
+
+
+def test_the_log_of_no_container_can_fill_the_disk() -> None:
+    services = yaml.safe_load((Path(__file__).parents[2] / "compose.yaml").read_text())["services"]
+    bounded = {"driver": "json-file", "options": {"max-size": "1m", "max-file": "2"}}
+    # Nothing is ever run of the base image's.
+    assert {name for name, service in services.items() if service.get("logging") != bounded} == {"base"}
 
 
 def test_labels_may_come_as_a_list_as_some_versions_of_compose_print_them() -> None:

@@ -108,3 +108,10 @@ def test_the_command_is_that_of_the_study() -> None:
 def test_a_pipelined_command_names_its_depth() -> None:
     command = wrk.command(Level(256, 2, pipeline=16), Target("tfb-server"), "/plaintext", "text/plain", 15)
     assert command[-5:] == ["-s", "/wrk/pipeline.lua", "http://tfb-server:8080/plaintext", "--", "16"]
+
+
+def test_wrk_s_own_time_is_corrected_for_a_clock_that_was_set_back_beyond_its_start() -> None:
+    output = _captured("json").replace('"duration_us":2100518', '"duration_us":-3597899482')
+    output = output.replace('"clock_set_us": 0', '"clock_set_us": -3600000000')
+    found = wrk.parse(output)
+    assert (found.load, found.clock_set_us) == (wrk.parse(_captured("json")).load, -3_600_000_000)

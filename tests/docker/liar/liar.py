@@ -3,6 +3,7 @@
     LIES="json=fixed-date db=cached" python3 liar.py
 
 ENVELOPE has the lies about what is around a body, which any test type can tell; BODIES those of one test type.
+LOUD is how many lines it writes to its log for each request.
 """
 
 import asyncio
@@ -66,6 +67,7 @@ class State:
 
 
 state = State()
+loud = int(os.environ.get("LOUD", "0"))
 told = dict(lie.split("=") for lie in os.environ.get("LIES", "").split())
 
 
@@ -487,7 +489,10 @@ async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            reply = await answer(head.split(b" ", 2)[1].decode())
+            target = head.split(b" ", 2)[1].decode()
+            for _ in range(loud):
+                print(f"127.0.0.1 - - GET {target} HTTP/1.1 200", flush=True)
+            reply = await answer(target)
             writer.write(reply.written())
             await writer.drain()
             if reply.closes:
