@@ -7,10 +7,10 @@ ARGS ?=
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help bench quick test test-long unit benchmark lint setup clean lock
+.PHONY: help bench quick test test-long unit unit-313 benchmark lint setup clean lock
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
 bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
@@ -28,6 +28,9 @@ test-long: $(VENV)/dev setup ## the other tests on the engine, which take longer
 
 unit: $(VENV)/dev ## the tests that need no Docker engine
 	$(PY) -m pytest -m "not docker" $(ARGS)
+
+unit-313: $(VENV)/dev setup ## the unit tests on the Python 3.13 of the images; make test-long has them too
+	$(PY) -m pytest tests/docker/test_python.py $(ARGS)
 
 benchmark: $(VENV)/dev ## how long 24,000 samples take to analyse, and how much memory
 	$(PY) -m tests.benchmarks.analysis

@@ -52,6 +52,7 @@ def processor():
     return {
         "cpu_model": described.get("model name") or described.get("Model") or described.get("CPU part"),
         "cpu_count": os.cpu_count(),
+        "cpus_allowed": sorted(os.sched_getaffinity(0)),
         "cpu_siblings": siblings,
         "cpu_cores": len(siblings) or None,
         "numa_nodes": len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) or None,

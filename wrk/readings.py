@@ -113,10 +113,21 @@ def container(found):
     out_of_memory = _pairs(found["memory"], "memory.events") or _pairs(found["memory"], "memory.oom_control")
     return {
         "cpu_us": cpu_us(found),
-        "throttled_periods": _pairs(found["cpu"], "cpu.stat").get("nr_throttled"),
+        "throttled_periods": throttled_periods(found["cpu"]),
         "oom_kills": out_of_memory.get("oom_kill"),
         "memory_bytes": memory_bytes(found),
     }
+
+
+def throttled_periods(folder):
+    """Return in how many periods a quota held a container back, or null: one of its own, or one further up in the tree.
+
+    The whole engine may be in a container, with a quota that all of its containers share.
+    """
+    if folder is None:
+        return None
+    counts = [_pairs(above, "cpu.stat").get("nr_throttled") for above in (folder, *folder.parents)]
+    return None if counts[0] is None else sum(count for count in counts if count is not None)
 
 
 def cpu_us(found):

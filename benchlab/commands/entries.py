@@ -64,13 +64,16 @@ def new_parser() -> argparse.ArgumentParser:
 
 def _list(root: Path, _: argparse.Namespace) -> int:
     from benchlab.core import terminal
-    from benchlab.machine import dotenv, host, locks, topology
+    from benchlab.machine import capacity, debian, dotenv, host, locks, stage, topology
     from benchlab.machine.engine import Engine
 
     engine = Engine.if_any(dotenv.project(root))
     if engine is None:
         say(f"no engine answers: workers and pool are shown for the {counted(host.own_cpus(), 'CPU')} of this machine")
-    resolved = topology.load(root, dotenv.resources(root, engine.cpus if engine else host.own_cpus()))
+        found = capacity.own()
+    else:
+        found = stage.seen(engine, debian.local(engine))
+    resolved = topology.load(root, dotenv.resources(root, found.cpus))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
     rows = [[*row[:-1], locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
     terminal.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)

@@ -50,7 +50,7 @@ def _setup(root: Path, _: argparse.Namespace) -> int:
 
 
 def _clean(root: Path, _: argparse.Namespace) -> int:
-    from benchlab.machine import building, dotenv, lease, topology
+    from benchlab.machine import dotenv, lease, removal
     from benchlab.machine.engine import Engine
 
     engine = Engine.if_any(dotenv.project(root))
@@ -60,10 +60,12 @@ def _clean(root: Path, _: argparse.Namespace) -> int:
         )
     lease.refuse_if_held(engine)
     count = engine.remove_all()
-    images = building.remove_images(topology.load(root, {}), engine, root / ".lab")
+    removed = removal.remove(engine, root / ".lab")
     things = counted(count, "container or network", "containers and networks")
-    say(f"removed {things}, and the images {', '.join(images) or '(none)'}")
-    return OK
+    say(f"removed {things}, and the images {', '.join(removed.names) or '(none)'}")
+    for line in removal.told(removed):
+        say(line)
+    return FAILED if removed.used else OK
 
 
 def _doctor(root: Path, given: argparse.Namespace) -> int:

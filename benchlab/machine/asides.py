@@ -26,12 +26,14 @@ class Asides:
         self._client = client
         self.project = project
 
-    def run_once(self, image: str, command: Sequence[str], volumes: Sequence[str] = ()) -> str:
+    def run_once(
+        self, image: str, command: Sequence[str], volumes: Sequence[str] = (), cpuset: str | None = None
+    ) -> str:
         """Run the command in a container of its own, without rights or network, and return what it printed.
 
         Raises EngineError, also where the command fails.
         """
-        return self._run(image, command, volumes=list(volumes))
+        return self._run(image, command, volumes=list(volumes), cpuset_cpus=cpuset)
 
     def open_files(self, image: str) -> str:
         """Return how many open files the engine lets a container ask for: a number, or unlimited."""
@@ -73,6 +75,8 @@ class Asides:
         return {
             "labels": {PROJECT_LABEL: self.project, LAB_LABEL: LAB_VALUE},
             "network_mode": "none",
+            # As in compose.yaml: without it, a first process that expects no signal does not end at one.
+            "init": True,
             "user": "10001:10001",
             "cap_drop": ["ALL"],
             "read_only": True,

@@ -1,4 +1,4 @@
-"""Images that are up to date: built where what they are built from has changed, and removed."""
+"""Images that are up to date: built where what they are built from has changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from benchlab.core import stack, terminal
 from benchlab.core.errors import ConfigError, EngineError, SetupError
-from benchlab.machine import compose, debian, topology
+from benchlab.machine import compose, topology
 from benchlab.machine.engine import Engine
 from benchlab.machine.provision import Say
 from benchlab.machine.topology import Topology
@@ -28,7 +28,7 @@ def images(resolved: Topology, on: Engine, services: Collection[str], state: Pat
     Raises SetupError where it is no entry that cannot be built.
     """
     with _usable_files():
-        built = _Built(state, str(on.info()["ID"]))
+        built = Built(state, str(on.info()["ID"]))
         _copy_own_certificates(resolved.root)
         _ensure(resolved, on, {topology.BASE: ""}, built, say)
         base = on.image_id(resolved.image(topology.BASE)) or ""
@@ -47,21 +47,7 @@ def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
         return {service: resolved.sources(service) for service in names}
 
 
-def remove_images(resolved: Topology, on: Engine, state: Path) -> list[str]:
-    """Remove the images that the lab made, and return their names; Debian's own, where it was pulled, stays.
-
-    Those of versions and of calibration, which compose.yaml does not name, are known from `state`.
-    """
-    for image_id in _Built(state, str(on.info()["ID"])).others(resolved.services):
-        with suppress(EngineError):  # another image may start from it: then it has a name, and goes with that
-            on.remove_image(image_id)
-    # The images that others start from go last.
-    others = [resolved.image(service) for service in resolved.services if service != topology.BASE]
-    names = [*others, resolved.image(topology.BASE), ":".join(debian.BOOTSTRAPPED)]
-    return [name for name in names if on.remove_image(name)]
-
-
-class _Built:
+class Built:
     """The memory of what each image of an engine was built from: a small JSON file."""
 
     def __init__(self, path: Path, engine_id: str):
@@ -80,10 +66,10 @@ class _Built:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._path.write_text(json.dumps(self._known, indent=1), encoding="utf-8")
 
-    def others(self, services: Collection[str]) -> list[str]:
-        """Return the ids of the images that were built for other services than these."""
-        known = self._known.get(self._engine_id, {})
-        return [image_id for service, (_, image_id) in known.items() if service not in services]
+    @property
+    def ids(self) -> set[str]:
+        """Return the ids of the images that were built here last."""
+        return {image_id for _, image_id in self._known.get(self._engine_id, {}).values()}
 
     @property
     def log(self) -> Path:
@@ -98,7 +84,7 @@ def _bases(resolved: Topology, services: Iterable[str]) -> list[str]:
 
 
 def _ensure_bases(
-    resolved: Topology, on: Engine, services: Collection[str], base: str, built: _Built, say: Say
+    resolved: Topology, on: Engine, services: Collection[str], base: str, built: Built, say: Say
 ) -> dict[str, str]:
     """Build the images that adopted entries start from, and return why some have none to start from, by name."""
     below, left = base, _bases(resolved, services)
@@ -127,7 +113,7 @@ def _origins(resolved: Topology, on: Engine, service: str) -> list[str]:
     return [on.image_id(image) or "" for image in stack.builds_on(resolved.labels(service))]
 
 
-def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: _Built, say: Say) -> dict[str, str]:
+def _ensure(resolved: Topology, on: Engine, origins: Mapping[str, str], built: Built, say: Say) -> dict[str, str]:
     """Build the services whose inputs changed or whose image is gone, and return why entries cannot be built, by name.
 
     `origins` are the services, each with the id of what it starts from. What an old build leaves unnamed is removed.
@@ -181,7 +167,7 @@ def _inputs(resolved: Topology, origins: Mapping[str, str]) -> tuple[dict[str, s
     return inputs, unusable
 
 
-def _build(resolved: Topology, services: Collection[str], built: _Built, say: Say) -> dict[str, str]:
+def _build(resolved: Topology, services: Collection[str], built: Built, say: Say) -> dict[str, str]:
     """Build the services, and return why entries among them cannot be, by name.
 
     One that fails would keep the builder from the others: then each is built by itself.

@@ -3,59 +3,112 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
+from pathlib import Path
 
-from benchlab.core.errors import SetupError
+from benchlab.core.errors import EngineError, SetupError
 
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
 # Entries of the TechEmpower format, which Compose merges into compose.yaml; adopt writes the file.
 ADOPTED = "compose.adopted.yaml"
 NO_COMPOSE = "no Compose: neither `docker compose` nor `docker-compose` runs"
-V2, V1 = ("docker", "compose"), ("docker-compose",)
+V2, ALONE = ("docker", "compose"), ("docker-compose",)
 # v2: the engine's own builder, which sees the local base image; and no attestations, which would give every build a new
 # id. v1: the engine's classic builder, asked by itself. Else it would hand each build to the docker client, if there is
 # one: then the client's version and settings choose the builder, and one in a container does not see the base image.
 BUILDER = {
-    V2[0]: {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-    V1[0]: {"COMPOSE_DOCKER_CLI_BUILD": "0", "DOCKER_BUILDKIT": "0"},
+    1: {"COMPOSE_DOCKER_CLI_BUILD": "0", "DOCKER_BUILDKIT": "0"},
+    2: {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
 }
-
-
+# What an engine answers to a client that is older than it knows.
+TOO_OLD = re.compile(r"client version (\S+) is too old\. Minimum supported API version is ([\d.]+)")
+# As new as an engine of 2026 asks for; engine 29 knows no client of an API before 1.44.
+NEW_ENOUGH = "2.26"
+# The newest version of the API that a Compose v1 speaks. What a v2 speaks, it does not tell.
+V1_SPEAKS = "1.38"
 NEEDS_BUILDKIT = "need BuildKit, which Compose v1 (docker-compose) builds without: install Compose v2"
 
 
 def has_buildkit() -> bool:
     """Return whether Compose builds with BuildKit. Raises SetupError without a Compose."""
-    return compose_command() == V2
+    return generation(compose_command()) != 1
 
 
 @cache
 def compose_command() -> tuple[str, ...]:
-    """Return the Compose command: v2 where the docker client has it, else v1. Raises SetupError."""
+    """Return the Compose command: the docker client's where it has one, else docker-compose. Raises SetupError."""
     with suppress(FileNotFoundError):
         if subprocess.run([*V2, "version"], capture_output=True).returncode == 0:
             return V2
-    # Not asked for its version: v1 takes 0.4 s to say it.
-    if shutil.which(V1[0]):
-        return V1
+    if shutil.which(ALONE[0]):
+        return ALONE
     raise SetupError(f"{NO_COMPOSE}; install one of them")
+
+
+def generation(command: Sequence[str]) -> int:
+    """Return 1 for a Compose of version 1, and 2 for what came after it.
+
+    The name does not tell: docker-compose is v1 here, and there a v2 that needs no docker client. v1 takes 0.4 s to say
+    its version, and is only asked where it does not show otherwise: as a rule it is a script of Python, and v2 is none.
+    """
+    if command[0] != ALONE[0]:
+        return 2
+    program = shutil.which(ALONE[0])
+    return _generation(program) if program else 1
+
+
+@cache
+def _generation(program: str) -> int:
+    with Path(program).open("rb") as file:
+        first = file.readline(200)
+    if first.startswith(b"#!") and b"python" in first:
+        return 1
+    return 1 if _version([program]).removeprefix("v").startswith("1.") else 2
 
 
 def compose_version() -> str:
     """Return what Compose says of itself, in one line. Raises SetupError."""
-    command = compose_command()
+    return named(compose_command())
+
+
+def named(command: Sequence[str]) -> str:
+    """Return a Compose command with its version."""
+    return f"{' '.join(command)} {_version(command)}"
+
+
+def _version(command: Sequence[str]) -> str:
     result = subprocess.run([*command, "version", "--short"], capture_output=True, encoding="utf-8")
-    return f"{' '.join(command)} {result.stdout.strip()}"
+    return result.stdout.strip()
 
 
-def compose_environment(settings: Mapping[str, str], profiles: str) -> dict[str, str]:
+def refuse_too_old(command: Sequence[str], printed: str) -> None:
+    """Raise EngineError where the engine refused the command, in what it printed, for its age."""
+    if refused := TOO_OLD.search(printed):
+        client, engine = refused.groups()
+        raise EngineError(
+            f"{named(command)} is too old for this engine: it speaks version {client} of the engine's API, and the "
+            f"engine knows none before {engine}; install Compose {NEW_ENOUGH} or newer, as `docker compose`"
+        )
+
+
+def is_understood(generation: int, oldest_known: str) -> bool:
+    """Return whether an engine whose API begins with that version answers a Compose, as far as that is known."""
+    return generation > 1 or _parts(oldest_known) <= _parts(V1_SPEAKS)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
+
+
+def compose_environment(command: Sequence[str], settings: Mapping[str, str], profiles: str) -> dict[str, str]:
     """Return what Compose is given: the caller's environment, without what would point it at another project."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
     if "DOCKER_HOST" in settings:
         inherited.pop("DOCKER_CONTEXT", None)
-    return {**inherited, **BUILDER[compose_command()[0]], **settings, "COMPOSE_PROFILES": profiles}
+    return {**inherited, **BUILDER[generation(command)], **settings, "COMPOSE_PROFILES": profiles}

@@ -59,12 +59,22 @@ def _cpus(facts: Facts) -> Finding:
     count = facts.get("cpu_count")
     if count is None:
         return Finding("CPUs", UNKNOWN, "the host does not tell how many there are")
-    if count >= SPLIT_CPUS:
-        return Finding("CPUs", FINE, f"{count}: client, entry and database can have CPUs of their own")
+    allowed, quota = facts.get("cpus_allowed"), facts.get("cpu_quota")
+    usable = len(allowed) if allowed else count
+    if isinstance(quota, int | float) and quota < usable:
+        return Finding(
+            "CPUs",
+            WARNING,
+            f"{usable}, of which a quota around the engine lets containers use {quota:g} at a time",
+            "lift the quota, or give the engine CPUs of its own (a cpuset); what a quota holds back is void",
+        )
+    shown = f"{usable}" if usable == count else f"{usable} of the host's {count}"
+    if usable >= SPLIT_CPUS:
+        return Finding("CPUs", FINE, f"{shown}: client, entry and database can have CPUs of their own")
     return Finding(
         "CPUs",
         WARNING,
-        f"{count}: client, entry and database share them",
+        f"{shown}: client, entry and database share them",
         f"use {SPLIT_CPUS} or more; until then compare entries, and by requests per CPU-second rather than by rate",
     )
 

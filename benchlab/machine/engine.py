@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 
 from benchlab.core.errors import EngineError, NoEngineError
 from benchlab.machine import connection, lives
-from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL, Asides
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.machine.connection import reason, translated
+from benchlab.machine.images import Images
 
 SERVICE_LABEL = "com.docker.compose.service"
 LEASE = "benchlab-lease"
@@ -40,12 +39,8 @@ class Executed:
     stderr: str
 
 
-class Engine(Asides):
+class Engine(Images):
     """A Docker engine, seen through the objects of one Compose project."""
-
-    def __init__(self, client: docker.DockerClient, patient: docker.DockerClient, project: str):
-        super().__init__(client, project)
-        self._patient = patient
 
     @classmethod
     def connect(cls, project: str) -> Engine:
@@ -85,44 +80,6 @@ class Engine(Asides):
             return bool(self._client.ping())
         except (DockerException, requests.RequestException, OSError):
             return False
-
-    # -- images --------------------------------------------------------------------------------------
-
-    def image_id(self, name: str) -> str | None:
-        """Return the image's id, or None where the engine does not have it."""
-        with translated(f"looking for image {name}"):
-            try:
-                return str(self._client.images.get(name).id)
-            except ImageNotFound:
-                return None
-
-    def pull(self, repository: str, tag: str) -> None:
-        """Fetch an image from its registry. Raises EngineError."""
-        with translated(f"pulling {repository}:{tag}"):
-            self._patient.images.pull(repository, tag=tag)
-
-    def load_rootfs(self, archive: Path, repository: str, tag: str) -> None:
-        """Make an image of a tar file that holds a root file system. Raises EngineError."""
-        with translated(f"importing {repository}:{tag}"):
-            answer = self._patient.api.import_image_from_file(str(archive), repository=repository, tag=tag)
-        for line in answer.splitlines():
-            if error := json.loads(line).get("error"):
-                raise EngineError(f"importing {repository}:{tag} failed: {error}")
-
-    def remove_unnamed_image(self, image_id: str) -> None:
-        """Remove the image where a later build took its last name; one that somebody named again stays."""
-        with translated(f"removing image {image_id}"), suppress(ImageNotFound):
-            if not self._client.images.get(image_id).tags:
-                self._client.images.remove(image_id)
-
-    def remove_image(self, name: str) -> bool:
-        """Remove the image, or only its name where others have it too; return whether it was there."""
-        with translated(f"removing image {name}"):
-            try:
-                self._client.images.remove(name)
-            except ImageNotFound:
-                return False
-            return True
 
     # -- containers ----------------------------------------------------------------------------------
 

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchlab.core.errors import EngineError, LabError, SetupError
-from benchlab.machine import compose, doctor, dotenv, topology
+from benchlab.machine import capacity, compose, doctor, dotenv, topology
 from benchlab.machine.doctor import FATAL, FINE, UNKNOWN, WARNING, Finding
 from benchlab.machine.engine import Engine
 
 FACTS = "/wrk/facts.py"
-CGROUP = "/sys/fs/cgroup:/host/cgroup:ro"
 # An engine's images, and the results of many runs.
 LEAST_DISK_BYTES = 3 * 1024**3
 
@@ -27,7 +26,7 @@ def examine(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
     engine, found = _reached(root)
     facts, source = _facts(root, engine)
     return facts, doctor.worst_first(
-        [*found, _compose(), _disk("disk", root, "results"), *_kept(engine), source, *doctor.examine(facts)]
+        [*found, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *doctor.examine(facts)]
     )
 
 
@@ -46,7 +45,8 @@ def _facts(root: Path, engine: Engine | None) -> tuple[dict[str, Any], Finding]:
         try:
             image = topology.load(root, {}).image("wrk")
             if engine.image_id(image):
-                facts = json.loads(engine.run_once(image, ["python3", FACTS], [CGROUP]))
+                facts = json.loads(engine.run_once(image, ["python3", FACTS], [capacity.CGROUP]))
+                facts |= capacity.read(engine, image).facts
                 facts["engine_os"] = _system(engine)
                 return facts, Finding("facts", FINE, "seen from a container on the engine's host")
         except (LabError, ValueError) as error:
@@ -80,11 +80,29 @@ def _engine(engine: Engine | None) -> list[Finding]:
     return [Finding("containers", FINE, "no others run")]
 
 
-def _compose() -> Finding:
+def _compose(engine: Engine | None) -> Finding:
     try:
-        return Finding("Compose", FINE, compose.compose_version())
+        command = compose.compose_command()
+        version = compose.named(command)
     except LabError as error:
         return Finding("Compose", FATAL, str(error), "install Docker Compose")
+    oldest_known = _oldest_known(engine)
+    if compose.is_understood(compose.generation(command), oldest_known):
+        return Finding("Compose", FINE, version)
+    return Finding(
+        "Compose",
+        FATAL,
+        f"{version} is too old for this engine, which knows no client before version {oldest_known} of its API",
+        f"install Compose {compose.NEW_ENOUGH} or newer, as `docker compose`",
+    )
+
+
+def _oldest_known(engine: Engine | None) -> str:
+    """Return the first version of the engine's API that it knows, nothing where it does not tell."""
+    try:
+        return str(engine.version().get("MinAPIVersion") or "") if engine else ""
+    except EngineError:
+        return ""
 
 
 def _disk(subject: str, folder: Path, use: str) -> Finding:

@@ -16,6 +16,7 @@ from benchlab.machine.engine import Engine
 
 # Of each CPU those of its core, below the root folder.
 SIBLINGS = "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
+ONLINE = "sys/devices/system/cpu/online"
 REMOTE = ("https", "http", "ssh", "git")
 # git@host:owner/repository.git, whose name before the @ is no secret.
 SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^@\s]+")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
@@ -56,6 +57,15 @@ class Lease:
         return str(container.id), str(container.status)
 
 
+def is_held(engine: Engine) -> bool:
+    """Return whether a lab is at work on this engine."""
+    with translated("looking for another lab"):
+        try:
+            return bool(engine.client.containers.get(LEASE).status == "running")
+        except NotFound:
+            return False
+
+
 def refuse_if_held(engine: Engine) -> None:
     """Raise EngineError where another lab is at work on this engine; clear a lease that nobody holds."""
     with translated("looking for another lab"):
@@ -96,11 +106,21 @@ def held(engine: Engine, image: str) -> Iterator[Lease]:
         try:
             yield Lease(engine, made)
         finally:
-            stream.close()
+            _hang_up(stream)
     finally:
         if made:
             with shielded(), suppress(NotFound, APIError, OSError):
                 api.remove_container(made, force=True)
+
+
+def _hang_up(stream: Any) -> None:
+    """Close the lease's connection with all that has a part in it.
+
+    docker's SDK hands out the innermost of it, and hangs the response that owns the connection on that. With the
+    innermost alone closed, the connection stays open, and Python from 3.13 on complains when the response is collected.
+    """
+    getattr(stream, "_response", stream).close()
+    stream.close()
 
 
 def _create(engine: Engine, image: str) -> str:
@@ -116,6 +136,7 @@ def _create(engine: Engine, image: str) -> str:
             labels={PROJECT_LABEL: engine.project, LAB_LABEL: LAB_VALUE, HOLDER_LABEL: _holder()},
             host_config=api.create_host_config(
                 auto_remove=True,
+                init=True,
                 network_mode="none",
                 cap_drop=["ALL"],
                 read_only=True,

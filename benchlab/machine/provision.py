@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -14,6 +15,8 @@ from benchlab.machine.compose import NO_COMPOSE, compose_command
 from benchlab.machine.engine import Engine
 
 ENGINE_START_S = 60
+# From Debian 13 on the docker client is a package of its own, which Docker and Compose only recommend.
+CLIENT_PACKAGES = ("docker-cli",)
 
 Say = Callable[[str], None]
 
@@ -28,7 +31,7 @@ def engine(project: str, say: Say) -> Engine:
             raise
     if shutil.which("dockerd") is None:
         say("no Docker engine on this machine")
-        apt_install(["docker.io"], say)
+        apt_install(["docker.io"], say, if_any=CLIENT_PACKAGES)
     say("no Docker engine answers: starting the daemon")
     _start_daemon()
     return _wait_for_engine(project)
@@ -45,7 +48,8 @@ def compose(project: str, say: Say) -> None:
         if not is_debian_root():
             raise without_compose(project) from error
         # Without what it recommends: that is an engine, and the caller may have one elsewhere.
-        apt_install(["--no-install-recommends", *_compose_packages()], say)
+        apt_install(["--no-install-recommends", *_compose_packages()], say, if_any=CLIENT_PACKAGES)
+        compose_command.cache_clear()
         compose_command()
 
 
@@ -73,12 +77,23 @@ def _compose_packages() -> tuple[str, ...]:
     return ("docker-compose",)
 
 
-def apt_install(arguments: Collection[str], say: Say) -> None:
-    packages = ", ".join(argument for argument in arguments if not argument.startswith("-"))
-    say(f"installing {packages} from this machine's packages; a signal waits until that is done")
+def apt_install(arguments: Collection[str], say: Say, if_any: Collection[str] = ()) -> None:
+    """Install what the arguments name, and of `if_any` the packages that this machine's Debian has.
+
+    Raises SetupError.
+    """
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    named = [argument for argument in arguments if not argument.startswith("-")]
+    say(f"installing {', '.join(named)} from this machine's packages; a signal waits until that is done")
     process.whole(["apt-get", "update", "-qq"], environment)
-    process.whole(["apt-get", "install", "-qq", "--yes", *arguments], environment)
+    more = [package for package in if_any if _is_there(package)]
+    process.whole(["apt-get", "install", "-qq", "--yes", *arguments, *more], environment)
+
+
+def _is_there(package: str) -> bool:
+    """Return whether apt knows the package as one of its own."""
+    found = subprocess.run(["apt-cache", "show", "--quiet", package], capture_output=True)
+    return found.returncode == 0 and bool(found.stdout.strip())
 
 
 def _start_daemon() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,7 +13,20 @@ from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.model import NO_PROXY
 from benchlab.core.quantities import counted
-from benchlab.machine import building, connection, debian, dotenv, host, lease, provision, topology, variants
+from benchlab.machine import (
+    building,
+    capacity,
+    connection,
+    debian,
+    dotenv,
+    host,
+    lease,
+    provision,
+    removal,
+    topology,
+    variants,
+)
+from benchlab.machine.capacity import Capacity
 from benchlab.machine.engine import Engine
 from benchlab.machine.lease import Lease
 from benchlab.machine.provision import Say
@@ -43,14 +56,19 @@ class Conditions:
 
 
 USUAL = Conditions()
+SPILLS = (
+    "the engine does not keep containers to the CPUs that they are given; let it use the cgroup controller cpuset "
+    "(a rootless engine: Delegate=cpuset)"
+)
 
 
 @dataclass(frozen=True)
 class Lab:
     """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs.
 
-    For a plan alone no engine need be `found`, and the CPUs are then this machine's. `placement` are those of each
-    role; empty where all share them. `added` are the services beside compose.yaml's.
+    For a plan alone no engine need be `found`, and the CPUs are then this machine's. `cpus` are those that can be in
+    use at a time, which may be fewer than the engine counts; `seen` is what that follows from. `placement` are those of
+    each role; empty where all share them. `added` are the services beside compose.yaml's.
     """
 
     root: Path
@@ -61,6 +79,7 @@ class Lab:
     say: Say
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     added: Services = field(default_factory=dict)
+    seen: Capacity | None = None
 
     @property
     def engine(self) -> Engine:
@@ -92,7 +111,9 @@ def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions 
     topology.load(root, {}).choose(frameworks)
     engine = provision.engine(project, say)
     image = debian.local(engine) or debian.fetch(engine, say)
-    return _lab(root, engine, image, say, under)
+    # What may be used is looked at with a container, which would disturb another lab's samples.
+    lease.refuse_if_held(engine)
+    return _lab(root, engine, image, capacity.read(engine, image), say, under)
 
 
 def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> Lab:
@@ -104,37 +125,52 @@ def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> 
     topology.load(root, {}).choose(frameworks)
     if engine is None:
         say(f"no engine answers: planned for the {counted(host.own_cpus(), 'CPU')} of this machine")
-        return _lab(root, None, None, say, under)
-    return _lab(root, engine, debian.local(engine), say, under)
+        return _lab(root, None, None, capacity.own(), say, under)
+    image = debian.local(engine)
+    return _lab(root, engine, image, seen(engine, image), say, under)
 
 
-def _lab(root: Path, engine: Engine | None, image: str | None, say: Say, under: Conditions) -> Lab:
-    cpus = engine.cpus if engine else host.own_cpus()
-    placed = _placement(engine, image, cpus, under)
+def seen(engine: Engine, image: str | None) -> Capacity:
+    """Return what is seen of the engine's CPUs.
+
+    It is no more than their number before there is an image to look with, and while a look would disturb another lab.
+    """
+    if image is None or lease.is_held(engine):
+        return capacity.counted(engine.cpus)
+    return capacity.read(engine, image)
+
+
+def _lab(root: Path, engine: Engine | None, image: str | None, found: Capacity, say: Say, under: Conditions) -> Lab:
+    cpus = found.cpus
+    cpus_of_roles = placed(engine, image, found, say, under)
     environment = {
-        **dotenv.resources(root, len(placed.get(APP, ())) or cpus, under.db_connections),
-        **placement.settings(placed),
+        **dotenv.resources(root, len(cpus_of_roles.get(APP, ())) or cpus, under.db_connections),
+        **placement.settings(cpus_of_roles),
         **connection.address(),
         "LAB_PROXY": under.proxies[0],
         "LAB_DEBIAN_IMAGE": image or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, placed)
+    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, cpus_of_roles, seen=found)
 
 
-def _placement(engine: Engine | None, image: str | None, cpus: int, under: Conditions) -> dict[str, tuple[int, ...]]:
-    """Return the CPUs of each role; the host is asked for its cores only where that decides anything."""
-    if under.placed == SHARED or (under.placed == AUTO and cpus < SPLIT_CPUS):
+def placed(
+    engine: Engine | None, image: str | None, found: Capacity, say: Say, under: Conditions
+) -> dict[str, tuple[int, ...]]:
+    """Return the CPUs of each role; whether the engine keeps to them is tried only where that decides anything."""
+    if under.placed == SHARED or (under.placed == AUTO and found.cpus < SPLIT_CPUS):
         return {}
-    return placement.choose(under.placed, placement.siblings(_cores(engine, image)), under.has_proxy)
-
-
-def _cores(engine: Engine | None, image: str | None) -> str:
-    """Return what the kernel of the engine's host says of its cores, or of this machine's without an engine."""
-    if engine is None:
-        return host.own_siblings()
-    if image is None:
-        raise SetupError("the host's cores cannot be seen before there is an image; run `make setup` first")
-    return engine.run_once(image, ["sh", "-c", f"cat /{host.SIBLINGS}"])
+    if not found.cores:
+        raise SetupError(
+            "the host's cores cannot be seen before there is an image, or while another lab is at work; "
+            "run `make setup`, or wait"
+        )
+    chosen = placement.choose(under.placed, found.usable_cores, under.has_proxy)
+    if not chosen or engine is None or image is None or capacity.keeps_apart(engine, image, found):
+        return chosen
+    if under.placed != AUTO:
+        raise SetupError(f"--placement {under.placed}: {SPILLS}, or use shared")
+    say(f"{SPILLS}; until then all roles share the {counted(found.cpus, 'CPU')}")
+    return {}
 
 
 def refuse(unbuilt: Mapping[str, str]) -> None:
@@ -217,3 +253,6 @@ def _clear(lab: Lab, held: Lease) -> None:
             lab.engine.remove_all()
         except EngineError as error:
             lab.say(f"containers may be left behind ({error}); the next start of the lab clears them")
+            return
+        with suppress(EngineError):  # it is done again after the next run
+            removal.prune(lab.engine, lab.state, [service["image"] for service in lab.topology.services.values()])

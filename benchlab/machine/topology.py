@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,16 @@ from benchlab.core import spelling, terminal
 from benchlab.core.errors import ConfigError, SetupError, UsageError
 from benchlab.core.model import Entry
 from benchlab.core.stack import PREFIX
-from benchlab.machine import declared, dotenv, process
+from benchlab.machine import declared, dotenv, images, process
 from benchlab.machine.asides import LAB_LABEL, LAB_VALUE
-from benchlab.machine.compose import ADOPTED, ENTRY_PROFILE, V1, compose_command, compose_environment
+from benchlab.machine.compose import (
+    ADOPTED,
+    ENTRY_PROFILE,
+    compose_command,
+    compose_environment,
+    generation,
+    refuse_too_old,
+)
 
 BASE = "base"
 # Images that adopted entries may start from, each from the one before it.
@@ -94,13 +102,18 @@ class Topology:
         """Return the names of the entries that are measured where none is named, in alphabetical order."""
         return sorted(name for name, entry in self.entries.items() if entry.labels.get("default") != "no")
 
+    @property
+    def _program(self) -> tuple[str, ...]:
+        """Return the Compose command as such, without what it is told of the project."""
+        return tuple(takewhile(lambda word: not word.startswith("-"), self.compose))
+
     def image(self, service: str) -> str:
         return str(self.services[service]["image"])
 
     @property
     def has_buildkit(self) -> bool:
         """Return whether Compose builds with BuildKit."""
-        return Path(self.compose[0]).name != V1[0]
+        return generation(self._program) != 1
 
     def has_image(self, service: str, names: Collection[str]) -> bool:
         """Return whether there is such a service, and its image is one of these."""
@@ -127,7 +140,7 @@ class Topology:
 
         Raises ConfigError where a file could not be read in the container.
         """
-        return _digest(self.services[service]["build"], base)
+        return _digest({**self.services[service]["build"], "labels of the lab": self._marks(service)}, base)
 
     def sources(self, service: str) -> str:
         """Return a digest of the service's files and build settings, as `inputs` does.
@@ -141,24 +154,45 @@ class Topology:
         return _digest({**build, "args": arguments}, "")
 
     def build(self, services: Collection[str], log: Path) -> None:
-        """Build the services' images; what the builder prints goes into `log`. Raises SetupError."""
+        """Build the services' images; what the builder prints goes into `log`.
+
+        Raises SetupError, and EngineError where the engine refuses Compose itself.
+        """
         profiles = f"{ENTRY_PROFILE},{BASE}"
         # v2 builds in parallel and leaves no intermediate containers by itself.
         options = [] if self.has_buildkit else ["--parallel", "--force-rm"]
-        environment = compose_environment(self.environment, profiles)
-        code = process.logged([*self.compose, "build", *options, *services], log, self.root, environment)
+        environment = compose_environment(self._program, self.environment, profiles)
+        compose = [*self.compose, "--file", str(self._marked(services, log.with_name("labels.yaml"))), "build"]
+        code = process.logged([*compose, *options, *services], log, self.root, environment)
         if code != 0 and V1_RACE in log.read_text(encoding="utf-8", errors="replace"):
-            code = process.logged([*self.compose, "build", "--force-rm", *services], log, self.root, environment)
+            code = process.logged([*compose, "--force-rm", *services], log, self.root, environment)
         if code != 0:
-            tail = "\n".join(terminal.plain(log.read_text(encoding="utf-8", errors="replace"))[-LOG_LINES:])
+            printed = log.read_text(encoding="utf-8", errors="replace")
+            refuse_too_old(self._program, printed)
+            tail = "\n".join(terminal.plain(printed)[-LOG_LINES:])
             raise SetupError(f"building {', '.join(services)} failed; the build log {log} ends:\n{tail}")
 
+    def _marked(self, services: Iterable[str], path: Path) -> Path:
+        """Write a file that Compose merges into the others, of the labels that the services' images get."""
+        marked = {service: {"build": {"labels": self._marks(service)}} for service in services}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump({"services": marked}), encoding="utf-8")
+        return path
+
+    def _marks(self, service: str) -> dict[str, str]:
+        return images.labels(self.project, str(self.services[service].get("image")))
+
     def create(self, services: Collection[str], log: Path) -> None:
-        """Make the services' containers and their network, without starting any. Raises SetupError."""
+        """Make the services' containers and their network, without starting any.
+
+        Raises SetupError, and EngineError where the engine refuses Compose itself.
+        """
+        environment = compose_environment(self._program, self.environment, ENTRY_PROFILE)
         command = [*self.compose, "up", "--no-start", "--no-build", *services]
-        if process.logged(command, log, self.root, compose_environment(self.environment, ENTRY_PROFILE)) != 0:
-            lines = terminal.plain(log.read_text(encoding="utf-8", errors="replace"))
-            tail = " ".join(" ".join(lines).split()[-60:])
+        if process.logged(command, log, self.root, environment) != 0:
+            printed = log.read_text(encoding="utf-8", errors="replace")
+            refuse_too_old(self._program, printed)
+            tail = " ".join(" ".join(terminal.plain(printed)).split()[-60:])
             raise SetupError(f"making the containers failed: {tail}")
 
 
@@ -176,7 +210,7 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
     result = subprocess.run(
         [*compose, "config"],
         cwd=root,
-        env=compose_environment(environment, f"{ENTRY_PROFILE},{BASE}"),
+        env=compose_environment(compose_command(), environment, f"{ENTRY_PROFILE},{BASE}"),
         capture_output=True,
         encoding="utf-8",
     )

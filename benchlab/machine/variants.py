@@ -13,7 +13,7 @@ import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.stack import PREFIX
-from benchlab.machine import checkout, declared
+from benchlab.machine import checkout, declared, images
 from benchlab.machine.dotenv import pool_size
 from benchlab.machine.topology import Topology
 from benchlab.plan import naming
@@ -75,7 +75,7 @@ def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> tuple[st
             tar.extraction_filter = tarfile.data_filter
         tar.extractall(target)
     service = alias(topology, entry)
-    service["image"] = f"{service['image']}:{number[:12]}"
+    service["image"] = images.at_commit(service["image"], number)
     service["build"] = {**service["build"], "context": str(target / folder)}
     return naming.at(entry, number), service
 

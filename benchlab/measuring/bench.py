@@ -164,9 +164,11 @@ class Session:
     def allow(self) -> None:
         """Raise EngineError where another visit would not belong to this run."""
         self.held.check()
-        if (cpus := self.lab.engine.cpus) != self.manifest.cpus:
+        # Not what the run may use of them, which takes a container to see.
+        began = self.manifest.facts.get("engine_cpus", self.manifest.cpus)
+        if (cpus := self.lab.engine.cpus) != began:
             raise EngineError(
-                f"the engine had {self.manifest.cpus} CPUs when the run began, and has {cpus} now; bring them back, "
+                f"the engine had {began} CPUs when the run began, and has {cpus} now; bring them back, "
                 "or start a new run"
             )
 

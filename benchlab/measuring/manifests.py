@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from benchlab.core.counters import CLIENT
+from benchlab.core.errors import EngineError
 from benchlab.core.model import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings
-from benchlab.machine import building, doctor, host, inventory, topology
+from benchlab.machine import building, capacity, doctor, host, inventory, topology
 from benchlab.machine.stage import BESIDE, Lab
 from benchlab.statistics import analysis
 from benchlab.storage import changes
@@ -57,7 +59,16 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
         **host.facts(lab.root, lab.engine, str(base)),
         "analysis": analysis.parameters(),
         "wrk": inventory.load_generator(lab.engine),
-        "host": inventory.machine(lab.engine),
+        "host": _host(lab),
         "database": inventory.database(lab.engine),
         "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
     }
+
+
+def _host(lab: Lab) -> dict[str, object]:
+    """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
+    found = inventory.machine(lab.engine)
+    if other := capacity.differing(lab.placement, CLIENT, found.get("cpus_allowed")):
+        raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
+    known = lab.seen.facts if lab.seen else {}
+    return {**found, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}

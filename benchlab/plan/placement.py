@@ -36,7 +36,7 @@ def choose(mode: str, siblings: Siblings, proxy: bool) -> dict[str, tuple[int, .
 
 def siblings(text: str) -> Siblings:
     """Return the CPUs of each core in what the kernel says of all of them: lines such as `0,4` or `0-1`."""
-    return sorted({_expanded(line) for line in text.split()})
+    return sorted({expanded(line) for line in text.split()})
 
 
 def settings(cpus_of_roles: Mapping[str, Sequence[int]]) -> dict[str, str]:
@@ -68,7 +68,7 @@ def _split(siblings: Siblings, roles: Sequence[str]) -> dict[str, tuple[int, ...
     return found
 
 
-def _expanded(line: str) -> tuple[int, ...]:
+def expanded(line: str) -> tuple[int, ...]:
     numbers: list[int] = []
     for part in line.split(","):
         first, _, last = part.partition("-")

@@ -110,8 +110,11 @@ def _silence(evidence: Evidence) -> float:
 def _late(evidence: Evidence) -> float:
     """Return by how many seconds wrk missed its time, by the worse of its own clock and the host's.
 
-    Its own is already corrected for a clock that was set.
+    Its own is already corrected for a clock that was set. Where a quota held a container back, that is why, and another
+    rule says so.
     """
+    if _any("throttled_periods")(evidence):
+        return 0.0
     took = (evidence.load.seconds, evidence.load.wall_us / 1e6)
     # Early is as wrong as late.
     return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + LATE_S) for seconds in took)

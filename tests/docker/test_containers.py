@@ -12,7 +12,7 @@ import pytest
 from docker.models.containers import Container
 
 from benchlab.core.model import Level, Target
-from benchlab.machine.asides import PROJECT_LABEL
+from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.machine.engine import SERVICE_LABEL
 from benchlab.machine.stage import Lab
 from benchlab.measuring import fetch, wrk
@@ -26,6 +26,7 @@ from .traces import PROJECT
 
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)
 TARGET = Target(ENTRY_HOST)
+OURS = {PROJECT_LABEL: PROJECT, LAB_LABEL: LAB_VALUE}
 QUERY = ("/queries?queries=2",)
 TOLD = (*claims.COMPARED, "orm")
 
@@ -206,6 +207,32 @@ def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerCl
     assert _container(client, entry).attrs["State"]["ExitCode"] == 0
 
 
+@pytest.mark.parametrize("service", ["db", "wrk"])
+def test_what_stands_beside_an_entry_ends_by_itself_when_it_is_asked_to(
+    staged: Lab, client: docker.DockerClient, service: str
+) -> None:
+    staged.engine.start(service)
+    if service == "db":
+        _execute(staged, service, "wait-database")
+    staged.engine.stop(service)
+    assert _container(client, service).attrs["State"]["ExitCode"] == 0
+
+
+def test_the_load_generator_ends_at_sigterm_without_an_init_process_too(
+    staged: Lab, client: docker.DockerClient
+) -> None:
+    container = client.containers.create(staged.topology.image("wrk"), init=False, network_mode="none", labels=OURS)
+    try:
+        container.start()
+        # The first process is ready when the one that it waits for runs.
+        await_that(lambda: len(container.top()["Processes"]) == 2, "the load generator idles")
+        container.stop(timeout=30)
+        container.reload()
+        assert container.attrs["State"]["ExitCode"] == 0
+    finally:
+        container.remove(force=True)
+
+
 @each_entry
 def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
     server = Server(staged.engine, staged.topology.entries, lambda name, text: name)
@@ -330,7 +357,9 @@ def test_wrk_counts_what_is_no_answer(staged: Lab) -> None:
     assert load.errors.status == load.requests
 
 
-def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
+def test_nginx_stands_in_front_of_the_running_entry_and_ends_by_itself(
+    staged: Lab, client: docker.DockerClient
+) -> None:
     with _serving(staged, "aiohttp"):
         staged.engine.start("nginx")
         try:
@@ -338,5 +367,6 @@ def test_nginx_stands_in_front_of_the_running_entry(staged: Lab) -> None:
             answer = _answer(staged, "/json", Target("nginx"))
         finally:
             staged.engine.stop("nginx")
+    assert _container(client, "nginx").attrs["State"]["ExitCode"] == 0
     assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})
     assert answer.headers["server"].startswith("nginx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import docker
 import pytest
 
+from benchlab.machine import images as built
 from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.plan.workloads import WORKLOADS
 from benchlab.storage import store
@@ -314,17 +316,33 @@ def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
     assert re.search(r"\| aiohttp \d[\d.]+, asyncpg \d", printed)
 
 
-def test_clean_removes_what_the_lab_made_and_keeps_results(project: Project, client: docker.DockerClient) -> None:
+def test_clean_removes_what_the_lab_made_but_what_a_stranger_uses_and_keeps_results(
+    project: Project, client: docker.DockerClient
+) -> None:
+    assert project.run("setup")[0] == 0
     client.containers.create("benchlab/wrk", ["true"], labels={PROJECT_LABEL: PROJECT, LAB_LABEL: LAB_VALUE})
+    # One of the lab's images that has no other name: of the others, the tests keep one aside.
+    dockerfile = io.BytesIO(b"FROM benchlab/wrk\n")
+    marks = built.labels(PROJECT, "benchlab/tried")
+    client.images.build(fileobj=dockerfile, tag="benchlab/tried", labels=marks, rm=True)
+    stranger = client.containers.create("benchlab/tried", ["true"])
     result = project.root / "results/run/report.md"
     result.parent.mkdir()
     result.write_text("fast")
-    names = {f"benchlab/{name}" for name in ("aiohttp", "crax", "postgres", "wrk", "nginx", "base")}
+    names = {f"benchlab/{name}:latest" for name in ("aiohttp", "crax", "starlette", "postgres", "wrk", "nginx", "base")}
+    try:
+        code, printed = project.run("clean")
+        lines = printed.splitlines()
+        assert code == 1
+        assert lines[0].startswith("removed 1 container or network, and the images ")
+        assert names <= set(re.split(r",? ", lines[0]))
+        assert lines[1] == f"benchlab/tried:latest stays: container {stranger.name} uses it"
+        assert names.isdisjoint(images(client))
+        assert objects(client) == []
+        assert result.read_text() == "fast"
+        stranger.reload()
+    finally:
+        stranger.remove()
     code, printed = project.run("clean")
     assert code == 0
-    assert printed.startswith("removed 1 container or network, and the images ")
-    assert names <= set(re.split(r",? ", printed.strip()))
-    assert {f"{name}:latest" for name in names}.isdisjoint(images(client))
-    assert objects(client) == []
-    assert result.read_text() == "fast"
-    assert project.run("clean") == (0, "removed 0 containers and networks, and the images (none)\n")
+    assert printed.startswith("removed 0 containers and networks, and the images benchlab/tried:latest\n")

@@ -39,6 +39,8 @@ def test_a_calm_host_needs_nothing() -> None:
     ("subject", "changes"),
     [
         ("CPUs", {"cpu_count": 2}),
+        ("CPUs", {"cpus_allowed": [3, 5]}),
+        ("CPUs", {"cpus_allowed": list(range(16)), "cpu_quota": 8.0}),
         ("neighbours", {"busy_share": 0.2}),
         ("steal", {"stolen_share": 0.02}),
         ("hypervisor", {"hypervisor": "QEMU"}),
@@ -66,6 +68,21 @@ def test_what_the_host_does_not_tell_is_unavailable_and_never_fine() -> None:
 def test_a_finding_is_printed_with_its_remedy_below() -> None:
     (first, *_) = doctor.examine(CALM | {"swapped_pages": 1})
     assert str(first) == ("warning      swap: the host is swapping just now\n             end what uses the memory")
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, "16: client, entry and database can have CPUs of their own"),
+        ({"cpu_quota": "none"}, "16: client, entry and database can have CPUs of their own"),
+        ({"cpus_allowed": [2, 3, 4, 5]}, "4 of the host's 16: client, entry and database can have CPUs of their own"),
+        ({"cpus_allowed": [3, 5]}, "2 of the host's 16: client, entry and database share them"),
+        ({"cpu_quota": 2.5}, "16, of which a quota around the engine lets containers use 2.5 at a time"),
+    ],
+)
+def test_the_cpus_that_are_told_are_those_that_containers_may_use(changes: dict[str, Any], found: str) -> None:
+    (cpus,) = (finding for finding in doctor.examine(CALM | changes) if finding.subject == "CPUs")
+    assert cpus.found == found
 
 
 def test_what_there_is_to_beware_of_fits_a_line() -> None:

@@ -19,6 +19,7 @@ def test_this_machine_is_described_as_json(capsys: pytest.CaptureFixture[str], m
     facts.main()
     told = json.loads(capsys.readouterr().out)
     assert told["cpu_count"] == os.cpu_count()
+    assert told["cpus_allowed"] == sorted(os.sched_getaffinity(0))
     assert told["memory_bytes"] > told["memory_available_bytes"] > 0
     assert told["open_files"]["soft"] <= told["open_files"]["hard"] or told["open_files"]["hard"] == -1
     assert told["kernel"] == os.uname().release

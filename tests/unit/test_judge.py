@@ -56,6 +56,11 @@ def test_a_process_that_ends_slowly_on_a_full_host_is_not_late() -> None:
     assert judge.judge(_load(wall_us=1_360_000)(CALM)).severity == GOOD
 
 
+def test_wrk_that_a_quota_held_back_is_throttled_and_not_late() -> None:
+    late = _load(wall_us=1_600_000)(CALM)
+    assert list(judge.judge(_role(CLIENT, throttled_periods=5)(late)).broken) == ["throttled"]
+
+
 def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> None:
     assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat", "uneven"))
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import NoEngineError, SetupError
-from benchlab.machine import building, provision
+from benchlab.machine import building, debian, provision
 from benchlab.machine.engine import Engine
 from benchlab.machine.topology import Topology
 
@@ -62,6 +62,19 @@ def test_a_machine_with_neither_docker_nor_compose_is_told_both_remedies_at_once
         "no Compose: neither `docker compose` nor `docker-compose` runs, and no Docker engine answers; install Docker "
         "with Compose, or run this as root on a Debian-family machine, where the lab installs it\n"
     )
+
+
+def test_a_bootstrap_takes_place_on_a_disk_or_where_the_caller_has_room(tmp_path: Path) -> None:
+    assert debian.workplace({"TMPDIR": ""}) == Path("/var/tmp")
+    assert debian.workplace({"TMPDIR": str(tmp_path)}) == tmp_path
+
+
+def test_a_bootstrap_without_room_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
+    # A file system that never has any room.
+    with pytest.raises(SetupError, match=r"^bootstrapping Debian needs 600 MB, and /proc has 0 MB free; make room"):
+        debian.workplace({"TMPDIR": "/proc"})
+    with pytest.raises(SetupError, match=r"nowhere cannot be used \(No such file or directory\); set TMPDIR"):
+        debian.workplace({"TMPDIR": f"{tmp_path}/nowhere"})
 
 
 class FakeEngine(Engine):

@@ -45,6 +45,16 @@ def test_counters_of_cgroup_version_2_are_read(tmp_path: Path) -> None:
     assert readings.container(readings.folders(ID, tmp_path)) == USED
 
 
+@pytest.mark.parametrize("top", ["cpu/cpu.stat", "cpu.stat"])
+def test_a_quota_around_the_whole_engine_holds_each_of_its_containers_back(tmp_path: Path, top: str) -> None:
+    folder = tmp_path / Path(top).parent / "docker" / ID
+    _write(folder, {"cpu.stat": "nr_periods 9\nnr_throttled 2\n"})
+    (tmp_path / top).write_text("nr_periods 90\nnr_throttled 40\n")
+    if top == "cpu.stat":
+        (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    assert readings.container(readings.folders(ID, tmp_path))["throttled_periods"] == 42
+
+
 def test_what_the_kernel_does_not_tell_is_null_and_not_zero(tmp_path: Path) -> None:
     assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
     _write(tmp_path / f"docker/{ID}", {"memory.stat": "file 9000\n", "cpu.stat": "garbage"})

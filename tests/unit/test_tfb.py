@@ -155,7 +155,7 @@ def test_a_test_without_a_test_type_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('{\n "framework": "brook",\n}', "line 3 is no JSON"),
+        ('{\n "framework": "brook",\n tests}', "line 3 is no JSON"),
         ("[]", "is no object"),
         ('{"framework": "x", "tests": [{}]}', '"tests" has no test in it; add one'),
         ('{"framework": "x", "tests": [{}], "framework": "y"}', 'the key "framework" stands twice in one object'),
