@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -126,15 +127,21 @@ def rows(old: Side, new: Side) -> tuple[Row, ...]:
             if name == PER_CPU:
                 was = {level: blocks for level, blocks in was.items() if (entry, test, level) not in unlike}
             found += [((entry, test, level, name), ratio) for level, ratio in ratios(was, is_now, compare)]
-    return judged(found, design)
+    return judged(found, design, old.planned & new.planned & (old.cells | new.cells))
 
 
-def judged(found: Iterable[tuple[Cell, Ratio]], design: Design) -> tuple[Row, ...]:
-    """Return the ratios with their outcomes, the worst first; `over` has the levels that one over all is made of."""
-    known = list(found)
-    single = [(cell, ratio) for cell, ratio in known if cell[2] != ALL_LEVELS]
-    overall = [(cell, ratio) for cell, ratio in known if cell[2] == ALL_LEVELS]
-    made = [*_decided(single, design, known), *_decided(overall, design, known)]
+def judged(found: Iterable[tuple[Cell, Ratio]], design: Design, known: Iterable[Key] = ()) -> tuple[Row, ...]:
+    """Return the ratios with their outcomes, the worst first; `over` has the levels that one over all is made of.
+
+    All levels are those that there are ratios of, in either figure, and those that are `known` of a side.
+    """
+    pairs = list(found)
+    single = [(cell, ratio) for cell, ratio in pairs if cell[2] != ALL_LEVELS]
+    overall = [(cell, ratio) for cell, ratio in pairs if cell[2] == ALL_LEVELS]
+    every: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for entry, test, level in [*known, *(cell[:3] for cell, _ in single)]:
+        every[entry, test].add(int(level))
+    made = [*_decided(single, design, every), *_decided(overall, design, every)]
     return tuple(sorted(made, key=lambda row: row.ratio.ratio))
 
 
@@ -242,17 +249,13 @@ def _named(key: Key) -> str:
 
 
 def _decided(
-    found: Sequence[tuple[Cell, Ratio]], design: Design, all_of: Sequence[tuple[Cell, Ratio]]
+    found: Sequence[tuple[Cell, Ratio]], design: Design, every: Mapping[tuple[str, str], Iterable[int]]
 ) -> Iterator[Row]:
-    """Yield each ratio with its outcome, the p of all of them corrected together."""
-    levels: dict[tuple[str, str, str], list[int]] = {}
-    for (entry, test, level, figure), _ in all_of:
-        if isinstance(level, int):
-            levels.setdefault((entry, test, figure), []).append(level)
+    """Yield each ratio with its outcome, the p of all of them corrected together; `every` are all levels of a test."""
     pairs = comparison.decide([ratio for _, ratio in found])
     for (cell, ratio), pair in zip(found, pairs, strict=True):
-        entry, test, level, figure = cell
-        over = analysis.label(ratio.over, levels.get((entry, test, figure), [])) if level == ALL_LEVELS else ""
+        entry, test, level, _ = cell
+        over = analysis.label(ratio.over, sorted(every[entry, test])) if level == ALL_LEVELS else ""
         yield Row(*cell, pair, design, "" if over == ALL_LEVELS else over)
 
 

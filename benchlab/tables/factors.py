@@ -53,11 +53,11 @@ def sentences(answer: Answer) -> Iterator[str]:
     """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
     found = _headline(answer)
     if not found:
-        yield "No block has a sample of all the entries that an effect needs."
+        one = " of one change" if answer.told else ""
+        yield f"No block has a sample of all the entries that an effect{one} needs."
         return
     test, level = found[0].test, int(found[0].level)
-    queries = WORKLOADS[test].varies == "queries"
-    at = f"{counted(level, 'query', 'queries')} a request" if queries else f"{counted(level, 'connection')} ({test})"
+    at = _at(test, level)
     figure = answer.figure(test, level)
     if figure is None:
         yield (
@@ -73,6 +73,13 @@ def sentences(answer: Answer) -> Iterator[str]:
         else "how the factors act together cannot be told, because entries are missing"
     )
     yield f"At {at}, in {MEASURES[figure]}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
+
+
+def _at(test: str, level: int) -> str:
+    """Return where the effects are told of; of queries a request, the test where it is not the one of that name."""
+    if WORKLOADS[test].varies != "queries":
+        return f"{counted(level, 'connection')} ({test})"
+    return f"{counted(level, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
 
 
 def _headline(answer: Answer) -> list[Told]:

@@ -80,6 +80,8 @@ def _standing(result: Result) -> Iterator[str]:
     ranked = result.overall.entries
     if not ranked:
         yield "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
+    elif len(ranked) == 1 and result.basis is None:
+        yield f"There is nothing to compare {ranked[0]} with."
     elif len(ranked) == 1:
         yield f"{ranked[0]} is the only entry with a rank, so there is nothing to compare it with."
     elif result.basis is None:
@@ -109,7 +111,7 @@ def _unranked(result: Result) -> Iterator[str]:
     )
     if len(result.rates.pairs) == 1:
         told = [
-            f"{_times(pair)} in {MEASURES[figure]}"
+            f"{_ratio(pair.ratio)} in {MEASURES[figure]}"
             for figure, compared in ((RATE, result.rates), (PER_CPU, result.costs))
             for pair in compared.pairs
         ]
@@ -254,7 +256,19 @@ def _behind(result: Result, field: _Field, measure: str) -> Iterator[str]:
     last = f", and {_lead(result, rest[-1], leader, measure)}, the last" if rest else ""
     subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
     disagreement = "".join(_disagreement(result, leader, other) for other in [first, *rest[-1:]])
-    yield f"{subject}: it has {_lead(result, first, leader, measure)}{last}.{disagreement}"
+    between = _faster_at_levels(result, leader, rest[:-1])
+    yield f"{subject}: it has {_lead(result, first, leader, measure)}{last}.{disagreement}{between}"
+
+
+def _faster_at_levels(result: Result, leader: str, others: Sequence[Standing]) -> str:
+    """Return which of the others, all of them behind the leader, are faster than it at single levels, and at which."""
+    levels: dict[str, list[str]] = defaultdict(list)
+    for other in others:
+        for level, compared in result.decided_levels.items():
+            if (pair := compared.between(other.entry, leader)) and pair.outcome is Outcome.FASTER:
+                levels[other.entry].append(str(level))
+    told = [f"{entry} ({', '.join(at)})" for entry, at in levels.items()]
+    return f" At single levels {names(told)} {'is' if len(told) == 1 else 'are'} faster than {leader}." if told else ""
 
 
 def _disagreement(result: Result, leader: str, other: Standing) -> str:

@@ -111,17 +111,19 @@ def ratios(result: Result) -> pd.DataFrame:
 
 def chance(results: Sequence[Result]) -> str:
     """Return how often outcomes are wrong where entries do not differ: over all levels, and at single ones."""
-    headlines = sum(len(result.overall.pairs) for result in results)
+    headlines = sum(pair.adjusted_p is not None for result in results for pair in result.overall.pairs)
     levels = sum(
         any(pair.adjusted_p is not None for pair in compared.pairs)
         for result in results
         if len(result.rates.pairs) <= MOST_PAIRS
         for compared in result.decided_levels.values()
     )
-    told = [
-        f"Over all levels, 5 % is the chance that any outcome of this report says faster or slower wrongly (Holm, over "
-        f"{counted(headlines, 'comparison')} of all tests)."
-    ]
+    told = []
+    if headlines:
+        told.append(
+            "Over all levels, 5 % is the chance that any outcome of this report says faster or slower wrongly (Holm, "
+            f"over {counted(headlines, 'comparison')} of all tests)."
+        )
     if levels > 1:
         told.append(
             f"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
@@ -139,8 +141,8 @@ def sections(results: Sequence[Result], caution: str) -> Iterator[str]:
             note = {PER_CPU: BY_CPU, None: UNRANKED}.get(result.basis, "")
             told = f"\n\n{note}" if note else ""
             yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}{told}"
-    if any(result.rates.pairs for result in results):
-        yield chance(results)
+    if told := chance(results):
+        yield told
 
 
 def _ranking(result: Result) -> str:

@@ -56,6 +56,26 @@ def test_the_answer_is_two_sentences_that_tell_of_each_level_against_its_referen
     assert re.search(r"gave 3\.00x \[2\.9\d–3\.0\d\]; ", told)
 
 
+def test_of_another_test_than_query_that_varies_queries_the_name_is_told(manifest: Manifest) -> None:
+    run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
+    samples = tuple(replace(sample, trial=replace(sample.trial, test="update")) for sample in run.taken)
+    entries = {name: labels | {"tests": "update"} for name, labels in ENTRIES.items()}
+    settings = replace(run.manifest.settings, levels={"update": (20,)})
+    told = _told(replace(run, manifest=replace(run.manifest, entries=entries, settings=settings), taken=samples))
+    assert told.startswith("At 20 queries a request (update), in requests per second, ")
+
+
+def test_where_only_two_changes_together_can_be_told_it_is_said_that_one_cannot(manifest: Manifest) -> None:
+    run = _run(manifest, dict.fromkeys(ENTRIES, 1.0))
+    answer = effects.answer(run)
+    both = replace(answer, told=tuple(told for told in answer.told if len(told.effect.changes) == 2))
+    assert next(factors.sentences(both)) == (
+        "No block has a sample of all the entries that an effect of one change needs."
+    )
+    none = replace(answer, told=())
+    assert next(factors.sentences(none)) == "No block has a sample of all the entries that an effect needs."
+
+
 def test_what_acts_together_is_told_of_the_level_against_the_reference_too(manifest: Manifest) -> None:
     rates = {"aiohttp": 2.0, "aiohttp-raw": 4.0, "crax": 1.0, "crax-orm": 1.0}
     assert _plain(_told(_run(manifest, rates))).endswith(

@@ -79,6 +79,36 @@ def test_entries_that_are_equal_over_all_levels_are_said_to_differ_at_single_one
     assert re.search(r": a / b is 1\.2\d\d \[[\d.–]+\] at 16 and 0\.8\d\d \[[\d.–]+\] at 128\.$", told)
 
 
+def test_one_behind_that_is_faster_at_single_levels_is_named_where_it_is_neither_the_next_nor_the_last() -> None:
+    rates = {"a": (12000, 9000), "b": (11000, 8800), "c": (8000, 9500), "d": (7000, 8000)}
+    run = _levels({entry: dict(zip((16, 128), of, strict=True)) for entry, of in rates.items()})
+    told = sentences.answer(result_of(run))
+    assert told.startswith("a leads: it has ")
+    assert told.endswith(", the last. At single levels c (128) is faster than a.")
+
+
+def test_an_entry_alone_on_a_host_that_some_of_its_rows_filled_is_not_said_to_have_a_rank() -> None:
+    result = result_of(_levels({"a": {16: 4000, 32: 4000}}, {("a", 16): full_host()}))
+    assert sentences.answer(result) == "There is nothing to compare a with."
+    assert list(standings.summary(result)["rank"]) == ["–"]
+
+
+def test_ratios_that_have_no_outcome_are_told_with_the_interval_of_the_table() -> None:
+    result = result_of(_levels({"a": {16: 2010}, "b": {16: 2000}}, {("a", 16): full_host()}))
+    rows = standings.ratios(result)
+    of_rates = rows[(rows["figure"] == RATE) & (rows["level"] == "all")].iloc[0]
+    told = f"a / b is {of_rates['ratio']} {of_rates['95 % interval']} in requests per second and"
+    assert told in sentences.answer(result)
+    assert "(90 %)" not in sentences.answer(result)
+
+
+def test_comparisons_that_have_too_few_blocks_are_not_counted_among_those_corrected_together() -> None:
+    run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990], "c": [500, 505]})
+    assert "(Holm, over 1 comparison of all tests)" in standings.chance(analysis.analyse(run))
+    few = analysis.analyse(make_run({"a": [2000, 2010], "b": [1000, 1010]}))
+    assert standings.chance(few) == ""
+
+
 def test_a_lead_over_fewer_levels_than_were_asked_for_says_which() -> None:
     run = _levels({"a": {16: 2000, 32: 2000, 128: 2000}, "b": {16: 1000, 32: 1000}})
     assert re.fullmatch(

@@ -15,6 +15,7 @@ from benchlab.core.measured import Run, Sample
 from benchlab.statistics import comparison, figures, sides, stats, versus
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
+from benchlab.tables import sentences
 
 from .figures import known
 from .made_runs import busy_client, full_host
@@ -52,6 +53,17 @@ def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() ->
     ]
     assert found.rows[0].ratio.ratio == pytest.approx(0.5, rel=0.01)
     assert found.untold == ()
+
+
+def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_figure_lacks_some() -> None:
+    lacks = run_of(*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
+    assert {row.where for row in held(lacks).rows} == {"16", "16 alone"}
+    bound = run_of(
+        *samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM), *_limited(samples(NEW, CALM, level=32))
+    )
+    found = held(bound)
+    assert (overall(found, RATE).where, overall(found, PER_CPU).where) == ("16 alone", "all")
+    assert "crax, json at 16 alone: requests per second" in "\n".join(sentences.changes(found.rows))
 
 
 def test_what_too_wide_means_stands_below_ratios_that_say_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,452 @@
+"""The sentences of new held against old, and the gate's: against the table's rows, and these against the samples."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+
+from . import sampled
+from .findings import Findings, Sentence, fine, read
+from .printed import Row, page, sections
+from .sampled import RATE, Sampled, Versus, holm
+from .table_checker import ALPHA, DOWN, LEAST_BLOCKS, UP, outcome
+from .tables import MEASURES, UNCLEAR, Printed, Report, levels_of, number, printed
+from .telling import Compared
+
+# What a sentence calls each outcome of a row; of two runs at two times, the last four.
+WORDS = {
+    "went up": "faster",
+    "went down": "slower",
+    "are within 3% of what they were": "equal",
+    "cannot be told apart from what they were": "cannot be told apart",
+    "were higher in the new run": "higher",
+    "were lower in the new run": "lower",
+    "of the two runs are within 3% of each other": "equal",
+    "of the two runs cannot be told apart": "cannot be told apart",
+}
+AT = "-at-"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row of the table: new over old; and what the samples say of it, where they can be asked."""
+
+    entry: str
+    test: str
+    level: str
+    figure: str
+    ratio: Printed
+    count: int
+    outcome: str
+    own: Versus | None = field(default=None, compare=False)
+
+    @property
+    def is_over_levels(self) -> bool:
+        return not self.level.isdecimal()
+
+    @property
+    def is_known(self) -> bool:
+        """Return whether there is an outcome, be it that nothing can be told."""
+        return not self.outcome.startswith("too few")
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """Return the 95 % interval, which the gate decides by: as it is printed, or by the samples."""
+        if self.ratio.low is not None and self.ratio.high is not None and not self.ratio.is_90:
+            return self.ratio.low, self.ratio.high
+        return self.own.bounds[0.95] if self.own else None
+
+    def __str__(self) -> str:
+        interval = f"[{self.ratio.low}–{self.ratio.high}]"
+        return f"{self.entry} {self.test} {self.level} {self.figure} {self.ratio.figure} {interval} {self.outcome}"
+
+
+@dataclass
+class Place:
+    """The rows, the margin of the gate, its exit code, and what is said that nothing can be said of."""
+
+    rows: Sequence[Change]
+    margin: float
+    exit_code: int
+    untold: Sequence[str]
+    is_two_runs: bool
+
+    @property
+    def limit(self) -> float:
+        return 1 - self.margin
+
+    @property
+    def over_levels(self) -> list[Change]:
+        return [row for row in self.rows if row.is_over_levels]
+
+    def is_open(self, row: Change) -> bool:
+        """Return whether a regression of the margin's size is not excluded by the row, as far as it can be seen."""
+        return not row.is_known or row.bounds is None or row.bounds[0] <= self.limit + 6e-4
+
+    def is_excluded(self, row: Change) -> bool:
+        return row.is_known and row.bounds is not None and row.bounds[0] >= self.limit - 6e-4
+
+
+def check(compared: Compared) -> Findings:
+    findings, sides = Findings(), _Sides(compared)
+    section = sections(compared.text)[0]
+    rows = [_change(row, sides) for row in section.tables[0].rows]
+    untold = [line for line in compared.said if line.startswith("nothing can be said of ")]
+    is_two_runs = not compared.is_one_run and len(compared.old) == len(compared.new) == 1
+    place = Place(rows, compared.margin, compared.exit_code, untold, is_two_runs)
+    for bullet in section.bullets:
+        read(bullet, CHANGES, place, findings, "comparison")
+    findings.hold("a bullet a row", compared.text[:200], _each_once(section.bullets, place))
+    for line in compared.said:
+        read(line, SAID, place, findings, "gate")
+    ratios = [row.ratio.figure for row in rows]
+    ordered = all(one <= other + 1e-3 for one, other in pairwise(ratios))
+    findings.hold("the worst first", str(ratios), iter(() if ordered else ("not in order",)))
+    for row in rows:
+        findings.hold("row of a comparison", str(row), _row(row, compared))
+    if all(records.needed is None for records, _ in compared.old):
+        for family in (place.over_levels, [row for row in rows if not row.is_over_levels]):
+            findings.hold("outcomes of a comparison", "; ".join(map(str, family[:3])), _together(family))
+    findings.hold("page of a comparison", compared.text[:200], _page(compared, section.bullets, section.tables[0].rows))
+    return findings
+
+
+class _Sides:
+    """The samples of both sides, under the names that they are compared by, without the rates that wrk limited."""
+
+    def __init__(self, compared: Compared):
+        self._compared = compared
+        self._sides = {"old": list(map(self._run, compared.old)), "new": list(map(self._run, compared.new))}
+        self._names = {entry.partition(AT)[0]: entry for entry in compared.old[0][0].tests if AT in entry}
+
+    def _run(self, of: object) -> tuple[Sampled, set[tuple[str, str, int]]]:
+        assert isinstance(of, tuple)
+        records, text = of
+        cells = Report(text).cells
+        bound = {(r["entry"], r["test"], int(r["level"])) for r in cells if r["limited by"] == "client"}
+        return Sampled(records.samples_csv), bound
+
+    def own(self, row: Change) -> Versus | None:
+        """Return the row from the samples, over the levels that it says; None where one of them has nothing of both."""
+        levels = self._levels(row)
+        chosen = levels_of(row.level, self._known(row))
+        if not chosen or not set(chosen) <= levels.keys():
+            return None
+        found = [levels[level] for level in chosen]
+        if self._compared.is_one_run:
+            whole = sampled.paired(found)
+            return sampled.in_pairs(whole) if whole is not None and whole.blocks else None
+        both = sampled.unpaired(found)
+        return sampled.apart(*both) if both else None
+
+    def _known(self, row: Change) -> list[int]:
+        """Return the levels that both sides were to measure, and one has samples of."""
+        planned, measured = [], set()
+        for side, of in (("old", self._compared.old), ("new", self._compared.new)):
+            name = self._old_name(row) if side == "old" else row.entry
+            planned.append({at for r, _ in of if row.test in r.tests.get(name, ()) for at in r.levels[row.test]})
+            for run, _ in self._sides[side]:
+                measured |= {at for at in planned[-1] if run.logs(RATE, row.test, name, at)}
+        return sorted(planned[0] & planned[1] & measured)
+
+    def _old_name(self, row: Change) -> str:
+        return self._names.get(row.entry, row.entry) if self._compared.is_one_run else row.entry
+
+    def _levels(self, row: Change) -> dict[int, tuple[Mapping[int, float], Mapping[int, float]]]:
+        """Return new and old, by block or run, in each level that both have."""
+        every = {
+            level for records, _ in (*self._compared.old, *self._compared.new) for level in records.levels[row.test]
+        }
+        found = {}
+        for level in every:
+            new, old = (
+                self._logs(side, row, name, level) for side, name in (("new", row.entry), ("old", self._old_name(row)))
+            )
+            if new and old:
+                found[level] = new, old
+        return found
+
+    def _logs(self, side: str, row: Change, name: str, level: int) -> Mapping[int, float]:
+        """Return the logarithm of the figure by block; of several runs by run, the mean over its blocks."""
+        runs = self._sides[side]
+        if row.figure == RATE and any((name, row.test, level) in bound for _, bound in runs):
+            return {}
+        logs = [of.logs(row.figure, row.test, name, level) for of, _ in runs]
+        if len(self._compared.old) == len(self._compared.new) == 1:
+            return logs[0]
+        return {number: float(np.mean(list(of.values()))) for number, of in enumerate(logs) if of}
+
+
+def _change(row: Row, sides: _Sides) -> Change:
+    interval = next(row[column] for column in row if "interval" in column)
+    found = printed(row["new / old"] if interval == "–" else f"{row['new / old']} {interval}")
+    assert found is not None
+    count = int(row["blocks"] if "blocks" in row else row["runs"])
+    made = Change(row["entry"], row["test"], row["level"], row["figure"], found, count, row["outcome"])
+    return Change(**{**vars(made), "own": sides.own(made)})
+
+
+def _row(row: Change, compared: Compared) -> Iterator[str]:
+    """Hold a row against the samples, and its outcome against the interval beside it."""
+    yield from outcome(row.outcome, row.ratio)
+    own = row.own
+    if own is None:
+        if row.count:
+            yield "by the samples no block has both in all of its levels"
+        return
+    if own.count != row.count:
+        yield f"by the samples it has {own.count} {'blocks' if compared.is_one_run else 'of each'}"
+    if not row.ratio.shows(own.middle):
+        yield f"by the samples it is {own.middle:.5f}"
+    if row.is_known == (row.count < LEAST_BLOCKS):
+        yield f"it has {row.count}"
+    bounds = own.bounds[0.90 if row.ratio.is_90 else 0.95]
+    if bounds is None or row.ratio.is_too_wide:
+        return
+    is_staged = compared.old[0][0].needed is not None and compared.is_one_run
+    if not (row.ratio.reaches(*bounds) if is_staged else row.ratio.shows_bounds(*bounds)):
+        yield f"by the samples [{bounds[0]:.5f}–{bounds[1]:.5f}]"
+
+
+def _together(family: Sequence[Change]) -> Iterator[str]:
+    """Hold outcomes that are corrected together against Holm's correction of the samples' own tests."""
+    known = [(row, row.own.p) for row in family if row.own and row.own.p is not None and row.count >= LEAST_BLOCKS]
+    for (row, _), adjusted in zip(known, holm([p for _, p in known]), strict=True):
+        if abs(adjusted - ALPHA) > 1e-6 and (row.outcome in (*UP, *DOWN)) != (adjusted <= ALPHA):
+            yield f"corrected for {len(known)}, p is {adjusted:.4f}: {row}"
+        if (match := UNCLEAR.fullmatch(row.outcome)) and int(match[1]) != len(known):
+            yield f"corrected for {len(known)}: {row}"
+
+
+def _each_once(bullets: Sequence[str], place: Place) -> Iterator[str]:
+    if len(bullets) != len(place.over_levels):
+        yield f"{len(bullets)} sentences, {len(place.over_levels)} rows over all levels"
+
+
+def _found(match: re.Match[str], place: Place) -> Change | None:
+    level = (match["but"] or match["alone"] or "all").replace("all levels", "all")
+    named = (match["entry"], match["test"], level, MEASURES[match["measure"]])
+    rows = [row for row in place.rows if (row.entry, row.test, row.level, row.figure) == named]
+    return rows[0] if len(rows) == 1 else None
+
+
+def _told(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold a sentence against its row: the ratio and the interval to the last digit, the word by its outcome."""
+    row, told = _found(match, place), printed(match["figure"])
+    if row is None or told is None:
+        yield "the table has no such row"
+        return
+    if (told.bare, told.is_90) != (row.ratio.bare, row.ratio.is_90):
+        yield f"the row: {row}"
+    if (WORDS[match["word"]] if match["word"] else match["unclear"]) != row.outcome:
+        yield f"the row says {row.outcome}"
+    if ("two runs" in match[0] or "new run" in match[0]) and not place.is_two_runs:
+        yield "there are not two runs"
+
+
+def _bare(match: re.Match[str], place: Place) -> Iterator[str]:
+    row, told = _found(match, place), printed(match["figure"])
+    if row is None or told is None:
+        yield "the table has no such row"
+        return
+    if told.bare != row.ratio.bare or row.is_known:
+        yield f"the row: {row}"
+    if match["why"].startswith(("no ", "one ")) and row.count != {"n": 0, "o": 1}[match["why"][0]]:
+        yield f"the row has {row.count}"
+    if (count := re.match(r"(\d+) ", match["why"])) and int(count[1]) != row.count:
+        yield f"the row has {row.count}"
+
+
+def _passed(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold that nothing got slower against every row: over all levels, and of single ones those that are slower."""
+    if place.exit_code != 0:
+        yield f"exit code {place.exit_code}"
+    yield from _margin(match["margin"], place)
+    if abs(float(match["limit"]) - place.limit) > 1e-9:
+        yield f"the margin is {place.margin}"
+    if float(match["lowest"]) <= float(match["limit"]):
+        yield "the lowest is not above"
+    lows = [row.bounds[0] for row in place.over_levels if row.bounds]
+    if abs(min(lows) - float(match["lowest"])) > 6e-4:
+        yield f"the lowest is {min(lows)}"
+    yield from (f"not above: {row}" for row in place.over_levels if not place.is_excluded(row))
+    yield from (f"it lacks levels: {row}" for row in place.over_levels if row.level != "all")
+    for row in place.rows:
+        if not row.is_over_levels and row.outcome == "slower" and not place.is_excluded(row):
+            yield f"a level got slower, maybe by the margin: {row}"
+    if place.untold or place.is_two_runs:
+        yield f"it says too that {place.untold}, of two runs: {place.is_two_runs}"
+
+
+def _shown(place: Place) -> list[Change]:
+    """Return the rows that show a regression beyond doubt."""
+    if place.is_two_runs:
+        return []
+    return [
+        row
+        for row in place.rows
+        if row.outcome == "slower" and row.bounds and row.bounds[0 if row.is_over_levels else 1] < place.limit - 6e-4
+    ]
+
+
+def _failed(match: re.Match[str], place: Place) -> Iterator[str]:
+    if place.exit_code != 1 or place.is_two_runs:
+        yield f"exit code {place.exit_code}, of two runs: {place.is_two_runs}"
+    told = [_named(text, place) for text in match["rows"].split("; ")]
+    for row, text in zip(told, match["rows"].split("; "), strict=True):
+        if row is None:
+            yield f"the table has no such row: {text}"
+        elif row.outcome != "slower" or not place.is_open(row):
+            yield f"it is not slower, maybe by the margin: {row}"
+        elif not row.is_over_levels and row.bounds and row.bounds[1] > place.limit + 6e-4:
+            yield f"its interval does not lie below the margin: {row}"
+
+
+def _undecided(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold each doubt against the rows; and find a regression that is shown, and no doubt at all."""
+    if place.exit_code != 3:
+        yield f"exit code {place.exit_code}"
+    yield from _margin(match["margin"], place)
+    yield from (f"a regression is shown: {row}" for row in _shown(place))
+    for doubt in match["doubts"].split("; and "):
+        for pattern, held in DOUBTS:
+            if found := re.fullmatch(pattern, doubt):
+                yield from held(found, place)
+                break
+        else:
+            yield f"not read: {doubt}"
+    if bool(place.untold) != ("nothing can be said" in match["doubts"]):
+        yield "what nothing can be said of is told in one place only"
+
+
+def _two_runs(_: re.Match[str], place: Place) -> Iterator[str]:
+    if not place.is_two_runs:
+        yield "there are not two runs at two times"
+
+
+def _noise(match: re.Match[str], place: Place) -> Iterator[str]:
+    rows = [row for text in match["rows"].split("; ") if (row := _named(text, place))]
+    if len(rows) != match["rows"].count("; ") + 1:
+        yield f"the table does not have them all: {match['rows']}"
+    yield from (f"the margin is excluded: {row}" for row in rows if not place.is_open(row) or not row.is_over_levels)
+    missing = [row for row in place.over_levels if not place.is_excluded(row) and row not in rows]
+    yield from (f"it leaves the margin open too: {row}" for row in missing)
+    lowest = min((row.ratio.figure for row in rows), default=1.0)
+    if "will do" in match["needed"] and lowest > place.limit + 6e-4:
+        yield "no ratio is below the margin"
+    count = re.search(r"about ([\d,]+) (?:block|run)", match["needed"])
+    if count and number(count[1]) <= max(row.count for row in rows):
+        yield "there are as many already"
+    if "at least" in match["needed"] and all(row.is_known for row in rows):
+        yield "all have as many already"
+
+
+def _levels(match: re.Match[str], place: Place) -> Iterator[str]:
+    rows = [_named(text, place) for text in match["rows"].split("; ")]
+    if int(match["count"]) != len(rows):
+        yield f"{len(rows)} are told"
+    for row in rows:
+        if row is None or row.is_over_levels or row.outcome != "slower" or not place.is_open(row):
+            yield f"no level that is slower, maybe by the margin: {row}"
+    yield from _margin(match["margin"], place)
+
+
+def _lacking(match: re.Match[str], place: Place) -> Iterator[str]:
+    named = (match["entry"], match["test"], match["figure"], match["over"])
+    if not any((row.entry, row.test, row.figure, row.level) == named for row in place.rows):
+        yield "the table has no such row"
+
+
+def _silence(match: re.Match[str], place: Place) -> Iterator[str]:
+    if number(match["parts"]) != sum(line.count("; ") + 1 for line in place.untold):
+        yield f"not as many: {place.untold}"
+
+
+def _margin(told: str, place: Place) -> Iterator[str]:
+    if abs(float(told) / 100 - place.margin) > 1e-9:
+        yield f"the margin is {place.margin}"
+
+
+def _too_few(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Find a gate that was passed or failed by runs that are said to be too few for that."""
+    if place.exit_code != 3:
+        yield f"exit code {place.exit_code}"
+
+
+def _named(text: str, place: Place) -> Change | None:
+    """Return the row that the gate tells as a text such as crax json at 16 requests/s 0.950 [0.940–0.960]."""
+    match = re.fullmatch(r"(\S+) (\S+)(?: at ([^r]+?))? (requests/\S+) (\d.*)", text)
+    found = printed(match[5]) if match else None
+    if match is None or found is None:
+        return None
+    named = (match[1], match[2], match[3] or "all", match[4])
+    for row in place.rows:
+        if (row.entry, row.test, row.level, row.figure) == named and abs(row.ratio.figure - found.figure) < 1e-3:
+            if row.bounds is None or found.low is None or found.high is None:
+                return row
+            if np.allclose(row.bounds, (found.low, found.high), atol=2e-3, rtol=2e-3):
+                return row
+    return None
+
+
+def _page(compared: Compared, bullets: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """Hold the page against the text: the same sentences, and the same table."""
+    shown = page(compared.page)
+    if missing := [bullet for bullet in bullets if bullet not in shown.bullets]:
+        yield f"not on the page: {missing}"
+    tables = [table for table in shown.tables if "new / old" in table.columns]
+    if [list(map(dict, table.rows)) for table in tables] != [list(map(dict, rows))]:
+        yield "the page has another table"
+    if not any(compared.said[-1].lower() in paragraph.lower() for paragraph in shown.paragraphs):
+        yield f"not on the page: {compared.said[-1]}"
+
+
+WHAT = (
+    r"(?P<entry>\S+), (?P<test>[\w-]+?)(?: over (?P<but>all levels but [\d, and]+)| at (?P<alone>[\d, and]+ alone))?: "
+    r"(?P<measure>requests per (?:CPU-)?second) "
+)
+FIGURE = r"(?P<figure>\d+\.\d+(?: \[[^\]]+\](?: \(90 %\))?)?)"
+CHANGES: Sequence[Sentence[Place]] = (
+    Sentence(
+        "change", WHAT + rf"(?:(?P<word>{'|'.join(WORDS)})|are (?P<unclear>unclear [^:]+)): " + FIGURE + r"\.", _told
+    ),
+    Sentence(
+        "change of too few",
+        WHAT
+        + FIGURE
+        + r" of (?:the old run|what they were); (?P<why>one (?:block|run) shows no spread|no (?:block|run) "
+        r"has all levels|\d+ (?:block|run)s are too few)\.",
+        _bare,
+    ),
+)
+SAID: Sequence[Sentence[Place]] = (
+    Sentence("nothing can be said", r"nothing can be said of .+", fine),
+    Sentence("too few runs", r".+ cannot pass or fail a gate, because runs of an unchanged entry differ .+", _too_few),
+    Sentence(
+        "gate: passed",
+        r"no regression: each test's mean over its levels is above (?P<limit>\d\.\d+) of what it was \(the lowest 95 % "
+        r"interval begins at (?P<lowest>\d+\.\d+)\), and no level that is shown to be slower can have lost "
+        r"(?P<margin>[\d.]+)%$",
+        _passed,
+    ),
+    Sentence("gate: failed", r"slower: (?P<rows>.+)$", _failed),
+    Sentence(
+        "gate: undecided",
+        r"a regression of (?P<margin>[\d.]+)% is neither shown nor excluded: (?P<doubts>.+)$",
+        _undecided,
+    ),
+)
+DOUBTS = (
+    (r"two runs at two times show how they differ, not whether the entry does", _two_runs),
+    (r"not known well enough \((?P<needed>[^)]+)\): (?P<rows>.+)", _noise),
+    (r"slower at (?P<count>\d+) levels?, and maybe by (?P<margin>[\d.]+)%: (?P<rows>.+)", _levels),
+    (
+        r"(?P<entry>\S+) (?P<test>\S+) (?P<figure>requests/\S+) is a mean over (?P<over>all but .+|.+ alone)",
+        _lacking,
+    ),
+    (r"nothing can be said of (?P<parts>[\d,]+) parts? of the comparison", _silence),
+)

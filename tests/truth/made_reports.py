@@ -1,0 +1,324 @@
+"""Runs made up by chance from a fixed seed: of every kind that a report, a comparison or a gate may be asked about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+
+from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.core.loads import Errors, Latency, Load
+from benchlab.core.measured import GOOD, INVALID, SUSPECT, Decision, Failure, Remark, Run, Sample, Verdict
+from benchlab.core.model import Manifest, Settings, Trial
+from benchlab.plan import workloads
+from benchlab.plan.workloads import WORKLOADS
+from tests.unit.conftest import LABELS, STARTED
+
+T = TypeVar("T")
+
+NAMES = ("aiohttp", "crax", "crax-raw", "django", "falcon", "granian", "hug", "muffin", "quart", "robyn", "sanic", "x1")
+COMMIT = "abc1234"
+CPUS = 2
+BETWEEN_US = 1_050_000
+# What each role uses of two CPUs in a second, and what the host has left: of cells in every state that a name fits.
+STATES: Mapping[str, tuple[int, int, int, int]] = {
+    "idle": (250_000, 500_000, 200_000, 1_060_000),
+    "full": (500_000, 1_200_000, 300_000, 20_000),
+    "crowded": (300_000, 500_000, 200_000, 20_000),
+    "client": (2_060_000, 20_000, 5_000, 10_000),
+    "app": (60_000, 1_980_000, 10_000, 40_000),
+    "db": (60_000, 80_000, 1_900_000, 50_000),
+    "busy": (300_000, 1_600_000, 100_000, 200_000),
+}
+UNKNOWN = "unknown"
+# What breaks a rule of each severity, and what is no more than noted.
+BROKEN = {
+    INVALID: ({"late": 2.0}, {"errors": 3.0}, {"late": 1.0, "foreign": 0.2}),
+    SUSPECT: ({"foreign": 0.2}, {"steal": 0.05}, {"steal": 0.02, "foreign": 0.1}),
+    GOOD: ({}, {}, {}, {"unsteady": 1.0}, {"log": 2.0}),
+}
+REASONS = ("it died", "wrong answer to json: answered 'Bye'", "did not listen within 30 s")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A made-up run, with what its number in the series is; `newer` are runs to hold against it and `older` ones."""
+
+    seed: int
+    number: int
+    kind: str
+    run: Run
+    older: tuple[Run, ...]
+    newer: tuple[Run, ...]
+    margin: float
+
+    def __str__(self) -> str:
+        return f"seed {self.seed}, run {self.number} ({self.kind})"
+
+
+def made(seed: int, number: int) -> Case:
+    """Return the run of this number; the same each time."""
+    chance = Chance(np.random.default_rng([seed, number]))
+    kind = chance.one(("plain", "plain", "plain", "versions", "factors", "two runs"))
+    maker = _Maker(chance, kind)
+    run = maker.run("20261123-120000-old")
+    newer = [maker.later().run("20261124-120000-new")] if kind == "two runs" else []
+    margin, older = chance.one((0.01, 0.03, 0.05, 0.1)), [run]
+    if newer and chance.hits(0.5):
+        kind = "several runs"
+        newer += [maker.later().run(f"2026112{5 + day}-120000-new") for day in range(chance.one((1, 2, 2, 3)))]
+        older += [maker.later().run(f"2026112{day}-120000-old") for day in range(chance.one((0, 1, 2, 2, 3)))]
+    return Case(seed, number, kind, run, tuple(older), tuple(newer), margin)
+
+
+class Chance:
+    """Draws from a seeded generator."""
+
+    def __init__(self, numbers: np.random.Generator):
+        self._numbers = numbers
+
+    def one(self, of: Sequence[T]) -> T:
+        return of[int(self._numbers.integers(len(of)))]
+
+    def some(self, of: Sequence[T], count: int) -> list[T]:
+        """Return so many of these, in their order."""
+        return [of[index] for index in sorted(self._numbers.permutation(len(of))[:count])]
+
+    def hits(self, probability: float) -> bool:
+        return bool(self._numbers.random() < probability)
+
+    def normal(self, stdev: float) -> float:
+        return float(self._numbers.normal(0.0, stdev)) if stdev else 0.0
+
+    def between(self, low: float, high: float) -> float:
+        return float(self._numbers.uniform(low, high))
+
+
+class _Maker:
+    """What all samples of a run have in common, drawn once; and the run that comes of it."""
+
+    def __init__(self, chance: Chance, kind: str):
+        self._chance, self._kind = chance, kind
+        self._blocks = chance.one((1, 2, 2, 3, 3, 4, 5, 6, 8, 12))
+        self._repeats = chance.one((1, 1, 1, 2))
+        self._labels = dict(_entries(chance, kind))
+        self._levels = dict(_levels(chance, 1 + chance.one((0, 0, 1, 2))))
+        self._noise = chance.one((0.0, 0.002, 0.01, 0.02, 0.04, 0.1, 0.5))
+        self._invalid, self._suspect = chance.one((0.0, 0.0, 0.05, 0.3)), chance.one((0.0, 0.0, 0.05, 0.3))
+        self._states = _states(chance)
+        self._logs = self._expected()
+        self._lost = self._losses()
+
+    def later(self) -> _Maker:
+        """Return the maker of another run of the same plan on another day: what is there, is there with a change."""
+        chance = self._chance
+        change = chance.one((0.0, 0.0, -0.06, 0.02))
+        self._logs = {cell: log + change + chance.normal(chance.one((0.0, 0.01))) for cell, log in self._logs.items()}
+        self._blocks = chance.one((1, 2, 3, 5, 8))
+        self._noise = chance.one((0.0, 0.01, 0.04))
+        self._lost = self._losses()
+        if chance.hits(0.2) and len(self._labels) > 1:
+            self._labels.pop(chance.one(sorted(self._labels)))
+        return self
+
+    def run(self, run_id: str) -> Run:
+        chance = self._chance
+        manifest = self._manifest(run_id)
+        records = list(self._records())
+        if chance.hits(0.1):
+            # It was stopped.
+            records = records[: 1 + int(chance.between(0, len(records)))]
+        taken = tuple(record for record in records if isinstance(record, Sample))
+        failures = tuple(record for record in records if isinstance(record, Failure))
+        return Run(manifest, taken, failures, self._decision(), tuple(self._remarks()))
+
+    def _manifest(self, run_id: str) -> Manifest:
+        chance = self._chance
+        settings = Settings(
+            profile=chance.one(("default", "default", "default", "quick", "seed")),
+            frameworks=tuple(self._labels),
+            levels=self._levels,
+            blocks=self._blocks,
+            duration_s=1,
+            primer_s=0,
+            warmup_s=(1, 1),
+            proxy="none",
+            seed=7,
+            repeats=self._repeats,
+            against=COMMIT if self._kind == "versions" else "",
+        )
+        unbuilt = {"unbuilt": {"broken-entry": "pip failed"}} if chance.hits(0.05) else {}
+        return Manifest(
+            run_id, STARTED, settings, dict(self._labels), {}, {}, {}, CPUS, {}, {"lab_version": "1", **unbuilt}
+        )
+
+    def _expected(self) -> dict[tuple[str, str, int], float]:
+        """Return the logarithm of the rate of each entry at each level: equal ones, near ones, far ones."""
+        chance = self._chance
+        spread, unlike = chance.one((0.0, 0.0, 0.01, 0.03, 0.1, 0.7)), chance.one((0.0, 0.0, 0.005, 0.03, 0.3))
+        change, odd = chance.one((0.0, 0.0, -0.02, -0.05, 0.03)), chance.one((0.0, 0.0, 0.05))
+        own = {name: chance.normal(spread) for name in sorted({_origin(entry) for entry in self._labels})}
+        usual = {(test, level): chance.between(6.5, 10.5) for test, levels in self._levels.items() for level in levels}
+        return {
+            (entry, test, level): at
+            + own[_origin(entry)]
+            + chance.normal(unlike)
+            + (chance.normal(odd) + change if entry != _origin(entry) else 0.0)
+            for entry in self._labels
+            for (test, level), at in usual.items()
+        }
+
+    def _losses(self) -> set[tuple[int, str, str, int]]:
+        """Return block, entry, test and level of what cannot be measured."""
+        chance = self._chance
+        cells = [
+            (entry, test, level) for entry in self._labels for test, levels in self._levels.items() for level in levels
+        ]
+        how = chance.one(("", "", "", "visits", "cells", "level", "trials", "entry"))
+        blocks = range(1, self._blocks + 1)
+        if how == "visits":
+            visits = {(block, entry) for block in blocks for entry in self._labels if chance.hits(0.25)}
+            return {(block, *cell) for block in blocks for cell in cells if (block, cell[0]) in visits}
+        if how == "cells":
+            gone = {cell for cell in cells if chance.hits(0.25)}
+            return {(block, *cell) for block in blocks for cell in gone}
+        if how == "level":
+            cell = chance.one(cells)
+            return {(block, *cell) for block in blocks if chance.hits(0.75)}
+        if how == "trials":
+            return {(block, *cell) for block in blocks for cell in cells if chance.hits(0.2)}
+        if how == "entry":
+            gone_entry, test = chance.one(sorted(self._labels)), chance.one(sorted(self._levels))
+            return {(block, *cell) for block in blocks for cell in cells if cell[:2] == (gone_entry, test)}
+        return set()
+
+    def _records(self) -> Iterator[Sample | Failure]:
+        """Yield what was made in the order of time: of each trial its samples, or why there are none."""
+        chance, number = self._chance, 0
+        for block in range(1, self._blocks + 1):
+            common = chance.normal(0.1)
+            for entry, test in product(self._labels, self._levels):
+                if test not in self._labels[entry]["tests"].split():
+                    continue
+                for level in workloads.levels(test, self._levels[test], CPUS):
+                    for repeat in range(1, self._repeats + 1):
+                        trial = Trial(block, entry, test, level, repeat)
+                        for record in self._tries(trial, common):
+                            number += 1
+                            yield replace(record, started_at=STARTED + timedelta(seconds=5 * number))
+
+    def _tries(self, trial: Trial, common: float) -> Iterator[Sample | Failure]:
+        chance = self._chance
+        level = workloads.varied(trial.test, trial.level)
+        if (trial.block, trial.entry, trial.test, level) in self._lost:
+            yield Failure(trial, STARTED, chance.one(REASONS))
+            return
+        for attempt in (1, 2, 3):
+            severity = INVALID if chance.hits(self._invalid) else SUSPECT if chance.hits(self._suspect) else GOOD
+            log = self._logs[trial.entry, trial.test, level] + common + chance.normal(self._noise)
+            broken = dict(chance.one(BROKEN[severity]))
+            state = self._states(trial.entry, trial.test, level)
+            yield Sample(
+                trial,
+                attempt,
+                STARTED,
+                _load(math.exp(log), chance),
+                _counters(state, chance),
+                Verdict(severity, broken),
+            )
+            if severity == GOOD:
+                return
+
+    def _decision(self) -> Decision | None:
+        chance = self._chance
+        if not chance.hits(0.2):
+            return None
+        pilot = max(1, self._blocks // 2)
+        needed = chance.one((None, self._blocks, self._blocks + 3))
+        return Decision(STARTED, pilot, self._blocks, needed, "as the pilot's spread asks for")
+
+    def _remarks(self) -> Iterator[Remark]:
+        if self._chance.hits(0.1):
+            entry, test = self._chance.one(sorted(self._labels)), self._chance.one(sorted(self._levels))
+            yield Remark(1, entry, test, STARTED, "extra keys", "has more keys", self._chance.hits(0.5))
+
+
+def _origin(entry: str) -> str:
+    return entry.partition("-at-")[0]
+
+
+def _entries(chance: Chance, kind: str) -> Iterable[tuple[str, dict[str, str]]]:
+    """Return the entries with their labels; where factors are asked for, crossed, maybe with some cells empty."""
+    if kind == "factors":
+        return _crossed(chance)
+    tests = {"tests": " ".join(WORKLOADS)}
+    names = chance.some(NAMES, chance.one((1, 2, 3) if kind == "versions" else (2, 2, 3, 3, 4, 5, 6, 7, 9, 12)))
+    if chance.hits(0.03):
+        names = names[:1]
+    if kind == "versions":
+        names = [name for origin in names for name in (origin, f"{origin}-at-{COMMIT}")]
+    # One entry may declare fewer tests than the others.
+    shy = chance.one(names) if chance.hits(0.1) else ""
+    return [(name, LABELS | ({"tests": "json query"} if name == shy else tests)) for name in sorted(names)]
+
+
+def _crossed(chance: Chance) -> Iterator[tuple[str, dict[str, str]]]:
+    factors = {"orm": ("full", "raw"), "framework": chance.one((("x",), ("x", "y"), ("x", "y"), ("x", "y", "z")))}
+    factors["server"] = chance.one((("gunicorn",), ("gunicorn", "uvicorn")))
+    cells = list(product(*factors.values()))
+    gone = set(chance.some(cells, chance.one((0, 0, 1, 1, 2)))) if len(cells) > 2 else set()
+    left = [cell for cell in cells if cell not in gone]
+    if len({cell[0] for cell in left}) < 2 and len({cell[1] for cell in left}) < 2:
+        left = cells
+    loops = chance.one((("uvloop", "uvloop"), ("uvloop", "asyncio")))
+    for cell in left:
+        labels = dict(zip(factors, cell, strict=True))
+        along = {"loop": loops[labels["framework"] != "x"]}
+        yield "-".join([*cell[1:], cell[0]]), LABELS | labels | along | {"tests": " ".join(WORKLOADS)}
+
+
+def _levels(chance: Chance, count: int) -> Iterator[tuple[str, tuple[int, ...]]]:
+    usual = {"connections": (16, 32, 64, 128), "queries": (1, 5, 10, 20)}
+    for test in chance.some(sorted(WORKLOADS), count):
+        values = usual[WORKLOADS[test].varies]
+        yield test, tuple(chance.some(values, chance.one((1, 2, 3, 3, 4))))
+
+
+def _states(chance: Chance) -> Callable[[str, str, int], str]:
+    """Return what gives each cell its state: one for all, or another for some entries, levels or cells."""
+    usual = chance.one(("idle", "idle", "full", "crowded", "app", "client", "busy", UNKNOWN))
+    other = chance.one(("idle", "full", "client", "client", "crowded", "db", UNKNOWN))
+    share = chance.one((0.0, 0.0, 0.0, 0.15, 0.5))
+    kept: dict[tuple[str, str, int], str] = {}
+
+    def state(entry: str, test: str, level: int) -> str:
+        return kept.setdefault((entry, test, level), other if chance.hits(share) else usual)
+
+    return state
+
+
+def _load(rate: float, chance: Chance) -> Load:
+    requests = max(1, round(rate))
+    mean_us = 2000.0 * math.exp(chance.normal(0.1))
+    latency = Latency(mean_us, 100.0, 9000.0 + mean_us, 1900.0, 2100.0, 2500.0, 4000.0, 8000.0)
+    errors = Errors(timeout=3) if chance.hits(0.01) else Errors()
+    return Load(1_000_000, 1_020_000, requests, 150 * requests, latency, errors)
+
+
+def _counters(state: str, chance: Chance) -> Counters:
+    if state == UNKNOWN:
+        return Counters(BETWEEN_US, HostUsage(), {}, (), (5000.0,), idle_before=None)
+    client_us, app_us, db_us, idle_us = (round(used * math.exp(chance.normal(0.005))) for used in STATES[state])
+    busy_us = 2 * BETWEEN_US - idle_us - 40_000
+    host = HostUsage(busy_us, 40_000, idle_us, 0, 0, 0, 0, None)
+    roles = {
+        CLIENT: Usage(client_us, 0, 0, 10_000_000),
+        APP: Usage(app_us, 0, 0, round(90_000_000 * math.exp(chance.normal(0.1)))),
+        DB: Usage(db_us, 0, 0, 300_000_000),
+    }
+    return Counters(BETWEEN_US, host, roles, ((0, 0), (1_000_000, 150_000)), (5000.0, 5000.0), idle_before=True)

@@ -1,0 +1,265 @@
+"""Holds a page against the report of the same run: the same sentences, the same tables, and the words of its plots."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from .answers import LIMITS
+from .findings import Findings
+from .printed import Page, Row, page, sections
+from .sampled import Sampled
+from .tables import OfTest, Report, printed
+from .telling import Texts
+
+BEWARE = "Before you believe it:"
+ARROWS = " The arrow keys go from dot to dot."
+# What stands on every page, whatever was measured.
+CONSTANT = (
+    r"",
+    r"benchlab",
+    r"The plots need JavaScript, .+",
+    r"Further right is better; .+",
+    r"Each change alone, and with × what two do together .+",
+    r"A large mark is the mean over the blocks, .+",
+    r"▲ faster ▼ slower \? cannot be told apart = equal within 3% .+",
+    r"Every sample as a share of the mean of its row, .+",
+    r"Full: of app, database and proxy together, .+",
+    r"Peak memory is the most anonymous memory .+",
+    r"Raw files, beside this one: .+",
+    r"With the same settings and the same order.*:",
+    r"This report from its journal, and what is still missing:",
+    r"Made by benchlab .+",
+    r"An interval that is \[too wide\] reaches .+",
+    r"Rules of the contract that entries broke .+",
+    r"0 samples were taken: none counts\.",
+    r".+ on \d+ CPUs?(?: \(.+\))?, \d{4}-\d\d-\d\d \d\d:\d\d UTC",
+)
+NAVIGATION = ("factors", "samples", "the run", "method", "again")
+METHOD = (
+    r"A block visits every entry once, .+",
+    r"A figure is the geometric mean over the blocks, .+",
+    r"(?:Over all levels, 5 % .+ |At a single level it is 5 % .+ )?“Equal” means within 3%, .+ no outcome\.",
+    r"A sample is judged by what happened around it, .+",
+    r"The load generator and the database share this host .+",
+    r"The load is a closed loop: .+",
+    r"An entry is a whole stack: .+",
+)
+# What the plots tell a reader who cannot see them, each up to the first so many figures.
+MORE = r"(?:; \d+ more stand in the table)?\."
+
+
+def check(texts: Texts, report: Report, sampled: Sampled) -> Findings:
+    """Return what the page says, and where it says something else than the report."""
+    findings, shown = Findings(), page(texts.page)
+    top = report.top
+    warned = BEWARE in top.paragraphs
+    leads = len(texts.lines) - warned
+    found = sections(texts.factors) if texts.factors else []
+    # Without a row of effects the page has none of it.
+    factors = (
+        next((section for section in found if section.bullets or section.tables), None) if len(found) > 2 else None
+    )
+    about = " ".join(line for line in top.paragraphs if line != BEWARE)
+    verdicts = [
+        line
+        for section in report.sections
+        if section.title == "Verdicts"
+        for line in section.paragraphs
+        if not any(re.fullmatch(known, line) for known in CONSTANT)
+    ]
+    wanted = [*top.bullets[:leads], about, *verdicts, *([" ".join(factors.paragraphs)] if factors else [])]
+    bullets = [*top.bullets[leads:], *(factors.bullets if factors else [])]
+    bullets += [b for section in report.sections for b in section.bullets if section is not top]
+    _same("paragraph", wanted, shown.paragraphs, findings)
+    _same("bullet", bullets, shown.bullets, findings)
+    rest = Counter(shown.paragraphs) - Counter(" ".join(line.split()) for line in wanted)
+    for paragraph in rest.elements():
+        _paragraph(paragraph, report, sampled, findings)
+    others = [*NAVIGATION, *report.tests]
+    for bullet in (Counter(shown.bullets) - Counter(" ".join(line.split()) for line in bullets)).elements():
+        if bullet not in others and not any(re.fullmatch(known, bullet) for known in METHOD):
+            findings.unread.append(("page", bullet))
+    _tables(shown, report, findings)
+    return findings
+
+
+def _same(kind: str, wanted: Sequence[str], shown: Sequence[str], findings: Findings) -> None:
+    for told in wanted:
+        same = " ".join(told.split()) in shown
+        findings.hold(f"{kind} of a page", told, iter(() if same else ("not on the page",)))
+
+
+def _paragraph(text: str, report: Report, sampled: Sampled, findings: Findings) -> None:
+    """Read a paragraph that the report does not have: one of every page, or the words of a plot."""
+    if any(re.fullmatch(known, text) for known in CONSTANT):
+        findings.read["constant of a page"] += 1
+        return
+    limited = re.fullmatch(r"(Limited by .+) Shares of the host's CPU time while samples ran; .+", text)
+    if limited:
+        findings.hold("limits beside a plot", text, _limits(limited[1], report))
+        return
+    words = text.removesuffix(ARROWS)
+    for kind, pattern, check in PLOTS:
+        if match := re.fullmatch(pattern, words):
+            findings.hold(kind, words, check(match, report, sampled))
+            return
+    findings.unread.append(("page", text))
+
+
+def _limits(told: str, report: Report) -> Iterator[str]:
+    bullets = " ".join(report.top.bullets)
+    if told not in bullets:
+        yield "the report says it otherwise"
+
+
+def _overall(match: re.Match[str], report: Report, _: Sampled) -> Iterator[str]:
+    for told in match["figures"].split("; "):
+        test, entry, figure = told.split(" ", 2)
+        if printed(figure) != report.tests[test].relative.get(entry):
+            yield f"{told}: the summary has {report.tests[test].relative.get(entry)}"
+
+
+def _rates(match: re.Match[str], report: Report, _: Sampled) -> Iterator[str]:
+    cells = (
+        {(r["test"], r["level"], entry): r[entry] for r in report.overview.rows for entry in r}
+        if report.overview
+        else {}
+    )
+    for entry, level, figure in re.findall(r"(\S+) at (\d+): ([^;]+)", match["figures"]):
+        told, cell = printed(figure), printed(cells.get((match["test"], level, entry), ""))
+        if told is None or cell is None or (told.figure, told.low, told.high) != (cell.figure, cell.low, cell.high):
+            yield f"{entry} at {level}: {figure}, the overview has {cells.get((match['test'], level, entry))}"
+
+
+def _memory(match: re.Match[str], report: Report, _: Sampled) -> Iterator[str]:
+    rows = {row["entry"]: row["peak memory, MB"] for row in report.tests[match["test"]].summary}
+    for told in match["figures"].split("; "):
+        entry, figure = told.rsplit(" ", 1)
+        if rows.get(entry) != figure:
+            yield f"{entry}: {figure}, the summary has {rows.get(entry)}"
+
+
+def _course(match: re.Match[str], _: Report, sampled: Sampled) -> Iterator[str]:
+    counts = {
+        (len([r for r in sampled.taken if r["test"] == test]), _blocks(test, sampled), _unused(test, sampled))
+        for test in {row["test"] for row in sampled.taken}
+    }
+    if (int(match["taken"].replace(",", "")), int(match["blocks"]), int(match["unused"])) not in counts:
+        yield f"of the tests' samples: {sorted(counts)}"
+
+
+def _blocks(test: str, sampled: Sampled) -> int:
+    return len({row["block"] for row in sampled.counting if row["test"] == test})
+
+
+def _unused(test: str, sampled: Sampled) -> int:
+    return sum(row["test"] == test for row in sampled.taken) - sum(row["test"] == test for row in sampled.counting)
+
+
+def _cpus(match: re.Match[str], report: Report, _: Sampled) -> Iterator[str]:
+    for entry, level, shares, limit in re.findall(r"(\S+) at (\d+): ([^;]*); limited by ([^;]+)", match["figures"]):
+        rows = [r for r in report.cells if (r["test"], r["entry"], r["level"]) == (match["test"], entry, level)]
+        if not rows or LIMITS.get(limit) != rows[0]["limited by"]:
+            yield f"{entry} at {level}: {limit}, the table of bottlenecks has {rows}"
+        for name, share in re.findall(r"([a-z ]+?) (\d+%)", shares):
+            if rows and rows[0].get(name.strip()) != share:
+                yield f"{entry} at {level}: {name.strip()} {share}, in the table {rows[0].get(name.strip())}"
+
+
+def _nothing(*_: object) -> Iterator[str]:
+    return iter(())
+
+
+TEST = r"(?P<test>[\w-]+)"
+PLOTS = (
+    ("plot: nothing", rf"{TEST}, .+: nothing is known\.", _nothing),
+    (
+        "plot: standings",
+        rf"Each entry's figure over all levels, relative to the leader's: (?P<figures>.+?){MORE}",
+        _overall,
+    ),
+    ("plot: rates", rf"{TEST}, requests/s: (?P<figures>.+?){MORE}", _rates),
+    ("plot: CPU-seconds", rf"{TEST}, requests/CPU-s of app, database and proxy: (?P<figures>.+?){MORE}", _nothing),
+    ("plot: memory", rf"{TEST}, peak memory of the app in MB: (?P<figures>.+?){MORE}", _memory),
+    (
+        "plot: course",
+        r"(?P<taken>[\d,]+) samples? of (?P<blocks>\d+) blocks?, (?P<unused>\d+) of which do not count: each .+",
+        _course,
+    ),
+    ("plot: CPUs", rf"{TEST}, CPU used by each role: (?P<figures>.+?){MORE}", _cpus),
+    ("plot: factors", rf"What each factor did, over all levels: (?P<figures>.+?){MORE}", _nothing),
+)
+
+
+def _tables(shown: Page, report: Report, findings: Findings) -> None:
+    """Hold the page's tables against the report's: the summaries, all figures, and the squares of who against whom."""
+    for table in shown.tables:
+        if match := re.match(r"([\w-]+): summary, over all levels\.", table.caption):
+            own = [dict(row) for row in report.tests[match[1]].summary]
+            same = [dict(row) for row in table.rows] == own
+            findings.hold("summary of a page", table.caption, iter(() if same else (f"the report has {own}",)))
+        elif match := re.match(r"([\w-]+): all figures", table.caption):
+            for row in table.rows:
+                findings.hold("row of all figures", str(dict(row)), _figures(match[1], row, report))
+    for test, caption, squares in shown.heat_maps:
+        for first, second, title in squares:
+            told = f"{test}, {caption}: {first} / {second} {title}"
+            findings.hold("square", told, _square(report.tests[test], caption, first, second, title))
+
+
+def _figures(test: str, row: Row, report: Report) -> Iterator[str]:
+    cells = (
+        {r["level"]: r.get(row["entry"], "") for r in report.overview.rows if r["test"] == test}
+        if report.overview
+        else {}
+    )
+    mine, theirs = printed(row["requests/s"]), printed(cells.get(row["level"], ""))
+    if mine and theirs:
+        if (mine.figure, mine.low, mine.high, mine.is_bound) != (
+            theirs.figure,
+            theirs.low,
+            theirs.high,
+            theirs.is_bound,
+        ):
+            yield f"the overview has {cells[row['level']]}"
+    elif row["requests/s"] != cells.get(row["level"]):
+        yield f"the overview has {cells.get(row['level'])}"
+    limits = [
+        r["limited by"]
+        for r in report.cells
+        if (r["test"], r["level"], r["entry"]) == (test, row["level"], row["entry"])
+    ]
+    if limits != ([] if row["limited by"] == "–" else [row["limited by"]]):
+        yield f"the table of bottlenecks has {limits}"
+
+
+def _square(of_test: OfTest, caption: str, row: str, column: str, title: str) -> Iterator[str]:
+    """Hold a square against the row of ratios of the same two, where the report has it."""
+    figure, _, where = caption.partition(", ")
+    level = "all" if where.startswith("over all") else re.sub(r"\D", "", where)
+    pairs = [
+        pair
+        for pair in of_test.pairs
+        if {pair.first, pair.second} == {row, column}
+        and pair.figure == figure
+        and (pair.is_over_levels if level == "all" else pair.level == level)
+    ]
+    told = printed(title)
+    if not pairs:
+        if told is not None and level == "all":
+            yield "the report has no such row"
+        return
+    pair = pairs[0]
+    if told is None:
+        yield f"the report has {pair}"
+        return
+    word = title.rpartition(", ")[2]
+    theirs = (
+        pair.outcome if pair.first == row else {"faster": "slower", "slower": "faster"}.get(pair.outcome, pair.outcome)
+    )
+    if word != ("no outcome" if pair.outcome == "–" else theirs):
+        yield f"the report has {pair}"
+    if pair.first == row and (told.figure, told.low, told.high) != (pair.ratio.figure, pair.ratio.low, pair.ratio.high):
+        yield f"the report has {pair}"

@@ -1,0 +1,204 @@
+"""Works figures out of samples.csv anew, in a few lines of its own: means, ratios, intervals, what was corrected."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import stats
+
+RATE, PER_CPU, PER_APP = "requests/s", "requests/CPU-s", "of the app alone"
+ROLES = {PER_CPU: ("app", "db", "proxy"), PER_APP: ("app",)}
+QUERIES = ("query", "cached-query", "update")
+BAND = 0.03
+SAME = 1e-12
+
+Row = Mapping[str, str]
+Blocks = Mapping[int, float]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A geometric mean or a ratio over blocks, from its logarithms; without bounds where one block shows no spread."""
+
+    logs: tuple[float, ...]
+
+    @property
+    def blocks(self) -> int:
+        return len(self.logs)
+
+    @property
+    def middle(self) -> float:
+        return math.exp(self._mean)
+
+    @property
+    def _mean(self) -> float:
+        mean = float(np.mean(self.logs))
+        return 0.0 if abs(mean) < SAME else mean
+
+    @property
+    def _error(self) -> float:
+        stdev = float(np.std(self.logs, ddof=1))
+        return 0.0 if stdev < SAME else stdev / math.sqrt(len(self.logs))
+
+    def bounds(self, level: float = 0.95) -> tuple[float, float] | None:
+        if len(self.logs) < 2:
+            return None
+        half = float(stats.t.ppf(0.5 + level / 2, len(self.logs) - 1)) * self._error
+        return math.exp(self._mean - half), math.exp(self._mean + half)
+
+    @property
+    def p(self) -> float | None:
+        """Return how likely such a mean is where the ratio is 1; None without a spread."""
+        if len(self.logs) < 2:
+            return None
+        if self._error == 0:
+            return 0.0 if self._mean else 1.0
+        return float(2 * stats.t.sf(abs(self._mean) / self._error, len(self.logs) - 1))
+
+
+class Sampled:
+    """The samples of a run."""
+
+    def __init__(self, text: str):
+        self.taken: list[Row] = list(csv.DictReader(io.StringIO(text)))
+
+    @cached_property
+    def counting(self) -> list[Row]:
+        """Return of each trial its first good sample, else its last suspect one."""
+        chosen: dict[tuple[str, ...], Row] = {}
+        for row in sorted(self.taken, key=lambda row: (int(row["attempt"]), row["started_at"])):
+            key = trial(row)
+            if row["verdict"] == "good" and (key not in chosen or chosen[key]["verdict"] != "good"):
+                chosen[key] = row
+            if row["verdict"] == "suspect" and (key not in chosen or chosen[key]["verdict"] != "good"):
+                chosen[key] = row
+        return list(chosen.values())
+
+    @cached_property
+    def _figures(self) -> dict[str, dict[tuple[str, str, int], Blocks]]:
+        return {name: self._by_cell(name) for name in (RATE, PER_CPU, PER_APP)}
+
+    def _by_cell(self, name: str) -> dict[tuple[str, str, int], Blocks]:
+        values: dict[tuple[str, str, int], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+        for row in self.counting:
+            value = rate(row) if name == RATE else per_cpu_s(row, ROLES[name])
+            if value:
+                values[row["test"], row["entry"], level(row)][int(row["block"])].append(math.log(value))
+        return {cell: {block: float(np.mean(of)) for block, of in found.items()} for cell, found in values.items()}
+
+    def logs(self, name: str, test: str, entry: str, at: int) -> Blocks:
+        """Return the logarithm of the figure in each block."""
+        return self._figures[name].get((test, entry, at), {})
+
+    def cell(self, name: str, test: str, entry: str, at: int) -> Figure:
+        return Figure(tuple(self.logs(name, test, entry, at).values()))
+
+    def over_levels(self, name: str, test: str, entry: str, levels: Iterable[int]) -> Figure:
+        """Return the entry's figure over the levels, of the blocks that have them all."""
+        found = [self.logs(name, test, entry, at) for at in levels]
+        whole = set.intersection(*map(set, found)) if found else set()
+        return Figure(tuple(float(np.mean([of[block] for of in found])) for block in sorted(whole)))
+
+    def memory_mb(self, test: str, entry: str) -> float | None:
+        """Return the largest peak of the app's memory."""
+        rows = [row for row in self.counting if (row["test"], row["entry"]) == (test, entry)]
+        peaks = [int(peak) for row in rows if (peak := row.get("app_memory_peak_bytes", ""))]
+        return max(peaks) / 1e6 if peaks else None
+
+    def ratio(self, name: str, test: str, levels: Iterable[int], first: str, second: str) -> Figure | None:
+        """Return first over second, in the blocks that have all levels; None where a level has no block of both."""
+        return paired([(self.logs(name, test, first, at), self.logs(name, test, second, at)) for at in levels])
+
+
+def paired(levels: Sequence[tuple[Blocks, Blocks]]) -> Figure | None:
+    """Return the ratio over the levels, of the blocks that have both in all of them; None where a level has no such."""
+    shared = [set(a) & set(b) for a, b in levels]
+    if not shared or not all(shared):
+        return None
+    whole = sorted(set.intersection(*shared))
+    return Figure(tuple(float(np.mean([a[block] - b[block] for a, b in levels])) for block in whole))
+
+
+def trial(row: Row) -> tuple[str, ...]:
+    return tuple(row[name] for name in ("block", "entry", "test", "repeat", "connections", "queries", "pipeline"))
+
+
+def key(row: Row) -> str:
+    """Return the trial as the journal calls it."""
+    again = f"/{row['repeat']}" if row["repeat"] != "1" else ""
+    return (
+        f"{row['block']}/{row['entry']}/{row['test']}/c{row['connections']}-q{row['queries']}-p{row['pipeline']}{again}"
+    )
+
+
+def level(row: Row) -> int:
+    return int(row["queries"] if row["test"] in QUERIES else row["connections"])
+
+
+def rate(row: Row) -> float:
+    return int(row["requests"]) / (int(row["duration_us"]) / 1e6)
+
+
+def per_cpu_s(row: Row, roles: Iterable[str]) -> float | None:
+    """Return requests per second of CPU time of these roles together, None where none is known."""
+    used = [row.get(f"{role}_cpu_us", "") for role in roles]
+    known = [int(cpu_us) for cpu_us in used if cpu_us]
+    return int(row["requests"]) / (sum(known) / 1e6) if sum(known) else None
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return each p corrected for all of them. Source: Holm (1979)."""
+    order = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    adjusted, worst = [0.0] * len(p_values), 0.0
+    for done, index in enumerate(order):
+        worst = max(worst, min(1.0, (len(order) - done) * p_values[index]))
+        adjusted[index] = worst
+    return adjusted
+
+
+def unpaired(levels: Sequence[tuple[Blocks, Blocks]]) -> tuple[Figure, Figure] | None:
+    """Return the means of two sides whose blocks have no time in common; None where one lacks a block of all levels."""
+    sides = []
+    for side in (0, 1):
+        found = [pair[side] for pair in levels]
+        whole = sorted(set.intersection(*map(set, found))) if found else []
+        sides.append(Figure(tuple(float(np.mean([of[block] for of in found])) for block in whole)))
+    return (sides[0], sides[1]) if sides[0].blocks and sides[1].blocks else None
+
+
+@dataclass(frozen=True)
+class Versus:
+    """A ratio as worked out anew: its figure, its bounds at a level, the p of no difference, how many observations."""
+
+    middle: float
+    bounds: Mapping[float, tuple[float, float] | None]
+    p: float | None
+    count: int
+
+
+def in_pairs(figure: Figure) -> Versus:
+    bounds = {level: figure.bounds(level) for level in (0.90, 0.95)}
+    return Versus(figure.middle, bounds, figure.p, figure.blocks)
+
+
+def apart(new: Figure, old: Figure) -> Versus:
+    """Return the ratio of two sides that share no time, with Welch's intervals. Source: Welch (1947)."""
+    count, shift = min(new.blocks, old.blocks), float(np.mean(new.logs) - np.mean(old.logs))
+    if count < 2:
+        return Versus(math.exp(shift), {0.90: None, 0.95: None}, None, count)
+    parts = [float(np.var(side.logs, ddof=1)) / side.blocks for side in (new, old)]
+    error = math.sqrt(sum(parts))
+    if error < SAME:
+        same = (math.exp(shift), math.exp(shift))
+        return Versus(math.exp(shift), {0.90: same, 0.95: same}, float(abs(shift) < SAME), count)
+    freedom = error**4 / sum(part**2 / (side.blocks - 1) for part, side in zip(parts, (new, old), strict=True))
+    halves = {level: float(stats.t.ppf(0.5 + level / 2, freedom)) * error for level in (0.90, 0.95)}
+    bounds = {level: (math.exp(shift - half), math.exp(shift + half)) for level, half in halves.items()}
+    return Versus(math.exp(shift), bounds, float(2 * stats.t.sf(abs(shift) / error, freedom)), count)

@@ -1,0 +1,101 @@
+"""Holds every sentence that the lab says of a run against the tables and the samples that it comes from.
+
+It knows nothing of the code that made them: it reads the text, and works out from samples.csv what can be worked out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from . import answers, cautions, factors_checker, pages, table_checker
+from .findings import Findings, read
+from .sampled import Sampled
+from .tables import MEASURES, Report
+from .telling import Texts
+
+BEWARE = "Before you believe it:"
+# What stands in every report, whatever was measured.
+CONSTANT = (
+    r"Peak memory is the most anonymous memory .+ have kept\.",
+    r"wrk's latencies of pipelined batches are too low: .+ Go by N / X\.",
+    r"Rules of the contract that entries broke before a load, .+ a warning changes nothing\.",
+    r"An interval that is \[too wide\] reaches beyond 10 times its figure, .+ more blocks make it narrower\.",
+    r"Outcomes are those of requests/CPU-s: the host was full, .+\.",
+    r"Some rows filled the host and others did not: over all levels nothing has an outcome, .+\.",
+    r"Test types: .+\.",
+    r"No sample was measured\.",
+)
+
+
+def check(texts: Texts) -> Findings:
+    """Return what the report of a run says, and what is wrong with it."""
+    report, sampled = Report(texts.report), Sampled(texts.records.samples_csv)
+    place = cautions.Place(report, sampled, texts.records)
+    findings = Findings()
+    top = report.top
+    warned = BEWARE in top.paragraphs
+    leads = len(texts.lines) - warned
+    findings.add(answers.check(top.bullets[:leads], report, sampled, list(texts.records.levels)))
+    about = [line for line in top.paragraphs if line != BEWARE]
+    findings.add(cautions.check(top.bullets[leads:], about, place))
+    findings.add(table_checker.check(report, sampled, texts.records))
+    _rest(report, place, findings)
+    findings.hold("lines of a run's end", " ".join(texts.lines), _same_lines(texts, top.bullets, warned))
+    for told in texts.ahead:
+        findings.hold("who is ahead", told, _ahead(told, report))
+    if texts.factors:
+        findings.add(factors_checker.check(texts.factors, report, sampled))
+    findings.add(pages.check(texts, report, sampled))
+    return findings
+
+
+def _rest(report: Report, place: cautions.Place, findings: Findings) -> None:
+    """Read what stands between the tables, and in lists below them."""
+    for section in report.sections:
+        if section is report.top:
+            continue
+        study = re.match(r"([\w-]+), by \w+ \w+ing", section.title)
+        for paragraph in section.paragraphs:
+            if any(re.fullmatch(constant, paragraph) for constant in CONSTANT):
+                findings.read["constant"] += 1
+            elif section.title == "Verdicts":
+                read(paragraph, cautions.JUDGED, place, findings, "verdicts")
+            elif study:
+                read(paragraph, cautions.study(study[1]), place, findings, "study")
+            else:
+                read(paragraph, cautions.NOTHING, place, findings, section.title)
+        if section.title == "Verdicts":
+            findings.hold("broken rules", section.title, cautions.broken_counts(report.rules, place.sampled))
+        elif section.title == "Not measured":
+            findings.hold("not measured", "; ".join(section.bullets), cautions.unmeasured(section.bullets, place))
+        elif section.bullets and section.title != "Verification":
+            findings.unread.append((section.title, section.bullets[0]))
+    for test, of_test in report.tests.items():
+        findings.hold("title of a summary", of_test.title, _title(test, of_test.title, of_test.basis))
+
+
+def _title(test: str, title: str, basis: str) -> Iterator[str]:
+    match = re.match(
+        rf"{test}: summary over all levels, (?:ranked by (requests per (?:CPU-)?second)|not ranked)", title
+    )
+    if match is None or (MEASURES[match[1]] if match[1] else "") != basis:
+        yield f"the table is ranked by {basis}"
+
+
+def _same_lines(texts: Texts, bullets: list[str], warned: bool) -> Iterator[str]:
+    """Hold what a run ends with against what its report begins with."""
+    *told, last = texts.lines if warned else [*texts.lines, ""]
+    if told != bullets[: len(told)]:
+        yield f"the report has {bullets[: len(told)]}"
+    warnings = " ".join(bullets[len(told) :])
+    if warned and last != f"{BEWARE} {warnings}":
+        yield f"the report warns: {warnings}"
+
+
+def _ahead(told: str, report: Report) -> Iterator[str]:
+    """Hold who the list of runs says is ahead against the ranks."""
+    test, _, who = told.partition(" ")
+    first = [entry for entry, rank in report.tests[test].ranked.items() if rank == (1, 1)]
+    if ([who] if who != "undecided" else []) != first:
+        yield f"by the ranks it is {first}"

@@ -1,0 +1,264 @@
+"""Holds a report's tables against the samples and against each other."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from .findings import Findings
+from .printed import Row, Table
+from .sampled import BAND, PER_APP, PER_CPU, RATE, Figure, Sampled, holm, level, rate
+from .tables import TOO_FEW, UNCLEAR, UNDECIDED, OfTest, Pair, Printed, Report, label_of, levels_of, printed
+from .telling import Records
+
+ALPHA = 0.05
+# How outcomes say that the first is the better one, or the worse one; of two runs at two times, that they differ.
+UP, DOWN = ("faster", "higher"), ("slower", "lower")
+LEAST_BLOCKS = 3
+# Printed shares are rounded to whole per cents.
+BUSY, FULL_IDLE = 90, 5
+
+
+def check(report: Report, sampled: Sampled, records: Records) -> Findings:
+    findings = Findings()
+    for cell, text in _overview_cells(report):
+        findings.hold("cell of the overview", f"{cell} {text}", _overview(cell, text, report, sampled, records))
+    for row in report.cells:
+        findings.hold("row of bottlenecks", str(dict(row)), _bottleneck(row))
+    for of_test in report.tests.values():
+        for row in of_test.summary:
+            findings.hold("row of a summary", str(row), _summary(row, of_test, report, sampled, records))
+        findings.hold("order of a summary", of_test.title, _order(of_test))
+        for pair in of_test.pairs:
+            findings.hold("row of ratios", str(pair), _pair(pair, of_test, report, sampled, records))
+    for family in _families(report):
+        findings.hold("outcomes together", "; ".join(map(str, family[:3])), _together(family, report, sampled, records))
+    for section in report.sections:
+        if match := re.match(r"([\w-]+), by (requestsPerSecond|latencyAvg) (ascending|descending)", section.title):
+            for table in section.tables:
+                findings.hold("table of the study", section.title, _study(match, table, sampled))
+    return findings
+
+
+def _overview_cells(report: Report) -> Iterator[tuple[tuple[str, int, str], str]]:
+    for row in report.overview.rows if report.overview else ():
+        for entry, text in list(row.items())[2:]:
+            yield (row["test"], int(row["level"]), entry), text
+
+
+def _overview(
+    cell: tuple[str, int, str], text: str, report: Report, sampled: Sampled, records: Records
+) -> Iterator[str]:
+    test, at, entry = cell
+    own = sampled.cell(RATE, test, entry, at)
+    if text in ("not measured", "–"):
+        if own.blocks:
+            yield f"it has samples in {own.blocks} blocks"
+        if (text == "not measured") != (test in records.tests.get(entry, ())):
+            yield f"the entry declares {records.tests.get(entry)}"
+        return
+    found = printed(text)
+    if found is None:
+        yield "not read"
+        return
+    yield from shows(found, own)
+    if found.is_bound != any(
+        (row["test"], row["entry"], row["level"], row["limited by"]) == (test, entry, str(at), "client")
+        for row in report.cells
+    ):
+        yield "≥ stands where wrk was the limit, and there alone"
+    most = max(sampled.cell(RATE, *key).blocks for key in {(r["test"], r["entry"], level(r)) for r in sampled.counting})
+    short = re.fullmatch(r" \((\d+) of (\d+) blocks\)", found.rest)
+    told = (int(short[1]), int(short[2])) if short else (most, most)
+    if told != (own.blocks, most):
+        yield f"it has {own.blocks} of {most} blocks"
+
+
+def shows(found: Printed, own: Figure, is_staged: bool = False) -> Iterator[str]:
+    """Hold a printed figure and its interval against the samples' own; a pilot makes it wider, never narrower."""
+    if not own.blocks:
+        return
+    if not found.shows(own.middle):
+        yield f"by the samples it is {own.middle:.5g}"
+    bounds = own.bounds(0.90 if found.is_90 else 0.95)
+    if bounds is None:
+        if found.low is not None:
+            yield "one block has no interval"
+        return
+    if found.is_too_wide != (bounds[1] > 100 * bounds[0]) and not is_staged:
+        yield f"by the samples it is [{bounds[0]:.5g}–{bounds[1]:.5g}]"
+    if found.is_too_wide:
+        return
+    if found.low is None or found.high is None:
+        yield f"it has no interval; by the samples [{bounds[0]:.5g}–{bounds[1]:.5g}]"
+    elif is_staged:
+        if not found.reaches(*bounds):
+            yield f"by the samples at least [{bounds[0]:.5g}–{bounds[1]:.5g}]"
+    elif not found.shows_bounds(*bounds):
+        yield f"by the samples [{bounds[0]:.5g}–{bounds[1]:.5g}]"
+
+
+def _bottleneck(row: Row) -> Iterator[str]:
+    shares = {name: float(row[name][:-1]) for name in ("client", "app", "db", "proxy") if row.get(name, "")[-1:] == "%"}
+    idle = float(row["host idle"][:-1]) if row["host idle"][-1:] == "%" else None
+    limit = row["limited by"]
+    if limit in shares and shares[limit] < BUSY:
+        yield f"{limit} had {100 - shares[limit]:.0f} % left"
+    if limit != "client" and shares.get("client", 0) > BUSY:
+        yield "wrk was full"
+    if limit in ("host-shared", "others") and (idle is None or idle > FULL_IDLE):
+        yield "the host was not full"
+    if limit in ("waiting", "concurrency", "waiting or concurrency") and max(shares.values(), default=0) > 70:
+        yield "a role had much to do"
+
+
+def _summary(row: dict[str, str], of_test: OfTest, report: Report, sampled: Sampled, records: Records) -> Iterator[str]:
+    entry, test = row["entry"], of_test.test
+    asked = sorted({int(r["level"]) for r in report.overview.rows if r["test"] == test}) if report.overview else []
+    if entry in of_test.ranked:
+        won = sum(pair.winner == entry for pair in of_test.over_levels(of_test.basis))
+        lost = sum(pair.loser == entry for pair in of_test.over_levels(of_test.basis))
+        places = (1 + lost, len(of_test.ranked) - won)
+        if of_test.ranked[entry] != places:
+            yield f"by its pairs it has the ranks {places}"
+    for name in (PER_CPU, PER_APP):
+        if found := printed(row[name]):
+            levels = levels_of(label_of(found.rest), asked)
+            yield from (
+                f"{name}: no samples at {at}" for at in levels if not sampled.cell(name, test, entry, at).blocks
+            )
+            yield from shows(found, sampled.over_levels(name, test, entry, levels))
+    if entry in of_test.relative and entry != next(iter(of_test.ranked)):
+        pair = of_test.pair(next(iter(of_test.ranked)), entry, of_test.basis)
+        label = label_of(of_test.relative[entry].rest)
+        if pair is not None and label != pair.level:
+            yield f"over {label}, in its pair over {pair.level}"
+    memory_mb = sampled.memory_mb(test, entry)
+    if (peak := printed(row["peak memory, MB"])) and (memory_mb is None or not peak.shows(memory_mb)):
+        yield f"by the samples {memory_mb} MB"
+    limits = {r["level"]: r["limited by"] for r in report.cells if (r["test"], r["entry"]) == (test, entry)}
+    by_limit: dict[str, list[str]] = defaultdict(list)
+    for at, limit in sorted(limits.items(), key=lambda item: int(item[0])):
+        by_limit[limit].append(at)
+    told_limits = dict(re.findall(r"(?:^|, )([a-z][\w -]*) \(([\d, ]+)\)", row["limited by"])) or {
+        row["limited by"]: ""
+    }
+    expected = {limit: ", ".join(at) if len(by_limit) > 1 else "" for limit, at in by_limit.items()} or {"–": ""}
+    if told_limits != expected:
+        yield f"by the table of bottlenecks it was limited by {expected}"
+
+
+def _order(of_test: OfTest) -> Iterator[str]:
+    """Hold the order, and the ratios to the leader, against the pairs."""
+    relative = [figure.figure for figure in of_test.relative.values()]
+    if relative[1:] != sorted(relative[1:], reverse=True):
+        yield f"not the fastest first: {relative}"
+    leader = next(iter(of_test.ranked), "")
+    for entry, found in of_test.relative.items():
+        pair = of_test.pair(leader, entry, of_test.basis)
+        if entry == leader or pair is None:
+            continue
+        theirs = pair.ratio.figure if pair.first == entry else 1 / pair.ratio.figure
+        if abs(theirs - found.figure) > found.half_unit + pair.ratio.half_unit * max(1.0, theirs**2):
+            yield f"{entry} has {found.figure} of {leader}, in its pair {theirs:.3f}"
+        if pair.outcome == {True: "faster", False: "slower"}[pair.first == entry]:
+            yield f"{entry} is faster than the first: {pair}"
+
+
+def _asked(test: str, report: Report) -> list[int]:
+    """Return the levels that the test was asked for."""
+    return sorted({int(r["level"]) for r in report.overview.rows if r["test"] == test}) if report.overview else []
+
+
+def _bound(test: str, report: Report) -> set[tuple[str, int]]:
+    """Return entry and level of the rows that wrk was the limit of: they are in no ratio."""
+    return {(r["entry"], int(r["level"])) for r in report.cells if (r["test"], r["limited by"]) == (test, "client")}
+
+
+def _own(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> Figure | None:
+    """Return the pair's ratio, from the samples of the levels that it is over; None where one has no block of both."""
+    levels, bound = levels_of(pair.level, _asked(of_test.test, report)), _bound(of_test.test, report)
+    if any({(pair.first, at), (pair.second, at)} & bound for at in levels):
+        return None
+    return sampled.ratio(pair.figure, of_test.test, levels, pair.first, pair.second)
+
+
+def _pair(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records: Records) -> Iterator[str]:
+    own = _own(pair, of_test, report, sampled)
+    if own is None:
+        yield "one of its levels has no block of both"
+        return
+    yield from shows(pair.ratio, own, records.needed is not None)
+    if pair.outcome != "–" and (pair.outcome == TOO_FEW) != (own.blocks < LEAST_BLOCKS):
+        yield f"it has {own.blocks} blocks"
+    yield from outcome(pair.outcome, pair.ratio)
+
+
+def outcome(word: str, ratio: Printed) -> Iterator[str]:
+    """Hold an outcome against the interval printed beside it."""
+    low, high = ratio.low, ratio.high
+    if low is None or high is None:
+        if word in (*UP, *DOWN, "equal") and not ratio.is_too_wide:
+            yield f"{word} without an interval"
+        return
+    if word in UP and low < 1:
+        yield f"{word}, with an interval that reaches below 1"
+    if word in DOWN and high > 1:
+        yield f"{word}, with an interval that reaches above 1"
+    if word == "equal" and (low < 1 / (1 + BAND) - ratio.half_units[0] or high > 1 + BAND + ratio.half_units[1]):
+        yield f"equal, with an interval that leaves the {BAND:.0%}"
+    if word == "equal" and not ratio.is_90:
+        yield "equal, beside another interval than the 90 % one"
+    if word == UNDECIDED and not low <= 1 <= high:
+        yield "cannot be told apart, with an interval that leaves out 1"
+    if UNCLEAR.fullmatch(word) and low < 1 < high:
+        yield "unclear for the number of comparisons, with an interval that holds 1"
+
+
+def _families(report: Report) -> Iterator[list[tuple[Pair, OfTest]]]:
+    """Yield the rows whose outcomes are corrected together: all over all levels, and those of each single one."""
+    found: dict[tuple[str, str], list[tuple[Pair, OfTest]]] = defaultdict(list)
+    for of_test in report.tests.values():
+        for pair in of_test.pairs:
+            if pair.outcome != "–":
+                found[("", "") if pair.is_over_levels else (of_test.test, pair.level)].append((pair, of_test))
+    yield from found.values()
+
+
+def _together(
+    family: Sequence[tuple[Pair, OfTest]], report: Report, sampled: Sampled, records: Records
+) -> Iterator[str]:
+    """Hold the outcomes of all rows together against Holm's correction of the samples' own tests."""
+    if records.needed is not None:
+        return
+    owns = [_own(pair, of_test, report, sampled) for pair, of_test in family]
+    known = [
+        (pair, own.p)
+        for (pair, _), own in zip(family, owns, strict=True)
+        if own is not None and own.blocks >= LEAST_BLOCKS and own.p is not None
+    ]
+    for (pair, _), adjusted in zip(known, holm([p for _, p in known]), strict=True):
+        if abs(adjusted - ALPHA) > 1e-6 and pair.is_decided != (adjusted <= ALPHA):
+            yield f"corrected for {len(known)}, p is {adjusted:.4f}: {pair}"
+        if (match := UNCLEAR.fullmatch(pair.outcome)) and int(match[1]) != len(known):
+            yield f"corrected for {len(known)}: {pair}"
+
+
+def _study(match: re.Match[str], table: Table, sampled: Sampled) -> Iterator[str]:
+    test, by, direction = match.groups()
+    figures = [float(row[by]) for row in table.rows]
+    if figures != sorted(figures, reverse=direction == "descending"):
+        yield f"not {direction}: {figures}"
+    column = table.columns[1]
+    told = {(row["framework"], int(row[column])): row for row in table.rows}
+    own: dict[tuple[str, int], list[Row]] = defaultdict(list)
+    for row in sampled.counting:
+        if row["test"] == test:
+            own[row["entry"], level(row)].append(row)
+    if told.keys() != own.keys():
+        yield f"rows of {sorted(told)}, samples of {sorted(own)}"
+    for key in told.keys() & own.keys():
+        mean = sum(map(rate, own[key])) / len(own[key])
+        if abs(mean - float(told[key]["requestsPerSecond"])) > 0.0051:
+            yield f"{key}: by the samples {mean:.2f}"

@@ -1,0 +1,122 @@
+"""All that the lab says of a made-up run, as text, and what a reader could look it up in: no judgement of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchlab.commands import gate
+from benchlab.core.errors import LabError
+from benchlab.core.measured import Run
+from benchlab.pages import html
+from benchlab.statistics import analysis, effects, sides, versus
+from benchlab.storage import runs, samples_csv
+from benchlab.tables import factors, lead, report
+
+from .made_reports import Case
+
+
+@dataclass(frozen=True)
+class Records:
+    """What stands in the files of a run: samples.csv, what failed, and what was asked for."""
+
+    samples_csv: str
+    failed: Sequence[str]
+    levels: Mapping[str, Sequence[int]]
+    tests: Mapping[str, Sequence[str]]
+    blocks: int
+    repeats: int
+    pilot: int | None
+    needed: int | None
+    unbuilt: Sequence[str]
+    warned: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """What the lab says of one run."""
+
+    records: Records
+    report: str
+    page: str
+    lines: Sequence[str]
+    ahead: Sequence[str]
+    factors: str
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What it says of new against old, and the exit code of the gate; of each run its files and its report."""
+
+    old: Sequence[tuple[Records, str]]
+    new: Sequence[tuple[Records, str]]
+    is_one_run: bool
+    margin: float
+    text: str
+    said: Sequence[str]
+    exit_code: int
+    page: str
+
+
+def of_run(run: Run) -> Texts:
+    results = analysis.analyse(run)
+    return Texts(
+        records=records(run),
+        report=report.report(run),
+        page=html.page(run),
+        lines=list(lead.lines(run, results)),
+        ahead=[runs.ahead(result) for result in results if len(result.overall.entries) > 1],
+        factors=_factors(run),
+    )
+
+
+def of_comparison(case: Case) -> Compared | None:
+    """Return what is said of runs, or of the versions in one; None where there is nothing to compare."""
+    old, new = case.older, case.newer or case.older
+    try:
+        pair = sides.of_several(old, new) if case.newer else sides.of_versions(case.run)
+        held = versus.hold(*pair)
+    except LabError:
+        return None
+    shown, said = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
+        if case.newer:
+            gate.warn(case.margin, len(old), len(new))
+        answer = gate.told(held, case.margin)
+    assert answer is not None
+    return Compared(
+        old=[(records(run), report.report(run)) for run in old],
+        new=[(records(run), report.report(run)) for run in new],
+        is_one_run=not case.newer,
+        margin=case.margin,
+        text=shown.getvalue(),
+        said=said.getvalue().splitlines(),
+        exit_code=answer.exit_code,
+        page=html.comparison(held, [], answer),
+    )
+
+
+def records(run: Run) -> Records:
+    manifest = run.manifest
+    return Records(
+        samples_csv=samples_csv.text(run),
+        failed=[failure.trial.key for failure in run.failures],
+        levels=manifest.settings.levels,
+        tests={entry: manifest.tests(entry) for entry in manifest.entries},
+        blocks=run.blocks,
+        repeats=manifest.settings.repeats,
+        pilot=run.decision.pilot if run.decision else None,
+        needed=run.decision.needed if run.decision else None,
+        unbuilt=list(manifest.unbuilt),
+        warned=sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}),
+    )
+
+
+def _factors(run: Run) -> str:
+    """Return what `lab.py factors` prints; nothing where the entries tell of none."""
+    try:
+        return factors.report(run, effects.answer(run))
+    except LabError:
+        return ""
