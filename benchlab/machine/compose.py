@@ -57,9 +57,9 @@ def generation(command: Sequence[str]) -> int:
     The name does not tell: docker-compose is v1 here, and there a v2 that needs no docker client. v1 takes 0.4 s to say
     its version, and is only asked where it does not show otherwise: as a rule it is a script of Python, and v2 is none.
     """
-    if command[0] != ALONE[0]:
+    if Path(command[0]).name != ALONE[0]:
         return 2
-    program = shutil.which(ALONE[0])
+    program = shutil.which(command[0])
     return _generation(program) if program else 1
 
 
