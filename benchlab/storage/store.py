@@ -31,8 +31,12 @@ from benchlab.storage import files, lines, records, samples_csv, shapes
 # 3: a sample's memory is the anonymous memory seen while it was taken, not the most of any kind since its container's
 #    start; its out-of-memory kills count from its test type's warm-up on; it says whether the servers were idle before.
 #    What verification finds is in the journal, its warnings too.
+# 4: the same form, judged otherwise: an uneven second is a note, and so are a clock that was set and a long log; hung is
+#    asked only where Little's law can be; client-bound and CPU shares are of wrk's own time.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
-SCHEMA = 3
+SCHEMA = 4
+# What is read, too: the verdicts of such a run stay what they were.
+READABLE = (3, SCHEMA)
 
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
 REPORT, PAGE = "report.md", "report.html"
@@ -249,10 +253,10 @@ def read_manifest(folder: Path) -> Manifest:
         if not isinstance(content, dict) or "schema" not in content:
             raise StoreError(f"{path} is not one of a run; {files.LOST}")
         schema = content.pop("schema")
-        if schema != SCHEMA or type(schema) is not int:
+        if schema not in READABLE or type(schema) is not int:
             raise StoreError(
-                f"{path}: written in schema {letters.quoted(schema)}, this lab reads {SCHEMA}; "
-                "use the lab that wrote it"
+                f"{path}: written in schema {letters.quoted(schema)}, this lab reads "
+                f"{' and '.join(map(str, READABLE))}; use the lab that wrote it"
             )
         return records.manifest(content)
     except ValueError as error:

@@ -115,8 +115,18 @@ def test_another_schema_is_refused_with_all_numbers(tmp_path: Path, manifest: Ma
     journal = store.create(tmp_path, manifest)
     path = journal.folder / store.MANIFEST
     path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 99'))
-    with pytest.raises(StoreError, match=f"schema 99, this lab reads {store.SCHEMA}; "):
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3 and {store.SCHEMA}; "):
         store.read(journal.folder)
+
+
+def test_a_run_of_the_schema_before_is_read_with_its_verdicts_as_they_were(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(sample)
+    path = journal.folder / store.MANIFEST
+    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 3'))
+    assert store.read(journal.folder).taken == (sample,)
 
 
 def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> None:
