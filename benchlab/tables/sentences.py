@@ -98,7 +98,7 @@ def _led(result: Result, field: _Field, basis: str) -> Iterator[str]:
     yield from _equal(result, field, measure)
     yield from _behind(result, field, measure)
     if field.apart:
-        yield f"{names([other.entry for other in field.apart])} and {field.leader} have no block in common."
+        yield f"{field.leader} has no block in common with {names([other.entry for other in field.apart])}."
     if basis == PER_CPU:
         yield from _in_rates(result.rates, field.leader, result.standings[1].entry)
 

@@ -444,7 +444,7 @@ GRAMMAR: Sequence[Sentence[Place]] = (
         r"At single levels (?P<names>[^:.]+) (?:is|are) faster than (?P<first>\S+)\.",
         _faster_at_levels,
     ),
-    Sentence("no block in common", r"(?P<names>[^:.]+?) and (?P<first>\S+) have no block in common\.", _no_common),
+    Sentence("no block in common", r"(?P<first>\S+) has no block in common with (?P<names>[^:.]+?)\.", _no_common),
     Sentence(
         "ahead",
         r"(?P<first>\S+) (?:leads|is ahead of (?P<names>[^:]+?)): it has (?P<lead>.+?)" + LAST + r"\.",

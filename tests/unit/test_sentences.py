@@ -148,7 +148,7 @@ def test_an_entry_without_a_block_in_common_with_the_leader_is_said_to_have_none
     late = [make_sample(make_trial(block, "c", "json", 16), make_load(500)) for block in (5, 6)]
     manifest = make_run({"a": [1] * 6, "b": [], "c": []}).manifest
     told = sentences.answer(result_of(replace(with_samples(run, *late), manifest=manifest)))
-    assert re.fullmatch(r"a is ahead of b: it has 2\.\d\d times .*\. c and a have no block in common\.", told)
+    assert re.fullmatch(r"a is ahead of b: it has 2\.\d\d times .*\. a has no block in common with c\.", told)
 
 
 def test_two_blocks_lead_nobody() -> None:
