@@ -254,7 +254,8 @@ def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(
 
 
 def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:
-    lab = project.start(*JSON, "--blocks", "2", "--framework", "crax", "--duration", "2")
+    json = ("--profile", "quick", "--test", "json", "--levels", "json=16,32")
+    lab = project.start(*json, "--blocks", "2", "--framework", "crax", "--duration", "2")
     await_lines(project, 1, lab)
     (entry,) = client.containers.list(filters={"label": "com.docker.compose.service=crax"})
     entry.kill()
