@@ -208,8 +208,10 @@ def _left_out(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> 
     }
     over = levels_of(pair.level, asked)
     whole = set.intersection(*(shared[at] for at in over))
-    for at in set(shared) - set(over):
-        if shared[at] and 2 * len(whole & shared[at]) >= max(map(len, shared.values())):
+    missing = [at for at in shared if at not in over and shared[at]]
+    # Of several, each is left out beside the others.
+    for at in missing if len(missing) == 1 else []:
+        if 2 * len(whole & shared[at]) >= max(map(len, shared.values())):
             yield f"{at} is left out, and would leave {len(whole & shared[at])} blocks whole"
 
 
