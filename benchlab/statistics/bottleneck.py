@@ -31,9 +31,9 @@ OTHERS, STOLEN, IDLE = "others", "stolen", "idle"
 
 @dataclass(frozen=True)
 class Shares:
-    """Of each role, the CPU time used over what it could have used in wrk's own time; `idle` is the whole host's share.
+    """Of each role, the CPU time used over what it could have used in wrk's own time; `idle` is a share of all CPUs.
 
-    None is more than 1.
+    All CPUs are those that containers may use. None is more than 1.
     """
 
     roles: dict[str, float]
@@ -75,9 +75,9 @@ def fills_host(found: Shares) -> bool:
 
 
 def of_host(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return what the host's CPU time went to, as shares that add up to 1: each role, others, stolen, and idle.
+    """Return what the CPUs' time went to, as shares that add up to 1: each role, others, stolen, and idle.
 
-    Of a sample whose host does not tell all of it, nothing is counted; without any other there is nothing to return.
+    The CPUs are those that containers may use. Of a sample whose host does not tell all of it, nothing is counted; without any other there is nothing to return.
     They are made of the same amounts as what `shares` returns.
     """
     found = [parts for sample in samples if (parts := _spent(sample).parts)]
@@ -118,7 +118,7 @@ def name(found: Shares, growth: float | None, own: float | None = None) -> str:
 class _Spent:
     """How many CPUs were in use on the mean while wrk ran by its own clock: by each role, stolen, and idle.
 
-    `cpus` is how many the host has. Without figures of the host, it is 0 and the last two are None; `is_whole` is
+    `cpus` is how many containers may use. Without figures of the host, it is 0 and the last two are None; `is_whole` is
     whether those of all roles are known too.
     """
 
