@@ -16,7 +16,7 @@ BUSY, CALM = 0.90, 0.70
 FULL_HOST_IDLE = 0.05
 # One that is nearly full is compared with full ones: the limit between the two must not take a test's ranks away where
 # its cells lie on both sides of it by a hair. Chosen, not measured.
-NEARLY_FULL_IDLE = 0.10
+NEARLY_FULL_IDLE = 0.07
 # Where the roles had less of a full host's used CPU time than this, others filled it. Chosen, not measured.
 OWN_SHARE = 0.80
 # Twice the connections and nearly twice the rate: there were too few of them.
@@ -77,8 +77,8 @@ def fills_host(found: Shares) -> bool:
 def of_host(samples: Iterable[Sample]) -> dict[str, float]:
     """Return what the CPUs' time went to, as shares that add up to 1: each role, others, stolen, and idle.
 
-    The CPUs are those that containers may use. Of a sample whose host does not tell all of it, nothing is counted; without any other there is nothing to return.
-    They are made of the same amounts as what `shares` returns.
+    The CPUs are those that containers may use. Of a sample whose host does not tell all of it, nothing is counted;
+    without any other there is nothing to return. They are made of the same amounts as what `shares` returns.
     """
     found = [parts for sample in samples if (parts := _spent(sample).parts)]
     names = dict.fromkeys(part for parts in found for part in parts)
