@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import sampled
+from . import sampled, untold
 from .cautions import WIDEST
 from .findings import Findings, Sentence, fine, read
 from .printed import Row, page, sections
@@ -96,14 +96,15 @@ def check(compared: Compared) -> Findings:
     findings, sides = Findings(), _Sides(compared)
     section = sections(compared.text)[0]
     rows = [_change(row, sides) for row in section.tables[0].rows]
-    untold = [line for line in compared.said if line.startswith("nothing can be said of ")]
+    silent = [line for line in compared.said if line.startswith("nothing can be said of ")]
     is_two_runs = not compared.is_one_run and len(compared.old) == len(compared.new) == 1
-    place = Place(rows, compared.margin, compared.exit_code, untold, is_two_runs)
+    place = Place(rows, compared.margin, compared.exit_code, silent, is_two_runs)
     for bullet in section.bullets:
         read(bullet, CHANGES, place, findings, "comparison")
     findings.hold("a bullet a row", compared.text[:200], _each_once(section.bullets, place))
     for line in compared.said:
         read(line, SAID, place, findings, "gate")
+    findings.hold("what is untold", "; ".join(silent), untold.check(silent, compared))
     ratios = [row.ratio.figure for row in rows]
     ordered = all(one <= other + 1e-3 for one, other in pairwise(ratios))
     findings.hold("the worst first", str(ratios), iter(() if ordered else ("not in order",)))

@@ -1,0 +1,107 @@
+"""What a comparison says that nothing can be said of, with the reasons: against the files of both sides."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from .printed import Row
+from .sampled import PER_CPU, QUERIES, RATE, Sampled, key
+from .tables import FULL, Report, is_full, is_spare
+from .telling import Compared, Records
+
+AT = "-at-"
+# Entry under the name that it is compared by, test and level.
+Cell = tuple[str, str, int]
+
+
+def check(told: Sequence[str], compared: Compared) -> Iterator[str]:
+    """Find reasons to say nothing of a part that are not told, and told ones that the files do not have."""
+    parts = Counter(part for line in told for part in line.removeprefix("nothing can be said of ").split("; "))
+    must, may = _expected(compared)
+    if missing := must - parts:
+        yield f"nothing is said of {sorted(missing)}"
+    if strangers := parts - must - may:
+        yield f"it is said for nothing of {sorted(strangers)}"
+
+
+def _expected(compared: Compared) -> tuple[Counter[str], Counter[str]]:
+    """Return what nothing can be said of; and of what it may be so, where a printed figure lies on a limit."""
+    old, new = _Side("old", compared.old, compared), _Side("new", compared.new, compared)
+    both, planned = old.cells & new.cells, old.planned & new.planned
+    failed = {cell for cell in old.failed | new.failed if cell in planned}
+    must, may = Counter[str](), Counter[str]()
+    for cell in failed:
+        counts = ", ".join(f"{side.failed[cell]} in {side.name}" for side in (old, new) if side.failed[cell])
+        must[f"{_named(cell)} (samples that failed: {counts})"] += 1
+    must.update(f"{_named(cell)} (only old has samples)" for cell in old.cells - new.cells - failed)
+    must.update(f"{_named(cell)} (only new has samples)" for cell in (new.cells - old.cells) & old.planned - failed)
+    must.update(f"{RATE} of {_named(cell)} (wrk was the limit)" for cell in (old.bound | new.bound) & both)
+    for one, other in ((old, new), (new, old)):
+        alone = (one.costed - other.costed) & both
+        must.update(f"{PER_CPU} of {_named(cell)} (only {one.name} tells it)" for cell in alone)
+        for cell in one.full & other.may_spare:
+            found = must if cell in other.spare else may
+            found[f"{PER_CPU} of {_named(cell)} (only {one.name} filled the host)"] += 1
+    return must, may
+
+
+def _named(cell: Cell) -> str:
+    entry, test, level = cell
+    return f"{entry} {test} at {level}"
+
+
+class _Side:
+    """What stands in the files of one side, of the entries that are compared."""
+
+    def __init__(self, name: str, runs: Sequence[tuple[Records, str]], compared: Compared):
+        self.name = name
+        self.cells: set[Cell] = set()
+        self.planned: set[Cell] = set()
+        self.costed: set[Cell] = set()
+        self.failed = Counter[Cell]()
+        self._rows: list[tuple[Cell, Row]] = []
+        for records, text in runs:
+            self._add(records, Report(text), _called(name, records, compared))
+        self.bound = self._where(lambda row: row["limited by"] == "client")
+        self.full = self._where(lambda row: row["limited by"] in FULL)
+        self.may_spare = self._where(is_spare)
+        self.spare = self._where(lambda row: is_spare(row) and not is_full(row))
+
+    def _add(self, records: Records, report: Report, called: dict[str, str]) -> None:
+        sampled = Sampled(records.samples_csv)
+        counting = {key(row) for row in sampled.counting}
+        for entry, test, level in map(_cell, counting):
+            if entry in called:
+                self.cells.add((called[entry], test, level))
+                if sampled.logs(PER_CPU, test, entry, level):
+                    self.costed.add((called[entry], test, level))
+        for entry, test, level in map(_cell, ({key(row) for row in sampled.taken} | set(records.failed)) - counting):
+            if entry in called:
+                self.failed[called[entry], test, level] += 1
+        for entry, name in called.items():
+            self.planned |= {(name, test, level) for test in records.tests[entry] for level in records.levels[test]}
+        self._rows += [
+            ((called[row["entry"]], row["test"], int(row["level"])), row)
+            for row in report.cells
+            if row["entry"] in called
+        ]
+
+    def _where(self, is_so: Callable[[Row], bool]) -> set[Cell]:
+        return {cell for cell, row in self._rows if is_so(row)}
+
+
+def _called(side: str, records: Records, compared: Compared) -> dict[str, str]:
+    """Return the name that each entry of the side is compared by: of two versions in one run, that of the new one."""
+    if not compared.is_one_run:
+        return {entry: entry for entry in records.tests}
+    olds = {entry: entry.partition(AT)[0] for entry in records.tests if AT in entry}
+    return olds if side == "old" else {name: name for name in olds.values()}
+
+
+def _cell(told: str) -> Cell:
+    """Return entry, test and level of a trial as the journal calls it."""
+    _, entry, test, level, *_ = told.split("/")
+    parts = dict(re.findall(r"([cqp])(\d+)", level))
+    return entry, test, int(parts["q" if test in QUERIES else "c"])
