@@ -62,30 +62,29 @@ def interval(low: float | None, high: float | None, form: str) -> str:
     return f" {TOO_WIDE}" if too_wide else f" [{form.format(low)}–{form.format(high)}]"
 
 
-def ratio(value: float, *marks: float) -> str:
-    """Return the ratio with three decimals: with more where these would not show on which side of 1 it lies.
+def ratio(value: float, *limits: float, decimals: int = DECIMALS) -> str:
+    """Return the ratio with so many decimals: with more where these would not show on which side of 1 it lies.
 
-    So they do of each of the marks, such as a gate's limit.
+    So they do of each of the limits, such as a gate's.
     """
-    for digits in range(DECIMALS, MOST_DECIMALS):
+    for digits in range(decimals, MOST_DECIMALS):
         text = f"{value:.{digits}f}"
-        if all((float(text) > mark, float(text) < mark) == (value > mark, value < mark) for mark in (1.0, *marks)):
+        if all((float(text) > limit, float(text) < limit) == (value > limit, value < limit) for limit in (1, *limits)):
             return text
-    return f"{value:.{DECIMALS}f}"
+    return f"{value:.{decimals}f}"
 
 
-def bounds(low: float | None, high: float | None, *marks: float) -> str:
-    """Return the bounds of a ratio as `interval` does, each written as `ratio` writes it."""
+def bounds(
+    low: float | None, high: float | None, *limits: float, decimals: int = DECIMALS, confidence: str = ""
+) -> str:
+    """Return the bounds of a ratio as `interval` does, each written as `ratio` writes it; behind them the confidence.
+
+    That is said where it is not 95 %.
+    """
     told = interval(low, high, "{:.3f}")
-    if low is None or high is None or TOO_WIDE in told:
-        return told
-    return f" [{ratio(low, *marks)}–{ratio(high, *marks)}]"
-
-
-def marked(low: float | None, high: float | None, form: str, mark: str) -> str:
-    """Return the bounds in brackets with a mark behind them, where there are any."""
-    told = interval(low, high, form)
-    return f"{told}{mark}" if told else ""
+    if low is not None and high is not None and TOO_WIDE not in told:
+        told = f" [{ratio(low, *limits, decimals=decimals)}–{ratio(high, *limits, decimals=decimals)}]"
+    return f"{told}{confidence}" if told else ""
 
 
 def _escaped(cell: object) -> object:

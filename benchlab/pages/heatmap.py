@@ -59,20 +59,14 @@ def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: 
 def _square(pair: Pair | None, decides: bool) -> Square:
     if pair is None:
         return Square(NONE, "", "", "–", "", "no block in common")
-    ratio, figure = pair.ratio, f"{pair.ratio.ratio:.3f}"
+    ratio, figure = pair.ratio, markdown.ratio(pair.ratio.ratio)
     if not decides:
-        interval = markdown.interval(ratio.low, ratio.high, "{:.3f}").strip()
+        interval = markdown.bounds(ratio.low, ratio.high).strip()
         return Square(NONE, "", "", figure, interval, f"{figure} {interval}, no outcome")
-    low, high, mark = pair.bounds
-    interval = markdown.marked(low, high, "{:.3f}", mark).strip()
-    return Square(
-        _tone(pair.outcome, ratio.ratio),
-        SIGNS[pair.outcome],
-        pair.word,
-        figure,
-        interval,
-        f"{figure} {interval}, {pair.word}",
-    )
+    low, high, confidence = pair.bounds
+    interval, outcome = markdown.bounds(low, high, confidence=confidence).strip(), pair.outcome
+    told = f"{figure} {interval}, {pair.word}"
+    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, figure, interval, told)
 
 
 def _tone(outcome: Outcome, ratio: float) -> str:

@@ -51,7 +51,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
                 figure = standings.relative(result, standing)
                 text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{figure}<br>rank {standing.rank}"
                 place = rows.at[_ranking(result), standing.entry]
-                low, high = (standing.pair.ratio.low, standing.pair.ratio.high) if standing.pair else (None, None)
+                low, high, _ = standing.pair.bounds if standing.pair else (None, None, "")
                 dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
                 told.append(f"{result.test} {standing.entry} {figure}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
@@ -115,12 +115,12 @@ def factors(answer: Answer) -> Chart:
     rows = charts.rows(groups)
     dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
     for told in found:
-        ratio = told.pair.ratio
-        figure = f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
+        ratio, (low, high, confidence) = told.pair.ratio, told.pair.bounds
+        figure = f"{markdown.ratio(ratio.ratio)}{markdown.bounds(low, high, confidence=confidence)}"
         text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.word}"
         place = rows.at[f"{told.test}, {told.figure}", effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
-        dots[kind].append(Dot(place, ratio.ratio, ratio.low, ratio.high, text))
+        dots[kind].append(Dot(place, ratio.ratio, low, high, text))
     mark = charts.MARKS[0]
     traces = [
         charts.dots(kind, Look("--entry-1", mark if kind == "told" else f"{mark}-open"), of)

@@ -16,7 +16,7 @@ BUSY, CALM = 0.90, 0.70
 FULL_HOST_IDLE = 0.05
 # One that is nearly full is compared with full ones: the limit between the two must not take a test's ranks away where
 # its cells lie on both sides of it by a hair. Chosen, not measured.
-NEARLY_FULL_IDLE = 0.10
+NEARLY_FULL_IDLE = 0.07
 # Where the roles had less of a full host's used CPU time than this, others filled it. Chosen, not measured.
 OWN_SHARE = 0.80
 # Twice the connections and nearly twice the rate: there were too few of them.

@@ -161,17 +161,17 @@ def entries(levels: Iterable[Cells]) -> tuple[str, ...]:
 
 
 def standings(comparison: Comparison) -> tuple[Standing, ...]:
-    """Return the leader, then the others, fastest first; last are those without a ratio to it.
+    """Return the leader, then the others by rank, of equal ranks the fastest first.
 
-    Where figures are missing, a ratio can be above 1: the leader leads over all, not over each. Without a leader none
-    has a ratio, and the entries stand by their ranks.
+    Where figures are missing, a ratio can be above 1: the leader leads over all, not over each. And of two whose ratios
+    to it are over other levels, the one with the better rank comes first, whatever these ratios are.
     """
     leader, ranks = comparison.leader, comparison.ranks
     found = [
         Standing(entry, entry == leader, comparison.between(entry, leader) if leader else None, ranks[entry])
         for entry in comparison.entries
     ]
-    return tuple(sorted(found, key=lambda standing: (not standing.is_leader, -(standing.relative or 0), standing.rank)))
+    return tuple(sorted(found, key=lambda standing: (not standing.is_leader, standing.rank, -(standing.relative or 0))))
 
 
 def decide(found: Sequence[Ratio]) -> tuple[Pair, ...]:

@@ -178,8 +178,9 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
     for each in told:
         row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
         is_head = answer.is_headed_by(each)
-        low, high, mark = each.pair.bounds if is_head else (each.pair.ratio.low, each.pair.ratio.high, "")
-        row[each.figure] = f"{each.pair.ratio.ratio:.3f}{markdown.marked(low, high, '{:.3f}', mark)}"
+        ratio = each.pair.ratio
+        low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
+        row[each.figure] = f"{markdown.ratio(ratio.ratio)}{markdown.bounds(low, high, confidence=confidence)}"
         if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
     return pd.DataFrame(rows.values(), columns=columns)
@@ -216,5 +217,6 @@ def _named(factor: str, level: str) -> str:
 
 
 def _times(pair: Pair) -> str:
-    low, high, mark = pair.bounds
-    return f"{pair.ratio.ratio:.2f}x{markdown.marked(low, high, '{:.2f}', mark)}"
+    low, high, confidence = pair.bounds
+    bounds = markdown.bounds(low, high, decimals=2, confidence=confidence)
+    return f"{markdown.ratio(pair.ratio.ratio, decimals=2)}x{bounds}"

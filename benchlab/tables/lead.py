@@ -35,7 +35,9 @@ def answers(run: Run, results: Sequence[Result]) -> list[Told]:
     if not results:
         return [Told("", NO_ANSWER, "")]
     limits = [sentences.limits(result) for result in results]
-    common = limits[0] if len(set(limits)) == 1 else ""
+    # Counts of rows are those of one test: only what limited every row can be told of several tests at once.
+    alike = len(results) == 1 or len({cell.bottleneck for result in results for cell in result.cells}) == 1
+    common = limits[0] if alike and len(set(limits)) == 1 else ""
     told = {
         result.test: Told(result.test, sentences.answer(result), "" if common else own)
         for result, own in zip(results, limits, strict=True)

@@ -58,6 +58,8 @@ NOISY_SHARE = 0.05
 UNSTEADY_SHARE = 0.25
 # Up to here a difference is told in per cent, above in times.
 TIMES = 1.5
+# So many decimals a per cent may have; what is smaller yet is rounding.
+MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def _standing(result: Result) -> Iterator[str]:
     elif result.basis is None:
         yield from _unranked(result)
     elif result.overall.leader is None:
-        yield "Nobody leads: each entry is behind another in the levels that both have."
+        yield "Nobody leads: each entry loses to another one in the levels that both have."
     else:
         yield from _led(result, _field(result), result.basis)
 
@@ -214,7 +216,7 @@ def _untold(result: Result, field: _Field, measure: str) -> Iterator[str]:
     others = names([other.entry for other in field.untold])
     subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
     lead = _lead(result, last, leader, measure)
-    yield f"{subject}: {leader} has {lead}{which}{_doubt(last)}.{_disagreement(result, leader, last)}"
+    yield f"{subject}: {leader} has {lead}{which}{_doubt(last)}.{_disagreement(result, leader, field.untold)}"
 
 
 def _doubt(last: Standing) -> str:
@@ -223,7 +225,7 @@ def _doubt(last: Standing) -> str:
     if pair is None:
         return ""
     if pair.ratio.high is None:
-        return "; one block alone has both, so nobody knows by how much that would vary"
+        return "; only one block has both, so the spread is unknown"
     if pair.adjusted_p is None:
         return f"; {counted(pair.ratio.blocks, 'block')} are too few to tell"
     return f"; among {pair.among} pairs chance alone can make such a gap" if pair.is_unclear else ""
@@ -236,7 +238,7 @@ def _equal(result: Result, field: _Field, measure: str) -> Iterator[str]:
     others = names([other.entry for other in field.equal])
     subject = f"{together} are equal" if together else f"{others} are equal to {field.leader}"
     whose = "of each other" if together else "of its own"
-    disagreement = "".join(_disagreement(result, field.leader, other) for other in field.equal)
+    disagreement = _disagreement(result, field.leader, field.equal)
     yield f"{subject}: their {measure} lie within {EQUIVALENCE:.0%} {whose}.{disagreement}"
 
 
@@ -253,49 +255,47 @@ def _behind(result: Result, field: _Field, measure: str) -> Iterator[str]:
         return
     leader, (first, *rest) = field.leader, field.behind
     alone = not (field.untold or field.equal or field.apart)
-    last = f", and {_lead(result, rest[-1], leader, measure)}, the last" if rest else ""
+    # Of those that share the worst ranks none is the last.
+    which = ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in field.behind[:-1]) else ""
+    last = f", and {_lead(result, rest[-1], leader, measure)}{which}" if rest else ""
     subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
-    disagreement = "".join(_disagreement(result, leader, other) for other in [first, *rest[-1:]])
-    between = _faster_at_levels(result, leader, rest[:-1])
-    yield f"{subject}: it has {_lead(result, first, leader, measure)}{last}.{disagreement}{between}"
+    disagreement = _disagreement(result, leader, field.behind)
+    yield f"{subject}: it has {_lead(result, first, leader, measure)}{last}.{disagreement}"
 
 
-def _faster_at_levels(result: Result, leader: str, others: Sequence[Standing]) -> str:
-    """Return which of the others, all of them behind the leader, are faster than it at single levels, and at which."""
-    levels: dict[str, list[str]] = defaultdict(list)
-    for other in others:
-        for level, compared in result.decided_levels.items():
-            if (pair := compared.between(other.entry, leader)) and pair.outcome is Outcome.FASTER:
-                levels[other.entry].append(str(level))
-    told = [f"{entry} ({', '.join(at)})" for entry, at in levels.items()]
-    return f" At single levels {names(told)} {'is' if len(told) == 1 else 'are'} faster than {leader}." if told else ""
+def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
+    """Return that single levels say something else than all of them together do, and what; else nothing."""
+    told = [
+        f"{leader} / {other.entry} is {names([f'{_times(pair)} at {level}' for level, pair in odd.items()])}"
+        for other in others
+        if (odd := _odd_levels(result, leader, other))
+    ]
+    return f" Levels disagree: {'; '.join(told[:MOST_NAMES])}." if told else ""
 
 
-def _disagreement(result: Result, leader: str, other: Standing) -> str:
-    """Return that single levels say something else than all of them together do, and what; else nothing.
+def _odd_levels(result: Result, leader: str, other: Standing) -> dict[int, Pair]:
+    """Return the levels that contradict how the two compare over all levels.
 
-    Of one that the leader is ahead of, levels at which that one is the faster; of the others, levels at which the two
-    are told apart.
+    Where the leader is ahead, those at which it is known to be slower, or seems so by more than EQUIVALENCE. Where the
+    two are not told apart, those at which they are; and where none is, those beyond EQUIVALENCE if there are such on
+    both sides of 1: they may well cancel out.
     """
-    found = result.decided_levels.items()
-    pairs = {level: pair for level, each in found if (pair := each.between(leader, other.entry))}
-    is_behind = other.pair is not None and other.pair.outcome is Outcome.SLOWER
-    odd = {
-        level: pair
-        for level, pair in pairs.items()
-        if (pair.ratio.ratio < 1 if is_behind else pair.outcome in (Outcome.FASTER, Outcome.SLOWER))
-    }
-    told = [f"{_times(pair)} at {level}" for level, pair in odd.items()]
-    return f" Levels disagree: {leader} / {other.entry} is {names(told)}." if told else ""
+    found = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
+    pairs = {level: pair for level, pair in found.items() if pair}
+    below = {level for level, pair in pairs.items() if pair.ratio.ratio * (1 + EQUIVALENCE) < 1}
+    above = {level for level, pair in pairs.items() if pair.ratio.ratio > 1 + EQUIVALENCE}
+    decided = {level for level, pair in pairs.items() if pair.outcome in (Outcome.FASTER, Outcome.SLOWER)}
+    if other.pair is not None and other.pair.outcome is Outcome.SLOWER:
+        odd = below | {level for level in decided if pairs[level].outcome is Outcome.SLOWER}
+    else:
+        odd = decided or (below | above if below and above else set())
+    return {level: pair for level, pair in pairs.items() if level in odd}
 
 
 def _in_rates(rates: Comparison, leader: str, second: str) -> Iterator[str]:
     """Yield how the first two compare in requests per second, where the ranks are made of something else."""
-    pair = rates.between(leader, second)
-    if pair is not None:
-        low, high = pair.ratio.low, pair.ratio.high
-        untold = "" if low is not None and high is not None and not low <= 1 <= high else " and cannot be told from 1"
-        yield f"In {MEASURES[RATE]}, {leader} / {second} is {_ratio(pair.ratio)}{untold}."
+    if pair := rates.between(leader, second):
+        yield f"In {MEASURES[RATE]}, for information, {leader} / {second} is {_ratio(pair.ratio)}."
 
 
 def _lead(result: Result, other: Standing, leader: str, measure: str) -> str:
@@ -305,10 +305,16 @@ def _lead(result: Result, other: Standing, leader: str, measure: str) -> str:
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
     over = _over(result.label(pair.ratio.over))
     if all(1 / TIMES < figure < TIMES for figure in (ratio, low, high) if figure is not None):
-        bounds = "" if low is None or high is None else f" [{low - 1:+.1%} to {high - 1:+.1%}]"
-        more = f"{abs(ratio - 1):.1%} {'more' if ratio >= 1 else 'fewer'}"
+        bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
+        more = f"{_share(abs(ratio - 1))} {'more' if ratio >= 1 else 'fewer'}"
         return f"{more} {measure} than {other.entry}{bounds}{over}"
     return f"{ratio:.2f} times the {measure} of {other.entry}{markdown.interval(low, high, '{:.2f}')}{over}"
+
+
+def _share(part: float, sign: str = "") -> str:
+    """Return the share in per cent, with so many decimals that what is not 0 does not look like it."""
+    told = (f"{part:{sign}.{digits}%}" for digits in range(1, MOST_DIGITS + 1))
+    return next((text for text in told if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
 
 
 def _over(label: str) -> str:
@@ -320,13 +326,13 @@ def _over(label: str) -> str:
 
 
 def _ratio(ratio: Ratio) -> str:
-    return f"{ratio.ratio:.3f}{markdown.interval(ratio.low, ratio.high, '{:.3f}')}"
+    return f"{markdown.ratio(ratio.ratio)}{markdown.bounds(ratio.low, ratio.high)}"
 
 
 def _times(pair: Pair) -> str:
     """Return the ratio with the interval that its outcome follows from."""
-    low, high, mark = pair.bounds
-    return f"{pair.ratio.ratio:.3f}{markdown.marked(low, high, '{:.3f}', mark)}"
+    low, high, confidence = pair.bounds
+    return f"{markdown.ratio(pair.ratio.ratio)}{markdown.bounds(low, high, confidence=confidence)}"
 
 
 def _rejected(taken: Sequence[Sample]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from benchlab.core.model import UNAVAILABLE, Manifest
 from benchlab.core.quantities import counted
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result, unmeasured
 from benchlab.statistics.averages import Average
+from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
 from benchlab.statistics.comparison import Pair, Standing
 from benchlab.statistics.figures import Cell
 from benchlab.statistics.stats import ALPHA, Estimate
@@ -22,7 +23,10 @@ UNMEASURED = "not measured"
 # What an entry took: in text a table of its own, because all of the summary would be wider than a terminal.
 COST = [PER_CPU, "of the app alone", "peak memory, MB"]
 # What stands under ratios of which some have no outcome, for that.
-BY_CPU = f"Outcomes are those of {PER_CPU}: the host was full, where a rate says as much about wrk as about an entry."
+BY_CPU = (
+    f"Outcomes are those of {PER_CPU}: all rows left the host hardly any time to spare (less than "
+    f"{NEARLY_FULL_IDLE:.0%}), and there a rate says as much about wrk as about an entry."
+)
 UNRANKED = (
     "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the figure "
     "that all its rows can be compared by."
@@ -115,7 +119,6 @@ def chance(results: Sequence[Result]) -> str:
     levels = sum(
         any(pair.adjusted_p is not None for pair in compared.pairs)
         for result in results
-        if len(result.rates.pairs) <= MOST_PAIRS
         for compared in result.decided_levels.values()
     )
     told = []
@@ -127,7 +130,7 @@ def chance(results: Sequence[Result]) -> str:
     if levels > 1:
         told.append(
             f"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
-            f"{levels} levels say otherwise in {1 - (1 - ALPHA) ** levels:.0%} of reports."
+            f"{levels} levels say otherwise in up to {1 - (1 - ALPHA) ** levels:.0%} of reports."
         )
     return " ".join(told)
 
@@ -185,9 +188,10 @@ def relative(result: Result, standing: Standing) -> str:
         return "–"
     if standing.pair is None:
         return f"{standing.relative:.3f}"
-    low, high, mark = standing.pair.bounds
-    told = f"{standing.relative:.3f}{markdown.marked(low, high, '{:.3f}', mark)}"
-    return told + _over(result, standing.pair.ratio.over)
+    low, high, confidence = standing.pair.bounds
+    told = f"{markdown.ratio(standing.relative)}{markdown.bounds(low, high, confidence=confidence)}"
+    unclear = f", {standing.pair.word}" if standing.pair.is_unclear else ""
+    return told + unclear + _over(result, standing.pair.ratio.over)
 
 
 def _row(result: Result, entry: str, rank: str, told: str) -> dict[str, object]:
@@ -254,12 +258,12 @@ def _pair_row(result: Result, level: int | None, figure: str, pair: Pair) -> dic
     """Return the row of a pair at a level, or over all of them where that is None."""
     basis = result.basis if level is None else result.level_basis[level]
     ratio, has_outcome = pair.ratio, figure == basis
-    low, high, mark = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
+    low, high, confidence = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
     return {
         "level": result.label(ratio.over) if level is None else level,
         "figure": figure,
         "pair": f"{ratio.first} / {ratio.second}",
-        "ratio": f"{ratio.ratio:.3f}",
-        "95 % interval": markdown.marked(low, high, "{:.3f}", mark).strip() or "–",
+        "ratio": markdown.ratio(ratio.ratio),
+        "95 % interval": markdown.bounds(low, high, confidence=confidence).strip() or "–",
         "outcome": pair.word if has_outcome else "–",
     }

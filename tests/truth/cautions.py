@@ -191,6 +191,25 @@ def _loud(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"by the samples {sorted(loud)}"
 
 
+def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold how well ratios are known against the rows over all levels; of new to old, the report has none."""
+    if match["of"] != "two entries":
+        return
+    every = [(of_test.basis, pair) for of_test in place.report.tests.values() for pair in of_test.pairs]
+    rows = [pair for basis, pair in every if pair.is_over_levels and basis in ("", pair.figure)]
+    if bool(match["bare"]) != any(not pair.ratio.has_interval for pair in rows):
+        yield "that some have no interval is said where that is so, and there alone"
+    shown = [pair.ratio for pair in rows if not pair.ratio.is_90 and not pair.ratio.is_too_wide]
+    widest = max((ratio.high / ratio.figure - 1 for ratio in shown if ratio.high is not None), default=0.0)
+    told, slack = number(match["widest"]) / 100, 6e-4 + 2e-3 * (1 + widest)
+    if told < widest - slack or (told > widest + slack and len(shown) == len(rows)):
+        yield f"by the rows {widest:.1%}"
+
+
+WIDEST = (
+    r"The widest ratio of (?P<of>.+?) over all levels is known to ± (?P<widest>[\d.,]+)%"
+    r"(?P<bare>; some have no interval)?\."
+)
 NAMES = r"(?P<names>.+?)"
 REASONS = r"(?P<reasons>.+?\))"
 BECAME: Sentence[Place] = Sentence(
@@ -267,8 +286,8 @@ ABOUT: Sequence[Sentence[Place]] = (
     Sentence("decided", r"After (?P<pilot>\d+) blocks? it was decided to make (?P<blocks>\d+): [^.]+\.", _decided),
     Sentence(
         "widest",
-        r"The widest ratio of .+? over all levels is known to ± [\d.,]+%(?:; some have no interval)?\.",
-        fine,
+        WIDEST,
+        _widest,
     ),
 )
 JUDGED: Sequence[Sentence[Place]] = (BECAME, RULES)

@@ -193,6 +193,26 @@ def _pair(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records
     if pair.outcome != "–" and (pair.outcome == TOO_FEW) != (own.blocks < LEAST_BLOCKS):
         yield f"it has {own.blocks} blocks"
     yield from outcome(pair.outcome, pair.ratio)
+    if pair.is_over_levels:
+        yield from _left_out(pair, of_test, report, sampled)
+
+
+def _left_out(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> Iterator[str]:
+    """Find levels that a row over all lacks though half of the fullest level's blocks are whole with them."""
+    asked, bound = _asked(of_test.test, report), _bound(of_test.test, report)
+    shared = {
+        at: set(sampled.logs(pair.figure, of_test.test, pair.first, at))
+        & set(sampled.logs(pair.figure, of_test.test, pair.second, at))
+        for at in asked
+        if not {(pair.first, at), (pair.second, at)} & bound
+    }
+    over = levels_of(pair.level, asked)
+    whole = set.intersection(*(shared[at] for at in over))
+    missing = [at for at in shared if at not in over and shared[at]]
+    # Of several, each is left out beside the others.
+    for at in missing if len(missing) == 1 else []:
+        if 2 * len(whole & shared[at]) >= max(map(len, shared.values())):
+            yield f"{at} is left out, and would leave {len(whole & shared[at])} blocks whole"
 
 
 def outcome(word: str, ratio: Printed) -> Iterator[str]:

@@ -18,7 +18,7 @@ from benchlab.storage import store
 from benchlab.tables import lead, report, sentences
 
 from .conftest import make_load, make_sample, make_trial
-from .made_runs import full_host, make_run, with_samples
+from .made_runs import busy_client, full_host, make_run, with_samples
 
 CALM = make_run({"aiohttp": [2000, 2010, 2020], "crax": [1000, 1010, 990]})
 
@@ -37,6 +37,22 @@ def test_what_limited_all_tests_alike_is_told_once_after_the_answers() -> None:
         "json. aiohttp leads: it has 2.01 times the requests per second of crax [1.95–2.08].",
         "Limited by waiting, or too few connections: not measured (all rows).",
     ]
+
+
+def test_counts_of_rows_that_happen_to_be_the_same_stand_beside_the_answer_of_each_test() -> None:
+    both = [
+        replace(
+            make_sample(make_trial(block, entry, test, 256), make_load(1000)),
+            counters=busy_client() if entry == "crax" else full_host(),
+        )
+        for block in (1, 2, 3)
+        for entry in ("aiohttp", "crax")
+        for test in ("json", "plaintext")
+    ]
+    settings = replace(CALM.manifest.settings, levels={"json": (256,), "plaintext": (256,)})
+    run = replace(CALM, manifest=replace(CALM.manifest, settings=settings), taken=tuple(both))
+    told = "Limited by the host's CPUs, which all roles share (1 row); wrk, the load generator (1 row)."
+    assert [told in line for line in _lines(run)[:2]] == [True, True]
 
 
 def test_where_the_tests_differ_in_it_what_limited_each_stands_beside_its_answer() -> None:

@@ -79,12 +79,12 @@ def test_entries_that_are_equal_over_all_levels_are_said_to_differ_at_single_one
     assert re.search(r": a / b is 1\.2\d\d \[[\d.–]+\] at 16 and 0\.8\d\d \[[\d.–]+\] at 128\.$", told)
 
 
-def test_one_behind_that_is_faster_at_single_levels_is_named_where_it_is_neither_the_next_nor_the_last() -> None:
+def test_of_all_that_are_behind_those_that_are_faster_at_a_level_are_named() -> None:
     rates = {"a": (12000, 9000), "b": (11000, 8800), "c": (8000, 9500), "d": (7000, 8000)}
     run = _levels({entry: dict(zip((16, 128), of, strict=True)) for entry, of in rates.items()})
     told = sentences.answer(result_of(run))
     assert told.startswith("a leads: it has ")
-    assert told.endswith(", the last. At single levels c (128) is faster than a.")
+    assert re.search(r", the last\. Levels disagree: a / c is 0\.9\d\d \[[\d.–]+\] at 128\.$", told)
 
 
 def test_an_entry_alone_on_a_host_that_some_of_its_rows_filled_is_not_said_to_have_a_rank() -> None:
@@ -107,6 +107,49 @@ def test_comparisons_that_have_too_few_blocks_are_not_counted_among_those_correc
     assert "(Holm, over 1 comparison of all tests)" in standings.chance(analysis.analyse(run))
     few = analysis.analyse(make_run({"a": [2000, 2010], "b": [1000, 1010]}))
     assert standings.chance(few) == ""
+
+
+def test_a_level_that_noise_alone_puts_on_the_other_side_contradicts_no_lead() -> None:
+    run = _levels({"a": {16: 12000, 32: 12000, 128: 9990}, "b": {16: 10000, 32: 10000, 128: 10000}})
+    assert "Levels disagree" not in sentences.answer(result_of(run))
+
+
+def test_levels_that_cancel_out_are_told_though_none_is_decided() -> None:
+    rates = {"a": [1300, 900, 1250, 1500], "b": [1000, 1000, 1010, 990]}
+    slow = {"a": [700, 1100, 800, 650], "b": [1000, 1000, 1010, 990]}
+    samples = [
+        make_sample(make_trial(block, entry, "json", level), make_load(rate))
+        for level, of in ((16, rates), (128, slow))
+        for entry, blocks in of.items()
+        for block, rate in enumerate(blocks, start=1)
+    ]
+    told = sentences.answer(result_of(run_of(make_run({}).manifest, *samples)))
+    assert re.search(
+        r"cannot be told apart: .* Levels disagree: b / a is 0\.\d+ \[.*\] at 16 and 1\.\d+ \[.*\] at 128\.$", told
+    )
+
+
+def test_nobody_is_the_last_whom_the_ranks_do_not_call_so() -> None:
+    # Over what each shares with a, c is farther behind than b; but c has one level only, and is ahead of b there.
+    run = _levels({"a": {16: 10000, 128: 10000}, "b": {16: 10500, 128: 8000}, "c": {128: 8500}})
+    result = result_of(run)
+    assert {standing.entry: str(standing.rank) for standing in result.standings} == {"a": "1", "c": "2", "b": "3"}
+    assert list(standings.summary(result)["entry"]) == ["a", "c", "b"]
+    told = sentences.answer(result)
+    assert re.search(
+        r"than c \[.*\] at 128 alone, and \d\.\d% more requests per second than b \[.*\], the last\.", told
+    )
+
+
+def test_an_entry_that_only_the_correction_ties_with_the_leader_is_marked_in_the_summary() -> None:
+    rates = {"a": [1100, 1120, 1060, 1110], "b": [1000, 1050, 1030, 1040], "c": [1060, 1000, 1100, 1010]}
+    rows = standings.summary(result_of(make_run(rates)))
+    assert [cell for cell in rows["relative requests/s"] if "unclear among 3 comparisons" in cell]
+
+
+@pytest.mark.parametrize(("share", "told"), [(0.0334, "3.3%"), (0.0003, "0.03%"), (-0.00002, "-0.002%"), (0.0, "0.0%")])
+def test_a_share_that_is_not_0_does_not_look_like_it(share: float, told: str) -> None:
+    assert sentences._share(share) == told
 
 
 def test_a_lead_over_fewer_levels_than_were_asked_for_says_which() -> None:
@@ -200,8 +243,8 @@ def test_a_gap_that_would_stand_out_alone_is_called_chance_among_many_pairs() ->
 
 def test_of_two_that_share_one_block_it_is_said_why_there_is_no_interval() -> None:
     assert _answer({"a": [2000], "b": [1000]}) == (
-        "a and b cannot be told apart: a has 2.00 times the requests per second of b; one block alone has both, so "
-        "nobody knows by how much that would vary."
+        "a and b cannot be told apart: a has 2.00 times the requests per second of b; only one block has both, so "
+        "the spread is unknown."
     )
 
 
@@ -238,8 +281,8 @@ def test_an_entry_without_any_sample_is_named_in_the_answer() -> None:
 def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> None:
     run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=full_host())
     assert sentences.answer(result_of(run)) == (
-        "a leads: it has 2.01 times the requests per CPU-second of b [1.95–2.08]. In requests per second, a / b is "
-        "2.010 [1.945–2.077]."
+        "a leads: it has 2.01 times the requests per CPU-second of b [1.95–2.08]. In requests per second, for "
+        "information, a / b is 2.010 [1.945–2.077]."
     )
     assert sentences.limits(result_of(run)) == (
         "Limited by the host's CPUs, which all roles share (all rows). "
