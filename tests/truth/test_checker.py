@@ -157,8 +157,8 @@ def test_what_the_gate_says_is_held_against_the_rows_and_its_exit_code(
 
 
 FEW = (
-    "{} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to day; measure "
-    "each side on 3 days or more"
+    "{} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to day; "
+    "measure each side on 3 days or more"
 )
 ONCE = "{} are compared by day: runs of a side that began less than 12 hours apart count once"
 
