@@ -1,8 +1,9 @@
 """Prints what kind of host this is, as JSON: what a reader of the figures must know, and what may harm them.
 
-    facts.py [seconds [container]]     watches the host for so long to see what is busy on it (default: 1)
+    facts.py [seconds [container [cpus]]]     watches the host for so long to see what is busy on it (default: 1)
 
-The id of a container is one whose counters are to be found in the host's cgroup tree.
+The id of a container is one whose counters are to be found in the host's cgroup tree. `cpus` (0,1) are those that
+containers may use; by default, those that this process may.
 
 Everything comes from /proc and /sys, which a container shares with its host. What the host does not tell is null. Units
 stand in the names.
@@ -40,9 +41,10 @@ PARAMETERS = (
 
 def main():
     speeds_us = readings.speeds_us()
-    before = readings.read({})["host"]
+    cpus = expanded(sys.argv[3]) if len(sys.argv) > 3 else sorted(os.sched_getaffinity(0))
+    before = readings.read({}, cpus)["host"]
     time.sleep(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)
-    after = readings.read({})["host"]
+    after = readings.read({}, cpus)["host"]
     print(json.dumps({**processor(), **memory(), **kernel(), **activity(before, after), "speed_us": min(speeds_us)}))
 
 

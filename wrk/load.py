@@ -1,6 +1,7 @@
 """Runs wrk between two readings of the host's counters.
 
-    load.py '{"command": ["wrk", "-d", "5", …], "containers": {"app": "<id>", …}, "warm_up_s": null, "check": null}'
+    load.py '{"command": ["wrk", "-d", "5", …], "containers": {"app": "<id>", …}, "warm_up_s": null, "check": null,
+             "cpus": [0, 1]}'
 
 What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a JSON object: `wall_us`, the life of
 wrk's process; `before` and `after`, the readings; `speeds_us`, the rounds of the speed probe before and after;
@@ -11,6 +12,7 @@ bytes that came so far; `memory_bytes`, by role the most of the looks at the con
 the readings, null without any; `ports`, how many local ports there are for connections to a server, and how many of
 them waited after one that had ended, when the load was over; `answers`, where `check` asked for some; `steady`.
 
+`cpus` are the host's CPUs that containers may use, null for all: this container's own may be fewer.
 With `warm_up_s` of [least, most], wrk is ended as soon as the load is steady, between these.
 """
 
@@ -53,9 +55,9 @@ def main():
     seen["speeds_us"] = [readings.speeds_us()]
     with Checker(job["check"]) as checker:
         began_ns = time.process_time_ns()
-        seen["before"] = readings.read(places)
+        seen["before"] = readings.read(places, job["cpus"])
         exit_code = load(job["command"], job["warm_up_s"], places, seen)
-        seen["after"] = readings.read(places)
+        seen["after"] = readings.read(places, job["cpus"])
         ended_ns = time.process_time_ns()
         seen["ports"] = readings.ports()
     seen["speeds_us"].append(readings.speeds_us())

@@ -3,6 +3,9 @@
 The host's cgroup tree is mounted at /host/cgroup; version 1 and version 2 are read. What the host does not tell is
 null. Times are microseconds, sizes bytes; all but memory counts up from the start of host or container, so that the
 difference of two readings is what happened between them.
+
+CPU time of the host is that of the CPUs that the lab's containers may use: a cpuset around the engine may leave it two
+of sixteen, and fourteen that idle beside them are no room for anything that is measured.
 """
 
 import hashlib
@@ -11,7 +14,8 @@ import time
 from pathlib import Path
 
 CGROUP = Path("/host/cgroup")
-CONTROLLERS = ("cpu", "cpuacct", "memory")
+CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory")
+STAT = Path("/proc/stat")
 # /proc/stat counts in hundredths of a second on every architecture that Linux has (USER_HZ).
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PROBE_ROUNDS, PROBE_ITERATIONS = 10, 16_000
@@ -53,11 +57,14 @@ def _folder(top, container_id):
     return None
 
 
-def read(places):
-    """Return one reading; `places` maps each role to its `folders`."""
+def read(places, cpus=None):
+    """Return one reading; `places` maps each role to its `folders`, `cpus` are those that containers may use, or null.
+
+    Without any, all of the host's CPUs are counted.
+    """
     return {
         "at_us": time.monotonic_ns() // 1000,
-        "host": _host(),
+        "host": _host(cpus),
         "roles": {role: container(found) for role, found in places.items()},
     }
 
@@ -84,9 +91,9 @@ def received_bytes():
     return None
 
 
-def _host():
+def _host(cpus):
     return {
-        **_processors(),
+        **processors(cpus),
         "swapped_pages": _sum(_pairs("/proc/vmstat"), "pswpin", "pswpout"),
         "memory_stalled_us": _stalled_us("memory"),
         "io_stalled_us": _stalled_us("io"),
@@ -94,11 +101,18 @@ def _host():
     }
 
 
-def _processors():
-    words = _text(Path("/proc/stat")).partition("\n")[0].split()[1:9]
-    if len(words) < 8:
+def processors(cpus, stat=STAT):
+    """Return the CPU time by kind, summed over these CPUs, or over all of the host where that is null.
+
+    Null where the host does not tell of one of them.
+    """
+    names = {"cpu"} if cpus is None else {f"cpu{cpu}" for cpu in cpus}
+    lines = (line.split() for line in _text(stat).splitlines())
+    times = [words[1:9] for words in lines if len(words) >= 9 and words[0] in names]
+    if len(times) < len(names):
         return dict.fromkeys(("busy_us", "interrupts_us", "idle_us", "stolen_us"))
-    user, nice, system, idle, iowait, irq, softirq, steal = (int(word) * TICK_US for word in words)
+    sums = (sum(map(int, of_one_kind)) * TICK_US for of_one_kind in zip(*times, strict=True))
+    user, nice, system, idle, iowait, irq, softirq, steal = sums
     return {
         "busy_us": user + nice + system,
         "interrupts_us": irq + softirq,
@@ -128,6 +142,19 @@ def throttled_periods(folder):
         return None
     counts = [_pairs(above, "cpu.stat").get("nr_throttled") for above in (folder, *folder.parents)]
     return None if counts[0] is None else sum(count for count in counts if count is not None)
+
+
+def allowed_cpus(folder):
+    """Return the CPUs that processes in a cgroup may use, as the kernel writes them (0-1,4), or null.
+
+    Version 2 tells it where the controller is switched on: below that, all have the CPUs of the cgroup above.
+    """
+    for above in () if folder is None else (folder, *folder.parents):
+        # Of each two, the first is version 2's.
+        for name in ("cpuset.cpus.effective", "cpuset.effective_cpus"):
+            if found := _text(above / name).strip():
+                return found
+    return None
 
 
 def cpu_us(found):

@@ -81,6 +81,7 @@ def _sample(
         events=events,
         cpus=lab.client_cpus,
         ask_engine=blind,
+        allowed_cpus=lab.allowed_cpus,
     )
     try:
         (record,) = runner.make([Visit(1, name, (Trial(1, name, test, levels[test][0]),))])

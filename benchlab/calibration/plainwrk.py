@@ -91,7 +91,7 @@ def _serving(lab: Lab, name: str, connections: int) -> Iterator[_Load]:
     """Run the entry, warmed up a little, for the length of the with block."""
     (level,) = workloads.levels(TEST, (connections,), lab.client_cpus)
     entry = lab.topology.entries[name]
-    server = Server(lab.engine, [name], Unkept(lab.state).keep_log)
+    server = Server(lab.engine, [name], Unkept(lab.state).keep_log, say=lab.say)
     with server.serve(entry, "bias"):
         load = _Load(server, entry, level)
         load.checked()

@@ -36,7 +36,10 @@ class Usage:
 
 @dataclass(frozen=True)
 class HostUsage:
-    """What all processes of the host did, summed over its CPUs; stalls are the time in which all waited at once."""
+    """What all processes of the host did, summed over the CPUs that containers may use.
+
+    Stalls are the time in which all waited at once, wherever they ran.
+    """
 
     busy_us: int | None = None
     interrupts_us: int | None = None
@@ -96,7 +99,7 @@ class Counters:
 
 
 def share_of_host(part_us: int | None, counters: Counters) -> float | None:
-    """Return the part of the host's CPU time that `part_us` is."""
+    """Return the part that `part_us` is of the host's CPU time, on the CPUs that containers may use."""
     host = counters.host
     times = [host.busy_us, host.interrupts_us, host.idle_us, host.stolen_us]
     whole_us = sum(time for time in times if time is not None)

@@ -95,10 +95,18 @@ class Engine(Images):
             else:
                 container.start()
 
-    def stop(self, service: str) -> None:
-        """Ask the service's container to end, and end it after 5 s; a lost one is no error."""
+    def stop(self, service: str) -> str | None:
+        """Ask the service's container to end, and end it after 5 s; a lost one is no error.
+
+        Returns in words how it ended late, None where it ended within a second.
+        """
         with translated(f"stopping {service}"), suppress(NotFound, _LostError):
-            self._container(service).stop(timeout=STOP_S)
+            container = self._container(service)
+            asked_s = lives.moment_s(self.info()["SystemTime"])
+            container.stop(timeout=STOP_S)
+            container.reload()
+            return lives.resisted(container.attrs["State"], asked_s, STOP_S)
+        return None
 
     def casualty(self, service: str) -> str | None:
         """Return how the service's container ended; None while it runs."""

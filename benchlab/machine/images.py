@@ -37,21 +37,32 @@ class Image:
     def is_built_as(self, name: str, project: str) -> bool:
         """Return whether the project's lab built the image under that name.
 
-        What somebody builds on top of it inherits its labels, and has another name.
+        What somebody builds on top of it inherits its labels, and has another name; a tag that somebody gave it is
+        another name, too.
         """
         built_as = (self.labels.get(PROJECT_OF_IMAGE_LABEL), self.labels.get(IMAGE_LABEL))
-        return built_as == (project, repository(name))
+        return built_as == (project, _built_as(name))
 
 
 def labels(project: str, name: str) -> dict[str, str]:
     """Return the labels of an image that the project's lab builds under that name."""
-    return {IMAGE_LABEL: repository(name), PROJECT_OF_IMAGE_LABEL: project}
+    return {IMAGE_LABEL: _built_as(name), PROJECT_OF_IMAGE_LABEL: project}
 
 
 def repository(name: str) -> str:
     """Return an image's name without its tag: in host:5000/name:tag the first colon begins none."""
     before, _, tag = name.rpartition(":")
     return before if before and "/" not in tag else name
+
+
+def is_usual(name: str) -> bool:
+    """Return whether the image has a tag that the lab gives: latest, a commit's, or none, which means latest."""
+    return name in (repository(name), f"{repository(name)}:latest") or commit(name) is not None
+
+
+def _built_as(name: str) -> str:
+    """Return what the label says of a name: a tag is in it only where the image's definition names another one."""
+    return repository(name) if is_usual(name) else name
 
 
 def at_commit(name: str, number: str) -> str:
@@ -107,7 +118,7 @@ class Images(Asides):
 
     def load_rootfs(self, archive: Path, repository: str, tag: str) -> None:
         """Make an image of a tar file that holds a root file system. Raises EngineError."""
-        changes = [f"LABEL {name}={value}" for name, value in labels(self.project, repository).items()]
+        changes = [f"LABEL {name}={value}" for name, value in labels(self.project, f"{repository}:{tag}").items()]
         with translated(f"importing {repository}:{tag}"):
             answer = self._patient.api.import_image_from_file(
                 str(archive), repository=repository, tag=tag, changes=changes

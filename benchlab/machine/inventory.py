@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -76,9 +76,13 @@ def load_generator(host: Host) -> dict[str, object]:
     return {"version": " ".join(version.split()[:2]), "scripts_sha256": digest.split()[0]}
 
 
-def machine(host: Host) -> dict[str, object]:
-    """Return the facts of the engine's host, as facts.py in the load generator's container sees them."""
+def machine(host: Host, cpus: Sequence[int] = ()) -> dict[str, object]:
+    """Return the facts of the engine's host, as facts.py in the load generator's container sees them.
+
+    `cpus` are those that containers may use: the load generator's own may be fewer.
+    """
     command = ["python3", "/wrk/facts.py", GLANCE_S, host.container_id("wrk")]
+    command += [",".join(map(str, cpus))] if cpus else []
     facts: dict[str, object] = json.loads(_printed(host, "wrk", command))
     return {name: UNAVAILABLE if value is None else value for name, value in facts.items()}
 

@@ -8,6 +8,9 @@ from typing import Any
 
 # A shell, and the init process of the containers, end so where a signal has ended what they ran: this plus its number.
 SIGNALLED = 128
+SIGKILL = 9
+# What ends at SIGTERM at all mostly does so in some hundredths of a second.
+PROMPT_S = 1.0
 # As Linux numbers them, which the engine runs on; the lab's own system may number them otherwise.
 SIGNALS = {
     1: "SIGHUP",
@@ -52,6 +55,19 @@ def ended(state: Mapping[str, Any]) -> str | None:
     code = int(state["ExitCode"])
     name = SIGNALS.get(code - SIGNALLED)
     return f"killed by {name}, exit code {code}" if name else f"exit code {code}"
+
+
+def resisted(state: Mapping[str, Any], asked_s: float, most_s: float) -> str | None:
+    """Return in words how it ended late, in a `state` after it was asked to at that time; None where it did in time.
+
+    The engine kills what has not ended in `most_s`. What had ended before it was asked is not late, however it ended.
+    """
+    took_s = moment_s(str(state["FinishedAt"])) - asked_s
+    if state["Running"] or took_s < 0:
+        return None
+    if int(state["ExitCode"]) == SIGNALLED + SIGKILL and not state.get("OOMKilled"):
+        return f"did not end when it was asked to: the engine killed it after {most_s:.0f} s"
+    return f"took {took_s:.1f} s to end" if took_s > PROMPT_S else None
 
 
 def used(told: Mapping[str, Any]) -> dict[str, int | None]:

@@ -45,7 +45,8 @@ def remove(on: Engine, state: Path) -> Removed:
                 on.remove_unnamed_image(image.id)
         for name in image.names:
             is_called_ours = name.startswith(OWN)
-            if image.is_built_as(name, on.project) or (is_called_ours and image.id in noted):
+            is_noted = is_called_ours and images.is_usual(name) and image.id in noted
+            if image.is_built_as(name, on.project) or is_noted:
                 why = on.remove_unused_image(name)
                 used += [f"{name} stays: {why}"] if why else []
                 names += [] if why else [name]

@@ -97,6 +97,11 @@ class Lab:
         """Return how many CPUs the load generator can use."""
         return len(self.placement.get(CLIENT, ())) or self.cpus
 
+    @property
+    def allowed_cpus(self) -> tuple[int, ...] | None:
+        """Return the host's CPUs that containers may use, None where that was not looked at."""
+        return self.seen.allowed if self.seen else None
+
     def with_services(self, services: Services) -> Lab:
         """Return the lab with more services in its topology."""
         added = {**self.added, **services}

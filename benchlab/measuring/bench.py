@@ -155,6 +155,8 @@ class Session:
             remarked={remark.key for remark in run.remarks},
             allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
+            allowed_cpus=lab.allowed_cpus,
+            placement=lab.placement,
         )
         with progress.running():
             for block in runner.run(visits):

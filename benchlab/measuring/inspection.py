@@ -24,7 +24,7 @@ def verify(lab: Lab, settings: Settings) -> list[Verification]:
     contestants.refuse_nothing(found, settings)
     unbuilt: dict[str, str] = {}
     with stage.stage(lab, entries, without=unbuilt.update):
-        server = Server(lab.engine, entries, Unkept(lab.state).keep_log)
+        server = Server(lab.engine, entries, Unkept(lab.state).keep_log, say=lab.say)
         return [
             verdict
             for name, entry in entries.items()

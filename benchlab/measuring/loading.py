@@ -34,12 +34,13 @@ class WarmUp:
 
 @dataclass(frozen=True)
 class Loading:
-    """An entry that is up, and what it is loaded with; `ask_engine` is as in Runner."""
+    """An entry that is up, and what it is loaded with; `ask_engine` and `allowed_cpus` are as in Runner."""
 
     server: Server
     entry: Entry
     settings: Settings
     ask_engine: bool
+    allowed_cpus: tuple[int, ...] | None = None
 
     def warm_up(self, first: Trial, levels: tuple[Level, ...]) -> WarmUp:
         """Send primer and warm-up before the first trial of a test type, as far as the settings have them.
@@ -83,7 +84,8 @@ class Loading:
         command = wrk.command(level, serving.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
         containers = server.containers(entry)
         before = server.usage(entry) if self.ask_engine else {}
-        result = server.host.execute("wrk", wrk.observed(command, containers, warm_up_s, check))
+        job = wrk.observed(command, containers, warm_up_s, check, self.allowed_cpus)
+        result = server.host.execute("wrk", job)
         server.check(entry, f"block{trial.block}", doing)
         if result.exit_code != 0:
             said = (result.stderr or result.stdout).strip().splitlines()[-1:]

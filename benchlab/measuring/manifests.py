@@ -67,7 +67,7 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
 
 def _host(lab: Lab) -> dict[str, object]:
     """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
-    found = inventory.machine(lab.engine)
+    found = inventory.machine(lab.engine, lab.allowed_cpus or ())
     if other := capacity.differing(lab.placement, CLIENT, found.get("cpus_allowed")):
         raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
     known = lab.seen.facts if lab.seen else {}

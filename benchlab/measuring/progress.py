@@ -100,6 +100,9 @@ class Progress(Events):
     def lost(self, visit: Visit, untried: int, brief: str) -> None:
         self._print(f"  block {visit.block}: {visit.entry}: {counted(untried, 'more sample')} not tried: {brief}")
 
+    def notice(self, line: str) -> None:
+        self._print(f"  {line}")
+
     def again(self, visits: list[Visit]) -> None:
         self._forecast.again(visits)
         entries = ", ".join(dict.fromkeys(visit.entry for visit in visits))

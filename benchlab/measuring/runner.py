@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Protocol
 
 from benchlab.core import stack
-from benchlab.core.errors import EngineError, EntryError, WrkError
+from benchlab.core.errors import EngineError, EntryError, SetupError, WrkError
 from benchlab.core.measured import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample, Verdict
 from benchlab.core.model import Entry, Level, Settings, Trial, Visit
 from benchlab.measuring import fetch, retries, serving
@@ -51,6 +51,9 @@ class Events:
     def lost(self, visit: Visit, untried: int, brief: str) -> None:
         """The visit has ended with so many trials whose turn had not come; `brief` is why, in a few words."""
 
+    def notice(self, line: str) -> None:
+        """Something is to be said, in a line, that is no sample's."""
+
     def again(self, visits: list[Visit]) -> None:
         """The block goes on with these visits, for trials whose samples do not count, or are suspect."""
 
@@ -63,7 +66,9 @@ class Runner:
     test types that passed all of the contract: in later visits they are only asked for their answers. `remarked` are
     the keys of what verification has told in this run, which it does not tell again. `allow` is called at the start of
     each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for hosts whose
-    cgroup tree cannot be read: then the engine is asked what the containers used.
+    cgroup tree cannot be read: then the engine is asked what the containers used. `allowed_cpus` are the host's CPUs
+    that containers may use, None for all; `placement` are those of each role, nothing where all share them. `placed`
+    are the entries that were seen to keep to it, `slow_to_stop` the services that were told of for that.
     """
 
     host: Host
@@ -79,13 +84,18 @@ class Runner:
     ready_s: int = READY_S
     allow: Callable[[], None] = lambda: None
     ask_engine: bool = False
+    allowed_cpus: tuple[int, ...] | None = None
+    placement: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    placed: set[str] = field(default_factory=set)
+    slow_to_stop: set[str] = field(default_factory=set)
 
     @property
     def _server(self) -> Server:
-        return Server(self.host, self.entries, self.journal.keep_log, self.ready_s)
+        keep_log, say = self.journal.keep_log, self.events.notice
+        return Server(self.host, self.entries, keep_log, self.ready_s, say, self.slow_to_stop)
 
     def _loading(self, entry: Entry) -> Loading:
-        return Loading(self._server, entry, self.settings, self.ask_engine)
+        return Loading(self._server, entry, self.settings, self.ask_engine, self.allowed_cpus)
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, then those again that gave samples which do not count, and yield the block's number.
@@ -121,6 +131,7 @@ class Runner:
         self.events.visit(visit)
         try:
             with self._server.serve(self.entries[visit.entry], f"block{visit.block}") as world:
+                self._refuse_other_cpus(self.entries[visit.entry])
                 vetting = Vetting(self._server, self.entries[visit.entry], world)
                 for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
                     self._test(visit, test, list(trials), vetting, records)
@@ -130,6 +141,17 @@ class Runner:
             self._lose(visit, error, records)
             return error if isinstance(error, EngineError) else None
         return None
+
+    def _refuse_other_cpus(self, entry: Entry) -> None:
+        """Raise SetupError, which ends the run, where a container may use other CPUs than were planned for its role.
+
+        Of each entry it is looked at once: its container is the same in all visits.
+        """
+        if not self.placement or entry.name in self.placed:
+            return
+        if other := self._server.other_cpus(entry, self.placement):
+            raise SetupError(f"{other}: the engine does not keep it to them; use --placement shared")
+        self.placed.add(entry.name)
 
     def _lose(self, visit: Visit, error: EntryError | EngineError, records: dict[Trial, Sample | Failure]) -> None:
         """Note what broke the visit with the trial whose turn it was, and with those after it that none came."""

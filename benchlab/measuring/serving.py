@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.errors import EngineError, EntryError
 from benchlab.core.measured import ITS_LOG
 from benchlab.core.model import NO_PROXY, Entry, Target
+from benchlab.machine import capacity
 from benchlab.machine.engine import Executed
 from benchlab.measuring import fetch, lastwords, listening
+from benchlab.plan import placement
 from benchlab.plan.workloads import in_order
 from benchlab.verdicts import statements
 from benchlab.verdicts.answers import World
@@ -23,6 +26,10 @@ from benchlab.verdicts.statements import Counted
 READY_S = 30
 # So often for each of its workers, the same stands in the log of an entry whose workers die over and over.
 MOST_RAISED = 2
+LATE_ENDS = (
+    "no sample is harmed, but each visit takes so much longer: have the container's first process end at SIGTERM "
+    "(start the server with `exec`, or set the STOPSIGNAL that it ends at)"
+)
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"
 # World's twin, for entries that quote identifiers.
@@ -33,7 +40,7 @@ class Host(Protocol):
     """What is needed of an engine; a test passes in one that fails on demand."""
 
     def start(self, service: str) -> None: ...
-    def stop(self, service: str) -> None: ...
+    def stop(self, service: str) -> str | None: ...
     def casualty(self, service: str) -> str | None: ...
     def log(self, service: str) -> str: ...
     def log_lines_per_s(self, service: str) -> float: ...
@@ -48,13 +55,16 @@ class Host(Protocol):
 class Server:
     """Serves one of `entries` at a time, with what the entry says in front of it.
 
-    `keep_log(name, text)` keeps the log of a container that is lost, and returns where.
+    `keep_log(name, text)` keeps the log of a container that is lost, and returns where. `say` is told in a line of each
+    service that does not end when it is asked to, once; `slow_to_stop` are those that it has been told of.
     """
 
     host: Host
     entries: Collection[str]
     keep_log: Callable[[str, str], str]
     ready_s: int = READY_S
+    say: Callable[[str], None] = lambda line: None
+    slow_to_stop: set[str] = field(default_factory=set)
 
     @contextmanager
     def serve(self, entry: Entry, life: str) -> Iterator[World]:
@@ -104,6 +114,19 @@ class Server:
         """Return the id of the container in each role."""
         return {role: self.host.container_id(service) for role, service in _services(entry).items()}
 
+    def other_cpus(self, entry: Entry, planned: Mapping[str, tuple[int, ...]]) -> str | None:
+        """Return in words which role's container may use other CPUs than were planned for it; None where none does.
+
+        What the host does not tell is not known. Raises EngineError.
+        """
+        job = json.dumps(self.containers(entry))
+        found = json.loads(self._execute("wrk", "python3", "/wrk/cpusets.py", job))
+        services = _services(entry)
+        for role, cpus in found.items():
+            if cpus and (other := capacity.differing(planned, role, sorted(placement.expanded(cpus)))):
+                return f"{services[role]} runs on CPUs {other}"
+        return None
+
     def usage(self, entry: Entry) -> dict[str, dict[str, int | None]]:
         """Return what each role's container has used so far, as the engine tells. Raises EngineError."""
         return {role: self.host.usage(service) for role, service in _services(entry).items()}
@@ -112,7 +135,7 @@ class Server:
         """Stop entries that an earlier life failed to stop: they would answer under the same name."""
         for other in self.entries:
             if other != name and self.host.casualty(other) is None:
-                self.host.stop(other)
+                self._stop(other)
 
     @contextmanager
     def _running(self, service: str) -> Iterator[None]:
@@ -122,9 +145,15 @@ class Server:
             yield
         except BaseException:
             with suppress(EngineError):
-                self.host.stop(service)
+                self._stop(service)
             raise
-        self.host.stop(service)
+        self._stop(service)
+
+    def _stop(self, service: str) -> None:
+        how = self.host.stop(service)
+        if how and service not in self.slow_to_stop:
+            self.slow_to_stop.add(service)
+            self.say(f"{service} {how}; {LATE_ENDS}")
 
     def _wait(self, service: str, target: Target, path: str, life: str, workers: int | None) -> None:
         """Return as soon as the service answers anything at all. Raises EntryError.

@@ -64,12 +64,13 @@ def observed(
     containers: Mapping[str, str],
     warm_up_s: tuple[int, int] | None = None,
     check: Mapping[str, object] | None = None,
+    cpus: Sequence[int] | None = None,
 ) -> list[str]:
     """Return the command that runs wrk between two readings of the counters.
 
     `containers` maps each role to its container's id; see load.py for the rest.
     """
-    job = {"command": wrk_command, "containers": containers, "warm_up_s": warm_up_s, "check": check}
+    job = {"command": wrk_command, "containers": containers, "warm_up_s": warm_up_s, "check": check, "cpus": cpus}
     return ["python3", "/wrk/load.py", json.dumps(job)]
 
 

@@ -31,9 +31,9 @@ OTHERS, STOLEN, IDLE = "others", "stolen", "idle"
 
 @dataclass(frozen=True)
 class Shares:
-    """Of each role, the CPU time used over what it could have used in wrk's own time; `idle` is the whole host's share.
+    """Of each role, the CPU time used over what it could have used in wrk's own time; `idle` is a share of all CPUs.
 
-    None is more than 1.
+    All CPUs are those that containers may use. None is more than 1.
     """
 
     roles: dict[str, float]
@@ -75,10 +75,10 @@ def fills_host(found: Shares) -> bool:
 
 
 def of_host(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return what the host's CPU time went to, as shares that add up to 1: each role, others, stolen, and idle.
+    """Return what the CPUs' time went to, as shares that add up to 1: each role, others, stolen, and idle.
 
-    Of a sample whose host does not tell all of it, nothing is counted; without any other there is nothing to return.
-    They are made of the same amounts as what `shares` returns.
+    The CPUs are those that containers may use. Of a sample whose host does not tell all of it, nothing is counted;
+    without any other there is nothing to return. They are made of the same amounts as what `shares` returns.
     """
     found = [parts for sample in samples if (parts := _spent(sample).parts)]
     names = dict.fromkeys(part for parts in found for part in parts)
@@ -118,7 +118,7 @@ def name(found: Shares, growth: float | None, own: float | None = None) -> str:
 class _Spent:
     """How many CPUs were in use on the mean while wrk ran by its own clock: by each role, stolen, and idle.
 
-    `cpus` is how many the host has. Without figures of the host, it is 0 and the last two are None; `is_whole` is
+    `cpus` is how many containers may use. Without figures of the host, it is 0 and the last two are None; `is_whole` is
     whether those of all roles are known too.
     """
 
@@ -141,9 +141,10 @@ class _Spent:
 def _spent(sample: Sample) -> _Spent:
     """Return what the CPUs were used for in wrk's own time, which lies within that of the two readings.
 
-    What lies around it is taken for idle: wrk starts and ends there. What containers used there is in their counters
-    all the same, so that they may seem to have used more than there was: then wrk had its share, and the others no more
-    than it left. Whatever is idle is what all of them left.
+    All that the roles used between the readings counts as used in wrk's own time, because wrk starts and ends around
+    it. So the roles may seem to have used more than there was: then wrk had its share, and the others no more than it
+    left. What is not the lab's knows nothing of wrk: it used as much of the time around as of wrk's own. What was
+    stolen is the same share of both. The rest was idle.
     """
     counters, load = sample.counters, sample.load
     known = {role: usage.cpu_us for role, usage in counters.roles.items() if usage.cpu_us is not None}
@@ -155,12 +156,11 @@ def _spent(sample: Sample) -> _Spent:
     if not whole_us:
         return _Spent(used)
     cpus = max(1, round(whole_us / counters.between_us))
-    within = min(1.0, load.duration_us / counters.between_us)
     stolen = host.stolen_us / whole_us * cpus
     roles = _fitted(used, cpus - stolen)
-    left = max(0.0, cpus - stolen - sum(roles.values()))
-    idle = max(0.0, host.idle_us / whole_us - (1 - within)) / within * cpus
-    return _Spent(roles, cpus, stolen, min(idle, left), len(known) == len(counters.roles))
+    strangers_us = max(0, host.busy_us + host.interrupts_us - sum(known.values()))
+    idle = cpus - stolen - sum(roles.values()) - strangers_us / counters.between_us
+    return _Spent(roles, cpus, stolen, max(0.0, idle), len(known) == len(counters.roles))
 
 
 def _fitted(used: Mapping[str, float], cpus: float) -> dict[str, float]:

@@ -32,7 +32,8 @@ from benchlab.storage import files, lines, records, samples_csv, shapes
 #    start; its out-of-memory kills count from its test type's warm-up on; it says whether the servers were idle before.
 #    What verification finds is in the journal, its warnings too.
 # 4: the same form, judged otherwise: an uneven second is a note, and so are a clock that was set and a long log; hung
-#    is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time.
+#    is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU time is
+#    that of the CPUs that containers may use.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
 SCHEMA = 4
 # What is read, too: the verdicts of such a run stay what they were.

@@ -103,7 +103,8 @@ class FakeHost:
     still; `on_load` is called
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
     `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
-    what the kernel tells of an entry's sockets; `chatter` is how many lines a second entries write to their logs.
+    what the kernel tells of an entry's sockets; `chatter` is how many lines a second entries write to their logs;
+    `late` is how services end that do so late; `cpusets` are the CPUs that services may use, as the kernel writes them.
     """
 
     def __init__(self) -> None:
@@ -129,6 +130,8 @@ class FakeHost:
         self.ports: set[int] = set()
         self.table = ""
         self.chatter = 0.0
+        self.late: dict[str, str] = {}
+        self.cpusets: dict[str, str | None] = {}
 
     @property
     def entry(self) -> str:
@@ -142,9 +145,10 @@ class FakeHost:
         if service in self.stillborn:
             self.dead[service] = f"{service} is not running (exit code 3)"
 
-    def stop(self, service: str) -> None:
+    def stop(self, service: str) -> str | None:
         self.done.append(f"stop {service}")
         self.running.discard(service)
+        return self.late.get(service)
 
     def casualty(self, service: str) -> str | None:
         self._refuse_if_gone()
@@ -191,6 +195,11 @@ class FakeHost:
             return Executed(0, self._fetch(json.loads(command[-1])), "")
         if "/wrk/burst.py" in command:
             return Executed(0, self._burst(json.loads(command[-1])), "")
+        if "/wrk/cpusets.py" in command:
+            roles = json.loads(command[-1]).items()
+            return Executed(
+                0, json.dumps({role: self.cpusets.get(of.removeprefix("id-of-")) for role, of in roles}), ""
+            )
         if "/wrk/load.py" in command:
             return self._wrk(json.loads(command[-1]))
         return Executed(0, "", "")

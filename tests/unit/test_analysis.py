@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import readings
 from scipy import stats as reference
 
-from benchlab.core.counters import Counters, HostUsage, Usage
+from benchlab.core.counters import Counters, HostUsage, Usage, share_of_host
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision, Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
@@ -213,9 +215,9 @@ def test_what_the_hypervisor_took_is_not_used_by_others() -> None:
 def test_shares_are_of_what_a_role_can_use() -> None:
     sample = make_sample()
     found = bottleneck.shares([sample, sample], {"client": 1, "app": 2, "db": 2})
-    # In a second of wrk's own, 50 ms of the two readings lie around it.
+    # In a second of wrk's own; 50 ms of the two readings lie around it, and 30 ms of both CPUs are not the roles'.
     assert found.roles == pytest.approx({"client": 0.25, "app": 0.5 / 2, "db": 0.2 / 2})
-    assert found.idle == pytest.approx((1_060_000 / 2_040_000 - 0.05 / 1.05) * 1.05)
+    assert found.idle == pytest.approx(1 - (0.95 + 0.03 / 1.05) / 2)
 
 
 def _slow_to_begin(**cpu_us: int) -> Sample:
@@ -255,12 +257,51 @@ def test_no_share_is_below_nothing_or_above_all_whatever_was_used_around_wrk_s_o
     sample = _slow_to_begin(client=700_000, app=2_000_000, db=2_000_000)
     found = bottleneck.shares([sample], CPUS_OF_2)
     parts = bottleneck.of_host([sample])
-    assert found.idle == 0.0
+    assert found.idle == pytest.approx(0.0)
     assert sum(parts.values()) == pytest.approx(1.0)
     assert found.roles == pytest.approx({role: parts[role] for role in found.roles})
     # wrk had what it had; the others had no more than it left.
     assert found.roles["client"] == pytest.approx(0.175)
     assert found.roles["app"] == found.roles["db"] == pytest.approx(0.4125)
+
+
+@pytest.mark.parametrize("duration_us", [1_000_000, 3_000_000])
+def test_what_is_not_the_lab_s_is_busy_around_wrk_s_own_time_as_in_it(duration_us: int) -> None:
+    """Of two CPUs the roles use 60 %, and strangers half of each: a fifth of both is idle, however short the sample."""
+    between_us = duration_us + 360_000
+    roles = {"client": duration_us // 10, "app": duration_us * 4 // 10, "db": duration_us // 10}
+    busy_us = sum(roles.values()) + between_us
+    host = HostUsage(busy_us, 0, 2 * between_us - busy_us, 0, 0, 0, 0, None)
+    usages = {role: Usage(us, 0, 0, 1) for role, us in roles.items()}
+    sample = replace(
+        make_sample(load=make_load(8000, duration_us)),
+        counters=replace(make_counters(), between_us=between_us, host=host, roles=usages),
+    )
+    found, parts = bottleneck.shares([sample], CPUS_OF_2), bottleneck.of_host([sample])
+    assert found.idle == parts["idle"] == pytest.approx(0.2)
+    assert parts == pytest.approx({"client": 0.05, "app": 0.2, "db": 0.05, "others": 0.5, "stolen": 0.0, "idle": 0.2})
+
+
+def test_roles_that_fill_the_two_of_sixteen_cpus_that_they_may_use_share_a_full_host(tmp_path: Path) -> None:
+    """The other fourteen idle all the time."""
+    us = {"client": 1_000_000, "app": 2_200_000, "db": 780_000}
+    for name, ticks, idle in (("before", 0, 0), ("after", 199, 1)):
+        full, other = f"{ticks} 0 0 {idle} 0 0 0 0 0 0", f"0 0 0 {ticks + idle} 0 0 0 0 0 0"
+        lines = [f"cpu{cpu} {full if cpu in (3, 11) else other}" for cpu in range(16)]
+        whole = f"cpu {2 * ticks} 0 0 {2 * idle + 14 * (ticks + idle)} 0 0 0 0 0 0"
+        (tmp_path / name).write_text("\n".join([whole, *lines, "intr 1 2 3"]))
+    before, after = (readings.processors([3, 11], tmp_path / name) for name in ("before", "after"))
+    host = HostUsage(**{kind: us - before[kind] for kind, us in after.items()}, swapped_pages=0)
+    sample = replace(
+        make_sample(load=make_load(8000, 2_000_000)),
+        counters=Counters(
+            2_000_000, host, {role: Usage(spent, 0, 0, 1) for role, spent in us.items()}, (), (5000.0,), True
+        ),
+    )
+    found = bottleneck.shares([sample], CPUS_OF_2)
+    assert str(found) == "client 25%, app 55%, db 20%, host idle 0%"
+    assert bottleneck.name(found, None, bottleneck.own_share(bottleneck.of_host([sample]))) == "host-shared"
+    assert share_of_host(sample.counters.outside_cpu_us, sample.counters) == 0.0
 
 
 def test_a_host_that_tells_nothing_of_itself_tells_of_its_roles_all_the_same() -> None:

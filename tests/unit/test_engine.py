@@ -17,15 +17,28 @@ class _Daemon:
 
     def __init__(self, state: str):
         self.done: list[str] = []
-        self.api = SimpleNamespace(start=lambda _id: self.done.append("start"), unpause=self._unpause)
-        self.containers = SimpleNamespace(list=self._list)
+        self.api = SimpleNamespace(
+            start=lambda _id: self.done.append("start"), unpause=self._unpause, stop=self._stop, timeout=60
+        )
+        self.containers = SimpleNamespace(list=self._list, get=self.get)
         self._state = state
 
     def _unpause(self, _id: str) -> None:
         self.done.append("unpause")
 
+    def _stop(self, _id: str, timeout: int) -> None:
+        self.done.append(f"stop in {timeout} s")
+
+    def info(self) -> dict[str, str]:
+        return {"SystemTime": "2026-11-29T22:00:00.5Z"}
+
+    def get(self, _id: str) -> Container:
+        state = {"Running": False, "ExitCode": 137, "FinishedAt": "2026-11-29T22:00:05.6Z"}
+        return Container(attrs={"Id": "1", "State": state}, client=cast(Any, self))
+
     def _list(self, **_filters: Any) -> list[Container]:
-        return [Container(attrs={"Id": "1", "State": self._state}, client=cast(Any, self))]
+        attrs = {"Id": "1", "State": self._state}
+        return [Container(attrs=attrs, client=cast(Any, self), collection=cast(Any, self.containers))]
 
 
 @pytest.mark.parametrize(
@@ -36,3 +49,12 @@ def test_a_paused_container_goes_on_where_another_is_started(state: str, done: s
     client = cast(docker.DockerClient, daemon)
     Engine(client, client, "lab").start("db")
     assert daemon.done == [done]
+
+
+def test_a_stop_tells_of_a_container_that_had_to_be_killed() -> None:
+    daemon = _Daemon("running")
+    client = cast(docker.DockerClient, daemon)
+    assert (
+        Engine(client, client, "lab").stop("crax") == "did not end when it was asked to: the engine killed it after 5 s"
+    )
+    assert daemon.done == ["stop in 5 s"]

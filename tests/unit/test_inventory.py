@@ -53,6 +53,11 @@ class Answering:
         return self.images[image]
 
 
+def test_the_host_is_watched_on_the_cpus_that_containers_may_use_and_not_on_the_load_generator_s_alone() -> None:
+    host = Answering({"3,11": '{"busy_share": 0.5}'})
+    assert inventory.machine(host, (3, 11)) == {"busy_share": 0.5}
+
+
 def test_what_an_image_holds_is_asked_once_and_kept_in_the_file(tmp_path: Path) -> None:
     host, kept = Answering(images={"sha256:a": json.dumps(PYTHON)}), tmp_path / ".lab/images.json"
     first, second = (inventory.entries(host, {"crax": "sha256:a"}, kept) for _ in range(2))

@@ -46,6 +46,31 @@ def test_a_container_that_has_never_run_began_before_all_others() -> None:
     assert lives.began_s({"StartedAt": "0001-01-01T00:00:00Z"}) < 0
 
 
+ENDED = RUNNING | {"Running": False, "ExitCode": 143, "FinishedAt": "1970-01-01T00:01:40.25Z"}
+KILLED = "did not end when it was asked to: the engine killed it after 5 s"
+
+
+@pytest.mark.parametrize(
+    ("state", "asked_s", "told"),
+    [
+        (ENDED, 100.0, None),
+        (ENDED, 99.3, None),
+        (ENDED, 98.0, "took 2.2 s to end"),
+        (ENDED | {"ExitCode": 0}, 98.0, "took 2.2 s to end"),
+        (ENDED | {"ExitCode": 137}, 95.2, KILLED),
+        (ENDED | {"ExitCode": 137}, 100.0, KILLED),
+        # It had ended before: by itself, or for its memory.
+        (ENDED | {"ExitCode": 137}, 101.0, None),
+        (ENDED | {"ExitCode": 137, "OOMKilled": True}, 100.0, None),
+        (RUNNING | {"FinishedAt": "0001-01-01T00:00:00Z"}, 100.0, None),
+    ],
+)
+def test_a_container_that_ends_late_or_by_force_is_told_by_its_state_and_the_engine_s_clock(
+    state: dict[str, Any], asked_s: float, told: str | None
+) -> None:
+    assert lives.resisted(state, asked_s, 5) == told
+
+
 @pytest.mark.parametrize(("seconds", "lines", "told"), [(0, 0, 0.0), (2, 5000, 2500.0), (4, 8, 2.0), (0, 40, 40.0)])
 def test_how_much_a_container_printed_is_told_by_the_second(seconds: int, lines: int, told: float) -> None:
     times = [f"2026-11-29T22:30:{seconds * line / max(1, lines - 1):012.9f}Z GET / 200\n" for line in range(lines)]

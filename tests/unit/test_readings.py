@@ -62,6 +62,55 @@ def test_what_the_kernel_does_not_tell_is_null_and_not_zero(tmp_path: Path) -> N
     assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
 
 
+STAT = """cpu 60 0 0 1540 0 0 0 0 0 0
+cpu0 0 0 0 700 0 0 0 0 0 0
+cpu1 20 1 2 30 4 5 6 7 0 0
+cpu2 0 0 0 700 0 0 0 0 0 0
+cpu10 40 0 0 110 0 0 0 0 0 0
+intr 100 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("cpus", "ticks"),
+    [
+        ([1], (23, 11, 34, 7)),
+        ([1, 10], (63, 11, 144, 7)),
+        (None, (60, 0, 1540, 0)),
+        # The host does not tell of one that was taken out.
+        ([1, 3], (None, None, None, None)),
+    ],
+)
+def test_the_host_s_cpu_time_is_that_of_the_cpus_that_containers_may_use(
+    tmp_path: Path, cpus: list[int] | None, ticks: tuple[int | None, ...]
+) -> None:
+    (tmp_path / "stat").write_text(STAT)
+    told = readings.processors(cpus, tmp_path / "stat")
+    names = ("busy_us", "interrupts_us", "idle_us", "stolen_us")
+    expected = [None if tick is None else tick * readings.TICK_US for tick in ticks]
+    assert told == dict(zip(names, expected, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"cpuset.cpus.effective": "2-3\n"}, "2-3"),
+        ({"cpuset.effective_cpus": "4\n", "cpuset.cpus": "4\n"}, "4"),
+        # A rootless engine without the controller: the container has the CPUs of what is above it.
+        ({"../cpuset.cpus.effective": "0-15\n"}, "0-15"),
+        ({}, None),
+    ],
+)
+def test_the_cpus_that_a_container_may_use_are_those_of_its_cgroup_or_of_the_next_above_it(
+    tmp_path: Path, files: dict[str, str], told: str | None
+) -> None:
+    _write(tmp_path / f"docker/{ID}", {name: text for name, text in files.items() if not name.startswith("..")})
+    for name, text in files.items():
+        (tmp_path / f"docker/{ID}" / name).write_text(text)
+    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
+    assert readings.allowed_cpus(readings.folders(ID, tmp_path)["cpuset"]) == told
+
+
 def test_a_reading_of_this_machine_has_every_figure_or_null() -> None:
     reading: dict[str, Any] = readings.read({})
     assert reading["at_us"] > 0

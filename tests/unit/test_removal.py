@@ -84,6 +84,15 @@ def test_clean_removes_what_the_lab_built_whatever_it_is_called_and_nothing_that
     assert line.endswith("; `docker rmi benchlab/mine:latest benchlab/crax:latest` removes them")
 
 
+def test_a_tag_that_a_user_gave_an_image_of_the_lab_stays(tmp_path: Path) -> None:
+    _note(tmp_path, "id of benchlab/crax:latest", "of old")
+    of_old = Image("of old", ("benchlab/nginx:latest", "benchlab/nginx:mine"), {})
+    on = Keeping([_built("benchlab/crax:latest", "benchlab", "benchlab/crax:mine"), of_old, _built("me/app:1")])
+    removed = removal.remove(on, tmp_path)
+    assert removed.names == ("benchlab/crax:latest", "benchlab/nginx:latest", "me/app:1")
+    assert removed.unknown == ("benchlab/crax:mine", "benchlab/nginx:mine")
+
+
 def test_an_image_that_a_stranger_s_container_uses_is_told_with_the_container_and_the_rest_goes(tmp_path: Path) -> None:
     on = Keeping(
         [_built("benchlab/wrk:latest"), _built("benchlab/debian:trixie")], {"benchlab/debian:trixie": "tfb-database"}

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.errors import EngineError
+from benchlab.core.errors import EngineError, SetupError
 from benchlab.core.model import Entry, Settings
 from benchlab.measuring import vetting
 from benchlab.measuring.runner import Events, Runner
@@ -391,3 +391,66 @@ def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry]
     assert [verdict.passed for verdict in verdicts] == [True, True, True, False, True, True]
     assert str(verdicts[0]) == "pass  aiohttp json"
     assert host.loads == []
+
+
+class Noticing(Events):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def notice(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_an_entry_that_does_not_end_when_it_is_asked_to_is_told_once_in_a_run(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept, events = FakeHost(), Kept(), Noticing()
+    host.late["crax"] = "took 2.2 s to end"
+    by_name = {entry.name: entry for entry in entries}
+    list(Runner(host, kept, by_name, LEVELS, settings, events, 2).run(planned(entries)))
+    (line,) = events.lines
+    assert line.startswith("crax took 2.2 s to end; no sample is harmed, but each visit takes so much longer: ")
+    assert not kept.failures
+
+
+PLACEMENT = {"client": (0, 4), "db": (1, 5), "app": (2, 3, 6, 7)}
+KEPT_TO = {"wrk": "0,4", "db": "1,5", "aiohttp": "2-3,6-7", "crax": "2-3,6-7"}
+
+
+@pytest.mark.parametrize(
+    ("cpusets", "told"),
+    [
+        ({"aiohttp": "0-7", "crax": "0-7"}, r"^(aiohttp|crax) runs on CPUs 0,1,2,3,4,5,6,7 instead of 2,3,6,7: "),
+        ({"db": "0-7"}, r"^db runs on CPUs 0,1,2,3,4,5,6,7 instead of 1,5: .* use --placement shared$"),
+    ],
+)
+def test_a_role_that_may_use_other_cpus_than_were_planned_for_it_ends_the_run_before_it_is_loaded(
+    entries: list[Entry], settings: Settings, cpusets: dict[str, str], told: str
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.cpusets = {**KEPT_TO, **cpusets}
+    by_name = {entry.name: entry for entry in entries}
+    runner = Runner(host, kept, by_name, LEVELS, settings, Events(), 2, placement=PLACEMENT)
+    with pytest.raises(SetupError, match=told):
+        list(runner.run(planned(entries)))
+    assert (host.loads, kept, host.entry) == ([], [], "")
+
+
+@pytest.mark.parametrize("cpusets", [KEPT_TO, {}])
+def test_roles_that_keep_to_their_cpus_or_of_which_nobody_can_tell_are_measured(
+    entries: list[Entry], settings: Settings, cpusets: dict[str, str | None]
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.cpusets = cpusets
+    by_name = {entry.name: entry for entry in entries}
+    list(Runner(host, kept, by_name, LEVELS, settings, Events(), 2, placement=PLACEMENT).run(planned(entries)))
+    assert not kept.failures
+
+
+def test_a_load_is_read_on_the_cpus_that_containers_may_use(entries: list[Entry], settings: Settings) -> None:
+    host = FakeHost()
+    by_name = {entry.name: entry for entry in entries}
+    list(Runner(host, Kept(), by_name, LEVELS, settings, Events(), 2, allowed_cpus=(3, 11)).run(planned(entries)))
+    assert {tuple(job["cpus"]) for job in host.jobs} == {(3, 11)}
