@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from .claims import Claim, claim
 from .findings import Findings, Sentence, read
 from .printed import Row
-from .sampled import PER_CPU, RATE, Sampled
-from .tables import MEASURES, TOO_FEW, UNCLEAR, OfTest, Pair, Report, listed, number, printed
+from .sampled import BAND, PER_CPU, RATE, Sampled
+from .tables import (
+    FULL,
+    MEASURES,
+    TOO_FEW,
+    UNCLEAR,
+    OfTest,
+    Pair,
+    Printed,
+    Report,
+    is_full,
+    listed,
+    number,
+    printed,
+)
 
 # How a sentence calls what the tables call by one word.
 LIMITS = {
@@ -27,7 +41,9 @@ LIMITS = {
     "waiting, or too few connections: not measured": "waiting or concurrency",
     "what this host does not tell": "unknown",
 }
-FULL = ("host-shared", "others")
+# So many names stand in a sentence, of more the rest are counted; and of so many pairs it says that levels disagree.
+MOST_NAMES = 4
+RATIO = r"\d+\.\d+(?: \[[^\]]+\])?(?: \(90 %\))?"
 
 
 @dataclass
@@ -37,10 +53,11 @@ class Place:
     test: str
     report: Report
     sampled: Sampled
-    answer: str = ""
     groups: list[str] = field(default_factory=list)
     counted: int = 0
     first: str = ""
+    odd: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    is_cut: bool = False
 
     @property
     def tables(self) -> OfTest:
@@ -51,6 +68,15 @@ class Place:
         """Return level and entry, and what limited it, of what was measured of the test; of all tests without one."""
         return [(row["entry"], row["limited by"]) for row in self.report.cells if self.test in ("", row["test"])]
 
+    def against(self, first: str, name: str) -> Pair | None:
+        """Return the row of the two over all levels in the figure that ranks."""
+        return self.tables.pair(first, name, self.tables.basis)
+
+    def others(self, first: str, is_so: Callable[[Pair], bool]) -> list[str]:
+        """Return, in the order of the table, the others with a rank of whose row with the first that is so."""
+        found = {name: self.against(first, name) for name in self.tables.ranked if name != first}
+        return [name for name, pair in found.items() if pair is not None and is_so(pair)]
+
 
 def check(bullets: Sequence[str], report: Report, sampled: Sampled, tests: Sequence[str]) -> Findings:
     """Hold what is said first, a bullet a test, against the tables below and the samples."""
@@ -60,13 +86,14 @@ def check(bullets: Sequence[str], report: Report, sampled: Sampled, tests: Seque
         name, _, rest = bullet.partition(". ")
         test = name if name in tests else ""
         told.append(test)
-        place = Place(test, report, sampled, rest)
+        place = Place(test, report, sampled)
         if not test:
             read(bullet, GENERAL, place, findings, "lead")
             continue
         read(rest, GRAMMAR, place, findings, "lead")
         if test in report.tests:
             findings.hold("all are spoken of", bullet, _whole(place))
+            findings.hold("levels that contradict", bullet, _disagreements(place))
     counted = {row["test"] for row in sampled.counting}
     if counted:
         findings.hold("a bullet a test", "; ".join(bullets), _each_once(told, tests))
@@ -124,20 +151,21 @@ def _only(match: re.Match[str], place: Place) -> Iterator[str]:
 
 
 def _undecided(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Hold a group against the table: no two of it are told apart there, and the gap that is told is the widest.
+    """Hold a group against the table: no two of it are told apart there, and the gap that is told is that of the last.
 
     Of those that cannot be told apart from one, only their pairs with that one are spoken of.
     """
-    names, more = listed(match["names"])
-    first = match["of"] or names[0]
-    yield from _grouped(first, names if match["of"] is None else [first, *names], more, place)
-    rows = _within(place, [*names, first]) if match["of"] is None else _with(place, first, names)
+    first = match["of"] or listed(match["names"])[0][0]
+    group = place.others(first, lambda pair: pair.is_undecided)
+    yield from _grouped(first, match["names"], bool(match["of"]), group, place)
+    rows = _with(place, first, group) if match["of"] else _within(place, [first, *group])
     wrong = [pair for pair in rows if not (pair.is_undecided or (pair.is_equal and not _is_of(pair, first)))]
     yield from (f"the table tells them apart: {pair}" for pair in wrong)
     if match["first"] != first:
         yield f"{match['first']} is told to have more, {first} stands first"
-    of = [first, *names] if match["last"] else []
-    yield from _claimed(match["lead"], first, place, of, more)
+    if bool(match["last"]) != (len(group) > 1):
+        yield f"the group is {group}"
+    yield from _claimed(match["lead"], first, place, group[-1:])
     made = claim(match["lead"])
     pair = place.tables.pair(first, made.other, made.figure) if made else None
     if pair is not None:
@@ -160,76 +188,98 @@ def _why(match: re.Match[str], pair: Pair, place: Place) -> Iterator[str]:
 
 def _equal(match: re.Match[str], place: Place) -> Iterator[str]:
     """Hold a group against the table: each two of it are called equal there; or each is equal to one."""
-    names, more = listed(match["names"])
-    first = match["of"] or names[0]
-    yield from _grouped(first, names if match["of"] is None else [first, *names], more, place)
-    rows = _within(place, names) if match["of"] is None else _with(place, first, names)
+    first = match["of"] or listed(match["names"])[0][0]
+    group = place.others(first, lambda pair: pair.is_equal)
+    yield from _grouped(first, match["names"], bool(match["of"]), group, place)
+    rows = _with(place, first, group) if match["of"] else _within(place, [first, *group])
     yield from (f"the table does not call them equal: {pair}" for pair in rows if not pair.is_equal)
+    if (match["whose"] == "its own") != bool(match["of"]):
+        yield "it is said of each other where it is of one, or the other way round"
     yield from _by(match["measure"], place)
 
 
-def _grouped(first: str, names: Sequence[str], more: int, place: Place) -> Iterator[str]:
-    """Note who is spoken of; the first of a group is the first of the test's other groups too."""
+def _grouped(first: str, told: str, is_apart: bool, group: Sequence[str], place: Place) -> Iterator[str]:
+    """Hold who is told against the group that the table has, in its order; the first of each group is the same.
+
+    Note who is spoken of. The first stands among the names, but where it is told apart from them.
+    """
+    names, more = listed(told)
+    others = names if is_apart else names[1:]
+    if list(group[: len(others)]) != others or len(others) + more != len(group):
+        yield f"by the table they are {list(group)}"
     if place.first and place.first != first:
         yield f"{place.first} was told first before"
-    place.groups += [name for name in names if name != first or not place.first]
+    place.groups += others if place.first else [first, *others]
     place.counted += more
     place.first = first
     yield from _may_lead(first, place)
 
 
 def _ahead(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Hold who is ahead against the table: it is faster than each of those, and the one told last is the slowest."""
-    first = match["first"]
-    losers = [pair.loser for pair in place.tables.over_levels(place.tables.basis) if pair.winner == first]
-    names, more = listed(match["names"]) if match["names"] else (losers, 0)
-    if not match["names"] and place.tables.ranked.get(first) != (1, 1):
-        yield f"{first} leads with the rank {place.tables.ranked.get(first)}"
-    yield from _grouped(first, [first, *names], more, place)
-    strangers = set(names) - set(losers)
-    if strangers:
-        yield f"the table does not say that {first} is faster than {sorted(strangers)}"
-    elif len(names) + more != len(losers):
-        yield f"{len(names) + more} are said to be behind, by the table {len(losers)} are"
-    for name in [name for name in losers if name in names or more]:
-        yield from _agreed(first, name, place)
-    for text in filter(None, (match["lead"], match["last"])):
-        yield from _claimed(text, first, place, [first, *losers] if text == match["last"] else [], 0)
-        made = claim(text)
-        if made and made.is_fewer:
-            yield "it is ahead with fewer"
+    """Hold who is ahead against the table: it is faster than each of those; what is told is of the next and the last.
+
+    One is called the last only where its worst rank is worse than those of all others that are behind.
+    """
+    first, ranks = match["first"], place.tables.ranked
+    losers = place.others(first, lambda pair: pair.winner == first)
+    if match["names"] is None:
+        place.groups += [name for name in losers if name not in place.groups]
+        place.groups += [first] if not place.first else []
+        place.first = first
+        yield from _may_lead(first, place)
+        if ranks.get(first) != (1, 1) or len(losers) + 1 != len(ranks):
+            yield f"{first} leads with the rank {ranks.get(first)}, and {losers} are behind it"
+    else:
+        yield from _grouped(first, match["names"], True, losers, place)
+    if (match["last"] is not None) != (len(losers) > 1):
+        yield f"by the table {losers} are behind"
+    worst = {name: ranks[name][1] for name in losers}
+    is_last = len(losers) > 1 and all(worst[name] < worst[losers[-1]] for name in losers[:-1])
+    if (match["is_last"] is not None) != is_last:
+        yield f"the worst ranks of those behind are {worst}"
+    for text, of in ((match["lead"], losers[:1]), (match["last"], losers[-1:])):
+        if text is not None:
+            yield from _claimed(text, first, place, of)
+            made = claim(text)
+            if made and made.is_fewer:
+                yield "it is ahead with fewer"
 
 
-def _agreed(first: str, other: str, place: Place) -> Iterator[str]:
-    """Find levels at which one that is behind over all levels is the faster, and nothing is said of that."""
-    at_levels = re.search(rf"At single levels ([^:.]+) (?:is|are) faster than {re.escape(first)}\.", place.answer)
-    names = at_levels[1] if at_levels else ""
-    said = f"{first} / {other} " in place.answer or f"{other} (" in names or names.endswith(" others")
-    for pair in place.tables.pairs:
-        if (
-            {pair.first, pair.second} == {first, other}
-            and not pair.is_over_levels
-            and pair.winner == other
-            and not said
-        ):
-            yield f"at a level {other} is faster, and it is not said that levels disagree: {pair}"
+def _disagreements(place: Place) -> Iterator[str]:
+    """Find levels that contradict how two compare over all levels and are not told; and told ones that do not."""
+    at_levels = [pair for pair in place.tables.pairs if not pair.is_over_levels and pair.outcome != "–"]
+    if not place.first or not at_levels:
+        return
+    for name in [name for name in place.tables.ranked if name != place.first]:
+        told = place.odd.get((place.first, name), set())
+        pair = place.against(place.first, name)
+        if pair is None or pair.winner == name:
+            continue
+        rows = [row for row in at_levels if {row.first, row.second} == {place.first, name}]
+        found = [_odd(rows, place.first, pair.winner == place.first, BAND + hair) for hair in (-2e-3, 0.0, 2e-3)]
+        if told - found[0].union(*found):
+            yield f"{sorted(told - found[0].union(*found))} do not contradict it: {pair}"
+        if (silent := found[0].intersection(*found) - told) and (told or not place.is_cut):
+            yield f"{sorted(silent)} contradict it, and are not told: {pair}"
+    if strangers := {name for pair in place.odd for name in pair} - {place.first, *place.tables.ranked}:
+        yield f"levels are told of {strangers}"
 
 
-def _faster_at_levels(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Hold each level at which one is said to be faster against its row, if the report has it."""
-    at_levels = [pair for pair in place.tables.pairs if not pair.is_over_levels]
-    for name, levels in re.findall(r"(\S+) \(([\d, ]+)\)", match["names"]):
-        for level in levels.split(", "):
-            rows = [p for p in at_levels if p.level == level and {p.first, p.second} == {name, match["first"]}]
-            if at_levels and not any(pair.winner == name for pair in rows):
-                yield f"the table has {rows} at {level}"
+def _odd(rows: Sequence[Pair], first: str, is_ahead: bool, band: float) -> set[str]:
+    """Return the levels that contradict that the first is ahead, or that the two cannot be told apart."""
+    ratios = {row.level: row.ratio.figure if row.first == first else 1 / max(row.ratio.figure, 1e-9) for row in rows}
+    below = {level for level, ratio in ratios.items() if ratio * (1 + band) < 1}
+    above = {level for level, ratio in ratios.items() if ratio > 1 + band}
+    if is_ahead:
+        return below | {row.level for row in rows if row.loser == first}
+    return {row.level for row in rows if row.is_decided} or (below | above if below and above else set())
 
 
 def _no_common(match: re.Match[str], place: Place) -> Iterator[str]:
     """Find rows of entries that are said to have no block in common with the first."""
-    names, more = listed(match["names"])
-    yield from _grouped(match["first"], [match["first"], *names], more, place)
-    yield from (f"the table has {pair}" for pair in _with(place, match["first"], names))
+    others = [name for name in place.tables.ranked if name != match["first"]]
+    group = [name for name in others if place.against(match["first"], name) is None]
+    yield from _grouped(match["first"], match["names"], True, group, place)
 
 
 def _nobody(_: re.Match[str], place: Place) -> Iterator[str]:
@@ -243,9 +293,6 @@ def _not_comparable(_: re.Match[str], place: Place) -> Iterator[str]:
     """Find ranks or outcomes over all levels where nothing is to be compared, and rows that are all alike."""
     if place.tables.basis or place.tables.ranked:
         yield f"the table ranks by {place.tables.basis}: {place.tables.ranked}"
-    rows = [r for r in place.report.cells if r["test"] == place.test and r["limited by"] != "client"]
-    if all(map(_is_full, rows)) or not any(row["limited by"] in FULL for row in rows):
-        yield "some rows filled the host and others did not; by the table of bottlenecks that is not so"
 
 
 def _alone(_: re.Match[str], place: Place) -> Iterator[str]:
@@ -261,22 +308,44 @@ def _in_both(match: re.Match[str], place: Place) -> Iterator[str]:
 
 
 def _levels_disagree(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Hold what single levels say against their rows, if the report has them."""
-    first, second = match["first"], match["second"]
-    for told, level in re.findall(r"(\d+\.\d+(?: \[[^\]]+\])?(?: \(90 %\))?) at (\d+)", match["levels"]):
-        rows = [p for p in place.tables.pairs if p.level == level and {p.first, p.second} == {first, second}]
-        rows = [pair for pair in rows if pair.outcome != "–"]
-        found = printed(told)
-        if found is None:
-            yield f"not read: {told}"
-        for pair in rows:
-            yield from agrees(
-                Claim(second, pair.figure, found.figure, found.low, found.high, found.half_unit, False, level)
-                if found
-                else None,
-                first,
-                pair,
-            )
+    """Hold what single levels say against their rows, if the report has them, else against the samples.
+
+    Whether they contradict, and whether others do, is held when the whole answer was read.
+    """
+    told_pairs = match["pairs"].split("; ")
+    place.is_cut = place.is_cut or len(told_pairs) >= MOST_NAMES
+    for told_pair in told_pairs:
+        found = re.fullmatch(r"(?P<first>\S+) / (?P<second>\S+) is (?P<levels>.+)", told_pair)
+        levels = re.findall(rf"({RATIO}) at (\d+)(?:, | and |$)", found["levels"]) if found else []
+        if found is None or not levels:
+            yield f"not read: {told_pair}"
+            continue
+        first, second = found["first"], found["second"]
+        if first != place.first:
+            yield f"told of {first}, {place.first} stands first"
+        place.odd[first, second] = {level for _, level in levels}
+        for told, level in levels:
+            yield from _at_level(first, second, told, level, place)
+
+
+def _at_level(first: str, second: str, told: str, level: str, place: Place) -> Iterator[str]:
+    rows = [p for p in place.tables.pairs if p.level == level and {p.first, p.second} == {first, second}]
+    decided = [pair for pair in rows if pair.outcome != "–"]
+    ratio = printed(told)
+    if ratio is None or len(decided) != (1 if rows else 0):
+        yield f"{told} at {level}: the table has {rows}"
+        return
+    for pair in decided:
+        yield from agrees(_of_printed(second, pair, ratio), first, pair)
+    own = place.sampled.ratio(place.tables.basis, place.test, [int(level)], first, second)
+    if own is None or not ratio.shows(own.middle):
+        yield f"at {level} it is by the samples {own.middle if own else None}"
+
+
+def _of_printed(other: str, pair: Pair, ratio: Printed) -> Claim:
+    """Return the ratio that a sentence tells as tables do, over what the row is over."""
+    half_units = (ratio.half_unit, *ratio.half_units)
+    return Claim(other, pair.figure, ratio.figure, ratio.low, ratio.high, half_units, False, pair.level, ratio.is_90)
 
 
 def _may_lead(first: str, place: Place) -> Iterator[str]:
@@ -288,8 +357,8 @@ def _may_lead(first: str, place: Place) -> Iterator[str]:
         yield f"{next(iter(place.tables.ranked), None)} stands first in the table"
 
 
-def _claimed(text: str, first: str, place: Place, of: Sequence[str], more: int) -> Iterator[str]:
-    """Hold how much more one has against the table's row of the two; and that the other is the last, of these."""
+def _claimed(text: str, first: str, place: Place, of: Sequence[str]) -> Iterator[str]:
+    """Hold how much more one has against the table's row of the two; and that it is told of this other."""
     made = claim(text)
     if made is None:
         yield f"not read: {text}"
@@ -297,39 +366,41 @@ def _claimed(text: str, first: str, place: Place, of: Sequence[str], more: int) 
     if made.figure != place.tables.basis:
         yield f"told in {made.figure}, ranked by {place.tables.basis}"
     yield from agrees(made, first, place.tables.pair(first, made.other, made.figure))
-    relative = {name: figure.figure for name, figure in place.tables.relative.items()}
-    gaps = {name: relative[name] for name in of if name != first and name in relative}
-    if gaps and not more and (made.other not in gaps or gaps[made.other] > min(gaps.values())):
-        yield f"the last is {min(gaps, key=lambda name: gaps[name])}"
+    if [made.other] != list(of):
+        yield f"told of {made.other}, by the order of the table it is {list(of)}"
 
 
-def agrees(made: Claim | None, first: str, pair: Pair | None) -> Iterator[str]:
-    """Hold a claim against the table's row of the same two."""
-    if made is None:
-        return
-    if pair is not None and made.over != pair.level:
-        yield f"told over {made.over}, the row is over {pair.level}"
+def agrees(made: Claim, first: str, pair: Pair | None) -> Iterator[str]:
+    """Hold a claim against the table's row of the same two: all three figures, of the same interval."""
     if pair is None:
         yield f"the table has no row of {first} and {made.other}"
         return
-    low, high = pair.ratio.low, pair.ratio.high
-    figures = [pair.ratio.figure, low, high]
+    if made.over != pair.level:
+        yield f"told over {made.over}, the row is over {pair.level}"
+    ratio = pair.ratio
+    figures = list(zip((ratio.figure, ratio.low, ratio.high), (ratio.half_unit, *ratio.half_units), strict=True))
     if pair.first != first:
-        figures = [
-            None if figure is None else 1 / figure if figure else None for figure in (pair.ratio.figure, high, low)
-        ]
-    told = [made.ratio, made.low, made.high]
-    for name, mine, theirs in zip(("ratio", "low", "high"), told, figures, strict=True):
-        # A bound of the 90 % interval in one place and of the 95 % one in the other tell of different things.
+        figures = [_inverse(*figures[place]) for place in (0, 2, 1)]
+    told = zip((made.ratio, made.low, made.high), made.half_units, strict=True)
+    for name, (mine, own), (theirs, other) in zip(("ratio", "low", "high"), told, figures, strict=True):
         if mine is None or theirs is None:
-            if (mine is None) != (theirs is None) and not pair.ratio.is_too_wide and not pair.ratio.is_90:
+            if (mine is None) != (theirs is None) and not ratio.is_too_wide:
                 yield f"{name}: {mine} here, {theirs} in the table"
-            continue
-        slack = made.half_unit + pair.ratio.half_unit * max(1.0, theirs**2)
-        if abs(mine - theirs) > slack and not (pair.ratio.is_90 and name != "ratio"):
-            yield f"{name}: {mine:.3f} here, {theirs:.3f} in the table"
+        elif abs(mine - theirs) > own + other:
+            yield f"{name}: {mine:.4f} here, {theirs:.4f} in the table"
+        if theirs is not None and mine is not None and (mine - 1) * (theirs - 1) < 0:
+            yield f"{name}: on the other side of 1 than {theirs:.6f} in the table"
+    # A bound of the 90 % interval in one place and of the 95 % one in the other tell of different things.
+    if made.is_90 != ratio.is_90:
+        yield f"another interval is told than {pair}"
     if made.low is not None and made.high is not None and not made.low - 1e-9 <= made.ratio <= made.high + 1e-9:
         yield "the ratio lies outside its interval"
+
+
+def _inverse(figure: float | None, half_unit: float) -> tuple[float | None, float]:
+    if not figure:
+        return None, half_unit
+    return 1 / figure, half_unit / figure**2 if half_unit < figure / 10 else math.inf
 
 
 def _within(place: Place, names: Sequence[str]) -> list[Pair]:
@@ -352,17 +423,14 @@ def _by(measure: str, place: Place) -> Iterator[str]:
 
 
 def _in_rates(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Hold a ratio of rates against its row, and what is said of it against its interval."""
+    """Hold a ratio of rates against its row; it is of the first two of a test that something else ranks."""
     pair, found = place.tables.pair(match["first"], match["second"], RATE), printed(match["ratio"])
+    if place.tables.basis != PER_CPU or [match["first"], match["second"]] != list(place.tables.ranked)[:2]:
+        yield f"ranked by {place.tables.basis}: {list(place.tables.ranked)}"
     if pair is None or found is None:
         yield "the table has no such row"
         return
-    made = Claim(match["second"], RATE, found.figure, found.low, found.high, found.half_unit, False, pair.level)
-    yield from agrees(made, match["first"], pair)
-    if match["untold"] and found.leaves_out_1:
-        yield "an interval without 1 is said not to be told from 1"
-    if not match["untold"] and found.holds_1:
-        yield "it is not said that it cannot be told from 1"
+    yield from agrees(_of_printed(match["second"], pair, found), match["first"], pair)
 
 
 def _limits(match: re.Match[str], place: Place) -> Iterator[str]:
@@ -391,24 +459,22 @@ def _ranked_by_cost(_: re.Match[str], place: Place) -> Iterator[str]:
     for test in tests:
         if place.report.tests[test].basis != PER_CPU:
             yield f"{test} is ranked by {place.report.tests[test].basis}"
-        for row in place.report.cells:
-            if row["test"] == test and row["limited by"] != "client" and not _is_full(row):
+        rows = [row for row in place.report.cells if row["test"] == test and row["limited by"] != "client"]
+        for row in rows:
+            if not is_full(row):
                 yield f"{row['entry']} at {row['level']} has a host that is {row['host idle']} idle"
+        if not any(row["limited by"] in FULL for row in rows):
+            yield f"no row of {test} was limited by the host"
 
 
-def _is_full(row: Row) -> bool:
-    return row["host idle"].endswith("%") and float(row["host idle"].rstrip("%")) <= 10
-
-
-RATIO = r"\d+\.\d+(?: \[[^\]]+\])?(?: \(90 %\))?"
-LAST = r"(?:, and (?P<last>.+?), the last)?"
+LAST = r"(?:, and (?P<last>.+?)(?P<is_last>, the last)?)?"
 GRAMMAR: Sequence[Sentence[Place]] = (
     Sentence("not measured", r"Not measured\.", _not_measured),
     Sentence("wrk limited all", r"wrk was the limit of every row: .+? none has a rank\.", _all_bound),
     Sentence(
         "the only one", r"(?P<first>\S+) is the only entry with a rank, so there is nothing to compare it with\.", _only
     ),
-    Sentence("nobody leads", r"Nobody leads: each entry is behind another in the levels that both have\.", _nobody),
+    Sentence("nobody leads", r"Nobody leads: each entry loses to another one in the levels that both have\.", _nobody),
     Sentence(
         "nothing compares",
         r"Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
@@ -426,24 +492,17 @@ GRAMMAR: Sequence[Sentence[Place]] = (
         "cannot be told apart",
         r"(?P<names>[^:.]+?) cannot be told apart(?: from (?P<of>\S+))?: (?P<first>\S+) has (?P<lead>.+?)"
         r"(?P<last>, the last of them)?(?:; among (?P<among>\d+) pairs chance alone can make such a gap|"
-        r"(?P<bare>; one block alone has both, so nobody knows by how much that would vary)|"
+        r"(?P<bare>; only one block has both, so the spread is unknown)|"
         r"; (?P<few>\d+ blocks?) are too few to tell)?\.",
         _undecided,
     ),
     Sentence(
         "equal",
         r"(?P<names>[^:.]+?) are equal(?: to (?P<of>\S+))?: their (?P<measure>requests per (?:CPU-)?second) lie within "
-        r"3% of (?:each other|its own)\.",
+        r"3% of (?P<whose>each other|its own)\.",
         _equal,
     ),
-    Sentence(
-        "levels disagree", r"Levels disagree: (?P<first>\S+) / (?P<second>\S+) is (?P<levels>.+?)\.", _levels_disagree
-    ),
-    Sentence(
-        "faster at levels",
-        r"At single levels (?P<names>[^:.]+) (?:is|are) faster than (?P<first>\S+)\.",
-        _faster_at_levels,
-    ),
+    Sentence("levels disagree", r"Levels disagree: (?P<pairs>.+?)\.", _levels_disagree),
     Sentence("no block in common", r"(?P<first>\S+) has no block in common with (?P<names>[^:.]+?)\.", _no_common),
     Sentence(
         "ahead",
@@ -452,8 +511,7 @@ GRAMMAR: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "in rates",
-        r"In requests per second, (?P<first>\S+) / (?P<second>\S+) is (?P<ratio>" + RATIO + r")"
-        r"(?P<untold> and cannot be told from 1)?\.",
+        r"In requests per second, for information, (?P<first>\S+) / (?P<second>\S+) is (?P<ratio>" + RATIO + r")\.",
         _in_rates,
     ),
     Sentence("absent", r"(?P<names>[^:.]+?) (?:was|were) not measured\.", _absent),

@@ -7,11 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from . import table_checker
 from .findings import Findings, Sentence, fine, read
 from .printed import Row
 from .sampled import Sampled, key, level
 from .tables import TOO_FEW, Report, listed, number
 from .telling import Records
+
+# So many suspect samples are told of, and so many that followed a warm-up that was too short: more than these shares.
+NOISY, UNSTEADY = 0.05, 0.25
 
 
 @dataclass(frozen=True)
@@ -35,17 +39,32 @@ def check(warnings: Sequence[str], about: Sequence[str], place: Place) -> Findin
 
 
 def _hidden(warnings: Sequence[str], place: Place) -> Iterator[str]:
-    """Find what the samples ask to be warned of and no warning tells."""
+    """Find what the samples and tables ask to be warned of and no warning tells, and what is warned of for nothing."""
     whole = " ".join(warnings)
-    if _of(place.sampled.taken, "invalid") and "invalid" not in whole:
-        yield "there are invalid samples"
-    if _missing(place) and "could not be measured" not in whole:
-        yield "some samples could not be measured"
-    blocks = {row["block"] for row in place.sampled.counting}
-    if len(blocks) < place.records.blocks and "not complete" not in whole:
-        yield f"there are samples of {len(blocks)} of {place.records.blocks} blocks"
-    if place.records.unbuilt and "could not be built" not in whole:
-        yield "an entry could not be built"
+    taken, counting = place.sampled.taken, place.sampled.counting
+    blocks = len({row["block"] for row in counting})
+    suspect, unsteady = len(_of(counting, "suspect")), sum("unsteady" in row["broken"].split() for row in counting)
+    pairs = [pair for of_test in place.report.tests.values() for pair in of_test.pairs]
+    asked = {
+        "invalid and do": bool(_of(taken, "invalid")),
+        "could not be measured": bool(_missing(place)),
+        "The run is not complete": blocks < place.records.blocks,
+        "could not be built": bool(place.records.unbuilt),
+        "A noisy host": suspect > NOISY * len(counting),
+        "the warm-up ended with the rate not steady yet": unsteady > UNSTEADY * len(counting),
+        "much was printed by": any("log" in row["broken"].split() for row in counting),
+        "wrk was the limit of": any(row["limited by"] == "client" for row in place.report.cells),
+        "Verification warned of": bool(place.records.warned),
+        "after each answer: each request makes a new one": bool(place.records.reopened),
+        "One block shows no spread": blocks == 1,
+        "blocks are too few to rank anybody": 1 < blocks < 3 and bool(pairs),
+    }
+    for words, is_so in asked.items():
+        if is_so and words not in whole:
+            yield f"nothing is said of this: {words}"
+        # Of entries at levels of which no two have one in common, the report has no rows either.
+        if not is_so and words in whole and words != "blocks are too few to rank anybody":
+            yield f"it is said for nothing: {words}"
 
 
 def _of(rows: Sequence[Row], severity: str) -> list[Row]:
@@ -97,13 +116,15 @@ def _noisy(match: re.Match[str], place: Place) -> Iterator[str]:
 def _reasons(text: str, rows: Sequence[Row], place: Place) -> Iterator[str]:
     """Hold how often each reason is told against how often samples broke the rule, which the table of rules names."""
     names = {row["meaning"]: row["rule"] for row in place.report.rules}
-    broken = [row["broken"] for row in rows]
+    broken = [row["broken"].split() for row in rows]
     counts: Callable[[str], int] = lambda rule: sum(rule in told for told in broken)  # noqa: E731
     for meaning, count in re.findall(r"(.+?) \(([\d,]+)\)(?:, | and |$)", text):
         if meaning not in names:
             yield f"no rule means: {meaning}"
         elif counts(names[meaning]) != number(count):
             yield f"{names[meaning]}: {counts(names[meaning])} samples"
+    if not re.fullmatch(r".+? \([\d,]+\)(?:(?:, | and ).+? \([\d,]+\))*(?: and \d+ others)?", text):
+        yield "not read"
 
 
 def _share(match: re.Match[str], part: int, whole: int) -> Iterator[str]:
@@ -132,9 +153,15 @@ def _warned(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"it warned of {place.records.warned}"
 
 
+def _reopened(match: re.Match[str], place: Place) -> Iterator[str]:
+    names, more = listed(match["names"])
+    if set(names) - set(place.records.reopened) or len(names) + more != len(place.records.reopened):
+        yield f"it warned of {place.records.reopened}"
+
+
 def _unbuilt(match: re.Match[str], place: Place) -> Iterator[str]:
-    names, _ = listed(match["names"])
-    if set(names) - set(place.records.unbuilt):
+    names, more = listed(match["names"])
+    if set(names) - set(place.records.unbuilt) or len(names) + more != len(place.records.unbuilt):
         yield f"it was {place.records.unbuilt}"
 
 
@@ -192,18 +219,34 @@ def _loud(match: re.Match[str], place: Place) -> Iterator[str]:
 
 
 def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Hold how well ratios are known against the rows over all levels; of new to old, the report has none."""
-    if match["of"] != "two entries":
+    """Hold how well ratios are known against the samples of the rows over all levels; of new to old, of the versions.
+
+    Where a test has no figure that ranks, both count.
+    """
+    is_of_versions = any("-at-" in entry for entry in place.records.tests)
+    if (match["of"] != "two entries") != is_of_versions:
+        yield f"the run is {'' if is_of_versions else 'not '}one of versions"
+    if is_of_versions:
+        # The ratios of new to old stand in the comparison, which holds them against the samples.
         return
-    every = [(of_test.basis, pair) for of_test in place.report.tests.values() for pair in of_test.pairs]
-    rows = [pair for basis, pair in every if pair.is_over_levels and basis in ("", pair.figure)]
-    if bool(match["bare"]) != any(not pair.ratio.has_interval for pair in rows):
+    every = [(of_test, pair) for of_test in place.report.tests.values() for pair in of_test.pairs]
+    rows = [(t, p) for t, p in every if p.is_over_levels and t.basis in ("", p.figure)]
+    owns = [table_checker.ratio_of(pair, of_test, place.report, place.sampled, place.records) for of_test, pair in rows]
+    reached = [figure.bounds()[1] / figure.middle - 1 for figure in owns if figure and figure.blocks > 1]  # type: ignore[index]
+    if bool(match["bare"]) != (len(reached) < len(rows)):
         yield "that some have no interval is said where that is so, and there alone"
-    shown = [pair.ratio for pair in rows if not pair.ratio.is_90 and not pair.ratio.is_too_wide]
-    widest = max((ratio.high / ratio.figure - 1 for ratio in shown if ratio.high is not None), default=0.0)
-    told, slack = number(match["widest"]) / 100, 6e-4 + 2e-3 * (1 + widest)
-    if told < widest - slack or (told > widest + slack and len(shown) == len(rows)):
-        yield f"by the rows {widest:.1%}"
+    widest = max(reached, default=0.0)
+    if abs(number(match["widest"]) - 100 * widest) > 0.0501 + 1e-9 * widest:
+        yield f"by the rows {widest:.2%}"
+
+
+def _lacking(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold in how many samples each rule had no figure against the run's records."""
+    told = dict(re.findall(r"(?:^|, )([\w -]+?) in (all samples|[\d,]+ of them) \(", match["rules"]))
+    taken = len(place.sampled.taken)
+    counts = {name: taken if count == "all samples" else int(number(count.split()[0])) for name, count in told.items()}
+    if counts != dict(place.records.unknown):
+        yield f"by the records {place.records.unknown}"
 
 
 WIDEST = (
@@ -219,7 +262,7 @@ BECAME: Sentence[Place] = Sentence(
     r"(?:, (?P<again>[\d,]+) w(?:as|ere) suspect and taken anew)?(?:, (?P<invalid>[\d,]+) (?:is|are) invalid)?\.",
     _became,
 )
-RULES: Sentence[Place] = Sentence("rules without a figure", r"Rules without a figure: .+\.", fine)
+RULES: Sentence[Place] = Sentence("rules without a figure", r"Rules without a figure: (?P<rules>.+)\.", _lacking)
 WARNINGS: Sequence[Sentence[Place]] = (
     Sentence("first look", r"A first look, not to be quoted\.", fine),
     Sentence(
@@ -257,6 +300,12 @@ WARNINGS: Sequence[Sentence[Place]] = (
         "wrk's limit",
         r"wrk was the limit of " + NAMES + r": these rates are lower bounds, without a rank\.",
         _bound,
+    ),
+    Sentence(
+        "reopened",
+        NAMES + r" ends? (?:its|their) connections? after each answer: each request makes a new one, and that is "
+        r"measured too\.",
+        _reopened,
     ),
     Sentence("warned", r"Verification warned of " + NAMES + r"; of what, stands under “Verification”\.", _warned),
     Sentence("unbuilt", NAMES + r" could not be built, and took no part; why stands under “Not measured”\.", _unbuilt),
@@ -345,11 +394,19 @@ def _headlines(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"{len(rows)} rows over all levels have an outcome"
 
 
+def _hides_levels(place: Place) -> bool:
+    """Return whether a test has so many entries that its pairs are shown over all levels alone."""
+    return any(
+        not any(p.level.isdecimal() for p in t.pairs) and len(t.summary) > 6 for t in place.report.tests.values()
+    )
+
+
 def _levels(match: re.Match[str], place: Place) -> Iterator[str]:
     """Hold how many levels are said to have outcomes against the rows, and the chance against that number."""
     rows = [(t.test, pair) for t in place.report.tests.values() for pair in t.pairs if not pair.is_over_levels]
     levels = {(test, pair.level) for test, pair in rows if pair.outcome not in (TOO_FEW, "–")}
-    if int(match["count"]) != len(levels):
+    # Of more pairs than a report shows at single levels, it has no rows of these.
+    if int(match["count"]) < len(levels) or (int(match["count"]) > len(levels) and not _hides_levels(place)):
         yield f"{len(levels)} levels have outcomes"
     if abs(float(match["share"]) - 100 * (1 - 0.95 ** int(match["count"]))) > 0.51:
         yield f"that is {1 - 0.95 ** int(match['count']):.1%}"
@@ -365,7 +422,7 @@ NOTHING: Sequence[Sentence[Place]] = (
     Sentence(
         "chance at single levels",
         r"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
-        r"(?P<count>\d+) levels say otherwise in (?P<share>\d+)% of reports\.",
+        r"(?P<count>\d+) levels say otherwise in up to (?P<share>\d+)% of reports\.",
         _levels,
     ),
     Sentence("none counts", r"Of the (?P<taken>[\d,]+) samples? taken, none counts\.", _none_counts),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from .tables import MEASURES
+from .tables import MEASURES, half_unit
 
 MEASURE = "requests per (?:CPU-)?second"
 OVER = r"(?: over (?P<but>all levels but [\d, and]+)| at (?P<alone>[\d, and]+ alone))?"
 PER_CENT = re.compile(
-    rf"(?P<figure>\d+\.\d)% (?P<sign>more|fewer) (?P<measure>{MEASURE}) than (?P<other>\S+)"
-    r"(?: \[(?P<low>[+-]\d+\.\d)% to (?P<high>[+-]\d+\.\d)%\])?" + OVER
+    rf"(?P<figure>\d+\.\d+)% (?P<sign>more|fewer) (?P<measure>{MEASURE}) than (?P<other>\S+)"
+    r"(?: \[(?P<low>[+-]\d+\.\d+)% to (?P<high>[+-]\d+\.\d+)%\])?" + OVER
 )
 TIMES = re.compile(
     rf"(?P<figure>\d+\.\d\d) times the (?P<measure>{MEASURE}) of (?P<other>\S+)"
@@ -21,7 +21,7 @@ TIMES = re.compile(
 
 @dataclass(frozen=True)
 class Claim:
-    """How many times the other's figure an entry has, with the bounds that are told, each rounded by `half_unit`.
+    """How many times the other's figure an entry has, with the bounds that are told, each rounded by its half unit.
 
     `over` are the levels that it is told to be over, as the tables name them.
     """
@@ -31,9 +31,10 @@ class Claim:
     ratio: float
     low: float | None
     high: float | None
-    half_unit: float
+    half_units: tuple[float, float, float]
     is_fewer: bool
     over: str = "all"
+    is_90: bool = False
 
 
 def _over(match: re.Match[str]) -> str:
@@ -45,14 +46,21 @@ def claim(text: str) -> Claim | None:
     if match := PER_CENT.fullmatch(text):
         sign = 1 if match["sign"] == "more" else -1
         bounds = [None if match[name] is None else 1 + float(match[name]) / 100 for name in ("low", "high")]
-        ratio = 1 + sign * float(match["figure"]) / 100
-        return Claim(
-            match["other"], MEASURES[match["measure"]], ratio, bounds[0], bounds[1], 5.1e-4, sign < 0, _over(match)
-        )
-    if match := TIMES.fullmatch(text):
+        ratio, scale = 1 + sign * float(match["figure"]) / 100, 100
+    elif match := TIMES.fullmatch(text):
         bounds = [None if match[name] is None else float(match[name]) for name in ("low", "high")]
-        ratio = float(match["figure"])
-        return Claim(
-            match["other"], MEASURES[match["measure"]], ratio, bounds[0], bounds[1], 5.1e-3, ratio < 1, _over(match)
-        )
-    return None
+        ratio, scale = float(match["figure"]), 1
+        sign = 1 if ratio >= 1 else -1
+    else:
+        return None
+    first, low, high = (half_unit(match[name] or "0") / scale + 1e-5 for name in ("figure", "low", "high"))
+    return Claim(
+        match["other"],
+        MEASURES[match["measure"]],
+        ratio,
+        bounds[0],
+        bounds[1],
+        (first, low, high),
+        sign < 0,
+        _over(match),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
 
@@ -15,7 +15,7 @@ from .findings import Findings, Sentence, fine, read
 from .printed import Row, page, sections
 from .sampled import PER_CPU, RATE, Sampled, Versus, holm
 from .table_checker import ALPHA, DOWN, LEAST_BLOCKS, UP, outcome
-from .tables import MEASURES, UNCLEAR, Printed, Report, levels_of, number, printed
+from .tables import FULL, MEASURES, UNCLEAR, Printed, Report, is_full, is_spare, levels_of, number, printed
 from .telling import Compared, Records
 
 # What a sentence calls each outcome of a row; of two runs at two times, the last four.
@@ -77,7 +77,6 @@ class Place:
     exit_code: int
     untold: Sequence[str]
     is_two_runs: bool
-    is_staged: bool = False
     # Of each side, how many runs and of how many days.
     old: tuple[int, int] = (1, 1)
     new: tuple[int, int] = (1, 1)
@@ -104,9 +103,8 @@ def check(compared: Compared) -> Findings:
     rows = [_change(row, sides) for row in section.tables[0].rows]
     untold = [line for line in compared.said if line.startswith("nothing can be said of ")]
     is_two_runs = not compared.is_one_run and len(compared.old) == len(compared.new) == 1
-    is_staged = any(records.needed is not None for records, _ in compared.old)
     old, new = ((len(side), len(set(_days(side)))) for side in (compared.old, compared.new))
-    place = Place(rows, compared.margin, compared.exit_code, untold, is_two_runs, is_staged, old, new)
+    place = Place(rows, compared.margin, compared.exit_code, untold, is_two_runs, old, new)
     for bullet in section.bullets:
         read(bullet, CHANGES, place, findings, "comparison")
     findings.hold("a bullet a row", compared.text[:200], _each_once(section.bullets, place))
@@ -122,9 +120,8 @@ def check(compared: Compared) -> Findings:
             findings.hold(
                 "CPU-seconds compare", str(row), iter([f"one side alone filled the host at {unlike}"] * bool(unlike))
             )
-    if all(records.needed is None for records, _ in compared.old):
-        for family in (place.over_levels, [row for row in rows if not row.is_over_levels]):
-            findings.hold("outcomes of a comparison", "; ".join(map(str, family[:3])), _together(family))
+    for family in (place.over_levels, [row for row in rows if not row.is_over_levels]):
+        findings.hold("outcomes of a comparison", "; ".join(map(str, family[:3])), _together(family))
     findings.hold("page of a comparison", compared.text[:200], _page(compared, section.bullets, section.tables[0].rows))
     return findings
 
@@ -175,10 +172,20 @@ class _Sides:
             return None
         found = [levels[level] for level in chosen]
         if self._compared.is_one_run:
-            whole = sampled.paired(found)
+            whole = sampled.paired(found, self._pilot(row, levels, chosen))
             return sampled.in_pairs(whole) if whole is not None and whole.blocks else None
         both = sampled.unpaired(found)
         return sampled.apart(*both) if both else None
+
+    def _pilot(
+        self, row: Change, levels: Mapping[int, tuple[Mapping[int, float], Mapping[int, float]]], chosen: Sequence[int]
+    ) -> int | None:
+        """Return the pilot's blocks, where their spread decided the number of blocks and they are over these levels."""
+        pilot = self._compared.old[0][0].deciding_pilot
+        left = [] if row.figure != PER_CPU else self.unlike(replace(row, level="all"))
+        every = levels.keys() - left if row.is_over_levels else set(chosen)
+        shared = {at: set(new) & set(old) for at, (new, old) in levels.items() if at in every}
+        return pilot if sampled.kept(sampled.up_to(shared, pilot)) == list(chosen) else None
 
     def _known(self, row: Change) -> list[int]:
         """Return the levels that both sides were to measure, and one has samples of."""
@@ -228,8 +235,7 @@ def _cells(runs: Sequence[object], full: bool) -> set[tuple[str, str, int]]:
     for of in runs:
         assert isinstance(of, tuple)
         for row in Report(of[1]).cells:
-            idle = float(row["host idle"][:-1]) if row["host idle"].endswith("%") else 0.0
-            if row["limited by"] in ("host-shared", "others") if full else idle > 11:
+            if row["limited by"] in FULL if full else is_spare(row) and not is_full(row):
                 found.add((row["entry"], row["test"], int(row["level"])))
     return found
 
@@ -260,8 +266,7 @@ def _row(row: Change, compared: Compared) -> Iterator[str]:
     bounds = own.bounds[0.90 if row.ratio.is_90 else 0.95]
     if bounds is None or row.ratio.is_too_wide:
         return
-    is_staged = compared.old[0][0].needed is not None and compared.is_one_run
-    if not (row.ratio.reaches(*bounds) if is_staged else row.ratio.shows_bounds(*bounds)):
+    if not row.ratio.shows_bounds(*bounds):
         yield f"by the samples [{bounds[0]:.5f}–{bounds[1]:.5f}]"
 
 
@@ -269,6 +274,8 @@ def _together(family: Sequence[Change]) -> Iterator[str]:
     """Hold outcomes that are corrected together against Holm's correction of the samples' own tests."""
     known = [(row, row.own.p) for row in family if row.own and row.own.p is not None and row.count >= LEAST_BLOCKS]
     for (row, _), adjusted in zip(known, holm([p for _, p in known]), strict=True):
+        if row.own and row.outcome not in (*UP, *DOWN) and row.own.is_equal not in (None, row.outcome == "equal"):
+            yield f"by the samples' 90 % interval {row.own.bounds[0.90]}: {row}"
         if abs(adjusted - ALPHA) > 1e-6 and (row.outcome in (*UP, *DOWN)) != (adjusted <= ALPHA):
             yield f"corrected for {len(known)}, p is {adjusted:.4f}: {row}"
         if (match := UNCLEAR.fullmatch(row.outcome)) and int(match[1]) != len(known):
@@ -323,9 +330,8 @@ def _passed(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"the margin is {place.margin}"
     if float(match["lowest"]) <= float(match["limit"]):
         yield "the lowest is not above"
-    # After a pilot an interval may be wider than that of all blocks, which of equal ones alone is printed.
     lowest = min(row.bounds[0] for row in place.over_levels if row.bounds)
-    if float(match["lowest"]) > lowest + 6e-4 or (float(match["lowest"]) < lowest - 6e-4 and not place.is_staged):
+    if abs(float(match["lowest"]) - lowest) > 6e-4:
         yield f"the lowest is {lowest}"
     yield from (f"not above: {row}" for row in place.over_levels if not place.is_excluded(row))
     yield from (f"it lacks levels: {row}" for row in place.over_levels if row.level != "all")
@@ -386,11 +392,8 @@ def _noise(match: re.Match[str], place: Place) -> Iterator[str]:
     rows = [row for text in match["rows"].split("; ") if (row := _named(text, place))]
     if len(rows) != match["rows"].count("; ") + 1:
         yield f"the table does not have them all: {match['rows']}"
-    # After a pilot the 95 % interval of what is equal can be wider than that of all blocks, and is not printed.
-    hidden = [row for row in place.over_levels if place.is_staged and row.ratio.is_90]
-    closed = [row for row in rows if row not in hidden and not place.is_open(row)]
-    yield from (f"the margin is excluded: {row}" for row in closed)
-    missing = [row for row in place.over_levels if not place.is_excluded(row) and row not in (*rows, *hidden)]
+    yield from (f"the margin is excluded: {row}" for row in rows if not place.is_open(row))
+    missing = [row for row in place.over_levels if not place.is_excluded(row) and row not in rows]
     yield from (f"it leaves the margin open too: {row}" for row in missing)
     lowest = min((row.ratio.figure for row in rows), default=1.0)
     if "lies below" in match["needed"] and lowest > place.limit + 6e-4:
@@ -461,8 +464,7 @@ def _named(text: str, place: Place) -> Change | None:
     named = (match[1], match[2], match[3] or "all", match[4])
     for row in place.rows:
         if (row.entry, row.test, row.level, row.figure) == named and abs(row.ratio.figure - found.figure) < 1e-3:
-            # The 95 % interval of what is equal is not printed, and after a pilot not that of all blocks.
-            if row.bounds is None or found.low is None or found.high is None or row.ratio.is_90:
+            if row.bounds is None or found.low is None or found.high is None:
                 return row
             if np.allclose(row.bounds, (found.low, found.high), atol=2e-3, rtol=2e-3):
                 return row

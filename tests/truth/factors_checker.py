@@ -25,7 +25,7 @@ CALLED = {
 }
 TOGETHER = {"more together": "faster", "less together": "slower", "independent": "equal"}
 STEP = r"(?P<level>[^;:.()]+?) instead of (?P<reference>[^;:.()]+?)(?P<between> \(between [^)]+ alone\))?"
-TIMES = r"(?P<times>\d+\.\d\dx(?: \[[^\]]+\])?(?: \(90 %\))?)"
+TIMES = r"(?P<times>\d+\.\d+x(?: \[[^\]]+\])?(?: \(90 %\))?)"
 DOUBT = r"(?: among (?P<among>\d+) effects|(?P<few>, \d+ blocks? being too few,))?"
 ALONE = {
     "equal": rf"{STEP} made no difference beyond 3% \({TIMES}\)",
@@ -330,11 +330,13 @@ def _effect_told(
     if row is None or told is None:
         yield "the row has no figure"
         return
-    pairs = [(told.figure, row.figure), (told.low, row.low), (told.high, row.high)]
-    for mine, theirs in pairs:
-        if (mine is None) != (theirs is None) and not (row.is_too_wide or row.is_90):
+    if told.is_90 != row.is_90:
+        yield "another interval than that of the row"
+    slack = [a + b for a, b in zip((told.half_unit, *told.half_units), (row.half_unit, *row.half_units), strict=True)]
+    for mine, theirs, most in zip(told.bare, row.bare, slack, strict=True):
+        if (mine is None) != (theirs is None) and not row.is_too_wide:
             yield f"{mine} here, {theirs} in the row"
-        if mine is not None and theirs is not None and abs(mine - theirs) > 0.0056 and not row.is_90:
+        if mine is not None and theirs is not None and abs(mine - theirs) > most:
             yield f"{mine} here, {theirs} in the row"
     few, unclear = effect.outcome == TOO_FEW, UNCLEAR.fullmatch(effect.outcome)
     if kind != "faster or slower" and kind != effect.outcome and not (kind == UNDECIDED and (few or unclear)):

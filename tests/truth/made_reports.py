@@ -42,6 +42,12 @@ BROKEN = {
     SUSPECT: ({"foreign": 0.2}, {"steal": 0.05}, {"steal": 0.02, "foreign": 0.1}),
     GOOD: ({}, {}, {}, {"unsteady": 1.0}, {"log": 2.0}),
 }
+# What is made up: "bound" are entries that lack their best levels, "odd level" versions that differ at one level alone,
+# "staged" runs whose number of blocks was decided by a pilot's spread.
+KINDS = ("plain", "plain", "plain", "versions", "versions", "factors", "two runs", "bound", "odd level", "staged")
+# What rules may have no figure for, and the rule by which a server that ends its connections is told of.
+FIGURELESS = ("steal", "pressure", "speed")
+KEEP_ALIVE = "keep-alive"
 REASONS = ("it died", "wrong answer to json: answered 'Bye'", "did not listen within 30 s")
 
 
@@ -64,11 +70,12 @@ class Case:
 def made(seed: int, number: int) -> Case:
     """Return the run of this number; the same each time."""
     chance = Chance(np.random.default_rng([seed, number]))
-    kind = chance.one(("plain", "plain", "plain", "versions", "factors", "two runs"))
-    maker = _Maker(chance, kind)
+    kind = chance.one(KINDS)
+    margin = chance.one((0.01, 0.03, 0.05, 0.1))
+    maker = _Maker(chance, kind, margin)
     run = maker.run("old")
     newer = [maker.later().run("new", 24)] if kind == "two runs" else []
-    margin, older = chance.one((0.01, 0.03, 0.05, 0.1)), [run]
+    older = [run]
     if newer and chance.hits(0.5):
         kind = "several runs"
         # Nightly runs, two or three of one evening, or any hours.
@@ -111,8 +118,8 @@ class Chance:
 class _Maker:
     """What all samples of a run have in common, drawn once; and the run that comes of it."""
 
-    def __init__(self, chance: Chance, kind: str):
-        self._chance, self._kind = chance, kind
+    def __init__(self, chance: Chance, kind: str, margin: float):
+        self._chance, self._kind, self._margin = chance, kind, margin
         self._blocks = chance.one((1, 2, 3, 3, 4, 5, 6, 8, 8, 12))
         self._repeats = chance.one((1, 1, 1, 2))
         self._labels = dict(_entries(chance, kind))
@@ -122,8 +129,74 @@ class _Maker:
         self._states = _states(chance)
         self._logs = self._expected()
         self._lost = self._losses()
+        self._unknown = set(chance.some(FIGURELESS, chance.one((0, 0, 0, 1, 2))))
+        self._pilot, self._pilot_noise = 0, 0.0
         if kind in ("versions", "two runs") and chance.hits(0.4):
             self._calm_down()
+        {"bound": self._bind, "odd level": self._single_out, "staged": self._stage}.get(kind, lambda: None)()
+
+    def _bind(self) -> None:
+        """Make wrk the limit of an entry at its best levels; or of three, each at another level, so that nobody leads.
+
+        The one that lacks its best levels is faster in the one that is left than another, which has the higher mean.
+        """
+        chance, test = self._chance, _of_connections(self._chance)
+        self._levels = {test: (16, 32, 64)}
+        names = chance.some(NAMES, 3)
+        self._labels = {name: LABELS | {"tests": " ".join(WORKLOADS)} for name in names}
+        self._blocks, self._noise, self._lost = chance.one((4, 6, 8)), chance.one((0.002, 0.01)), set()
+        one, other, third = chance.some(names, 3)
+        if chance.hits(0.3):
+            ahead = {16: (one, other, third), 32: (other, third, one), 64: (third, one, other)}
+            logs = {(name, at): 8 - 0.1 * of.index(name) for at, of in ahead.items() for name in of}
+            bound = {(of[2], at) for at, of in ahead.items()}
+        else:
+            logs = {(one, 16): 8.0, (one, 32): 8.5, (one, 64): 9.0}
+            logs |= {(other, 16): 8 + chance.one((0.05, 0.1)), (other, 32): 9.0, (other, 64): 9.5}
+            logs |= {(third, 16): 8 + chance.one((0.0, 0.03)), (third, 32): 7.5, (third, 64): 8.0}
+            bound = {(other, 32), (other, 64)}
+        self._logs = {(name, test, at): log for (name, at), log in logs.items()}
+        usual = chance.one(("idle", "app"))
+        self._states = lambda entry, _, level: "client" if (entry, level) in bound else usual
+
+    def _single_out(self) -> None:
+        """Make of it two versions that differ at one level by about the gate's margin, or far more, and gain elsewhere.
+
+        It is quiet and whole: over all levels the gate has nothing to say.
+        """
+        chance, test = self._chance, _of_connections(self._chance)
+        self._kind = "versions"
+        self._levels = {test: (16, 32, 64)}
+        name = chance.one(NAMES)
+        self._labels = {one: LABELS | {"tests": " ".join(WORKLOADS)} for one in (name, f"{name}-at-{COMMIT}")}
+        self._blocks, self._noise, self._lost = chance.one((6, 8, 12)), chance.one((0.002, 0.004)), set()
+        self._invalid = self._suspect = 0.0
+        self._states = _states(chance, ("idle", "app"), ("idle",))
+        odd = chance.one((16, 32, 64))
+        change = chance.one((math.log1p(-self._margin), math.log1p(-self._margin), -0.1))
+        self._logs = {
+            (entry, test, at): 9.0 if entry != name else 9.0 + (change if at == odd else 0.6 * abs(change))
+            for entry in self._labels
+            for at in self._levels[test]
+        }
+
+    def _stage(self) -> None:
+        """Make of it a run whose pilot was noisier than the rest, or calmer, and decided how many blocks there are."""
+        chance = self._chance
+        names = chance.some(NAMES, chance.one((2, 3, 4)))
+        self._labels = {name: LABELS | {"tests": " ".join(WORKLOADS)} for name in names}
+        self._blocks, self._pilot = chance.one((8, 12)), chance.one((3, 4, 5))
+        self._noise, self._pilot_noise = chance.one(((0.002, 0.007), (0.003, 0.012), (0.02, 0.05), (0.02, 0.005)))
+        self._lost = self._losses() if chance.hits(0.3) else set()
+        self._states = _states(chance, ("idle", "app", "full"), ("idle",))
+        spread = chance.one((0.0, 0.005, 0.02))
+        own = {name: chance.normal(spread) for name in names}
+        self._logs = {
+            (name, test, level): 8.0 + own[name] + chance.normal(chance.one((0.0, 0.005)))
+            for name in names
+            for test, levels in self._levels.items()
+            for level in levels
+        }
 
     def _calm_down(self) -> None:
         """Make of it a run that can pass a gate: quiet, whole, of enough blocks, with no change or a small one."""
@@ -253,7 +326,11 @@ class _Maker:
             return
         for attempt in (1, 2, 3):
             severity = INVALID if chance.hits(self._invalid) else SUSPECT if chance.hits(self._suspect) else GOOD
-            log = self._logs[trial.entry, trial.test, level] + common + chance.normal(self._noise)
+            log = (
+                self._logs[trial.entry, trial.test, level]
+                + common
+                + chance.normal(self._pilot_noise if trial.block <= self._pilot else self._noise)
+            )
             broken = dict(chance.one(BROKEN[severity]))
             state = self._states(trial.entry, trial.test, level)
             yield Sample(
@@ -262,13 +339,15 @@ class _Maker:
                 STARTED,
                 _load(math.exp(log), chance),
                 _counters(state, chance),
-                Verdict(severity, broken),
+                Verdict(severity, broken, tuple(sorted(self._unknown - broken.keys()))),
             )
             if severity == GOOD:
                 return
 
     def _decision(self) -> Decision | None:
         chance = self._chance
+        if self._pilot:
+            return Decision(STARTED, self._pilot, self._blocks, self._blocks, "as the pilot's spread asks for")
         if not chance.hits(0.2):
             return None
         pilot = max(1, self._blocks // 2)
@@ -279,6 +358,14 @@ class _Maker:
         if self._chance.hits(0.1):
             entry, test = self._chance.one(sorted(self._labels)), self._chance.one(sorted(self._levels))
             yield Remark(1, entry, test, STARTED, "extra keys", "has more keys", self._chance.hits(0.5))
+        for entry in self._labels if self._chance.hits(0.05) else ():
+            for test in self._levels:
+                yield Remark(1, entry, test, STARTED, KEEP_ALIVE, "closes its connection", warning=True)
+
+
+def _of_connections(chance: Chance) -> str:
+    """Return a test whose levels are connections."""
+    return chance.one(sorted(test for test, workload in WORKLOADS.items() if workload.varies == "connections"))
 
 
 def _origin(entry: str) -> str:
@@ -290,7 +377,9 @@ def _entries(chance: Chance, kind: str) -> Iterable[tuple[str, dict[str, str]]]:
     if kind == "factors":
         return _crossed(chance)
     tests = {"tests": " ".join(WORKLOADS)}
-    names = chance.some(NAMES, chance.one((1, 2, 3) if kind == "versions" else (2, 2, 3, 3, 4, 5, 6, 7, 9, 12)))
+    names = chance.some(
+        NAMES, chance.one((1, 2, 3) if kind in ("versions", "odd level") else (2, 2, 3, 3, 4, 5, 6, 7, 9, 12))
+    )
     if chance.hits(0.03):
         names = names[:1]
     if kind == "versions":

@@ -46,6 +46,7 @@ METHOD = (
     r"The load is a closed loop: .+",
     r"An entry is a whole stack: .+",
 )
+TEST = r"(?P<test>[\w-]+)"
 # What the plots tell a reader who cannot see them, each up to the first so many figures.
 MORE = r"(?:; \d+ more stand in the table)?\."
 
@@ -172,8 +173,17 @@ def _nothing(*_: object) -> Iterator[str]:
     return iter(())
 
 
-TEST = r"(?P<test>[\w-]+)"
+def _no_standings(_: re.Match[str], report: Report, __: Sampled) -> Iterator[str]:
+    if found := {test: list(of_test.relative) for test, of_test in report.tests.items() if of_test.relative}:
+        yield f"the summaries have {found}"
+
+
 PLOTS = (
+    (
+        "plot: no standings",
+        r"Each entry's figure over all levels, relative to the leader's: nothing is known\.",
+        _no_standings,
+    ),
     ("plot: nothing", rf"{TEST}, .+: nothing is known\.", _nothing),
     (
         "plot: standings",

@@ -6,7 +6,7 @@ import csv
 import io
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,9 +25,15 @@ Blocks = Mapping[int, float]
 
 @dataclass(frozen=True)
 class Figure:
-    """A geometric mean or a ratio over blocks, from its logarithms; without bounds where one block shows no spread."""
+    """A geometric mean or a ratio over blocks, from its logarithms; without bounds where one block shows no spread.
+
+    Where the spread of a pilot decided how many blocks there are, `pilot` has the logarithms of its blocks: then the
+    interval is the wider of that of all blocks and that by the pilot's spread, and p is the larger. Source: Stein
+    (1945), Ann. Math. Statist. 16, 243-258.
+    """
 
     logs: tuple[float, ...]
+    pilot: tuple[float, ...] = ()
 
     @property
     def blocks(self) -> int:
@@ -43,24 +49,40 @@ class Figure:
         return 0.0 if abs(mean) < SAME else mean
 
     @property
-    def _error(self) -> float:
-        stdev = float(np.std(self.logs, ddof=1))
-        return 0.0 if stdev < SAME else stdev / math.sqrt(len(self.logs))
+    def _errors(self) -> Iterator[tuple[float, int]]:
+        """Yield each standard error with its degrees of freedom."""
+        for logs in (self.logs, self.pilot):
+            if len(logs) > 1 and len(logs) <= len(self.logs):
+                stdev = float(np.std(logs, ddof=1))
+                yield 0.0 if stdev < SAME else stdev / math.sqrt(len(self.logs)), len(logs) - 1
 
     def bounds(self, level: float = 0.95) -> tuple[float, float] | None:
         if len(self.logs) < 2:
             return None
-        half = float(stats.t.ppf(0.5 + level / 2, len(self.logs) - 1)) * self._error
+        half = max(float(stats.t.ppf(0.5 + level / 2, freedom)) * error for error, freedom in self._errors)
         return math.exp(self._mean - half), math.exp(self._mean + half)
 
     @property
     def p(self) -> float | None:
         """Return how likely such a mean is where the ratio is 1; None without a spread."""
-        if len(self.logs) < 2:
-            return None
-        if self._error == 0:
+        return max((self._p(*error) for error in self._errors), default=None)
+
+    def _p(self, error: float, freedom: int) -> float:
+        if error == 0:
             return 0.0 if self._mean else 1.0
-        return float(2 * stats.t.sf(abs(self._mean) / self._error, len(self.logs) - 1))
+        return float(2 * stats.t.sf(abs(self._mean) / error, freedom))
+
+    def is_equal(self) -> bool | None:
+        """Return whether the 90 % interval lies within the band; None where it ends by a hair of it, or is none."""
+        return within_band(self.bounds(0.90))
+
+
+def within_band(bounds: tuple[float, float] | None) -> bool | None:
+    """Return whether the bounds lie within the band of what is equal; None where one does by a hair, or has none."""
+    if bounds is None:
+        return None
+    reach = max(abs(math.log(bound)) for bound in bounds) / math.log1p(BAND)
+    return None if abs(reach - 1) < 1e-6 else reach < 1
 
 
 class Sampled:
@@ -112,18 +134,46 @@ class Sampled:
         peaks = [int(peak) for row in rows if (peak := row.get("app_memory_peak_bytes", ""))]
         return max(peaks) / 1e6 if peaks else None
 
-    def ratio(self, name: str, test: str, levels: Iterable[int], first: str, second: str) -> Figure | None:
+    def ratio(
+        self, name: str, test: str, levels: Iterable[int], first: str, second: str, pilot: int | None = None
+    ) -> Figure | None:
         """Return first over second, in the blocks that have all levels; None where a level has no block of both."""
-        return paired([(self.logs(name, test, first, at), self.logs(name, test, second, at)) for at in levels])
+        return paired([(self.logs(name, test, first, at), self.logs(name, test, second, at)) for at in levels], pilot)
 
 
-def paired(levels: Sequence[tuple[Blocks, Blocks]]) -> Figure | None:
-    """Return the ratio over the levels, of the blocks that have both in all of them; None where a level has no such."""
+def paired(levels: Sequence[tuple[Blocks, Blocks]], pilot: int | None = None) -> Figure | None:
+    """Return the ratio over the levels, of the blocks that have both in all of them; None where a level has no such.
+
+    The blocks up to `pilot` are those by whose spread it was decided how many there are.
+    """
     shared = [set(a) & set(b) for a, b in levels]
     if not shared or not all(shared):
         return None
     whole = sorted(set.intersection(*shared))
-    return Figure(tuple(float(np.mean([a[block] - b[block] for a, b in levels])) for block in whole))
+    logs = {block: float(np.mean([a[block] - b[block] for a, b in levels])) for block in whole}
+    return Figure(tuple(logs.values()), tuple(log for block, log in logs.items() if block <= (pilot or 0)))
+
+
+def kept(shared: Mapping[int, set[int]]) -> list[int]:
+    """Return the levels that a mean over levels is taken of, from the blocks that each has.
+
+    Levels are left out, each time the one that costs the most blocks, until half as many are whole as the fullest has.
+    """
+    left = {level: blocks for level, blocks in shared.items() if blocks}
+    fullest = max(map(len, left.values()), default=0)
+    while len(left) > 1 and 2 * _whole(left) < fullest:
+        costs = {level: _whole({at: of for at, of in left.items() if at != level}) for level in left}
+        del left[max(left, key=lambda level: (costs[level], -len(left[level]), level))]
+    return sorted(left)
+
+
+def _whole(levels: Mapping[int, set[int]]) -> int:
+    return len(set.intersection(*levels.values()))
+
+
+def up_to(shared: Mapping[int, set[int]], block: int | None) -> dict[int, set[int]]:
+    """Return the blocks of each level up to this one; none without it."""
+    return {level: {number for number in of if number <= (block or 0)} for level, of in shared.items()}
 
 
 def trial(row: Row) -> tuple[str, ...]:
@@ -181,6 +231,10 @@ class Versus:
     bounds: Mapping[float, tuple[float, float] | None]
     p: float | None
     count: int
+
+    @property
+    def is_equal(self) -> bool | None:
+        return within_band(self.bounds[0.90])
 
 
 def in_pairs(figure: Figure) -> Versus:

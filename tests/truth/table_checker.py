@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from .findings import Findings
 from .printed import Row, Table
-from .sampled import BAND, PER_APP, PER_CPU, RATE, Figure, Sampled, holm, level, rate
-from .tables import TOO_FEW, UNCLEAR, UNDECIDED, OfTest, Pair, Printed, Report, label_of, levels_of, printed
+from .sampled import BAND, PER_APP, PER_CPU, RATE, Figure, Sampled, holm, kept, level, rate, up_to
+from .tables import (
+    FULL,
+    TOO_FEW,
+    UNCLEAR,
+    UNDECIDED,
+    OfTest,
+    Pair,
+    Printed,
+    Report,
+    is_full,
+    is_spare,
+    label_of,
+    levels_of,
+    printed,
+)
 from .telling import Records
 
 ALPHA = 0.05
@@ -29,7 +45,7 @@ def check(report: Report, sampled: Sampled, records: Records) -> Findings:
     for of_test in report.tests.values():
         for row in of_test.summary:
             findings.hold("row of a summary", str(row), _summary(row, of_test, report, sampled, records))
-        findings.hold("order of a summary", of_test.title, _order(of_test))
+        findings.hold("order of a summary", of_test.title, _order(of_test, report))
         for pair in of_test.pairs:
             findings.hold("row of ratios", str(pair), _pair(pair, of_test, report, sampled, records))
     for family in _families(report):
@@ -75,8 +91,8 @@ def _overview(
         yield f"it has {own.blocks} of {most} blocks"
 
 
-def shows(found: Printed, own: Figure, is_staged: bool = False) -> Iterator[str]:
-    """Hold a printed figure and its interval against the samples' own; a pilot makes it wider, never narrower."""
+def shows(found: Printed, own: Figure) -> Iterator[str]:
+    """Hold a printed figure and its interval against the samples' own."""
     if not own.blocks:
         return
     if not found.shows(own.middle):
@@ -86,15 +102,12 @@ def shows(found: Printed, own: Figure, is_staged: bool = False) -> Iterator[str]
         if found.low is not None:
             yield "one block has no interval"
         return
-    if found.is_too_wide != (bounds[1] > 100 * bounds[0]) and not is_staged:
+    if found.is_too_wide != (bounds[1] > 100 * bounds[0]):
         yield f"by the samples it is [{bounds[0]:.5g}–{bounds[1]:.5g}]"
     if found.is_too_wide:
         return
     if found.low is None or found.high is None:
         yield f"it has no interval; by the samples [{bounds[0]:.5g}–{bounds[1]:.5g}]"
-    elif is_staged:
-        if not found.reaches(*bounds):
-            yield f"by the samples at least [{bounds[0]:.5g}–{bounds[1]:.5g}]"
     elif not found.shows_bounds(*bounds):
         yield f"by the samples [{bounds[0]:.5g}–{bounds[1]:.5g}]"
 
@@ -107,7 +120,7 @@ def _bottleneck(row: Row) -> Iterator[str]:
         yield f"{limit} had {100 - shares[limit]:.0f} % left"
     if limit != "client" and shares.get("client", 0) > BUSY:
         yield "wrk was full"
-    if limit in ("host-shared", "others") and (idle is None or idle > FULL_IDLE):
+    if limit in FULL and (idle is None or idle > FULL_IDLE):
         yield "the host was not full"
     if limit in ("waiting", "concurrency", "waiting or concurrency") and max(shares.values(), default=0) > 70:
         yield "a role had much to do"
@@ -129,11 +142,6 @@ def _summary(row: dict[str, str], of_test: OfTest, report: Report, sampled: Samp
                 f"{name}: no samples at {at}" for at in levels if not sampled.cell(name, test, entry, at).blocks
             )
             yield from shows(found, sampled.over_levels(name, test, entry, levels))
-    if entry in of_test.relative and entry != next(iter(of_test.ranked)):
-        pair = of_test.pair(next(iter(of_test.ranked)), entry, of_test.basis)
-        label = label_of(of_test.relative[entry].rest)
-        if pair is not None and label != pair.level:
-            yield f"over {label}, in its pair over {pair.level}"
     memory_mb = sampled.memory_mb(test, entry)
     if (peak := printed(row["peak memory, MB"])) and (memory_mb is None or not peak.shows(memory_mb)):
         yield f"by the samples {memory_mb} MB"
@@ -149,21 +157,65 @@ def _summary(row: dict[str, str], of_test: OfTest, report: Report, sampled: Samp
         yield f"by the table of bottlenecks it was limited by {expected}"
 
 
-def _order(of_test: OfTest) -> Iterator[str]:
-    """Hold the order, and the ratios to the leader, against the pairs."""
-    relative = [figure.figure for figure in of_test.relative.values()]
-    if relative[1:] != sorted(relative[1:], reverse=True):
-        yield f"not the fastest first: {relative}"
-    leader = next(iter(of_test.ranked), "")
-    for entry, found in of_test.relative.items():
-        pair = of_test.pair(leader, entry, of_test.basis)
-        if entry == leader or pair is None:
+def _order(of_test: OfTest, report: Report) -> Iterator[str]:
+    """Hold the figure that ranks against the rows of bottlenecks, the order against the ranks, ratios against pairs.
+
+    The leader comes first, which has a best rank of 1 where anybody has; the others by rank, then the fastest first.
+    """
+    rows = [r for r in report.cells if r["test"] == of_test.test and r["limited by"] != "client"]
+    may_be = {RATE}
+    if any(row["limited by"] in FULL for row in rows):
+        may_be = {PER_CPU, ""} if all(map(is_full, rows)) else {""}
+        may_be = may_be if len(may_be) == 1 or any(map(is_spare, rows)) else {PER_CPU}
+    if rows and of_test.basis not in may_be:
+        yield f"by the table of bottlenecks it may be ranked by {sorted(may_be)}"
+    leader, *others = of_test.ranked or [""]
+    ranks, relative = of_test.ranked, of_test.relative
+    if any(rank[0] == 1 for rank in ranks.values()) and ranks[leader][0] != 1:
+        yield f"{leader} stands first with the rank {ranks[leader]}"
+    has_leader = leader in relative
+    behind = others if has_leader else list(ranks)
+    keys = [(*ranks[entry], -relative[entry].figure if entry in relative else 0.0) for entry in behind]
+    if any(one > (*other[:2], other[2] + 1e-9) for one, other in pairwise(keys)):
+        yield f"not by rank, of equal ones the fastest first: {keys}"
+    if has_leader and relative[leader].bare != (1.0, None, None):
+        yield f"the first has {relative[leader]}"
+    for entry in others:
+        pair, found = of_test.pair(leader, entry, of_test.basis), relative.get(entry)
+        if pair is None or found is None:
+            if has_leader and (pair is None) != (found is None):
+                yield f"{entry} has {found}, in its pair {pair}"
             continue
-        theirs = pair.ratio.figure if pair.first == entry else 1 / pair.ratio.figure
-        if abs(theirs - found.figure) > found.half_unit + pair.ratio.half_unit * max(1.0, theirs**2):
-            yield f"{entry} has {found.figure} of {leader}, in its pair {theirs:.3f}"
-        if pair.outcome == {True: "faster", False: "slower"}[pair.first == entry]:
+        yield from (f"{entry}: {why}" for why in _inverted(found, pair, entry))
+        if pair.winner == entry:
             yield f"{entry} is faster than the first: {pair}"
+
+
+def _inverted(found: Printed, pair: Pair, entry: str) -> Iterator[str]:
+    """Hold the cell of a summary against the row of ratios: figure, bounds, levels, and that it is unclear."""
+    ratio, label = pair.ratio, label_of(found.rest)
+    if label != pair.level:
+        yield f"over {label}, in its pair over {pair.level}"
+    if found.is_90 != ratio.is_90 or found.is_too_wide != ratio.is_too_wide:
+        yield f"another interval than {pair}"
+    unclear = match[0] if (match := UNCLEAR.search(found.rest)) else ""
+    if unclear != (pair.outcome if UNCLEAR.fullmatch(pair.outcome) else ""):
+        yield f"it says {found.rest}, its pair {pair.outcome}"
+    theirs = list(zip((ratio.figure, ratio.low, ratio.high), (ratio.half_unit, *ratio.half_units), strict=True))
+    if pair.first != entry:
+        theirs = [theirs[place] for place in (0, 2, 1)]
+    mine = zip((found.figure, found.low, found.high), (found.half_unit, *found.half_units), strict=True)
+    for (own, half_unit), (other, other_half_unit) in zip(mine, theirs, strict=True):
+        if own is None or other is None:
+            if own is not other:
+                yield f"{own} here, {other} in {pair}"
+            continue
+        # What is printed may be any figure that is rounded to it.
+        lowest, highest = other - other_half_unit, other + other_half_unit
+        if pair.first != entry:
+            lowest, highest = 1 / highest, 1 / lowest if lowest > 0 else math.inf
+        if not lowest - half_unit <= own <= highest + half_unit:
+            yield f"{own} here, in its pair {lowest:.4f} to {highest:.4f}"
 
 
 def _asked(test: str, report: Report) -> list[int]:
@@ -176,43 +228,41 @@ def _bound(test: str, report: Report) -> set[tuple[str, int]]:
     return {(r["entry"], int(r["level"])) for r in report.cells if (r["test"], r["limited by"]) == (test, "client")}
 
 
-def _own(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> Figure | None:
+def _shared(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> dict[int, set[int]]:
+    """Return the blocks that both have at each level: at the row's own, or at all where it is over levels."""
+    asked, bound = _asked(of_test.test, report), _bound(of_test.test, report)
+    levels = asked if pair.is_over_levels else [int(pair.level)]
+    logs = {
+        at: [sampled.logs(pair.figure, of_test.test, one, at) for one in (pair.first, pair.second)] for at in levels
+    }
+    return {
+        at: set(one) & set(other)
+        for at, (one, other) in logs.items()
+        if not {(pair.first, at), (pair.second, at)} & bound
+    }
+
+
+def ratio_of(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records: Records) -> Figure | None:
     """Return the pair's ratio, from the samples of the levels that it is over; None where one has no block of both."""
-    levels, bound = levels_of(pair.level, _asked(of_test.test, report)), _bound(of_test.test, report)
-    if any({(pair.first, at), (pair.second, at)} & bound for at in levels):
+    shared = _shared(pair, of_test, report, sampled)
+    levels = levels_of(pair.level, _asked(of_test.test, report))
+    if not set(levels) <= shared.keys():
         return None
-    return sampled.ratio(pair.figure, of_test.test, levels, pair.first, pair.second)
+    pilot = records.deciding_pilot if kept(up_to(shared, records.deciding_pilot)) == levels else None
+    return sampled.ratio(pair.figure, of_test.test, levels, pair.first, pair.second, pilot)
 
 
 def _pair(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records: Records) -> Iterator[str]:
-    own = _own(pair, of_test, report, sampled)
+    own = ratio_of(pair, of_test, report, sampled, records)
     if own is None:
         yield "one of its levels has no block of both"
         return
-    yield from shows(pair.ratio, own, records.needed is not None)
+    yield from shows(pair.ratio, own)
     if pair.outcome != "–" and (pair.outcome == TOO_FEW) != (own.blocks < LEAST_BLOCKS):
         yield f"it has {own.blocks} blocks"
     yield from outcome(pair.outcome, pair.ratio)
-    if pair.is_over_levels:
-        yield from _left_out(pair, of_test, report, sampled)
-
-
-def _left_out(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> Iterator[str]:
-    """Find levels that a row over all lacks though half of the fullest level's blocks are whole with them."""
-    asked, bound = _asked(of_test.test, report), _bound(of_test.test, report)
-    shared = {
-        at: set(sampled.logs(pair.figure, of_test.test, pair.first, at))
-        & set(sampled.logs(pair.figure, of_test.test, pair.second, at))
-        for at in asked
-        if not {(pair.first, at), (pair.second, at)} & bound
-    }
-    over = levels_of(pair.level, asked)
-    whole = set.intersection(*(shared[at] for at in over))
-    missing = [at for at in shared if at not in over and shared[at]]
-    # Of several, each is left out beside the others.
-    for at in missing if len(missing) == 1 else []:
-        if 2 * len(whole & shared[at]) >= max(map(len, shared.values())):
-            yield f"{at} is left out, and would leave {len(whole & shared[at])} blocks whole"
+    if (left := kept(_shared(pair, of_test, report, sampled))) != levels_of(pair.level, _asked(of_test.test, report)):
+        yield f"by the blocks that there are it is over {left}"
 
 
 def outcome(word: str, ratio: Printed) -> Iterator[str]:
@@ -250,17 +300,17 @@ def _together(
     family: Sequence[tuple[Pair, OfTest]], report: Report, sampled: Sampled, records: Records
 ) -> Iterator[str]:
     """Hold the outcomes of all rows together against Holm's correction of the samples' own tests."""
-    if records.needed is not None:
-        return
-    owns = [_own(pair, of_test, report, sampled) for pair, of_test in family]
+    owns = [ratio_of(pair, of_test, report, sampled, records) for pair, of_test in family]
     known = [
-        (pair, own.p)
+        (pair, own, own.p)
         for (pair, _), own in zip(family, owns, strict=True)
         if own is not None and own.blocks >= LEAST_BLOCKS and own.p is not None
     ]
-    for (pair, _), adjusted in zip(known, holm([p for _, p in known]), strict=True):
+    for (pair, own, _), adjusted in zip(known, holm([p for _, _, p in known]), strict=True):
         if abs(adjusted - ALPHA) > 1e-6 and pair.is_decided != (adjusted <= ALPHA):
             yield f"corrected for {len(known)}, p is {adjusted:.4f}: {pair}"
+        if not pair.is_decided and own.is_equal() not in (None, pair.is_equal):
+            yield f"by the samples' 90 % interval {own.bounds(0.90)}: {pair}"
         if (match := UNCLEAR.fullmatch(pair.outcome)) and int(match[1]) != len(known):
             yield f"corrected for {len(known)}: {pair}"
 

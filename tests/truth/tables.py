@@ -14,6 +14,9 @@ MEASURES = {"requests per second": RATE, "requests per CPU-second": PER_CPU}
 UNDECIDED, TOO_FEW = "cannot be told apart", "too few blocks"
 UNCLEAR = re.compile(r"unclear among (\d+) comparisons")
 TOO_WIDE = "[too wide]"
+# What limits a row of a full host; and how much of such a host's time is idle at the most, in per cent as printed.
+FULL = ("host-shared", "others")
+NEARLY_FULL = 7
 NUMBER = r"\d[\d,]*(?:\.\d+)?"
 # A figure with its interval: 1,010 [985–1,035], ≥ 519 [390–690], 0.993 [0.966–1.022] (90 %).
 FIGURE = re.compile(
@@ -76,7 +79,7 @@ def number(text: str) -> float:
     return float(text.replace(",", ""))
 
 
-def _half_unit(text: str) -> float:
+def half_unit(text: str) -> float:
     """Return half of the last digit's unit, with a little more for the arithmetic."""
     return 0.5 * 10.0 ** -len(text.partition(".")[2]) * 1.001 + 1e-12
 
@@ -92,12 +95,12 @@ def printed(text: str) -> Printed | None:
     if interval and interval != TOO_WIDE:
         bounds = interval.strip("[]").split("–")
         low, high = map(number, bounds)
-        half_units = (_half_unit(bounds[0]), _half_unit(bounds[1]))
+        half_units = (half_unit(bounds[0]), half_unit(bounds[1]))
     return Printed(
         number(match["figure"]),
         low,
         high,
-        _half_unit(match["figure"]),
+        half_unit(match["figure"]),
         half_units,
         bool(match["level90"]),
         bool(match["bound"]),
@@ -258,3 +261,13 @@ def label_of(rest: str) -> str:
     """Return which levels a figure is said to be over behind it: "all" where nothing is said."""
     match = re.search(r"\((all but [\d, and]+|[\d, and]+ alone)\)", rest)
     return match[1] if match else "all"
+
+
+def is_full(row: Row) -> bool:
+    """Return whether the row of bottlenecks may be of a host with hardly any time to spare, as far as it is shown."""
+    return row["host idle"].endswith("%") and float(row["host idle"].rstrip("%")) <= NEARLY_FULL
+
+
+def is_spare(row: Row) -> bool:
+    """Return whether the row's host may have had time to spare: at the limit, as it is shown, it may be either."""
+    return row["host idle"].endswith("%") and float(row["host idle"].rstrip("%")) >= NEARLY_FULL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,6 +35,13 @@ class Records:
     needed: int | None
     unbuilt: Sequence[str]
     warned: Sequence[str]
+    reopened: Sequence[str]
+    unknown: Mapping[str, int]
+
+    @property
+    def deciding_pilot(self) -> int | None:
+        """Return how many blocks the pilot had whose spread decided how many there are, None where it did not."""
+        return self.pilot if self.needed is not None and self.needed <= self.blocks else None
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,8 @@ def records(run: Run) -> Records:
         needed=run.decision.needed if run.decision else None,
         unbuilt=list(manifest.unbuilt),
         warned=sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}),
+        reopened=sorted({r.entry for r in run.remarks if r.warning and r.rule == "keep-alive"}),
+        unknown=Counter(name for sample in run.taken for name in sample.verdict.unknown),
     )
 
 

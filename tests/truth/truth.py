@@ -6,7 +6,7 @@ from . import comparisons, sentence_checker, telling
 from .findings import Findings
 from .made_reports import Case
 
-COMPARED = ("versions", "two runs", "several runs")
+COMPARED = ("versions", "odd level", "two runs", "several runs")
 
 
 def check(case: Case) -> Findings:
