@@ -43,6 +43,7 @@ LIMITS = {
 }
 # So many names stand in a sentence, of more the rest are counted; and of so many pairs it says that levels disagree.
 MOST_NAMES = 4
+RANKED_BY_CPU = "So the ranks are made of requests per CPU-second."
 RATIO = r"\d+\.\d+(?: \[[^\]]+\])?(?: \(90 %\))?"
 
 
@@ -96,8 +97,17 @@ def check(bullets: Sequence[str], report: Report, sampled: Sampled, tests: Seque
             findings.hold("levels that contradict", bullet, _disagreements(place))
     counted = {row["test"] for row in sampled.counting}
     if counted:
+        findings.hold("ranks by CPU are said", "; ".join(bullets), _ranked_by(bullets, told, report))
         findings.hold("a bullet a test", "; ".join(bullets), _each_once(told, tests))
     return findings
+
+
+def _ranked_by(bullets: Sequence[str], told: Sequence[str], report: Report) -> Iterator[str]:
+    """Find tests that are ranked by CPU-seconds, of which that is not said, of it or of all tests together."""
+    said = {test for test, bullet in zip(told, bullets, strict=True) if RANKED_BY_CPU in bullet}
+    for test, of_test in report.tests.items():
+        if of_test.basis == PER_CPU and of_test.ranked and not {"", test} & said:
+            yield f"it is not said of {test}"
 
 
 def _each_once(told: Sequence[str], tests: Sequence[str]) -> Iterator[str]:
@@ -516,7 +526,7 @@ GRAMMAR: Sequence[Sentence[Place]] = (
     ),
     Sentence("absent", r"(?P<names>[^:.]+?) (?:was|were) not measured\.", _absent),
     Sentence("limits", r"Limited by (?P<limits>.+?\))\.", _limits),
-    Sentence("ranks by CPU", r"So the ranks are made of requests per CPU-second\.", _ranked_by_cost),
+    Sentence("ranks by CPU", re.escape(RANKED_BY_CPU), _ranked_by_cost),
 )
 # What is said of all tests together.
 GENERAL: Sequence[Sentence[Place]] = (

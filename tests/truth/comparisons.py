@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 
 from . import sampled
+from .cautions import WIDEST
 from .findings import Findings, Sentence, fine, read
 from .printed import Row, page, sections
 from .sampled import PER_CPU, RATE, Sampled, Versus, holm
@@ -122,6 +123,8 @@ def check(compared: Compared) -> Findings:
             )
     for family in (place.over_levels, [row for row in rows if not row.is_over_levels]):
         findings.hold("outcomes of a comparison", "; ".join(map(str, family[:3])), _together(family))
+    if compared.is_one_run and (match := re.search(WIDEST, compared.old[0][1])):
+        findings.hold("widest of versions", match[0], _widest(match, place))
     findings.hold("page of a comparison", compared.text[:200], _page(compared, section.bullets, section.tables[0].rows))
     return findings
 
@@ -131,6 +134,16 @@ def _days(side: Sequence[tuple[Records, str]]) -> list[int]:
     began = [records.began for records, _ in side]
     breaks = [after for before, after in pairwise(sorted(began)) if after - before >= BREAK]
     return [sum(after <= moment for after in breaks) for moment in began]
+
+
+def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold how well the ratios of new to old are known by the report of the run against the samples of the rows."""
+    bounds = [(row.own.middle, row.own.bounds[0.95]) for row in place.over_levels if row.own]
+    reached = [both[1] / middle - 1 for middle, both in bounds if both]
+    if bool(match["bare"]) != (len(reached) < len(place.over_levels)):
+        yield "that some have no interval is said where that is so, and there alone"
+    if abs(number(match["widest"]) - 100 * max(reached, default=0.0)) > 0.0501:
+        yield f"by the rows {max(reached, default=0.0):.2%}"
 
 
 class _Sides:
@@ -330,7 +343,7 @@ def _passed(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"the margin is {place.margin}"
     if float(match["lowest"]) <= float(match["limit"]):
         yield "the lowest is not above"
-    lowest = min(row.bounds[0] for row in place.over_levels if row.bounds)
+    lowest = min((row.bounds[0] for row in place.over_levels if row.bounds), default=0.0)
     if abs(float(match["lowest"]) - lowest) > 6e-4:
         yield f"the lowest is {lowest}"
     yield from (f"not above: {row}" for row in place.over_levels if not place.is_excluded(row))
