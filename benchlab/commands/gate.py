@@ -12,6 +12,7 @@ from benchlab.core.errors import UsageError
 if TYPE_CHECKING:
     from benchlab.core.model import Settings
     from benchlab.statistics.regression import Gate
+    from benchlab.statistics.sides import Side
     from benchlab.statistics.versus import Versus
 
 # With it, exit code 1 is the word for a regression, and 2 for an error.
@@ -26,8 +27,8 @@ def add_flag(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         FLAG,
         metavar="P%",
-        help="a gate for CI: exit 1 if something got slower, maybe by P %% or more; 3 if that is neither shown nor "
-        "excluded, as by runs at different times if there are fewer than three a side (default: none)",
+        help="a gate for CI: exit 0 if a loss of P %% is excluded, 1 if something is slower and may have lost as much, "
+        "3 if neither is shown. Runs at different times end with 3 unless each side has three days (default: none)",
     )
 
 
@@ -43,17 +44,19 @@ def refuse_without_versions(margin: float | None, settings: Settings) -> None:
         raise UsageError(f"{FLAG} needs an older version to compare with; add --against REF, or use compare")
 
 
-def warn(margin: float | None, old: int, new: int) -> None:
-    """Say, before anything is told, that so many runs of each side at different times decide nothing, if they do not.
+def warn(margin: float | None, old: Side, new: Side) -> None:
+    """Say, before anything is told, that runs of so few days decide nothing, if they do not, and which count once.
 
     Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
     """
     from benchlab.statistics import regression
 
-    if margin is not None and (why := regression.too_few_runs(old, new)):
+    if margin is not None and (why := regression.too_few_days(old, new)):
         say(why)
-    elif old == new == 1:
+    elif len(old.runs) == len(new.runs) == 1:
         say(APART)
+    elif once := regression.counted_once(old, new):
+        say(once)
 
 
 def told(held: Versus, margin: float | None) -> Gate | None:

@@ -65,7 +65,8 @@ def compare_parser() -> argparse.ArgumentParser:
     parser = Parser(
         "lab.py compare",
         "Hold a new run against an old one, or the versions in a run that was made with --against, or several runs "
-        "against several. Exit code: 0 no regression shown, 1 regression shown, 2 error, 3 neither.",
+        "against several. Exit code with --fail-if-slower: 0 a regression is excluded, 1 shown, 2 error, 3 neither; "
+        "without it 0 or 2.",
         COMPARE,
     )
     parser.add_argument("old", metavar="OLD", nargs="?", help="the older run's folder, or one made with --against")
@@ -78,7 +79,8 @@ def compare_parser() -> argparse.ArgumentParser:
             nargs="+",
             default=[],
             metavar="DIR",
-            help=f"runs of the {side} side, beside the one that is named first; each is one figure (default: none)",
+            help=f"runs of the {side} side, beside the one that is named first; those that began less than 12 hours "
+            "apart are of one day, and each day is one figure (default: none)",
         )
     parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
     parser.add_argument(
@@ -159,7 +161,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
         pair, differences = sides.of_several(before, after), comparability.among([run.manifest for run in runs])
     _refuse_other_conditions(differences, given.anyway)
     if new:
-        gate.warn(margin, len(old), len(new))
+        gate.warn(margin, *pair)
         _tell_changed_sources(before, after)
     _tell_other_conditions(differences)
     held = versus.hold(*pair)

@@ -31,7 +31,7 @@ from benchlab.pages.charts import Chart, Look
 from benchlab.pages.heatmap import HeatMap
 from benchlab.pages.points import Clock
 from benchlab.plan import profiles
-from benchlab.statistics import analysis, bottleneck, effects, versus
+from benchlab.statistics import analysis, bottleneck, effects, regression, sides, versus
 from benchlab.statistics.analysis import PER_CPU, RATE, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.regression import Gate
@@ -139,6 +139,8 @@ def comparison(held: Versus, differences: Sequence[str], gate: Gate | None) -> s
         differences=differences,
         gate=gate,
         design=held.design.name,
+        counts=sides.counts(old, new),
+        counted_once=regression.COUNTED_ONCE,
         changes=changes,
         ratios=versus.frame(held.rows),
         version=__version__,

@@ -8,16 +8,19 @@ from dataclasses import dataclass
 
 from benchlab.core import markdown
 from benchlab.core.quantities import counted
+from benchlab.statistics import sides
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome
-from benchlab.statistics.sides import Design
+from benchlab.statistics.days import BREAK_HOURS
+from benchlab.statistics.sides import Design, Side
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
-# Runs of a side that show how much runs differ; on fewer there is no outcome, as on as few blocks.
-LEAST_RUNS = LEAST_BLOCKS
+# Days of a side that show how much days differ; on fewer there is no outcome, as on as few blocks.
+LEAST_DAYS = LEAST_BLOCKS
+COUNTED_ONCE = f"runs of a side that began less than {BREAK_HOURS} hours apart count once"
 TWO_RUNS = "two runs at two times show how they differ, not whether the entry does"
 
 
@@ -61,21 +64,30 @@ def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gat
     return Gate(
         NO_REGRESSION,
         f"no regression: each test's mean over its levels is above {limit:.10g} of what it was (the lowest 95 % "
-        f"interval begins at {markdown.ratio(lowest, limit)}), and no level that is shown to be slower can have lost "
+        f"interval begins at {markdown.ratio(lowest, limit)}), and no level is shown to be slower by as much as "
         f"{_percent(margin)}",
     )
 
 
-def too_few_runs(old: int, new: int) -> str:
-    """Return why so many runs of each side, at different times, pass no gate and fail none; nothing where they may."""
-    if min(old, new) >= LEAST_RUNS:
+def too_few_days(old: Side, new: Side) -> str:
+    """Return why runs of so few days, at different times, pass no gate and fail none; nothing where they may."""
+    if min(max(old.days), max(new.days)) >= LEAST_DAYS:
         return ""
-    runs = "two runs at two times" if old == new == 1 else f"{counted(old, 'old run')} and {counted(new, 'new run')}"
+    are_two = len(old.runs) == len(new.runs) == 1
+    runs = "two runs at two times" if are_two else sides.counts(old, new)
+    count_as = "" if are_two else f", and {COUNTED_ONCE}"
     return (
         f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
-        f"day; hold {LEAST_RUNS} or more of each against each other (--old DIR DIR DIR --new DIR DIR DIR), or measure "
-        "both versions in one run with --against"
+        f"day{count_as}; measure each side on {LEAST_DAYS} days or more, best old and new in turns on each of them "
+        "(--old DIR DIR DIR --new DIR DIR DIR), or both versions in one run with --against"
     )
+
+
+def counted_once(old: Side, new: Side) -> str:
+    """Return that some runs are of one day, and so count once; nothing where each has a day of its own."""
+    if all(len(side.runs) == max(side.days) for side in (old, new)):
+        return ""
+    return f"{sides.counts(old, new)} are compared by day: {COUNTED_ONCE}"
 
 
 def _undecided(margin: float, doubts: Sequence[str]) -> Gate:
@@ -125,14 +137,14 @@ def _silence(untold: Sequence[str]) -> Iterator[str]:
 
 
 def _needed(rows: Sequence[Row], limit: float) -> str:
-    """Return how many blocks, or runs, would exclude the limit, if the ratios stayed where they are."""
+    """Return how many blocks, or days, would exclude the limit, if the ratios stayed where they are."""
     ratios, unit = [row.ratio for row in rows], rows[0].design.unit
     if not all(ratio.blocks for ratio in ratios):
         return f"no {unit} has all levels"
     if any(row.pair.adjusted_p is None for row in rows):
         return f"it takes at least {counted(LEAST_BLOCKS, unit)}"
     if any(ratio.ratio <= limit for ratio in ratios):
-        return f"as far as it is known, no number of {unit}s will do"
+        return f"more {unit}s will not exclude it: the estimate itself lies below the limit"
     return f"it would take about {counted(max(_blocks(ratio, limit) for ratio in ratios), unit)}"
 
 

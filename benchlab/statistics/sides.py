@@ -12,9 +12,10 @@ from statistics import geometric_mean
 from benchlab.core.errors import UsageError
 from benchlab.core.measured import Run
 from benchlab.core.model import Trial
+from benchlab.core.quantities import counted
 from benchlab.plan.naming import AT
 from benchlab.plan.workloads import varied
-from benchlab.statistics import bottleneck, figures
+from benchlab.statistics import bottleneck, days, figures
 from benchlab.statistics.figures import Cell, Figure, Known
 from benchlab.statistics.stats import Blocks
 from benchlab.verdicts import judge
@@ -30,13 +31,13 @@ class Design(Enum):
     VERSIONS = "versions"
     # A run for each side, at two times: their blocks share no time, and say how the two runs differ, not why.
     TWO_RUNS = "two runs"
-    # Several runs for a side: each gives one figure, so that what differs from run to run is seen.
+    # Several runs for a side: those of a day give one figure, so that what differs from day to day is seen.
     RUNS = "runs"
 
     @property
     def unit(self) -> str:
         """Return what a ratio counts as one observation."""
-        return "run" if self is Design.RUNS else "block"
+        return "day" if self is Design.RUNS else "block"
 
 
 @dataclass(frozen=True)
@@ -144,17 +145,22 @@ class Side:
         (part,) = self.parts
         return part.figures(entry, test, figure)
 
-    def by_run(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
-        """Return the figure by level and number of the run: the geometric mean over the blocks of each run.
+    @cached_property
+    def days(self) -> tuple[int, ...]:
+        """Return of each run which day it is of, by when it began."""
+        return days.numbers([run.manifest.created_at for run in self.runs])
 
-        Without the rates that wrk was the limit of in any of them.
+    def by_day(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
+        """Return the figure by level and number of the day: of its runs the mean, each the mean over its blocks.
+
+        The means are geometric ones. Without the rates that wrk was the limit of in any run.
         """
-        found: dict[int, dict[int, float]] = {}
-        for number, part in enumerate(self.parts, start=1):
+        found: dict[int, dict[int, list[float]]] = {}
+        for day, part in zip(self.days, self.parts, strict=True):
             for level, blocks in part.figures(entry, test, figure).items():
                 if figure is not figures.rate or (entry, test, level) not in self.client_bound:
-                    found.setdefault(level, {})[number] = geometric_mean(blocks.values())
-        return dict(found)
+                    found.setdefault(level, {}).setdefault(day, []).append(geometric_mean(blocks.values()))
+        return {level: {day: geometric_mean(of) for day, of in by_day.items()} for level, by_day in found.items()}
 
     def known(self, figure: Figure) -> set[Key]:
         """Return what the figure is known of, in one block at least."""
@@ -205,9 +211,13 @@ def design(old: Side, new: Side) -> Design:
     return Design.VERSIONS if old.runs[0] is new.runs[0] else Design.TWO_RUNS
 
 
-def of_runs(old: Run, new: Run) -> tuple[Side, Side]:
-    """Return two runs as sides; entries are matched by name."""
-    return of_several([old], [new])
+def counts(old: Side, new: Side) -> str:
+    """Return how many runs each side has, and of how many days they are."""
+    told = (
+        f"{counted(len(side.runs), f'{name} run')} of {counted(max(side.days), 'day')}"
+        for name, side in (("old", old), ("new", new))
+    )
+    return " and ".join(told)
 
 
 def of_several(old: Sequence[Run], new: Sequence[Run]) -> tuple[Side, Side]:

@@ -29,7 +29,7 @@ DIFFERING = {Outcome.FASTER: "higher", Outcome.SLOWER: "lower"}
 # Entry, test, level, figure.
 Cell = tuple[str, str, int | str, str]
 Compare = Callable[[list[Blocks], list[Blocks]], Ratio]
-# The figure of an entry in a test, by level and block or run.
+# The figure of an entry in a test, by level and block or day.
 Figures = Callable[[str, str, Figure], dict[int, Blocks]]
 
 
@@ -112,13 +112,13 @@ def hold(old: Side, new: Side) -> Versus:
 def rows(old: Side, new: Side) -> tuple[Row, ...]:
     """Return every ratio of new to old that both sides have samples for, with its outcome, the worst first.
 
-    Blocks of one run are compared in pairs, those of two runs are not: they share no time. Of several runs a side, each
-    is one figure.
+    Blocks of one run are compared in pairs, those of two runs are not: they share no time. Of several runs a side,
+    those of one day are one figure.
     """
     design = sides.design(old, new)
     compare: Compare = partial(paired, old.runs[0].decision) if design is Design.VERSIONS else unpaired
-    before: Figures = old.by_run if design is Design.RUNS else old.figures
-    after: Figures = new.by_run if design is Design.RUNS else new.figures
+    before: Figures = old.by_day if design is Design.RUNS else old.figures
+    after: Figures = new.by_day if design is Design.RUNS else new.figures
     unlike = {key for key, _ in _unlike(old, new)}
     found = []
     for entry, test in sorted(old.trials & new.trials):
@@ -163,7 +163,7 @@ def paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> R
 
 
 def unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
-    """Return the ratio of blocks, or runs, that share no time, over the levels that leave half of them whole."""
+    """Return the ratio of blocks, or days, that share no time, over the levels that leave half of them whole."""
     over = tuple(sorted({*_kept(new)} & {*_kept(old)}))
     if not over:
         return _apart(new, old)

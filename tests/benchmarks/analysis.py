@@ -62,7 +62,7 @@ def measure(folder: Path) -> None:
 def compared(folder: Path) -> str:
     """Return the table of the run in the folder against itself, as if there were two of them."""
     old, new = store.read(folder), store.read(folder)
-    return versus.table(versus.hold(*sides.of_runs(old, new)).rows)
+    return versus.table(versus.hold(*sides.of_several([old], [new])).rows)
 
 
 def made_up() -> Run:

@@ -3,22 +3,24 @@
     python -m tests.benchmarks.gate [RUNS]
 
 Prints two tables as Markdown, from a fixed seed: of versions in one run, by spread, blocks, margin and true change; and
-of an entry whose runs differ by 5 % from day to day. Only logarithms are made up here: ratios, corrections
-and answers are those of `versus` and `regression`.
+of an entry whose runs differ by 5 % from day to day. Only logarithms and times are made up here: which runs are of one
+day, ratios, corrections and answers are those of `days`, `versus` and `regression`.
 """
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchlab.core import markdown
-from benchlab.statistics import regression, versus
+from benchlab.statistics import days, regression, versus
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.sides import Design
@@ -35,15 +37,46 @@ COMMON, CORRELATION = 0.5, 0.5
 # Of runs at different times: how far two lie apart (the standard deviation of their log-ratio), and how far blocks do.
 DAYS, WITHIN, BLOCKS_OF_RUN = 0.05, 0.04, 8
 LOSSES = (0.0, -0.1)
-# How two runs were compared up to 0.2.0: by their blocks, and the gate looked at means over levels alone.
-BEFORE = "one run a side, by blocks (before)"
+FIRST_RUN = datetime(2026, 11, 23, 20, tzinfo=UTC)
+# By what a side of several runs, or of one, was and is taken apart into what counts as one observation.
+BLOCK, RUN, DAY = "block", "run", "day"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """When a side was measured: on so many days so many runs each, an hour apart; and what counts once."""
+
+    days: int
+    runs: int = 1
+    unit: str = DAY
+    # Up to 0.2.0 the gate looked at means over levels alone.
+    overall: bool = False
+    # Whether both sides were measured on the same days, in turns.
+    in_turns: bool = False
+
+    @property
+    def design(self) -> Design:
+        if self.unit == BLOCK:
+            return Design.VERSIONS
+        return Design.RUNS if self.days * self.runs > 1 else Design.TWO_RUNS
+
+
+PLANS = {
+    "one run a side, by blocks (before)": Plan(1, unit=BLOCK, overall=True),
+    "one run a side": Plan(1),
+    **{f"{runs} runs of one day a side, by runs (before)": Plan(1, runs, RUN) for runs in (3, 5)},
+    **{f"{runs} runs of one day a side": Plan(1, runs) for runs in (3, 5)},
+    **{f"{count} days a side, a run each": Plan(count) for count in (2, 3, 5, 8)},
+    **{f"{count} days a side, 3 runs each": Plan(count, 3) for count in (3, 5)},
+    **{f"{count} days, a run of each side on each": Plan(count, in_turns=True) for count in (3, 5)},
+}
 
 
 def main(runs: int) -> None:
     chance = np.random.default_rng(SEED)
     print(f"{runs:,} simulated runs a row, seed {SEED}; shares of exit codes 0 / 1 / 3 in per cent\n")
     print(markdown.rows(*versions(chance, runs), left=()), "\n")
-    print(markdown.rows(*days(chance, runs), left=("compared",)))
+    print(markdown.rows(*at_times(chance, runs), left=("compared",)))
 
 
 def versions(chance: np.random.Generator, runs: int) -> tuple[list[str], list[list[str]]]:
@@ -64,17 +97,15 @@ def versions(chance: np.random.Generator, runs: int) -> tuple[list[str], list[li
     return ["spread", "blocks", *heads], rows
 
 
-def days(chance: np.random.Generator, runs: int) -> tuple[list[str], list[list[str]]]:
-    """Return how the gate answers of runs of an unchanged entry, each of another day, and of one that lost a tenth."""
-    cases = {BEFORE: (1, Design.VERSIONS), "one run a side": (1, Design.TWO_RUNS)}
-    cases |= {f"{count} runs a side": (count, Design.RUNS) for count in (2, 3, 5, 8)}
+def at_times(chance: np.random.Generator, runs: int) -> tuple[list[str], list[list[str]]]:
+    """Return how the gate answers of runs of an unchanged entry at different times, and of one that lost a tenth."""
     rows = []
-    for name, (count, design) in cases.items():
+    for name, plan in PLANS.items():
         counts: dict[tuple[float, float], Counter[int]] = {}
         for change in LOSSES:
             for _ in range(runs):
-                found = versus.judged(apart(chance, count, design, change), design)
-                looked_at = [row for row in found if row.level == ALL_LEVELS] if name == BEFORE else found
+                found = versus.judged(apart(chance, plan, change), plan.design)
+                looked_at = [row for row in found if row.level == ALL_LEVELS] if plan.overall else found
                 for margin in MARGINS:
                     counts.setdefault((change, margin), Counter())[regression.gate(looked_at, margin).exit_code] += 1
         rows.append([name, *(_shares(counts[change, margin], runs) for change in LOSSES for margin in MARGINS)])
@@ -92,31 +123,40 @@ def in_turns(
             yield ("entry", "test", level, metric), ratio
 
 
-def apart(
-    chance: np.random.Generator, count: int, design: Design, change: float
-) -> Iterator[tuple[versus.Cell, Ratio]]:
-    """Yield the ratios of so many runs a side, each with a day of its own, which both metrics and all levels share."""
-    old, new = (_side(chance, count, design, shift) for shift in (0.0, float(np.log1p(change))))
+def apart(chance: np.random.Generator, plan: Plan, change: float) -> Iterator[tuple[versus.Cell, Ratio]]:
+    """Yield the ratios of two sides measured to this plan; what a day does, both metrics and all levels share."""
+    before = chance.normal(0.0, DAYS / np.sqrt(2), plan.days)
+    after = before if plan.in_turns else chance.normal(0.0, DAYS / np.sqrt(2), plan.days)
+    old, new = _side(chance, plan, before), _side(chance, plan, after + float(np.log1p(change)))
     for metric in (RATE, PER_CPU):
         for level, ratio in versus.ratios(old[metric], new[metric], versus.unpaired):
             yield ("entry", "test", level, metric), ratio
 
 
-def _side(chance: np.random.Generator, count: int, design: Design, shift: float) -> dict[str, dict[int, Blocks]]:
-    """Return by metric and level a mean for each of several runs, else the blocks of the only one."""
+def _side(chance: np.random.Generator, plan: Plan, states: Array) -> dict[str, dict[int, Blocks]]:
+    """Return by metric and level a mean for each day or run, else the blocks of the only run, from each day's state."""
     runs: dict[str, list[Array]] = {RATE: [], PER_CPU: []}
-    for _ in range(count):
-        day = chance.normal(shift, DAYS / np.sqrt(2))
-        for metric, noise in _noise(chance, WITHIN / np.sqrt(2), BLOCKS_OF_RUN):
-            runs[metric].append(day + noise)
-    units = {metric: [of.mean(axis=1) for of in each] for metric, each in runs.items()}
+    began = []
+    for day, state in enumerate(states):
+        for hour in range(plan.runs):
+            began.append(FIRST_RUN + timedelta(days=day, hours=hour))
+            for metric, noise in _noise(chance, WITHIN / np.sqrt(2), BLOCKS_OF_RUN):
+                runs[metric].append(state + noise)
+    if plan.design is not Design.RUNS:
+        return {metric: dict(zip(LEVELS, map(_blocks, of[0]), strict=True)) for metric, of in runs.items()}
+    units = range(len(began)) if plan.unit == RUN else days.numbers(began)
     return {
-        metric: {
-            level: _blocks(np.array([of[place] for of in units[metric]]) if design is Design.RUNS else each[0][place])
-            for place, level in enumerate(LEVELS)
-        }
-        for metric, each in runs.items()
+        metric: dict(zip(LEVELS, map(_blocks, _means(units, [run.mean(axis=1) for run in of])), strict=True))
+        for metric, of in runs.items()
     }
+
+
+def _means(units: Sequence[int], of_runs: Sequence[Array]) -> Array:
+    """Return, level x unit, the means of what the runs of each unit have at each level."""
+    of_units = [
+        [run for number, run in zip(units, of_runs, strict=True) if number == unit] for unit in sorted({*units})
+    ]
+    return np.array([np.mean(of, axis=0) for of in of_units]).T
 
 
 def _noise(chance: np.random.Generator, spread: float, blocks: int) -> Iterator[tuple[str, Array]]:

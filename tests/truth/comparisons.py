@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from .printed import Row, page, sections
 from .sampled import PER_CPU, RATE, Sampled, Versus, holm
 from .table_checker import ALPHA, DOWN, LEAST_BLOCKS, UP, outcome
 from .tables import FULL, MEASURES, UNCLEAR, Printed, Report, is_full, is_spare, levels_of, number, printed
-from .telling import Compared
+from .telling import Compared, Records
 
 # What a sentence calls each outcome of a row; of two runs at two times, the last four.
 WORDS = {
@@ -30,6 +31,8 @@ WORDS = {
     "of the two runs cannot be told apart": "cannot be told apart",
 }
 AT = "-at-"
+# Runs of a side that begin nearer to each other than this are one observation.
+BREAK = timedelta(hours=12)
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ class Place:
     exit_code: int
     untold: Sequence[str]
     is_two_runs: bool
+    # Of each side, how many runs and of how many days.
+    old: tuple[int, int] = (1, 1)
+    new: tuple[int, int] = (1, 1)
 
     @property
     def limit(self) -> float:
@@ -98,7 +104,8 @@ def check(compared: Compared) -> Findings:
     rows = [_change(row, sides) for row in section.tables[0].rows]
     silent = [line for line in compared.said if line.startswith("nothing can be said of ")]
     is_two_runs = not compared.is_one_run and len(compared.old) == len(compared.new) == 1
-    place = Place(rows, compared.margin, compared.exit_code, silent, is_two_runs)
+    old, new = ((len(side), len(set(_days(side)))) for side in (compared.old, compared.new))
+    place = Place(rows, compared.margin, compared.exit_code, silent, is_two_runs, old, new)
     for bullet in section.bullets:
         read(bullet, CHANGES, place, findings, "comparison")
     findings.hold("a bullet a row", compared.text[:200], _each_once(section.bullets, place))
@@ -121,6 +128,13 @@ def check(compared: Compared) -> Findings:
         findings.hold("widest of versions", match[0], _widest(match, place))
     findings.hold("page of a comparison", compared.text[:200], _page(compared, section.bullets, section.tables[0].rows))
     return findings
+
+
+def _days(side: Sequence[tuple[Records, str]]) -> list[int]:
+    """Return of each run the day that it is of: how many breaks there were before it."""
+    began = [records.began for records, _ in side]
+    breaks = [after for before, after in pairwise(sorted(began)) if after - before >= BREAK]
+    return [sum(after <= moment for after in breaks) for moment in began]
 
 
 def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
@@ -201,7 +215,7 @@ class _Sides:
         return self._names.get(row.entry, row.entry) if self._compared.is_one_run else row.entry
 
     def _levels(self, row: Change) -> dict[int, tuple[Mapping[int, float], Mapping[int, float]]]:
-        """Return new and old, by block or run, in each level that both have."""
+        """Return new and old, by block or day, in each level that both have."""
         every = {
             level for records, _ in (*self._compared.old, *self._compared.new) for level in records.levels[row.test]
         }
@@ -215,14 +229,18 @@ class _Sides:
         return found
 
     def _logs(self, side: str, row: Change, name: str, level: int) -> Mapping[int, float]:
-        """Return the logarithm of the figure by block; of several runs by run, the mean over its blocks."""
+        """Return the logarithm of the figure by block; of several runs by day: the mean over its runs' means."""
         runs = self._sides[side]
         if row.figure == RATE and any((name, row.test, level) in bound for _, bound in runs):
             return {}
         logs = [of.logs(row.figure, row.test, name, level) for of, _ in runs]
         if len(self._compared.old) == len(self._compared.new) == 1:
             return logs[0]
-        return {number: float(np.mean(list(of.values()))) for number, of in enumerate(logs) if of}
+        means: dict[int, list[float]] = {}
+        for day, of in zip(_days(self._compared.old if side == "old" else self._compared.new), logs, strict=True):
+            if of:
+                means.setdefault(day, []).append(float(np.mean(list(of.values()))))
+        return {day: float(np.mean(of)) for day, of in means.items()}
 
 
 def _cells(runs: Sequence[object], full: bool) -> set[tuple[str, str, int]]:
@@ -240,7 +258,7 @@ def _change(row: Row, sides: _Sides) -> Change:
     interval = next(row[column] for column in row if "interval" in column)
     found = printed(row["new / old"] if interval == "–" else f"{row['new / old']} {interval}")
     assert found is not None
-    count = int(row["blocks"] if "blocks" in row else row["runs"])
+    count = int(row["blocks"] if "blocks" in row else row["days"])
     made = Change(row["entry"], row["test"], row["level"], row["figure"], found, count, row["outcome"])
     return Change(**{**vars(made), "own": sides.own(made)})
 
@@ -392,9 +410,9 @@ def _noise(match: re.Match[str], place: Place) -> Iterator[str]:
     missing = [row for row in place.over_levels if not place.is_excluded(row) and row not in rows]
     yield from (f"it leaves the margin open too: {row}" for row in missing)
     lowest = min((row.ratio.figure for row in rows), default=1.0)
-    if "will do" in match["needed"] and lowest > place.limit + 6e-4:
+    if "lies below" in match["needed"] and lowest > place.limit + 6e-4:
         yield "no ratio is below the margin"
-    count = re.search(r"about ([\d,]+) (?:block|run)", match["needed"])
+    count = re.search(r"about ([\d,]+) (?:block|day)", match["needed"])
     if count and number(count[1]) <= max(row.count for row in rows):
         yield "there are as many already"
     if "at least" in match["needed"] and all(row.is_known for row in rows):
@@ -428,9 +446,27 @@ def _margin(told: str, place: Place) -> Iterator[str]:
 
 
 def _too_few(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Find a gate that was passed or failed by runs that are said to be too few for that."""
+    """Find a gate that was passed or failed by runs that are said to be of too few days for that; and hold the days."""
     if place.exit_code != 3:
         yield f"exit code {place.exit_code}"
+    if min(place.old[1], place.new[1]) >= LEAST_BLOCKS:
+        yield f"of each side there are days enough: {place.old}, {place.new}"
+    if (match["runs"] == "two runs at two times") != place.is_two_runs:
+        yield f"of two runs: {place.is_two_runs}"
+    elif not place.is_two_runs:
+        yield from _counted(match["runs"], place)
+
+
+def _once(match: re.Match[str], place: Place) -> Iterator[str]:
+    yield from _counted(match["runs"], place)
+    if place.old[0] == place.old[1] and place.new[0] == place.new[1]:
+        yield "each run has a day of its own"
+
+
+def _counted(told: str, place: Place) -> Iterator[str]:
+    found = re.fullmatch(r"(\d+) old runs? of (\d+) days? and (\d+) new runs? of (\d+) days?", told)
+    if found is None or tuple(map(int, found.groups())) != (*place.old, *place.new):
+        yield f"they are {place.old} and {place.new}"
 
 
 def _named(text: str, place: Place) -> Change | None:
@@ -474,18 +510,23 @@ CHANGES: Sequence[Sentence[Place]] = (
         "change of too few",
         WHAT
         + FIGURE
-        + r" of (?:the old run|what they were); (?P<why>one (?:block|run) shows no spread|no (?:block|run) "
-        r"has all levels|\d+ (?:block|run)s are too few)\.",
+        + r" of (?:the old run|what they were); (?P<why>one (?:block|day) shows no spread|no (?:block|day) "
+        r"has all levels|\d+ (?:block|day)s are too few)\.",
         _bare,
     ),
 )
 SAID: Sequence[Sentence[Place]] = (
     Sentence("nothing can be said", r"nothing can be said of .+", fine),
-    Sentence("too few runs", r".+ cannot pass or fail a gate, because runs of an unchanged entry differ .+", _too_few),
+    Sentence(
+        "too few days",
+        r"(?P<runs>.+) cannot pass or fail a gate, because runs of an unchanged entry differ .+",
+        _too_few,
+    ),
+    Sentence("counted once", r"(?P<runs>.+) are compared by day: runs of a side that began .+ count once", _once),
     Sentence(
         "gate: passed",
         r"no regression: each test's mean over its levels is above (?P<limit>\d\.\d+) of what it was \(the lowest 95 % "
-        r"interval begins at (?P<lowest>\d+\.\d+)\), and no level that is shown to be slower can have lost "
+        r"interval begins at (?P<lowest>\d+\.\d+)\), and no level is shown to be slower by as much as "
         r"(?P<margin>[\d.]+)%$",
         _passed,
     ),

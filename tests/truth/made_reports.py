@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 from typing import TypeVar
 
@@ -73,14 +73,23 @@ def made(seed: int, number: int) -> Case:
     kind = chance.one(KINDS)
     margin = chance.one((0.01, 0.03, 0.05, 0.1))
     maker = _Maker(chance, kind, margin)
-    run = maker.run("20261123-120000-old")
-    newer = [maker.later().run("20261124-120000-new")] if kind == "two runs" else []
+    run = maker.run("old")
+    newer = [maker.later().run("new", 24)] if kind == "two runs" else []
     older = [run]
     if newer and chance.hits(0.5):
         kind = "several runs"
-        newer += [maker.later().run(f"2026112{5 + day}-120000-new") for day in range(chance.one((1, 2, 2, 3)))]
-        older += [maker.later().run(f"2026112{day}-120000-old") for day in range(chance.one((0, 1, 2, 2, 3)))]
+        # Nightly runs, two or three of one evening, or any hours.
+        hours = chance.one(((24,), (24,), (1, 2, 24), (1, 11, 12, 13, 40)))
+        newer += _more(chance, maker, "new", 24, chance.one((1, 2, 2, 3, 5)), hours)
+        older += _more(chance, maker, "old", 0, chance.one((0, 1, 2, 2, 3, 5)), hours)
     return Case(seed, number, kind, run, tuple(older), tuple(newer), margin)
+
+
+def _more(chance: Chance, maker: _Maker, side: str, first: int, count: int, hours: Sequence[int]) -> Iterator[Run]:
+    """Yield so many runs of a side, each some hours after the one before; the first began after so many."""
+    for _ in range(count):
+        first += chance.one(hours)
+        yield maker.later().run(side, first)
 
 
 class Chance:
@@ -214,9 +223,9 @@ class _Maker:
             self._labels.pop(chance.one(sorted(self._labels)))
         return self
 
-    def run(self, run_id: str) -> Run:
+    def run(self, side: str, hours: int = 0) -> Run:
         chance = self._chance
-        manifest = self._manifest(run_id)
+        manifest = self._manifest(side, STARTED + timedelta(hours=hours))
         records = list(self._records())
         if chance.hits(0.1):
             # It was stopped.
@@ -225,7 +234,7 @@ class _Maker:
         failures = tuple(record for record in records if isinstance(record, Failure))
         return Run(manifest, taken, failures, self._decision(), tuple(self._remarks()))
 
-    def _manifest(self, run_id: str) -> Manifest:
+    def _manifest(self, side: str, began: datetime) -> Manifest:
         chance = self._chance
         settings = Settings(
             profile=chance.one(("default", "default", "default", "quick", "seed")),
@@ -242,7 +251,16 @@ class _Maker:
         )
         unbuilt = {"unbuilt": {"broken-entry": "pip failed"}} if chance.hits(0.05) else {}
         return Manifest(
-            run_id, STARTED, settings, dict(self._labels), {}, {}, {}, CPUS, {}, {"lab_version": "1", **unbuilt}
+            f"{began:%Y%m%d-%H%M%S}-{side}",
+            began,
+            settings,
+            dict(self._labels),
+            {},
+            {},
+            {},
+            CPUS,
+            {},
+            {"lab_version": "1", **unbuilt},
         )
 
     def _expected(self) -> dict[tuple[str, str, int], float]:

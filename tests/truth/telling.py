@@ -7,6 +7,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from benchlab.commands import gate
 from benchlab.core.errors import LabError
@@ -21,8 +22,9 @@ from .made_reports import Case
 
 @dataclass(frozen=True)
 class Records:
-    """What stands in the files of a run: samples.csv, what failed, and what was asked for."""
+    """What stands in the files of a run: when it began, samples.csv, what failed, and what was asked for."""
 
+    began: datetime
     samples_csv: str
     failed: Sequence[str]
     levels: Mapping[str, Sequence[int]]
@@ -91,7 +93,7 @@ def of_comparison(case: Case) -> Compared | None:
     shown, said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         if case.newer:
-            gate.warn(case.margin, len(old), len(new))
+            gate.warn(case.margin, *pair)
         answer = gate.told(held, case.margin)
     assert answer is not None
     return Compared(
@@ -109,6 +111,7 @@ def of_comparison(case: Case) -> Compared | None:
 def records(run: Run) -> Records:
     manifest = run.manifest
     return Records(
+        began=manifest.created_at,
         samples_csv=samples_csv.text(run),
         failed=[failure.trial.key for failure in run.failures],
         levels=manifest.settings.levels,

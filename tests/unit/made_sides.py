@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from benchlab.core.measured import Decision, Failure, Run, Sample
 from benchlab.core.model import Manifest
@@ -33,10 +34,11 @@ def failures(entry: str, blocks: Sequence[int], test: str = "json", level: int =
     return tuple(Failure(make_trial(block, entry, test, level), STARTED, "it died") for block in blocks)
 
 
-def run_of(*taken: Sample, failed: Sequence[Failure] = (), decision: Decision | None = None) -> Run:
-    """Return a run of the study's levels of json and plaintext."""
+def run_of(*taken: Sample, failed: Sequence[Failure] = (), decision: Decision | None = None, hours: float = 0) -> Run:
+    """Return a run of the study's levels of json and plaintext, which began so many hours after all others."""
     trials = [*(sample.trial for sample in taken), *(failure.trial for failure in failed)]
     manifest = manifest_of({trial.entry for trial in trials})
+    manifest = replace(manifest, created_at=manifest.created_at + timedelta(hours=hours))
     return Run(manifest, taken, tuple(failed), decision)
 
 

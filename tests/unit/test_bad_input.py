@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -260,10 +261,10 @@ def test_a_file_of_the_lab_that_cannot_be_used_is_one_line_that_names_it(
     assert capsys.readouterr().err == said
 
 
-def _run(results: Path, manifest: Manifest, run_id: str, duration_s: int) -> str:
-    """Keep a run of two blocks, and return its folder."""
-    settings = replace(manifest.settings, duration_s=duration_s)
-    journal = store.create(results, replace(manifest, run_id=run_id, settings=settings))
+def _run(results: Path, manifest: Manifest, run_id: str, duration_s: int, hours: float = 0) -> str:
+    """Keep a run of two blocks, which began so many hours after all others, and return its folder."""
+    settings, began = replace(manifest.settings, duration_s=duration_s), manifest.created_at + timedelta(hours=hours)
+    journal = store.create(results, replace(manifest, run_id=run_id, settings=settings, created_at=began))
     for block in (1, 2):
         journal.append(make_sample(make_trial(block)))
     return str(journal.folder)
@@ -332,26 +333,42 @@ def test_what_two_runs_cannot_tell_is_said_without_a_gate_too(
         ["a", "d", "--old", "b", "c", "--new", "e", "f"],
     ],
 )
-def test_three_runs_a_side_go_through_the_gate_however_they_are_spelled(
+def test_runs_of_three_days_a_side_go_through_the_gate_however_they_are_spelled(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, spelled: list[str]
 ) -> None:
-    folders = {name: _run(tmp_path, manifest, name, 2) for name in "abcdef"}
+    folders = {name: _run(tmp_path, manifest, name, 2, hours=24 * day) for day, name in enumerate("abcdef")}
     arguments = [folders.get(word, word) for word in spelled]
     assert cli.main(tmp_path, ["compare", *arguments, "--fail-if-slower", "3%", "--html"]) == 0
     printed = capsys.readouterr()
     assert printed.err.startswith("no regression: ")
-    assert "| runs |" in re.sub(" +", " ", printed.out)
+    assert "| days |" in re.sub(" +", " ", printed.out)
     page = Path(folders["f"], "compare-a-and-2-more.html").read_text(encoding="utf-8")
-    assert "Each run gives one figure" in page
+    assert "3 old runs of 3 days and 3 new runs of 3 days are compared by day" in page
     assert all(f'data-label="run">{name}<' in page for name in "abcdef")
 
 
-def test_too_few_runs_of_a_side_are_told_first_and_decide_nothing(
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        ((0, 24, 48, 72), "1 old run of 1 day and 3 new runs of 3 days cannot pass or fail a gate"),
+        ((0, 1, 2, 24, 25, 26), "3 old runs of 1 day and 3 new runs of 1 day cannot pass or fail a gate"),
+    ],
+)
+def test_runs_of_too_few_days_of_a_side_are_told_first_and_decide_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, hours: tuple[int, ...], said: str
+) -> None:
+    folders = [_run(tmp_path, manifest, f"run-{number}", 2, at) for number, at in enumerate(hours)]
+    sides = ["--old", *folders[:-3], "--new", *folders[-3:]]
+    assert cli.main(tmp_path, ["compare", *sides, "--fail-if-slower", "3%"]) == 3
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_that_runs_of_one_day_count_once_is_said_without_a_gate_too(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
 ) -> None:
-    a, b, c, d = (_run(tmp_path, manifest, name, 2) for name in "abcd")
-    assert cli.main(tmp_path, ["compare", "--old", a, "--new", b, c, d, "--fail-if-slower", "3%"]) == 3
-    assert capsys.readouterr().err.startswith("1 old run and 3 new runs cannot pass or fail a gate")
+    a, b, c, d = (_run(tmp_path, manifest, name, 2, hours) for name, hours in zip("abcd", (0, 1, 24, 48), strict=True))
+    assert cli.main(tmp_path, ["compare", "--old", a, b, "--new", c, d]) == 0
+    assert capsys.readouterr().err.startswith("2 old runs of 1 day and 2 new runs of 2 days are compared by day: runs")
 
 
 def test_runs_of_one_side_that_were_built_from_different_files_are_told(
@@ -359,7 +376,8 @@ def test_runs_of_one_side_that_were_built_from_different_files_are_told(
 ) -> None:
     sources = {"d": {**manifest.sources, "crax": "new"}, "e": {**manifest.sources, "crax": "newer"}}
     a, b, c, d, e, f = (
-        _run(tmp_path, replace(manifest, sources=sources.get(name, manifest.sources)), name, 2) for name in "abcdef"
+        _run(tmp_path, replace(manifest, sources=sources.get(name, manifest.sources)), name, 2, hours=24 * day)
+        for day, name in enumerate("abcdef")
     )
     assert cli.main(tmp_path, ["compare", "--old", a, b, c, "--new", d, e, f]) == 0
     told = "the new runs are of different files of crax: what these changed counts as spread\n"

@@ -77,7 +77,7 @@ def _told(folder: Path) -> None:
     assert not re.search(r"[\x00-\x08\x1b\u202e]", text)
     assert all(export.text(run, form) for form in ("tfb", "csv", "json") if run.samples)
     assert comparability.differences(run.manifest, run.manifest) == []
-    versus.hold(*(sides.of_versions(run) if run.manifest.settings.against else sides.of_runs(run, run)))
+    versus.hold(*(sides.of_versions(run) if run.manifest.settings.against else sides.of_several([run], [run])))
     with suppress(ConfigError):
         effects.answer(run)
     runs.left(run, folder)

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchlab.statistics import regression, stats, versus
+from benchlab.commands import read
+from benchlab.statistics import days, regression, stats, versus
 from benchlab.statistics.analysis import ALL_LEVELS, FIGURES
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.sides import Design
@@ -123,3 +124,14 @@ def test_what_the_gate_says_of_a_limit_is_so_of_the_figures_beside_it(first: int
             assert answer.exit_code == UNDECIDED
             assert all(low <= 1 - margin or "at least 3" in answer.reason for _, low, _ in told), (seed, answer)
     assert answers == {NO_REGRESSION, REGRESSION, UNDECIDED}
+
+
+def test_the_help_of_compare_says_what_each_exit_code_means_and_what_counts_as_a_day() -> None:
+    told = " ".join(read.compare_parser().format_help().split())
+    # Exit code 3 shows no regression either.
+    assert "Exit code with --fail-if-slower: 0 a regression is excluded, 1 shown, 2 error, 3 neither" in told
+    assert "no regression shown" not in told
+    assert f"unless each side has {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days" in told
+    assert told.count(f"those that began less than {days.BREAK_HOURS} hours apart are of one day") == len(
+        ("old", "new")
+    )

@@ -238,7 +238,9 @@ def test_a_comparison_has_answer_gate_and_plot() -> None:
 
 
 def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ_elsewhere() -> None:
-    held = versus.hold(*sides.of_runs(make_run({"crax": [1000, 1010, 990]}), make_run({"crax": [800, 810, 790]})))
+    held = versus.hold(
+        *sides.of_several([make_run({"crax": [1000, 1010, 990]})], [make_run({"crax": [800, 810, 790]})])
+    )
     text = html.comparison(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.untold))
     assert "crax, json: requests per second were lower in the new run: 0.800" in text
     assert "These are two runs at two times" in text

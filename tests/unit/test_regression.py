@@ -15,7 +15,7 @@ from benchlab.statistics import regression, sequential, sides, stats, versus
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import decide
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED, Gate
-from benchlab.statistics.sides import Design
+from benchlab.statistics.sides import Design, Side
 from benchlab.statistics.stats import Ratio
 from benchlab.statistics.versus import Row
 from tests.benchmarks import gate as simulated
@@ -125,43 +125,57 @@ def test_a_pass_says_of_what_it_speaks_and_rounds_to_no_contradiction() -> None:
     assert answer == Gate(
         NO_REGRESSION,
         "no regression: each test's mean over its levels is above 0.97 of what it was (the lowest 95 % interval begins "
-        "at 0.9704), and no level that is shown to be slower can have lost 3%",
+        "at 0.9704), and no level is shown to be slower by as much as 3%",
     )
 
 
 def test_two_runs_at_two_times_pass_no_gate_and_fail_none_however_far_they_lie_apart() -> None:
     for rates in (CALM, [n // 2 for n in CALM]):
-        found = versus.hold(*sides.of_runs(run_of(*samples("crax", CALM)), run_of(*samples("crax", rates))))
+        found = versus.hold(*sides.of_several([run_of(*samples("crax", CALM))], [run_of(*samples("crax", rates))]))
         answer = regression.gate(found.rows, 0.03, found.untold)
         assert (answer.exit_code, "two runs at two times show how they differ" in answer.reason) == (UNDECIDED, True)
 
 
-def _of_runs(old: Sequence[int], new: Sequence[int], margin: float = 0.03) -> Gate:
-    """Return what the gate says of runs of six calm blocks, each at its own rate."""
+def _apart(old: Sequence[int], new: Sequence[int], hours: float = 24) -> tuple[Side, Side]:
+    """Return runs of six calm blocks, each at its own rate; those of a side begin so far apart."""
     before, after = (
-        [run_of(*samples("crax", [rate + each for each in (0, 1, -1, 2, -2, 0)])) for rate in rates]
+        [
+            run_of(*samples("crax", [rate + each for each in (0, 1, -1, 2, -2, 0)]), hours=place * hours)
+            for place, rate in enumerate(rates)
+        ]
         for rates in (old, new)
     )
-    found = versus.hold(*sides.of_several(before, after))
-    return regression.gate(found.rows, margin, found.untold)
+    return sides.of_several(before, after)
+
+
+def _of_runs(old: Sequence[int], new: Sequence[int], hours: float = 24) -> Gate:
+    found = versus.hold(*_apart(old, new, hours))
+    return regression.gate(found.rows, 0.03, found.untold)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "exit_code"),
     [
         pytest.param([1000, 1010, 990], [1003, 1013, 993], NO_REGRESSION, id="alike"),
-        pytest.param([1000, 1010, 990], [900, 905, 910], REGRESSION, id="slower in every run"),
-        pytest.param([1000, 1050, 950], [950, 990, 1030], UNDECIDED, id="runs differ as much as the sides"),
-        pytest.param([1000, 1010], [900, 905, 910], UNDECIDED, id="two old runs show no spread"),
+        pytest.param([1000, 1010, 990], [900, 905, 910], REGRESSION, id="slower on every day"),
+        pytest.param([1000, 1050, 950], [950, 990, 1030], UNDECIDED, id="days differ as much as the sides"),
+        pytest.param([1000, 1010], [900, 905, 910], UNDECIDED, id="two old days show no spread"),
     ],
 )
-def test_of_three_runs_a_side_each_run_counts_once(old: list[int], new: list[int], exit_code: int) -> None:
+def test_of_runs_of_three_days_a_side_each_day_counts_once(old: list[int], new: list[int], exit_code: int) -> None:
     assert _of_runs(old, new).exit_code == exit_code
 
 
-def test_where_there_are_too_few_runs_the_gate_asks_for_runs_and_not_for_blocks() -> None:
-    assert "it takes at least 3 runs" in _of_runs([1000, 1010], [1000, 1010]).reason
-    assert re.search(r"it would take about \d+ runs", _of_runs([1000, 1030, 970], [1001, 1030, 972]).reason)
+@pytest.mark.parametrize("new", [[1000, 1010, 990], [900, 905, 910]])
+def test_runs_of_one_day_a_side_pass_no_gate_and_fail_none_however_many_they_are(new: list[int]) -> None:
+    for times in (1, 4):
+        answer = _of_runs([1000, 1010, 990] * times, new * times, hours=1)
+        assert (answer.exit_code, "it takes at least 3 days" in answer.reason) == (UNDECIDED, True)
+
+
+def test_where_there_are_too_few_days_the_gate_asks_for_days_and_not_for_blocks() -> None:
+    assert "it takes at least 3 days" in _of_runs([1000, 1010], [1000, 1010]).reason
+    assert re.search(r"it would take about \d+ days", _of_runs([1000, 1030, 970], [1001, 1030, 972]).reason)
 
 
 @pytest.mark.parametrize("blocks", [8, 20])
@@ -175,31 +189,50 @@ def test_of_unchanged_versions_no_more_than_one_in_twenty_is_called_slower_by_le
     assert alarms <= plausible(runs, 0.05)[-1]
 
 
-@pytest.mark.parametrize("count", [3, 5])
+@pytest.mark.parametrize(
+    "plan",
+    [
+        *(pytest.param(simulated.Plan(days), id=f"{days} days") for days in (3, 5)),
+        *(pytest.param(simulated.Plan(1, runs), id=f"{runs} runs of one day") for runs in (3, 5)),
+        pytest.param(simulated.Plan(3, 3), id="3 days, 3 runs each"),
+        pytest.param(simulated.Plan(3, in_turns=True), id="3 days, in turns"),
+    ],
+)
 def test_of_an_unchanged_entry_whose_runs_differ_from_day_to_day_no_more_than_one_in_twenty_is_called_slower(
-    count: int,
+    plan: simulated.Plan,
 ) -> None:
-    chance, runs = np.random.default_rng(count), 300
+    chance, runs = np.random.default_rng(plan.days), 300
     alarms = sum(
-        regression.gate(versus.judged(simulated.apart(chance, count, Design.RUNS, 0.0), Design.RUNS), 0.05).exit_code
-        == REGRESSION
+        regression.gate(versus.judged(simulated.apart(chance, plan, 0.0), plan.design), 0.05).exit_code == REGRESSION
         for _ in range(runs)
     )
     assert alarms <= plausible(runs, 0.05)[-1]
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "hours", "said"),
     [
-        (1, 1, "two runs at two times cannot pass or fail a gate"),
-        (2, 3, "2 old runs and 3 new runs cannot pass or fail a gate"),
-        (3, 3, ""),
+        (1, 1, 24, "two runs at two times cannot pass or fail a gate"),
+        (2, 3, 24, "2 old runs of 2 days and 3 new runs of 3 days cannot pass or fail a gate"),
+        (3, 4, 1, "3 old runs of 1 day and 4 new runs of 1 day cannot pass or fail a gate"),
+        (6, 3, 8, "6 old runs of 1 day and 3 new runs of 1 day cannot pass or fail a gate"),
+        (3, 3, 24, ""),
     ],
 )
-def test_too_few_runs_for_a_gate_are_told_with_what_to_do(old: int, new: int, said: str) -> None:
-    answer = regression.too_few_runs(old, new)
+def test_too_few_days_for_a_gate_are_told_with_what_to_do(old: int, new: int, hours: int, said: str) -> None:
+    answer = regression.too_few_days(*_apart([1000] * old, [1000] * new, hours))
     assert answer.startswith(said)
-    assert ("--against" in answer) == ("--old DIR DIR DIR" in answer) == bool(said)
+    advice = "measure each side on 3 days or more, best old and new in turns on each of them"
+    assert (advice in answer) == ("--against" in answer) == ("--old DIR DIR DIR" in answer) == bool(said)
+
+
+def test_that_runs_of_one_day_count_once_is_told_where_there_are_any() -> None:
+    old, new = _apart([1000] * 4, [1000] * 3)
+    assert regression.counted_once(old, new) == ""
+    assert regression.counted_once(_apart([1000] * 6, [], 6)[0], new) == (
+        "6 old runs of 1 day and 3 new runs of 3 days are compared by day: runs of a side that began less than 12 "
+        "hours apart count once"
+    )
 
 
 def test_a_slower_test_counts_for_less_among_many_after_holm() -> None:
@@ -233,9 +266,12 @@ def test_after_a_pilot_its_spread_decides_and_the_blocks_named_are_more_than_the
     assert _named(answer) == asked > 9
 
 
-def test_where_no_number_of_blocks_would_do_none_is_named() -> None:
+def test_where_more_blocks_would_not_exclude_the_limit_none_are_asked_for() -> None:
     answer = _of_rates(CALM, [900, 1100, 800, 1050, 950, 980])
-    assert (answer.exit_code, "no number of blocks will do" in answer.reason) == (UNDECIDED, True)
+    assert (
+        answer.exit_code,
+        "more blocks will not exclude it: the estimate itself lies below the limit" in answer.reason,
+    ) == (UNDECIDED, True)
 
 
 def test_one_block_is_too_noisy_for_any_answer() -> None:

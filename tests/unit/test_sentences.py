@@ -447,7 +447,7 @@ def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
         (1, Design.VERSIONS, "0.900 of what they were; one block shows no spread"),
         (0, Design.VERSIONS, "0.900 of what they were; no block has all levels"),
         (1, Design.TWO_RUNS, "0.900 of the old run; one block shows no spread"),
-        (1, Design.RUNS, "0.900 of what they were; one run shows no spread"),
+        (1, Design.RUNS, "0.900 of what they were; one day shows no spread"),
     ],
 )
 def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, design: Design, why: str) -> None:

@@ -42,7 +42,7 @@ def _limited(taken: tuple[Sample, ...]) -> tuple[Sample, ...]:
 
 
 def _against(old: Run, new: Run) -> versus.Versus:
-    return versus.hold(*sides.of_runs(old, new))
+    return versus.hold(*sides.of_several([old], [new]))
 
 
 def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() -> None:
@@ -148,15 +148,19 @@ def test_a_level_that_most_blocks_of_a_side_lack_is_left_out_and_named() -> None
     assert (row.ratio.blocks, row.where) == (3, "16 alone")
 
 
-def _several(old: Sequence[int], new: Sequence[int]) -> versus.Versus:
-    """Return how runs compare that each have six blocks around their own rate."""
+def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> versus.Versus:
+    """Return how runs compare that each have six blocks around their own rate; those of a side begin so far apart."""
     before, after = (
-        [run_of(*samples("crax", [n + rate - 1000 for n in CALM])) for rate in side] for side in (old, new)
+        [
+            run_of(*samples("crax", [n + rate - 1000 for n in CALM]), hours=place * hours)
+            for place, rate in enumerate(side)
+        ]
+        for side in (old, new)
     )
     return versus.hold(*sides.of_several(before, after))
 
 
-def test_several_runs_a_side_are_compared_by_one_figure_for_each_whatever_its_blocks() -> None:
+def test_several_runs_a_side_are_compared_by_one_figure_for_each_day_whatever_its_blocks() -> None:
     row = overall(_several([1000, 1050, 950], [1100, 1150, 1050]), RATE)
     expected = stats.unpaired(
         "new", "old", *(dict(enumerate(means)) for means in _means([1100, 1150, 1050], [1000, 1050, 950]))
@@ -169,10 +173,33 @@ def _means(*sides_of: Sequence[int]) -> list[list[float]]:
     return [[geometric_mean([n + rate - 1000 for n in CALM]) for rate in side] for side in sides_of]
 
 
-def test_of_several_runs_the_table_counts_runs() -> None:
+def test_runs_of_one_day_are_one_figure_their_mean() -> None:
+    old, new = [1000, 1100, 950, 960, 1040, 1020], [900, 950, 850, 900, 940, 960]
+    row = overall(_several(old, new, hours=8), RATE)
+    assert (row.ratio.blocks, row.ratio.low, row.told.outcome) == (1, None, "too few days")
+    # Two runs of each of three days.
+    pairs = [[[side[at], side[at + 1]] for at in (0, 2, 4)] for side in (old, new)]
+    sides_of = [
+        [
+            run_of(*samples("crax", [n + rate - 1000 for n in CALM]), hours=24 * day + place)
+            for day, rates in enumerate(side)
+            for place, rate in enumerate(rates)
+        ]
+        for side in pairs
+    ]
+    row = overall(versus.hold(*sides.of_several(*sides_of)), RATE)
+    before, after = (
+        [geometric_mean(day) for day in zip(*[iter(means)] * 2, strict=True)] for means in _means(old, new)
+    )
+    expected = known(stats.unpaired("new", "old", dict(enumerate(after)), dict(enumerate(before))))
+    assert row.ratio.blocks == 3
+    assert (row.ratio.ratio, row.ratio.low) == pytest.approx((expected.ratio, expected.low), rel=1e-6)
+
+
+def test_of_several_runs_the_table_counts_days() -> None:
     head, _, first, *_ = versus.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, first)]
-    assert dict(zip(*cells, strict=True)) | {"runs": "2", "outcome": "too few runs"} == dict(zip(*cells, strict=True))
+    assert dict(zip(*cells, strict=True)) | {"days": "2", "outcome": "too few days"} == dict(zip(*cells, strict=True))
 
 
 def test_a_rate_that_wrk_limited_in_one_of_several_runs_has_no_ratio() -> None:
