@@ -15,7 +15,7 @@ from .cautions import WIDEST
 from .findings import Findings, Sentence, fine, read
 from .printed import Row, page, sections
 from .sampled import PER_CPU, RATE, Sampled, Versus, holm
-from .table_checker import ALPHA, DOWN, LEAST_BLOCKS, UP, outcome
+from .table_checker import ALPHA, DOWN, LEAST_BLOCKS, UP, beside_1, outcome
 from .tables import FULL, MEASURES, UNCLEAR, Printed, Report, is_full, is_spare, levels_of, number, printed
 from .telling import Compared, Records
 
@@ -280,6 +280,7 @@ def _row(row: Change, compared: Compared) -> Iterator[str]:
     bounds = own.bounds[0.90 if row.ratio.is_90 else 0.95]
     if bounds is None or row.ratio.is_too_wide:
         return
+    yield from beside_1(row.ratio, own.middle, bounds)
     if not row.ratio.shows_bounds(*bounds):
         yield f"by the samples [{bounds[0]:.5f}–{bounds[1]:.5f}]"
 

@@ -258,11 +258,19 @@ def _pair(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records
         yield "one of its levels has no block of both"
         return
     yield from shows(pair.ratio, own)
+    yield from beside_1(pair.ratio, own.middle, own.bounds(0.90 if pair.ratio.is_90 else 0.95))
     if pair.outcome != "–" and (pair.outcome == TOO_FEW) != (own.blocks < LEAST_BLOCKS):
         yield f"it has {own.blocks} blocks"
     yield from outcome(pair.outcome, pair.ratio)
     if (left := kept(_shared(pair, of_test, report, sampled))) != levels_of(pair.level, _asked(of_test.test, report)):
         yield f"by the blocks that there are it is over {left}"
+
+
+def beside_1(found: Printed, middle: float, bounds: tuple[float, float] | None) -> Iterator[str]:
+    """Find a ratio or a bound whose printed figure does not show on which side of 1 it lies."""
+    for told, own in zip(found.bare, (middle, *(bounds or (None, None))), strict=True):
+        if told is not None and own is not None and abs(own - 1) > 1e-9 and (told > 1, told < 1) != (own > 1, own < 1):
+            yield f"{told} is by the samples {own:.10f}"
 
 
 def outcome(word: str, ratio: Printed) -> Iterator[str]:
