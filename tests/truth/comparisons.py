@@ -387,6 +387,7 @@ def _undecided(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"exit code {place.exit_code}"
     yield from _margin(match["margin"], place)
     yield from (f"a regression is shown: {row}" for row in _shown(place))
+    yield from _silent(match["doubts"], place)
     for doubt in match["doubts"].split("; and "):
         for pattern, held in DOUBTS:
             if found := re.fullmatch(pattern, doubt):
@@ -396,6 +397,18 @@ def _undecided(match: re.Match[str], place: Place) -> Iterator[str]:
             yield f"not read: {doubt}"
     if bool(place.untold) != ("nothing can be said" in match["doubts"]):
         yield "what nothing can be said of is told in one place only"
+
+
+def _silent(doubts: str, place: Place) -> Iterator[str]:
+    """Find a doubt that the rows ask for and that is not told; of two runs at two times none of a row is."""
+    for row in [] if place.is_two_runs else place.rows:
+        is_open = not row.is_known or row.bounds is None or row.bounds[0] < place.limit - 6e-4
+        at = "" if row.level == "all" else f" at {row.level}"
+        if row.is_over_levels and row.level != "all" and f"{row.figure} is a mean over {row.level}" not in doubts:
+            yield f"it is not told that this lacks levels: {row}"
+        is_asked = is_open and (row.is_over_levels or row.outcome == "slower")
+        if is_asked and f"{row.entry} {row.test}{at} {row.figure} " not in doubts:
+            yield f"it is not told: {row}"
 
 
 def _two_runs(_: re.Match[str], place: Place) -> Iterator[str]:
