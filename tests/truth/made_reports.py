@@ -179,6 +179,8 @@ class _Maker:
             for entry in self._labels
             for at in self._levels[test]
         }
+        if chance.hits(0.3):
+            self._pilot, self._pilot_noise = 4, 0.012
 
     def _stage(self) -> None:
         """Make of it a run whose pilot was noisier than the rest, or calmer, and decided how many blocks there are."""
