@@ -270,7 +270,8 @@ def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> st
         for other in others
         if (odd := _odd_levels(result, leader, other))
     ]
-    return f" Levels disagree: {'; '.join(told[:MOST_NAMES])}." if told else ""
+    more = [f"and {len(told) - MOST_NAMES} more"] if len(told) > MOST_NAMES else []
+    return f" Levels disagree: {'; '.join([*told[:MOST_NAMES], *more])}." if told else ""
 
 
 def _odd_levels(result: Result, leader: str, other: Standing) -> dict[int, Pair]:

@@ -323,7 +323,11 @@ def _levels_disagree(match: re.Match[str], place: Place) -> Iterator[str]:
     Whether they contradict, and whether others do, is held when the whole answer was read.
     """
     told_pairs = match["pairs"].split("; ")
-    place.is_cut = place.is_cut or len(told_pairs) >= MOST_NAMES
+    if is_cut := bool(re.fullmatch(r"and \d+ more", told_pairs[-1])):
+        place.is_cut = True
+        del told_pairs[-1]
+    if len(told_pairs) > MOST_NAMES or (is_cut and len(told_pairs) < MOST_NAMES):
+        yield f"{len(told_pairs)} pairs are told"
     for told_pair in told_pairs:
         found = re.fullmatch(r"(?P<first>\S+) / (?P<second>\S+) is (?P<levels>.+)", told_pair)
         levels = re.findall(rf"({RATIO}) at (\d+)(?:, | and |$)", found["levels"]) if found else []

@@ -109,6 +109,12 @@ def test_comparisons_that_have_too_few_blocks_are_not_counted_among_those_correc
     assert standings.chance(few) == ""
 
 
+def test_of_many_that_a_level_contradicts_the_rest_are_counted() -> None:
+    behind = {f"e{number}": {16: 10000 - 10 * number, 128: 10500} for number in range(6)}
+    told = sentences.answer(result_of(_levels({"a": {16: 20000, 128: 9000}, **behind})))
+    assert re.search(r" Levels disagree: (?:a / e\d is 0\.8\d\d \[[\d.–]+\] at 128; ){4}and 2 more\.$", told)
+
+
 def test_a_level_that_noise_alone_puts_on_the_other_side_contradicts_no_lead() -> None:
     run = _levels({"a": {16: 12000, 32: 12000, 128: 9990}, "b": {16: 10000, 32: 10000, 128: 10000}})
     assert "Levels disagree" not in sentences.answer(result_of(run))
