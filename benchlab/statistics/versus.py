@@ -163,10 +163,12 @@ def paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> R
 
 
 def unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
-    """Return the ratio of blocks, or days, that share no time, over the levels that leave half of them whole."""
-    over = tuple(sorted({*_kept(new)} & {*_kept(old)}))
-    if not over:
-        return _apart(new, old)
+    """Return the ratio of blocks, or days, that share no time, over the levels that leave half of them whole.
+
+    Where no level does so on both sides, over the one that both have most of.
+    """
+    fullest = max(range(len(new)), key=lambda place: min(len(new[place]), len(old[place])))
+    over = tuple(sorted({*_kept(new)} & {*_kept(old)})) or (fullest,)
     mine, theirs = (averages.by_block([side[place] for place in over]) for side in (new, old))
     ratio = stats.unpaired(NEW, OLD, mine, theirs)
     return replace(ratio, over=over) if ratio else _apart(new, old)

@@ -15,6 +15,7 @@ from benchlab.core.measured import Run, Sample
 from benchlab.statistics import comparison, figures, sides, stats, versus
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.stats import Blocks
 from benchlab.tables import sentences
 
 from .figures import known
@@ -316,3 +317,10 @@ def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not
     assert {row.figure for row in found.rows} == {RATE}
     assert found.untold == ("requests/CPU-s of crax json at 16 (only old filled the host)",)
     assert held(run_of(*full, *(replace(s, trial=replace(s.trial, entry=NEW)) for s in full))).untold == ()
+
+
+def test_of_sides_that_lost_different_levels_the_one_that_both_have_most_of_is_compared() -> None:
+    new: list[Blocks] = [{1: 2.0, 2: 2.0, 3: 2.0, 4: 2.0}, {1: 2.0}]
+    old: list[Blocks] = [{1: 1.0, 2: 1.0}, {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0, 5: 1.0}]
+    found = versus.unpaired(new, old)
+    assert (found.over, found.blocks, found.ratio) == ((0,), 2, 2.0)
