@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchlab.core.errors import EngineError, LabError, SetupError
-from benchlab.machine import capacity, compose, doctor, dotenv, topology
+from benchlab.machine import capacity, compose, doctor, dotenv, lease, topology
 from benchlab.machine.doctor import FATAL, FINE, UNKNOWN, WARNING, Finding
 from benchlab.machine.engine import Engine
 
@@ -72,6 +72,9 @@ def _engine(engine: Engine | None) -> list[Finding]:
         remedy = "start Docker, or set DOCKER_HOST; as root on a Debian-family machine `make setup` installs it"
         return [Finding("engine", FATAL, "no Docker engine answers", remedy)]
     try:
+        if lease.is_held(engine):
+            remedy = "wait until it ends; what else is said of this host holds while it is at work"
+            return [Finding("containers", WARNING, "another lab is at work on this engine", remedy)]
         others = engine.neighbours()
     except EngineError as error:
         return [Finding("containers", UNKNOWN, str(error))]

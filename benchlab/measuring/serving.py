@@ -27,8 +27,8 @@ READY_S = 30
 # So often for each of its workers, the same stands in the log of an entry whose workers die over and over.
 MOST_RAISED = 2
 LATE_ENDS = (
-    "no sample is harmed, but each visit takes so much longer: have the container's first process end at SIGTERM "
-    "(start the server with `exec`, or set the STOPSIGNAL that it ends at)"
+    "no sample is harmed, but each visit takes so much longer; if the host is not just busy, have the container's "
+    "first process end at SIGTERM (start the server with `exec`, or set the STOPSIGNAL that it ends at)"
 )
 # The name under which every entry is reached; a proxy is reached by its service's own name.
 ENTRY_HOST = "tfb-server"

@@ -93,6 +93,8 @@ def _section(manifest: Manifest, name: str) -> Mapping[str, object]:
 
 
 def _told(value: object) -> object:
+    if isinstance(value, tuple):
+        return " to ".join(map(str, value))
     return ", ".join(map(str, value)) if isinstance(value, list) else value
 
 

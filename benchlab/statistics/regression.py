@@ -112,8 +112,21 @@ def _shown(slower: Sequence[Row], limit: float) -> Iterator[Row]:
 
 
 def _noise(rows: Sequence[Row], limit: float) -> Iterator[str]:
-    if rows:
-        yield f"not known well enough ({_needed(rows, limit)}): {'; '.join(_told(row, limit) for row in rows)}"
+    """Yield which rows do not exclude the limit, by what would make them."""
+    for needed, of in _by_need(rows, limit):
+        yield f"not known well enough ({needed}): {'; '.join(_told(row, limit) for row in of)}"
+
+
+def _by_need(rows: Iterable[Row], limit: float) -> Iterator[tuple[str, list[Row]]]:
+    """Yield rows by what would exclude the limit: what they need first, or so many blocks, or days, if they stayed."""
+    by_need: dict[str, list[Row]] = {}
+    for row in rows:
+        by_need.setdefault(_needed_first(row, limit), []).append(row)
+    noisy = by_need.pop("", [])
+    yield from by_need.items()
+    if noisy:
+        most = max(_blocks(row.ratio, limit) for row in noisy)
+        yield f"it would take about {counted(most, noisy[0].design.unit)}", noisy
 
 
 def _levels(slower: Sequence[Row], margin: float) -> Iterator[str]:
@@ -136,16 +149,16 @@ def _silence(untold: Sequence[str]) -> Iterator[str]:
         yield f"nothing can be said of {counted(len(untold), 'part')} of the comparison"
 
 
-def _needed(rows: Sequence[Row], limit: float) -> str:
-    """Return how many blocks, or days, would exclude the limit, if the ratios stayed where they are."""
-    ratios, unit = [row.ratio for row in rows], rows[0].design.unit
-    if not all(ratio.blocks for ratio in ratios):
+def _needed_first(row: Row, limit: float) -> str:
+    """Return what is in the way of excluding the limit by more of the same; nothing where that is noise alone."""
+    unit = row.design.unit
+    if not row.ratio.blocks:
         return f"no {unit} has all levels"
-    if any(row.pair.adjusted_p is None for row in rows):
+    if row.pair.adjusted_p is None:
         return f"it takes at least {counted(LEAST_BLOCKS, unit)}"
-    if any(ratio.ratio <= limit for ratio in ratios):
-        return f"more {unit}s will not exclude it: the estimate itself lies below the limit"
-    return f"it would take about {counted(max(_blocks(ratio, limit) for ratio in ratios), unit)}"
+    if row.ratio.ratio <= limit:
+        return f"so far the estimate itself lies below the limit; if it stays there, no number of {unit}s excludes it"
+    return ""
 
 
 def _blocks(ratio: Ratio, limit: float) -> int:

@@ -66,7 +66,10 @@ def left(run: Run, folder: Path) -> str:
     if run.to_come or run.awaits_decision:
         return go_on(folder)
     if missing := judge.missing(run):
-        return f"{counted(len(missing), 'trial')} not measured; to try again: {_resuming(folder)}"
+        told = f"{counted(len(missing), 'trial')} not measured"
+        if all(failure.is_wrong_answer for failure in missing):
+            return f"{told}, for wrong answers: mend these and start a new run; --resume takes unchanged sources only"
+        return f"{told}; to try again: {_resuming(folder)}"
     return ""
 
 
@@ -75,7 +78,7 @@ def cut(folder: Path) -> str:
     if store.is_calibration(folder) or not store.is_cut(folder):
         return ""
     told = f"the last line of {files.shown(folder / store.JOURNAL)} was cut off and is left out"
-    return told if store.is_calibration(folder.parent) else f"{told}; --resume measures it again"
+    return told if store.is_calibration(folder.parent) else f"{told}; --resume measures what is missing for it"
 
 
 def go_on(folder: Path) -> str:

@@ -12,6 +12,7 @@ from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.measured import INVALID, SUSPECT, Run, Sample
 from benchlab.core.quantities import counted
 from benchlab.plan import profiles
+from benchlab.plan.naming import AT
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS, Comparison, Outcome, Pair, Standing
@@ -82,10 +83,8 @@ def _standing(result: Result) -> Iterator[str]:
     ranked = result.overall.entries
     if not ranked:
         yield "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
-    elif len(ranked) == 1 and result.basis is None:
-        yield f"There is nothing to compare {ranked[0]} with."
     elif len(ranked) == 1:
-        yield f"{ranked[0]} is the only entry with a rank, so there is nothing to compare it with."
+        yield f"There is nothing to compare {ranked[0]} with."
     elif result.basis is None:
         yield from _unranked(result)
     elif result.overall.leader is None:
@@ -126,7 +125,7 @@ def limits(result: Result) -> str:
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
     told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
-    ranked = f" So the ranks are made of {MEASURES[PER_CPU]}." if result.by_cpu and result.standings else ""
+    ranked = f" So entries are compared by {MEASURES[PER_CPU]}." if result.by_cpu and result.standings else ""
     return f"Limited by {'; '.join(told)}.{ranked}"
 
 
@@ -151,6 +150,7 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     if reopened := sorted({remark.entry for remark in run.remarks if remark.rule == "keep-alive" and remark.warning}):
         ends = "ends its connection" if len(reopened) == 1 else "end their connections"
         yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
+    yield from _twins(run)
     if warned := sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}):
         yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
     if unbuilt := run.manifest.unbuilt:
@@ -334,6 +334,15 @@ def _times(pair: Pair) -> str:
     """Return the ratio with the interval that its outcome follows from."""
     low, high, confidence = pair.bounds
     return f"{markdown.ratio(pair.ratio.ratio)}{markdown.bounds(low, high, confidence=confidence)}"
+
+
+def _twins(run: Run) -> Iterator[str]:
+    """Yield which versions are the same image as the entry of today: what these differ by is noise."""
+    images = run.manifest.images
+    for version in sorted(name for name in run.manifest.entries if AT in name):
+        entry = version.partition(AT)[0]
+        if version in images and images[version] == images.get(entry):
+            yield f"{entry} and {version} are the same image: what they differ by is noise."
 
 
 def _rejected(taken: Sequence[Sample]) -> Iterator[str]:

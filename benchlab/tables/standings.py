@@ -152,7 +152,7 @@ def _ranking(result: Result) -> str:
     if result.basis is None:
         return "not ranked: some rows filled the host and others did not"
     measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
-    return f"ranked by {measure}"
+    return f"compared by {measure}"
 
 
 def _summaries(result: Result) -> str:

@@ -305,6 +305,7 @@ def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(project: Pro
         code, printed = project.run(*command)
         assert (code, printed.count("\n")) == (1, 1)
         assert printed.startswith("error: another lab is at work on this engine (started")
+    assert "another lab is at work on this engine" in project.run("doctor")[1]
     first.communicate()
     assert first.returncode == 0
     assert len(project.latest().samples) == 4

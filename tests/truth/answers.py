@@ -43,7 +43,7 @@ LIMITS = {
 }
 # So many names stand in a sentence, of more the rest are counted; and of so many pairs it says that levels disagree.
 MOST_NAMES = 4
-RANKED_BY_CPU = "So the ranks are made of requests per CPU-second."
+RANKED_BY_CPU = "So entries are compared by requests per CPU-second."
 RATIO = r"\d+\.\d+(?: \[[^\]]+\])?(?: \(90 %\))?"
 
 
@@ -155,8 +155,10 @@ def _all_bound(_: re.Match[str], place: Place) -> Iterator[str]:
 
 
 def _only(match: re.Match[str], place: Place) -> Iterator[str]:
-    place.groups.append(match["first"])
-    if list(place.tables.ranked) != [match["first"]]:
+    """Find another one with a rank; and any with one where nothing ranks."""
+    if place.tables.basis:
+        place.groups.append(match["first"])
+    if list(place.tables.ranked) != ([match["first"]] if place.tables.basis else []):
         yield f"{list(place.tables.ranked)} have a rank"
 
 
@@ -302,11 +304,6 @@ def _nobody(_: re.Match[str], place: Place) -> Iterator[str]:
 def _not_comparable(_: re.Match[str], place: Place) -> Iterator[str]:
     """Find ranks or outcomes over all levels where nothing is to be compared, and rows that are all alike."""
     if place.tables.basis or place.tables.ranked:
-        yield f"the table ranks by {place.tables.basis}: {place.tables.ranked}"
-
-
-def _alone(_: re.Match[str], place: Place) -> Iterator[str]:
-    if place.tables.ranked or place.tables.basis:
         yield f"the table ranks by {place.tables.basis}: {place.tables.ranked}"
 
 
@@ -485,9 +482,7 @@ LAST = r"(?:, and (?P<last>.+?)(?P<is_last>, the last)?)?"
 GRAMMAR: Sequence[Sentence[Place]] = (
     Sentence("not measured", r"Not measured\.", _not_measured),
     Sentence("wrk limited all", r"wrk was the limit of every row: .+? none has a rank\.", _all_bound),
-    Sentence(
-        "the only one", r"(?P<first>\S+) is the only entry with a rank, so there is nothing to compare it with\.", _only
-    ),
+    Sentence("the only one", r"There is nothing to compare (?P<first>\S+) with\.", _only),
     Sentence("nobody leads", r"Nobody leads: each entry loses to another one in the levels that both have\.", _nobody),
     Sentence(
         "nothing compares",
@@ -495,7 +490,6 @@ GRAMMAR: Sequence[Sentence[Place]] = (
         r"CPU-second are comparable over all levels\.",
         _not_comparable,
     ),
-    Sentence("nothing to compare", r"There is nothing to compare (?P<first>\S+) with\.", _alone),
     Sentence(
         "in both figures",
         r"(?P<first>\S+) / (?P<second>\S+) is (?P<rate>" + RATIO + r") in requests per second"

@@ -77,10 +77,10 @@ def _rest(report: Report, place: cautions.Place, findings: Findings) -> None:
 
 def _title(test: str, title: str, basis: str) -> Iterator[str]:
     match = re.match(
-        rf"{test}: summary over all levels, (?:ranked by (requests per (?:CPU-)?second)|not ranked)", title
+        rf"{test}: summary over all levels, (?:compared by (requests per (?:CPU-)?second)|not ranked)", title
     )
     if match is None or (MEASURES[match[1]] if match[1] else "") != basis:
-        yield f"the table is ranked by {basis}"
+        yield f"the table is compared by {basis}"
 
 
 def _same_lines(texts: Texts, bullets: list[str], warned: bool) -> Iterator[str]:

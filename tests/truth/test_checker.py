@@ -21,7 +21,7 @@ REPORT = """
 |---|---|---|---|---|
 | json | 16 | 1,100 | 1,080 | 1,000 |
 
-## json: summary over all levels, ranked by requests per second
+## json: summary over all levels, compared by requests per second
 
 | entry | rank | relative requests/s | limited by |
 |---|---|---|---|
@@ -80,7 +80,7 @@ def test_an_answer_that_says_what_the_tables_say_is_taken() -> None:
         f"a and b are equal: their requests per second lie within 3% of each other. {AHEAD}",
         f"{TIED} {AHEAD} Limited by the entry itself (2 rows).",
         f"{TIED} {AHEAD} Limited by the database (all rows).",
-        f"{TIED} {AHEAD} So the ranks are made of requests per CPU-second.",
+        f"{TIED} {AHEAD} So entries are compared by requests per CPU-second.",
         f"{TIED} {AHEAD} Nobody leads: each entry is behind another in the levels that both have.",
     ],
 )
@@ -90,7 +90,7 @@ def test_an_answer_that_contradicts_the_tables_or_cannot_be_read_is_rejected(ans
 
 
 def test_cells_that_are_idle_are_no_basis_for_ranks_in_cpu_seconds() -> None:
-    found = _answer(f"{TIED} {AHEAD} So the ranks are made of requests per CPU-second.")
+    found = _answer(f"{TIED} {AHEAD} So entries are compared by requests per CPU-second.")
     assert any("40% idle" in why for _, why in found.contradictions)
 
 

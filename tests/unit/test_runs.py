@@ -180,6 +180,17 @@ def test_the_report_of_a_run_that_could_not_measure_all_ends_with_how_to_try_aga
     assert capsys.readouterr().err == f"1 trial not measured; to try again: {again}\n"
 
 
+def test_after_wrong_answers_a_new_run_is_asked_for_because_mended_sources_end_the_old_one(
+    tmp_path: Path, manifest: Manifest, entries: list[Entry], capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *others = _trials(manifest, entries)
+    _keep(tmp_path, manifest, [Failure(first, STARTED, "wrong answer: no json"), *map(_sample, others)])
+    assert cli.main(tmp_path, ["report", str(tmp_path / manifest.run_id)]) == 0
+    assert capsys.readouterr().err == (
+        "1 trial not measured, for wrong answers: mend these and start a new run; --resume takes unchanged sources only\n"
+    )
+
+
 def test_a_run_whose_blocks_are_undecided_goes_on_and_a_part_of_a_calibration_does_not(
     tmp_path: Path, manifest: Manifest, entries: list[Entry]
 ) -> None:
@@ -197,7 +208,8 @@ def test_a_journal_whose_last_line_was_cut_off_is_told_by_report_and_results(
     run = tmp_path / "results" / manifest.run_id
     journal = run / store.JOURNAL
     journal.write_bytes(journal.read_bytes()[:-20])
-    told = f"the last line of {files.shown(journal)} was cut off and is left out; --resume measures it again\n"
+    told = f"the last line of {files.shown(journal)} was cut off and is left out"
+    told += "; --resume measures what is missing for it\n"
     assert cli.main(tmp_path, ["report", str(run)]) == 0
     assert capsys.readouterr().err == f"{told}{runs.go_on(run)}\n"
     assert cli.main(tmp_path, ["results"]) == 0

@@ -276,11 +276,11 @@ def test_a_leader_that_is_tied_is_still_ahead_of_the_rest() -> None:
 
 
 def test_an_entry_alone_has_nothing_to_be_compared_with() -> None:
-    assert _answer({"a": [1000, 1010]}) == "a is the only entry with a rank, so there is nothing to compare it with."
+    assert _answer({"a": [1000, 1010]}) == "There is nothing to compare a with."
 
 
 def test_an_entry_without_any_sample_is_named_in_the_answer() -> None:
-    assert _answer({"a": [1000, 1010], "b": []}).endswith("nothing to compare it with. b was not measured.")
+    assert _answer({"a": [1000, 1010], "b": []}).endswith("nothing to compare a with. b was not measured.")
     assert _answer({"a": [1000, 1010], "b": [], "c": []}).endswith(" b and c were not measured.")
 
 
@@ -292,7 +292,7 @@ def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> N
     )
     assert sentences.limits(result_of(run)) == (
         "Limited by the host's CPUs, which all roles share (all rows). "
-        "So the ranks are made of requests per CPU-second."
+        "So entries are compared by requests per CPU-second."
     )
 
 
@@ -300,7 +300,7 @@ def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_c
     result = result_of(make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=crowded_host()))
     assert sentences.limits(result) == (
         "Limited by what else ran on the host, which took the CPUs (all rows). "
-        "So the ranks are made of requests per CPU-second."
+        "So entries are compared by requests per CPU-second."
     )
     assert list(standings.summary(result)["limited by"]) == ["others", "others"]
 
@@ -396,6 +396,18 @@ def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
     without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "why"}}))
     told = "brook could not be built, and took no part; why stands under “Not measured”."
     assert told in list(sentences.warnings(without, ()))
+
+
+def test_versions_that_are_one_image_are_warned_of() -> None:
+    run = make_run({"a": [1000, 1010, 1005], "a-at-abc1234": [1000, 1010, 1005]})
+    told = "a and a-at-abc1234 are the same image: what they differ by is noise."
+    for images, warned in (
+        ({"a": "x", "a-at-abc1234": "x"}, True),
+        ({"a": "x", "a-at-abc1234": "y"}, False),
+        ({}, False),
+    ):
+        found = replace(run, manifest=replace(run.manifest, images=images))
+        assert (told in list(sentences.warnings(found, ()))) is warned
 
 
 def test_a_first_look_is_called_one() -> None:

@@ -411,7 +411,7 @@ def test_an_entry_that_does_not_end_when_it_is_asked_to_is_told_once_in_a_run(
     by_name = {entry.name: entry for entry in entries}
     list(Runner(host, kept, by_name, LEVELS, settings, events, 2).run(planned(entries)))
     (line,) = events.lines
-    assert line.startswith("crax took 2.2 s to end; no sample is harmed, but each visit takes so much longer: ")
+    assert line.startswith("crax took 2.2 s to end; no sample is harmed, but each visit takes so much longer; ")
     assert not kept.failures
 
 
