@@ -142,7 +142,7 @@ def test_a_precision_decides_on_the_blocks_from_the_pilot_s_spread(project: Proj
     assert run.decision.needed is not None
     assert (run.decision.pilot, run.decision.needed) == (2, max(2, run.decision.needed))
     assert len(run.samples) == 2 * run.decision.blocks
-    assert "The widest ratio, at any level or over all of them, is known to ±" in printed
+    assert "The widest ratio of two entries over all levels is known to ±" in printed
     again, told = project.run("--resume", "results/latest")
     assert (again, "has all its samples" in told) == (0, True)
 

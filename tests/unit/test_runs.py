@@ -187,7 +187,8 @@ def test_after_wrong_answers_a_new_run_is_asked_for_because_mended_sources_end_t
     _keep(tmp_path, manifest, [Failure(first, STARTED, "wrong answer: no json"), *map(_sample, others)])
     assert cli.main(tmp_path, ["report", str(tmp_path / manifest.run_id)]) == 0
     assert capsys.readouterr().err == (
-        "1 trial not measured, for wrong answers: mend these and start a new run; --resume takes unchanged sources only\n"
+        "1 trial not measured, for wrong answers: mend these and start a new run; "
+        "--resume takes unchanged sources only\n"
     )
 
 
