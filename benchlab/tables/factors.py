@@ -125,7 +125,7 @@ def _between(effect: Effect) -> str:
 def _doubt(pair: Pair) -> str:
     """Return why a change is not told, where its interval does not show that."""
     if pair.adjusted_p is None:
-        return f", {counted(pair.ratio.blocks, 'block')} being too few,"
+        return f" on {counted(pair.ratio.blocks, 'block')}"
     return f" among {pair.among} effects" if pair.is_unclear else ""
 
 

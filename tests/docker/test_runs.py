@@ -147,9 +147,10 @@ def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project
     run = project.latest()
     assert code == 0, printed
     assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "aiohttp-raw", "crax", "crax-orm"}
-    # In two blocks nothing need be significant.
-    told = printed[printed.index("At 20 queries a request, in requests per ") :].partition("\n")[0]
-    assert re.search(r"(raw SQL instead of the ORM|the ORM instead of raw SQL) \D+\d+\.\d\dx", told)
+    # On two blocks nothing has an outcome; and on this host some entries may fill it while others do not.
+    told = next(line for line in printed.splitlines() if line.startswith("At 20 queries a request"))
+    effect = r"(raw SQL instead of the ORM|the ORM instead of raw SQL) cannot be told from no change on \d blocks? \("
+    assert re.search(f"{effect}|some entries filled the host and others did not", told)
     assert project.run("factors", "results/latest")[1] in printed
     assert project.run("factors", "--factor", "proxy")[0] == 2
 

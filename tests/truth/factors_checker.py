@@ -26,7 +26,7 @@ CALLED = {
 TOGETHER = {"more together": "faster", "less together": "slower", "independent": "equal"}
 STEP = r"(?P<level>[^;:.()]+?) instead of (?P<reference>[^;:.()]+?)(?P<between> \(between [^)]+ alone\))?"
 TIMES = r"(?P<times>\d+\.\d+x(?: \[[^\]]+\])?(?: \(90 %\))?)"
-DOUBT = r"(?: among (?P<among>\d+) effects|(?P<few>, \d+ blocks? being too few,))?"
+DOUBT = r"(?: among (?P<among>\d+) effects|(?P<few> on \d+ blocks?))?"
 ALONE = {
     "equal": rf"{STEP} made no difference beyond 3% \({TIMES}\)",
     "cannot be told apart": rf"{STEP} cannot be told from no change{DOUBT} \({TIMES}\)",
