@@ -27,10 +27,11 @@ SPECIAL = {
 def text(folder: Path, name: str) -> str:
     """Return the text of one of the folder's files. Raises ConfigError."""
     path = folder / name
-    try:
-        leads_out = not path.resolve(strict=False).is_relative_to(folder.resolve())
-    except (OSError, RuntimeError) as error:
-        raise ConfigError(f"{name} is a link that leads to itself; mend it") from error
+    leads_to = Path(os.path.realpath(path))
+    # What resolves to a link that is still one goes round in a circle.
+    if leads_to.is_symlink():
+        raise ConfigError(f"{name} is a link that leads to itself; mend it")
+    leads_out = not leads_to.is_relative_to(folder.resolve())
     if leads_out:
         raise ConfigError(f"{name} leads out of {folder}")
     if not os.path.lexists(path):

@@ -41,6 +41,8 @@ READABLE = (3, SCHEMA)
 
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
 REPORT, PAGE = "report.md", "report.html"
+# Bytes that the name of a file has at the most, on nearly every file system.
+LONGEST_NAME = 255
 # The first run of a calibration's folder, and what is kept beside its runs.
 PART, CALIBRATION = "twins", "calibration.json"
 
@@ -220,7 +222,8 @@ def named(text: str) -> Path:
     except OSError as error:
         if error.errno == errno.ELOOP:
             raise NoRunError(f"{text} is a link that leads back to itself; name a folder of results/") from error
-        if error.errno == errno.ENAMETOOLONG:
+        # Some file systems say of a name that is too long only that it is not there.
+        if error.errno == errno.ENAMETOOLONG or any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(text).parts):
             raise NoRunError(f"{text[:60]}… is too long for a folder's name; name a folder of results/") from error
         if error.errno == errno.ENOENT and Path(text).absolute() != folder:
             raise NoRunError(f"{text} leads to {folder}, which is not there; name a folder of results/") from error
