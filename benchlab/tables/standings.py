@@ -31,7 +31,7 @@ UNRANKED = (
     "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the figure "
     "that all its rows can be compared by."
 )
-# What a row over all levels is called in the column of levels, and that of the relative figure where nothing ranks.
+# The head of the column of figures relative to the leader's; behind it stands what ranks, where anything does.
 RELATIVE = "relative"
 
 
