@@ -50,9 +50,9 @@ def screen() -> Console:
 
 def tell(text: str) -> None:
     """Print what was asked for, a text of Markdown."""
-    from benchlab.core import terminal
+    from benchlab.tables import printed
 
-    terminal.tell(screen(), text)
+    printed.tell(screen(), text)
 
 
 def console() -> Console:

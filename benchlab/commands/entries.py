@@ -63,20 +63,22 @@ def new_parser() -> argparse.ArgumentParser:
 
 
 def _list(root: Path, _: argparse.Namespace) -> int:
-    from benchlab.core import terminal
-    from benchlab.machine import capacity, debian, dotenv, host, locks, stage, topology
+    from benchlab.machine import capacity, debian, dotenv, locks, stage, topology
     from benchlab.machine.engine import Engine
 
     engine = Engine.if_any(dotenv.project(root))
     if engine is None:
-        say(f"no engine answers: workers and pool are shown for the {counted(host.own_cpus(), 'CPU')} of this machine")
+        own = counted(capacity.own_cpus(), "CPU")
+        say(f"no engine answers: workers and pool are shown for the {own} of this machine")
         found = capacity.own()
     else:
         found = stage.seen(engine, debian.local(engine))
     resolved = topology.load(root, dotenv.resources(root, found.cpus))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
+    from benchlab.tables import printed
+
     rows = [[*row[:-1], locks.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
-    terminal.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)
+    printed.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)
     usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
     tell("\n" + "\n\n".join([*stack.below(labels), usual]))
     return OK

@@ -62,10 +62,10 @@ def warn(margin: float | None, old: Side, new: Side) -> None:
 def told(held: Versus, margin: float | None) -> Gate | None:
     """Print how new compares with old, and what the gate says of it; return that, None where there is no margin."""
     from benchlab.core import markdown
-    from benchlab.statistics import regression, versus
-    from benchlab.tables import lead
+    from benchlab.statistics import regression
+    from benchlab.tables import lead, versions
 
-    tell(markdown.explained(f"{lead.changes(held.rows)}\n\n{versus.table(held.rows)}"))
+    tell(markdown.explained(f"{lead.changes(held.rows)}\n\n{versions.table(held.rows)}"))
     if held.untold:
         say(f"nothing can be said of {'; '.join(held.untold)}")
     if margin is None:

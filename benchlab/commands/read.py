@@ -91,7 +91,7 @@ def compare_parser() -> argparse.ArgumentParser:
 
 
 def _report(_: Path, given: argparse.Namespace) -> int:
-    from benchlab.pages import html
+    from benchlab.pages import outputs
     from benchlab.storage import runs
     from benchlab.tables import report
 
@@ -99,12 +99,11 @@ def _report(_: Path, given: argparse.Namespace) -> int:
     if store.is_calibration(folder):
         return _report_calibration(folder)
     run = store.read(folder)
-    text = report.report(run)
-    tell(text)
+    tell(run.once(report.report))
     if cut := runs.cut(folder):
         say(cut)
     try:
-        store.Journal(folder).derive(run, text, html.page(run))
+        store.Journal(folder).derive(run, outputs.outputs(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
         return FAILED
@@ -226,12 +225,12 @@ def _tell_other_conditions(differences: Sequence[str]) -> None:
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:
-    from benchlab.core import terminal
     from benchlab.storage import runs
+    from benchlab.tables import printed
 
     found = runs.listing(root / "results")
     if found.rows:
-        terminal.show(screen(), runs.COLUMNS, found.rows)
+        printed.show(screen(), runs.COLUMNS, found.rows)
     else:
         say(f"no run {'that can be read' if found.unreadable else 'on disk yet'}; `python lab.py` makes one")
     for line in [*found.notes, *(f"left out: {error}" for error in found.unreadable)]:

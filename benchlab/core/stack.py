@@ -1,4 +1,4 @@
-"""What each entry is made of, from its labels: as a Markdown table, and as what must be said beside every other."""
+"""What each entry is made of, from its labels: as rows of a table, and as what must be said beside every other."""
 
 from __future__ import annotations
 
@@ -22,16 +22,6 @@ Labels = Mapping[str, str]
 def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
     """Return one row an entry, its name and COLUMNS; workers and pool are per container and per worker."""
     return [[name, *(labels.get(column, "") for column in COLUMNS)] for name, labels in sorted(labels_by_entry.items())]
-
-
-def table(labels_by_entry: Mapping[str, Labels]) -> str:
-    """Return the rows as Markdown, below them the tests, for which a row has no room, and what must be said of some."""
-    from benchlab.core import markdown  # not above: a bare interpreter, which has no packages yet, shows the help
-
-    *columns, _ = COLUMNS
-    headers = ["entry", *columns]
-    made = markdown.rows(headers, (row[:-1] for row in rows(labels_by_entry)), left=headers)
-    return "\n\n".join([made, *below(labels_by_entry)])
 
 
 def below(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:

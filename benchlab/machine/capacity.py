@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from benchlab.core.errors import EngineError
-from benchlab.machine import host
 from benchlab.plan import placement
 from benchlab.plan.placement import Siblings
 
+# Of each CPU those of its core, below the root folder.
+SIBLINGS = "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
+ONLINE = "sys/devices/system/cpu/online"
 CGROUP = "/sys/fs/cgroup:/host/cgroup:ro"
 # Run in a container like the lab's: its CPUs, the host's cores, and each quota from its own cgroup up to the top of
 # what is mounted, which is the engine's own cgroup where the engine itself is in a container. The hostname is its id.
 SCRIPT = f"""
 sed -n 's/^Cpus_allowed_list:/allowed/p' /proc/self/status
-sed 's/^/online /' /{host.ONLINE}
-sed 's/^/core /' /{host.SIBLINGS}
+sed 's/^/online /' /{ONLINE}
+sed 's/^/core /' /{SIBLINGS}
 find /host/cgroup -type d -name "*$(cat /proc/sys/kernel/hostname)*" 2>/dev/null | while read -r folder; do
     while [ "$folder" != /host ] && [ "$folder" ]; do
         [ -r "$folder/cpu.max" ] && echo "quota $(cat "$folder/cpu.max")"
@@ -75,7 +79,7 @@ class Capacity:
 
 def own() -> Capacity:
     """Return what is seen of this machine, for which no engine speaks."""
-    return counted(host.own_cpus(), placement.siblings(host.own_siblings()))
+    return counted(own_cpus(), placement.siblings(own_siblings()))
 
 
 def counted(cpus: int, cores: Siblings = ()) -> Capacity:
@@ -137,3 +141,14 @@ def differing(planned: Mapping[str, tuple[int, ...]], role: str, found: object) 
     if role not in planned or not isinstance(found, list) or tuple(found) == planned[role]:
         return None
     return f"{placement.cpuset(found)} instead of {placement.cpuset(planned[role])}"
+
+
+def own_cpus() -> int:
+    """Return the CPUs of this machine, which need not be the engine's."""
+    return os.cpu_count() or 1
+
+
+def own_siblings(root: Path = Path("/")) -> str:
+    """Return what this machine's kernel says of its cores; where it says nothing, that each CPU is one."""
+    told = [path.read_text(encoding="utf-8") for path in sorted(root.glob(SIBLINGS))]
+    return "\n".join(told or map(str, range(own_cpus())))

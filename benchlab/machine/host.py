@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import re
 import sys
@@ -14,9 +13,6 @@ from benchlab.core.model import UNAVAILABLE
 from benchlab.machine import checkout, compose
 from benchlab.machine.engine import Engine
 
-# Of each CPU those of its core, below the root folder.
-SIBLINGS = "sys/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list"
-ONLINE = "sys/devices/system/cpu/online"
 REMOTE = ("https", "http", "ssh", "git")
 # git@host:owner/repository.git, whose name before the @ is no secret.
 SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^@\s]+")
@@ -51,17 +47,6 @@ def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
         "base_image_from": debian_image,
         "base_image_id": engine.image_id(debian_image) or UNAVAILABLE,
     }
-
-
-def own_cpus() -> int:
-    """Return the CPUs of this machine, which need not be the engine's."""
-    return os.cpu_count() or 1
-
-
-def own_siblings(root: Path = Path("/")) -> str:
-    """Return what this machine's kernel says of its cores; where it says nothing, that each CPU is one."""
-    told = [path.read_text(encoding="utf-8") for path in sorted(root.glob(SIBLINGS))]
-    return "\n".join(told or map(str, range(own_cpus())))
 
 
 def brief(engine: Engine | None) -> str:

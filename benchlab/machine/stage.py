@@ -19,7 +19,6 @@ from benchlab.machine import (
     connection,
     debian,
     dotenv,
-    host,
     lease,
     provision,
     removal,
@@ -129,7 +128,7 @@ def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> 
     engine = Engine.if_any(dotenv.project(root))
     topology.load(root, {}).choose(frameworks)
     if engine is None:
-        say(f"no engine answers: planned for the {counted(host.own_cpus(), 'CPU')} of this machine")
+        say(f"no engine answers: planned for the {counted(capacity.own_cpus(), 'CPU')} of this machine")
         return _lab(root, None, None, capacity.own(), say, under)
     image = debian.local(engine)
     return _lab(root, engine, image, seen(engine, image), say, under)

@@ -12,7 +12,6 @@ from pathlib import Path
 from rich.console import Console
 
 from benchlab import __version__
-from benchlab.core import terminal
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.measured import Run
 from benchlab.core.model import Manifest, Settings, Visit
@@ -23,14 +22,14 @@ from benchlab.machine.stage import Lab
 from benchlab.measuring import manifests, outline, planning
 from benchlab.measuring.progress import Progress
 from benchlab.measuring.runner import Runner
-from benchlab.pages import html
+from benchlab.pages import outputs
 from benchlab.plan import profiles, schedule
 from benchlab.plan.forecast import Forecast
 from benchlab.statistics import analysis, sizing
 from benchlab.storage import changes, runs, store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
-from benchlab.tables import report
+from benchlab.tables import printed
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
@@ -199,7 +198,7 @@ def _report(journal: Journal) -> Run:
     """Return the run as it stands; its report is renewed where it is not of that."""
     run = journal.run()
     if journal.derived is not run:
-        journal.derive(run, run.once(report.report), html.page(run))
+        journal.derive(run, outputs.outputs(run))
     return run
 
 
@@ -210,9 +209,9 @@ def _left(lab: Lab, run: Run) -> tuple[Visit, ...]:
 
 def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     """Say what will be measured, before anything is built or started for it."""
-    terminal.tell(console, planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+    printed.tell(console, planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
 
 
 def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit], console: Console) -> None:
     changes.refuse_other_sources(manifest, manifests.sources(lab, manifest.settings))
-    terminal.tell(console, planning.told(lab, manifest.settings, left))
+    printed.tell(console, planning.told(lab, manifest.settings, left))

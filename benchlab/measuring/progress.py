@@ -18,12 +18,13 @@ from benchlab.core import letters, markdown
 from benchlab.core.measured import GOOD, INVALID, Failure, Run, Sample
 from benchlab.core.model import Trial, Visit
 from benchlab.core.quantities import counted, minutes
-from benchlab.core.terminal import fitted, is_whole, redraws
+from benchlab.core.terminal import redraws
 from benchlab.measuring.runner import Events
 from benchlab.plan.forecast import Forecast
 from benchlab.plan.workloads import varied
 from benchlab.statistics import analysis
 from benchlab.tables import standings
+from benchlab.tables.printed import fitted, is_whole
 from benchlab.verdicts import judge
 from benchlab.verdicts.answers import Problem
 

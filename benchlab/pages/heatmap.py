@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.statistics.comparison import Comparison, Outcome, Pair
 
 # From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
@@ -59,12 +59,12 @@ def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: 
 def _square(pair: Pair | None, decides: bool) -> Square:
     if pair is None:
         return Square(NONE, "", "", "–", "", "no block in common")
-    ratio, figure = pair.ratio, markdown.ratio(pair.ratio.ratio)
+    ratio, figure = pair.ratio, quantities.ratio(pair.ratio.ratio)
     if not decides:
-        interval = markdown.bounds(ratio.low, ratio.high).strip()
+        interval = quantities.bounds(ratio.low, ratio.high).strip()
         return Square(NONE, "", "", figure, interval, f"{figure} {interval}, no outcome")
     low, high, confidence = pair.bounds
-    interval, outcome = markdown.bounds(low, high, confidence=confidence).strip(), pair.outcome
+    interval, outcome = quantities.bounds(low, high, confidence=confidence).strip(), pair.outcome
     told = f"{figure} {interval}, {pair.word}"
     return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, figure, interval, told)
 

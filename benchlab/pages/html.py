@@ -21,7 +21,7 @@ import jinja2
 import pandas as pd
 
 from benchlab import __version__
-from benchlab.core import letters, markdown, stack
+from benchlab.core import letters, markdown, quantities, stack
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run
 from benchlab.core.model import UNAVAILABLE, is_unavailable
@@ -31,14 +31,14 @@ from benchlab.pages.charts import Chart, Look
 from benchlab.pages.heatmap import HeatMap
 from benchlab.pages.points import Clock
 from benchlab.plan import profiles
-from benchlab.statistics import analysis, bottleneck, effects, regression, sides, versus
+from benchlab.statistics import analysis, bottleneck, effects, regression, sides
 from benchlab.statistics.analysis import PER_CPU, RATE, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.regression import Gate
 from benchlab.statistics.sides import Side
 from benchlab.statistics.stats import EQUIVALENCE
 from benchlab.statistics.versus import Versus
-from benchlab.tables import factors, invocation, lead, report, sentences, standings
+from benchlab.tables import factors, invocation, lead, report, sentences, standings, versions
 
 # Inlined, not linked: a report is one file.
 STYLE, SCRIPT = "page.css", "page.js"
@@ -142,7 +142,7 @@ def comparison(held: Versus, differences: Sequence[str], gate: Gate | None) -> s
         counts=sides.counts(old, new),
         counted_once=regression.COUNTED_ONCE,
         changes=changes,
-        ratios=versus.frame(held.rows),
+        ratios=versions.frame(held.rows),
         version=__version__,
     )
 
@@ -232,8 +232,8 @@ def _rendered(template: str, drawn: Iterable[Chart], **context: Any) -> str:
             style=_asset(STYLE),
             script=script,
             library=library.packed,
-            too_wide=markdown.TOO_WIDE,
-            meaning=markdown.MEANING,
+            too_wide=quantities.TOO_WIDE,
+            meaning=quantities.MEANING,
             script_digests=[_digest(script), library.digest],
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.quantities import counted
 from benchlab.pages import charts
@@ -116,7 +116,7 @@ def factors(answer: Answer) -> Chart:
     dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
     for told in found:
         ratio, (low, high, confidence) = told.pair.ratio, told.pair.bounds
-        figure = f"{markdown.ratio(ratio.ratio)}{markdown.bounds(low, high, confidence=confidence)}"
+        figure = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
         text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.word}"
         place = rows.at[f"{told.test}, {told.figure}", effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
@@ -217,14 +217,15 @@ def _ranking(result: Result) -> str:
 
 def _figure(cell: Cell, estimate: Estimate, unit: str) -> str:
     bound = "at least " if cell.client_bound and unit == RATE else ""
-    told = f"{bound}{estimate.mean:,.0f}{markdown.interval(estimate.low, estimate.high, '{:,.0f}')} {unit}"
+    told = f"{bound}{estimate.mean:,.0f}{quantities.interval(estimate.low, estimate.high, '{:,.0f}')} {unit}"
     return f"{told}<br>{counted(estimate.blocks, 'block')}; limited by {LIMITS[cell.bottleneck]}"
 
 
 def _told(result: Result, what: str, measure: Measure) -> str:
     """Return a plot of means in words."""
     told = [
-        f"{cell.entry} at {cell.level}: {estimate.mean:,.0f}{markdown.interval(estimate.low, estimate.high, '{:,.0f}')}"
+        f"{cell.entry} at {cell.level}: {estimate.mean:,.0f}"
+        f"{quantities.interval(estimate.low, estimate.high, '{:,.0f}')}"
         for cell in result.cells
         if (estimate := measure(cell)) is not None
     ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.statistics import sides
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -64,7 +64,7 @@ def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gat
     return Gate(
         NO_REGRESSION,
         f"no regression: each test's mean over its levels is above {limit:.10g} of what it was (the lowest 95 % "
-        f"interval begins at {markdown.ratio(lowest, limit)}), and no level is shown to be slower by as much as "
+        f"interval begins at {quantities.ratio(lowest, limit)}), and no level is shown to be slower by as much as "
         f"{_percent(margin)}",
     )
 
@@ -174,8 +174,8 @@ def _blocks(ratio: Ratio, limit: float) -> int:
 def _told(row: Row, limit: float) -> str:
     """Return the row with the 95 % interval, which the gate decides by."""
     at = "" if row.where == ALL_LEVELS else f" at {row.where}"
-    bounds = markdown.bounds(row.ratio.low, row.ratio.high, limit)
-    return f"{row.entry} {row.test}{at} {row.figure} {markdown.ratio(row.ratio.ratio, limit)}{bounds}"
+    bounds = quantities.bounds(row.ratio.low, row.ratio.high, limit)
+    return f"{row.entry} {row.test}{at} {row.figure} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"
 
 
 def _percent(margin: float) -> str:

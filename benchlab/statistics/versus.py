@@ -10,9 +10,8 @@ from functools import partial
 from statistics import fmean, geometric_mean
 
 import numpy as np
-import pandas as pd
 
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Decision
 from benchlab.statistics import analysis, averages, comparison, sides, stats
@@ -73,8 +72,8 @@ class Row:
     @property
     def told(self) -> Told:
         low, high, confidence = self.pair.bounds
-        interval = markdown.bounds(low, high).strip()
-        return Told(markdown.ratio(self.ratio.ratio), f"{interval}{confidence}" if interval else "", self.word)
+        interval = quantities.bounds(low, high).strip()
+        return Told(quantities.ratio(self.ratio.ratio), f"{interval}{confidence}" if interval else "", self.word)
 
     @property
     def word(self) -> str:
@@ -191,29 +190,6 @@ def untold(old: Side, new: Side) -> tuple[str, ...]:
         *((f"{PER_CPU} of {_named(key)}", f"only {side} filled the host") for key, side in _unlike(old, new)),
     ]
     return tuple(f"{what} ({why})" for what, why in doubts)
-
-
-def table(found: Sequence[Row]) -> str:
-    """Return the ratios as Markdown, in the order given."""
-    return markdown.table(frame(found))
-
-
-def frame(found: Sequence[Row]) -> pd.DataFrame:
-    """Return the ratios as they are shown, in the order given."""
-    return pd.DataFrame([_shown(row) for row in found])
-
-
-def _shown(row: Row) -> dict[str, object]:
-    return {
-        "entry": row.entry,
-        "test": row.test,
-        "level": row.where,
-        "figure": row.figure,
-        "new / old": row.told.ratio,
-        "95 % interval": row.told.interval or "–",
-        f"{row.design.unit}s": row.ratio.blocks,
-        "outcome": row.told.outcome,
-    }
 
 
 def _failed(old: Side, new: Side) -> set[Key]:

@@ -14,7 +14,7 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from benchlab.core import letters, spelling
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.measured import Record, Run
 from benchlab.core.model import Manifest
-from benchlab.storage import files, lines, records, samples_csv, shapes
+from benchlab.storage import files, lines, records, shapes
 
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
@@ -84,11 +84,10 @@ class Journal:
         """Keep what a container printed before it was lost, and return where, as seen from the run's folder."""
         return str(keep_log(self.folder, name, text).relative_to(self.folder))
 
-    def derive(self, run: Run, report: str, page: str) -> None:
-        """Write what is derived from the run: samples.csv, and its report as text and page; never a half of one."""
-        files.write(self.folder / CSV, samples_csv.text(run), files.MEND)
-        files.write(self.folder / REPORT, report, files.MEND)
-        files.write(self.folder / PAGE, page, files.MEND)
+    def derive(self, run: Run, outputs: Mapping[str, str]) -> None:
+        """Write the outputs that are derived from the run, by the names of their files; never a half of one."""
+        for name, text in outputs.items():
+            files.write(self.folder / name, text, files.MEND)
         self.derived = run
 
 

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import pandas as pd
 
-from benchlab.core import markdown, stack
+from benchlab.core import markdown, quantities, stack
 from benchlab.core.measured import Run
 from benchlab.core.quantities import counted
 from benchlab.plan import profiles
@@ -180,7 +180,7 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
         is_head = answer.is_headed_by(each)
         ratio = each.pair.ratio
         low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
-        row[each.figure] = f"{markdown.ratio(ratio.ratio)}{markdown.bounds(low, high, confidence=confidence)}"
+        row[each.figure] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
         if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
     return pd.DataFrame(rows.values(), columns=columns)
@@ -218,5 +218,5 @@ def _named(factor: str, level: str) -> str:
 
 def _times(pair: Pair) -> str:
     low, high, confidence = pair.bounds
-    bounds = markdown.bounds(low, high, decimals=2, confidence=confidence)
-    return f"{markdown.ratio(pair.ratio.ratio, decimals=2)}x{bounds}"
+    bounds = quantities.bounds(low, high, decimals=2, confidence=confidence)
+    return f"{quantities.ratio(pair.ratio.ratio, decimals=2)}x{bounds}"

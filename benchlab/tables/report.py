@@ -37,7 +37,7 @@ def report(run: Run) -> str:
     """Return the answer, what the run is, its tables and the study's, how samples were judged, and what failed."""
     results = analysis.analyse(run)
     parts = [f"# {run.manifest.run_id}", lead.markdown(run, results), "\n".join(about(run))]
-    parts.append("## Entries\n\n" + stack.table(run.manifest.entries))
+    parts.append("## Entries\n\n" + _entries(run))
     if run.samples:
         caution = profiles.caution(run.manifest)
         parts += [_overview(run, results, caution), *standings.sections(results, caution), MEMORY]
@@ -186,6 +186,14 @@ def _decided(run: Run) -> Iterator[str]:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
         of = "of new to old" if run.manifest.settings.against else "of two entries"
         yield f"The widest ratio {of} over all levels is known to ± {widest:.1%}{bare}."
+
+
+def _entries(run: Run) -> str:
+    """Return what the entries are made of, below it their tests, for which a row has no room, and what must be said."""
+    *columns, _ = stack.COLUMNS
+    headers = ["entry", *columns]
+    made = markdown.rows(headers, (row[:-1] for row in stack.rows(run.manifest.entries)), left=headers)
+    return "\n\n".join([made, *stack.below(run.manifest.entries)])
 
 
 def _overview(run: Run, results: Iterable[Result], caution: str) -> str:

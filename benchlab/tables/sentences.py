@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.core.counters import APP, CLIENT, DB, PROXY
 from benchlab.core.measured import INVALID, SUSPECT, Run, Sample
 from benchlab.core.quantities import counted
@@ -309,7 +309,7 @@ def _lead(result: Result, other: Standing, leader: str, measure: str) -> str:
         bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
         more = f"{_share(abs(ratio - 1))} {'more' if ratio >= 1 else 'fewer'}"
         return f"{more} {measure} than {other.entry}{bounds}{over}"
-    return f"{ratio:.2f} times the {measure} of {other.entry}{markdown.interval(low, high, '{:.2f}')}{over}"
+    return f"{ratio:.2f} times the {measure} of {other.entry}{quantities.interval(low, high, '{:.2f}')}{over}"
 
 
 def _share(part: float, sign: str = "") -> str:
@@ -327,13 +327,13 @@ def _over(label: str) -> str:
 
 
 def _ratio(ratio: Ratio) -> str:
-    return f"{markdown.ratio(ratio.ratio)}{markdown.bounds(ratio.low, ratio.high)}"
+    return f"{quantities.ratio(ratio.ratio)}{quantities.bounds(ratio.low, ratio.high)}"
 
 
 def _times(pair: Pair) -> str:
     """Return the ratio with the interval that its outcome follows from."""
     low, high, confidence = pair.bounds
-    return f"{markdown.ratio(pair.ratio.ratio)}{markdown.bounds(low, high, confidence=confidence)}"
+    return f"{quantities.ratio(pair.ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
 
 
 def _twins(run: Run) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from benchlab.core import markdown
+from benchlab.core import markdown, quantities
 from benchlab.core.model import UNAVAILABLE, Manifest
 from benchlab.core.quantities import counted
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result, unmeasured
@@ -175,7 +175,7 @@ def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, 
 def _rate(cell: Cell, most: int) -> str:
     short = f" ({cell.rate.blocks} of {most} blocks)" if cell.rate.blocks < most else ""
     bound = "≥ " if cell.client_bound else ""
-    return f"{bound}{cell.rate.mean:,.0f}{markdown.interval(cell.rate.low, cell.rate.high, '{:,.0f}')}{short}"
+    return f"{bound}{cell.rate.mean:,.0f}{quantities.interval(cell.rate.low, cell.rate.high, '{:,.0f}')}{short}"
 
 
 def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
@@ -189,7 +189,7 @@ def relative(result: Result, standing: Standing) -> str:
     if standing.pair is None:
         return f"{standing.relative:.3f}"
     low, high, confidence = standing.pair.bounds
-    told = f"{markdown.ratio(standing.relative)}{markdown.bounds(low, high, confidence=confidence)}"
+    told = f"{quantities.ratio(standing.relative)}{quantities.bounds(low, high, confidence=confidence)}"
     unclear = f", {standing.pair.word}" if standing.pair.is_unclear else ""
     return told + unclear + _over(result, standing.pair.ratio.over)
 
@@ -222,7 +222,7 @@ def _over(result: Result, levels: Sequence[int]) -> str:
 def _told(found: Estimate | None) -> str:
     if found is None:
         return UNAVAILABLE
-    return f"{found.mean:,.0f}{markdown.interval(found.low, found.high, '{:,.0f}')}"
+    return f"{found.mean:,.0f}{quantities.interval(found.low, found.high, '{:,.0f}')}"
 
 
 def memory_mb(cells: Iterable[Cell]) -> float | None:
@@ -263,7 +263,7 @@ def _pair_row(result: Result, level: int | None, figure: str, pair: Pair) -> dic
         "level": result.label(ratio.over) if level is None else level,
         "figure": figure,
         "pair": f"{ratio.first} / {ratio.second}",
-        "ratio": markdown.ratio(ratio.ratio),
-        "95 % interval": markdown.bounds(low, high, confidence=confidence).strip() or "–",
+        "ratio": quantities.ratio(ratio.ratio),
+        "95 % interval": quantities.bounds(low, high, confidence=confidence).strip() or "–",
         "outcome": pair.word if has_outcome else "–",
     }

@@ -27,7 +27,7 @@ from benchlab.plan import workloads
 from benchlab.statistics import sides, versus
 from benchlab.storage import store
 from benchlab.storage.records import plain
-from benchlab.tables import report
+from benchlab.tables import report, versions
 from tests.unit.conftest import STARTED, make_load, make_sample
 
 ENTRIES, BLOCKS = 40, 30
@@ -62,7 +62,7 @@ def measure(folder: Path) -> None:
 def compared(folder: Path) -> str:
     """Return the table of the run in the folder against itself, as if there were two of them."""
     old, new = store.read(folder), store.read(folder)
-    return versus.table(versus.hold(*sides.of_several([old], [new])).rows)
+    return versions.table(versus.hold(*sides.of_several([old], [new])).rows)
 
 
 def made_up() -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -127,10 +128,10 @@ class Counted(Journal):
         self.reads += run is not before
         return run
 
-    def derive(self, run: Run, report: str, page: str) -> None:
+    def derive(self, run: Run, outputs: Mapping[str, str]) -> None:
         self.derivations += 1
         self.measured += store.is_being_measured(self.folder)
-        super().derive(run, report, page)
+        super().derive(run, outputs)
 
 
 def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_at_its_end(

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.core.measured import Run, Sample
 from benchlab.core.model import Level, Manifest, Trial
 from benchlab.statistics import effects
@@ -125,8 +125,8 @@ def test_what_cannot_be_told_is_not_claimed(manifest: Manifest) -> None:
 def test_what_too_wide_means_stands_below_effects_that_say_it(manifest: Manifest) -> None:
     rates = dict.fromkeys(ENTRIES, 1.0)
     wide, calm = (_run(manifest, rates, noise) for noise in ((1.0, 3.0), QUIET))
-    assert factors.report(wide, effects.answer(wide)).endswith(f"\n\n{markdown.MEANING}\n")
-    assert markdown.MEANING not in factors.report(calm, effects.answer(calm))
+    assert factors.report(wide, effects.answer(wide)).endswith(f"\n\n{quantities.MEANING}\n")
+    assert quantities.MEANING not in factors.report(calm, effects.answer(calm))
 
 
 def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manifest: Manifest) -> None:

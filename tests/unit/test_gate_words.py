@@ -15,7 +15,7 @@ from benchlab.statistics.analysis import ALL_LEVELS, FIGURES
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.sides import Design
 from benchlab.statistics.versus import Row
-from benchlab.tables import sentences
+from benchlab.tables import sentences, versions
 
 NUMBER = r"(\d+\.\d+)"
 INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}–{NUMBER}\]")
@@ -73,7 +73,7 @@ def _fits(outcome: str, interval: str) -> bool:
 @pytest.mark.parametrize("first", range(0, COUNT, 100))
 def test_an_outcome_and_the_interval_beside_it_agree(first: int) -> None:
     for seed in range(first, first + 100):
-        for row in versus.frame(_made_up(seed)).to_dict("records"):
+        for row in versions.frame(_made_up(seed)).to_dict("records"):
             assert _fits(row["outcome"], row["95 % interval"]), (seed, row)
 
 
@@ -93,7 +93,7 @@ WORDS = {
 def test_a_sentence_says_what_the_row_of_the_table_says(first: int) -> None:
     for seed in range(first, first + 100):
         rows = [row for row in _made_up(seed) if row.level == ALL_LEVELS]
-        table = versus.frame(rows).to_dict("records")
+        table = versions.frame(rows).to_dict("records")
         for told, row in zip(sentences.changes(rows), table, strict=True):
             (word,) = (outcome for said, outcome in WORDS.items() if said in told)
             assert row["outcome"].startswith(word), (seed, told, row)
@@ -114,7 +114,7 @@ def test_what_the_gate_says_of_a_limit_is_so_of_the_figures_beside_it(first: int
             )
             assert limit == pytest.approx(1 - margin)
             assert lowest > limit, (seed, answer)
-            slower = [row for row in versus.frame(rows).to_dict("records") if row["outcome"] == "slower"]
+            slower = [row for row in versions.frame(rows).to_dict("records") if row["outcome"] == "slower"]
             assert all(_bounds(row["95 % interval"])[0] > limit - 5e-4 for row in slower), (seed, slower)
         elif answer.exit_code == REGRESSION:
             assert told

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from benchlab.core import letters, markdown, terminal
+from benchlab.core import letters, markdown
 from benchlab.core.measured import Failure, Run
 from benchlab.core.model import Manifest
 from benchlab.measuring.progress import Progress
 from benchlab.pages import html
 from benchlab.plan.forecast import Forecast
-from benchlab.tables import report
+from benchlab.tables import printed, report
 
 from .conftest import STARTED, make_trial
 from .made_runs import hostile_run
@@ -80,12 +80,12 @@ def test_what_was_found_is_quoted_in_a_few_words_that_can_be_read(value: object,
 @pytest.mark.parametrize("screen", [StringIO, Screen])
 def test_neither_a_table_nor_a_text_moves_the_cursor_of_a_terminal_or_breaks_a_row(screen: type[StringIO]) -> None:
     shown = screen()
-    terminal.show(_console(shown), ["run", "entries"], [[HOSTILE, "crax"], ["plain", HOSTILE]])
+    printed.show(_console(shown), ["run", "entries"], [[HOSTILE, "crax"], ["plain", HOSTILE]])
     assert letters.visible(shown.getvalue()) == shown.getvalue()
     assert shown.getvalue().count("\n") == (3 if isinstance(shown, Screen) else 4)
     assert SHOWN in shown.getvalue()
     told = screen()
-    terminal.tell(_console(told), f"# {HOSTILE}\n\n{markdown.rows(['a'], [[HOSTILE]], ['a'])}")
+    printed.tell(_console(told), f"# {HOSTILE}\n\n{markdown.rows(['a'], [[HOSTILE]], ['a'])}")
     assert letters.visible(told.getvalue()) == told.getvalue()
 
 

@@ -15,9 +15,8 @@ from benchlab.core.counters import MOST
 from benchlab.core.errors import StoreError
 from benchlab.core.measured import GOOD, INVALID, SUSPECT, Decision, Failure, Record
 from benchlab.core.model import Manifest
-from benchlab.pages import html
+from benchlab.pages import outputs
 from benchlab.storage import store
-from benchlab.tables import report
 
 from .conftest import LABELS, STARTED, make_load, make_manifest, make_remark, make_sample, make_trial
 
@@ -78,7 +77,7 @@ def _lines_of_a_run() -> list[Record]:
 def _derived(folder: Path) -> list[bytes]:
     """Return what is derived from the run."""
     run = store.read(folder)
-    store.Journal(folder).derive(run, report.report(run), html.page(run))
+    store.Journal(folder).derive(run, outputs.outputs(run))
     return [(folder / name).read_bytes() for name in DERIVED]
 
 

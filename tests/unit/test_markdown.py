@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchlab.core import markdown
+from benchlab.core import markdown, quantities
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from benchlab.core import markdown
 def test_an_interval_is_told_by_its_bounds_unless_it_reaches_beyond_ten_times_its_figure(
     low: float | None, high: float | None, told: str
 ) -> None:
-    assert markdown.interval(low, high, "{:,.0f}") == told
+    assert quantities.interval(low, high, "{:,.0f}") == told
 
 
 def test_what_parts_cells_parts_none_where_it_stands_in_one() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from benchlab import __version__
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.core.loads import Errors, Latency
 from benchlab.core.measured import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
 from benchlab.core.model import Level, Manifest, Trial
@@ -242,9 +242,9 @@ def test_a_table_calls_an_interval_too_wide_where_two_blocks_lie_far_apart(manif
 
 def test_what_too_wide_means_stands_once_at_the_end_where_it_is_said(manifest: Manifest) -> None:
     told = report.report(Run(manifest, SAMPLES, ()))
-    assert told.endswith("\n\n" + markdown.MEANING + "\n")
-    assert told.count(markdown.MEANING) == 1
-    assert markdown.MEANING not in report.report(Run(manifest, SAMPLES[:1], ()))
+    assert told.endswith("\n\n" + quantities.MEANING + "\n")
+    assert told.count(quantities.MEANING) == 1
+    assert quantities.MEANING not in report.report(Run(manifest, SAMPLES[:1], ()))
 
 
 def _large_run(manifest: Manifest) -> Run:

@@ -11,7 +11,7 @@ import pytest
 
 from benchlab.core.errors import NoEngineError
 from benchlab.core.quantities import counted
-from benchlab.machine import host
+from benchlab.machine import capacity
 from benchlab.machine.stage import Lab
 from benchlab.machine.topology import Topology
 
@@ -45,7 +45,7 @@ def _environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("command", [[], ["factors"]])
 def test_a_plan_needs_no_engine_and_says_which_cpus_it_is_for(tmp_path: Path, command: list[str]) -> None:
-    cpus = counted(host.own_cpus(), "CPU")
+    cpus = counted(capacity.own_cpus(), "CPU")
     plan, said = _told(tmp_path, *command, "--dry-run", "--test", "query", "--placement", "shared")
     assert said == f"no engine answers: planned for the {cpus} of this machine\n"
     assert f"\nCPUs              all roles share the {cpus}\n" in plan
@@ -65,10 +65,10 @@ def test_on_a_narrow_terminal_a_plan_breaks_between_words_and_its_commands_can_b
 def test_the_list_has_workers_and_pool_for_the_same_cpus(tmp_path: Path) -> None:
     entries, said = _told(tmp_path, "list")
     assert said == (
-        f"no engine answers: workers and pool are shown for the {counted(host.own_cpus(), 'CPU')} of this machine\n"
+        f"no engine answers: workers and pool are shown for the {counted(capacity.own_cpus(), 'CPU')} of this machine\n"
     )
     head, _, first = ([cell.strip() for cell in line.split("|")] for line in entries.splitlines()[:3])
-    assert dict(zip(head, first, strict=True))["workers"] == str(host.own_cpus())
+    assert dict(zip(head, first, strict=True))["workers"] == str(capacity.own_cpus())
 
 
 def test_what_needs_an_engine_is_refused_of_a_lab_without_one() -> None:
@@ -78,9 +78,9 @@ def test_what_needs_an_engine_is_refused_of_a_lab_without_one() -> None:
 
 
 def test_the_cores_of_this_machine_are_what_its_kernel_says_or_else_its_cpus(tmp_path: Path) -> None:
-    assert host.own_siblings(tmp_path) == "\n".join(map(str, range(host.own_cpus())))
+    assert capacity.own_siblings(tmp_path) == "\n".join(map(str, range(capacity.own_cpus())))
     for cpu, siblings in enumerate(("0,2", "1,3", "0,2", "1,3")):
         path = tmp_path / f"sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"
         path.parent.mkdir(parents=True)
         path.write_text(f"{siblings}\n")
-    assert host.own_siblings(tmp_path).split() == ["0,2", "1,3", "0,2", "1,3"]
+    assert capacity.own_siblings(tmp_path).split() == ["0,2", "1,3", "0,2", "1,3"]

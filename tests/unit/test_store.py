@@ -23,7 +23,9 @@ from benchlab.core.errors import StoreError
 from benchlab.core.loads import Load
 from benchlab.core.measured import Decision, Failure, Run, Sample
 from benchlab.core.model import Level, Manifest
+from benchlab.pages import html, outputs
 from benchlab.storage import files, samples_csv, store
+from benchlab.tables import report
 from benchlab.verdicts import judge
 
 from .conftest import STARTED, make_manifest, make_remark, make_trial
@@ -42,7 +44,7 @@ from benchlab.tables import report
 from benchlab.storage import store
 folder = Path(sys.argv[1])
 run = store.read(folder)
-store.Journal(folder).derive(run, report.report(run), "")
+store.Journal(folder).derive(run, {store.REPORT: report.report(run)})
 output.install()
 measure.finish(folder, run, None)
 """
@@ -189,7 +191,7 @@ def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path,
 @pytest.mark.parametrize(
     ("name", "write"),
     [
-        (store.CSV, lambda folder: store.Journal(folder).derive(store.read(folder), "", "")),
+        (store.CSV, lambda folder: store.Journal(folder).derive(store.read(folder), {store.CSV: ""})),
         (store.REPORT, lambda folder: store.write_report(folder, "")),
         (store.CALIBRATION, lambda folder: store.write_calibration(folder, "")),
         ("compare-old.html", lambda folder: store.write_comparison(folder, "old", "")),
@@ -281,7 +283,8 @@ def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Man
     later = replace(sample, trial=make_trial(block=2), started_at=STARTED + timedelta(seconds=9))
     for record in (sample, _failure(), later):
         journal.append(record)
-    journal.derive(store.read(journal.folder), "# report\n", "<!doctype html>\n")
+    run = store.read(journal.folder)
+    journal.derive(run, outputs.outputs(run))
     with (journal.folder / store.CSV).open() as file:
         rows = list(csv.DictReader(file))
     assert [
@@ -291,8 +294,8 @@ def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Man
         ("2", "crax", "16", "1000", "9000.0"),
     ]
     assert (rows[0]["host_busy_us"], rows[0]["app_cpu_us"], rows[0]["errors_timeout"]) == ("900000", "500000", "0")
-    assert (journal.folder / store.REPORT).read_text() == "# report\n"
-    assert (journal.folder / store.PAGE).read_text() == "<!doctype html>\n"
+    assert (journal.folder / store.REPORT).read_text() == report.report(run)
+    assert (journal.folder / store.PAGE).read_text() == html.page(run)
 
 
 class Summed(Load):

@@ -13,7 +13,7 @@ from benchlab.core import markdown, terminal
 from benchlab.core.measured import Run
 from benchlab.machine.doctor import WARNING, Finding
 from benchlab.storage import store
-from benchlab.tables import report
+from benchlab.tables import printed, report
 
 from . import screens
 from .made_runs import make_run
@@ -34,7 +34,7 @@ def _console(screen: StringIO, width: int) -> Console:
 
 
 def _shown(screen: StringIO, width: int) -> list[str]:
-    terminal.show(_console(screen, width), HEADERS, ROWS)
+    printed.show(_console(screen, width), HEADERS, ROWS)
     return [line.rstrip() for line in screen.getvalue().splitlines()]
 
 
@@ -80,7 +80,7 @@ REPORT = report.report(_run())
 
 def _told(text: str, width: int) -> list[str]:
     screen = Screen()
-    terminal.tell(_console(screen, width), text)
+    printed.tell(_console(screen, width), text)
     return [line.rstrip() for line in screen.getvalue().splitlines()]
 
 
@@ -168,7 +168,7 @@ def test_letters_that_take_two_columns_count_as_two_within_tables_and_without() 
 
 def test_a_pipe_gets_a_report_as_it_is() -> None:
     pipe = StringIO()
-    terminal.tell(_console(pipe, 40), REPORT)
+    printed.tell(_console(pipe, 40), REPORT)
     assert pipe.getvalue() == f"{REPORT}\n"
 
 
@@ -189,7 +189,7 @@ def test_a_run_s_report_fits_the_terminal_and_has_no_control_characters_where_no
 def test_forty_long_names_are_shown_whole_on_a_narrow_terminal() -> None:
     names = [f"{'an-entry-with-a-very-long-name-' * 2}{number:02}" for number in range(40)]
     screen = Screen()
-    terminal.show(_console(screen, 40), HEADERS, [[name, ", ".join(names), "complete"] for name in names])
+    printed.show(_console(screen, 40), HEADERS, [[name, ", ".join(names), "complete"] for name in names])
     shown = screen.getvalue()
     assert max(map(len, shown.splitlines())) <= 40
     pieces = re.sub(r"\s", "", shown)

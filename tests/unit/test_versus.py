@@ -9,14 +9,14 @@ from statistics import geometric_mean
 import pytest
 
 from benchlab.commands import gate
-from benchlab.core import markdown
+from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.core.measured import Run, Sample
 from benchlab.statistics import comparison, figures, sides, stats, versus
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.stats import Blocks
-from benchlab.tables import sentences
+from benchlab.tables import sentences, versions
 
 from .figures import known
 from .made_runs import busy_client, full_host
@@ -70,7 +70,7 @@ def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_f
 def test_what_too_wide_means_stands_below_ratios_that_say_it(capsys: pytest.CaptureFixture[str]) -> None:
     for rates, says in (([1000, 3000], True), ([1000, 1001], False)):
         gate.told(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))), None)
-        assert capsys.readouterr().out.endswith(f"\n\n{markdown.MEANING}\n") == says
+        assert capsys.readouterr().out.endswith(f"\n\n{quantities.MEANING}\n") == says
 
 
 def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_each_row(
@@ -111,7 +111,7 @@ def test_the_worst_ratio_comes_first() -> None:
     )
     assert [row.ratio.ratio for row in found.rows] == sorted(row.ratio.ratio for row in found.rows)
     assert found.rows[0].entry == "aiohttp"
-    assert versus.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
+    assert versions.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
 
 
 def test_a_side_has_no_figures_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
@@ -198,7 +198,7 @@ def test_runs_of_one_day_are_one_figure_their_mean() -> None:
 
 
 def test_of_several_runs_the_table_counts_days() -> None:
-    head, _, first, *_ = versus.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
+    head, _, first, *_ = versions.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, first)]
     assert dict(zip(*cells, strict=True)) | {"days": "2", "outcome": "too few days"} == dict(zip(*cells, strict=True))
 
