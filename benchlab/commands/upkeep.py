@@ -73,7 +73,7 @@ def _doctor(root: Path, given: argparse.Namespace) -> int:
 
     from benchlab.machine import doctor, examination
 
-    facts, findings = examination.examine(root)
+    facts, findings = examination.examine_host(root)
     if given.json:
         print(json.dumps({"findings": doctor.plain(findings), "facts": facts}, indent=2))
     else:

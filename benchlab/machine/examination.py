@@ -21,7 +21,7 @@ FACTS = "/wrk/facts.py"
 LEAST_DISK_BYTES = 3 * 1024**3
 
 
-def examine(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
+def examine_host(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
     """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
     engine, found = _reached(root)
     facts, source = _facts(root, engine)

@@ -162,10 +162,10 @@ class Topology:
         # v2 builds in parallel and leaves no intermediate containers by itself.
         options = [] if self.has_buildkit else ["--parallel", "--force-rm"]
         environment = compose_environment(self._program, self.environment, profiles)
-        compose = [*self.compose, "--file", str(self._marked(services, log.with_name("labels.yaml"))), "build"]
-        code = process.logged([*compose, *options, *services], log, self.root, environment)
+        command = [*self.compose, "--file", str(self._marked(services, log.with_name("labels.yaml"))), "build"]
+        code = process.logged([*command, *options, *services], log, self.root, environment)
         if code != 0 and V1_RACE in log.read_text(encoding="utf-8", errors="replace"):
-            code = process.logged([*compose, "--force-rm", *services], log, self.root, environment)
+            code = process.logged([*command, "--force-rm", *services], log, self.root, environment)
         if code != 0:
             printed = log.read_text(encoding="utf-8", errors="replace")
             refuse_too_old(self._program, printed)
@@ -206,9 +206,9 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
     name = dotenv.project(root)
     adopted = [ADOPTED] if (root / ADOPTED).exists() else []
     files = [part for path in ("compose.yaml", *adopted, *map(str, overlays)) for part in ("--file", path)]
-    compose = (*compose_command(), "--project-name", name, *files)
+    command = (*compose_command(), "--project-name", name, *files)
     result = subprocess.run(
-        [*compose, "config"],
+        [*command, "config"],
         cwd=root,
         env=compose_environment(compose_command(), environment, f"{ENTRY_PROFILE},{BASE}"),
         capture_output=True,
@@ -226,7 +226,7 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
         raise ConfigError(f"compose.yaml: service {', '.join(missing)} is missing, and the lab needs it; restore it")
     if not any(ENTRY_PROFILE in service.get("profiles", []) for service in services.values()):
         raise ConfigError(f"compose.yaml: no service has the profile {ENTRY_PROFILE}: there is no entry; add one")
-    return Topology(root, compose, environment, name, services, resolved.get("networks") or {})
+    return Topology(root, command, environment, name, services, resolved.get("networks") or {})
 
 
 def _build(service: Mapping[str, Any]) -> str:

@@ -47,8 +47,8 @@ def advice(manifest: Manifest) -> str:
     """Return in one line what on the host harms a measurement."""
     seen = manifest.facts["host"]
     known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
-    facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
-    return doctor.brief(doctor.examine(facts))
+    known_facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
+    return doctor.brief(doctor.examine(known_facts))
 
 
 def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:

@@ -35,7 +35,7 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
     layout = _layout(low, high) | {
         "shapes": [charts.line(y0=100, y1=100), *(charts.line(x0=at, x1=at) for at in time.pauses)]
     }
-    return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _told(found, counting, means))
+    return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(found, counting, means))
 
 
 Mean = tuple[float, float, int]
@@ -118,7 +118,7 @@ def _layout(low: float, high: float) -> dict[str, object]:
     }
 
 
-def _told(found: Sequence[Point], counting: Sequence[Point], means: Sequence[Mean]) -> str:
+def _in_words(found: Sequence[Point], counting: Sequence[Point], means: Sequence[Mean]) -> str:
     unused = len(found) - len(counting)
     shares = [share for _, share, _ in means]
     drift = f" The means of blocks lie from {min(shares):.0f} to {max(shares):.0f} %." if shares else ""

@@ -126,10 +126,10 @@ def page(run: Run) -> str:
 def comparison(held: Versus, differences: Sequence[str], gate: Gate | None) -> str:
     """Return how the new side compares with the old one, and what the gate says of it."""
     old, new = held.old, held.new
-    changes = plots.changes(held.rows)
+    changes_plot = plots.changes(held.rows)
     return _rendered(
         "compare.html",
-        [changes],
+        [changes_plot],
         title="New against old",
         subtitle=f"{_run_ids(new)} against {_run_ids(old)}",
         old=old,
@@ -141,7 +141,7 @@ def comparison(held: Versus, differences: Sequence[str], gate: Gate | None) -> s
         design=held.design.name,
         counts=sides.counts(old, new),
         counted_once=regression.COUNTED_ONCE,
-        changes=changes,
+        changes=changes_plot,
         ratios=versions.frame(held.rows),
         version=__version__,
     )

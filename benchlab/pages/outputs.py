@@ -9,4 +9,4 @@ from benchlab.tables import report
 
 
 def outputs(run: Run) -> dict[str, str]:
-    return {store.CSV: samples_csv.text(run), store.REPORT: run.once(report.report), store.PAGE: html.page(run)}
+    return {store.CSV: samples_csv.samples_csv(run), store.REPORT: run.once(report.report), store.PAGE: html.page(run)}

@@ -24,19 +24,19 @@ COLUMNS: dict[type[Any], tuple[str, ...]] = {
 READ = {of: attrgetter(*names) for of, names in COLUMNS.items()}
 
 
-def text(run: Run) -> str:
+def samples_csv(run: Run) -> str:
     """Return the table; nothing where there is no sample."""
     if not run.taken:
         return ""
     roles = sorted({role for sample in run.taken for role in sample.counters.roles})
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
-    writer.writerow(_header(roles))
-    writer.writerows(_row(sample, roles) for sample in run.taken)
+    writer.writerow(_sample_header(roles))
+    writer.writerows(_sample_row(sample, roles) for sample in run.taken)
     return lines.getvalue()
 
 
-def _header(roles: Sequence[str]) -> list[str]:
+def _sample_header(roles: Sequence[str]) -> list[str]:
     parts = {"latency": Latency, "errors": Errors, "host": HostUsage, **dict.fromkeys(roles, Usage)}
     return [
         *("block", "entry", "test", "repeat", *COLUMNS[Level], "attempt", "started_at", "verdict", "broken"),
@@ -45,7 +45,7 @@ def _header(roles: Sequence[str]) -> list[str]:
     ]
 
 
-def _row(sample: Sample, roles: Sequence[str]) -> list[object]:
+def _sample_row(sample: Sample, roles: Sequence[str]) -> list[object]:
     """Return what stands below the header."""
     trial, load, counters, verdict = sample.trial, sample.load, sample.counters, sample.verdict
     row = [trial.block, trial.entry, trial.test, trial.repeat, *READ[Level](trial.level)]

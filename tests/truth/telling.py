@@ -112,7 +112,7 @@ def records(run: Run) -> Records:
     manifest = run.manifest
     return Records(
         began=manifest.created_at,
-        samples_csv=samples_csv.text(run),
+        samples_csv=samples_csv.samples_csv(run),
         failed=[failure.trial.key for failure in run.failures],
         levels=manifest.settings.levels,
         tests={entry: manifest.tests(entry) for entry in manifest.entries},

@@ -105,10 +105,10 @@ def test_a_host_that_changes_its_cpus_in_mid_run_ends_it_with_both_numbers(
 ) -> None:
     shrunk = replace(lab, found=cast(Engine, Shrunk()))
     journal = store.create(tmp_path, manifest)
-    session = bench.Session(shrunk, manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
+    sitting = bench.Session(shrunk, manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
     with pytest.raises(EngineError, match="had 2 CPUs when the run began, and has 3 now"):
-        session.allow()
-    replace(session, manifest=replace(manifest, cpus=3)).allow()
+        sitting.allow()
+    replace(sitting, manifest=replace(manifest, cpus=3)).allow()
 
 
 class Enough(FakeHost):

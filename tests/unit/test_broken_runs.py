@@ -72,7 +72,7 @@ def _told(folder: Path) -> None:
     """Make all that is made of a run."""
     run = store.read(folder)
     text = report.report(run)
-    for told in (text, html.page(run), samples_csv.text(run)):
+    for told in (text, html.page(run), samples_csv.samples_csv(run)):
         told.encode()
     assert not re.search(r"[\x00-\x08\x1b\u202e]", text)
     assert all(export.text(run, form) for form in ("tfb", "csv", "json") if run.samples)

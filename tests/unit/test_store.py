@@ -309,10 +309,10 @@ class Summed(Load):
 def test_what_a_record_keeps_beside_its_fields_shifts_no_column(manifest: Manifest, sample: Sample) -> None:
     loads = [Summed(**{name: getattr(sample.load, name) for name in vars(sample.load)}) for _ in range(2)]
     taken = tuple(replace(sample, trial=make_trial(block), load=load) for block, load in enumerate(loads, start=1))
-    before = samples_csv.text(Run(manifest, taken, ()))
+    before = samples_csv.samples_csv(Run(manifest, taken, ()))
     assert loads[1].per_request == 150
     assert "per_request" in vars(loads[1])
-    assert samples_csv.text(Run(manifest, taken, ())) == before
+    assert samples_csv.samples_csv(Run(manifest, taken, ())) == before
 
 
 def test_a_trial_that_failed_and_was_then_measured_is_not_missing(
