@@ -7,7 +7,7 @@ ARGS ?=
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help bench quick test test-long unit unit-313 benchmark lint setup clean lock
+.PHONY: help bench quick test test-long unit unit-313 benchmark docs lint setup clean lock
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ unit-313: $(VENV)/dev setup ## the unit tests on the Python 3.13 of the images; 
 
 benchmark: $(VENV)/dev ## how long 24,000 samples take to analyse, and how much memory
 	$(PY) -m tests.benchmarks.analysis
+
+docs: $(VENV)/lab ## renew the parts of docs/ that are made from the code
+	$(PY) docs/generate.py
 
 lint: $(VENV)/dev ## ruff and mypy
 	$(VENV)/bin/ruff format --check --quiet .

@@ -28,7 +28,7 @@ def enter_environment() -> None:
     if all(find_spec(name) for name in ("docker", "jinja2", "pandas", "plotly", "rich", "scipy", "tabulate", "yaml")):
         return
     if asked := [word for word in sys.argv if word in ("-h", "--help", "--version")]:
-        from benchlab.commands.cli import main
+        from benchlab.cli.cli import main
 
         sys.exit(main(ROOT, asked[:1]))
     sys.exit("error: the lab's packages are not installed; run `make setup`")
@@ -40,10 +40,10 @@ if __name__ == "__main__":
     enter_environment()
 
     if "_ARGCOMPLETE" in os.environ:
-        from benchlab.commands.completion import complete
+        from benchlab.cli.completion import complete
 
         complete(ROOT)
 
-    from benchlab.commands.cli import main
+    from benchlab.cli.cli import main
 
     sys.exit(main(ROOT, sys.argv[1:]))

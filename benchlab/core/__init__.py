@@ -1,1 +1,1 @@
-"""What every room shares: the records of plan and run, errors, signals, counters, words and numbers as typed."""
+"""What every room needs: errors, text as it is safe to show, quantities as typed and written, signals and output."""

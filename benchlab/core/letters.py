@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 import shlex
+from collections.abc import Iterable
 
 # What a terminal obeys, what turns the order of letters around, what parts lines without being seen to, and halves of
 # pairs of surrogates, which no file takes. A tab and a line's end are what they look like.
@@ -60,3 +62,9 @@ def _typed(letter: str) -> str:
     if letter in "'\\":
         return f"\\{letter}"
     return {"\n": "\\n", "\t": "\\t"}.get(letter) or visible(letter)
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """Return "did you mean json? " for the known name that is nearest, or nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""

@@ -1,1 +1,1 @@
-"""What a run's samples say: estimates, ratios, ranks, effects, bottlenecks, and how many blocks are enough. Pure."""
+"""What samples show: estimates, ratios, outcomes, effects, bottlenecks. Numbers in, numbers out."""

@@ -7,20 +7,19 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
-from benchlab.core.measured import Decision, Run
-from benchlab.core.model import Manifest
-from benchlab.statistics import averages, bottleneck, comparison, figures, sequential, stats
-from benchlab.statistics.averages import Average
+from benchlab.quality import rules
+from benchlab.records.plan import Manifest
+from benchlab.records.run import Decision, Run
+from benchlab.statistics import bottleneck, comparison, metrics, sequential, stats
 from benchlab.statistics.comparison import Comparison, Standing
-from benchlab.statistics.figures import Cell, Figure, Measured
-from benchlab.statistics.stats import Cells, Ratio
-from benchlab.verdicts import rules
+from benchlab.statistics.metrics import Cell, Figure, Measured
+from benchlab.statistics.stats import Average, Cells, Ratio
 
 # What the tables call the two figures that entries are compared by, and all levels of a test together.
 RATE, PER_CPU = "requests/s", "requests/CPU-s"
 ALL_LEVELS = "all"
 # What entries are ranked by, and what the gate looks at: both are told, and both are calibrated.
-FIGURES: Mapping[str, Figure] = {RATE: figures.rate, PER_CPU: figures.per_cpu_s}
+FIGURES: Mapping[str, Figure] = {RATE: metrics.rate, PER_CPU: metrics.per_cpu_s}
 
 
 @dataclass(frozen=True)
@@ -127,7 +126,7 @@ def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tup
 
 def _results(run: Run) -> tuple[Result, ...]:
     """Return the results; the pairs over all levels, which a report leads with, are corrected together."""
-    found = [_result(run.manifest, measured, run.decision) for measured in figures.measured(run).values()]
+    found = [_result(run.manifest, measured, run.decision) for measured in metrics.measured(run).values()]
     headlines = iter(comparison.decide([pair.ratio for result in found for pair in result.overall.pairs]))
     return tuple(
         replace(result, overall=replace(result.overall, pairs=tuple(next(headlines) for _ in result.overall.pairs)))
@@ -137,8 +136,8 @@ def _results(run: Run) -> tuple[Result, ...]:
 
 def _result(manifest: Manifest, measured: Measured, decision: Decision | None) -> Result:
     basis = _basis(measured.cells)
-    by_rate = measured.ranked(figures.rate)
-    by_cost = {} if basis == RATE else measured.ranked(figures.per_cpu_s)
+    by_rate = measured.ranked(metrics.rate)
+    by_cost = {} if basis == RATE else measured.ranked(metrics.per_cpu_s)
     rates, costs = compared(by_rate, decision), compared(by_cost, decision)
     unranked = Comparison(rates.entries, ())
     return Result(
@@ -153,8 +152,8 @@ def _result(manifest: Manifest, measured: Measured, decision: Decision | None) -
         level_basis={
             level: basis or _basis(cell for cell in measured.cells if cell.level == level) for level in sorted(by_rate)
         },
-        per_cpu_s=averages.over_levels(measured.known[figures.per_cpu_s]),
-        per_app_cpu_s=averages.over_levels(measured.known[figures.per_app_cpu_s]),
+        per_cpu_s=stats.over_levels(measured.known[metrics.per_cpu_s]),
+        per_app_cpu_s=stats.over_levels(measured.known[metrics.per_app_cpu_s]),
         unmeasured=unmeasured(manifest, measured.test, measured.cells),
     )
 

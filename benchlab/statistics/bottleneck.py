@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from benchlab.core.counters import APP, CLIENT, DB, PROXY
-from benchlab.core.measured import Sample
-from benchlab.core.model import NO_PROXY, Level, Manifest
+from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.plan import NO_PROXY, Level, Manifest
+from benchlab.records.run import Sample
 
 # A role that uses this much of its CPUs has none left to give; below CALM it waits for something else.
 BUSY, CALM = 0.90, 0.70

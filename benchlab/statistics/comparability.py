@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
-from benchlab.core.model import Manifest
-from benchlab.plan.profiles import PROFILES
+from benchlab.experiment.profiles import PROFILES
+from benchlab.records.plan import Manifest
 
 # What of an entry's labels decides which resources it has.
 RESOURCES = ("workers", "pool", "base")

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchlab.core.errors import UsageError
-from benchlab.core.measured import Decision, Run
-from benchlab.statistics import analysis, comparison, crossing, figures, stats
+from benchlab.records.run import Decision, Run
+from benchlab.statistics import analysis, comparison, factorial, metrics, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.comparison import Pair
-from benchlab.statistics.crossing import Crossing, Effect
+from benchlab.statistics.factorial import Crossing, Effect
 from benchlab.statistics.stats import Cells
 
 
@@ -61,7 +61,7 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
     known = run.manifest.entries
     if unknown := [name for name in entries if name not in known]:
         raise UsageError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
-    crossed = crossing.cross({name: known[name] for name in entries or known}, asked)
+    crossed = factorial.cross({name: known[name] for name in entries or known}, asked)
     results = analysis.analyse(run)
     told = (row for result in results for name in analysis.FIGURES for row in _told(run, result, name, crossed))
     return Answer(
@@ -75,7 +75,7 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
 def _told(run: Run, result: Result, figure: str, crossed: Crossing) -> Iterable[Told]:
     """Yield the effects at each level of the test, then over all of them."""
     effects = crossed.only({cell.entry for cell in result.cells}).effects
-    by_level = figures.measured(run)[result.test].ranked(analysis.FIGURES[figure])
+    by_level = metrics.measured(run)[result.test].ranked(analysis.FIGURES[figure])
     named = {effect.names: effect for effect in effects}
     groups: list[tuple[int | str, dict[int, Cells]]] = [(level, {level: by_level[level]}) for level in sorted(by_level)]
     for level, cells in [*groups, (ALL_LEVELS, by_level)]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
-from benchlab.statistics import sides
+from benchlab.statistics import baseline
 from benchlab.statistics.analysis import ALL_LEVELS
+from benchlab.statistics.baseline import BREAK_HOURS, Design, Side
+from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome
-from benchlab.statistics.days import BREAK_HOURS
-from benchlab.statistics.sides import Design, Side
 from benchlab.statistics.stats import Ratio
-from benchlab.statistics.versus import Row
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
@@ -74,7 +73,7 @@ def too_few_days(old: Side, new: Side) -> str:
     if min(max(old.days), max(new.days)) >= LEAST_DAYS:
         return ""
     are_two = len(old.runs) == len(new.runs) == 1
-    runs = "two runs at two times" if are_two else sides.counts(old, new)
+    runs = "two runs at two times" if are_two else baseline.counts(old, new)
     count_as = "" if are_two else f", and {COUNTED_ONCE}"
     return (
         f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
@@ -87,7 +86,7 @@ def counted_once(old: Side, new: Side) -> str:
     """Return that some runs are of one day, and so count once; nothing where each has a day of its own."""
     if all(len(side.runs) == max(side.days) for side in (old, new)):
         return ""
-    return f"{sides.counts(old, new)} are compared by day: {COUNTED_ONCE}"
+    return f"{baseline.counts(old, new)} are compared by day: {COUNTED_ONCE}"
 
 
 def _undecided(margin: float, doubts: Sequence[str]) -> Gate:

@@ -6,14 +6,15 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from itertools import pairwise
 from statistics import median
 
 from benchlab.core.errors import UsageError
-from benchlab.core.measured import Decision, Run, Sample
 from benchlab.core.quantities import minutes
-from benchlab.plan import forecast
-from benchlab.plan.profiles import MAX_BLOCKS
-from benchlab.statistics import analysis, pauses, sequential, sides, versus
+from benchlab.experiment import forecast
+from benchlab.experiment.profiles import MAX_BLOCKS
+from benchlab.records.run import Decision, Run, Sample
+from benchlab.statistics import analysis, baseline, candidate, sequential
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.stats import Ratio
 
@@ -30,7 +31,7 @@ def block_s(run: Run) -> float:
     for sample in run.taken:
         taken[sample.trial.block].append(sample)
     # The start of a block's first entry comes before its first sample.
-    return median(map(pauses.spent_s, taken.values())) + forecast.VISIT_S
+    return median(map(spent_s, taken.values())) + forecast.VISIT_S
 
 
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
@@ -57,7 +58,7 @@ def decisive(run: Run) -> tuple[Ratio, ...]:
     of many would ask for twice the blocks that any sentence is in need of.
     """
     if run.manifest.settings.against:
-        versions = versus.rows(*sides.of_versions(run))
+        versions = candidate.rows(*baseline.of_versions(run))
         return tuple(row.ratio for row in versions if row.level == ALL_LEVELS)
     comparisons = [
         comparison
@@ -103,3 +104,21 @@ def reached(ratios: Iterable[Ratio]) -> float | None:
 def _without_spread(ratios: Sequence[Ratio]) -> str:
     why = "no pair has two blocks in common" if ratios else "there is no pair to compare"
     return f"{why}, so no spread is known to decide by"
+
+
+# What lies between two samples, starts and warm-ups of entries that fail among it, takes minutes at the most: more is a
+# pause between two sittings, or a clock that was set.
+PAUSE_S = 600
+
+
+def spent_s(samples: Iterable[Sample]) -> float:
+    """Return the seconds from the start of the first sample to the end of the last; 0 without a sample.
+
+    Of a gap between two of them nothing counts where it is longer than PAUSE_S, or negative: the clock was set back.
+    """
+    ordered = sorted(samples, key=lambda sample: sample.started_at)
+    gaps_s = [
+        (after.started_at - before.started_at).total_seconds() - before.load.wall_us / 1e6
+        for before, after in pairwise(ordered)
+    ]
+    return sum(sample.load.wall_us for sample in ordered) / 1e6 + sum(gap for gap in gaps_s if 0 < gap <= PAUSE_S)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
+from statistics import geometric_mean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -301,3 +302,35 @@ def _stdevs(rows: Array) -> Array:
 def _snapped(log: float) -> float:
     """Return the logarithm, or 0 where it is nothing but rounding."""
     return 0.0 if abs(log) < RESOLUTION else log
+
+
+@dataclass(frozen=True)
+class Average:
+    """An entry's geometric mean over the blocks, each block being that of its levels; `over` are these levels."""
+
+    estimate: Estimate
+    over: tuple[int, ...]
+
+
+def over_levels(levels: Mapping[int, Cells]) -> dict[str, Average]:
+    """Return the average of each entry that has a block, by level as `levels` is.
+
+    A block that lacks one of the levels does not count, and a level that most blocks lack is left out (`stats.kept`).
+    """
+    entries = sorted({entry for cells in levels.values() for entry, blocks in cells.items() if blocks})
+    return {entry: _average({level: levels[level].get(entry, {}) for level in sorted(levels)}) for entry in entries}
+
+
+def by_block(levels: Sequence[Blocks]) -> dict[int, float]:
+    """Return the geometric mean over the levels in each block that has them all."""
+    whole = set(levels[0]).intersection(*levels[1:])
+    return {block: geometric_mean([blocks[block] for blocks in levels]) for block in sorted(whole)}
+
+
+def _average(levels: Mapping[int, Blocks]) -> Average:
+    numbers = sorted({block for blocks in levels.values() for block in blocks})
+    rows = kept(np.array([[block in blocks for block in numbers] for blocks in levels.values()]))
+    over = tuple(list(levels)[row] for row in rows)
+    mean = estimate(by_block([levels[level] for level in over]))
+    assert mean is not None  # half of some level's blocks are whole
+    return Average(mean, over)

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from benchlab.core.measured import INVALID, Run
-from benchlab.plan import forecast
-from benchlab.statistics import pauses, sequential
-from benchlab.statistics.figures import Figure
+from benchlab.experiment import forecast
+from benchlab.records.run import INVALID, Run
+from benchlab.statistics import sequential, sizing
+from benchlab.statistics.metrics import Figure
 
 # More samples of one life than these were never worth it, and a run must keep blocks to repeat.
 MOST_REPEATS = 30
@@ -60,7 +60,7 @@ def cost(run: Run) -> Cost:
         raise ValueError(f"{run.manifest.run_id} has no samples, so nothing is known of their cost")
     settings = run.manifest.settings
     visits = {(sample.trial.block, sample.trial.entry) for sample in run.taken}
-    visit_s = pauses.spent_s(run.taken) / len(visits)
+    visit_s = sizing.spent_s(run.taken) / len(visits)
     samples = settings.repeats * sum(map(len, settings.levels.values()))
     sample_s = settings.duration_s + forecast.TRIAL_S
     warmed_s = (visit_s - forecast.VISIT_S - samples * sample_s) / len(settings.levels)

@@ -1,1 +1,1 @@
-"""The run's folder: journal, manifest, what is derived of them; the formats of others."""
+"""A run's folder: manifest, journal, what is derived from them; resuming."""

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from benchlab.core import letters
-from benchlab.core.checks import moment
-from benchlab.core.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
-from benchlab.core.loads import Errors, Latency, Load
-from benchlab.core.measured import Decision, Failure, Record, Remark, Sample, Verdict
-from benchlab.core.model import Level, Manifest, Settings, Trial
-from benchlab.plan import naming, profiles
+from benchlab.experiment import profiles
+from benchlab.factors import naming
+from benchlab.records.checks import moment
+from benchlab.records.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
+from benchlab.records.load import Errors, Latency, Load
+from benchlab.records.plan import Level, Manifest, Settings, Trial
+from benchlab.records.run import Decision, Failure, Record, Remark, Sample, Verdict
 from benchlab.storage import shapes
 
 Made = TypeVar("Made")

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from benchlab.core import letters
 from benchlab.core.errors import LabError, StoreError
-from benchlab.core.measured import GOOD, Run
-from benchlab.core.model import Manifest
 from benchlab.core.quantities import counted
+from benchlab.quality import judge
+from benchlab.records.plan import Manifest
+from benchlab.records.run import GOOD, Run
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 from benchlab.storage import files, store
-from benchlab.verdicts import judge
 
 COLUMNS = ("run", "when (UTC)", "profile", "entries", "blocks", "verdict", "ahead")
 

@@ -11,8 +11,8 @@ from functools import cache
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from benchlab.core import checks
 from benchlab.core.letters import quoted
+from benchlab.records import checks
 
 # No run's facts are nested half as deep; Python alone goes some hundred levels down.
 DEEPEST = 20

@@ -20,14 +20,13 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from benchlab.core.measured import Run, Sample
-from benchlab.core.model import Manifest, Settings, Trial
-from benchlab.pages import html
-from benchlab.plan import workloads
-from benchlab.statistics import sides, versus
+from benchlab.experiment import workloads
+from benchlab.records.plan import Manifest, Settings, Trial
+from benchlab.records.run import Run, Sample
+from benchlab.report import changes, html, report
+from benchlab.statistics import baseline, candidate
 from benchlab.storage import store
 from benchlab.storage.records import plain
-from benchlab.tables import report, versions
 from tests.unit.conftest import STARTED, make_load, make_sample
 
 ENTRIES, BLOCKS = 40, 30
@@ -62,7 +61,7 @@ def measure(folder: Path) -> None:
 def compared(folder: Path) -> str:
     """Return the table of the run in the folder against itself, as if there were two of them."""
     old, new = store.read(folder), store.read(folder)
-    return versions.table(versus.hold(*sides.of_several([old], [new])).rows)
+    return changes.table(candidate.hold(*baseline.of_several([old], [new])).rows)
 
 
 def made_up() -> Run:

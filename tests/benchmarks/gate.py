@@ -19,11 +19,11 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from benchlab.core import markdown
-from benchlab.statistics import days, regression, versus
+from benchlab.report import markdown
+from benchlab.statistics import baseline, candidate, regression
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.baseline import Design
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
-from benchlab.statistics.sides import Design
 from benchlab.statistics.stats import Blocks, Ratio
 
 Array = NDArray[np.float64]
@@ -88,7 +88,7 @@ def versions(chance: np.random.Generator, runs: int) -> tuple[list[str], list[li
             counts: dict[tuple[float, float], Counter[int]] = {}
             for change in CHANGES:
                 for _ in range(runs):
-                    found = versus.judged(in_turns(chance, spread, blocks, change), Design.VERSIONS)
+                    found = candidate.judged(in_turns(chance, spread, blocks, change), Design.VERSIONS)
                     for margin in MARGINS:
                         answer = regression.gate(found, margin).exit_code
                         counts.setdefault((margin, change), Counter())[answer] += 1
@@ -104,7 +104,7 @@ def at_times(chance: np.random.Generator, runs: int) -> tuple[list[str], list[li
         counts: dict[tuple[float, float], Counter[int]] = {}
         for change in LOSSES:
             for _ in range(runs):
-                found = versus.judged(apart(chance, plan, change), plan.design)
+                found = candidate.judged(apart(chance, plan, change), plan.design)
                 looked_at = [row for row in found if row.level == ALL_LEVELS] if plan.overall else found
                 for margin in MARGINS:
                     counts.setdefault((change, margin), Counter())[regression.gate(looked_at, margin).exit_code] += 1
@@ -114,22 +114,22 @@ def at_times(chance: np.random.Generator, runs: int) -> tuple[list[str], list[li
 
 def in_turns(
     chance: np.random.Generator, spread: float, blocks: int, change: float
-) -> Iterator[tuple[versus.Cell, Ratio]]:
+) -> Iterator[tuple[candidate.Cell, Ratio]]:
     """Yield the ratios of a run of two versions, the newer of which is changed by so much at every level."""
     for metric, noise in _noise(chance, spread, blocks):
         new = {level: _blocks(np.log1p(change) + logs) for level, logs in zip(LEVELS, noise, strict=True)}
         old = {level: dict.fromkeys(of, 1.0) for level, of in new.items()}
-        for level, ratio in versus.ratios(old, new, partial(versus.paired, None)):
+        for level, ratio in candidate.ratios(old, new, partial(candidate.paired, None)):
             yield ("entry", "test", level, metric), ratio
 
 
-def apart(chance: np.random.Generator, plan: Plan, change: float) -> Iterator[tuple[versus.Cell, Ratio]]:
+def apart(chance: np.random.Generator, plan: Plan, change: float) -> Iterator[tuple[candidate.Cell, Ratio]]:
     """Yield the ratios of two sides measured to this plan; what a day does, both metrics and all levels share."""
     before = chance.normal(0.0, DAYS / np.sqrt(2), plan.days)
     after = before if plan.in_turns else chance.normal(0.0, DAYS / np.sqrt(2), plan.days)
     old, new = _side(chance, plan, before), _side(chance, plan, after + float(np.log1p(change)))
     for metric in (RATE, PER_CPU):
-        for level, ratio in versus.ratios(old[metric], new[metric], versus.unpaired):
+        for level, ratio in candidate.ratios(old[metric], new[metric], candidate.unpaired):
             yield ("entry", "test", level, metric), ratio
 
 
@@ -144,7 +144,7 @@ def _side(chance: np.random.Generator, plan: Plan, states: Array) -> dict[str, d
                 runs[metric].append(state + noise)
     if plan.design is not Design.RUNS:
         return {metric: dict(zip(LEVELS, map(_blocks, of[0]), strict=True)) for metric, of in runs.items()}
-    units = range(len(began)) if plan.unit == RUN else days.numbers(began)
+    units = range(len(began)) if plan.unit == RUN else baseline.numbers(began)
     return {
         metric: dict(zip(LEVELS, map(_blocks, _means(units, [run.mean(axis=1) for run in of])), strict=True))
         for metric, of in runs.items()

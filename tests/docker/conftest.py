@@ -17,11 +17,11 @@ import docker
 import pytest
 import yaml
 
-from benchlab.adoption import drafting
-from benchlab.core.measured import Run
-from benchlab.machine import stage
-from benchlab.machine.stage import Lab
+from benchlab.engine import stage
+from benchlab.engine.stage import Lab
+from benchlab.records.run import Run
 from benchlab.storage import store
+from benchlab.techempower import drafting
 
 from .traces import ASIDE, everything, images, named, restore, tag
 

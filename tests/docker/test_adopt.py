@@ -10,8 +10,8 @@ from typing import Any
 import docker
 import pytest
 
+from benchlab.quality import judge
 from benchlab.storage import store
-from benchlab.verdicts import judge
 
 from .conftest import SHORT, Project, await_lines
 from .traces import images, objects

@@ -10,7 +10,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab.plan.workloads import WORKLOADS
+from benchlab.experiment.workloads import WORKLOADS
 
 from .conftest import ENTRIES, JSON, Project
 

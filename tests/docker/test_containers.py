@@ -11,15 +11,15 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from benchlab.core.model import Level, Target
-from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
-from benchlab.machine.engine import SERVICE_LABEL
-from benchlab.machine.stage import Lab
-from benchlab.measuring import fetch, wrk
-from benchlab.measuring.serving import ENTRY_HOST, Server
-from benchlab.verdicts import claims
-from benchlab.verdicts.answers import Answer
-from benchlab.verdicts.statements import Counted
+from benchlab.contract import claims
+from benchlab.contract.answers import Answer
+from benchlab.contract.statements import Counted
+from benchlab.engine.engine import SERVICE_LABEL
+from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.engine.stage import Lab
+from benchlab.records.plan import Level, Target
+from benchlab.run import fetch, wrk
+from benchlab.run.lifecycle import ENTRY_HOST, Server
 
 from .conftest import ENTRIES, STUDIED, await_that
 from .traces import PROJECT

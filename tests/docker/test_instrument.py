@@ -9,10 +9,10 @@ import sys
 
 import pytest
 
-from benchlab.calibration import faults
-from benchlab.core.counters import APP, CLIENT, DB
-from benchlab.core.measured import INVALID
-from benchlab.plan.naming import AT
+from benchlab.factors.naming import AT
+from benchlab.records.counters import APP, CLIENT, DB
+from benchlab.records.run import INVALID
+from benchlab.selftest import faults
 from benchlab.statistics.analysis import FIGURES
 from benchlab.statistics.regression import REGRESSION
 from benchlab.storage import store

@@ -10,11 +10,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab.core.counters import CLIENT
-from benchlab.core.measured import Run
-from benchlab.core.model import Entry, Trial
-from benchlab.machine.engine import LEASE
-from benchlab.plan import profiles, schedule
+from benchlab.engine.engine import LEASE
+from benchlab.experiment import profiles, schedule
+from benchlab.records.counters import CLIENT
+from benchlab.records.plan import Entry, Trial
+from benchlab.records.run import Run
 from benchlab.storage import store
 
 from .conftest import JSON, WAIT_S, Project, await_lines, await_that, end

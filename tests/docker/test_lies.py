@@ -8,10 +8,10 @@ from collections.abc import Mapping
 import docker
 import pytest
 
-from benchlab.core.measured import INVALID
-from benchlab.machine.asides import LAB_LABEL, LAB_VALUE
-from benchlab.plan.workloads import WORKLOADS
-from benchlab.verdicts import judge
+from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.quality import judge
+from benchlab.records.run import INVALID
 
 from .. import lies
 from ..lies import Lie

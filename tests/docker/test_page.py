@@ -11,11 +11,10 @@ import pypdf
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from benchlab.core.measured import Run
-from benchlab.pages import html
+from benchlab.records.run import Run
+from benchlab.report import html, standings
 from benchlab.statistics import analysis
 from benchlab.storage import store
-from benchlab.tables import standings
 from tests.benchmarks.analysis import made_up
 from tests.unit.made_runs import hostile_run
 

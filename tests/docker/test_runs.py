@@ -12,11 +12,11 @@ from collections.abc import Sequence
 import docker
 import pytest
 
-from benchlab.machine import images as built
-from benchlab.machine.asides import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
-from benchlab.plan.workloads import WORKLOADS
+from benchlab.engine import images as built
+from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.quality import judge
 from benchlab.storage import store
-from benchlab.verdicts import judge
 
 from ..results_schema import problems
 from .conftest import ENTRIES, JSON, SHORT, STUDIED, Project, await_lines, end

@@ -11,12 +11,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
-from benchlab.core.loads import Errors, Latency, Load
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Decision, Failure, Remark, Run, Sample, Verdict
-from benchlab.core.model import Manifest, Settings, Trial
-from benchlab.plan import workloads
-from benchlab.plan.workloads import WORKLOADS
+from benchlab.experiment import workloads
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.load import Errors, Latency, Load
+from benchlab.records.plan import Manifest, Settings, Trial
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Remark, Run, Sample, Verdict
 from tests.unit.conftest import LABELS, STARTED
 
 T = TypeVar("T")

@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from benchlab.commands import gate
+from benchlab.cli import gate
 from benchlab.core.errors import LabError
-from benchlab.core.measured import Run
-from benchlab.pages import html
-from benchlab.statistics import analysis, effects, sides, versus
-from benchlab.storage import runs, samples_csv
-from benchlab.tables import factors, lead, report
+from benchlab.records.run import Run
+from benchlab.report import export, factors, html, lead, report
+from benchlab.statistics import analysis, baseline, candidate, effects
+from benchlab.storage import runs
 
 from .made_reports import Case
 
@@ -86,8 +85,8 @@ def of_comparison(case: Case) -> Compared | None:
     """Return what is said of runs, or of the versions in one; None where there is nothing to compare."""
     old, new = case.older, case.newer or case.older
     try:
-        pair = sides.of_several(old, new) if case.newer else sides.of_versions(case.run)
-        held = versus.hold(*pair)
+        pair = baseline.of_several(old, new) if case.newer else baseline.of_versions(case.run)
+        held = candidate.hold(*pair)
     except LabError:
         return None
     shown, said = io.StringIO(), io.StringIO()
@@ -112,7 +111,7 @@ def records(run: Run) -> Records:
     manifest = run.manifest
     return Records(
         began=manifest.created_at,
-        samples_csv=samples_csv.samples_csv(run),
+        samples_csv=export.samples_csv(run),
         failed=[failure.trial.key for failure in run.failures],
         levels=manifest.settings.levels,
         tests={entry: manifest.tests(entry) for entry in manifest.entries},

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
-from benchlab.core.loads import Errors, Latency, Load
-from benchlab.core.measured import GOOD, Failure, Remark, Sample, Verdict
-from benchlab.core.model import Entry, Level, Manifest, Settings, Trial, Visit
-from benchlab.measuring.runner import Events, Runner
-from benchlab.plan import profiles, schedule, workloads
+from benchlab.experiment import profiles, schedule, workloads
+from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.load import Errors, Latency, Load
+from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Visit
+from benchlab.records.run import GOOD, Failure, Remark, Sample, Verdict
+from benchlab.run.runner import Events, Runner
 
 from .fake_host import FakeHost
 

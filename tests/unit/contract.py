@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from benchlab.plan.workloads import WORKLOADS
-from benchlab.verdicts import rows, verify
-from benchlab.verdicts.answers import Answer
-from benchlab.verdicts.fortunes import FORTUNES
+from benchlab.contract import payloads, verify
+from benchlab.contract.answers import Answer
+from benchlab.contract.payloads import FORTUNES
+from benchlab.experiment.workloads import WORKLOADS
 
 WORLD = {row_id: row_id % 10_000 + 1 for row_id in range(1, 10_001)}
 HEADERS = {"server": "x", "date": "now", "content-type": "application/json", "content-length": "27"}
@@ -30,7 +30,7 @@ def lists(test: str, **bodies: Any) -> tuple[Answer, ...]:
     paths = verify.paths(test, WORKLOADS[test].path)
     return tuple(
         listed(bodies.get(f"n{wanted.sent}", world_rows(wanted.count)), path)
-        for path, wanted in zip(paths, rows.WANTED, strict=True)
+        for path, wanted in zip(paths, payloads.WANTED, strict=True)
     )
 
 

@@ -8,10 +8,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from benchlab.contract.payloads import FORTUNES
 from benchlab.core.errors import EngineError
-from benchlab.machine.engine import Executed
-from benchlab.measuring.wrk import MARK, SEEN_MARK
-from benchlab.verdicts.fortunes import FORTUNES
+from benchlab.engine.engine import Executed
+from benchlab.run.wrk import MARK, SEEN_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
 REPORT = {

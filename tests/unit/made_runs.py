@@ -9,10 +9,10 @@ from datetime import timedelta
 
 import numpy as np
 
-from benchlab.core.counters import CLIENT, Counters, HostUsage, Usage
-from benchlab.core.measured import INVALID, Failure, Remark, Run, Sample, Verdict
-from benchlab.core.model import Manifest
-from benchlab.plan.workloads import varied
+from benchlab.experiment.workloads import varied
+from benchlab.records.counters import CLIENT, Counters, HostUsage, Usage
+from benchlab.records.plan import Manifest
+from benchlab.records.run import INVALID, Failure, Remark, Run, Sample, Verdict
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from benchlab.core.measured import Decision, Failure, Run, Sample
-from benchlab.core.model import Manifest
-from benchlab.statistics import sides, versus
-from benchlab.statistics.versus import Row, Versus
+from benchlab.records.plan import Manifest
+from benchlab.records.run import Decision, Failure, Run, Sample
+from benchlab.statistics import baseline, candidate
+from benchlab.statistics.candidate import Row, Versus
 
 from .conftest import STARTED, make_load, make_manifest, make_sample, make_trial
 
@@ -49,7 +49,7 @@ def manifest_of(entries: set[str]) -> Manifest:
 
 def held(run: Run) -> Versus:
     """Return how the versions in the run compare."""
-    return versus.hold(*sides.of_versions(run))
+    return candidate.hold(*baseline.of_versions(run))
 
 
 def overall(found: Versus, figure: str) -> Row:

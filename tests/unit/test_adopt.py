@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab.adoption import adopt
-from benchlab.adoption.adopt import Wish
-from benchlab.adoption.stanza import Adoptee, Grants
-from benchlab.core import stack
 from benchlab.core.errors import ConfigError, EngineError, UsageError
-from benchlab.machine.compose import ADOPTED
-from benchlab.machine.topology import Topology
+from benchlab.engine.compose import ADOPTED
+from benchlab.engine.topology import Topology
+from benchlab.experiment import stack
+from benchlab.techempower import adopt
+from benchlab.techempower.adopt import Wish
+from benchlab.techempower.stanza import Adoptee, Grants
 
 ROOT = Path(__file__).parents[2]
 TFB = ROOT / "tests/tfb"

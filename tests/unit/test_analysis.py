@@ -11,14 +11,14 @@ import pytest
 import readings
 from scipy import stats as reference
 
-from benchlab.core.counters import Counters, HostUsage, Usage, share_of_host
 from benchlab.core.errors import ConfigError
-from benchlab.core.measured import Decision, Run, Sample
-from benchlab.core.model import Level, Manifest, Trial
-from benchlab.statistics import analysis, bottleneck, figures, sizing
+from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
+from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.run import Decision, Run, Sample
+from benchlab.report import report, standings
+from benchlab.statistics import analysis, bottleneck, metrics, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
-from benchlab.tables import report, standings
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 from .figures import known
@@ -73,8 +73,8 @@ def test_the_order_of_the_journal_changes_nothing(manifest: Manifest) -> None:
 
 def test_requests_per_cpu_second_count_app_and_database_and_not_the_client(manifest: Manifest) -> None:
     (sample,) = _with_cpu((make_sample(),), client=900_000, app=400_000, db=100_000)
-    assert figures.per_cpu_s(sample) == 1000 / 0.5
-    assert figures.per_app_cpu_s(sample) == 1000 / 0.4
+    assert metrics.per_cpu_s(sample) == 1000 / 0.5
+    assert metrics.per_app_cpu_s(sample) == 1000 / 0.4
 
 
 def test_a_figure_of_a_host_that_tells_nothing_is_unavailable(manifest: Manifest) -> None:
@@ -518,6 +518,6 @@ def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Ma
         for block, repeat, requests in ((1, 1, 1000), (1, 2, 4000), (2, 1, 3000))
     )
     run = Run(manifest, samples, ())
-    assert figures.measured(run)["json"].known[figures.rate][16]["crax"] == pytest.approx({1: 2000, 2: 3000})
+    assert metrics.measured(run)["json"].known[metrics.rate][16]["crax"] == pytest.approx({1: 2000, 2: 3000})
     (result,) = analysis.analyse(run)
     assert result.cells[0].rate.blocks == 2

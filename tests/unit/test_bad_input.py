@@ -17,10 +17,10 @@ from pathlib import Path
 import pytest
 
 from benchlab import __version__
-from benchlab.commands import cli, command, measure
+from benchlab.cli import cli, command, measure
 from benchlab.core import interrupts
-from benchlab.core.measured import INVALID, Failure
-from benchlab.core.model import Manifest
+from benchlab.records.plan import Manifest
+from benchlab.records.run import INVALID, Failure
 from benchlab.storage import store
 
 from .conftest import STARTED, make_remark, make_sample, make_trial

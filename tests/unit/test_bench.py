@@ -12,17 +12,17 @@ import pytest
 from rich.console import Console
 
 from benchlab.core.errors import ConfigError, EngineError, StoreError
-from benchlab.core.measured import Run
-from benchlab.core.model import Entry, Manifest
-from benchlab.machine.engine import Engine
-from benchlab.machine.lease import Lease
-from benchlab.machine.stage import Lab
-from benchlab.machine.topology import Topology
-from benchlab.measuring import bench, planning
-from benchlab.plan import profiles, schedule
+from benchlab.engine.engine import Engine
+from benchlab.engine.lease import Lease
+from benchlab.engine.stage import Lab
+from benchlab.engine.topology import Topology
+from benchlab.experiment import profiles, schedule
+from benchlab.records.plan import Entry, Manifest
+from benchlab.records.run import Run
+from benchlab.report import report
+from benchlab.run import planning, session
 from benchlab.storage import store
 from benchlab.storage.store import Journal
-from benchlab.tables import report
 
 from .conftest import LABELS, make_manifest, make_sample, make_settings
 from .fake_host import FakeHost
@@ -59,7 +59,7 @@ def test_a_run_whose_folder_cannot_be_written_is_not_resumed_and_nothing_is_buil
     # The tests may run as root, whom no mode keeps from writing.
     (folder / ".probe").mkdir()
     with pytest.raises(StoreError, match="cannot be written"):
-        bench.resume(lab, folder, Console(file=StringIO()))
+        session.resume(lab, folder, Console(file=StringIO()))
 
 
 def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
@@ -72,7 +72,7 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
             journal.append(make_sample(trial))
     kept = (journal.folder / store.JOURNAL).read_bytes()
     run = store.read(journal.folder)
-    assert bench.resume(lab, journal.folder, Console(file=StringIO())) == (journal.folder, run)
+    assert session.resume(lab, journal.folder, Console(file=StringIO())) == (journal.folder, run)
     assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
     assert (journal.folder / store.JOURNAL).read_bytes() == kept
     assert (journal.folder / store.REPORT).exists()
@@ -86,7 +86,7 @@ def test_versions_of_an_adopted_entry_are_refused_because_there_are_none(lab: La
     both = dict.fromkeys(("crax", "crax-at-0000000"), make_manifest().entries["crax"])
     manifest = replace(make_manifest(), settings=asked, entries=both)
     with pytest.raises(ConfigError, match="--against: rill was adopted, and has no versions here"):
-        bench.resume(with_rill, store.create(tmp_path, manifest).folder, Console(file=StringIO()))
+        session.resume(with_rill, store.create(tmp_path, manifest).folder, Console(file=StringIO()))
 
 
 class Shrunk:
@@ -105,7 +105,7 @@ def test_a_host_that_changes_its_cpus_in_mid_run_ends_it_with_both_numbers(
 ) -> None:
     shrunk = replace(lab, found=cast(Engine, Shrunk()))
     journal = store.create(tmp_path, manifest)
-    sitting = bench.Session(shrunk, manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
+    sitting = session.Session(shrunk, manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
     with pytest.raises(EngineError, match="had 2 CPUs when the run began, and has 3 now"):
         sitting.allow()
     replace(sitting, manifest=replace(manifest, cpus=3)).allow()
@@ -141,7 +141,7 @@ def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_a
     manifest = replace(manifest, settings=settings)
     journal = Counted(store.create(tmp_path, manifest).folder)
     full = replace(lab, found=cast(Engine, Enough()))
-    run = bench.Session(full, manifest, journal, cast(Lease, Held()), Console(file=StringIO())).run()
+    run = session.Session(full, manifest, journal, cast(Lease, Held()), Console(file=StringIO())).run()
     assert len(run.samples) == 2 * 2 * 2
     # The first time before there was anything to read.
     assert (journal.reads, journal.derivations) == (1 + 2, 2)
@@ -154,7 +154,7 @@ def test_a_run_that_another_version_of_the_lab_began_is_not_resumed_and_nothing_
 ) -> None:
     folder = store.create(tmp_path, replace(manifest, facts={"lab_version": "0.0.9"})).folder
     with pytest.raises(StoreError, match=r"benchlab 0\.0\.9 began it"):
-        bench.resume(lab, folder, Console(file=StringIO()))
+        session.resume(lab, folder, Console(file=StringIO()))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_what_no_number_of_blocks_can_do_is_refused_before_anything_is_built(
     lab: Lab, tmp_path: Path, manifest: Manifest, change: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(ConfigError, match=told):
-        bench.start(lab, replace(manifest.settings, **change), tmp_path / "results", Console(file=StringIO()))
+        session.start(lab, replace(manifest.settings, **change), tmp_path / "results", Console(file=StringIO()))
     assert not (tmp_path / "results").exists()
 
 

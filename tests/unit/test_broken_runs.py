@@ -13,11 +13,10 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
-from benchlab.core.measured import Decision, Failure, Record
-from benchlab.pages import html
-from benchlab.statistics import analysis, comparability, effects, sides, versus
-from benchlab.storage import export, records, runs, samples_csv, store
-from benchlab.tables import report
+from benchlab.records.run import Decision, Failure, Record
+from benchlab.report import export, html, report
+from benchlab.statistics import analysis, baseline, candidate, comparability, effects
+from benchlab.storage import records, runs, store
 
 from .conftest import LABELS, STARTED, make_manifest, make_remark, make_sample, make_trial
 from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written
@@ -72,12 +71,12 @@ def _told(folder: Path) -> None:
     """Make all that is made of a run."""
     run = store.read(folder)
     text = report.report(run)
-    for told in (text, html.page(run), samples_csv.samples_csv(run)):
+    for told in (text, html.page(run), export.samples_csv(run)):
         told.encode()
     assert not re.search(r"[\x00-\x08\x1b\u202e]", text)
     assert all(export.text(run, form) for form in ("tfb", "csv", "json") if run.samples)
     assert comparability.differences(run.manifest, run.manifest) == []
-    versus.hold(*(sides.of_versions(run) if run.manifest.settings.against else sides.of_several([run], [run])))
+    candidate.hold(*(baseline.of_versions(run) if run.manifest.settings.against else baseline.of_several([run], [run])))
     with suppress(ConfigError):
         effects.answer(run)
     runs.left(run, folder)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import SetupError
-from benchlab.machine import building
-from benchlab.machine.topology import Topology
+from benchlab.engine import building
+from benchlab.engine.topology import Topology
 
 # A Compose command that notes what it is to build, and fails where a dockerfile says so.
 COMPOSE = f"""#!{sys.executable}
@@ -68,7 +68,7 @@ def _images(root: Path, topology: Topology) -> tuple[dict[str, str], list[str]]:
     """Return why entries cannot be built, and what was built together, in order."""
     entries = [name for name in topology.services if not name.startswith("base")]
     said: list[str] = []
-    unbuilt = building.images(topology, _Engine(), entries, root / ".lab", said.append)  # type: ignore[arg-type]
+    unbuilt = building.update(topology, _Engine(), entries, root / ".lab", said.append)  # type: ignore[arg-type]
     return unbuilt, (root / "built").read_text().splitlines()
 
 
@@ -142,7 +142,7 @@ def test_a_build_that_fails_is_told_in_a_line_without_colours(root: Path) -> Non
     topology = _topology(root, good={}, bad={})
     (root / "bad/Dockerfile").write_text("FAIL\n")
     said: list[str] = []
-    unbuilt = building.images(topology, _Engine(), ["good", "bad"], root / ".lab", said.append)  # type: ignore[arg-type]
+    unbuilt = building.update(topology, _Engine(), ["good", "bad"], root / ".lab", said.append)  # type: ignore[arg-type]
     assert unbuilt["bad"].endswith("build-bad.log ends: ERROR: it is broken")
     assert "\nworking hard\nERROR: it is broken" in "\n".join(said)
     assert "\x1b" not in "".join(said)

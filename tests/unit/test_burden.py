@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchlab.calibration import burden
-from benchlab.calibration.check import Check
-from benchlab.core.counters import APP, CLIENT, DB, HostUsage, Usage
-from benchlab.core.measured import Run, Sample
-from benchlab.core.model import Level, Manifest, Trial
+from benchlab.records.counters import APP, CLIENT, DB, HostUsage, Usage
+from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.run import Run, Sample
+from benchlab.selftest import slowdown
+from benchlab.selftest.check import Check
 from benchlab.statistics.sequential import smallest_effect
 
 from .conftest import make_counters, make_load, make_sample, make_trial
@@ -47,14 +47,14 @@ def _run(manifest: Manifest, plain: str, burn_us: float) -> Run:
     """Return a run in which the burdened entry burns so much, and PLANTED_US is what it was to burn."""
     samples = [
         *(_sample(block, plain, 0.0, log) for block, log in enumerate(NOISE, start=1)),
-        *(_sample(block, burden.BURDENED, burn_us, log) for block, log in enumerate(OTHER_NOISE, start=1)),
+        *(_sample(block, slowdown.BURDENED, burn_us, log) for block, log in enumerate(OTHER_NOISE, start=1)),
     ]
     return _planted(run_of(manifest, *samples))
 
 
 def _planted(run: Run) -> Run:
-    environment = {burden.VARIABLE: json.dumps({"/json": PLANTED_US})}
-    return replace(run, manifest=replace(run.manifest, services={burden.BURDENED: {"environment": environment}}))
+    environment = {slowdown.VARIABLE: json.dumps({"/json": PLANTED_US})}
+    return replace(run, manifest=replace(run.manifest, services={slowdown.BURDENED: {"environment": environment}}))
 
 
 @pytest.mark.parametrize("plain", ["crax", "aiohttp"])
@@ -73,7 +73,7 @@ def test_a_planted_burden_is_seen_in_both_figures_and_as_large_as_it_is(
     manifest: Manifest, plain: str, times: float, passed: bool
 ) -> None:
     burn_us = times * PLANTED_US
-    found = burden.sensitivity(_run(manifest, plain, burn_us))
+    found = slowdown.sensitivity(_run(manifest, plain, burn_us))
     ratios = (HOST_US / (HOST_US + burn_us), COST_US / (COST_US + burn_us))
     expected = []
     for figure, ratio, goal in zip(("requests/s", "requests/CPU-s"), ratios, (RATE_TOLD, COST_TOLD), strict=True):
@@ -87,14 +87,14 @@ def test_a_planted_burden_is_seen_in_both_figures_and_as_large_as_it_is(
 def test_where_the_app_was_full_the_rate_falls_by_what_the_burden_adds_to_it(manifest: Manifest) -> None:
     run = _run(manifest, "crax", PLANTED_US)
     full = _with_cpu(run, **{APP: 1_950_000, CLIENT: 20_000, DB: 20_000})
-    rate, _ = burden.sensitivity(full)
+    rate, _ = slowdown.sensitivity(full)
     cost_us = 1_950_000 / 10_000_000
     most, least = (cost_us / (cost_us + times * PLANTED_US) for times in (1, 2))
     assert rate.goal.endswith(f"planted: {most:.3f}, {least:.3f} where load slows it down")
 
 
 def test_where_something_else_was_full_the_rate_is_for_information_and_the_cost_is_judged(manifest: Manifest) -> None:
-    rate, cost = burden.sensitivity(
+    rate, cost = slowdown.sensitivity(
         _with_cpu(_run(manifest, "crax", PLANTED_US), **{DB: 1_950_000, CLIENT: 20_000, APP: 20_000})
     )
     assert (rate.goal.startswith("for information"), rate.passed) == (True, None)
@@ -114,38 +114,38 @@ def _with_cpu(run: Run, **cpu_us: int) -> Run:
 def test_where_the_host_does_not_tell_the_cost_is_unavailable_and_the_rate_for_information(manifest: Manifest) -> None:
     run = _run(manifest, "crax", PLANTED_US)
     blind = tuple(replace(sample, counters=replace(sample.counters, roles={})) for sample in run.taken)
-    rate, cost = burden.sensitivity(replace(run, taken=blind))
+    rate, cost = slowdown.sensitivity(replace(run, taken=blind))
     assert (rate.passed, cost) == (None, Check("sensitivity: json, requests/CPU-s", "unavailable", "", None))
 
 
 @pytest.mark.parametrize(
     ("kept", "measured"),
-    [("crax", "no block to compare"), (burden.BURDENED, "no sample that counts")],
+    [("crax", "no block to compare"), (slowdown.BURDENED, "no sample that counts")],
 )
 def test_an_entry_without_samples_is_no_burden_that_was_seen(manifest: Manifest, kept: str, measured: str) -> None:
     run = _run(manifest, "crax", PLANTED_US)
     alone = replace(run, taken=tuple(sample for sample in run.taken if sample.trial.entry == kept))
-    assert {(found.measured, found.passed) for found in burden.sensitivity(alone)} == {(measured, False)}
+    assert {(found.measured, found.passed) for found in slowdown.sensitivity(alone)} == {(measured, False)}
 
 
 def test_a_test_without_a_sample_that_counts_fails_by_name(manifest: Manifest) -> None:
     run = _run(manifest, "crax", PLANTED_US)
     settings = replace(run.manifest.settings, levels={"json": (16,), "query": (1,)})
-    *_, last = burden.checks(replace(run, manifest=replace(run.manifest, settings=settings)))
+    *_, last = slowdown.checks(replace(run, manifest=replace(run.manifest, settings=settings)))
     assert last == Check("sensitivity: query, requests/CPU-s", "no sample that counts", "", False)
 
 
 def test_a_burden_is_what_its_own_level_shows_plainly(manifest: Manifest) -> None:
     wild = samples_of({"a": 20 * NOISE, "b": np.zeros(5)}, connections=16)
     calm = samples_of({"a": NOISE / NOISE.std(ddof=1) * 0.04, "b": np.zeros(5)}, connections=32)
-    found = burden.shares(run_of(manifest, *wild, *calm), 12)
+    found = slowdown.shares(run_of(manifest, *wild, *calm), 12)
     assert found == pytest.approx({"json": 1.5 * smallest_effect(0.04, 12)}, rel=1e-4)
 
 
 @pytest.mark.parametrize("level", [16, 32])
 def test_without_a_spread_at_its_level_a_burden_is_the_least(manifest: Manifest, level: int) -> None:
     alone = samples_of({"a": NOISE}, connections=level)
-    assert burden.shares(run_of(manifest, *alone), 12) == {"json": 0.03}
+    assert slowdown.shares(run_of(manifest, *alone), 12) == {"json": 0.03}
 
 
 def test_the_wider_spread_of_the_two_figures_decides(manifest: Manifest) -> None:
@@ -158,7 +158,7 @@ def test_the_wider_spread_of_the_two_figures_decides(manifest: Manifest) -> None
         for sample in samples
     )
     logs = np.log([0.7 / (0.6 + 0.04 * block) for block in range(1, 6)])
-    found = burden.shares(run_of(manifest, *uneven), 12)
+    found = slowdown.shares(run_of(manifest, *uneven), 12)
     assert found == pytest.approx({"json": 1.5 * smallest_effect(float(logs.std(ddof=1)), 12)})
 
 
@@ -169,9 +169,9 @@ def test_a_burden_is_a_share_of_a_request_at_its_own_level(manifest: Manifest) -
         for block in (1, 2)
     ]
     # 980,000 us of the host's CPUs for 10,000 requests.
-    assert burden.burn_us(run_of(manifest, *samples), {"query": 0.1}) == {"/queries": 9.8}
+    assert slowdown.burn_us(run_of(manifest, *samples), {"query": 0.1}) == {"/queries": 9.8}
 
 
 def test_where_its_level_has_no_sample_a_burden_is_a_share_of_any_request(manifest: Manifest) -> None:
     samples = samples_of({"a": np.zeros(2)}, connections=16)
-    assert burden.burn_us(run_of(manifest, *samples), {"json": 0.5}) == {"/json": 0.049}
+    assert slowdown.burn_us(run_of(manifest, *samples), {"json": 0.5}) == {"/json": 0.049}

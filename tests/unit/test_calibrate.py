@@ -11,12 +11,12 @@ import pytest
 from scipy import stats as reference
 
 from benchlab import __version__
-from benchlab.calibration import calibrate
-from benchlab.calibration.check import Check
-from benchlab.calibration.kept import Calibration, Found
-from benchlab.core.measured import GOOD, SUSPECT, Failure, Verdict
-from benchlab.core.model import Manifest
-from benchlab.machine.overhead import Overhead
+from benchlab.host.overhead import Overhead
+from benchlab.records.plan import Manifest
+from benchlab.records.run import GOOD, SUSPECT, Failure, Verdict
+from benchlab.selftest import calibrate
+from benchlab.selftest.check import Check
+from benchlab.selftest.kept import Calibration, Found
 
 from .conftest import STARTED, make_counters, make_sample, make_trial
 from .figures import blocks

@@ -12,10 +12,10 @@ from typing import Any, cast
 import pytest
 
 from benchlab.core.errors import EngineError, SetupError
-from benchlab.machine import capacity, stage
-from benchlab.machine.capacity import Capacity
-from benchlab.machine.engine import Engine
-from benchlab.machine.stage import Conditions
+from benchlab.engine import capacity, stage
+from benchlab.engine.capacity import Capacity
+from benchlab.engine.engine import Engine
+from benchlab.engine.stage import Conditions
 
 SIXTEEN = tuple(range(16))
 CORES = "".join(f"core {cpu},{cpu + 8}\n" for cpu in range(8)) * 2

@@ -6,24 +6,24 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import StoreError, UsageError
-from benchlab.core.model import Manifest
-from benchlab.storage import changes
+from benchlab.records.plan import Manifest
+from benchlab.storage import pinned
 
 CRAX = {"mem_limit": "1g", "environment": {"A": "1"}}
 
 
 def test_a_run_goes_on_where_nothing_changed_but_the_facts(manifest: Manifest) -> None:
-    changes.refuse(manifest, replace(manifest, run_id="another", facts={"engine_version": "28.0"}))
-    changes.refuse_other_sources(manifest, manifest.sources)
+    pinned.refuse(manifest, replace(manifest, run_id="another", facts={"engine_version": "28.0"}))
+    pinned.refuse_other_sources(manifest, manifest.sources)
 
 
 def test_another_version_of_the_lab_does_not_go_on_with_a_run(manifest: Manifest) -> None:
     begun = replace(manifest, facts={"lab_version": "0.1.0", "analysis": {"significance": 0.05}})
-    changes.refuse_other_version(begun, "0.1.0", {"significance": 0.05})
+    pinned.refuse_other_version(begun, "0.1.0", {"significance": 0.05})
     with pytest.raises(StoreError, match="the limits of the lab's rules or tests have changed"):
-        changes.refuse_other_version(begun, "0.1.0", {"significance": 0.1})
+        pinned.refuse_other_version(begun, "0.1.0", {"significance": 0.1})
     with pytest.raises(StoreError, match=r"benchlab 0\.1\.0 began it, and this is 0\.2\.0; use that one"):
-        changes.refuse_other_version(begun, "0.2.0", {"significance": 0.05})
+        pinned.refuse_other_version(begun, "0.2.0", {"significance": 0.05})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_changed_is_refused_by_name_with_both_values(
     manifest: Manifest, change: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(StoreError) as error:
-        changes.refuse(manifest, replace(manifest, **change))
+        pinned.refuse(manifest, replace(manifest, **change))
     assert str(error.value) == (f"20261123-120000-quick cannot be resumed: {told}; restore that, or start a new run")
 
 
@@ -63,14 +63,14 @@ def test_a_proxy_matters_only_to_a_run_through_it(manifest: Manifest, proxy: str
         )
         for image in ("sha256:n", "sha256:new")
     )
-    assert changes.taking_part(["db", "nginx", "crax"], settings.proxies) == (
+    assert pinned.taking_part(["db", "nginx", "crax"], settings.proxies) == (
         ["db", "nginx", "crax"] if refused else ["db", "crax"]
     )
     if refused:
         with pytest.raises(StoreError, match="image of nginx was sha256:n, is sha256:new"):
-            changes.refuse(before, after)
+            pinned.refuse(before, after)
     else:
-        changes.refuse(before, after)
+        pinned.refuse(before, after)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_changed_files_are_refused_by_the_names_of_their_services(
     manifest: Manifest, sources: dict[str, str], named: str
 ) -> None:
     with pytest.raises(StoreError) as error:
-        changes.refuse_other_sources(manifest, sources)
+        pinned.refuse_other_sources(manifest, sources)
     assert str(error.value) == (
         f"20261123-120000-quick cannot be resumed: files or build settings of {named} have changed since the run "
         "began; restore them, or start a new run"
@@ -88,7 +88,7 @@ def test_changed_files_are_refused_by_the_names_of_their_services(
 
 
 def test_settings_that_were_right_when_the_run_began_are_no_mistyped_command_line(manifest: Manifest) -> None:
-    with pytest.raises(StoreError) as error, changes.going_on(manifest):
+    with pytest.raises(StoreError) as error, pinned.going_on(manifest):
         raise UsageError("unknown framework crax: there is aiohttp")
     assert not isinstance(error.value, UsageError)
     assert str(error.value) == (

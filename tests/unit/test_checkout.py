@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchlab import __version__
-from benchlab.core.model import UNAVAILABLE, is_unavailable
-from benchlab.machine import checkout
-from benchlab.machine.host import repository
+from benchlab.engine import checkout
+from benchlab.host.facts import repository
+from benchlab.records.plan import UNAVAILABLE, is_unavailable
 
 from .made_commits import commit, git
 

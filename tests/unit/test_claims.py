@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab.core.model import Entry
-from benchlab.measuring import vetting
-from benchlab.measuring.serving import Server
-from benchlab.measuring.vetting import Vetting
-from benchlab.verdicts import claims
-from benchlab.verdicts.answers import Problem
+from benchlab.contract import claims
+from benchlab.contract.answers import Problem
+from benchlab.records.plan import Entry
+from benchlab.run import conformance
+from benchlab.run.conformance import Vetting
+from benchlab.run.lifecycle import Server
 
 from .conftest import LABELS, PATHS, Kept
 from .fake_host import WORLD, FakeHost
@@ -115,7 +115,7 @@ def test_the_labels_of_an_adopted_entry_are_left_alone() -> None:
 def test_verification_warns_of_a_false_label_in_a_line_of_the_entry_s_own() -> None:
     host = Telling()
     entry = Entry("crax", TRUE | {"json": "ujson"}, PATHS)
-    verdicts = vetting.vet(Server(host, ["crax"], Kept().keep_log), entry, PATHS)
+    verdicts = conformance.vet(Server(host, ["crax"], Kept().keep_log), entry, PATHS)
     assert [str(verdict) for verdict in verdicts] == [
         "pass  crax json",
         "pass  crax plaintext",

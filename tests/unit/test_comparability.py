@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.model import Manifest
+from benchlab.records.plan import Manifest
 from benchlab.statistics.comparability import among, differences
 
 FACTS: dict[str, Any] = {

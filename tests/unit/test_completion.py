@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from benchlab.commands import cli, completion
-from benchlab.core.model import Manifest
+from benchlab.cli import cli, completion
+from benchlab.records.plan import Manifest
 from benchlab.storage import store
 
 ROOT = Path(__file__).parents[2]

@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import EngineError
-from benchlab.machine import compose
-from benchlab.machine.topology import Topology
+from benchlab.engine import compose
+from benchlab.engine.topology import Topology
 
 ROOT = Path(__file__).parents[2]
 REFUSED = (
     "Error response from daemon: client version 1.41 is too old. Minimum supported API version is 1.44, please upgrade "
     "your client to a newer version"
 )
-TOLD = "from benchlab.machine import compose; print(compose.generation(compose.compose_command()))"
+TOLD = "from benchlab.engine import compose; print(compose.generation(compose.compose_command()))"
 
 
 def _script(path: Path, *lines: str, interpreter: str = "/bin/sh") -> Path:

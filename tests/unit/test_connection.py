@@ -10,7 +10,7 @@ from docker.context.config import get_context_id
 from urllib3.exceptions import ProtocolError
 
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
-from benchlab.machine import connection
+from benchlab.engine import connection
 
 FOO = "tcp://foo.example:2375"
 

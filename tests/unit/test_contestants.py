@@ -9,13 +9,13 @@ from typing import Any, cast
 import pytest
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Settings
-from benchlab.machine.contestants import contestants
-from benchlab.machine.engine import Engine
-from benchlab.machine.stage import Lab
-from benchlab.machine.topology import Topology
-from benchlab.machine.variants import Services
-from benchlab.plan.naming import originals
+from benchlab.engine.contestants import contestants
+from benchlab.engine.engine import Engine
+from benchlab.engine.stage import Lab
+from benchlab.engine.topology import Topology
+from benchlab.engine.variants import Services
+from benchlab.factors.naming import originals
+from benchlab.records.plan import Settings
 
 from .conftest import LABELS
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from benchlab.core import counters
-from benchlab.core.counters import Counters, HostUsage, Usage
-from benchlab.machine import lives
-from benchlab.measuring.wrk import SEEN_MARK
+from benchlab.engine import container_state
+from benchlab.records import counters
+from benchlab.records.counters import Counters, HostUsage, Usage
+from benchlab.run.wrk import SEEN_MARK
 
 from .fake_host import seen
 
@@ -69,7 +69,7 @@ def test_processes_killed_for_their_memory_count_from_where_they_are_told_to() -
     ],
 )
 def test_the_engine_s_own_counters_are_those_of_the_cgroup_tree(told: dict[str, Any], memory_bytes: int | None) -> None:
-    assert lives.used(told) == {
+    assert container_state.used(told) == {
         "cpu_us": 123,
         "throttled_periods": 2,
         "oom_kills": None,

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from benchlab.core.errors import ConfigError
-from benchlab.statistics import crossing
-from benchlab.statistics.crossing import Change, cross
+from benchlab.statistics import factorial
+from benchlab.statistics.factorial import Change, cross
 
 Labels = dict[str, str]
 
@@ -168,4 +168,4 @@ def test_entries_are_chosen_that_differ_from_a_usual_one_in_what_is_asked_for_al
         "alone": _labels("alone", "full", server="own"),
         "tfb-aiohttp": _labels(origin="adopted", connections="own"),
     }
-    assert crossing.comparable(entries, ["aiohttp", "crax"], asked) == chosen
+    assert factorial.comparable(entries, ["aiohttp", "crax"], asked) == chosen

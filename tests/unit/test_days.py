@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from benchlab.statistics import days
+from benchlab.statistics import baseline
 
 from .conftest import STARTED
 
@@ -28,11 +28,11 @@ from .conftest import STARTED
 def test_runs_that_begin_less_than_12_hours_after_another_are_of_its_day(
     hours: Sequence[float], numbers: Sequence[int]
 ) -> None:
-    assert days.numbers([STARTED + timedelta(hours=each) for each in hours]) == tuple(numbers)
+    assert baseline.numbers([STARTED + timedelta(hours=each) for each in hours]) == tuple(numbers)
 
 
 def test_a_day_is_numbered_by_the_clock_whatever_the_order_and_the_zone() -> None:
     began = [STARTED + timedelta(hours=hours) for hours in (0, 2, 30)]
     began[1] = began[1].astimezone(timezone(timedelta(hours=-11)))
     for order in permutations(zip(began, (1, 1, 2), strict=True)):
-        assert days.numbers([moment for moment, _ in order]) == tuple(number for _, number in order)
+        assert baseline.numbers([moment for moment, _ in order]) == tuple(number for _, number in order)

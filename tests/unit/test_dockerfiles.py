@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from benchlab.adoption import dockerfiles, variables
 from benchlab.core.errors import ConfigError
+from benchlab.techempower import dockerfiles, variables
 
 STAGES = """\
 # FROM nowhere

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchlab.machine import doctor
-from benchlab.machine.doctor import FATAL, FINE, WARNING, Finding
+from benchlab.host import doctor
+from benchlab.host.doctor import FATAL, FINE, WARNING, Finding
 
 # A machine as one would wish it.
 CALM: dict[str, Any] = {

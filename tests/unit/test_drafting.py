@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab.adoption import drafting
-from benchlab.commands import cli
+from benchlab.cli import cli
 from benchlab.core.errors import ConfigError
+from benchlab.techempower import drafting
 
 ROOT = Path(__file__).parents[2]
 # Written another way than the lab's own: a key in each line, comments between, no anchors.

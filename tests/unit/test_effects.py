@@ -15,12 +15,12 @@ import statsmodels.formula.api as models
 from statsmodels.stats.multitest import multipletests
 
 from benchlab.core.errors import ConfigError
-from benchlab.core.measured import Decision, Run, Sample
-from benchlab.core.model import Level, Manifest, Trial
+from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.run import Decision, Run, Sample
 from benchlab.statistics import analysis, effects
 from benchlab.statistics.comparison import Outcome, decide
-from benchlab.statistics.crossing import Crossing, cross
 from benchlab.statistics.effects import Told
+from benchlab.statistics.factorial import Crossing, cross
 from benchlab.statistics.stats import contrasts
 
 from .conftest import LABELS, STARTED, make_load, make_sample

@@ -9,7 +9,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
-from benchlab.machine.engine import Engine
+from benchlab.engine.engine import Engine
 
 
 class _Daemon:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from benchlab.statistics.crossing import comparable, cross
+from benchlab.statistics.factorial import comparable, cross
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = [path.parent for path in sorted(ROOT.glob("frameworks/*/Dockerfile"))]

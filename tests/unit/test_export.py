@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from benchlab.commands import cli, read
+from benchlab.cli import cli, read
 from benchlab.core.errors import StoreError
-from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Sample
-from benchlab.core.model import Level, Manifest, Trial
+from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
+from benchlab.report import export, report
 from benchlab.statistics.analysis import PER_CPU
-from benchlab.storage import export, store
-from benchlab.tables import report
+from benchlab.storage import store
 
 from ..results_schema import problems
 from .conftest import LABELS, STARTED, make_load, make_remark, make_sample, make_trial

@@ -8,11 +8,11 @@ from dataclasses import replace
 import pytest
 
 from benchlab.core import quantities
-from benchlab.core.measured import Run, Sample
-from benchlab.core.model import Level, Manifest, Trial
+from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.run import Run, Sample
+from benchlab.report import factors
 from benchlab.statistics import effects
 from benchlab.statistics.comparison import Outcome
-from benchlab.tables import factors
 
 from .conftest import LABELS, make_load, make_sample
 from .made_runs import full_host

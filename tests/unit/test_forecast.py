@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from benchlab.core.model import Entry, Settings, Visit
-from benchlab.plan.forecast import TEST_S, TRIAL_S, VISIT_S, WARM_UP_S, Forecast
+from benchlab.experiment.forecast import TEST_S, TRIAL_S, VISIT_S, WARM_UP_S, Forecast
+from benchlab.records.plan import Entry, Settings, Visit
 
 from .conftest import planned
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchlab.verdicts import verify
-from benchlab.verdicts.answers import Answer
-from benchlab.verdicts.fortunes import FORTUNES
+from benchlab.contract import verify
+from benchlab.contract.answers import Answer
+from benchlab.contract.payloads import FORTUNES
 
 from .contract import HEADERS, WORLD, page, raw_page
 

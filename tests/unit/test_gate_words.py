@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchlab.commands import read
-from benchlab.statistics import days, regression, stats, versus
+from benchlab.cli import read
+from benchlab.report import changes, sentences
+from benchlab.statistics import baseline, candidate, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, FIGURES
+from benchlab.statistics.baseline import Design
+from benchlab.statistics.candidate import Row
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
-from benchlab.statistics.sides import Design
-from benchlab.statistics.versus import Row
-from benchlab.tables import sentences, versions
 
 NUMBER = r"(\d+\.\d+)"
 INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}–{NUMBER}\]")
@@ -28,7 +28,7 @@ def _made_up(seed: int) -> tuple[Row, ...]:
     design = list(Design)[seed % 3]
     spread = 10 ** chance.uniform(-4, -1)
 
-    def ratios() -> Iterator[tuple[versus.Cell, stats.Ratio]]:
+    def ratios() -> Iterator[tuple[candidate.Cell, stats.Ratio]]:
         for test in range(chance.integers(1, 4)):
             for level in (*range(chance.integers(1, 4)), ALL_LEVELS):
                 for figure in FIGURES:
@@ -41,7 +41,7 @@ def _made_up(seed: int) -> tuple[Row, ...]:
 
     found = list(ratios())
     levels = tuple({cell[2] for cell, _ in found if isinstance(cell[2], int)})
-    return versus.judged([(cell, replace(ratio, over=levels)) for cell, ratio in found], design)
+    return candidate.judged([(cell, replace(ratio, over=levels)) for cell, ratio in found], design)
 
 
 def _bounds(text: str) -> tuple[float, float]:
@@ -73,7 +73,7 @@ def _fits(outcome: str, interval: str) -> bool:
 @pytest.mark.parametrize("first", range(0, COUNT, 100))
 def test_an_outcome_and_the_interval_beside_it_agree(first: int) -> None:
     for seed in range(first, first + 100):
-        for row in versions.frame(_made_up(seed)).to_dict("records"):
+        for row in changes.frame(_made_up(seed)).to_dict("records"):
             assert _fits(row["outcome"], row["95 % interval"]), (seed, row)
 
 
@@ -93,7 +93,7 @@ WORDS = {
 def test_a_sentence_says_what_the_row_of_the_table_says(first: int) -> None:
     for seed in range(first, first + 100):
         rows = [row for row in _made_up(seed) if row.level == ALL_LEVELS]
-        table = versions.frame(rows).to_dict("records")
+        table = changes.frame(rows).to_dict("records")
         for told, row in zip(sentences.changes(rows), table, strict=True):
             (word,) = (outcome for said, outcome in WORDS.items() if said in told)
             assert row["outcome"].startswith(word), (seed, told, row)
@@ -114,7 +114,7 @@ def test_what_the_gate_says_of_a_limit_is_so_of_the_figures_beside_it(first: int
             )
             assert limit == pytest.approx(1 - margin)
             assert lowest > limit, (seed, answer)
-            slower = [row for row in versions.frame(rows).to_dict("records") if row["outcome"] == "slower"]
+            slower = [row for row in changes.frame(rows).to_dict("records") if row["outcome"] == "slower"]
             assert all(_bounds(row["95 % interval"])[0] > limit - 5e-4 for row in slower), (seed, slower)
         elif answer.exit_code == REGRESSION:
             assert told
@@ -132,6 +132,6 @@ def test_the_help_of_compare_says_what_each_exit_code_means_and_what_counts_as_a
     assert "Exit code with --fail-if-slower: 0 a regression is excluded, 1 shown, 2 error, 3 neither" in told
     assert "no regression shown" not in told
     assert f"unless each side has {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days" in told
-    assert told.count(f"those that began less than {days.BREAK_HOURS} hours apart are of one day") == len(
+    assert told.count(f"those that began less than {baseline.BREAK_HOURS} hours apart are of one day") == len(
         ("old", "new")
     )

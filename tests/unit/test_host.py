@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab.machine import host
+from benchlab.host import facts
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from benchlab.machine import host
     ],
 )
 def test_a_repository_s_address_is_told_without_secrets_and_a_local_folder_not_at_all(remote: str, told: str) -> None:
-    assert host.repository(remote) == told
+    assert facts.repository(remote) == told

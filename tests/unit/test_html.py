@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from benchlab.core import letters
-from benchlab.core.measured import INVALID, Run
-from benchlab.core.model import Manifest, Settings
-from benchlab.pages import html
-from benchlab.plan import profiles
-from benchlab.statistics import regression, sides, versus
+from benchlab.experiment import profiles
+from benchlab.records.plan import Manifest, Settings
+from benchlab.records.run import INVALID, Run
+from benchlab.report import html
+from benchlab.statistics import baseline, candidate, regression
 from benchlab.storage import store
 
 from .conftest import LABELS, make_manifest, make_remark, make_sample
@@ -229,7 +229,7 @@ def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, s
 
 def test_a_comparison_has_answer_gate_and_plot() -> None:
     run = make_run({"crax-at-abc1234": [1000, 1010, 990], "crax": [800, 810, 790]})
-    held = versus.hold(*sides.of_versions(run))
+    held = candidate.hold(*baseline.of_versions(run))
     text = html.comparison(held, [], regression.gate(held.rows, 0.03, held.untold))
     assert "crax, json: requests per second went down: 0.800" in text
     assert "Slower: crax json" in text
@@ -238,8 +238,8 @@ def test_a_comparison_has_answer_gate_and_plot() -> None:
 
 
 def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ_elsewhere() -> None:
-    held = versus.hold(
-        *sides.of_several([make_run({"crax": [1000, 1010, 990]})], [make_run({"crax": [800, 810, 790]})])
+    held = candidate.hold(
+        *baseline.of_several([make_run({"crax": [1000, 1010, 990]})], [make_run({"crax": [800, 810, 790]})])
     )
     text = html.comparison(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.untold))
     assert "crax, json: requests per second were lower in the new run: 0.800" in text
@@ -250,7 +250,7 @@ def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ
 
 def test_a_plot_of_changes_shows_the_interval_that_the_outcome_follows_from() -> None:
     run = make_run({"crax-at-abc1234": [10_000, 10_350, 9_700], "crax": [10_000, 10_300, 9_750]})
-    text = html.comparison(versus.hold(*sides.of_versions(run)), [], None)
+    text = html.comparison(candidate.hold(*baseline.of_versions(run)), [], None)
     (trace,) = _figures(text)["changes"]["data"]
     assert all("(90 %)" in shown and "equal" in shown for shown in trace["hovertext"])
 

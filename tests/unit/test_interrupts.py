@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchlab.core.errors import SetupError
-from benchlab.machine import process
+from benchlab.engine import process
 
 ROOT = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchlab.core.errors import EngineError
-from benchlab.machine import inventory
-from benchlab.machine.engine import Executed
+from benchlab.engine.engine import Executed
+from benchlab.host import inventory
 
 PYTHON = {"python": "3.13.5", "gil": True, "packages": ["ujson==5.10.0"]}
 CALLS = {

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.commands import flags, measure
-from benchlab.core.model import Settings
-from benchlab.plan import profiles
-from benchlab.tables import invocation
+from benchlab.cli import flags, measure
+from benchlab.experiment import profiles
+from benchlab.records.plan import Settings
+from benchlab.report import invocation
 
 PLAIN = profiles.settings("default", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
 

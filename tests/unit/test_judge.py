@@ -8,13 +8,13 @@ from datetime import timedelta
 
 import pytest
 
-from benchlab.core.counters import APP, CLIENT, DB, Counters, HostUsage
-from benchlab.core.loads import Errors, Load, Ports
-from benchlab.core.measured import GOOD, INVALID, NOT_TRIED, SUSPECT, Failure, Run, Verdict
-from benchlab.core.model import Level, Manifest
-from benchlab.verdicts import judge, rules
-from benchlab.verdicts.answers import Problem
-from benchlab.verdicts.rules import Evidence
+from benchlab.contract.answers import Problem
+from benchlab.quality import judge, rules
+from benchlab.quality.rules import Evidence
+from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage
+from benchlab.records.load import Errors, Load, Ports
+from benchlab.records.plan import Level, Manifest
+from benchlab.records.run import GOOD, INVALID, NOT_TRIED, SUSPECT, Failure, Run, Verdict
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from benchlab.calibration import burden, calibrate, kept
-from benchlab.calibration.kept import Calibration, Found
-from benchlab.commands import cli
+from benchlab.cli import cli
 from benchlab.core.errors import StoreError
-from benchlab.core.measured import Failure, Run
-from benchlab.core.model import Manifest
-from benchlab.machine.overhead import Overhead
+from benchlab.host.overhead import Overhead
+from benchlab.records.plan import Manifest
+from benchlab.records.run import Failure, Run
+from benchlab.selftest import calibrate, kept, slowdown
+from benchlab.selftest.kept import Calibration, Found
 from benchlab.storage import records, store
 
 from .conftest import STARTED, make_sample, make_trial
@@ -22,12 +22,12 @@ from .figures import blocks
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
 from .mutations import VALUES, assert_each_is_plain_or_told, written
 
-ENVIRONMENT = {burden.VARIABLE: json.dumps({"/json": 0.005})}
+ENVIRONMENT = {slowdown.VARIABLE: json.dumps({"/json": 0.005})}
 
 
 def _keep(folder: Path, name: str, run: Run) -> Run:
     """Keep the run in the folder under this name, and return it as it is read back."""
-    services: dict[str, dict[str, object]] = {burden.BURDENED: {"environment": ENVIRONMENT}}
+    services: dict[str, dict[str, object]] = {slowdown.BURDENED: {"environment": ENVIRONMENT}}
     journal = store.create_part(folder / name, replace(run.manifest, services=services))
     for sample in run.taken:
         journal.append(sample)
@@ -43,7 +43,7 @@ def folder(tmp_path: Path) -> Path:
 def whole(folder: Path, manifest: Manifest) -> Calibration:
     """A calibration with all of its parts, kept in the folder."""
     twins = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
-    burdened = run_of(manifest, *samples_of({"a": NOISE, burden.BURDENED: OTHER_NOISE - 0.05}))
+    burdened = run_of(manifest, *samples_of({"a": NOISE, slowdown.BURDENED: OTHER_NOISE - 0.05}))
     lost = Failure(make_trial(), STARTED, "under load, crax is not running (out of memory)")
     found = Calibration(
         folder.name,
@@ -96,8 +96,8 @@ def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays
 def test_a_calibration_that_was_stopped_in_a_part_is_told_as_far_as_it_came(
     folder: Path, manifest: Manifest, part: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    services: dict[str, dict[str, object]] = {burden.BURDENED: {"environment": ENVIRONMENT}}
-    planned = run_of(manifest, *samples_of({"a": NOISE, burden.BURDENED: OTHER_NOISE}))
+    services: dict[str, dict[str, object]] = {slowdown.BURDENED: {"environment": ENVIRONMENT}}
+    planned = run_of(manifest, *samples_of({"a": NOISE, slowdown.BURDENED: OTHER_NOISE}))
     if part == kept.BURDEN:
         kept.write(folder, Calibration(folder.name, _keep(folder, kept.TWINS, planned)))
     journal = store.create_part(folder / part, replace(planned.manifest, services=services))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab.measuring import lastwords
+from benchlab.run import diagnosis
 
 RESPAWNING = """\
 INFO:     Started parent process [7]
@@ -64,16 +64,16 @@ started: framework=crax driver=asyncpg loop=uvloop json=json pool=8
 
 def test_of_a_log_the_last_lines_that_say_anything_are_told_as_they_can_be_printed() -> None:
     log = f"begin\n{'x' * 200}\n\n\x1b[31mgaierror\r\n  bye\n \n"
-    assert lastwords.told(log) == f"it said last: {'x' * 160} / gaierror / bye"
+    assert diagnosis.told(log) == f"it said last: {'x' * 160} / gaierror / bye"
 
 
 @pytest.mark.parametrize("log", [RESPAWNING, RESPAWNING[: RESPAWNING.index("INFO:     Waiting")], BOOTING])
 def test_of_a_server_whose_workers_die_the_exception_is_told_and_its_place_in_the_entry(log: str) -> None:
-    assert lastwords.told(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
+    assert diagnosis.told(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
 
 
 def test_what_is_said_after_an_exception_is_told_too() -> None:
-    assert lastwords.told(f"{RESPAWNING}port 5432 is closed\n") == (
+    assert diagnosis.told(f"{RESPAWNING}port 5432 is closed\n") == (
         "it raised ModuleNotFoundError: No module named 'nope' (app.py:3), and said last: port 5432 is closed"
     )
 
@@ -102,15 +102,15 @@ WHERE worlds.id = $1::INTEGER]
 
 def test_that_a_server_ends_and_the_statement_that_failed_are_no_last_words_after_an_exception() -> None:
     told = 'it raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9)'
-    assert lastwords.told(f"{FAILED}{ENDED}") == told
-    assert lastwords.told(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
+    assert diagnosis.told(f"{FAILED}{ENDED}") == told
+    assert diagnosis.told(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
     bare = FAILED.replace(FAILED[FAILED.index("[SQL") : FAILED.index("(Background")], "")
-    assert lastwords.told(f"{bare}{ENDED}") == told
+    assert diagnosis.told(f"{bare}{ENDED}") == told
 
 
 def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the_cause() -> None:
     lines = "".join(f"request {number}\n" for number in range(500))
-    assert lastwords.told(f"{FAILED.partition('[SQL')[0]}{lines}") == (
+    assert diagnosis.told(f"{FAILED.partition('[SQL')[0]}{lines}") == (
         'it had raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9) before, '
         "and said last: request 497 / request 498 / request 499"
     )
@@ -118,27 +118,27 @@ def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the
 
 def test_the_frames_below_an_exception_of_another_language_are_no_last_words() -> None:
     frames = "".join(f"\tat Server.start{number}\n" for number in range(9))
-    assert lastwords.told(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
+    assert diagnosis.told(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
         "it raised java.lang.IllegalStateException: no port, and said last: bye"
     )
 
 
 def test_where_no_file_of_the_entry_led_to_an_exception_no_place_is_told() -> None:
     traceback = (
-        f'{lastwords.TRACEBACK}\n  File "/usr/lib/python3.13/json/decoder.py", line 345, in decode\nValueError: x\n'
+        f'{diagnosis.TRACEBACK}\n  File "/usr/lib/python3.13/json/decoder.py", line 345, in decode\nValueError: x\n'
     )
-    assert lastwords.told(traceback) == "it raised ValueError: x"
+    assert diagnosis.told(traceback) == "it raised ValueError: x"
 
 
 def test_that_a_server_and_its_workers_start_is_no_last_word() -> None:
-    assert lastwords.told(STARTING) == ""
+    assert diagnosis.told(STARTING) == ""
     killed = "[2026-11-28 12:00:09 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"
-    assert lastwords.told(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
+    assert diagnosis.told(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
 
 
 @pytest.mark.parametrize("log", ["", "\n \n", "----\n"])
 def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
-    assert lastwords.told(log) == ""
+    assert diagnosis.told(log) == ""
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
 @pytest.mark.parametrize("before", ["", "ERROR:    "])
 def test_an_exception_is_the_line_that_a_traceback_ends_with(before: str, line: str) -> None:
     traceback = f'{before}Traceback (most recent call last):\n  File "app.py", line 3\n\n    raise it\n{line}\n'
-    assert lastwords.raised(f"begin\n{traceback}\nend\n{traceback}") == [f"{line} (app.py:3)"] * 2
+    assert diagnosis.raised(f"begin\n{traceback}\nend\n{traceback}") == [f"{line} (app.py:3)"] * 2
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_an_exception_is_the_line_that_a_traceback_ends_with(before: str, line: 
     ],
 )
 def test_without_a_traceback_an_exception_is_told_by_its_name(line: str) -> None:
-    assert lastwords.raised(f"begin\n{line}\n  at start\n") == [line]
+    assert diagnosis.raised(f"begin\n{line}\n  at start\n") == [line]
 
 
 @pytest.mark.parametrize(
@@ -183,4 +183,4 @@ def test_without_a_traceback_an_exception_is_told_by_its_name(line: str) -> None
     ],
 )
 def test_what_only_speaks_of_errors_is_none(line: str) -> None:
-    assert lastwords.raised(line) == []
+    assert diagnosis.raised(line) == []

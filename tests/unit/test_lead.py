@@ -9,13 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from benchlab.commands import measure
-from benchlab.core.measured import INVALID, Run
-from benchlab.core.model import Manifest
-from benchlab.pages import html
+from benchlab.cli import measure
+from benchlab.records.plan import Manifest
+from benchlab.records.run import INVALID, Run
+from benchlab.report import html, lead, report, sentences
 from benchlab.statistics import analysis
 from benchlab.storage import store
-from benchlab.tables import lead, report, sentences
 
 from .conftest import make_load, make_sample, make_trial
 from .made_runs import busy_client, full_host, make_run, with_samples

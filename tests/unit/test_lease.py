@@ -8,8 +8,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from benchlab.machine import lease
-from benchlab.machine.engine import Engine
+from benchlab.engine import lease
+from benchlab.engine.engine import Engine
 
 from . import fake_daemon
 

@@ -10,13 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from benchlab.core import letters, markdown
-from benchlab.core.measured import Failure, Run
-from benchlab.core.model import Manifest
-from benchlab.measuring.progress import Progress
-from benchlab.pages import html
-from benchlab.plan.forecast import Forecast
-from benchlab.tables import printed, report
+from benchlab.core import letters
+from benchlab.experiment.forecast import Forecast
+from benchlab.records.plan import Manifest
+from benchlab.records.run import Failure, Run
+from benchlab.report import html, markdown, printed, report
+from benchlab.run.progress import Progress
 
 from .conftest import STARTED, make_trial
 from .made_runs import hostile_run

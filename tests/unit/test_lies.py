@@ -8,9 +8,9 @@ from types import ModuleType
 
 import pytest
 
-from benchlab.plan.workloads import WORKLOADS
-from benchlab.verdicts.answers import RULES
-from benchlab.verdicts.statements import PROBES
+from benchlab.contract.answers import RULES
+from benchlab.contract.statements import PROBES
+from benchlab.experiment.workloads import WORKLOADS
 
 from .. import lies
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchlab.core.counters import MOST
 from benchlab.core.errors import StoreError
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Decision, Failure, Record
-from benchlab.core.model import Manifest
-from benchlab.pages import outputs
+from benchlab.records.counters import MOST
+from benchlab.records.plan import Manifest
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Record
+from benchlab.report import outputs
 from benchlab.storage import store
 
 from .conftest import LABELS, STARTED, make_load, make_manifest, make_remark, make_sample, make_trial

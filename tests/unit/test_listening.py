@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab.measuring import listening
+from benchlab.run import diagnosis
 
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 REST = "00000000:00000000 00:00000000 00000000     0        0 1234 1 0000000000000000 100 0 0 10 0"
@@ -48,4 +48,4 @@ def _table(*addresses: str) -> str:
     ],
 )
 def test_why_a_server_is_not_reached_follows_from_where_it_listens(addresses: tuple[str, ...], told: str) -> None:
-    assert listening.why_silent(_table(*addresses), 8080, 2) == told
+    assert diagnosis.why_silent(_table(*addresses), 8080, 2) == told

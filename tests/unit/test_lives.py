@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from benchlab.machine import lives
+from benchlab.engine import container_state
 
 RUNNING: dict[str, Any] = {"Running": True, "Restarting": False, "OOMKilled": False, "ExitCode": 0}
 
@@ -27,7 +27,7 @@ RUNNING: dict[str, Any] = {"Running": True, "Restarting": False, "OOMKilled": Fa
     ],
 )
 def test_how_a_container_ended_names_the_signal_that_ended_it(state: dict[str, Any], told: str | None) -> None:
-    assert lives.ended(state) == told
+    assert container_state.ended(state) == told
 
 
 @pytest.mark.parametrize(
@@ -39,11 +39,11 @@ def test_how_a_container_ended_names_the_signal_that_ended_it(state: dict[str, A
     ],
 )
 def test_a_life_begins_when_the_engine_says_so(text: str, seconds: float) -> None:
-    assert lives.began_s({"StartedAt": text}) == seconds
+    assert container_state.began_s({"StartedAt": text}) == seconds
 
 
 def test_a_container_that_has_never_run_began_before_all_others() -> None:
-    assert lives.began_s({"StartedAt": "0001-01-01T00:00:00Z"}) < 0
+    assert container_state.began_s({"StartedAt": "0001-01-01T00:00:00Z"}) < 0
 
 
 ENDED = RUNNING | {"Running": False, "ExitCode": 143, "FinishedAt": "1970-01-01T00:01:40.25Z"}
@@ -68,10 +68,10 @@ KILLED = "did not end when it was asked to: the engine killed it after 5 s"
 def test_a_container_that_ends_late_or_by_force_is_told_by_its_state_and_the_engine_s_clock(
     state: dict[str, Any], asked_s: float, told: str | None
 ) -> None:
-    assert lives.resisted(state, asked_s, 5) == told
+    assert container_state.resisted(state, asked_s, 5) == told
 
 
 @pytest.mark.parametrize(("seconds", "lines", "told"), [(0, 0, 0.0), (2, 5000, 2500.0), (4, 8, 2.0), (0, 40, 40.0)])
 def test_how_much_a_container_printed_is_told_by_the_second(seconds: int, lines: int, told: float) -> None:
     times = [f"2026-11-29T22:30:{seconds * line / max(1, lines - 1):012.9f}Z GET / 200\n" for line in range(lines)]
-    assert lives.lines_per_s("".join(times).encode()) == pytest.approx(told)
+    assert container_state.lines_per_s("".join(times).encode()) == pytest.approx(told)

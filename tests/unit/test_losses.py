@@ -9,13 +9,13 @@ import pytest
 from rich.console import Console
 
 from benchlab.core.errors import EngineError
-from benchlab.core.measured import Run
-from benchlab.core.model import Entry, Manifest, Settings, Visit
-from benchlab.measuring.progress import Progress
-from benchlab.measuring.runner import Runner
-from benchlab.plan.forecast import Forecast
-from benchlab.plan.workloads import varied
-from benchlab.tables import report, tfb_results
+from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.workloads import varied
+from benchlab.records.plan import Entry, Manifest, Settings, Visit
+from benchlab.records.run import Run
+from benchlab.report import report, tfb_results
+from benchlab.run.progress import Progress
+from benchlab.run.runner import Runner
 
 from .conftest import LEVELS, Kept, planned, run_planned
 from .fake_host import FakeHost

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from benchlab.core import markdown, quantities
+from benchlab.core import quantities
+from benchlab.report import markdown
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.model import Entry, Settings
-from benchlab.measuring import outline, serving
-from benchlab.plan import profiles, schedule
+from benchlab.experiment import profiles, schedule
+from benchlab.records.plan import Entry, Settings
+from benchlab.run import lifecycle, planning
 
 from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
 from .fake_host import FakeHost
@@ -18,7 +18,7 @@ from .fake_host import FakeHost
 
 def _typed(settings: Settings, entries: list[Entry]) -> list[str]:
     own = replace(settings, levels=dict.fromkeys(LEVELS, ()))
-    return list(outline.commands(own, entries, LEVELS, serving.target))
+    return list(planning.commands(own, entries, LEVELS, lifecycle.target))
 
 
 @pytest.mark.parametrize("proxy", ["none", "nginx"])
@@ -41,7 +41,7 @@ def test_entries_share_the_commands_but_where_their_paths_differ(settings: Setti
 
 
 def test_the_order_has_a_line_for_each_visit(entries: list[Entry]) -> None:
-    lines = list(outline.order(planned(entries)))
+    lines = list(planning.order(planned(entries)))
     assert len(lines) == 4
     first = planned(entries)[0]
     trials = [trial for trial in first.trials if trial.test == "query"]
@@ -63,7 +63,7 @@ def _plan(entries: list[Entry], **changes: Any) -> str:
     settings = profiles.settings(**(given | changes))
     levels = profiles.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
-    return outline.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory")
+    return planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory")
 
 
 def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry]) -> None:
@@ -83,7 +83,7 @@ def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry
 
 
 def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples_are_taken_once_more() -> None:
-    assert outline.duration(127) == "about 2 min 07 s, on a very noisy host 4 min 14 s and more"
+    assert planning.duration(127) == "about 2 min 07 s, on a very noisy host 4 min 14 s and more"
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from benchlab.machine import overhead
-from benchlab.machine.engine import Engine
-from benchlab.machine.overhead import Overhead, Reading
+from benchlab.engine.engine import Engine
+from benchlab.host import overhead
+from benchlab.host.overhead import Overhead, Reading
 
 
 class Named:

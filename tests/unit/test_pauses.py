@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from benchlab.core.measured import Run, Sample
-from benchlab.core.model import Manifest
-from benchlab.plan import forecast
-from benchlab.statistics import pauses, sizing
-from benchlab.statistics.pauses import PAUSE_S
+from benchlab.experiment import forecast
+from benchlab.records.plan import Manifest
+from benchlab.records.run import Run, Sample
+from benchlab.statistics import sizing
+from benchlab.statistics.sizing import PAUSE_S
 
 from .conftest import STARTED, make_sample, make_trial
 
@@ -40,7 +40,7 @@ def _samples(starts_s: tuple[float, ...], block: int = 1) -> tuple[Sample, ...]:
     ],
 )
 def test_pauses_and_a_clock_that_is_set_are_no_time_that_was_spent(starts_s: tuple[float, ...], spent_s: float) -> None:
-    assert pauses.spent_s(_samples(starts_s)) == pytest.approx(spent_s)
+    assert sizing.spent_s(_samples(starts_s)) == pytest.approx(spent_s)
 
 
 def _block_s(manifest: Manifest, *blocks: tuple[float, ...]) -> float:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from benchlab.core.errors import ConfigError
-from benchlab.plan import placement
+from benchlab.experiment import placement
 
 TWO = [[0], [1]]
 FOUR = [[0], [1], [2], [3]]

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.calibration import calibrate, plainwrk, proving
-from benchlab.calibration.check import Check
-from benchlab.calibration.kept import Calibration
 from benchlab.core.errors import WrkError
-from benchlab.core.model import Manifest
+from benchlab.records.plan import Manifest
+from benchlab.selftest import calibrate, plainwrk, selftest
+from benchlab.selftest.check import Check
+from benchlab.selftest.kept import Calibration
 
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
 
@@ -75,7 +75,7 @@ def test_where_wrk_fails_in_a_part_the_next_is_made_and_the_calibration_fails(ma
 
     begun = Calibration("x", run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE})))
     said: list[str] = []
-    first, last = proving.go_through({"plain wrk": plain, "burden": burdened}, begun, said.append)
+    first, last = selftest.go_through({"plain wrk": plain, "burden": burdened}, begun, said.append)
     assert first == replace(begun, broken={"plain wrk": "wrk printed no rate"})
     assert last == replace(first, burden=begun.twins)
     assert said == ["the part plain wrk is given up, and those after it are made: wrk printed no rate"]

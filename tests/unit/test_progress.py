@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchlab.core.measured import GOOD, INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Run
-from benchlab.core.model import Entry, Manifest, Settings, Trial, Visit
-from benchlab.measuring.progress import Progress
-from benchlab.measuring.runner import Runner
-from benchlab.plan import schedule, workloads
-from benchlab.plan.forecast import Forecast
+from benchlab.contract.answers import Problem
+from benchlab.experiment import schedule, workloads
+from benchlab.experiment.forecast import Forecast
+from benchlab.records.plan import Entry, Manifest, Settings, Trial, Visit
+from benchlab.records.run import GOOD, INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Run
+from benchlab.run.progress import Progress
+from benchlab.run.runner import Runner
 from benchlab.storage import store
-from benchlab.verdicts.answers import Problem
 
 from .conftest import STARTED, make_load, make_sample, make_trial
 from .fake_host import FakeHost

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import NoEngineError, SetupError
-from benchlab.machine import building, debian, provision
-from benchlab.machine.engine import Engine
-from benchlab.machine.topology import Topology
+from benchlab.engine import building, provision
+from benchlab.engine.engine import Engine
+from benchlab.engine.topology import Topology
 
 ROOT = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def test_an_engine_that_was_named_is_not_replaced_by_another(tmp_path: Path, mon
     assert said == []
 
 
-WITHOUT_COMPOSE = "from benchlab.machine import provision; print(provision.without_compose('benchlab'))"
+WITHOUT_COMPOSE = "from benchlab.engine import provision; print(provision.without_compose('benchlab'))"
 
 
 def test_a_machine_with_neither_docker_nor_compose_is_told_both_remedies_at_once(tmp_path: Path) -> None:
@@ -65,16 +65,16 @@ def test_a_machine_with_neither_docker_nor_compose_is_told_both_remedies_at_once
 
 
 def test_a_bootstrap_takes_place_on_a_disk_or_where_the_caller_has_room(tmp_path: Path) -> None:
-    assert debian.workplace({"TMPDIR": ""}) == Path("/var/tmp")
-    assert debian.workplace({"TMPDIR": str(tmp_path)}) == tmp_path
+    assert provision.workplace({"TMPDIR": ""}) == Path("/var/tmp")
+    assert provision.workplace({"TMPDIR": str(tmp_path)}) == tmp_path
 
 
 def test_a_bootstrap_without_room_is_told_before_anything_is_fetched(tmp_path: Path) -> None:
     # A file system that never has any room.
     with pytest.raises(SetupError, match=r"^bootstrapping Debian needs 600 MB, and /proc has 0 MB free; make room"):
-        debian.workplace({"TMPDIR": "/proc"})
+        provision.workplace({"TMPDIR": "/proc"})
     with pytest.raises(SetupError, match=r"nowhere cannot be used \(No such file or directory\); set TMPDIR"):
-        debian.workplace({"TMPDIR": f"{tmp_path}/nowhere"})
+        provision.workplace({"TMPDIR": f"{tmp_path}/nowhere"})
 
 
 class FakeEngine(Engine):
@@ -120,7 +120,7 @@ def project(tmp_path: Path) -> Building:
 
 
 def _bring_up_to_date(project: Building) -> None:
-    building.images(project, project.on, ["db", "crax"], project.root / ".lab", lambda line: None)
+    building.update(project, project.on, ["db", "crax"], project.root / ".lab", lambda line: None)
 
 
 def test_only_what_changed_is_built_and_the_image_that_lost_its_name_is_removed(project: Building) -> None:
@@ -151,7 +151,7 @@ def test_an_image_that_is_gone_or_was_replaced_is_built_again(project: Building)
 def test_services_that_share_an_image_are_built_as_one_and_both_are_known_to_be_up_to_date(project: Building) -> None:
     shared = replace(project, services={**project.services, "crax-orm": project.services["crax"]})
     for _ in range(2):
-        building.images(shared, shared.on, ["crax", "crax-orm"], shared.root / ".lab", lambda line: None)
+        building.update(shared, shared.on, ["crax", "crax-orm"], shared.root / ".lab", lambda line: None)
     assert shared.built == [["base"], ["crax"]]
 
 
@@ -194,26 +194,26 @@ def test_an_entry_that_cannot_be_built_is_told_and_the_others_are_built(project:
     lab = _with(project, "bad", "bad", "good")
     said: list[str] = []
     state = lab.root / ".lab"
-    unbuilt = building.images(lab, lab.on, ["db", "bad", "good"], state, said.append)
+    unbuilt = building.update(lab, lab.on, ["db", "bad", "good"], state, said.append)
     log = state / "build-bad.log"
     assert unbuilt == {"bad": f"building bad failed; the build log {log} ends: ['bad'] broke"}
     assert lab.built[1:] == [["bad", "db", "good"], ["bad"], ["db"], ["good"]]
     assert f"building bad failed; the build log {log} ends:\nStep 2\n['bad'] broke" in said
-    assert building.images(lab, lab.on, ["db", "good"], state, said.append) == {}
+    assert building.update(lab, lab.on, ["db", "good"], state, said.append) == {}
     assert lab.built[5:] == []
 
 
 def test_what_stands_beside_the_entries_must_be_built(project: Building) -> None:
     lab = _with(project, "db", "good")
     with pytest.raises(SetupError, match="building db failed"):
-        building.images(lab, lab.on, ["db", "good"], lab.root / ".lab", lambda line: None)
+        building.update(lab, lab.on, ["db", "good"], lab.root / ".lab", lambda line: None)
 
 
 def test_an_adopted_entry_is_built_anew_when_what_stands_in_for_its_base_has_changed(project: Building) -> None:
     lab = _with(project, "", "good", "other")
     for stand_in in ("first", "first", "second"):
         lab.on.images["stand-in-of-good"] = stand_in
-        assert building.images(lab, lab.on, ["good", "other"], lab.root / ".lab", lambda line: None) == {}
+        assert building.update(lab, lab.on, ["good", "other"], lab.root / ".lab", lambda line: None) == {}
     assert lab.built[1:] == [["good", "other"], ["good"]]
 
 

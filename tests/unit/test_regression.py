@@ -10,14 +10,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchlab.core.measured import Decision, Run
-from benchlab.statistics import regression, sequential, sides, stats, versus
+from benchlab.records.run import Decision, Run
+from benchlab.statistics import baseline, candidate, regression, sequential, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.baseline import Design, Side
+from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED, Gate
-from benchlab.statistics.sides import Design, Side
 from benchlab.statistics.stats import Ratio
-from benchlab.statistics.versus import Row
 from tests.benchmarks import gate as simulated
 
 from .conftest import STARTED
@@ -131,7 +131,9 @@ def test_a_pass_says_of_what_it_speaks_and_rounds_to_no_contradiction() -> None:
 
 def test_two_runs_at_two_times_pass_no_gate_and_fail_none_however_far_they_lie_apart() -> None:
     for rates in (CALM, [n // 2 for n in CALM]):
-        found = versus.hold(*sides.of_several([run_of(*samples("crax", CALM))], [run_of(*samples("crax", rates))]))
+        found = candidate.hold(
+            *baseline.of_several([run_of(*samples("crax", CALM))], [run_of(*samples("crax", rates))])
+        )
         answer = regression.gate(found.rows, 0.03, found.untold)
         assert (answer.exit_code, "two runs at two times show how they differ" in answer.reason) == (UNDECIDED, True)
 
@@ -145,11 +147,11 @@ def _apart(old: Sequence[int], new: Sequence[int], hours: float = 24) -> tuple[S
         ]
         for rates in (old, new)
     )
-    return sides.of_several(before, after)
+    return baseline.of_several(before, after)
 
 
 def _of_runs(old: Sequence[int], new: Sequence[int], hours: float = 24) -> Gate:
-    found = versus.hold(*_apart(old, new, hours))
+    found = candidate.hold(*_apart(old, new, hours))
     return regression.gate(found.rows, 0.03, found.untold)
 
 
@@ -182,7 +184,9 @@ def test_where_there_are_too_few_days_the_gate_asks_for_days_and_not_for_blocks(
 def test_of_unchanged_versions_no_more_than_one_in_twenty_is_called_slower_by_level_or_mean(blocks: int) -> None:
     chance, runs = np.random.default_rng(blocks), 300
     alarms = sum(
-        regression.gate(versus.judged(simulated.in_turns(chance, 0.08, blocks, 0.0), Design.VERSIONS), 0.03).exit_code
+        regression.gate(
+            candidate.judged(simulated.in_turns(chance, 0.08, blocks, 0.0), Design.VERSIONS), 0.03
+        ).exit_code
         == REGRESSION
         for _ in range(runs)
     )
@@ -203,7 +207,7 @@ def test_of_an_unchanged_entry_whose_runs_differ_from_day_to_day_no_more_than_on
 ) -> None:
     chance, runs = np.random.default_rng(plan.days), 300
     alarms = sum(
-        regression.gate(versus.judged(simulated.apart(chance, plan, 0.0), plan.design), 0.05).exit_code == REGRESSION
+        regression.gate(candidate.judged(simulated.apart(chance, plan, 0.0), plan.design), 0.05).exit_code == REGRESSION
         for _ in range(runs)
     )
     assert alarms <= plausible(runs, 0.05)[-1]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from benchlab.machine import images, removal
-from benchlab.machine.engine import Engine
-from benchlab.machine.images import Image
-from benchlab.machine.removal import Removed
+from benchlab.engine import building, images
+from benchlab.engine.building import Removed
+from benchlab.engine.engine import Engine
+from benchlab.engine.images import Image
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 COMMITS = [f"{number:012x}" for number in range(5)]
@@ -75,11 +75,11 @@ def test_clean_removes_what_the_lab_built_whatever_it_is_called_and_nothing_that
             of_another_lab,
         ]
     )
-    removed = removal.remove(on, tmp_path)
+    removed = building.remove(on, tmp_path)
     names = ("benchlab/burdened:latest", "benchlab/starlette:0123456789ab", "me/entry:latest")
     assert removed == Removed(names, (), ("benchlab/mine:latest", "benchlab/crax:latest"))
     assert on.kept == [mine, on_top, of_another_lab]
-    (line,) = removal.told(removed)
+    (line,) = building.told(removed)
     assert line.startswith("left alone: benchlab/mine:latest, benchlab/crax:latest; no label says that this lab built")
     assert line.endswith("; `docker rmi benchlab/mine:latest benchlab/crax:latest` removes them")
 
@@ -88,7 +88,7 @@ def test_a_tag_that_a_user_gave_an_image_of_the_lab_stays(tmp_path: Path) -> Non
     _note(tmp_path, "id of benchlab/crax:latest", "of old")
     of_old = Image("of old", ("benchlab/nginx:latest", "benchlab/nginx:mine"), {})
     on = Keeping([_built("benchlab/crax:latest", "benchlab", "benchlab/crax:mine"), of_old, _built("me/app:1")])
-    removed = removal.remove(on, tmp_path)
+    removed = building.remove(on, tmp_path)
     assert removed.names == ("benchlab/crax:latest", "benchlab/nginx:latest", "me/app:1")
     assert removed.unknown == ("benchlab/crax:mine", "benchlab/nginx:mine")
 
@@ -97,9 +97,9 @@ def test_an_image_that_a_stranger_s_container_uses_is_told_with_the_container_an
     on = Keeping(
         [_built("benchlab/wrk:latest"), _built("benchlab/debian:trixie")], {"benchlab/debian:trixie": "tfb-database"}
     )
-    removed = removal.remove(on, tmp_path)
+    removed = building.remove(on, tmp_path)
     assert removed.names == ("benchlab/wrk:latest",)
-    assert removal.told(removed) == ["benchlab/debian:trixie stays: container tfb-database uses it"]
+    assert building.told(removed) == ["benchlab/debian:trixie stays: container tfb-database uses it"]
     assert on.names == ["benchlab/debian:trixie"]
 
 
@@ -107,7 +107,7 @@ def test_images_of_a_lab_that_gave_them_no_labels_are_known_by_what_it_noted_of_
     _note(tmp_path, "of old", "without a name")
     old = Image("of old", ("benchlab/crax:latest", "me/crax:latest"), {})
     on = Keeping([old, Image("without a name", (), {}), Image("of a stranger", (), {})])
-    assert removal.remove(on, tmp_path).names == ("benchlab/crax:latest",)
+    assert building.remove(on, tmp_path).names == ("benchlab/crax:latest",)
     assert [image.id for image in on.kept] == ["of old", "of a stranger"]
 
 
@@ -127,7 +127,7 @@ def test_the_images_of_the_last_commits_are_kept_and_those_of_the_run(
     on = Keeping([*(_built(f"{entry}:{commit}") for commit in COMMITS for entry in entries), *others])
     for commit in COMMITS:
         (tmp_path / "at" / f"{commit}{'0' * 28}").mkdir(parents=True)
-    removal.prune(on, tmp_path, in_use)
+    building.prune(on, tmp_path, in_use)
     names = [f"{entry}:{commit}" for commit in kept for entry in entries]
     assert on.names == [*names, "benchlab/starlette:latest", f"me/app:{COMMITS[0]}"]
     assert sorted(path.name[:12] for path in (tmp_path / "at").iterdir()) == kept

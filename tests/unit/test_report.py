@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from benchlab import __version__
 from benchlab.core import quantities
-from benchlab.core.loads import Errors, Latency
-from benchlab.core.measured import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
-from benchlab.core.model import Level, Manifest, Trial
-from benchlab.plan import profiles
-from benchlab.plan.workloads import WORKLOADS
-from benchlab.tables import report, study
+from benchlab.experiment import profiles
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.load import Errors, Latency
+from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.run import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
+from benchlab.report import report, study
 
 from .conftest import STARTED, make_counters, make_load, make_remark, make_sample, make_trial
 from .made_runs import full_host

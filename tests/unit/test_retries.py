@@ -7,11 +7,11 @@ import json
 
 import pytest
 
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Run, Sample
-from benchlab.core.model import Entry, Settings, Trial
-from benchlab.machine.engine import Executed
-from benchlab.measuring.wrk import MARK
-from benchlab.verdicts import judge
+from benchlab.engine.engine import Executed
+from benchlab.quality import judge
+from benchlab.records.plan import Entry, Settings, Trial
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
+from benchlab.run.wrk import MARK
 
 from .conftest import Kept, make_manifest, planned, run_planned
 from .fake_host import REPORT, FakeHost, printed, seen

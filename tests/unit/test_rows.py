@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from benchlab.verdicts import rows, verify
-from benchlab.verdicts.answers import Answer
+from benchlab.contract import payloads, verify
+from benchlab.contract.answers import Answer
 
 from .contract import WORLD, listed, lists, world_rows
 
@@ -95,23 +95,23 @@ def test_of_an_adopted_row_what_its_format_tolerates_warns_and_what_the_table_ha
 
 def test_an_adopted_update_may_write_numbers_that_are_out_of_range_and_name_them_as_it_likes() -> None:
     rows_written = [{"id": str(row_id), "randomnumber": 10_000 + row_id} for row_id in range(1, 501)]
-    lists_of = {f"n{wanted.sent}": rows_written[: wanted.count] for wanted in rows.WANTED}
+    lists_of = {f"n{wanted.sent}": rows_written[: wanted.count] for wanted in payloads.WANTED}
     answers = lists("update", **lists_of)
     found = verify.check("update", answers, WORLD, adopted=True)
     assert {(problem.rule, problem.warning) for problem in found} == {("keys", True), ("range", True)}
     after = WORLD | {row_id: 10_000 + row_id for row_id in range(1, 501)}
-    assert list(rows.check_written("update", answers[-1], WORLD, after)) == []
-    assert [problem.rule for problem in rows.check_written("update", answers[-1], WORLD, WORLD)] == ["written"]
+    assert list(payloads.check_written("update", answers[-1], WORLD, after)) == []
+    assert [problem.rule for problem in payloads.check_written("update", answers[-1], WORLD, WORLD)] == ["written"]
 
 
 @pytest.mark.parametrize(("lost", "warning"), [(25, None), (26, True), (49, True), (50, False)])
 def test_an_adopted_update_is_warned_of_the_rows_that_techempower_warns_of(lost: int, warning: bool | None) -> None:
     answer = listed([{"id": row_id, "randomNumber": OTHER} for row_id in range(1, 501)], "/updates?queries=500")
     after = WORLD | dict.fromkeys(range(lost + 1, 501), OTHER)
-    found = list(rows.check_written("update", answer, WORLD, after, adopted=True))
+    found = list(payloads.check_written("update", answer, WORLD, after, adopted=True))
     assert [problem.warning for problem in found] == ([] if warning is None else [warning])
     if warning:
-        assert not any(each.warning for each in rows.check_written("update", answer, WORLD, after))
+        assert not any(each.warning for each in payloads.check_written("update", answer, WORLD, after))
 
 
 @pytest.mark.parametrize("sent", ["-1", "None"])
@@ -207,7 +207,7 @@ def _written(held: int, renewed: int = 500) -> list[str]:
     returned = world_rows(500)
     before = {row_id: number if row_id > renewed else OTHER for row_id, number in WORLD.items()}
     after = {row_id: number if row_id <= held else OTHER for row_id, number in WORLD.items()}
-    return [str(problem) for problem in rows.check_written("update", listed(returned), before, after)]
+    return [str(problem) for problem in payloads.check_written("update", listed(returned), before, after)]
 
 
 @pytest.mark.parametrize("held", [475, 500])

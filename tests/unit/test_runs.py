@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from benchlab.commands import cli
-from benchlab.core.measured import INVALID, SUSPECT, Failure, Run, Sample
-from benchlab.core.model import Entry, Manifest, Trial
-from benchlab.plan import profiles, schedule
+from benchlab.cli import cli
+from benchlab.experiment import profiles, schedule
+from benchlab.records.plan import Entry, Manifest, Trial
+from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.storage import files, runs, store
 from benchlab.storage.runs import Listing
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from benchlab.core.model import Entry, Level, Visit
-from benchlab.plan import schedule, workloads
-from benchlab.plan.workloads import WORKLOADS
+from benchlab.experiment import schedule, workloads
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.plan import Entry, Level, Visit
 
 LEVELS = {"json": workloads.levels("json", (16, 32, 128), 2), "query": workloads.levels("query", (1, 10, 20), 2)}
 

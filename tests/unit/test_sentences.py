@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.counters import Counters
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
+from benchlab.records.counters import Counters
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
+from benchlab.report import sentences, standings
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.baseline import Design
+from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
-from benchlab.statistics.sides import Design
 from benchlab.statistics.stats import Ratio
-from benchlab.statistics.versus import Row
-from benchlab.tables import sentences, standings
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 from .figures import known

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from benchlab.commands import flags, measure
+from benchlab.cli import flags, measure
 from benchlab.core.errors import ConfigError
-from benchlab.core.model import Level, Settings
-from benchlab.plan import profiles, workloads
-from benchlab.plan.workloads import WORKLOADS
+from benchlab.experiment import profiles, workloads
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.plan import Level, Settings
 
 
 def _settings(**changes: Any) -> Settings:

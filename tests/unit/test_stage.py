@@ -11,9 +11,9 @@ import pytest
 
 from benchlab.core.errors import NoEngineError
 from benchlab.core.quantities import counted
-from benchlab.machine import capacity
-from benchlab.machine.stage import Lab
-from benchlab.machine.topology import Topology
+from benchlab.engine import capacity
+from benchlab.engine.stage import Lab
+from benchlab.engine.topology import Topology
 
 from . import screens
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchlab.verdicts import statements
-from benchlab.verdicts.statements import Counted
+from benchlab.contract import statements
+from benchlab.contract.statements import Counted
 
 
 def _found(test: str, *counts: int) -> list[tuple[str, bool]]:

@@ -20,13 +20,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
-from benchlab.core.loads import Load
-from benchlab.core.measured import Decision, Failure, Run, Sample
-from benchlab.core.model import Level, Manifest
-from benchlab.pages import html, outputs
-from benchlab.storage import files, samples_csv, store
-from benchlab.tables import report
-from benchlab.verdicts import judge
+from benchlab.quality import judge
+from benchlab.records.load import Load
+from benchlab.records.plan import Level, Manifest
+from benchlab.records.run import Decision, Failure, Run, Sample
+from benchlab.report import export, html, outputs, report
+from benchlab.storage import files, store
 
 from .conftest import STARTED, make_manifest, make_remark, make_trial
 
@@ -38,9 +37,9 @@ ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
 FINISH = """
 import sys
 from pathlib import Path
-from benchlab.commands import measure
+from benchlab.cli import measure
 from benchlab.core import output
-from benchlab.tables import report
+from benchlab.report import report
 from benchlab.storage import store
 folder = Path(sys.argv[1])
 run = store.read(folder)
@@ -309,10 +308,10 @@ class Summed(Load):
 def test_what_a_record_keeps_beside_its_fields_shifts_no_column(manifest: Manifest, sample: Sample) -> None:
     loads = [Summed(**{name: getattr(sample.load, name) for name in vars(sample.load)}) for _ in range(2)]
     taken = tuple(replace(sample, trial=make_trial(block), load=load) for block, load in enumerate(loads, start=1))
-    before = samples_csv.samples_csv(Run(manifest, taken, ()))
+    before = export.samples_csv(Run(manifest, taken, ()))
     assert loads[1].per_request == 150
     assert "per_request" in vars(loads[1])
-    assert samples_csv.samples_csv(Run(manifest, taken, ())) == before
+    assert export.samples_csv(Run(manifest, taken, ())) == before
 
 
 def test_a_trial_that_failed_and_was_then_measured_is_not_missing(

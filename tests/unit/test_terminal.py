@@ -9,11 +9,11 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from benchlab.core import markdown, terminal
-from benchlab.core.measured import Run
-from benchlab.machine.doctor import WARNING, Finding
+from benchlab.core import terminal
+from benchlab.host.doctor import WARNING, Finding
+from benchlab.records.run import Run
+from benchlab.report import markdown, printed, report
 from benchlab.storage import store
-from benchlab.tables import printed, report
 
 from . import screens
 from .made_runs import make_run

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from benchlab.adoption import tfb
-from benchlab.adoption.tfb import Candidate
 from benchlab.core.errors import ConfigError
+from benchlab.techempower import tfb
+from benchlab.techempower.tfb import Candidate
 
 DEFAULT = {
     "json_url": "/json",

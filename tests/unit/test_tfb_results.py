@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.loads import Errors, Latency, Load
-from benchlab.core.measured import INVALID, Failure, Run, Sample
-from benchlab.core.model import Level, Manifest, Settings, Trial
+from benchlab.records.load import Errors, Latency, Load
+from benchlab.records.plan import Level, Manifest, Settings, Trial
+from benchlab.records.run import INVALID, Failure, Run, Sample
+from benchlab.report import tfb_results
 from benchlab.statistics import analysis
-from benchlab.tables import tfb_results
 
 from ..results_schema import SCHEMA, problems
 from .conftest import LABELS, STARTED, make_load, make_remark, make_sample

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
-from benchlab.core.model import Entry
-from benchlab.machine import dotenv
-from benchlab.machine.topology import Topology
+from benchlab.engine import compose
+from benchlab.engine.topology import Topology
+from benchlab.records.plan import Entry
 
 from .conftest import LABELS, PATHS
 
@@ -124,16 +124,16 @@ def test_connections_are_shared_among_a_worker_per_cpu(
     (tmp_path / ".env").write_text(f"# a comment\nLAB_DB_CONNECTIONS={connections}\n")
     workers, pool = shared
     expected = {"LAB_WORKERS": workers, "LAB_POOL_SIZE": pool, "LAB_DB_CONNECTIONS": connections}
-    assert dotenv.resources(tmp_path, cpus) == expected
+    assert compose.resources(tmp_path, cpus) == expected
     (tmp_path / ".env").write_text("LAB_DB_CONNECTIONS=7\n")
-    assert dotenv.resources(tmp_path, cpus, int(connections)) == expected
+    assert compose.resources(tmp_path, cpus, int(connections)) == expected
 
 
 @pytest.mark.parametrize("connections", ["0", "1901", "many", ""])
 def test_an_impossible_number_of_connections_is_refused(tmp_path: Path, connections: str) -> None:
     (tmp_path / ".env").write_text(f"LAB_DB_CONNECTIONS={connections}\n")
     with pytest.raises(ConfigError, match=f"LAB_DB_CONNECTIONS={connections}: use 1 to 1900"):
-        dotenv.resources(tmp_path, 2)
+        compose.resources(tmp_path, 2)
 
 
 def test_the_digest_of_an_image_follows_every_input(tmp_path: Path) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchlab.calibration import check, twins
-from benchlab.calibration.check import Check
-from benchlab.core.measured import GOOD, INVALID, SUSPECT, Failure, Sample
-from benchlab.core.model import Manifest
-from benchlab.plan import forecast
+from benchlab.experiment import forecast
+from benchlab.records.plan import Manifest
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Sample
+from benchlab.selftest import aa_test, check
+from benchlab.selftest.check import Check
 from benchlab.statistics.sequential import smallest_effect
 
 from .conftest import STARTED, make_sample, make_trial
@@ -35,7 +35,7 @@ def _blind(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
 
 def test_equal_entries_that_are_not_told_apart_pass_in_both_figures(manifest: Manifest) -> None:
     run = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1]}))
-    assert twins.false_positives(run) == [
+    assert aa_test.false_positives(run) == [
         Check(f"A/A: {what}, {figure} over all levels", counted, f"≤ {limit}, the binomial limit", True)
         for figure in FIGURES
         for what, counted, limit in (
@@ -48,7 +48,7 @@ def test_equal_entries_that_are_not_told_apart_pass_in_both_figures(manifest: Ma
 def test_equal_entries_that_are_told_apart_are_counted_at_each_level_and_over_all_of_them(manifest: Manifest) -> None:
     apart = samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1] + 0.1})
     alike = samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1]}, connections=32)
-    assert twins.false_positives(run_of(manifest, *apart, *alike)) == [
+    assert aa_test.false_positives(run_of(manifest, *apart, *alike)) == [
         Check(f"A/A: {what}, {figure} {where}", counted, f"≤ {limit}, the binomial limit", passed)
         for figure in FIGURES
         for what, where, counted, limit, passed in (
@@ -62,12 +62,12 @@ def test_equal_entries_that_are_told_apart_are_counted_at_each_level_and_over_al
 
 def test_a_figure_that_the_host_does_not_tell_has_no_false_positives_to_count(manifest: Manifest) -> None:
     run = run_of(manifest, *_blind(samples_of({"a": NOISE, "b": OTHER_NOISE})))
-    assert twins.false_positives(run)[-1] == Check("A/A: requests/CPU-s", "unavailable", "", None)
+    assert aa_test.false_positives(run)[-1] == Check("A/A: requests/CPU-s", "unavailable", "", None)
 
 
 def test_where_nothing_can_be_counted_nothing_is_passed(manifest: Manifest) -> None:
     alone = run_of(manifest, *samples_of({"a": NOISE}))
-    assert {(found.measured, found.passed) for found in twins.false_positives(alone)} == {("nothing to count", False)}
+    assert {(found.measured, found.passed) for found in aa_test.false_positives(alone)} == {("nothing to count", False)}
 
 
 @pytest.mark.parametrize(("pairs", "limit"), [(20, 3), (60, 6), (100, 9)])
@@ -75,7 +75,7 @@ def test_the_binomial_limit_is_what_chance_exceeds_in_less_than_5_percent(
     manifest: Manifest, pairs: int, limit: int
 ) -> None:
     levels = (samples_of({"a": NOISE, "b": OTHER_NOISE}, connections=2 * number) for number in range(1, pairs + 1))
-    first, *_ = twins.false_positives(run_of(manifest, *(sample for level in levels for sample in level)))
+    first, *_ = aa_test.false_positives(run_of(manifest, *(sample for level in levels for sample in level)))
     assert (first.measured, first.goal) == (f"0 of {pairs}", f"≤ {limit}, the binomial limit")
     assert reference.binom.sf(limit, pairs, 0.05) <= 0.05 < reference.binom.sf(limit - 1, pairs, 0.05)
 
@@ -90,7 +90,7 @@ def test_clean_samples_that_are_flagged_are_counted(
     severities = [*flagged, *[GOOD] * (50 - len(flagged))]
     taken = [make_sample(make_trial(block), severity=severity) for block, severity in enumerate(severities, start=1)]
     expected = Check("clean samples that are flagged", measured, "≤ 2%", passed)
-    assert twins.calm(run_of(manifest, *taken)) == expected
+    assert aa_test.calm(run_of(manifest, *taken)) == expected
 
 
 # METHOD, section 8: the smallest effect in standard deviations of the log-ratio.
@@ -100,7 +100,7 @@ def test_clean_samples_that_are_flagged_are_counted(
 def test_the_smallest_effect_is_the_method_s_for_the_blocks_of_ten_minutes(
     manifest: Manifest, block_s: float, count: int, factor: float
 ) -> None:
-    found = twins.smallest_effects(run_of(manifest, *samples_of(_spread_exactly(0.02))), {"json": block_s})
+    found = aa_test.smallest_effects(run_of(manifest, *samples_of(_spread_exactly(0.02))), {"json": block_s})
     effect = smallest_effect(0.02, count)
     assert math.log1p(effect) == pytest.approx(factor * 0.02, abs=0.005 * 0.02)
     assert found == [
@@ -118,13 +118,13 @@ def test_the_smallest_effect_follows_from_the_spread_of_all_pairs_together(manif
     logs = {"a": 3 * NOISE, "b": 2 * OTHER_NOISE, "c": NOISE[::-1]}
     spreads = [(logs[one] - logs[other]).std(ddof=1) for one, other in ("ab", "ac", "bc")]
     spread = math.sqrt(np.mean(np.square(spreads)))
-    first, *_ = twins.smallest_effects(run_of(manifest, *samples_of(logs)), {"json": 60})
+    first, *_ = aa_test.smallest_effects(run_of(manifest, *samples_of(logs)), {"json": 60})
     assert first.measured == f"{smallest_effect(spread, 10):.1%} in 10 blocks (10 min), spread {spread:.1%}"
 
 
 def test_each_test_has_its_smallest_effect_by_its_own_time(manifest: Manifest) -> None:
     samples = (*samples_of(_spread_exactly(0.02)), *samples_of(_spread_exactly(0.01), test="plaintext"))
-    json, _, plaintext, _ = twins.smallest_effects(run_of(manifest, *samples), {"json": 120, "plaintext": 60})
+    json, _, plaintext, _ = aa_test.smallest_effects(run_of(manifest, *samples), {"json": 120, "plaintext": 60})
     assert json.measured.endswith(" in 5 blocks (10 min), spread 2.0%")
     assert plaintext.measured.endswith(" in 10 blocks (10 min), spread 1.0%")
 
@@ -140,14 +140,14 @@ def test_there_is_no_smallest_effect_of_less_than_two_blocks(
     manifest: Manifest, count: int, block_s: float, measured: str, passed: bool | None
 ) -> None:
     logs = {entry: of_blocks[:count] for entry, of_blocks in _spread_exactly(0.02).items()}
-    found = twins.smallest_effects(run_of(manifest, *samples_of(logs)), {"json": block_s})
+    found = aa_test.smallest_effects(run_of(manifest, *samples_of(logs)), {"json": block_s})
     assert {(each.measured, each.passed) for each in found} == {(measured, passed)}
 
 
 def test_a_test_without_a_sample_that_counts_fails_by_name(manifest: Manifest) -> None:
     lost = make_sample(make_trial(1, "a", "plaintext"), severity=INVALID)
     run = run_of(manifest, *samples_of(_spread_exactly(0.02)), lost)
-    *_, last = twins.smallest_effects(run, {"json": 60, "plaintext": 60})
+    *_, last = aa_test.smallest_effects(run, {"json": 60, "plaintext": 60})
     name = "smallest effect: plaintext, requests/CPU-s of 2-s samples"
     assert last == Check(name, "no sample that counts", "≤ 3%", False)
 
@@ -171,7 +171,7 @@ def test_what_was_never_tried_and_what_failed_were_not_tested_either(manifest: M
 
 def test_a_run_of_equal_entries_has_a_row_of_each_kind_for_each_figure(manifest: Manifest) -> None:
     run = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
-    names = [found.name for found in twins.checks(run)]
+    names = [found.name for found in aa_test.checks(run)]
     assert names[0] == "samples of equal entries that count"
     for kind in ("A/A: pairs", "A/A: comparisons", "smallest effect: json", "standard deviation between: json"):
         of_kind = [name for name in names if name.startswith(kind)]
@@ -179,5 +179,5 @@ def test_a_run_of_equal_entries_has_a_row_of_each_kind_for_each_figure(manifest:
     # Two lives of one sample each, of 2 s and 0.4 s around it; the run took no longer than they must.
     blocks = int(600 / (2 * (forecast.VISIT_S + 2.4)))
     assert f"in {blocks} blocks (10 min)" in next(
-        found.measured for found in twins.checks(run) if found.name.startswith("smallest effect")
+        found.measured for found in aa_test.checks(run) if found.name.startswith("smallest effect")
     )

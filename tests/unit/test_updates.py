@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.core.model import Entry, Settings
-from benchlab.measuring import vetting
-from benchlab.measuring.runner import Events, Runner
-from benchlab.measuring.serving import Server
-from benchlab.plan import schedule, workloads
+from benchlab.experiment import schedule, workloads
+from benchlab.records.plan import Entry, Settings
+from benchlab.run import conformance
+from benchlab.run.lifecycle import Server
+from benchlab.run.runner import Events, Runner
 
 from .conftest import LABELS, Kept
 from .fake_host import WORLD, FakeHost, printed, seen
@@ -65,7 +65,7 @@ def test_updates_that_are_not_written_are_told_and_never_loaded(entry: Entry, se
 
 def test_verification_without_a_load_comes_to_updates_last_too(entry: Entry) -> None:
     server = Server(FakeHost(), ["crax"], Kept().keep_log)
-    verdicts = vetting.vet(server, entry, TRIALS)
+    verdicts = conformance.vet(server, entry, TRIALS)
     assert [verdict.test for verdict in verdicts] == ["query", "db", "fortune", "update"]
     assert all(verdict.passed for verdict in verdicts)
 

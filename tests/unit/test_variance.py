@@ -9,9 +9,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from benchlab.core.measured import INVALID, Run, Sample
-from benchlab.core.model import Manifest
-from benchlab.statistics import figures, sequential, variance
+from benchlab.records.plan import Manifest
+from benchlab.records.run import INVALID, Run, Sample
+from benchlab.statistics import metrics, sequential, variance
 from benchlab.statistics.variance import Components, Cost
 
 from .conftest import STARTED, make_load, make_sample, make_trial
@@ -40,7 +40,7 @@ def _run(manifest: Manifest, logs: Array) -> Run:
 
 
 def _found(run: Run) -> Components:
-    return variance.components(run, "json", figures.rate)
+    return variance.components(run, "json", metrics.rate)
 
 
 def test_the_components_of_a_large_run_are_those_it_was_made_of(manifest: Manifest) -> None:

@@ -10,8 +10,8 @@ import pytest
 import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
-from benchlab.machine import variants
-from benchlab.machine.topology import Topology
+from benchlab.engine import variants
+from benchlab.engine.topology import Topology
 
 from .made_commits import commit, git
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from benchlab.plan.workloads import WORKLOADS
-from benchlab.verdicts import envelope, verify
-from benchlab.verdicts.answers import MOST_MESSAGE, MOST_QUOTED, RULES, Answer, Problem, Verification
-from benchlab.verdicts.fortunes import FORTUNES
+from benchlab.contract import envelope, verify
+from benchlab.contract.answers import MOST_MESSAGE, MOST_QUOTED, RULES, Answer, Problem, Verification
+from benchlab.contract.payloads import FORTUNES
+from benchlab.experiment.workloads import WORKLOADS
 
 from .contract import HEADERS, WORLD, listed, page, right, world_rows
 

@@ -8,15 +8,15 @@ from statistics import geometric_mean
 
 import pytest
 
-from benchlab.commands import gate
+from benchlab.cli import gate
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
-from benchlab.core.measured import Run, Sample
-from benchlab.statistics import comparison, figures, sides, stats, versus
+from benchlab.records.run import Run, Sample
+from benchlab.report import changes, sentences
+from benchlab.statistics import baseline, candidate, comparison, metrics, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.stats import Blocks
-from benchlab.tables import sentences, versions
 
 from .figures import known
 from .made_runs import busy_client, full_host
@@ -42,8 +42,8 @@ def _limited(taken: tuple[Sample, ...]) -> tuple[Sample, ...]:
     return tuple(replace(sample, counters=busy_client()) for sample in taken)
 
 
-def _against(old: Run, new: Run) -> versus.Versus:
-    return versus.hold(*sides.of_several([old], [new]))
+def _against(old: Run, new: Run) -> candidate.Versus:
+    return candidate.hold(*baseline.of_several([old], [new]))
 
 
 def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() -> None:
@@ -111,21 +111,21 @@ def test_the_worst_ratio_comes_first() -> None:
     )
     assert [row.ratio.ratio for row in found.rows] == sorted(row.ratio.ratio for row in found.rows)
     assert found.rows[0].entry == "aiohttp"
-    assert versions.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
+    assert changes.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
 
 
 def test_a_side_has_no_figures_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
-    old, new = sides.of_versions(run_of(*samples(OLD, CALM), *samples(NEW, CALM), *samples("rill", CALM)))
-    assert [side.figures("rill", "json", figures.rate) for side in (old, new)] == [{}, {}]
-    assert list(old.figures("crax", "json", figures.rate)) == [16]
-    assert old.figures("crax", "plaintext", figures.rate) == {}
+    old, new = baseline.of_versions(run_of(*samples(OLD, CALM), *samples(NEW, CALM), *samples("rill", CALM)))
+    assert [side.figures("rill", "json", metrics.rate) for side in (old, new)] == [{}, {}]
+    assert list(old.figures("crax", "json", metrics.rate)) == [16]
+    assert old.figures("crax", "plaintext", metrics.rate) == {}
     with pytest.raises(KeyError):
         old.figures("crax", "json", lambda sample: sample.load.seconds)
 
 
 def test_a_run_without_versions_is_no_comparison() -> None:
     with pytest.raises(ConfigError, match="measure with --against"):
-        sides.of_versions(run_of(*samples("crax", CALM)))
+        baseline.of_versions(run_of(*samples("crax", CALM)))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_level_that_most_blocks_of_a_side_lack_is_left_out_and_named() -> None
     assert (row.ratio.blocks, row.where) == (3, "16 alone")
 
 
-def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> versus.Versus:
+def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> candidate.Versus:
     """Return how runs compare that each have six blocks around their own rate; those of a side begin so far apart."""
     before, after = (
         [
@@ -158,7 +158,7 @@ def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> versu
         ]
         for side in (old, new)
     )
-    return versus.hold(*sides.of_several(before, after))
+    return candidate.hold(*baseline.of_several(before, after))
 
 
 def test_several_runs_a_side_are_compared_by_one_figure_for_each_day_whatever_its_blocks() -> None:
@@ -188,7 +188,7 @@ def test_runs_of_one_day_are_one_figure_their_mean() -> None:
         ]
         for side in pairs
     ]
-    row = overall(versus.hold(*sides.of_several(*sides_of)), RATE)
+    row = overall(candidate.hold(*baseline.of_several(*sides_of)), RATE)
     before, after = (
         [geometric_mean(day) for day in zip(*[iter(means)] * 2, strict=True)] for means in _means(old, new)
     )
@@ -198,7 +198,7 @@ def test_runs_of_one_day_are_one_figure_their_mean() -> None:
 
 
 def test_of_several_runs_the_table_counts_days() -> None:
-    head, _, first, *_ = versions.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
+    head, _, first, *_ = changes.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, first)]
     assert dict(zip(*cells, strict=True)) | {"days": "2", "outcome": "too few days"} == dict(zip(*cells, strict=True))
 
@@ -206,13 +206,13 @@ def test_of_several_runs_the_table_counts_days() -> None:
 def test_a_rate_that_wrk_limited_in_one_of_several_runs_has_no_ratio() -> None:
     old = [run_of(*samples("crax", CALM)) for _ in range(3)]
     new = [*old[1:], run_of(*_limited(samples("crax", CALM)))]
-    found = versus.hold(*sides.of_several(old, new))
+    found = candidate.hold(*baseline.of_several(old, new))
     assert {row.figure for row in found.rows} == {PER_CPU}
     assert found.untold == ("requests/s of crax json at 16 (wrk was the limit)",)
 
 
-def _row(ratio: stats.Ratio, *others: stats.Ratio) -> versus.Row:
-    return versus.Row("crax", "json", ALL_LEVELS, RATE, comparison.decide([ratio, *others])[0])
+def _row(ratio: stats.Ratio, *others: stats.Ratio) -> candidate.Row:
+    return candidate.Row("crax", "json", ALL_LEVELS, RATE, comparison.decide([ratio, *others])[0])
 
 
 def test_an_equal_ratio_shows_the_interval_that_decided_it() -> None:
@@ -322,5 +322,5 @@ def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not
 def test_of_sides_that_lost_different_levels_the_one_that_both_have_most_of_is_compared() -> None:
     new: list[Blocks] = [{1: 2.0, 2: 2.0, 3: 2.0, 4: 2.0}, {1: 2.0}]
     old: list[Blocks] = [{1: 1.0, 2: 1.0}, {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0, 5: 1.0}]
-    found = versus.unpaired(new, old)
+    found = candidate.unpaired(new, old)
     assert (found.over, found.blocks, found.ratio) == ((0,), 2, 2.0)

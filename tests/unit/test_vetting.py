@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.model import Entry, Settings
-from benchlab.measuring import vetting
-from benchlab.measuring.runner import Events, Runner
-from benchlab.measuring.serving import Server
-from benchlab.plan.workloads import WORKLOADS
-from benchlab.verdicts.answers import Verification
+from benchlab.contract.answers import Verification
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.plan import Entry, Settings
+from benchlab.run import conformance
+from benchlab.run.lifecycle import Server
+from benchlab.run.runner import Events, Runner
 
 from .conftest import LABELS, LEVELS, Kept, make_remark, planned
 from .fake_host import FakeHost
@@ -22,7 +22,7 @@ ALL = Entry("crax", LABELS, PATHS)
 
 
 def _vet(host: FakeHost, *tests: str) -> list[Verification]:
-    return vetting.vet(Server(host, ["crax"], Kept().keep_log), ALL, tests or WORKLOADS)
+    return conformance.vet(Server(host, ["crax"], Kept().keep_log), ALL, tests or WORKLOADS)
 
 
 def _rules(verdicts: list[Verification]) -> dict[str, list[str]]:

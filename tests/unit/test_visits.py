@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from benchlab.core.errors import EngineError, SetupError
-from benchlab.core.model import Entry, Settings
-from benchlab.measuring import vetting
-from benchlab.measuring.runner import Events, Runner
-from benchlab.measuring.serving import MOST_RAISED, Server
-from benchlab.plan import schedule, workloads
+from benchlab.experiment import schedule, workloads
+from benchlab.records.plan import Entry, Settings
+from benchlab.run import conformance
+from benchlab.run.lifecycle import MOST_RAISED, Server
+from benchlab.run.runner import Events, Runner
 
 from .conftest import LEVELS, Kept, planned, run_planned
 from .fake_host import FakeHost, printed
@@ -387,7 +387,7 @@ def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry]
     host = FakeHost()
     host.lies = {"crax"}
     server = Server(host, [entry.name for entry in entries], Kept().keep_log)
-    verdicts = [verdict for entry in entries for verdict in vetting.vet(server, entry, LEVELS)]
+    verdicts = [verdict for entry in entries for verdict in conformance.vet(server, entry, LEVELS)]
     assert [verdict.passed for verdict in verdicts] == [True, True, True, False, True, True]
     assert str(verdicts[0]) == "pass  aiohttp json"
     assert host.loads == []

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchlab.core.errors import WrkError
-from benchlab.core.loads import Errors, Latency, Load
-from benchlab.core.model import Level, Target
-from benchlab.measuring import wrk
+from benchlab.records.load import Errors, Latency, Load
+from benchlab.records.plan import Level, Target
+from benchlab.run import wrk
 
 CAPTURED = Path(__file__).parents[1] / "captured"
 

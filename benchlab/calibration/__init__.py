@@ -1,1 +1,0 @@
-"""The instrument tested on itself: runs of known truth, and what they must come to."""

@@ -1,0 +1,60 @@
+"""Completes a command line in the shell: commands, flags, choices, the names of entries and runs. Asks no engine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import argcomplete
+import yaml
+
+from benchlab.cli import cli
+from benchlab.engine.compose import ADOPTED, ENTRY_PROFILE
+from benchlab.storage.store import MANIFEST, PART
+
+Completer = Callable[..., list[str]]
+
+
+def complete(root: Path) -> None:
+    """Answer the shell and end the process; it asks through variables of the environment (see argcomplete)."""
+    argcomplete.autocomplete(parser(root))
+
+
+def parser(root: Path) -> argparse.ArgumentParser:
+    """Return one parser of all commands, which knows what there is in the project's folder."""
+    whole = cli.parser()
+    commands = whole.add_subparsers(parser_class=argparse.ArgumentParser)
+    for name in cli.COMMANDS.keys() - {cli.MAIN}:
+        _inform(commands.add_parser(name, parents=[cli.parser(name)], add_help=False), root)
+    _inform(whole, root)
+    return whole
+
+
+def _inform(of_command: argparse.ArgumentParser, root: Path) -> None:
+    """Tell the parser's actions which entries and runs there are."""
+    completers: dict[str, Completer] = dict.fromkeys(("framework", "origin"), lambda **_: list(_entries(root)))
+    completers |= dict.fromkeys(("run", "resume", "old", "new", "old_runs", "new_runs"), lambda **_: list(_runs(root)))
+    completers["remove"] = lambda **_: list(_entries(root, ADOPTED))
+    for action in of_command._actions:
+        if completer := completers.get(action.dest):
+            action.completer = completer  # type: ignore[attr-defined]
+
+
+def _entries(root: Path, files: str = "compose*.yaml") -> Iterator[str]:
+    """Yield the entries as the files have them: Compose, which knows for certain, takes half a second."""
+    for path in sorted(root.glob(files)):
+        try:
+            services = yaml.safe_load(path.read_text(encoding="utf-8"))["services"]
+            yield from (name for name, service in services.items() if ENTRY_PROFILE in service.get("profiles", []))
+        except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+            continue
+
+
+def _runs(root: Path) -> Iterator[str]:
+    """Yield the folders of runs, and those of calibrations, which hold runs."""
+    results = root / "results"
+    folders = {path.parent for path in results.glob(f"*/{MANIFEST}")}
+    folders |= {path.parent.parent for path in results.glob(f"*/{PART}/{MANIFEST}")}
+    yield from map(os.path.relpath, sorted(folders))

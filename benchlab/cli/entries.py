@@ -1,0 +1,166 @@
+"""The commands about entries: what there are, and new ones."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchlab.cli.arguments import Parser
+from benchlab.cli.command import OK, Command, plain, say, screen, tell
+from benchlab.core.errors import UsageError
+from benchlab.core.quantities import counted
+from benchlab.experiment import stack
+
+NEW = """
+python lab.py new mine --from aiohttp             an entry on the ORM, behind gunicorn
+python lab.py new mine --from crax-uvicorn        one on SQL by hand, behind uvicorn
+"""
+ADOPT = """
+python lab.py adopt path/to/entry                 then --framework with the name that it says
+python lab.py adopt path/to/entry --base python:3.12=benchlab/base-dev
+python lab.py adopt --remove NAME
+"""
+
+
+def adopt_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py adopt",
+        "Make entries of a folder in the format of the TechEmpower benchmarks, and change nothing in it.",
+        ADOPT,
+    )
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="the folder that has the benchmark_config.json")
+    parser.add_argument(
+        "--test", action="append", default=[], metavar="NAME", help="one of its tests (default: all); repeatable"
+    )
+    parser.add_argument(
+        "--base",
+        action="append",
+        default=[],
+        metavar="IMAGE=IMAGE",
+        help="start from another image than a dockerfile says, as in the example (default: none); repeatable",
+    )
+    parser.add_argument("--bases", metavar="FILE", help="a file of such pairs, one in a line")
+    parser.add_argument("--as", dest="name", default="", metavar="NAME", help="another name for the framework here")
+    parser.add_argument(
+        "--remove", action="append", default=[], metavar="NAME", help="remove an adopted entry instead; repeatable"
+    )
+    return parser
+
+
+def new_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py new",
+        "Draft an entry from one that there is: copy its folder, and add its stanza to compose.yaml.",
+        NEW,
+    )
+    parser.add_argument("name", metavar="NAME", help="what the new entry is called: small letters, digits, '-'")
+    parser.add_argument(
+        "--from", dest="origin", required=True, metavar="ENTRY", help="the entry that is most like it; see list"
+    )
+    return parser
+
+
+def _list(root: Path, _: argparse.Namespace) -> int:
+    from benchlab.engine import capacity, compose, provision, stage, topology
+    from benchlab.engine.engine import Engine
+    from benchlab.host import inventory
+
+    engine = Engine.if_any(compose.project(root))
+    if engine is None:
+        own = counted(capacity.own_cpus(), "CPU")
+        say(f"no engine answers: workers and pool are shown for the {own} of this machine")
+        found = capacity.own()
+    else:
+        found = stage.seen(engine, provision.local(engine))
+    resolved = topology.load(root, compose.resources(root, found.cpus))
+    labels = {entry.name: entry.labels for entry in resolved.choose([])}
+    from benchlab.report import printed
+
+    rows = [[*row[:-1], inventory.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
+    printed.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)
+    usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
+    tell("\n" + "\n\n".join([*stack.below(labels), usual]))
+    return OK
+
+
+def _new(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.techempower import drafting
+
+    draft = drafting.plan(root, given.name, given.origin)
+    drafting.write(root, draft)
+    folder = draft.folder.relative_to(root)
+    print(
+        f"drafted {draft.name}: {folder} is a copy of {draft.source.relative_to(root)}, its stanza is in compose.yaml"
+    )
+    say(f"next: write {folder}/app.py and README.md, make the stanza's labels true, then")
+    say(f"python lab.py verify --framework {draft.name}    (docs/add-an-entry.md leads through it)")
+    return OK
+
+
+def _adopt(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.engine import compose, lease, stage
+    from benchlab.techempower import adopt
+
+    if (given.folder is None) == (not given.remove):
+        adopt_parser().error("name a folder, or what to --remove")
+    if given.remove:
+        return _abandon(root, given.remove)
+    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases is not None else ())
+    wish = adopt.Wish(_named(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
+    adoptees, refused = adopt.examine(root, wish)
+    for name, why in refused.items():
+        say(f"left out {adopt.shown(name)}: {why}")
+    lab = stage.open_lab(root, (), say)
+    # What the engine grants is tried with containers, which would disturb another lab's samples.
+    lease.refuse_if_held(lab.engine)
+    adopt.refuse_missing(lab.engine, adoptees, say)
+    missing = {image for adoptee in adoptees for image in adoptee.pulled if not adopt.is_here(lab.engine, image)}
+    adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
+    for adoptee in adoptees:
+        print(f"adopted {adoptee}")
+        for image in adoptee.pulled:
+            if image in missing:
+                instead = f"{image}={stack.base_for(image)}"
+                say(f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {instead}")
+        if adoptee.needs and not compose.has_buildkit():
+            say(f"{adoptee.entry}: {', '.join(adoptee.needs)} {compose.NEEDS_BUILDKIT}")
+    return OK
+
+
+def _named(text: str) -> Path:
+    """Return the folder that was named. Raises UsageError where the name is empty, or a link that leads to itself."""
+    if not text:
+        raise UsageError('"" is no name of a folder; name one that has a benchmark_config.json')
+    try:
+        Path(text).stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UsageError(f"{text} is a link that leads back to itself; name a folder") from error
+    return Path(text)
+
+
+def _abandon(root: Path, names: Sequence[str]) -> int:
+    """Remove adopted entries, and their images from the engine, where one answers."""
+    from benchlab.engine import compose, lease
+    from benchlab.engine.engine import Engine
+    from benchlab.techempower import adopt
+
+    engine = Engine.if_any(compose.project(root))
+    if engine is not None:
+        lease.refuse_if_held(engine)
+    images = adopt.remove(root, names)
+    for name, image in zip(dict.fromkeys(names), images, strict=True):
+        gone = engine is not None and engine.remove_image(image)
+        print(f"removed {name}" + (f" and its image {image}" if gone else ""))
+    if engine is None:
+        say("no Docker engine answers: an image that was built stays on it; `python lab.py clean` removes it")
+    return OK
+
+
+COMMANDS = {
+    "list": plain("list", "show the entries and what each is made of", _list),
+    "new": Command("draft an entry from one that there is", new_parser, _new),
+    "adopt": Command("make entries of a folder in the TechEmpower format", adopt_parser, _adopt),
+}

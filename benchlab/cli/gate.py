@@ -1,0 +1,74 @@
+"""New held against old on the screen, and the gate that --fail-if-slower makes of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from benchlab.cli.command import say, tell
+from benchlab.core import quantities
+from benchlab.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchlab.records.plan import Settings
+    from benchlab.statistics.baseline import Side
+    from benchlab.statistics.candidate import Versus
+    from benchlab.statistics.regression import Gate
+
+# With it, exit code 1 is the word for a regression, and 2 for an error.
+FLAG = "--fail-if-slower"
+APART = (
+    "two runs at two times differ by what changed in the entry and by what changed from day to day, some per cent, and "
+    "cannot tell one from the other; to tell, measure both versions in one run with --against"
+)
+
+
+def add_flag(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        FLAG,
+        metavar="P%",
+        help="a gate for CI: exit 0 if a loss of P %% is excluded, 1 if something is slower and may have lost as much, "
+        "3 if neither is shown. Runs at different times end with 3 unless each side has three days (default: none)",
+    )
+
+
+def margin(given: argparse.Namespace) -> float | None:
+    """Return the regression that the flag names, as a share; None without the flag. Raises UsageError."""
+    text = given.fail_if_slower
+    return None if text is None else quantities.share(FLAG, text)
+
+
+def refuse_without_versions(margin: float | None, settings: Settings) -> None:
+    """Raise UsageError where a run that is to pass the gate has no older version of its entries."""
+    if margin is not None and not settings.against:
+        raise UsageError(f"{FLAG} needs an older version to compare with; add --against REF, or use compare")
+
+
+def warn(margin: float | None, old: Side, new: Side) -> None:
+    """Say, before anything is told, that runs of so few days decide nothing, if they do not, and which count once.
+
+    Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
+    """
+    from benchlab.statistics import regression
+
+    if margin is not None and (why := regression.too_few_days(old, new)):
+        say(why)
+    elif len(old.runs) == len(new.runs) == 1:
+        say(APART)
+    elif once := regression.counted_once(old, new):
+        say(once)
+
+
+def told(held: Versus, margin: float | None) -> Gate | None:
+    """Print how new compares with old, and what the gate says of it; return that, None where there is no margin."""
+    from benchlab.report import changes, lead, markdown
+    from benchlab.statistics import regression
+
+    tell(markdown.explained(f"{lead.changes(held.rows)}\n\n{changes.table(held.rows)}"))
+    if held.untold:
+        say(f"nothing can be said of {'; '.join(held.untold)}")
+    if margin is None:
+        return None
+    answer = regression.gate(held.rows, margin, held.untold)
+    say(answer.reason)
+    return answer

@@ -1,0 +1,250 @@
+"""The commands that measure: a run, new or resumed; entries that are crossed in factors; verification alone."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchlab.cli import flags, gate
+from benchlab.cli.arguments import Parser
+from benchlab.cli.command import FAILED, OK, Command, console, say, tell
+from benchlab.core import letters
+from benchlab.core.errors import UsageError
+from benchlab.factors import naming
+from benchlab.storage import files, pinned, store
+
+if TYPE_CHECKING:
+    from benchlab.engine.stage import Conditions, Lab
+    from benchlab.records.plan import Settings
+    from benchlab.records.run import Run
+
+BENCH = """
+python lab.py                                     the study's two entries, a quarter of an hour
+python lab.py --framework crax --profile quick    a first look at one entry
+python lab.py --profile seed --dry-run            what would be measured, and the wrk commands
+python lab.py --proxy nginx --levels json=16,32 --test json
+python lab.py --resume results/latest             go on where a run was stopped
+python lab.py --precision 3% --budget 20m         as many blocks as that takes
+python lab.py --framework crax --against main --precision 1.5% --fail-if-slower 3%
+"""
+FACTORS = """
+python lab.py factors                             data layer and framework, in all tests of the database
+python lab.py factors --factor server --test json
+python lab.py factors --dry-run                   what would be measured, and the wrk commands
+python lab.py factors results/latest              the factors of a run that was measured
+"""
+VERIFY = """
+python lab.py verify                              every entry and test type
+python lab.py verify --framework crax --test json
+"""
+
+
+def bench_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="lab.py",
+        description="Measure Python web frameworks in containers: randomised blocks, tables under results/.",
+        examples=BENCH,
+    )
+    flags.add_selection(parser, "the profile's", "those that have no label benchlab.default: no")
+    flags.add_measuring(parser)
+    parser.add_argument(
+        "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
+    )
+    gate.add_flag(parser)
+    flags.add_dry_run(parser)
+    parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
+    parser.add_argument("--version", action="store_true", help="print the lab's version and the commit that it is at")
+    return parser
+
+
+def factors_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py factors",
+        "Tell what each factor that labels name does, such as data layer and framework, and what two do together: "
+        "measure a run of entries that are crossed, or read one.",
+        FACTORS,
+    )
+    parser.add_argument("run", metavar="DIR", nargs="?", help="a run's folder to read (default: a new run is measured)")
+    parser.add_argument(
+        "--factor",
+        action="append",
+        default=[],
+        metavar="NAME[=LEVEL]",
+        help="a label to be told of, and what its levels are compared with; without it entries are measured that "
+        "differ in orm and framework, and all is told that a run's entries differ in; repeatable",
+    )
+    flags.add_selection(parser, "those that read the database", "those that tell of the factors")
+    flags.add_measuring(parser)
+    flags.add_dry_run(parser)
+    return parser
+
+
+def verify_parser() -> argparse.ArgumentParser:
+    parser = Parser("lab.py verify", "Start each entry and hold its answers against the contract; no load.", VERIFY)
+    flags.add_selection(parser, "all that the entry has", "all")
+    return parser
+
+
+def _bench(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.engine import checkout
+
+    if given.version:
+        print(checkout.version(root))
+        return OK
+    if given.resume is not None:
+        return _resume(root, store.named(given.resume), given)
+    settings, margin = flags.settings(given), gate.margin(given)
+    gate.refuse_without_versions(margin, settings)
+    return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings, margin)
+
+
+def _show_plan(lab: Lab, settings: Settings) -> int:
+    """Print what would be measured, and below it the wrk commands, each in one line so that it can be copied."""
+    from benchlab.run import planning
+
+    plan, typed = planning.rehearse(lab, settings)
+    tell(f"{plan}\n")
+    print(typed)
+    return OK
+
+
+def _start(root: Path, settings: Settings, margin: float | None) -> int:
+    from benchlab.run import session
+
+    return finish(*session.start(_open(root, settings), settings, root / "results", console()), margin)
+
+
+def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
+    from benchlab.run import session
+
+    if given.dry_run:
+        raise UsageError("--dry-run is of a new run; leave --resume out")
+    manifest = store.read_manifest(folder)
+    gate.refuse_without_versions(gate.margin(given), manifest.settings)
+    flags.refuse_other_settings(given, manifest.settings)
+    with pinned.going_on(manifest):
+        made = session.resume(_open(root, manifest.settings), folder, console())
+    return finish(*made, gate.margin(given))
+
+
+def finish(folder: Path, run: Run, margin: float | None) -> int:
+    """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
+    from benchlab.quality import judge
+    from benchlab.report import lead, report
+    from benchlab.statistics import analysis, baseline, candidate
+    from benchlab.storage import runs
+
+    shown = files.shown(folder)
+    tell(run.once(report.report))
+    for line in lead.lines(run, analysis.analyse(run)):
+        say(line)
+    say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
+    if missed := runs.left(run, folder):
+        say(missed)
+    if unbuilt := run.manifest.unbuilt:
+        say(f"not built, and not measured: {', '.join(unbuilt)}")
+    code = FAILED if judge.missing(run) or unbuilt else OK
+    if not run.manifest.settings.against:
+        return code
+    # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
+    answer = gate.told(candidate.hold(*baseline.of_versions(run)), margin)
+    return code if answer is None else answer.exit_code
+
+
+def _factors(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.quality import judge
+    from benchlab.report import factors
+    from benchlab.statistics import effects
+
+    if given.run is not None:
+        flags.refuse_measuring(given, factors_parser())
+    for factor in given.factor:
+        if factor.endswith("="):
+            raise UsageError(f"--factor {factor}: name the level to compare with behind the =, or leave that out")
+    if given.dry_run:
+        settings = flags.factors_settings(given)
+        lab = _look(root, settings)
+        return _show_plan(lab, _crossed(lab, settings, given.factor))
+    folder, run = _run_of_factors(root, given)
+    tell(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    if given.run is not None:
+        return OK
+    say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.typed(folder)}")
+    return FAILED if judge.missing(run) or run.manifest.unbuilt else OK
+
+
+def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
+    """Return the folder and the run: what is named, else a new one of entries that tell of the factors."""
+    if given.run is not None:
+        return (folder := store.named(given.run)), store.read(folder)
+    from benchlab.run import session
+
+    settings = flags.factors_settings(given)
+    lab = _open(root, settings)
+    return session.start(lab, _crossed(lab, settings, given.factor), root / "results", console())
+
+
+def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
+    """Return the settings with entries that tell of the factors. Raises UsageError where they would not."""
+    from benchlab.engine import contestants
+    from benchlab.statistics import factorial
+
+    if not settings.frameworks:
+        labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
+        chosen = factorial.comparable(labels, lab.topology.usual, asked)
+        settings = replace(settings, frameworks=tuple(chosen))
+    factorial.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, asked)
+    return settings
+
+
+def _verify(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.run import conformance
+
+    settings = flags.verify_settings(given)
+    lab = _open(root, settings)
+    verdicts = conformance.verify_entries(lab, settings)
+    tell("\n".join(map(str, verdicts)))
+    if not all(verdict.passed for verdict in verdicts):
+        say("what each rule asks for, and why: docs/verification.md")
+        return FAILED
+    chosen = [("--framework", name) for name in given.framework] + [("--test", test) for test in given.test]
+    command = " ".join(["python lab.py", *(f"{flag} {letters.typed(word)}" for flag, word in chosen)])
+    say(f"all that was asked for can be measured: {command}")
+    return OK
+
+
+def _open(root: Path, settings: Settings) -> Lab:
+    """Return the lab that the settings need; variants of entries are added to it later."""
+    from benchlab.engine import stage
+    from benchlab.techempower import adopt
+
+    names = naming.originals(settings)
+    lab = stage.open_lab(root, names, say, _conditions(settings))
+    for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
+        say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
+    return lab
+
+
+def _look(root: Path, settings: Settings) -> Lab:
+    """Return the lab as it is found, for a plan: nothing is started for it."""
+    from benchlab.engine import stage
+
+    return stage.look(root, naming.originals(settings), say, _conditions(settings))
+
+
+def _conditions(settings: Settings) -> Conditions:
+    from benchlab.engine.stage import Conditions
+
+    return Conditions(settings.placement, settings.proxies, next(iter(settings.db_connections), None))
+
+
+COMMANDS = {
+    "bench": Command("measure entries; what `lab.py` does where no command is named", bench_parser, _bench),
+    "factors": Command(
+        "tell what data layer, framework, server or proxy do, alone and together", factors_parser, _factors
+    ),
+    "verify": Command("start each entry and hold its answers against the contract; no load", verify_parser, _verify),
+}

@@ -1,0 +1,244 @@
+"""The commands that read runs on disk: report, export, compare, results."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchlab.cli import gate
+from benchlab.cli.arguments import Parser, choice
+from benchlab.cli.command import FAILED, OK, Command, plain, say, screen, tell
+from benchlab.core.errors import StoreError, UsageError
+from benchlab.storage import files, store
+
+if TYPE_CHECKING:
+    from benchlab.records.run import Run
+    from benchlab.statistics.candidate import Versus
+    from benchlab.statistics.regression import Gate
+
+# What `export` writes. Named here too, because help is given where the packages that write it are not installed.
+EXPORTS = ("tfb", "csv", "json", "markdown")
+OLD, NEW = "old", "new"
+
+REPORT = """
+python lab.py report results/latest               the newest run
+python lab.py report results/20261124-101500-calibration
+"""
+EXPORT = """
+python lab.py export results/latest --format csv
+python lab.py export results/latest --format tfb --output results.json
+"""
+COMPARE = """
+python lab.py compare results/OLD results/NEW
+python lab.py compare results/latest              the versions in a run that was made with --against
+python lab.py compare results/latest --fail-if-slower 3%
+python lab.py compare --old results/A results/B results/C --new results/D results/E results/F --fail-if-slower 3%
+"""
+
+
+def report_parser() -> argparse.ArgumentParser:
+    parser = Parser("lab.py report", "Analyse a run, or a calibration, anew and print its tables.", REPORT)
+    parser.add_argument("run", metavar="DIR", help="its folder, such as results/latest")
+    return parser
+
+
+def export_parser() -> argparse.ArgumentParser:
+    parser = Parser("lab.py export", "Print a run in a format that other programs read.", EXPORT)
+    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
+    parser.add_argument(
+        "--format",
+        **choice(EXPORTS),
+        required=True,
+        help="tfb: the TechEmpower benchmarks' results file; csv: a row for each entry, test and level; "
+        "json: all that the analysis knows; markdown: the report",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="a file to write, which must not be there yet (default: print it)"
+    )
+    return parser
+
+
+def compare_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py compare",
+        "Hold a new run against an old one, or the versions in a run that was made with --against, or several runs "
+        "against several. Exit code with --fail-if-slower: 0 a regression is excluded, 1 shown, 2 error, 3 neither; "
+        "without it 0 or 2.",
+        COMPARE,
+    )
+    parser.add_argument("old", metavar="OLD", nargs="?", help="the older run's folder, or one made with --against")
+    parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
+    for side in (OLD, NEW):
+        parser.add_argument(
+            f"--{side}",
+            dest=f"{side}_runs",
+            action="extend",
+            nargs="+",
+            default=[],
+            metavar="DIR",
+            help=f"runs of the {side} side, beside the one that is named first; those that began less than 12 hours "
+            "apart are of one day, and each day is one figure (default: none)",
+        )
+    parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
+    parser.add_argument(
+        "--html", action="store_true", help="write the comparison as a page with plots, too, beside the newer run"
+    )
+    gate.add_flag(parser)
+    return parser
+
+
+def _report(_: Path, given: argparse.Namespace) -> int:
+    from benchlab.report import outputs, report
+    from benchlab.storage import runs
+
+    folder = store.named(given.run)
+    if store.is_calibration(folder):
+        return _report_calibration(folder)
+    run = store.read(folder)
+    tell(run.once(report.report))
+    if cut := runs.cut(folder):
+        say(cut)
+    try:
+        store.Journal(folder).derive(run, outputs.outputs(run))
+    except StoreError as error:
+        say(f"the files of the run stay as they were: {error}")
+        return FAILED
+    if missed := runs.left(run, folder):
+        say(missed)
+    return OK
+
+
+def _report_calibration(folder: Path) -> int:
+    from benchlab.selftest import calibrate, kept
+
+    text = calibrate.report(kept.read(folder))
+    tell(text)
+    if not kept.is_whole(folder) and files.exists(folder / store.REPORT):
+        say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
+        return OK
+    try:
+        store.write_report(folder, text)
+    except StoreError as error:
+        say(f"the files of the calibration stay as they were: {error}")
+        return FAILED
+    return OK
+
+
+def _export(_: Path, given: argparse.Namespace) -> int:
+    from benchlab.report import export, tfb_results
+
+    folder = store.named(given.run)
+    text = export.text(store.read(folder), given.format)
+    if given.output is None:
+        print(text, end="")
+    elif not given.output:
+        raise UsageError("--output: the file has no name; name one, or leave the flag out to print")
+    else:
+        store.write_new(Path(given.output), text)
+        say(f"written to {given.output}")
+    if given.format == export.TFB:
+        say(f"left out, because the format has no place for it: {tfb_results.LEFT_OUT}")
+    return OK
+
+
+def _compare(_: Path, given: argparse.Namespace) -> int:
+    from benchlab.statistics import baseline, candidate, comparability
+
+    margin = gate.margin(given)
+    old, new = _named(given)
+    before, after = ([store.read(store.named(name)) for name in names] for names in (old, new))
+    if not new:
+        pair, differences = baseline.of_versions(before[0]), []
+    else:
+        runs = [*before, *after]
+        _refuse_the_same([*old, *new], runs)
+        pair, differences = baseline.of_several(before, after), comparability.among([run.manifest for run in runs])
+    _refuse_other_conditions(differences, given.anyway)
+    if new:
+        gate.warn(margin, *pair)
+        _tell_changed_sources(before, after)
+    _tell_other_conditions(differences)
+    held = candidate.hold(*pair)
+    answer = gate.told(held, margin)
+    if given.html:
+        _write_comparison(store.named((new or old)[-1]), _name(old, new), held, differences, answer)
+    return OK if answer is None else answer.exit_code
+
+
+def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """Return the runs of both sides as they are typed; no new one where versions in one run are meant."""
+    old = [*([] if given.old is None else [given.old]), *given.old_runs]
+    new = [*([] if given.new is None else [given.new]), *given.new_runs]
+    if not old or (len(old) > 1 and not new):
+        missing = "new" if old else "old"
+        raise UsageError(
+            f"compare names no {missing} run; give OLD and NEW, --old and --new, or one made with --against"
+        )
+    return old, new
+
+
+def _name(old: Sequence[str], new: Sequence[str]) -> str:
+    """Return what the file of the comparison is named after."""
+    first = store.named(old[0]).name
+    more = f"-and-{len(old) - 1}-more" if len(old) > 1 else ""
+    return f"{first}{more}" if new else "versions"
+
+
+def _refuse_the_same(names: Sequence[str], runs: Sequence[Run]) -> None:
+    """Raise UsageError where two names lead to one run, as results/latest leads to the newest, or to a copy of it."""
+    for (one, first), (other, second) in combinations(zip(names, runs, strict=True), 2):
+        if first.manifest == second.manifest:
+            raise UsageError(
+                f"{one} and {other} are the same run, {first.manifest.run_id}; name each run once, or for the versions "
+                "in a run made with --against that one alone"
+            )
+
+
+def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequence[str], answer: Gate | None) -> None:
+    from benchlab.report import html
+
+    path = store.write_comparison(folder, name, html.comparison(held, differences, answer))
+    say(f"kept in {files.shown(path)}")
+
+
+def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
+    if differences and not anyway:
+        raise UsageError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
+
+
+def _tell_changed_sources(old: Sequence[Run], new: Sequence[Run]) -> None:
+    from benchlab.statistics import comparability
+
+    for side, runs in ((OLD, old), (NEW, new)):
+        if changed := comparability.changed_sources([run.manifest for run in runs]):
+            say(f"the {side} runs are of different files of {', '.join(changed)}: what these changed counts as spread")
+
+
+def _tell_other_conditions(differences: Sequence[str]) -> None:
+    if differences:
+        tell(f"Compared although {'; '.join(differences)}.\n")
+
+
+def _results(root: Path, _: argparse.Namespace) -> int:
+    from benchlab.report import printed
+    from benchlab.storage import runs
+
+    found = runs.listing(root / "results")
+    if found.rows:
+        printed.show(screen(), runs.COLUMNS, found.rows)
+    else:
+        say(f"no run {'that can be read' if found.unreadable else 'on disk yet'}; `python lab.py` makes one")
+    for line in [*found.notes, *(f"left out: {error}" for error in found.unreadable)]:
+        say(line)
+    return OK
+
+
+COMMANDS = {
+    "results": plain("results", "list the runs on disk, the newest first", _results),
+    "report": Command("analyse a run, or a calibration, anew and print its tables", report_parser, _report),
+    "export": Command("print a run as TFB's results file, CSV, JSON or Markdown", export_parser, _export),
+    "compare": Command("hold a run against an older one; --fail-if-slower makes it a gate", compare_parser, _compare),
+}

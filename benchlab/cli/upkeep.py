@@ -1,0 +1,106 @@
+"""The commands about the machine: set it up, clean it, examine it, calibrate the instrument on it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchlab.cli import flags
+from benchlab.cli.arguments import Parser, whole
+from benchlab.cli.command import FAILED, OK, Command, console, plain, say, tell
+from benchlab.core.errors import SetupError
+from benchlab.core.quantities import counted
+from benchlab.storage import files, store
+
+DOCTOR = """
+python lab.py doctor
+python lab.py doctor --json                       for programs
+"""
+CALIBRATE = """
+python lab.py calibrate                           about ten minutes
+python lab.py calibrate --full --seed 4           an hour and a quarter
+"""
+
+
+def doctor_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py doctor", "Say what on this host harms a measurement, and what to do; change nothing.", DOCTOR
+    )
+    parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
+    return parser
+
+
+def calibrate_parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        "lab.py calibrate", "Test the instrument itself on this host: about ten minutes, or --full.", CALIBRATE
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="more repetitions: an hour and a quarter (default: the short version)"
+    )
+    parser.add_argument("--seed", type=whole, metavar="N", help="seed of the plan's order (default: a new one)")
+    return parser
+
+
+def _setup(root: Path, _: argparse.Namespace) -> int:
+    from benchlab.engine import stage
+
+    lab = stage.open_lab(root, (), say)
+    stage.build(lab, lab.topology.entries)
+    return OK
+
+
+def _clean(root: Path, _: argparse.Namespace) -> int:
+    from benchlab.engine import building, compose, lease
+    from benchlab.engine.engine import Engine
+
+    engine = Engine.if_any(compose.project(root))
+    if engine is None:
+        raise SetupError(
+            "no Docker engine answers, and what the lab left may be on one; start Docker, then clean again"
+        )
+    lease.refuse_if_held(engine)
+    count = engine.remove_all()
+    removed = building.remove(engine, root / ".lab")
+    things = counted(count, "container or network", "containers and networks")
+    say(f"removed {things}, and the images {', '.join(removed.names) or '(none)'}")
+    for line in building.told(removed):
+        say(line)
+    return FAILED if removed.used else OK
+
+
+def _doctor(root: Path, given: argparse.Namespace) -> int:
+    import json
+
+    from benchlab.host import doctor
+
+    facts, findings = doctor.examine_host(root)
+    if given.json:
+        print(json.dumps({"findings": doctor.plain(findings), "facts": facts}, indent=2))
+    else:
+        tell("\n".join(map(str, findings)))
+    return FAILED if any(finding.state == doctor.FATAL for finding in findings) else OK
+
+
+def _calibrate(root: Path, given: argparse.Namespace) -> int:
+    import secrets
+
+    from benchlab.engine import stage
+    from benchlab.experiment import placement
+    from benchlab.selftest import selftest
+
+    seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
+    # As runs are, so that the instrument under test is the one that is used.
+    lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
+    extent = selftest.FULL if given.full else selftest.SHORT
+    folder, checks = selftest.prove(lab, extent, seed, root / "results", console())
+    tell((folder / store.REPORT).read_text(encoding="utf-8"))
+    say(f"kept in {files.shown(folder)}")
+    return FAILED if any(check.passed is False for check in checks) else OK
+
+
+COMMANDS = {
+    "setup": plain("setup", "make the machine ready: engine, Compose, and the images of all entries", _setup),
+    "clean": plain("clean", "remove the lab's containers, networks and images; results stay", _clean),
+    "doctor": Command("say what on this host harms a measurement", doctor_parser, _doctor),
+    "calibrate": Command("test the instrument itself", calibrate_parser, _calibrate),
+}

@@ -1,1 +1,0 @@
-"""What a user can ask for: the commands, their flags, and what they print."""

@@ -1,0 +1,1 @@
+"""What variants of an entry may differ in."""

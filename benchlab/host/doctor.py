@@ -1,0 +1,375 @@
+"""Advises on what harms a measurement on this host: facts in, findings out. It changes nothing."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from benchlab.core.errors import EngineError, LabError, SetupError
+from benchlab.engine import capacity, compose, lease, topology
+from benchlab.engine.engine import Engine
+from benchlab.experiment.placement import SPLIT_CPUS
+from benchlab.quality import rules
+from benchlab.records.plan import UNAVAILABLE
+
+FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", UNAVAILABLE, "fatal"
+# The worst first.
+STATES = (FATAL, WARNING, UNKNOWN, FINE)
+LEAST_MEMORY_BYTES = 2 * 1024**3
+BUSY_SHARE = rules.BY_NAME["foreign"].limit
+STOLEN_SHARE = rules.BY_NAME["steal"].limit
+
+Facts = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one look at the host gave. `remedy` is empty where nothing is to be done."""
+
+    subject: str
+    state: str
+    found: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.state:<11}  {self.subject}: {self.found}" + (f"\n{'':13}{self.remedy}" if self.remedy else "")
+
+
+def examine(facts: Facts) -> list[Finding]:
+    """Return one finding for each thing looked at, the worst first."""
+    return worst_first(look(facts) for look in LOOKS)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: STATES.index(finding.state))
+
+
+def brief(findings: Iterable[Finding]) -> str:
+    """Return in one line what there is to warn of."""
+    subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
+    if not subjects:
+        return "this host: nothing to warn of"
+    return f"this host: {len(subjects)} to beware of ({', '.join(subjects)}); `python lab.py doctor` tells more"
+
+
+def plain(findings: list[Finding]) -> list[dict[str, str]]:
+    """Return the findings as JSON knows them."""
+    return [asdict(finding) for finding in findings]
+
+
+def _cpus(facts: Facts) -> Finding:
+    count = facts.get("cpu_count")
+    if count is None:
+        return Finding("CPUs", UNKNOWN, "the host does not tell how many there are")
+    allowed, quota = facts.get("cpus_allowed"), facts.get("cpu_quota")
+    usable = len(allowed) if allowed else count
+    if isinstance(quota, int | float) and quota < usable:
+        return Finding(
+            "CPUs",
+            WARNING,
+            f"{usable}, of which a quota around the engine lets containers use {quota:g} at a time",
+            "lift the quota, or give the engine CPUs of its own (a cpuset); what a quota holds back is void",
+        )
+    shown = f"{usable}" if usable == count else f"{usable} of the host's {count}"
+    if usable >= SPLIT_CPUS:
+        return Finding("CPUs", FINE, f"{shown}: client, entry and database can have CPUs of their own")
+    return Finding(
+        "CPUs",
+        WARNING,
+        f"{shown}: client, entry and database share them",
+        f"use {SPLIT_CPUS} or more; until then compare entries, and by requests per CPU-second rather than by rate",
+    )
+
+
+def _neighbours(facts: Facts) -> Finding:
+    return _share(
+        facts,
+        "busy_share",
+        "neighbours",
+        BUSY_SHARE,
+        "{:.1%} of the CPU was busy while nothing was measured",
+        "close browsers, builds, chat and video calls, and stop other containers",
+    )
+
+
+def _steal(facts: Facts) -> Finding:
+    return _share(
+        facts,
+        "stolen_share",
+        "steal",
+        STOLEN_SHARE,
+        "the hypervisor took {:.1%} of the CPU",
+        "use a machine with dedicated CPUs, or measure at another hour, with more blocks",
+    )
+
+
+def _share(facts: Facts, name: str, subject: str, limit: float, found: str, remedy: str) -> Finding:
+    share = facts.get(name)
+    if share is None:
+        return Finding(subject, UNKNOWN, "the host does not tell")
+    too_much = share > limit
+    return Finding(subject, WARNING if too_much else FINE, found.format(share), remedy if too_much else "")
+
+
+def _hypervisor(facts: Facts) -> Finding:
+    found = facts.get("hypervisor")
+    if found is None:
+        return Finding("hypervisor", UNKNOWN, "the host does not tell whether it is a virtual machine")
+    if found == "none":
+        return Finding("hypervisor", FINE, "none: the CPUs are real")
+    return Finding(
+        "hypervisor",
+        WARNING,
+        f"this is a virtual machine ({found}): its neighbours are invisible, and not all of them show as steal",
+        "measure on bare metal where the last per cent matters; here, trust intervals and the speed probe",
+    )
+
+
+def _desktop(facts: Facts) -> Finding:
+    system = facts.get("engine_os")
+    if system is None:
+        return Finding("engine's system", UNKNOWN, "no engine tells what it runs on")
+    if "desktop" not in str(system).lower():
+        return Finding("engine's system", FINE, str(system))
+    return Finding(
+        "engine's system",
+        WARNING,
+        f"{system}: containers run in a virtual machine with CPUs and memory of its own",
+        "give it all the CPUs that you can spare, and measure on Linux for figures to publish",
+    )
+
+
+def _governor(facts: Facts) -> Finding:
+    governors = facts.get("cpu_governors")
+    if not governors:
+        return Finding("governor", UNKNOWN, "the host does not tell how it chooses the CPU's frequency")
+    if set(governors) == {"performance"}:
+        return Finding("governor", FINE, "performance")
+    return Finding(
+        "governor",
+        WARNING,
+        f"{', '.join(governors)}: the CPU's frequency follows the load, with a delay",
+        "cpupower frequency-set --governor performance, until the next start; plug the laptop in",
+    )
+
+
+def _turbo(facts: Facts) -> Finding:
+    if facts.get("cpu_turbo") is None:
+        return Finding("turbo", UNKNOWN, "the host does not tell whether its CPU speeds up when it is cool")
+    if facts["cpu_turbo"] == "off":
+        return Finding("turbo", FINE, "off")
+    return Finding(
+        "turbo",
+        WARNING,
+        "on: the CPU is faster while it is cool, and slower when all of its cores work",
+        "blocks even that out; for figures to publish switch it off in the firmware",
+    )
+
+
+def _heat(facts: Facts) -> Finding:
+    throttles = facts.get("thermal_throttles")
+    if throttles is None:
+        return Finding("heat", UNKNOWN, "the host does not tell whether its CPU slowed down for its temperature")
+    if not throttles:
+        return Finding("heat", FINE, "the CPU has not slowed down for its temperature since the host started")
+    return Finding("heat", WARNING, f"the CPU slowed down for its temperature {throttles} times", "cool it; raise it")
+
+
+def _swap(facts: Facts) -> Finding:
+    size, free = facts.get("swap_bytes"), facts.get("swap_free_bytes")
+    if size is None or free is None:
+        return Finding("swap", UNKNOWN, "the host does not tell")
+    if facts.get("swapped_pages"):
+        return Finding("swap", WARNING, "the host is swapping just now", "end what uses the memory")
+    used = size - free
+    if used:
+        return Finding(
+            "swap", WARNING, f"{used / 1e6:,.0f} MB in use", "end what uses the memory; samples that swap are void"
+        )
+    return Finding("swap", FINE, "not in use" if size else "none")
+
+
+def _memory(facts: Facts) -> Finding:
+    available = facts.get("memory_available_bytes")
+    if available is None:
+        return Finding("memory", UNKNOWN, "the host does not tell how much is free")
+    if available < LEAST_MEMORY_BYTES:
+        remedy = f"free some: {LEAST_MEMORY_BYTES / 1024**3:.0f} GiB is a good measure"
+        return Finding("memory", WARNING, f"{available / 1024**3:.1f} GiB available", remedy)
+    return Finding("memory", FINE, f"{available / 1024**3:.1f} GiB available")
+
+
+def _cgroups(facts: Facts) -> Finding:
+    if tree := facts.get("cgroup_tree"):
+        return Finding("cgroups", FINE, f"{tree}: the containers' counters can be read")
+    return Finding(
+        "cgroups",
+        UNKNOWN,
+        "the containers' counters cannot be read: the engine is asked instead, around a load rather than right at it",
+        "let the wrk container read /sys/fs/cgroup of the engine's host (see compose.yaml)",
+    )
+
+
+def _pressure(facts: Facts) -> Finding:
+    if facts.get("pressure"):
+        return Finding("pressure", FINE, "the kernel tells when all wait for memory or a disk")
+    remedy = "start the kernel with psi=1 to have it"
+    return Finding("pressure", UNKNOWN, "the kernel does not tell when all wait for memory or a disk", remedy)
+
+
+def _clock(facts: Facts) -> Finding:
+    source = facts.get("clocksource")
+    if source is None:
+        return Finding("clock", UNKNOWN, "the host does not tell what its clock is made of")
+    if source in ("hpet", "acpi_pm", "jiffies"):
+        return Finding(
+            "clock",
+            WARNING,
+            f"{source}: reading it is slow, and every server does so for each request",
+            "see why the kernel gave up the processor's own (dmesg | grep -i clocksource)",
+        )
+    return Finding("clock", FINE, source)
+
+
+LOOKS: tuple[Callable[[Facts], Finding], ...] = (
+    _cpus,
+    _neighbours,
+    _steal,
+    _hypervisor,
+    _desktop,
+    _governor,
+    _turbo,
+    _heat,
+    _swap,
+    _memory,
+    _cgroups,
+    _pressure,
+    _clock,
+)
+
+
+FACTS = "/wrk/facts.py"
+# An engine's images, and the results of many runs.
+LEAST_DISK_BYTES = 3 * 1024**3
+
+
+def examine_host(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
+    """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
+    engine, found = _reached(root)
+    facts, source = _facts(root, engine)
+    return facts, worst_first(
+        [*found, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *examine(facts)]
+    )
+
+
+def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:
+    """Return the engine, None where none can be used, and what is found of it."""
+    try:
+        engine = Engine.if_any(compose.project(root))
+    except SetupError as error:
+        return None, [Finding("engine", FATAL, str(error), "then run doctor again")]
+    return engine, _engine(engine)
+
+
+def _facts(root: Path, engine: Engine | None) -> tuple[dict[str, Any], Finding]:
+    """Return the facts of the engine's host, or of this machine where there is no image yet to look from."""
+    if engine is not None:
+        try:
+            image = topology.load(root, {}).image("wrk")
+            if engine.image_id(image):
+                facts = json.loads(engine.run_once(image, ["python3", FACTS], [capacity.CGROUP]))
+                facts |= capacity.read(engine, image).facts
+                facts["engine_os"] = _system(engine)
+                return facts, Finding("facts", FINE, "seen from a container on the engine's host")
+        except (LabError, ValueError) as error:
+            return {}, Finding("facts", UNKNOWN, f"the engine's host cannot be looked at ({error})")
+    printed = subprocess.run([sys.executable, str(root / "wrk/facts.py")], capture_output=True, encoding="utf-8")
+    facts = json.loads(printed.stdout) if printed.returncode == 0 else {}
+    # The containers' view of the cgroup tree is not this process's.
+    facts["cgroup_tree"] = None
+    facts["engine_os"] = _system(engine)
+    remedy = "run `make setup` first; a remote engine's host may differ"
+    return facts, Finding("facts", UNKNOWN, "of this machine, because the images are not built yet", remedy)
+
+
+def _system(engine: Engine | None) -> str | None:
+    try:
+        return engine.info().get("OperatingSystem") if engine else None
+    except EngineError:
+        return None
+
+
+def _engine(engine: Engine | None) -> list[Finding]:
+    if engine is None:
+        remedy = "start Docker, or set DOCKER_HOST; as root on a Debian-family machine `make setup` installs it"
+        return [Finding("engine", FATAL, "no Docker engine answers", remedy)]
+    try:
+        if lease.is_held(engine):
+            remedy = "wait until it ends; what else is said of this host holds while it is at work"
+            return [Finding("containers", WARNING, "another lab is at work on this engine", remedy)]
+        others = engine.neighbours()
+    except EngineError as error:
+        return [Finding("containers", UNKNOWN, str(error))]
+    if others:
+        return [Finding("containers", WARNING, f"{len(others)} others run: {', '.join(others[:5])}", "stop them")]
+    return [Finding("containers", FINE, "no others run")]
+
+
+def _compose(engine: Engine | None) -> Finding:
+    try:
+        command = compose.compose_command()
+        version = compose.named(command)
+    except LabError as error:
+        return Finding("Compose", FATAL, str(error), "install Docker Compose")
+    oldest_known = _oldest_known(engine)
+    if compose.is_understood(compose.generation(command), oldest_known):
+        return Finding("Compose", FINE, version)
+    return Finding(
+        "Compose",
+        FATAL,
+        f"{version} is too old for this engine, which knows no client before version {oldest_known} of its API",
+        f"install Compose {compose.NEW_ENOUGH} or newer, as `docker compose`",
+    )
+
+
+def _oldest_known(engine: Engine | None) -> str:
+    """Return the first version of the engine's API that it knows, nothing where it does not tell."""
+    try:
+        return str(engine.version().get("MinAPIVersion") or "") if engine else ""
+    except EngineError:
+        return ""
+
+
+def _disk(subject: str, folder: Path, use: str) -> Finding:
+    free = shutil.disk_usage(folder).free
+    found = f"{free / 1024**3:.1f} GiB free for {use}"
+    if free < LEAST_DISK_BYTES:
+        return Finding(subject, WARNING, found, "make room")
+    return Finding(subject, FINE, found)
+
+
+def _kept(engine: Engine | None) -> list[Finding]:
+    try:
+        return engine_disk(engine.info()) if engine else []
+    except EngineError:
+        return []
+
+
+def engine_disk(info: Mapping[str, Any]) -> list[Finding]:
+    """Return what is free where the engine keeps its data; nothing where that is not on this host, or not to be seen.
+
+    `info` is what the engine says of itself: another host's folder of that name would have another disk.
+    """
+    if info.get("Name") != platform.node() or not info.get("DockerRootDir"):
+        return []
+    try:
+        return [_disk("engine's disk", Path(info["DockerRootDir"]), "images and containers")]
+    except OSError:
+        return []

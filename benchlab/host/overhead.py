@@ -1,0 +1,74 @@
+"""How much CPU the lab itself and the engine use: what an instrument takes from what it measures."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchlab.engine.engine import Engine
+from benchlab.records import checks
+
+# What an engine's processes are called; the kernel cuts names off after 15 letters.
+ENGINE = ("dockerd", "containerd", "containerd-shim")
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """CPU seconds since the start of lab.py and of the engine, at a time; None where the engine is elsewhere."""
+
+    at_s: float
+    lab_s: float
+    engine_s: float | None
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Shares of one core that were used between two readings; `engine` is None where it cannot be seen from here."""
+
+    lab: float
+    engine: float | None
+
+    def __post_init__(self) -> None:
+        checks.amounts("CPU used", lab=self.lab)
+        if self.engine is not None:
+            checks.amounts("CPU used", engine=self.engine)
+
+
+def is_here(engine: Engine) -> bool:
+    """Return whether the engine runs on this very machine. To be asked beforehand: the answer costs the engine CPU."""
+    return engine.info().get("Name") == platform.node()
+
+
+def read(here: bool, proc: Path = PROC) -> Reading:
+    """Return a reading; of the engine only where it is `here`."""
+    return Reading(time.monotonic(), time.process_time(), _engine_s(proc) if here else None)
+
+
+def between(before: Reading, after: Reading) -> Overhead:
+    """Return what was used from one reading to the other.
+
+    Of an engine whose threads have less than before it is unknown: one that ended took its time with it.
+    """
+    wall_s = after.at_s - before.at_s
+    known = before.engine_s is not None and after.engine_s is not None
+    engine_s = (after.engine_s or 0.0) - (before.engine_s or 0.0)
+    return Overhead((after.lab_s - before.lab_s) / wall_s, engine_s / wall_s if known and engine_s >= 0 else None)
+
+
+def _engine_s(proc: Path) -> float | None:
+    """Return the CPU time of all threads of the engine's processes; None where there are none to be seen."""
+    found = [path.parent for path in proc.glob("[0-9]*/comm") if _text(path).strip() in ENGINE]
+    # The first word: nanoseconds on a CPU.
+    words = [_text(path).split() for folder in found for path in folder.glob("task/*/schedstat")]
+    times = [int(word[0]) for word in words if word]
+    return sum(times) / 1e9 if times else None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""  # it has ended meanwhile

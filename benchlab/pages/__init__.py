@@ -1,1 +1,0 @@
-"""What the numbers say as a page with plots, in one file."""

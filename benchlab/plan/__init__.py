@@ -1,1 +1,0 @@
-"""What is measured, where and in which order, from settings and seed alone."""

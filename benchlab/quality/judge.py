@@ -1,0 +1,97 @@
+"""Judges a sample by what happened around it, never by its throughput (METHOD, section 4): counters in, verdict out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import median
+
+from benchlab.quality.rules import BY_NAME, RULES, UNTOLD, Evidence
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
+
+# Before as many samples, each with two looks at the host's speed, nothing is called its usual one.
+LEAST_PROBED = 4
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """Return the verdict: the rules that the sample breaks, with what was measured, and those without a figure."""
+    measured = {rule.name: rule.measure(evidence) for rule in RULES}
+    broken = {name: value for name, value in measured.items() if value is not None and value > BY_NAME[name].limit}
+    severities = {severity(name) for name in broken}
+    worst = next((found for found in (INVALID, SUSPECT) if found in severities), GOOD)
+    unknown = tuple(name for name, value in measured.items() if value is None)
+    return Verdict(worst, broken, unknown, "; ".join(_details(evidence)))
+
+
+def _details(evidence: Evidence) -> Iterator[str]:
+    """Yield what must be known of a sample beside the figures of its rules."""
+    if evidence.lacks_ports and (ports := evidence.ports):
+        yield (
+            f"wrk had no local port left: of its {ports.range:,}, {ports.waiting:,} waited after a connection that had "
+            "ended (TIME_WAIT, a minute each), because each request makes one; use a shorter --duration"
+        )
+    yield from (str(problem) for problem in evidence.wrong_answers[:1])
+
+
+def usual_speed_us(samples: Sequence[Sample], block: int) -> float | None:
+    """Return how long the speed probe took in the block so far, the median; None where it is too early to say.
+
+    Entries are compared within a block, so that a host which changes its speed between blocks harms nothing. At the
+    beginning of a block the last samples before it are asked.
+    """
+    of_block = [sample for sample in samples if sample.trial.block == block]
+    near = of_block if len(of_block) >= LEAST_PROBED else samples[-LEAST_PROBED:]
+    return (
+        median(speed for sample in near for speed in sample.counters.speeds_us) if len(near) >= LEAST_PROBED else None
+    )
+
+
+def missing(run: Run) -> tuple[Failure, ...]:
+    """Return why trials whose turn has come have no sample that counts, in the order of time.
+
+    It is the reason of a trial's last try; where it was never tried, why not.
+    """
+    invalid = (sample for sample in run.taken if sample.verdict.severity == INVALID)
+    found = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
+    tries = sorted(found, key=lambda failure: (failure.was_tried, failure.started_at))
+    last = {failure.trial.key: failure for failure in tries}
+    measured = run.measured
+    missed = (failure for key, failure in last.items() if key not in measured)
+    return tuple(sorted(missed, key=lambda failure: failure.started_at))
+
+
+def made_up_for(run: Run) -> tuple[Failure, ...]:
+    """Return why trials failed that have a sample that counts from another visit, without what wrk failed at."""
+    measured = run.measured
+    return tuple(
+        failure
+        for failure in run.failures
+        if failure.trial.key in measured and failure.was_tried and not failure.passing
+    )
+
+
+def reason(sample: Sample) -> str:
+    """Return in one line why the sample does not count, with what was measured."""
+    broken = sample.verdict.broken
+    words = [told(name, value) for name, value in broken.items() if severity(name) == sample.verdict.severity]
+    details = [str(sample.load.errors)] if "errors" in broken else []
+    return "; ".join([*words, *details, *filter(None, [sample.verdict.detail])])
+
+
+def told(name: str, value: float) -> str:
+    """Return a broken rule as a sentence with its figure; of a rule this lab does not know, its name."""
+    if (rule := BY_NAME.get(name)) is None:
+        return f"{name} ({value:g})"
+    return f"{rule.sentence} ({rule.form.format(value)})" if rule.form else rule.sentence
+
+
+def severity(name: str) -> str:
+    return BY_NAME[name].severity if name in BY_NAME else INVALID
+
+
+def unknown(name: str) -> str:
+    """Return why a sample may have no figure for the rule."""
+    return BY_NAME[name].unknown if name in BY_NAME else UNTOLD
+
+
+def meaning(name: str) -> str:
+    return BY_NAME[name].sentence if name in BY_NAME else name

@@ -1,0 +1,324 @@
+"""The rules of a sample, as one table (METHOD, section 4): what is measured of what happened around it, and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+
+from benchlab.contract.answers import Problem
+from benchlab.records.counters import CLIENT, Counters, Usage, share_of_host
+from benchlab.records.load import Load, Ports
+from benchlab.records.plan import Level
+from benchlab.records.run import GOOD, INVALID, SUSPECT
+
+# The limits of the rules; of counts any is too much. What was measured here was measured on a shared 2-core VM.
+#
+# wrk opens and closes its connections outside the time it was told; beside twenty busy processes of the database it
+# took up to 0.36 s to begin and to end.
+LATE_S = 0.5
+# Little's law holds to some per cent where every connection takes part; half of them hanging breaks it by half.
+HUNG_SHARE = 0.1
+# What a connection waits for at the end is not among the latencies. With k answers on each it is the k-th part of the
+# time, or less: with ten, no more than HUNG_SHARE. With fewer, a server that answers in the order of arrival breaks the
+# law by itself: at 0.8 answers on each only the shorter waits have ended, and the law finds 0.4 of the connections.
+LEAST_ANSWERS = 10
+# A hundredth of the CPU is what the lab wants to tell apart; what is taken away from all alike cancels in a ratio.
+STOLEN_SHARE = 0.01
+# A quiet host's own daemons, the engine and kernel threads used 0.4 to 1.8 %.
+FOREIGN_SHARE = 0.03
+# Entries and database work in memory: on a healthy host all of them never wait at once.
+STALLED_SHARE = 0.01
+# Repeated on an idle host, the probe alone varied by 3 % (standard deviation).
+OFF_SPEED = 0.10
+# A steady rate varied by 3 to 4 % from second to second (standard deviation), query's by more.
+UNEVEN = 0.35
+# With as many lines of an entry's log to carry in a second, the engine may well be what is busy. Chosen, not measured.
+MANY_LINES = 1000
+# With a tenth of its CPUs idle wrk still waits for answers more often than answers wait for it.
+CLIENT_SHARE = 0.9
+# A port may be free again by the time that they are counted.
+ALL_PORTS_SHARE = 0.9
+# With fewer seconds than these no one of them is called uneven.
+LEAST_SLICES = 3
+# The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
+LEAST_SLICE_US = 400_000
+# The microseconds since a load began, and the bytes that had come by then.
+Received = Sequence[tuple[int, int]]
+# What others ask for by name.
+FOREIGN, LOG = "foreign", "log"
+# Why a rule mostly has no figure.
+UNTOLD = "this host does not tell"
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a sample is judged by.
+
+    `wrong_answers` are those, of the answers looked at before, under and after the load, that broke the contract;
+    `usual_speed_us` is how long the speed probe takes around samples near this one, None before that is known;
+    `client_cpus` is how many CPUs wrk can use. `steady` is None where the warm-up was too short to tell. `clock_set_us`
+    is how far the clock was set under the load. `log_lines_per_s` is how much the entry wrote to its log, which is
+    asked only where something that is not the lab's used CPU time; 0 where it was not asked.
+    """
+
+    level: Level
+    duration_s: int
+    load: Load
+    counters: Counters
+    steady: bool | None
+    wrong_answers: Sequence[Problem]
+    usual_speed_us: float | None
+    client_cpus: int
+    clock_set_us: int = 0
+    log_lines_per_s: float = 0.0
+    ports: Ports | None = None
+
+    @property
+    def lacks_ports(self) -> bool:
+        """Return whether connections failed because the load generator had no local port left for them."""
+        if self.ports is None or not self.load.errors.connect:
+            return False
+        return self.ports.waiting + self.level.connections >= ALL_PORTS_SHARE * self.ports.range
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a sample must not show: `measure` above `limit`. None measured means that there is no figure.
+
+    `sentence` tells a user what it means; `form` prints what was measured; `unknown` says why there may be no figure.
+    """
+
+    name: str
+    severity: str
+    measure: Callable[[Evidence], float | None]
+    limit: float
+    form: str
+    sentence: str
+    unknown: str = UNTOLD
+
+
+def _errors(evidence: Evidence) -> float:
+    return evidence.load.errors.broken
+
+
+def _silence(evidence: Evidence) -> float:
+    return float(not evidence.load.requests)
+
+
+def _late(evidence: Evidence) -> float:
+    """Return by how many seconds wrk missed its time, by the worse of its own clock and the host's.
+
+    Its own is already corrected for a clock that was set. Where a quota held a container back, that is why, and another
+    rule says so.
+    """
+    if _any("throttled_periods")(evidence):
+        return 0.0
+    took = (evidence.load.seconds, evidence.load.wall_us / 1e6)
+    # Early is as wrong as late.
+    return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + LATE_S) for seconds in took)
+
+
+def _clock_set(evidence: Evidence) -> float:
+    return abs(evidence.clock_set_us) / 1e6
+
+
+def _hung(evidence: Evidence) -> float | None:
+    """Return the share of connections that took no part, by Little's law: busy ones are rate times latency.
+
+    None where the law cannot be asked. With few answers, see LEAST_ANSWERS. With pipelining wrk's mean is far too low,
+    because wrk adds requests to its histogram that it takes for delayed, and then counts them without their time. Where
+    the clock was set, some latencies are off by that. What a connection still waits for at the end is not among the
+    latencies: allowed for is one of them, and the time that all were silent for, because a server that stands still
+    just then has no connection that hangs.
+    """
+    load, level = evidence.load, evidence.level
+    if level.pipeline > 1 or evidence.clock_set_us or load.requests < LEAST_ANSWERS * level.connections:
+        return None
+    latency_s = load.latency.mean_us / 1e6
+    busy = load.requests_per_second * latency_s / level.connections
+    return 1 - busy - (latency_s + _silent_end_s(evidence.counters.received)) / load.seconds
+
+
+def _silent_end_s(received: Received) -> float:
+    """Return how long nothing came at the end, as far as the last looks tell: 0 where none is before them.
+
+    Connections that hung all the time make the last second no slower than those before it.
+    """
+    whole = [(since, at) for since, at in pairwise(received) if at[0] - since[0] >= LEAST_SLICE_US]
+    if len(whole) < 2:
+        return 0.0
+    usual = median(_rate(since, at) for since, at in whole[:-1])
+    since, at = whole[-1][0], received[-1]
+    return max(0.0, 1 - _rate(since, at) / usual) * (at[0] - since[0]) / 1e6 if usual else 0.0
+
+
+def _rate(since: tuple[int, int], at: tuple[int, int]) -> float:
+    return (at[1] - since[1]) / (at[0] - since[0])
+
+
+def _wrong_answers(evidence: Evidence) -> float:
+    return len(evidence.wrong_answers)
+
+
+def _busy_before(evidence: Evidence) -> float | None:
+    idle = evidence.counters.idle_before
+    return None if idle is None else float(not idle)
+
+
+def _any(counter: str) -> Callable[[Evidence], float | None]:
+    """Return the measure that adds a counter up over all containers: of nothing only all of them can tell."""
+
+    def measure(evidence: Evidence) -> float | None:
+        values = [getattr(usage, counter) for usage in evidence.counters.roles.values()]
+        known = [value for value in values if value is not None]
+        is_whole = len(known) == len(values) > 0
+        return float(sum(known)) if is_whole or any(known) else None
+
+    return measure
+
+
+def _swapped(evidence: Evidence) -> float | None:
+    return evidence.counters.host.swapped_pages
+
+
+def _stolen(evidence: Evidence) -> float | None:
+    return share_of_host(evidence.counters.host.stolen_us, evidence.counters)
+
+
+def _foreign(evidence: Evidence) -> float | None:
+    """Return the share of the host's CPU that was used by nothing of ours.
+
+    None where the engine had much of the entry's log to carry: its CPU time cannot be told from a stranger's.
+    """
+    if evidence.log_lines_per_s > MANY_LINES:
+        return None
+    return share_of_host(evidence.counters.outside_cpu_us, evidence.counters)
+
+
+def _log(evidence: Evidence) -> float:
+    return evidence.log_lines_per_s
+
+
+def _stalled(resource: str) -> Callable[[Evidence], float | None]:
+    def measure(evidence: Evidence) -> float | None:
+        stalled_us = getattr(evidence.counters.host, f"{resource}_stalled_us")
+        return None if stalled_us is None else stalled_us / evidence.counters.between_us
+
+    return measure
+
+
+def _uneven(evidence: Evidence) -> float | None:
+    """Return how far the rate of one second fell below or rose above that of the median second."""
+    rates = [
+        _rate(since, at) for since, at in pairwise(evidence.counters.received) if at[0] - since[0] >= LEAST_SLICE_US
+    ]
+    usual = median(rates) if len(rates) >= LEAST_SLICES else 0.0
+    return max(abs(rate / usual - 1) for rate in rates) if usual else None
+
+
+def _throttles(evidence: Evidence) -> float | None:
+    return evidence.counters.host.thermal_throttles
+
+
+def _off_speed(evidence: Evidence) -> float | None:
+    """Return how far the host was from its usual speed, by the better of the two probes.
+
+    Right after a load the server may still be at work on what wrk left open, and slow that probe alone.
+    """
+    if evidence.usual_speed_us is None:
+        return None
+    return min(abs(speed / evidence.usual_speed_us - 1) for speed in evidence.counters.speeds_us)
+
+
+def _client_share(evidence: Evidence) -> float | None:
+    """Return wrk's CPU time of what it could use in its own time; what surrounds that, its start among it, is no more.
+
+    So it may come to a little more than all.
+    """
+    cpu_us = evidence.counters.roles.get(CLIENT, Usage()).cpu_us
+    return None if cpu_us is None else min(1.0, cpu_us / (evidence.load.duration_us * evidence.client_cpus))
+
+
+def _unsteady(evidence: Evidence) -> float | None:
+    return None if evidence.steady is None else float(not evidence.steady)
+
+
+RULES = (
+    Rule("errors", INVALID, _errors, 0, "{:.0f}", "answers above 399, or connections that failed"),
+    Rule("silence", INVALID, _silence, 0, "", "no request was answered"),
+    Rule("late", INVALID, _late, LATE_S, "{:.2f} s off", "wrk did not run as long as it was told: the host stalled"),
+    Rule("wrong answers", INVALID, _wrong_answers, 0, "{:.0f}", "wrong answers under load"),
+    Rule(
+        "hung",
+        INVALID,
+        _hung,
+        HUNG_SHARE,
+        "{:.0%}",
+        "connections that nothing came back on (Little's law)",
+        f"the law says nothing with fewer than {LEAST_ANSWERS} answers on each connection, or pipelined ones",
+    ),
+    Rule("throttled", INVALID, _any("throttled_periods"), 0, "periods: {:.0f}", "a container was held back by a quota"),
+    Rule("out of memory", INVALID, _any("oom_kills"), 0, "{:.0f}", "the kernel killed a process for its memory"),
+    Rule("swap", INVALID, _swapped, 0, "pages: {:.0f}", "the host swapped"),
+    Rule("busy before", SUSPECT, _busy_before, 0, "", "the servers were not done with the load before"),
+    Rule("steal", SUSPECT, _stolen, STOLEN_SHARE, "{:.1%}", "the hypervisor took CPU time away"),
+    Rule(
+        FOREIGN,
+        SUSPECT,
+        _foreign,
+        FOREIGN_SHARE,
+        "{:.1%} of the CPU",
+        "something else on this host was busy",
+        f"{UNTOLD}, or the engine had much of the entry's log to carry",
+    ),
+    Rule("memory pressure", SUSPECT, _stalled("memory"), STALLED_SHARE, "{:.1%} of the time", "all waited for memory"),
+    Rule("io pressure", SUSPECT, _stalled("io"), STALLED_SHARE, "{:.1%} of the time", "all waited for a disk"),
+    Rule("heat", SUSPECT, _throttles, 0, "times: {:.0f}", "the CPU slowed down for its temperature"),
+    Rule(
+        "speed",
+        SUSPECT,
+        _off_speed,
+        OFF_SPEED,
+        "{:.0%} off",
+        "the host was faster or slower than usual",
+        "a run's first samples come before it is known what is usual",
+    ),
+    Rule(
+        "uneven",
+        GOOD,
+        _uneven,
+        UNEVEN,
+        "{:.0%}",
+        "for a second the rate was far from the sample's own",
+        f"it takes {LEAST_SLICES} whole seconds of a sample",
+    ),
+    Rule(
+        "clock",
+        GOOD,
+        _clock_set,
+        0,
+        "{:.2f} s",
+        "the clock was set: the time that wrk took is corrected for that, its latencies are not",
+    ),
+    Rule(
+        LOG,
+        GOOD,
+        _log,
+        MANY_LINES,
+        "{:,.0f} lines a second",
+        "the entry printed so much that the engine's work on its log cannot be told from what else ran",
+    ),
+    Rule("client-bound", GOOD, _client_share, CLIENT_SHARE, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
+    Rule(
+        "unsteady",
+        GOOD,
+        _unsteady,
+        0,
+        "",
+        "the warm-up ended before the rate was steady",
+        "the warm-up was too short to tell",
+    ),
+)
+BY_NAME = {rule.name: rule for rule in RULES}

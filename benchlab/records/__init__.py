@@ -1,0 +1,1 @@
+"""What is planned, measured and kept: frozen records, with a unit in each name, checked when made."""

@@ -1,0 +1,181 @@
+"""What is planned: entries, visits, trials, settings, and what a run is. Frozen, checked when made, free of I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+
+from benchlab.records import checks
+
+# Where an entry listens that names no other port.
+PORT = 8080
+# What a manifest says of what cannot be known.
+UNAVAILABLE = "unavailable"
+# Where nothing stands in front of an entry.
+NO_PROXY = "none"
+# The fact of a manifest that says which entries were asked for and have no image.
+UNBUILT = "unbuilt"
+
+
+def is_unavailable(fact: object) -> bool:
+    """Return whether the fact is that something cannot be known: "unavailable", alone or with the reason behind it."""
+    return isinstance(fact, str) and fact.partition(":")[0] == UNAVAILABLE
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A contestant: one service of compose.yaml.
+
+    `tests` maps each test type the entry declares to the path it answers under.
+    """
+
+    name: str
+    labels: dict[str, str]
+    tests: dict[str, str]
+    port: int = PORT
+
+    @property
+    def proxy(self) -> str:
+        """Return what stands in front of the entry, "none" where nothing does."""
+        return self.labels.get("proxy", NO_PROXY)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where requests go to."""
+
+    host: str
+    port: int = PORT
+
+
+@dataclass(frozen=True, order=True)
+class Level:
+    """One setting of the load. `queries` is the N of `?queries=N`; 0 where a test has none."""
+
+    connections: int
+    threads: int
+    queries: int = 0
+    pipeline: int = 1
+
+    def __post_init__(self) -> None:
+        checks.counts("level", 1, connections=self.connections, threads=self.threads, pipeline=self.pipeline)
+        checks.counts("level", 0, queries=self.queries)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One sample to be taken: the `repeat`-th of its level in one visit."""
+
+    block: int
+    entry: str
+    test: str
+    level: Level
+    repeat: int = 1
+
+    def __post_init__(self) -> None:
+        checks.words("trial", entry=self.entry, test=self.test)
+        checks.counts("trial", 0, block=self.block, repeat=self.repeat)
+
+    @cached_property
+    def key(self) -> str:
+        """Return what identifies the trial in a run: the resume key.
+
+        Threads are left out: they follow from the connections and the engine.
+        """
+        level = self.level
+        varied = f"c{level.connections}-q{level.queries}-p{level.pipeline}"
+        again = f"/{self.repeat}" if self.repeat > 1 else ""
+        return f"{self.block}/{self.entry}/{self.test}/{varied}{again}"
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One life of an entry's container, and the trials made in it, in order."""
+
+    block: int
+    entry: str
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that decides a run's plan and load; equal settings give equal plans.
+
+    `levels` maps a test type to what varies in it: connections, or the N of a request. Times are seconds; a time of 0
+    leaves the step out. The warm-up ends between its two times, as soon as the rate is steady. Each level is sampled
+    `repeats` times in a visit: together these are one repetition, because only blocks count as such.
+
+    `proxy` names what stands in front of the entries; of several, with commas between them, each in its turn. So does
+    `db_connections`: how many an entry has in all, and where it is empty, what .env says.
+
+    With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks
+    is decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the
+    entries take part too.
+    """
+
+    profile: str
+    frameworks: tuple[str, ...]
+    levels: dict[str, tuple[int, ...]]
+    blocks: int
+    duration_s: int
+    primer_s: int
+    warmup_s: tuple[int, int]
+    proxy: str
+    seed: int
+    precision: float | None = None
+    budget_s: int | None = None
+    placement: str = "auto"
+    against: str = ""
+    repeats: int = 1
+    db_connections: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        whole = ("blocks", "duration_s", "primer_s", "repeats", "seed")
+        checks.integers("settings", **{name: getattr(self, name) for name in whole})
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        return tuple(self.levels)
+
+    @property
+    def proxies(self) -> tuple[str, ...]:
+        return tuple(self.proxy.split(","))
+
+    @property
+    def through(self) -> str:
+        """Return in words what the load goes through."""
+        return " and ".join("no proxy" if proxy == NO_PROXY else proxy for proxy in self.proxies)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run is: written before its first sample, compared before it is resumed.
+
+    `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
+    container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
+    CPUs of each role, empty where all share them; `facts` describes lab, engine, host and tools: a run is not resumed
+    by a lab of another version or with other limits, nor compared with the run of another host.
+    """
+
+    run_id: str
+    created_at: datetime
+    settings: Settings
+    entries: dict[str, dict[str, str]]
+    images: dict[str, str]
+    services: dict[str, dict[str, object]]
+    sources: dict[str, str]
+    cpus: int
+    placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+
+    def tests(self, entry: str) -> tuple[str, ...]:
+        """Return the test types of the run that the entry declares."""
+        declared = self.entries[entry]["tests"].split()
+        return tuple(test for test in self.settings.tests if test in declared)
+
+    @property
+    def unbuilt(self) -> dict[str, str]:
+        """Return why entries that were asked for take no part, by name: they could not be built."""
+        found = self.facts.get(UNBUILT)
+        return found if isinstance(found, dict) else {}

@@ -1,0 +1,205 @@
+"""What came of a plan: samples, failures, remarks, and the run of them. Frozen, checked when made, free of I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+from benchlab.records import checks
+from benchlab.records.counters import Counters
+from benchlab.records.load import Load
+from benchlab.records.plan import Manifest, Trial
+
+Made = TypeVar("Made")
+
+# What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
+GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
+# What the reason of a failure begins with where the entry answered wrongly before any load.
+WRONG_ANSWER = "wrong answer"
+# What it begins with where the visit had ended before; why, stands whole with the trial at which it ended.
+NOT_TRIED = "not tried"
+# What stands before the place where the log of a lost container is kept.
+ITS_LOG = "; its log: "
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was found of a sample: `broken` has, by rule, what was measured; `unknown` the rules that had no figure.
+
+    `detail` quotes the first wrong answer.
+    """
+
+    severity: str
+    broken: dict[str, float]
+    unknown: tuple[str, ...] = ()
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        if self.severity not in (GOOD, SUSPECT, INVALID):
+            raise ValueError(f"verdict: {self.severity!r} is none of {GOOD}, {SUSPECT}, {INVALID}")
+        checks.amounts("verdict", **self.broken)
+        named = {f"rule {name!r}": name for name in (*self.broken, *self.unknown)}
+        checks.words("verdict", detail=self.detail, **named)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A trial that was measured, the `attempt`-th time. `started_at` is UTC."""
+
+    trial: Trial
+    attempt: int
+    started_at: datetime
+    load: Load
+    counters: Counters
+    verdict: Verdict
+
+    def __post_init__(self) -> None:
+        checks.counts("sample", 1, attempt=self.attempt)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A trial that could not be measured, and why. A `passing` one is worth another try."""
+
+    trial: Trial
+    started_at: datetime
+    reason: str
+    passing: bool = False
+
+    def __post_init__(self) -> None:
+        checks.words("failure", reason=self.reason)
+        checks.truths("failure", passing=self.passing)
+
+    @property
+    def is_wrong_answer(self) -> bool:
+        """Return whether the entry was verified and answered wrongly."""
+        return self.reason.startswith(WRONG_ANSWER)
+
+    @property
+    def was_tried(self) -> bool:
+        """Return whether the trial's turn came before its visit ended."""
+        return not self.reason.startswith(NOT_TRIED)
+
+    @property
+    def cause(self) -> str:
+        """Return the reason without where a log is kept, which is another place in each visit."""
+        return self.reason.partition(ITS_LOG)[0]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How many blocks a run gets in all, decided once, after the `pilot` blocks.
+
+    `needed` is how many its precision asks for, None where it has none.
+    """
+
+    decided_at: datetime
+    pilot: int
+    blocks: int
+    needed: int | None
+    reason: str
+
+    def __post_init__(self) -> None:
+        checks.counts("decision", 1, pilot=self.pilot, blocks=self.blocks)
+        if self.needed is not None:
+            checks.counts("decision", 1, needed=self.needed)
+        checks.words("decision", reason=self.reason)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A rule of the contract that an entry was seen to break before a load: in this block first, told as it was then.
+
+    A `warning` kept nothing from being loaded. Of what breaks the same rule again, then or later, there is no other.
+    """
+
+    block: int
+    entry: str
+    test: str
+    found_at: datetime
+    rule: str
+    message: str
+    warning: bool
+
+    def __post_init__(self) -> None:
+        checks.counts("remark", 1, block=self.block)
+        checks.words("remark", entry=self.entry, test=self.test, rule=self.rule, message=self.message)
+        checks.truths("remark", warning=self.warning)
+
+    @property
+    def key(self) -> tuple[str, str, str, bool]:
+        """Return what identifies the remark in a run: the same rule may be broken now and only warn then."""
+        return self.entry, self.test, self.rule, self.warning
+
+
+# What a journal is made of, a line each.
+Record = Sample | Failure | Decision | Remark
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as read back, its `taken` and `failures` in the order of time, its `remarks` in that of their keys."""
+
+    manifest: Manifest
+    taken: tuple[Sample, ...]
+    failures: tuple[Failure, ...]
+    decision: Decision | None = None
+    remarks: tuple[Remark, ...] = ()
+
+    def once(self, make: Callable[[Run], Made]) -> Made:
+        """Return what is made of the run: made when it is asked for first, and kept, because a run does not change."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Run], Any], Any]:
+        return {}
+
+    @property
+    def blocks(self) -> int:
+        """Return how many blocks the run has in all, as far as that is decided."""
+        return self.decision.blocks if self.decision else self.manifest.settings.blocks
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """Return the sample that counts of each trial: its first good one, else its last suspect one."""
+        chosen: dict[str, Sample] = {}
+        for sample in sorted(self.taken, key=lambda sample: (sample.attempt, sample.started_at)):
+            key = sample.trial.key
+            if sample.verdict.severity != INVALID and not _is_good(chosen.get(key)):
+                chosen[key] = sample
+        return tuple(chosen.values())
+
+    @property
+    def ended_at(self) -> datetime:
+        """Return when the last sample or failure was written; the run's creation where there is none."""
+        ends = [sample.started_at + timedelta(microseconds=sample.load.wall_us) for sample in self.taken]
+        return max([self.manifest.created_at, *ends, *(failure.started_at for failure in self.failures)])
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """Return the keys of the trials that have a sample that counts."""
+        return frozenset(sample.trial.key for sample in self.samples)
+
+    @property
+    def to_come(self) -> int:
+        """Return how many trials have no record yet, of the blocks that are decided on so far."""
+        manifest, settings = self.manifest, self.manifest.settings
+        cells = sum(len(settings.levels[test]) for entry in manifest.entries for test in manifest.tests(entry))
+        return self.blocks * settings.repeats * cells - len({record.trial.key for record in self.taken + self.failures})
+
+    @property
+    def awaits_decision(self) -> bool:
+        """Return whether the number of blocks is still to be decided, and there are samples to decide by."""
+        settings = self.manifest.settings
+        asked = settings.precision is not None or settings.budget_s is not None
+        return asked and self.decision is None and bool(self.samples)
+
+
+def _is_good(sample: Sample | None) -> bool:
+    return sample is not None and sample.verdict.severity == GOOD

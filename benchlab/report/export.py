@@ -1,0 +1,245 @@
+"""A run in the formats that other programs read: all that is known of it as JSON, its cells as CSV, and TFB's. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from operator import attrgetter
+from typing import Any
+
+from benchlab import __version__
+from benchlab.core.errors import ConfigError, StoreError
+from benchlab.experiment import profiles, stack
+from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.quality import judge
+from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
+from benchlab.records.load import Errors, Latency, Load
+from benchlab.records.plan import Level
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
+from benchlab.report import report, tfb_results
+from benchlab.statistics import analysis, effects, metrics
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics.comparison import Comparison, Pair, Standing
+from benchlab.statistics.metrics import Cell
+from benchlab.statistics.stats import Estimate
+from benchlab.storage import records
+
+# Of a role without a container.
+NO_USAGE = Usage()
+# The columns that are fields of a record, which may keep more beside these; and how they are read of one.
+COLUMNS: dict[type[Any], tuple[str, ...]] = {
+    of: tuple(field.name for field in fields(of) if field.name not in ("latency", "errors"))
+    for of in (Level, Load, Latency, Errors, HostUsage, Usage)
+}
+READ = {of: attrgetter(*names) for of, names in COLUMNS.items()}
+
+
+def samples_csv(run: Run) -> str:
+    """Return the table; nothing where there is no sample."""
+    if not run.taken:
+        return ""
+    roles = sorted({role for sample in run.taken for role in sample.counters.roles})
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow(_sample_header(roles))
+    writer.writerows(_sample_row(sample, roles) for sample in run.taken)
+    return lines.getvalue()
+
+
+def _sample_header(roles: Sequence[str]) -> list[str]:
+    parts = {"latency": Latency, "errors": Errors, "host": HostUsage, **dict.fromkeys(roles, Usage)}
+    return [
+        *("block", "entry", "test", "repeat", *COLUMNS[Level], "attempt", "started_at", "verdict", "broken"),
+        *COLUMNS[Load],
+        *(f"{part}_{name}" for part, of in parts.items() for name in COLUMNS[of]),
+    ]
+
+
+def _sample_row(sample: Sample, roles: Sequence[str]) -> list[object]:
+    """Return what stands below the header."""
+    trial, load, counters, verdict = sample.trial, sample.load, sample.counters, sample.verdict
+    row = [trial.block, trial.entry, trial.test, trial.repeat, *READ[Level](trial.level)]
+    row += [sample.attempt, sample.started_at.isoformat(), verdict.severity, " ".join(verdict.broken)]
+    row += [
+        *READ[Load](load),
+        *READ[Latency](load.latency),
+        *READ[Errors](load.errors),
+        *READ[HostUsage](counters.host),
+    ]
+    for role in roles:
+        row += READ[Usage](counters.roles.get(role, NO_USAGE))
+    return row
+
+
+TFB = "tfb"
+# The version of the JSON document, which docs/export.md describes.
+# 1: the first form.
+# 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared.
+VERSION = 2
+# CSV's columns of a figure: what follows its name, and the estimate's field.
+ESTIMATE = {"": "mean", "_low": "low", "_high": "high", "_median": "median", "_min": "minimum", "_max": "maximum"}
+
+
+def text(run: Run, form: str) -> str:
+    """Return the run in one of FORMATS. Raises StoreError where it has no sample that counts."""
+    if not run.samples:
+        raise StoreError(
+            f"{run.manifest.run_id} has no sample that counts, so there is nothing to export; "
+            "`python lab.py report` tells why"
+        )
+    return FORMATS[form](run)
+
+
+def document(run: Run) -> dict[str, Any]:
+    """Return all that the analysis knows of the run, ready for JSON."""
+    return {
+        "format": "benchlab",
+        "version": VERSION,
+        "analysed_by": __version__,
+        "parameters": analysis.parameters(),
+        "manifest": records.plain(run.manifest),
+        "cautions": profiles.cautions(run.manifest),
+        "ended_at": run.ended_at.isoformat(),
+        "blocks": run.blocks,
+        "untried": run.to_come,
+        "decision": None if run.decision is None else records.plain(run.decision),
+        "verification": [records.plain(remark) for remark in run.remarks],
+        "samples": _samples(run),
+        "tests": [_test(result) for result in analysis.analyse(run)],
+        "factors": _factors(run),
+        "missing": [asdict(failure.trial) | {"reason": failure.reason} for failure in judge.missing(run)],
+    }
+
+
+def _samples(run: Run) -> dict[str, Any]:
+    severities = Counter(sample.verdict.severity for sample in run.taken)
+    return {
+        "taken": len(run.taken),
+        "counted": len(run.samples),
+        **{severity: severities[severity] for severity in (GOOD, SUSPECT, INVALID)},
+        "broken": dict(sorted(Counter(name for sample in run.taken for name in sample.verdict.broken).items())),
+        "unknown": sorted({name for sample in run.taken for name in sample.verdict.unknown}),
+    }
+
+
+def _test(result: Result) -> dict[str, Any]:
+    overall = {RATE: result.rates, PER_CPU: result.costs} | ({result.basis: result.overall} if result.basis else {})
+    return {
+        "test": result.test,
+        "ranked_by": result.basis,
+        "cells": [asdict(cell) | {"client_bound": cell.client_bound} for cell in result.cells],
+        "unmeasured": [{"entry": entry, "level": level} for entry, level in result.unmeasured],
+        "standings": [_standing(standing) for standing in result.standings],
+        "comparisons": [
+            *(_comparison(level, RATE, compared) for level, compared in result.levels.items()),
+            *(_comparison(ALL_LEVELS, figure, compared) for figure, compared in overall.items() if compared.entries),
+        ],
+    }
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    ratio = standing.pair.ratio if standing.pair else None
+    bounds = {"low": ratio.low if ratio else None, "high": ratio.high if ratio else None}
+    return {"entry": standing.entry, "relative": standing.relative, **bounds, "rank": asdict(standing.rank)}
+
+
+def _comparison(level: int | str, figure: str, compared: Comparison) -> dict[str, Any]:
+    return {
+        "level": level,
+        "figure": figure,
+        "ranks": {entry: asdict(rank) for entry, rank in compared.ranks.items()},
+        "pairs": [_pair(pair) for pair in compared.pairs],
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return asdict(pair.ratio) | {
+        "adjusted_p": pair.adjusted_p,
+        "among": pair.among,
+        "outcome": pair.outcome.value,
+    }
+
+
+def _factors(run: Run) -> dict[str, Any] | None:
+    """Return what each factor did, None where the entries are not crossed so that they tell of any."""
+    try:
+        answer = effects.answer(run)
+    except ConfigError:
+        return None
+    return {
+        "levels": answer.crossing.factors,
+        "effects": [
+            {"test": told.test, "level": told.level, "figure": told.figure, **asdict(told.effect), **_pair(told.pair)}
+            for told in answer.told
+        ],
+        "untold": answer.untold,
+    }
+
+
+def _json(run: Run) -> str:
+    return _dumped(document(run))
+
+
+def _tfb(run: Run) -> str:
+    return _dumped(tfb_results.results(run))
+
+
+def _dumped(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def _csv(run: Run) -> str:
+    lines = io.StringIO()
+    rows = list(_rows(run))
+    writer = csv.DictWriter(lines, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return lines.getvalue()
+
+
+def _rows(run: Run) -> Iterator[dict[str, object]]:
+    """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no figures."""
+    cells = {(cell.entry, cell.test, cell.level): cell for cell in metrics.every_cell(run)}
+    counts = Counter(
+        (sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)) for sample in run.samples
+    )
+    for test, levels in run.manifest.settings.levels.items():
+        for level in sorted(levels):
+            for entry in sorted(run.manifest.entries):
+                if test in run.manifest.tests(entry):
+                    key = entry, test, level
+                    yield _row(run, key, cells.get(key), counts[key])
+
+
+def _row(run: Run, key: tuple[str, str, int], cell: Cell | None, samples: int) -> dict[str, object]:
+    entry, test, level = key
+    return {
+        "run": run.manifest.run_id,
+        "entry": entry,
+        "test": test,
+        "varies": WORKLOADS[test].varies,
+        "level": level,
+        "blocks": cell.rate.blocks if cell else 0,
+        "samples": samples,
+        **_estimate("requests_per_s", cell.rate if cell else None),
+        **_estimate("requests_per_cpu_s", cell.per_cpu_s if cell else None),
+        **_estimate("requests_per_app_cpu_s", cell.per_app_cpu_s if cell else None),
+        "memory_peak_bytes": cell and cell.memory_peak_bytes,
+        **{f"{role}_cpu_share": cell and cell.shares.roles.get(role) for role in (CLIENT, PROXY, APP, DB)},
+        "host_idle_share": cell and cell.shares.idle,
+        "limited_by": cell and cell.bottleneck,
+        "caution": "; ".join(
+            filter(None, [*profiles.of_run(run.manifest), stack.other_base(run.manifest.entries[entry])])
+        ),
+    }
+
+
+def _estimate(name: str, found: Estimate | None) -> dict[str, object]:
+    return {f"{name}{suffix}": found and getattr(found, field) for suffix, field in ESTIMATE.items()}
+
+
+FORMATS: Mapping[str, Callable[[Run], str]] = {TFB: _tfb, "csv": _csv, "json": _json, "markdown": report.report}

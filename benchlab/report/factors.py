@@ -1,0 +1,223 @@
+"""What a run tells of its factors, to be read: two sentences, how the entries are crossed, a table for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
+
+import pandas as pd
+
+from benchlab.core import quantities
+from benchlab.core.quantities import counted
+from benchlab.experiment import profiles, stack
+from benchlab.experiment.workloads import DATABASE, WORKLOADS
+from benchlab.records.run import Run
+from benchlab.report import markdown
+from benchlab.report.sentences import MEASURES
+from benchlab.statistics.analysis import PER_CPU, RATE
+from benchlab.statistics.comparison import Outcome, Pair
+from benchlab.statistics.effects import Answer, Told
+from benchlab.statistics.factorial import Change, Crossing, Effect
+from benchlab.statistics.stats import EQUIVALENCE
+
+# How levels and factors are called in a sentence, where not by their labels.
+LEVELS = {
+    ("orm", "full"): "the ORM",
+    ("orm", "raw"): "raw SQL",
+    ("proxy", "none"): "no proxy",
+    ("origin", stack.ADOPTED): "an adopted entry",
+    ("origin", stack.LAB): "the lab's own",
+}
+# What the outcomes of a comparison mean for an interaction.
+TOGETHER = {
+    Outcome.FASTER: "more together",
+    Outcome.SLOWER: "less together",
+    Outcome.EQUAL: "independent",
+}
+# More cells without an entry than these are counted only.
+MOST_MISSING = 4
+
+
+def report(run: Run, answer: Answer) -> str:
+    """Return the answer as Markdown."""
+    caution = profiles.caution(run.manifest)
+    parts = [f"# Factors of {run.manifest.run_id}{caution}", *sentences(answer), _cells(answer.crossing)]
+    if told := notes(answer):
+        parts.append("\n".join(f"* {line}" for line in told))
+    by_test = groupby(answer.told, key=lambda told: told.test)
+    parts += [_section(answer, test, list(told), caution) for test, told in by_test]
+    return markdown.explained("\n\n".join(parts)) + "\n"
+
+
+def sentences(answer: Answer) -> Iterator[str]:
+    """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
+    found = _headline(answer)
+    if not found:
+        one = " of one change" if answer.told else ""
+        yield f"No block has a sample of all the entries that an effect{one} needs."
+        return
+    test, level = found[0].test, int(found[0].level)
+    at = _at(test, level)
+    figure = answer.figure(test, level)
+    if figure is None:
+        yield (
+            f"At {at} some entries filled the host and others did not, so neither requests per second nor requests per "
+            "CPU-second tell what a factor does."
+        )
+        return
+    alone = [_alone(told) for told in found if len(told.effect.changes) == 1 and told.figure == figure]
+    together = [_together(told) for told in found if len(told.effect.changes) == 2 and told.figure == figure]
+    both = "; ".join(together) or (
+        "one factor was looked at, so nothing is said of two together"
+        if len(answer.crossing.told) == 1
+        else "how the factors act together cannot be told, because entries are missing"
+    )
+    yield f"At {at}, in {MEASURES[figure]}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
+
+
+def _at(test: str, level: int) -> str:
+    """Return where the effects are told of; of queries a request, the test where it is not the one of that name."""
+    if WORKLOADS[test].varies != "queries":
+        return f"{counted(level, 'connection')} ({test})"
+    return f"{counted(level, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
+
+
+def _headline(answer: Answer) -> list[Told]:
+    """Return the effects at the largest level of the test that asks most of the database, in both figures."""
+    tests = {told.test for told in answer.told}
+    for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
+        found = [told for told in answer.told if told.test == test]
+        levels = [told.level for told in found if isinstance(told.level, int) and len(told.effect.changes) == 1]
+        if levels:
+            return [told for told in found if told.level == max(levels)]
+    return []
+
+
+def _alone(told: Told) -> str:
+    """Return what the change did, from the reference to the level, as the table has it."""
+    (change,) = told.effect.changes
+    instead = f"{_step(change)}{_between(told.effect)}"
+    if told.pair.outcome is Outcome.EQUAL:
+        return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(told.pair)})"
+    if told.pair.outcome is Outcome.UNDECIDED:
+        return f"{instead} cannot be told from no change{_doubt(told.pair)} ({_times(told.pair)})"
+    return f"{instead} gave {_times(told.pair)}"
+
+
+def _together(told: Told) -> str:
+    """Return how much more the first change did at the second's level than at its reference, as the table has it."""
+    first, second = told.effect.changes
+    step = f"{_step(first)}{_between(told.effect)}"
+    where, there = (_named(second.factor, level) for level in (second.level, second.reference))
+    if told.pair.outcome is Outcome.EQUAL:
+        return f"{step} gave the same with {where} as with {there}, within {EQUIVALENCE:.0%} ({_times(told.pair)})"
+    if told.pair.outcome is Outcome.UNDECIDED:
+        doubt = _doubt(told.pair)
+        return f"whether {step} gave more with {where} than with {there} cannot be told{doubt} ({_times(told.pair)})"
+    return f"{step} gave {_times(told.pair)} as much with {where} as with {there}"
+
+
+def _between(effect: Effect) -> str:
+    """Return which entries the effect is taken from, where the crossing lacks others that would tell of it too."""
+    return f" (between {_sources(effect.groups)} alone)" if len(effect.groups) < effect.possible else ""
+
+
+def _doubt(pair: Pair) -> str:
+    """Return why a change is not told, where its interval does not show that."""
+    if pair.adjusted_p is None:
+        return f" on {counted(pair.ratio.blocks, 'block')}"
+    return f" among {pair.among} effects" if pair.is_unclear else ""
+
+
+def _cells(crossing: Crossing) -> str:
+    rows = [[entry, *cell] for cell, entry in sorted(crossing.cells.items(), key=itemgetter(1))]
+    headers = ["entry", *crossing.factors]
+    return markdown.rows(headers, rows, left=headers)
+
+
+def notes(answer: Answer) -> list[str]:
+    """Return what must be known: cells without an entry, what changes along with a factor, odd outcomes."""
+    crossing = answer.crossing
+    lines = []
+    if missing := crossing.missing:
+        shown = "; ".join(" ".join(cell) for cell in missing[:MOST_MISSING])
+        more = f"; and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""
+        lines.append(f"Cells without an entry ({', '.join(crossing.factors)}): {shown}{more}.")
+    for effect in crossing.effects:
+        named = effect_title(effect)
+        if len(effect.groups) < effect.possible:
+            lines.append(f"{named} comes from {_sources(effect.groups)}.")
+        companions = crossing.companions(effect) if len(effect.changes) == 1 else {}
+        if companions:
+            told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
+            lines.append(f"{named} changes this too, and holds what that does: {told}.")
+    if any(told.pair.is_unclear for told in answer.told if answer.is_headed_by(told)):
+        lines.append(
+            "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
+            "an effect may not be told although its own interval leaves out 1."
+        )
+    return lines
+
+
+def _sources(groups: Iterable[Iterable[str]]) -> str:
+    return "; ".join(" and ".join(sorted(group)) for group in groups)
+
+
+def effect_title(effect: Effect) -> str:
+    """Return what its rows are called: orm: raw / full; of two changes, what they lead to, orm raw × proxy nginx."""
+    if len(effect.changes) > 1:
+        return " × ".join(f"{change.factor} {change.level}" for change in effect.changes)
+    (change,) = effect.changes
+    return f"{change.factor}: {change.level} / {change.reference}"
+
+
+def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
+    """Return a row for each effect at each level of the test, with both figures."""
+    columns = ["level", markdown.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
+    rows: dict[tuple[object, ...], dict[str, object]] = {}
+    for each in told:
+        row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
+        is_head = answer.is_headed_by(each)
+        ratio = each.pair.ratio
+        low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
+        row[each.figure] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+        if is_head:
+            row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
+    return pd.DataFrame(rows.values(), columns=columns)
+
+
+def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
+    basis = answer.results[test].basis
+    by = f"outcome by {basis}" if basis else "no outcome over all levels: some rows filled the host, others did not"
+    parts = [f"## {test}: ratios [95 % interval], {by}{caution}", markdown.table(frame(answer, test, told))]
+    if untold := answer.untold[test]:
+        parts.append(f"Left out: {'; '.join(untold)}.")
+    return "\n\n".join(parts)
+
+
+def _row(told: Told) -> dict[str, object]:
+    return {"level": told.over, markdown.EFFECT: effect_title(told.effect)}
+
+
+def _outcome(told: Told) -> str:
+    outcome = told.pair.outcome
+    if outcome is Outcome.UNDECIDED or len(told.effect.changes) == 1:
+        return told.pair.word
+    return TOGETHER[outcome]
+
+
+def _step(change: Change) -> str:
+    return f"{_named(change.factor, change.level)} instead of {_named(change.factor, change.reference)}"
+
+
+def _named(factor: str, level: str) -> str:
+    if factor == "connections":
+        return counted(int(level), "connection") if level.isdecimal() else f"{level} connections"
+    return LEVELS.get((factor, level), level)
+
+
+def _times(pair: Pair) -> str:
+    low, high, confidence = pair.bounds
+    bounds = quantities.bounds(low, high, decimals=2, confidence=confidence)
+    return f"{quantities.ratio(pair.ratio.ratio, decimals=2)}x{bounds}"

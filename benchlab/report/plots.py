@@ -1,0 +1,425 @@
+"""The plots of what the analysis says: standings, rates, cost in CPU and memory, and what used the CPUs."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import geometric_mean, median
+
+from benchlab.core import quantities
+from benchlab.core.quantities import counted
+from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.run import GOOD
+from benchlab.report import charts, points, standings
+from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
+from benchlab.report.factors import effect_title
+from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
+from benchlab.report.sentences import LIMITS, MEASURES
+from benchlab.statistics import bottleneck
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics.candidate import Row
+from benchlab.statistics.comparison import Comparison, Outcome, Pair
+from benchlab.statistics.effects import Answer
+from benchlab.statistics.metrics import Cell
+from benchlab.statistics.stats import Estimate
+
+# From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
+DEPTHS = (1.1, 1.5)
+SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
+# What a colour means, for eyes, screens and paper that do not show it.
+SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
+
+
+@dataclass(frozen=True)
+class Square:
+    """The entry of the row against that of the column.
+
+    `tone` names the colour; `sign` and `word` say the same without one; `told` has all of it in words.
+    """
+
+    tone: str
+    sign: str
+    word: str
+    figure: str
+    interval: str
+    told: str
+
+
+# An entry against itself.
+SELF = Square(SAME, "", "", "", "", "")
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A row of squares for each entry, and a column for each, in the same order."""
+
+    title: str
+    entries: tuple[str, ...]
+    squares: tuple[tuple[Square, ...], ...]
+
+
+def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: bool = True) -> HeatMap:
+    """Return the squares of the comparison, its entries in this order; without outcomes where it does not decide."""
+    entries = tuple(entry for entry in order if entry in comparison.entries)
+    pairs = {(pair.ratio.first, pair.ratio.second): pair for pair in comparison.pairs}
+    pairs |= {(second, first): pair.inverse for (first, second), pair in pairs.items()}
+    squares = tuple(
+        tuple(SELF if row == column else _square(pairs.get((row, column)), decides) for column in entries)
+        for row in entries
+    )
+    return HeatMap(title, entries, squares)
+
+
+def _square(pair: Pair | None, decides: bool) -> Square:
+    if pair is None:
+        return Square(NONE, "", "", "–", "", "no block in common")
+    ratio, figure = pair.ratio, quantities.ratio(pair.ratio.ratio)
+    if not decides:
+        interval = quantities.bounds(ratio.low, ratio.high).strip()
+        return Square(NONE, "", "", figure, interval, f"{figure} {interval}, no outcome")
+    low, high, confidence = pair.bounds
+    interval, outcome = quantities.bounds(low, high, confidence=confidence).strip(), pair.outcome
+    told = f"{figure} {interval}, {pair.word}"
+    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, figure, interval, told)
+
+
+def _tone(outcome: Outcome, ratio: float) -> str:
+    if outcome is Outcome.UNDECIDED:
+        return UNTOLD
+    if outcome is Outcome.EQUAL:
+        return EQUAL
+    times = math.exp(abs(math.log(ratio)))
+    return f"{outcome.value}-{1 + sum(times >= depth for depth in DEPTHS)}"
+
+
+# What the host's CPU time can go to, with its colour, in the order of the bars.
+PARTS = {
+    CLIENT: ("wrk", "--part-1"),
+    PROXY: ("proxy", "--part-2"),
+    APP: ("entry", "--part-3"),
+    DB: ("database", "--part-4"),
+    bottleneck.OTHERS: ("others", "--part-5"),
+    bottleneck.STOLEN: ("stolen", "--part-6"),
+    bottleneck.IDLE: ("idle", "--part-7"),
+}
+# A text alternative tells as many figures; of more, the rest stands in the table.
+MOST_TOLD = 24
+ALL_LEVELS_TOGETHER = "all levels"
+
+Measure = Callable[[Cell], Estimate | None]
+
+
+def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
+    """Return each test's standings: what an entry's figure is of the leader's, over all levels."""
+    ranked = [result for result in results if result.standings]
+    rows = charts.rows({_ranking(result): [standing.entry for standing in result.standings] for result in ranked})
+    dots: dict[str, list[Dot]] = defaultdict(list)
+    told = []
+    for result in ranked:
+        for standing in result.standings:
+            if standing.relative is not None:
+                figure = standings.relative(result, standing)
+                text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{figure}<br>rank {standing.rank}"
+                place = rows.at[_ranking(result), standing.entry]
+                low, high, _ = standing.pair.bounds if standing.pair else (None, None, "")
+                dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
+                told.append(f"{result.test} {standing.entry} {figure}")
+    traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
+    # None is better than the leader's: there is nothing to be seen on its other side but the end of an interval.
+    layout = _of_ratios(rows, "times the leader's figure", traces, (charts.LEAST_REACH[0], 1.05))
+    return Chart(
+        "overall", traces, layout, f"Each entry's figure over all levels, relative to the leader's: {_listed(told)}"
+    )
+
+
+def rates(result: Result, found: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
+    """Return requests per second: of each row the mean with its interval, and below it every sample."""
+    traces = [*below_means(found, looks, rows, blocks), *_means(result, looks, rows, lambda cell: cell.rate, RATE)]
+    layout = charts.frame(rows, charts.axis(RATE, traces), charts.TALL_ROW_PX)
+    return Chart(f"{result.test}-rates", traces, layout, _told(result, RATE, lambda cell: cell.rate))
+
+
+def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
+    """Return requests per CPU-second: of app, database and proxy together full, of the app alone hollow."""
+    together = f"{PER_CPU} of app, database and proxy"
+    traces = [
+        *_means(result, looks, rows, lambda cell: cell.per_app_cpu_s, f"{PER_CPU} of the app alone", "-open"),
+        *_means(result, looks, rows, lambda cell: cell.per_cpu_s, together),
+    ]
+    layout = charts.frame(rows, charts.axis(PER_CPU, traces))
+    return Chart(f"{result.test}-per-cpu", traces, layout, _told(result, together, lambda cell: cell.per_cpu_s))
+
+
+def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> Chart:
+    """Return the app's peak memory, one for each entry: that of the level where it was largest."""
+    peaks = {entry: standings.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
+    known = {entry: peak_mb for entry, peak_mb in peaks.items() if peak_mb is not None}
+    rows = charts.rows({ALL_LEVELS_TOGETHER: list(known)})
+    traces = [_bar(rows.at[ALL_LEVELS_TOGETHER, entry], entry, known[entry], looks[entry]) for entry in known]
+    layout = charts.frame(rows, charts.axis("MB", traces)) | {"barmode": "overlay", "bargap": 0.35}
+    told = _listed([f"{entry} {peak_mb:,.0f}" for entry, peak_mb in known.items()])
+    return Chart(f"{result.test}-memory", traces, layout, f"{result.test}, peak memory of the app in MB: {told}")
+
+
+def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Key, Mapping[str, float]]) -> Chart:
+    """Return what the host's CPU time went to in each row, and below its name what limited it."""
+    limits = {(level_name(cell.test, cell.level), cell.entry): cell.bottleneck for cell in result.cells}
+    rows = charts.rows(groups, limits)
+    axis = {"title": {"text": "of the host's CPU time, %"}, "range": [0, 100], "nticks": 6}
+    layout = charts.frame(rows, axis, charts.TALL_ROW_PX)
+    layout |= {"barmode": "stack", "bargap": 0.3, "uniformtext": {"minsize": 10, "mode": "hide"}, **charts.LEGEND}
+    layout |= {"margin": layout["margin"] | {"t": charts.LEGEND_PX}, "height": layout["height"] + charts.LEGEND_PX}
+    traces = [_part(part, rows, shares) for part in PARTS if any(part in of for of in shares.values())]
+    told = [
+        f"{cell.entry} at {cell.level}: {cell.shares}; limited by {LIMITS[cell.bottleneck]}" for cell in result.cells
+    ]
+    return Chart(f"{result.test}-cpus", traces, layout, f"{result.test}, CPU used by each role: {_listed(told)}")
+
+
+def factors(answer: Answer) -> Chart:
+    """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
+    found = [told for told in answer.told if told.level == ALL_LEVELS and answer.is_headed_by(told)]
+    groups: dict[str, list[str]] = defaultdict(list)
+    for told in found:
+        groups[f"{told.test}, {told.figure}"].append(effect_title(told.effect))
+    rows = charts.rows(groups)
+    dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
+    for told in found:
+        ratio, (low, high, confidence) = told.pair.ratio, told.pair.bounds
+        figure = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+        text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.word}"
+        place = rows.at[f"{told.test}, {told.figure}", effect_title(told.effect)]
+        kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
+        dots[kind].append(Dot(place, ratio.ratio, low, high, text))
+    mark = charts.MARKS[0]
+    traces = [
+        charts.dots(kind, Look("--entry-1", mark if kind == "told" else f"{mark}-open"), of)
+        for kind, of in dots.items()
+    ]
+    layout = _of_ratios(rows, "times, by the change", traces)
+    told_of = [f"{told.test} {effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
+    return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(told_of)}")
+
+
+def changes(found: Iterable[Row]) -> Chart:
+    """Return the ratios of new to old over all levels, with the intervals that their outcomes follow from."""
+    overall = [row for row in found if row.level == ALL_LEVELS]
+    groups: dict[str, list[str]] = defaultdict(list)
+    for row in sorted(overall, key=lambda row: (row.figure, row.test, row.entry)):
+        groups[MEASURES[row.figure]].append(f"{row.entry}, {row.test}")
+    rows = charts.rows(groups)
+    dots = []
+    for row in overall:
+        name, (low, high, _) = f"{row.entry}, {row.test}", row.pair.bounds
+        words = f"{row.told} {row.figure}<br>{row.told.outcome}; {counted(row.ratio.blocks, row.design.unit)}"
+        place = rows.at[MEASURES[row.figure], name]
+        dots.append(Dot(place, row.ratio.ratio, low, high, f"<b>{safe(name)}</b><br>{words}"))
+    traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
+    layout = _of_ratios(rows, "new / old", traces)
+    told = [f"{row.entry} {row.test} {row.figure} {row.told.ratio}" for row in overall]
+    return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(told)}")
+
+
+def _of_ratios(
+    rows: Rows, title: str, traces: Sequence[Trace], reach: tuple[float, float] = charts.LEAST_REACH
+) -> dict[str, object]:
+    """Return the layout of a plot of ratios, with a line at 1."""
+    layout = charts.frame(rows, charts.ratio_axis(title, traces, reach))
+    return layout | {"shapes": [*layout["shapes"], charts.line("--muted", x0=1, x1=1)]}
+
+
+def _means(
+    result: Result, looks: Mapping[str, Look], rows: Rows, measure: Measure, unit: str, hollow: str = ""
+) -> Iterator[Trace]:
+    for entry in sorted({cell.entry for cell in result.cells}):
+        look = looks[entry]
+        dots = [
+            Dot(
+                rows.at[level_name(cell.test, cell.level), entry],
+                estimate.mean,
+                estimate.low,
+                estimate.high,
+                f"<b>{safe(entry)}</b>, {level_name(cell.test, cell.level)}<br>{_figure(cell, estimate, unit)}",
+            )
+            for cell in result.cells
+            if cell.entry == entry and (estimate := measure(cell)) is not None
+        ]
+        yield charts.dots(entry, Look(look.color, look.mark + hollow), dots)
+
+
+def _part(part: str, rows: Rows, shares: Mapping[Key, Mapping[str, float]]) -> Trace:
+    name, color = PARTS[part]
+    known = {rows.at[row]: 100 * of[part] for row, of in shares.items() if part in of}
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": name,
+        "meta": "bars",
+        "x": [round(share, 1) for share in known.values()],
+        "y": list(known),
+        "marker": {"color": color, "line": {"color": "--card", "width": 1}},
+        "text": [f"{name} {share:.0f}" for share in known.values()],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "insidetextfont": {"color": f"{color}-text"},
+        "hovertemplate": f"{name}: %{{x:.1f}} % of the host's CPU time<extra></extra>",
+    }
+
+
+def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
+    return {
+        "type": "bar",
+        "orientation": "h",
+        "name": safe(charts.short(entry)),
+        "meta": "bars",
+        "x": [charts.figure(peak_mb)],
+        "y": [place],
+        "marker": {"color": look.color},
+        "hovertext": [f"<b>{safe(entry)}</b><br>{peak_mb:,.0f} MB"],
+        "hoverinfo": "text",
+    }
+
+
+def _ranking(result: Result) -> str:
+    return f"{result.test}, {result.basis}"
+
+
+def _figure(cell: Cell, estimate: Estimate, unit: str) -> str:
+    bound = "at least " if cell.client_bound and unit == RATE else ""
+    told = f"{bound}{estimate.mean:,.0f}{quantities.interval(estimate.low, estimate.high, '{:,.0f}')} {unit}"
+    return f"{told}<br>{counted(estimate.blocks, 'block')}; limited by {LIMITS[cell.bottleneck]}"
+
+
+def _told(result: Result, what: str, measure: Measure) -> str:
+    """Return a plot of means in words."""
+    told = [
+        f"{cell.entry} at {cell.level}: {estimate.mean:,.0f}"
+        f"{quantities.interval(estimate.low, estimate.high, '{:,.0f}')}"
+        for cell in result.cells
+        if (estimate := measure(cell)) is not None
+    ]
+    return f"{result.test}, {what}: {_listed(told)}"
+
+
+def _listed(told: Sequence[str]) -> str:
+    rest = f"; {len(told) - MOST_TOLD} more stand in the table" if len(told) > MOST_TOLD else ""
+    return f"{'; '.join(told[:MOST_TOLD])}{rest}." if told else "nothing is known."
+
+
+# So far from the usual rate the axis reaches at least, in per cent: a calm run looks calm.
+LEAST_REACH = 25
+# A mean of logarithms needs something above nothing.
+LEAST_SHARE = 0.1
+
+
+def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: Clock) -> Chart:
+    """Return each sample's rate as a share of its row's mean, over the time of the run, with the mean of each block.
+
+    What lies beyond the axis, which is made for what counts, is drawn at its edge.
+    """
+    counting = [point for point in found if point.kind in COUNTING]
+    reach = max([LEAST_REACH, *(1.08 * abs(point.share - 100) for point in counting)])
+    low, high = max(-5.0, 100 - reach), 100 + reach
+    trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in points.by_kind(found)]
+    trails += _without({point.sample.trial.entry for point in found}, counting, looks)
+    if len(set(looks.values())) < len(looks):
+        # They look alike: a legend could not tell them apart.
+        trails = [trail | {"showlegend": trail["name"] in points.KINDS} for trail in trails]
+    means = _blocks(counting)
+    layout = _layout(low, high) | {
+        "shapes": [charts.line(y0=100, y1=100), *(charts.line(x0=at, x1=at) for at in time.pauses)]
+    }
+    return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(found, counting, means))
+
+
+Mean = tuple[float, float, int]
+
+
+def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float, high: float) -> Trace:
+    return {
+        **points.mark(kind, entry, look),
+        "x": [point.minutes for point in group],
+        "y": [round(min(max(point.share, low), high), 1) for point in group],
+        "customdata": [
+            [*point.facts, round(point.sample.load.requests_per_second), round(point.share, 1)] for point in group
+        ],
+        "hovertemplate": points.hover("%{customdata[4]:,} requests/s, %{customdata[5]} % of its row's mean"),
+        "legendgroup": entry if kind in COUNTING else kind,
+        "showlegend": True,
+    }
+
+
+def _without(entries: Iterable[str], counting: Iterable[Point], looks: Mapping[str, Look]) -> list[Trace]:
+    """Return the places in the legend of those entries that have nothing in the plot but what does not count."""
+    drawn = {point.sample.trial.entry for point in counting}
+    nowhere: Trace = {"x": [None], "y": [None], "showlegend": True}
+    return [points.mark(GOOD, entry, looks[entry]) | nowhere for entry in sorted(set(entries) - drawn)]
+
+
+def _legend_once(trails: Iterable[Trace]) -> list[Trace]:
+    """Return the trails, of those with the same name only the first in the legend."""
+    seen: set[str] = set()
+    told = []
+    for trail in trails:
+        told.append(trail | {"showlegend": trail["showlegend"] and trail["name"] not in seen})
+        seen |= {trail["name"]} if told[-1]["showlegend"] else set()
+    return told
+
+
+def _blocks(counting: Iterable[Point]) -> list[Mean]:
+    """Return of each block the middle of its time, the mean over all that counts, and its number."""
+    blocks: dict[int, list[Point]] = defaultdict(list)
+    for point in counting:
+        blocks[point.sample.trial.block].append(point)
+    return sorted(
+        (
+            median(point.minutes for point in group),
+            geometric_mean(max(point.share, LEAST_SHARE) for point in group),
+            block,
+        )
+        for block, group in blocks.items()
+    )
+
+
+def _line(means: Sequence[Mean]) -> Trace:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "mean of a block",
+        "meta": "line",
+        "x": [round(at, 2) for at, _, _ in means],
+        "y": [round(share, 1) for _, share, _ in means],
+        "line": {"color": "--ink", "width": 1.5, "dash": "dot"},
+        "hovertext": [f"block {block}: {share:.1f} % of the usual rate" for _, share, block in means],
+        "hoverinfo": "text",
+    }
+
+
+def _layout(low: float, high: float) -> dict[str, object]:
+    fixed = {"fixedrange": True, "zeroline": False}
+    return {
+        "height": 340,
+        "margin": {"l": 8, "r": 16, "t": charts.LEGEND_PX, "b": 44},
+        "xaxis": {**fixed, "title": {"text": "minutes since the run began"}, "nticks": 8, "rangemode": "tozero"},
+        "yaxis": {
+            **fixed,
+            "title": {"text": "rate, % of its row's mean"},
+            "range": [low, high],
+            "nticks": 7,
+            "automargin": True,
+        },
+        **charts.LEGEND,
+    }
+
+
+def _in_words(found: Sequence[Point], counting: Sequence[Point], means: Sequence[Mean]) -> str:
+    unused = len(found) - len(counting)
+    shares = [share for _, share, _ in means]
+    drift = f" The means of blocks lie from {min(shares):.0f} to {max(shares):.0f} %." if shares else ""
+    return (
+        f"{counted(len(found), 'sample')} of {counted(len(means), 'block')}, {unused} of which do not count: each "
+        f"one's rate as a share of the mean of its row, over the time of the run.{drift}"
+    )

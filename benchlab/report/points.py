@@ -1,0 +1,180 @@
+"""Every sample of a test as a point: what became of it, when it was taken, and what is shown of it on demand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from benchlab.experiment.workloads import varied
+from benchlab.quality import judge
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
+from benchlab.report import charts
+from benchlab.report.charts import Look, Rows, Trace, level_name, safe
+from benchlab.statistics.analysis import Result
+from benchlab.statistics.sizing import PAUSE_S
+
+# What becomes of a sample: it counts, or a better one was taken in its place, or it never could.
+REPLACED = "taken anew"
+COUNTING = (GOOD, SUSPECT)
+KINDS = (*COUNTING, REPLACED, INVALID)
+
+# A row of a plot: its level as a reader sees it, and its entry.
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A sample with what became of it, one of KINDS.
+
+    `minutes` are those of the run until the sample began, without its long pauses; `share` is the rate in per cent of
+    its row's mean.
+    """
+
+    sample: Sample
+    kind: str
+    minutes: float
+    share: float
+
+    @cached_property
+    def row(self) -> Key:
+        return key(self.sample)
+
+    @cached_property
+    def facts(self) -> list[object]:
+        """Return what is shown of it on demand: level, block with repeat and try, time, verdict."""
+        trial = self.sample.trial
+        repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
+        attempt = f", try {self.sample.attempt}" if self.sample.attempt > 1 else ""
+        severity = self.sample.verdict.severity
+        verdict = severity if severity == GOOD else f"{severity}: {judge.reason(self.sample)}"
+        return [
+            self.row[0],
+            f"{trial.block}{repeat}{attempt}",
+            f"{self.sample.started_at:%H:%M:%S}",
+            charts.safe_lines(verdict),
+        ]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """When each sample began, by trial and attempt, in minutes of the run without its long pauses; where these were."""
+
+    minutes: Mapping[tuple[str, int], float]
+    pauses: tuple[float, ...]
+
+
+def clock(run: Run) -> Clock:
+    """Return the time of the run that was spent, as far as the samples tell."""
+    minutes: dict[tuple[str, int], float] = {}
+    pauses: list[float] = []
+    spent_s, last = 0.0, run.manifest.created_at
+    for sample in sorted(run.taken, key=lambda sample: sample.started_at):
+        passed_s = (sample.started_at - last).total_seconds()
+        # Drawn, a run that is resumed the next day would be two heaps far apart.
+        if passed_s > PAUSE_S:
+            pauses.append(spent_s / 60)
+        else:
+            # Negative where the clock was set back.
+            spent_s += max(0.0, passed_s)
+        minutes[sample.trial.key, sample.attempt] = round(spent_s / 60, 2)
+        last = sample.started_at
+    return Clock(minutes, tuple(pauses))
+
+
+def points(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
+    """Return every sample taken in the test, whether or not it counts, in the order of time."""
+    taken = [sample for sample in run.taken if sample.trial.test == result.test]
+    used = {_name(sample) for sample in run.samples}
+    usual = _usual(result, taken)
+    return tuple(
+        Point(
+            sample,
+            sample.verdict.severity if _name(sample) in used or sample.verdict.severity == INVALID else REPLACED,
+            time.minutes[_name(sample)],
+            100 * sample.load.requests_per_second / usual[key(sample)],
+        )
+        for sample in taken
+    )
+
+
+def below_means(found: Iterable[Point], looks: Mapping[str, Look], rows: Rows, blocks: int) -> Iterator[Trace]:
+    """Yield every sample below the dot of its row, the first block nearest to it."""
+    for kind, entry, group in by_kind(found):
+        yield {
+            **mark(kind, entry, looks[entry]),
+            "x": [charts.figure(point.sample.load.requests_per_second) for point in group],
+            "y": [round(rows.at[point.row] + 0.2 + 0.25 * point.sample.trial.block / blocks, 3) for point in group],
+            "customdata": [point.facts for point in group],
+            "hovertemplate": hover("%{x:,.0f} requests/s"),
+        }
+
+
+def by_kind(found: Iterable[Point]) -> Iterator[tuple[str, str, list[Point]]]:
+    """Yield the points by what became of them and by entry, those that do not count last."""
+    grouped: dict[tuple[str, str], list[Point]] = defaultdict(list)
+    for point in found:
+        grouped[point.kind, point.sample.trial.entry].append(point)
+    for kind, entry in sorted(grouped, key=lambda group: (KINDS.index(group[0]), group[1])):
+        yield kind, entry, grouped[kind, entry]
+
+
+def by_row(found: Iterable[Point]) -> dict[Key, list[Sample]]:
+    """Return the samples of each row."""
+    grouped: dict[Key, list[Sample]] = defaultdict(list)
+    for point in found:
+        grouped[point.row].append(point.sample)
+    return grouped
+
+
+def mark(kind: str, entry: str, look: Look) -> Trace:
+    """Return how samples are drawn: full, hollow where they are suspect, a cross where they do not count."""
+    if kind in COUNTING:
+        symbol = look.mark if kind == GOOD else f"{look.mark}-open"
+        drawn = {"size": 6, "color": look.color, "symbol": symbol, "opacity": 0.8}
+    else:
+        color = "--bad" if kind == INVALID else "--muted"
+        drawn = {"size": 5, "color": color, "symbol": "x-thin-open", "line": {"width": 1.2}}
+    name = safe(charts.short(entry)) if kind in COUNTING else kind
+    return {"type": "scatter", "mode": "markers", "meta": "samples", "name": name, "text": safe(entry), "marker": drawn}
+
+
+def hover(figure: str) -> str:
+    """Return what plotly is to show of a point with these facts."""
+    return (
+        f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{figure}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
+        "<br>%{customdata[3]}<extra></extra>"
+    )
+
+
+def groups(found: Iterable[Point], order: Sequence[str]) -> dict[str, list[str]]:
+    """Return the entries of each level, in this order: the rows of a plot."""
+    entries: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for point in found:
+        trial = point.sample.trial
+        entries[varied(trial.test, trial.level), point.row[0]].add(trial.entry)
+    place = {entry: number for number, entry in enumerate(order)}
+    return {
+        level: sorted(of, key=lambda entry: (place.get(entry, len(place)), entry))
+        for (_, level), of in sorted(entries.items(), key=lambda item: item[0])
+    }
+
+
+def key(sample: Sample) -> Key:
+    """Return the row that a sample belongs to."""
+    return level_name(sample.trial.test, varied(sample.trial.test, sample.trial.level)), sample.trial.entry
+
+
+def _usual(result: Result, taken: Iterable[Sample]) -> dict[Key, float]:
+    """Return the mean rate of each row; of one without a sample that counts, the middle of what was seen."""
+    seen: dict[Key, list[float]] = defaultdict(list)
+    for sample in taken:
+        seen[key(sample)].append(sample.load.requests_per_second)
+    known = {(level_name(cell.test, cell.level), cell.entry): cell.rate.mean for cell in result.cells}
+    return {row: known.get(row) or median(rates) or 1.0 for row, rates in seen.items()}
+
+
+def _name(sample: Sample) -> tuple[str, int]:
+    return sample.trial.key, sample.attempt

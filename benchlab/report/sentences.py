@@ -1,0 +1,393 @@
+"""What the numbers say, in plain sentences: who leads by how much, what cannot be told apart, what to be wary of."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from benchlab.core import quantities
+from benchlab.core.quantities import counted
+from benchlab.experiment import profiles
+from benchlab.factors.naming import AT
+from benchlab.quality import judge
+from benchlab.quality.rules import LOG
+from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.run import INVALID, SUSPECT, Run, Sample
+from benchlab.statistics import bottleneck
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics.baseline import Design
+from benchlab.statistics.candidate import Row
+from benchlab.statistics.comparison import LEAST_BLOCKS, Comparison, Outcome, Pair, Standing
+from benchlab.statistics.stats import EQUIVALENCE, Ratio
+
+MEASURES = {RATE: "requests per second", PER_CPU: "requests per CPU-second"}
+# What limited a row, as the end of "limited by".
+LIMITS = {
+    bottleneck.HOST: "the host's CPUs, which all roles share",
+    bottleneck.OTHERS: "what else ran on the host, which took the CPUs",
+    CLIENT: "wrk, the load generator",
+    APP: "the entry itself",
+    DB: "the database",
+    PROXY: "the proxy",
+    bottleneck.CONCURRENCY: "too few connections",
+    bottleneck.WAITING: "waiting for something else than CPUs",
+    bottleneck.UNMEASURED_GROWTH: "waiting, or too few connections: not measured",
+    bottleneck.MIXED: "several things at once",
+    bottleneck.UNKNOWN: "what this host does not tell",
+}
+# What became of a figure since the old side was measured.
+CHANGES = {
+    Outcome.FASTER: "went up",
+    Outcome.SLOWER: "went down",
+    Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
+    Outcome.UNDECIDED: "cannot be told apart from what they were",
+}
+# How the figures of two runs at two times differ.
+DIFFERENCES = {
+    Outcome.FASTER: "were higher in the new run",
+    Outcome.SLOWER: "were lower in the new run",
+    Outcome.EQUAL: f"of the two runs are within {EQUIVALENCE:.0%} of each other",
+    Outcome.UNDECIDED: "of the two runs cannot be told apart",
+}
+# So many names stand in a sentence; of more, the rest are counted.
+MOST_NAMES = 4
+# So many suspect samples come and go on a calm host.
+NOISY_SHARE = 0.05
+# Noise keeps some warm-ups from becoming steady. Chosen, not measured: of more than these the reader is told.
+UNSTEADY_SHARE = 0.25
+# Up to here a difference is told in per cent, above in times.
+TIMES = 1.5
+# So many decimals a per cent may have; what is smaller yet is rounding.
+MOST_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class _Field:
+    """Those behind the leader of a test, in the order of their ratios, by what is known of each against the leader."""
+
+    leader: str
+    behind: list[Standing]
+    equal: list[Standing]
+    untold: list[Standing]
+    apart: list[Standing]
+
+
+def answer(result: Result) -> str:
+    """Return who leads the test by how much, who cannot be told apart, and who has no sample that counts."""
+    return " ".join([*_standing(result), *_absent(result)])
+
+
+def _standing(result: Result) -> Iterator[str]:
+    ranked = result.overall.entries
+    if not ranked:
+        yield "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
+    elif len(ranked) == 1:
+        yield f"There is nothing to compare {ranked[0]} with."
+    elif result.basis is None:
+        yield from _unranked(result)
+    elif result.overall.leader is None:
+        yield "Nobody leads: each entry loses to another one in the levels that both have."
+    else:
+        yield from _led(result, _field(result), result.basis)
+
+
+def _led(result: Result, field: _Field, basis: str) -> Iterator[str]:
+    measure = MEASURES[basis]
+    yield from _untold(result, field, measure)
+    yield from _equal(result, field, measure)
+    yield from _behind(result, field, measure)
+    if field.apart:
+        yield f"{field.leader} has no block in common with {names([other.entry for other in field.apart])}."
+    if basis == PER_CPU:
+        yield from _in_rates(result.rates, field.leader, result.standings[1].entry)
+
+
+def _unranked(result: Result) -> Iterator[str]:
+    """Yield that neither figure ranks the entries, and what both are."""
+    yield (
+        "Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
+        "CPU-second are comparable over all levels."
+    )
+    if len(result.rates.pairs) == 1:
+        told = [
+            f"{_ratio(pair.ratio)} in {MEASURES[figure]}"
+            for figure, compared in ((RATE, result.rates), (PER_CPU, result.costs))
+            for pair in compared.pairs
+        ]
+        (pair,) = result.rates.pairs
+        yield f"{pair.ratio.first} / {pair.ratio.second} is {' and '.join(told)}."
+
+
+def limits(result: Result) -> str:
+    """Return what limited the test's rows."""
+    counts = Counter(cell.bottleneck for cell in result.cells)
+    rows = "all rows" if len(counts) == 1 else ""
+    told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
+    ranked = f" So entries are compared by {MEASURES[PER_CPU]}." if result.by_cpu and result.standings else ""
+    return f"Limited by {'; '.join(told)}.{ranked}"
+
+
+def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
+    """Yield what a reader must know before any figure is believed; nothing of a calm and complete run."""
+    yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
+    blocks = len({sample.trial.block for sample in run.samples})
+    if blocks < run.blocks:
+        yield f"The run is not complete: it has samples of {blocks} of {counted(run.blocks, 'block')}."
+    if blocks == 1:
+        yield "One block shows no spread: there are no intervals, and nothing can be told apart."
+    elif 0 < blocks < LEAST_BLOCKS and any(result.rates.pairs for result in results):
+        yield f"{blocks} blocks are too few to rank anybody: it takes {LEAST_BLOCKS} to call anything faster or equal."
+    yield from _rejected(run.taken)
+    yield from _noisy(run.samples)
+    yield from _unsteady(run)
+    yield from _loud(run.samples)
+    if bound := [
+        f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
+    ]:
+        yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
+    if reopened := sorted({remark.entry for remark in run.remarks if remark.rule == "keep-alive" and remark.warning}):
+        ends = "ends its connection" if len(reopened) == 1 else "end their connections"
+        yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
+    yield from _twins(run)
+    if warned := sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}):
+        yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
+    if unbuilt := run.manifest.unbuilt:
+        yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
+    if missing := judge.missing(run):
+        yield f"{counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
+
+
+def changes(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield, for each figure of each test over all levels, whether the new is faster or slower than the old.
+
+    Of two runs at two times no more is said than that they differ: the entry need not be why.
+    """
+    for row in rows:
+        if row.level != ALL_LEVELS:
+            continue
+        what = f"{row.entry}, {row.test}{_over(row.over or ALL_LEVELS)}: {MEASURES[row.figure]}"
+        if row.pair.adjusted_p is None:
+            yield f"{what} {row.told} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
+        elif row.pair.is_unclear:
+            yield f"{what} are {row.pair.word}: {row.told}."
+        else:
+            yield f"{what} {(DIFFERENCES if _apart(row) else CHANGES)[row.pair.outcome]}: {row.told}."
+
+
+def _apart(row: Row) -> bool:
+    return row.design is Design.TWO_RUNS
+
+
+def _few(row: Row) -> str:
+    """Return why the row has no outcome."""
+    unit, count = row.design.unit, row.ratio.blocks
+    return {0: f"no {unit} has all levels", 1: f"one {unit} shows no spread"}.get(count, f"{count} {unit}s are too few")
+
+
+def names(of: Sequence[str]) -> str:
+    """Return the names as a sentence lists them; of many, the last are counted."""
+    shown = list(of) if len(of) <= MOST_NAMES else [*of[: MOST_NAMES - 1], f"{len(of) - MOST_NAMES + 1} others"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+
+
+def _absent(result: Result) -> Iterator[str]:
+    """Yield which entries have none of the levels that they were asked for."""
+    without = {entry for entry, _ in result.unmeasured} - {cell.entry for cell in result.cells}
+    if without:
+        yield f"{names(sorted(without))} {'was' if len(without) == 1 else 'were'} not measured."
+
+
+def _field(result: Result) -> _Field:
+    leader, *others = result.standings
+    of: dict[Outcome | None, list[Standing]] = defaultdict(list)
+    for other in others:
+        of[other.pair.outcome if other.pair else None].append(other)
+    return _Field(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
+
+
+def _untold(result: Result, field: _Field, measure: str) -> Iterator[str]:
+    if not field.untold:
+        return
+    leader, last = field.leader, field.untold[-1]
+    which = ", the last of them" if len(field.untold) > 1 else ""
+    together = _together(result, field.leader, field.untold, (Outcome.UNDECIDED, Outcome.EQUAL))
+    others = names([other.entry for other in field.untold])
+    subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
+    lead = _lead(result, last, leader, measure)
+    yield f"{subject}: {leader} has {lead}{which}{_doubt(last)}.{_disagreement(result, leader, field.untold)}"
+
+
+def _doubt(last: Standing) -> str:
+    """Return why a gap is not told although it looks like one; nothing where its interval shows that."""
+    pair = last.pair
+    if pair is None:
+        return ""
+    if pair.ratio.high is None:
+        return "; only one block has both, so the spread is unknown"
+    if pair.adjusted_p is None:
+        return f"; {counted(pair.ratio.blocks, 'block')} are too few to tell"
+    return f"; among {pair.among} pairs chance alone can make such a gap" if pair.is_unclear else ""
+
+
+def _equal(result: Result, field: _Field, measure: str) -> Iterator[str]:
+    if not field.equal:
+        return
+    together = _together(result, field.leader, field.equal, (Outcome.EQUAL,))
+    others = names([other.entry for other in field.equal])
+    subject = f"{together} are equal" if together else f"{others} are equal to {field.leader}"
+    whose = "of each other" if together else "of its own"
+    disagreement = _disagreement(result, field.leader, field.equal)
+    yield f"{subject}: their {measure} lie within {EQUIVALENCE:.0%} {whose}.{disagreement}"
+
+
+def _together(result: Result, leader: str, others: Sequence[Standing], outcomes: Collection[Outcome]) -> str:
+    """Return the names of leader and others where every two of them have one of the outcomes; else nothing."""
+    entries = [leader, *(other.entry for other in others)]
+    found = [result.overall.between(*two) for two in combinations(entries, 2)]
+    return names(entries) if all(pair and pair.outcome in outcomes for pair in found) else ""
+
+
+def _behind(result: Result, field: _Field, measure: str) -> Iterator[str]:
+    """Yield by how much the leader leads those that are behind for certain: the next of them, and the last."""
+    if not field.behind:
+        return
+    leader, (first, *rest) = field.leader, field.behind
+    alone = not (field.untold or field.equal or field.apart)
+    # Of those that share the worst ranks none is the last.
+    which = ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in field.behind[:-1]) else ""
+    last = f", and {_lead(result, rest[-1], leader, measure)}{which}" if rest else ""
+    subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
+    disagreement = _disagreement(result, leader, field.behind)
+    yield f"{subject}: it has {_lead(result, first, leader, measure)}{last}.{disagreement}"
+
+
+def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
+    """Return that single levels say something else than all of them together do, and what; else nothing."""
+    told = [
+        f"{leader} / {other.entry} is {names([f'{_times(pair)} at {level}' for level, pair in odd.items()])}"
+        for other in others
+        if (odd := _odd_levels(result, leader, other))
+    ]
+    more = [f"and {len(told) - MOST_NAMES} more"] if len(told) > MOST_NAMES else []
+    return f" Levels disagree: {'; '.join([*told[:MOST_NAMES], *more])}." if told else ""
+
+
+def _odd_levels(result: Result, leader: str, other: Standing) -> dict[int, Pair]:
+    """Return the levels that contradict how the two compare over all levels.
+
+    Where the leader is ahead, those at which it is known to be slower, or seems so by more than EQUIVALENCE. Where the
+    two are not told apart, those at which they are; and where none is, those beyond EQUIVALENCE if there are such on
+    both sides of 1: they may well cancel out.
+    """
+    found = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
+    pairs = {level: pair for level, pair in found.items() if pair}
+    below = {level for level, pair in pairs.items() if pair.ratio.ratio * (1 + EQUIVALENCE) < 1}
+    above = {level for level, pair in pairs.items() if pair.ratio.ratio > 1 + EQUIVALENCE}
+    decided = {level for level, pair in pairs.items() if pair.outcome in (Outcome.FASTER, Outcome.SLOWER)}
+    if other.pair is not None and other.pair.outcome is Outcome.SLOWER:
+        odd = below | {level for level in decided if pairs[level].outcome is Outcome.SLOWER}
+    else:
+        odd = decided or (below | above if below and above else set())
+    return {level: pair for level, pair in pairs.items() if level in odd}
+
+
+def _in_rates(rates: Comparison, leader: str, second: str) -> Iterator[str]:
+    """Yield how the first two compare in requests per second, where the ranks are made of something else."""
+    if pair := rates.between(leader, second):
+        yield f"In {MEASURES[RATE]}, for information, {leader} / {second} is {_ratio(pair.ratio)}."
+
+
+def _lead(result: Result, other: Standing, leader: str, measure: str) -> str:
+    """Return how many more requests the leader answers than the other, with the interval, and over which levels."""
+    pair = result.overall.between(leader, other.entry)
+    assert pair is not None  # `_Field.apart` holds those without
+    ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
+    over = _over(result.label(pair.ratio.over))
+    if all(1 / TIMES < figure < TIMES for figure in (ratio, low, high) if figure is not None):
+        bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
+        more = f"{_share(abs(ratio - 1))} {'more' if ratio >= 1 else 'fewer'}"
+        return f"{more} {measure} than {other.entry}{bounds}{over}"
+    return f"{ratio:.2f} times the {measure} of {other.entry}{quantities.interval(low, high, '{:.2f}')}{over}"
+
+
+def _share(part: float, sign: str = "") -> str:
+    """Return the share in per cent, with so many decimals that what is not 0 does not look like it."""
+    told = (f"{part:{sign}.{digits}%}" for digits in range(1, MOST_DIGITS + 1))
+    return next((text for text in told if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
+
+
+def _over(label: str) -> str:
+    """Return which levels a figure is over, where it is not over all of them."""
+    if label == ALL_LEVELS:
+        return ""
+    of_all = label.removeprefix(ALL_LEVELS)
+    return f" over all levels{of_all}" if of_all != label else f" at {label}"
+
+
+def _ratio(ratio: Ratio) -> str:
+    return f"{quantities.ratio(ratio.ratio)}{quantities.bounds(ratio.low, ratio.high)}"
+
+
+def _times(pair: Pair) -> str:
+    """Return the ratio with the interval that its outcome follows from."""
+    low, high, confidence = pair.bounds
+    return f"{quantities.ratio(pair.ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+
+
+def _twins(run: Run) -> Iterator[str]:
+    """Yield which versions are the same image as the entry of today: what these differ by is noise."""
+    images = run.manifest.images
+    for version in sorted(name for name in run.manifest.entries if AT in name):
+        entry = version.partition(AT)[0]
+        if version in images and images[version] == images.get(entry):
+            yield f"{entry} and {version} are the same image: what they differ by is noise."
+
+
+def _rejected(taken: Sequence[Sample]) -> Iterator[str]:
+    rejected = [sample for sample in taken if sample.verdict.severity == INVALID]
+    if rejected:
+        verbs = "was invalid and does" if len(rejected) == 1 else "were invalid and do"
+        yield f"{counted(len(rejected), 'sample')} of {len(taken):,} {verbs} not count: {_reasons(rejected)}."
+
+
+def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
+    suspect = [sample for sample in samples if sample.verdict.severity == SUSPECT]
+    if samples and len(suspect) / len(samples) > NOISY_SHARE:
+        count = counted(len(samples), "sample that counts", "samples that count")
+        share = f"{counted(len(suspect), 'is', 'are')} suspect ({len(suspect) / len(samples):.0%})"
+        yield f"A noisy host: of the {count}, {share}: {_reasons(suspect)}."
+
+
+def _unsteady(run: Run) -> Iterator[str]:
+    """Yield that many samples followed a warm-up that was too short, and what makes less of that."""
+    count = sum("unsteady" in sample.verdict.broken for sample in run.samples)
+    if count <= UNSTEADY_SHARE * len(run.samples):
+        return
+    longest = max(profiles.PROFILES.values(), key=lambda profile: profile.warmup_s)
+    is_longer = longest.warmup_s > run.manifest.settings.warmup_s
+    longer = f"--profile {longest.name} warms up for {longest.warmup_s[1]} s, and " if is_longer else ""
+    yield (
+        f"Before {count:,} of the {counted(len(run.samples), 'sample that counts', 'samples that count')} "
+        f"({count / len(run.samples):.0%}) the warm-up ended with the rate not steady yet, for noise or because the "
+        f"entry gets faster still: {longer}a longer --duration makes the beginning weigh less."
+    )
+
+
+def _loud(samples: Iterable[Sample]) -> Iterator[str]:
+    found = {f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if LOG in sample.verdict.broken}
+    if found:
+        yield (
+            f"Under load, much was printed by {names(sorted(found))}: the engine's work on a log costs an entry rate, "
+            f"is not in its {MEASURES[PER_CPU]}, and cannot be told from what else ran on the host."
+        )
+
+
+def _reasons(samples: Iterable[Sample]) -> str:
+    """Return why samples were not good, the most frequent reason first."""
+    samples = list(samples)
+    worst = {sample.verdict.severity for sample in samples}
+    counts = Counter(name for sample in samples for name in sample.verdict.broken if judge.severity(name) in worst)
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return names([f"{judge.meaning(name)} ({count:,})" for name, count in ordered])

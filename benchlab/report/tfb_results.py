@@ -1,0 +1,230 @@
+"""A run as a results file of the TechEmpower benchmarks (TFB): one figure a level, and no more than that. Pure."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from benchlab.core.quantities import counted
+from benchlab.experiment import placement, profiles, stack
+from benchlab.experiment.stack import UNTOLD
+from benchlab.experiment.workloads import varied
+from benchlab.records.plan import NO_PROXY, UNAVAILABLE, Manifest, Settings, is_unavailable
+from benchlab.records.run import Failure, Run, Sample
+from benchlab.statistics import metrics
+from benchlab.statistics.metrics import Cell
+
+# The format has one list of levels for all tests in which the same varies.
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "concurrencyLevels": ("json", "db", "fortune"),
+    "pipelineConcurrencyLevels": ("plaintext",),
+    "queryIntervals": ("query", "update"),
+    "cachedQueryIntervals": ("cached-query",),
+}
+# What the lab knows of a run and the format has no place for.
+LEFT_OUT = "intervals, ranks, verdicts, CPU time, memory and bottlenecks"
+# The format's word for what does not apply or is not known.
+NONE = "none"
+# Labels that begin so say of an entry what the format says of it, in its own words.
+OWN_WORDS = "tfb."
+
+Key = tuple[str, str, int]
+
+
+def results(run: Run) -> dict[str, Any]:
+    """Return the run as the format has it, ready for JSON.
+
+    A level is one sample of the settings' duration that stands for all that count: its totalRequests are the geometric
+    mean rate over the blocks times that duration, so that whoever divides the two gets the report's figure.
+    """
+    manifest, settings = run.manifest, run.manifest.settings
+    raw = _raw(run)
+    entries = sorted(manifest.entries)
+    tried = {(record.trial.entry, record.trial.test) for record in run.taken + run.failures}
+    tests = [test for group in LEVELS.values() for test in group]
+    unfinished = run.to_come > 0 or run.awaits_decision
+    return {
+        "uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, f"benchlab {manifest.run_id} {manifest.created_at.isoformat()}")),
+        "name": manifest.run_id,
+        "environmentDescription": _environment(run),
+        "git": _git(manifest),
+        "startTime": round(manifest.created_at.timestamp() * 1000),
+        "completionTime": None if unfinished else round(run.ended_at.timestamp() * 1000),
+        **{name: _levels(settings, group) for name, group in LEVELS.items()},
+        "frameworks": entries,
+        "duration": settings.duration_s,
+        "rawData": raw,
+        "completed": _completed(run),
+        "succeeded": {test: list(raw[test]) for test in tests},
+        "failed": {
+            test: [entry for entry in entries if (entry, test) in tried and entry not in raw[test]] for test in tests
+        },
+        "verify": _verified(run),
+        "testMetadata": [_metadata(entry, manifest.entries[entry]) for entry in entries],
+    }
+
+
+def latency(microseconds: float) -> str:
+    """Return the time as wrk prints it: 635.91us, 1.39ms, 7.84s."""
+    for unit, size in (("us", 1), ("ms", 1_000)):
+        if round(microseconds / size, 2) < 1_000:
+            return f"{microseconds / size:.2f}{unit}"
+    return f"{microseconds / 1e6:.2f}s"
+
+
+def _levels(settings: Settings, tests: Iterable[str]) -> list[int]:
+    return sorted({level for test in tests for level in settings.levels.get(test, ())})
+
+
+def _raw(run: Run) -> dict[str, dict[str, list[dict[str, object]]]]:
+    """Return, by test and entry, a figure for each level; {} for one that has none.
+
+    A list ends at its test's own largest level, even where another test of the same kind goes on: a reader takes the
+    last figure of query for that of the most queries.
+    """
+    settings = run.manifest.settings
+    figures = _figures(run)
+    raw: dict[str, dict[str, list[dict[str, object]]]] = {}
+    for group in LEVELS.values():
+        levels = _levels(settings, group)
+        for test in group:
+            own = [level for level in levels if level <= max(settings.levels.get(test, (0,)))]
+            entries = sorted({entry for entry, of, _ in figures if of == test})
+            raw[test] = {entry: [figures.get((entry, test, level), {}) for level in own] for entry in entries}
+    return raw
+
+
+def _figures(run: Run) -> dict[Key, dict[str, object]]:
+    samples: dict[Key, list[Sample]] = defaultdict(list)
+    for sample in run.samples:
+        samples[sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)].append(sample)
+    cells = {(cell.entry, cell.test, cell.level): cell for cell in metrics.every_cell(run)}
+    return {key: _figure(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
+
+
+def _figure(cell: Cell, samples: Sequence[Sample], duration_s: int) -> dict[str, object]:
+    began_s = int(min(sample.started_at for sample in samples).timestamp())
+    mean_us, stdev_us = _pooled(samples)
+    return {
+        "latencyAvg": latency(mean_us),
+        "latencyStdev": latency(stdev_us),
+        "latencyMax": latency(max(sample.load.latency.max_us for sample in samples)),
+        "totalRequests": round(cell.rate.mean * duration_s),
+        "startTime": began_s,
+        "endTime": began_s + duration_s,
+        **_errors(samples),
+    }
+
+
+def _pooled(samples: Iterable[Sample]) -> tuple[float, float]:
+    """Return mean and standard deviation of wrk's latency over the requests of all samples, in microseconds."""
+    parts = [(sample.load.requests, sample.load.latency) for sample in samples]
+    count = sum(requests for requests, _ in parts)
+    mean = sum(requests * part.mean_us for requests, part in parts) / count
+    square = sum(requests * (part.stdev_us**2 + (part.mean_us - mean) ** 2) for requests, part in parts) / count
+    return mean, math.sqrt(square)
+
+
+def _errors(samples: Sequence[Sample]) -> dict[str, int]:
+    """Return the time-outs of a sample on average, rounded up so that none is lost; nothing where there were none.
+
+    The format has them beside the other errors, none of which a sample that counts has.
+    """
+    found = sum(sample.load.errors.timeout for sample in samples)
+    none = dict.fromkeys(("connect", "read", "write"), 0)
+    return {**none, "timeout": math.ceil(found / len(samples))} if found else {}
+
+
+def _completed(run: Run) -> dict[str, str]:
+    """Return when the last of each entry was measured, in UTC, or what kept it from starting."""
+    last: dict[str, Sample | Failure] = {}
+    served: set[str] = set()
+    tried = [failure for failure in run.failures if failure.was_tried]
+    records: list[Sample | Failure] = [*run.taken, *tried]
+    for record in sorted(records, key=lambda record: record.started_at):
+        last[record.trial.entry] = record
+        if isinstance(record, Sample) or record.is_wrong_answer:
+            served.add(record.trial.entry)
+    return {
+        entry: f"{record.started_at:%Y%m%d%H%M%S}"
+        if isinstance(record, Sample) or entry in served
+        else f"ERROR: {record.reason}"
+        for entry, record in sorted(last.items())
+    }
+
+
+def _verified(run: Run) -> dict[str, dict[str, str]]:
+    """Return, by entry and test, the worst that verification found before any load: pass, warn or fail."""
+    passed = [(sample.trial.entry, sample.trial.test) for sample in run.taken]
+    warned = [(remark.entry, remark.test) for remark in run.remarks if remark.warning]
+    failed = [
+        *((failure.trial.entry, failure.trial.test) for failure in run.failures if failure.is_wrong_answer),
+        *((remark.entry, remark.test) for remark in run.remarks if not remark.warning),
+    ]
+    words = dict.fromkeys(passed, "pass") | dict.fromkeys(warned, "warn") | dict.fromkeys(failed, "fail")
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for (entry, test), word in sorted(words.items()):
+        found[entry][test] = word
+    return dict(found)
+
+
+def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
+    """Return what an entry is made of: as the format's own words say, kept in labels, else as the lab's say.
+
+    Of what no label tells, the format's word for that.
+    """
+
+    def told(key: str, otherwise: str = NONE) -> str:
+        return labels.get(f"{OWN_WORDS}{key}") or otherwise
+
+    server = labels["server"] if labels["server"] != UNTOLD else NONE
+    lower = {
+        "approach": told("approach"),
+        "classification": told("classification"),
+        "database": told("database", NONE if labels["driver"] == NONE else "postgres"),
+        "framework": told("framework", labels["framework"]),
+        "language": told("language", "python"),
+        "orm": told("orm", labels["orm"] if labels["orm"] != UNTOLD else NONE),
+        "platform": told("platform"),
+        "webserver": told("webserver", server),
+    }
+    return {
+        "project_name": told("project", entry if stack.is_adopted(labels) else labels["framework"]),
+        "name": entry,
+        **{key: word.lower() for key, word in lower.items()},
+        "os": "linux",
+        "database_os": "linux",
+        "display_name": told("display_name", entry),
+        "notes": "; ".join(filter(None, [told("notes", ""), stack.other_base(labels)])),
+        "versus": told("versus"),
+        "tags": [],
+    }
+
+
+def _git(manifest: Manifest) -> dict[str, str] | None:
+    """Return where the lab was taken from; null without a commit, and else empty what is not known."""
+    names = {"commitId": "lab_commit", "repositoryUrl": "lab_repository", "branchName": "lab_branch"}
+    facts = {key: manifest.facts.get(name, UNAVAILABLE) for key, name in names.items()}
+    found = {key: "" if is_unavailable(fact) else str(fact) for key, fact in facts.items()}
+    return found if found["commitId"] else None
+
+
+def _environment(run: Run) -> str:
+    """Return what the run was measured on and how, and what is left out: the one place for words in the format."""
+    facts, settings = run.manifest.facts, run.manifest.settings
+    host = facts.get("host")
+    model = str(host.get("cpu_model", UNAVAILABLE)) if isinstance(host, dict) else UNAVAILABLE
+    parts = [
+        *([] if model == UNAVAILABLE else [model]),
+        placement.told(run.manifest.placement, run.manifest.cpus),
+        f"Docker {facts.get('engine_version', UNAVAILABLE)}",
+        f"benchlab {facts.get('lab_version', UNAVAILABLE)}, profile {settings.profile}",
+        *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),
+        *profiles.cautions(run.manifest),
+        f"geometric means over up to {counted(run.blocks, 'block')} of {settings.duration_s}-s samples",
+        f"without {LEFT_OUT}",
+    ]
+    return "; ".join(parts)

@@ -1,0 +1,170 @@
+"""A run before it starts: its plan in a few lines, and the wrk commands that it will make, as they could be typed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from benchlab.core.errors import UsageError
+from benchlab.core.quantities import counted, minutes
+from benchlab.engine import contestants, variants
+from benchlab.engine.stage import Lab
+from benchlab.experiment import placement, profiles, schedule, workloads
+from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.host import facts
+from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
+from benchlab.run import lifecycle, runner, wrk
+from benchlab.statistics import sizing
+
+Levels = Mapping[str, Sequence[Level]]
+
+
+def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> str:
+    """Return what will be measured, on which host, and how long that takes; `cpus` tells how the roles share them."""
+    entries = ", ".join(sorted({visit.entry for visit in visits}))
+    through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
+    samples = counted(sum(len(visit.trials) for visit in visits), "sample")
+    rows = [
+        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}"),
+        ("time", f"{duration(Forecast(visits, settings).total_s)}; builds not counted"),
+        ("entries", f"{entries}{through}"),
+        *((test, _levels(test, levels[test])) for test in settings.tests),
+        ("before each test", _before(settings)),
+        ("blocks", _blocks(settings)),
+        ("order", f"shuffled by seed {settings.seed}"),
+        ("CPUs", cpus),
+        ("host", host),
+    ]
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(f"{name:<{width}}  {told}" for name, told in rows)
+
+
+def duration(total_s: float) -> str:
+    """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
+    noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
+    return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
+
+
+def order(visits: Iterable[Visit]) -> Iterator[str]:
+    """Yield a line for each visit: what is measured in it, in order."""
+    for visit in visits:
+        tests = (
+            f"{test} {' '.join(str(varied(test, trial.level)) for trial in trials)}"
+            for test, trials in groupby(visit.trials, key=lambda trial: trial.test)
+        )
+        yield f"block {visit.block}: {visit.entry}: {', '.join(tests)}"
+
+
+def commands(
+    settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], Target]
+) -> Iterator[str]:
+    """Yield the wrk commands of each test type as they could be typed, below the entries that they are the same for.
+
+    `target` gives where an entry's load goes to.
+    """
+    entries = list(entries)
+    for test in settings.tests:
+        same: dict[tuple[str, ...], list[str]] = {}
+        for entry in entries:
+            if test in entry.tests:
+                lines = tuple(_typed(settings, entry, test, levels[test], target(entry)))
+                same.setdefault(lines, []).append(entry.name)
+        for lines, names in same.items():
+            yield f"# {test}: {', '.join(names)}"
+            yield from lines
+
+
+def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: Target) -> Iterator[str]:
+    for name, level, duration_s in _loads(settings, test, levels):
+        path = workloads.url_path(test, entry.tests[test], level)
+        command = wrk.command(level, target, path, WORKLOADS[test].accept, duration_s)
+        yield f"{shlex.join(command)}  # {name}"
+
+
+def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[tuple[str, Level, int]]:
+    """Yield each load of a test type in a visit: its name, its level, and its seconds."""
+    if settings.primer_s:
+        yield "primer", workloads.primer_level(test), settings.primer_s
+    if settings.warmup_s[1]:
+        yield "warm-up", profiles.warmup_level(settings, test, levels), settings.warmup_s[1]
+    for level in levels:
+        yield f"level {varied(test, level)}", level, settings.duration_s
+
+
+def _levels(test: str, levels: Sequence[Level]) -> str:
+    values = ", ".join(str(varied(test, level)) for level in levels)
+    if WORKLOADS[test].varies == "queries":
+        return f"{values} queries a request, at {levels[0].connections} connections"
+    depth = levels[0].pipeline
+    return f"{values} connections" + (f", {depth} requests deep" if depth > 1 else "")
+
+
+def _before(settings: Settings) -> str:
+    least, most = settings.warmup_s
+    warm_up = f"a warm-up of {most} s" if least == most else f"a warm-up until steady, {least} to {most} s"
+    parts = [f"a primer of {settings.primer_s} s"] if settings.primer_s else []
+    return ", ".join([*parts, warm_up] if most else parts) or "nothing"
+
+
+def _blocks(settings: Settings) -> str:
+    repeats = f", each level {settings.repeats} times" if settings.repeats > 1 else ""
+    asked = [] if settings.precision is None else [f"± {settings.precision:.1%}"]
+    asked += [] if settings.budget_s is None else [minutes(settings.budget_s)]
+    more = f"; then as many more as {' in '.join(asked)} takes" if asked else ""
+    return f"{settings.blocks}, every entry once in each{repeats}{more}"
+
+
+def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
+    """Return lab and settings with everything in them that a plan is made of.
+
+    Raises UsageError where what was asked for cannot be measured, ConfigError as `contestants` does.
+    """
+    if settings.against:
+        settings = replace(settings, against=variants.resolved(lab.root, settings.against))
+    lab, entries = contestants.contestants(lab, settings)
+    settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
+    contestants.refuse_nothing(entries, settings)
+    return lab, fitted(lab, settings)
+
+
+def visits(lab: Lab, settings: Settings, blocks: int) -> tuple[Visit, ...]:
+    entries = lab.topology.choose(settings.frameworks)
+    return schedule.plan(entries, levels(lab, settings), blocks, settings.seed, settings.repeats)
+
+
+def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
+    return profiles.levels(settings, lab.client_cpus)
+
+
+def rehearse(lab: Lab, settings: Settings) -> tuple[str, str]:
+    """Return what `start` would do: the plan with every visit in its order; and the wrk commands."""
+    lab, settings = settled(lab, settings)
+    planned = visits(lab, settings, settings.blocks)
+    entries = lab.topology.choose(settings.frameworks)
+    typed = commands(settings, entries, levels(lab, settings), lifecycle.target)
+    return "\n".join([told(lab, settings, planned), "", *order(planned)]), "\n".join(typed)
+
+
+def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
+    """Return in a few lines what the visits will measure, and on what."""
+    cpus = placement.told(lab.placement, lab.cpus)
+    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.found))
+
+
+def fitted(lab: Lab, settings: Settings) -> Settings:
+    """Return the settings with no more blocks than the budget has time for. Raises UsageError where it has none."""
+    if settings.precision is not None and len(settings.frameworks) < 2:
+        raise UsageError(
+            "--precision is that of a ratio, and there is one entry only; name a second --framework, or --against"
+        )
+    block = visits(lab, settings, 1)
+    blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
+    if settings.precision is not None and blocks < sizing.LEAST_PILOT:
+        raise UsageError(
+            f"--precision needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of {blocks}; "
+            "use more --blocks, or a longer --budget"
+        )
+    return replace(settings, blocks=blocks)

@@ -1,0 +1,195 @@
+"""Shows a run as it goes: a live bar with the standing table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from statistics import geometric_mean
+
+import pandas as pd
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from benchlab.contract.answers import Problem
+from benchlab.core import letters
+from benchlab.core.quantities import counted, minutes
+from benchlab.core.terminal import redraws
+from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.workloads import varied
+from benchlab.quality import judge
+from benchlab.records.plan import Trial, Visit
+from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample
+from benchlab.report import markdown, standings
+from benchlab.report.printed import fitted, is_whole
+from benchlab.run.runner import Events
+from benchlab.statistics import analysis
+
+Cell = tuple[str, str, int]
+
+BAR_WIDTH = 30
+# What stands in the same line as the bar: a share and a time.
+BESIDE_BAR = 24
+
+
+class Progress(Events):
+    """Says what happens. Nothing is drawn or computed while a sample is being taken."""
+
+    def __init__(self, console: Console, forecast: Forecast, run: Run, caution: str):
+        self._console = console
+        self._title = f"requests/s: geometric mean [95 % interval]{caution}"
+        self._forecast = forecast
+        self._manifest, self._taken = run.manifest, list(run.taken)
+        self._started = time.monotonic()
+        self._rates: dict[Cell, dict[str, float]] = {}
+        for sample in run.samples:
+            self._rate(sample)
+        self._loaded: Trial | None = None
+        self._live: Live | None = None
+        self._now = self._latest = ""
+        self._standing: RenderableType = ""
+
+    @contextmanager
+    def running(self) -> Iterator[Progress]:
+        """Show the run for the length of the with block."""
+        self._started = time.monotonic()
+        if not redraws(self._console):
+            yield self
+            return
+        with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
+            yield self
+
+    def visit(self, visit: Visit) -> None:
+        self._tell(f"block {visit.block}: {visit.entry}: starting")
+
+    def verified(self, visit: Visit, problems: list[Problem]) -> None:
+        for warning in (False, True):
+            found = [problem for problem in problems if problem.warning == warning]
+            if found:
+                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+                self._print(f"  {visit.entry}: {'warning' if warning else 'wrong'}: {found[0]}{more}")
+
+    def warming(self, trial: Trial) -> None:
+        if self._live is not None:
+            self._tell(f"block {trial.block}: {trial.entry}: {trial.test}: warming up")
+
+    def measuring(self, trial: Trial) -> None:
+        self._loaded = trial
+        if self._live is not None:
+            self._tell(_name(trial))
+
+    def recorded(self, record: Sample | Failure) -> None:
+        self._reckon(record)
+        if isinstance(record, Failure):
+            self._failed(record)
+            return
+        if record.verdict.severity != GOOD:
+            self._forecast.doubted(record.trial)
+            self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
+        self._taken.append(record)
+        name, rate = _name(record.trial), self._rate(record)
+        if self._live is None:
+            self._print(f"  {name}: {rate}; {self._left()} left")
+        else:
+            # The figures first: a narrow terminal cuts the end off.
+            self._latest = f"latest: {rate}: {name}"
+            self._draw()
+
+    def lost(self, visit: Visit, untried: int, brief: str) -> None:
+        self._print(f"  block {visit.block}: {visit.entry}: {counted(untried, 'more sample')} not tried: {brief}")
+
+    def notice(self, line: str) -> None:
+        self._print(f"  {line}")
+
+    def again(self, visits: list[Visit]) -> None:
+        self._forecast.again(visits)
+        entries = ", ".join(dict.fromkeys(visit.entry for visit in visits))
+        self._print(f"  block {visits[0].block}: once more, for samples that do not count or are suspect: {entries}")
+
+    def block(self, block: int) -> None:
+        self._forecast.over(block)
+        results = analysis.analyse(Run(self._manifest, tuple(self._taken), ()))
+        if not results:
+            return
+        overview = standings.overview(self._manifest, results)
+        title = f"after block {block}, {self._title}"
+        self._standing = Group(Text(title), _standing(self._console, overview))
+        if self._live is None:
+            self._print(f"{title}\n{markdown.table(overview)}")
+        self._draw()
+
+    def _reckon(self, record: Sample | Failure) -> None:
+        """Tell the forecast of the trial; what was not loaded says nothing of the pace."""
+        was_loaded = isinstance(record, Sample) or record.trial == self._loaded
+        self._loaded = None
+        (self._forecast.done if was_loaded else self._forecast.dropped)(record.trial, self._elapsed_s())
+
+    def _failed(self, failure: Failure) -> None:
+        """Tell why it failed; of what was not tried `lost` tells."""
+        if failure.was_tried:
+            self._print(f"  {_name(failure.trial)}: not measured: {failure.reason}")
+
+    def _tell(self, line: str) -> None:
+        if self._live is None:
+            self._print(f"  {line}")
+        else:
+            self._now = line
+            self._draw()
+
+    def _draw(self) -> None:
+        if self._live is not None:
+            lines = [
+                Text(letters.visible(text), no_wrap=True, overflow="ellipsis") for text in (self._now, self._latest)
+            ]
+            self._live.update(Group(self._bar(), *lines, self._standing), refresh=True)
+
+    def _print(self, line: str) -> None:
+        """Print the line as it is: a name or a reason may hold what rich takes for markup. A log gets it whole."""
+        self._console.print(letters.visible(line), markup=False, highlight=False, soft_wrap=self._live is None)
+
+    def _rate(self, sample: Sample) -> str:
+        """Return the sample's rate beside the geometric mean of its cell so far; a trial's last try counts."""
+        rate, rates = sample.load.requests_per_second, self._rates.setdefault(_cell(sample.trial), {})
+        if sample.verdict.severity == INVALID or not rate:
+            return f"{rate:,.0f} requests/s"
+        rates[sample.trial.key] = rate
+        mean = f", mean {geometric_mean(rates.values()):,.0f}" if len(rates) > 1 else ""
+        return f"{rate:,.0f} requests/s{mean}"
+
+    def _left(self) -> str:
+        return minutes(self._forecast.left_s(self._elapsed_s()))
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._started
+
+    def _bar(self) -> Table:
+        done = self._forecast.fraction
+        bar = ProgressBar(total=1.0, completed=done, width=max(1, min(BAR_WIDTH, self._console.width - BESIDE_BAR)))
+        grid = Table.grid(padding=(0, 1))
+        grid.add_row(bar, f"{done:.0%}", f"{self._left()} left")
+        return grid
+
+
+def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:
+    """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row."""
+    wide = _cells(overview)
+    if is_whole(console, *wide):
+        return fitted(console, *wide, markdown.LEFT)
+    by_row = overview.melt(["test", "level"], var_name="entry", value_name="requests/s")
+    return fitted(console, *_cells(by_row.sort_values(["test", "level", "entry"])), markdown.LEFT)
+
+
+def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    return list(frame.columns), frame.astype(str).to_numpy().tolist()
+
+
+def _cell(trial: Trial) -> Cell:
+    return trial.entry, trial.test, varied(trial.test, trial.level)
+
+
+def _name(trial: Trial) -> str:
+    again = f" ({trial.repeat})" if trial.repeat > 1 else ""
+    return f"block {trial.block}: {trial.entry}: {trial.test} {varied(trial.test, trial.level)}{again}"

@@ -1,0 +1,278 @@
+"""The main job: a new run or a resumed one, from its settings to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from benchlab import __version__
+from benchlab.core.errors import EngineError, LabError, StoreError
+from benchlab.core.quantities import counted
+from benchlab.engine import building, capacity, contestants, stage, topology
+from benchlab.engine.lease import Lease
+from benchlab.engine.stage import BESIDE, Lab
+from benchlab.experiment import profiles, schedule
+from benchlab.experiment.forecast import Forecast
+from benchlab.host import doctor, facts, inventory
+from benchlab.records.counters import CLIENT
+from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Visit
+from benchlab.records.run import Run
+from benchlab.report import outputs, printed
+from benchlab.run import planning
+from benchlab.run.progress import Progress
+from benchlab.run.runner import Runner
+from benchlab.statistics import analysis, sizing
+from benchlab.storage import pinned, runs, store
+from benchlab.storage.files import shown
+from benchlab.storage.store import Journal
+
+
+def describe(lab: Lab, settings: Settings, images: dict[str, str], unbuilt: dict[str, str]) -> Manifest:
+    """Return the manifest of a new run, with what describes it for its reader."""
+    made = identify(lab, settings, images)
+    return replace(made, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
+
+
+def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
+    """Return the manifest of a run, without what only describes it: what must not change while it goes on."""
+    now = datetime.now(UTC)
+    proxy = "" if settings.proxy == NO_PROXY else f"-{'-'.join(settings.proxies)}"
+    return Manifest(
+        run_id=f"{now:%Y%m%d-%H%M%S}-{settings.profile}{proxy}",
+        created_at=now,
+        settings=settings,
+        entries={entry.name: entry.labels for entry in lab.topology.choose(settings.frameworks)},
+        images=images,
+        services={service: lab.topology.definition(service) for service in images},
+        sources=sources(lab, settings),
+        cpus=lab.cpus,
+        placement=lab.placement,
+    )
+
+
+def sources(lab: Lab, settings: Settings) -> dict[str, str]:
+    """Return a digest of what each image that takes part would be built from now. Raises SetupError."""
+    services = pinned.taking_part([*BESIDE, *settings.frameworks], settings.proxies)
+    return building.sources(lab.topology, services)
+
+
+def advice(manifest: Manifest) -> str:
+    """Return in one line what on the host harms a measurement."""
+    seen = manifest.facts["host"]
+    known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
+    known_facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
+    return doctor.brief(doctor.examine(known_facts))
+
+
+def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:
+    """Return what describes the run for its reader: lab, engine, host, and what is inside the containers."""
+    base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
+    entries = {name: images[name] for name in settings.frameworks}
+    return {
+        **facts.facts(lab.root, lab.engine, str(base)),
+        "analysis": analysis.parameters(),
+        "wrk": inventory.load_generator(lab.engine),
+        "host": _host(lab),
+        "database": inventory.database(lab.engine),
+        "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
+    }
+
+
+def _host(lab: Lab) -> dict[str, object]:
+    """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
+    found = inventory.machine(lab.engine, lab.allowed_cpus or ())
+    if other := capacity.differing(lab.placement, CLIENT, found.get("cpus_allowed")):
+        raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
+    known = lab.seen.facts if lab.seen else {}
+    return {**found, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
+
+
+def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
+    """Measure a new run and return its folder, and the run. What was measured is kept, however it ends."""
+    lab, settings = planning.settled(lab, settings)
+    store.check(results)
+    unbuilt: dict[str, str] = {}
+    # Versions are measured in pairs.
+    without = stage.refuse if settings.against else partial(_go_on_without, settings.frameworks, unbuilt)
+    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), without) as (images, held):
+        settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
+        manifest = describe(lab, settings, images, unbuilt)
+        lab.say(advice(manifest))
+        session = Session(lab, manifest, store.create(results, manifest), held, console)
+        with _resumable(session):
+            run = session.run()
+    return session.journal.folder, run
+
+
+def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> None:
+    """Measure a new run, in the folder, that is a part of something larger, which alone can tell how to go on.
+
+    Raises SetupError where an entry cannot be built: a part is looked at as a whole.
+    """
+    lab, settings = planning.settled(lab, settings)
+    store.check(folder.parent)
+    with stage.stage(lab, settings.frameworks) as (images, held):
+        manifest = describe(lab, settings, images, {})
+        Session(lab, manifest, store.create_part(folder, manifest), held, console).run()
+
+
+def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
+    """Measure what a run still misses, and return its folder and the run.
+
+    Raises StoreError where lab or images are no longer those of the run.
+    """
+    manifest = store.read_manifest(folder)
+    lab, _ = contestants.contestants(lab, manifest.settings)
+    journal = Journal(folder)
+    left = _left(lab, journal.run())
+    if not left and not journal.run().awaits_decision:
+        lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
+        return folder, _report(journal)
+    store.check_run(folder)
+    pinned.refuse_other_version(manifest, __version__, analysis.parameters())
+    before = partial(_refuse_other_sources, lab, manifest, left, console)
+    with stage.stage(lab, manifest.settings.frameworks, before) as (images, held):
+        pinned.refuse(manifest, identify(lab, manifest.settings, images))
+        journal, dropped = store.reopen(folder)
+        if dropped:
+            lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
+        session = Session(lab, manifest, journal, held, console)
+        with _resumable(session):
+            run = session.run()
+    return folder, run
+
+
+def _go_on_without(entries: Collection[str], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
+    """Note which entries have no image. Raises SetupError where no other is left."""
+    unbuilt.update(found)
+    if len(unbuilt) == len(entries):
+        stage.refuse(unbuilt)
+
+
+@dataclass(frozen=True)
+class Session:
+    """One sitting of a run: from its start, or from where it is resumed, to its end."""
+
+    lab: Lab
+    manifest: Manifest
+    journal: Journal
+    held: Lease
+    console: Console
+
+    def run(self) -> Run:
+        """Make the visits that are left, and return the run, which is known as being measured meanwhile.
+
+        The report is renewed after each block, and however it ends.
+        """
+        with self.journal.being_measured():
+            return self._reported()
+
+    def _reported(self) -> Run:
+        try:
+            self._measure()
+            return _report(self.journal)
+        except (LabError, KeyboardInterrupt):
+            try:
+                _report(self.journal)
+            except StoreError as error:
+                self.lab.say(f"its report is not renewed: {error}")
+            raise
+
+    def _measure(self) -> None:
+        """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
+        self._make(self._left())
+        if self.journal.run().awaits_decision:
+            self._decide()
+            self._make(self._left())
+
+    def _left(self) -> tuple[Visit, ...]:
+        return _left(self.lab, self.journal.run())
+
+    def _make(self, visits: tuple[Visit, ...]) -> None:
+        if not visits:
+            return
+        manifest, lab = self.manifest, self.lab
+        forecast = Forecast(visits, manifest.settings)
+        samples = counted(sum(len(visit.trials) for visit in visits), "sample")
+        lab.say(f"{samples} to take, {planning.duration(forecast.total_s)}; journal: {shown(self.journal.folder)}")
+        run = self.journal.run()
+        progress = Progress(self.console, forecast, run, profiles.caution(manifest))
+        runner = Runner(
+            host=lab.engine,
+            journal=self.journal,
+            entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
+            levels=planning.levels(lab, manifest.settings),
+            settings=manifest.settings,
+            events=progress,
+            cpus=lab.client_cpus,
+            taken=list(run.taken),
+            remarked={remark.key for remark in run.remarks},
+            allow=self.allow,
+            ask_engine=inventory.is_blind(manifest.facts),
+            allowed_cpus=lab.allowed_cpus,
+            placement=lab.placement,
+        )
+        with progress.running():
+            for block in runner.run(visits):
+                _report(self.journal)
+                progress.block(block)
+
+    def allow(self) -> None:
+        """Raise EngineError where another visit would not belong to this run."""
+        self.held.check()
+        # Not what the run may use of them, which takes a container to see.
+        began = self.manifest.facts.get("engine_cpus", self.manifest.cpus)
+        if (cpus := self.lab.engine.cpus) != began:
+            raise EngineError(
+                f"the engine had {began} CPUs when the run began, and has {cpus} now; bring them back, "
+                "or start a new run"
+            )
+
+    def _decide(self) -> None:
+        """Decide how many blocks the run gets in all, and write that into the journal."""
+        settings, run = self.manifest.settings, self.journal.run()
+        block_s = sizing.block_s(run)
+        left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
+        now = datetime.now(UTC)
+        decision = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, now)
+        self.journal.append(decision)
+        self.lab.say(f"{counted(decision.blocks, 'block')} in all: {decision.reason}")
+
+
+@contextmanager
+def _resumable(session: Session) -> Iterator[None]:
+    """Say how the run goes on, where the with block ends it early."""
+    try:
+        yield
+    except (LabError, KeyboardInterrupt):
+        session.lab.say(runs.go_on(session.journal.folder))
+        raise
+
+
+def _report(journal: Journal) -> Run:
+    """Return the run as it stands; its report is renewed where it is not of that."""
+    run = journal.run()
+    if journal.derived is not run:
+        journal.derive(run, outputs.outputs(run))
+    return run
+
+
+def _left(lab: Lab, run: Run) -> tuple[Visit, ...]:
+    """Return the visits of the run that are still to be made, of the blocks that it has so far."""
+    return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
+
+
+def _announce(lab: Lab, settings: Settings, console: Console) -> None:
+    """Say what will be measured, before anything is built or started for it."""
+    printed.tell(console, planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+
+
+def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit], console: Console) -> None:
+    pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
+    printed.tell(console, planning.told(lab, manifest.settings, left))

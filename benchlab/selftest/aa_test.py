@@ -1,0 +1,157 @@
+"""Entries that are the same under several names: how often they are told apart, and how far apart they lie. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import mean
+
+from scipy.stats import binom
+
+from benchlab.core.quantities import counted
+from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.run import GOOD, Run
+from benchlab.selftest import check
+from benchlab.selftest.check import NO_SAMPLE, Check
+from benchlab.statistics import analysis, comparison, metrics, sequential, variance
+from benchlab.statistics.analysis import FIGURES, Result
+from benchlab.statistics.comparison import Comparison, Outcome
+from benchlab.statistics.metrics import Figure
+from benchlab.statistics.stats import ALPHA, Cells, Ratio
+from benchlab.statistics.variance import Components, Cost
+
+# How long a pair of entries is measured for the effect that is called the smallest: the goal of METHOD, section 8.
+PAIR_S = 600
+FALSE_FLAGS = 0.02
+SMALLEST = 0.03
+
+
+def checks(run: Run) -> list[Check]:
+    """Return what the run of equal entries says of the instrument. Raises ValueError where it has no sample."""
+    cost, settings = variance.cost(run), run.manifest.settings
+    block_s = {test: cost.block_s(settings.repeats * len(levels)) for test, levels in settings.levels.items()}
+    return [
+        check.complete("equal entries", run),
+        *false_positives(run),
+        calm(run),
+        *smallest_effects(run, block_s),
+        *spread(run, cost),
+    ]
+
+
+def false_positives(run: Run) -> list[Check]:
+    """Return how often entries that are the same were told apart: single pairs at 5 %, and comparisons after Holm.
+
+    Pairs of a comparison share entries and so are not independent; the binomial limit takes them as if they were.
+    """
+    tests = metrics.measured(run).values()
+    return [
+        found
+        for name, figure in FIGURES.items()
+        for found in _told_apart(name, [measured.ranked(figure) for measured in tests])
+    ]
+
+
+def calm(run: Run) -> Check:
+    """Return how many samples of a run without any fault were called suspect or invalid."""
+    flagged = sum(sample.verdict.severity != GOOD for sample in run.taken)
+    share = flagged / len(run.taken) if run.taken else math.nan
+    measured = f"{flagged} of {len(run.taken)} ({share:.1%})"
+    return Check("clean samples that are flagged", measured, f"≤ {FALSE_FLAGS:.0%}", share <= FALSE_FLAGS)
+
+
+def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
+    """Return, for each test and figure, the smallest difference told apart with 80 % power in ten minutes a pair.
+
+    `block_s` is how long a block of two entries takes with that test alone. The spread is that of all pairs of equal
+    entries at all levels together.
+    """
+    settings = run.manifest.settings
+    results = {result.test: result for result in analysis.analyse(run)}
+    return [
+        _effect(
+            f"smallest effect: {test}, {name} of {settings.duration_s}-s samples",
+            _pairs(run, results.get(test), figure),
+            int(PAIR_S / block_s[test]),
+        )
+        for test in settings.tests
+        for name, figure in FIGURES.items()
+    ]
+
+
+def spread(run: Run, cost: Cost) -> list[Check]:
+    """Return for each test and figure where the spread of equal entries comes from, and the best number of samples.
+
+    That is how many samples of a life show the smallest effect in ten minutes a pair, with one level.
+    """
+    return [
+        _spread(f"{test}, {name}", variance.components(run, test, figure), cost)
+        for test in run.manifest.settings.tests
+        for name, figure in FIGURES.items()
+    ]
+
+
+def pooled_stdev(ratios: Iterable[Ratio]) -> float | None:
+    """Return the standard deviation of the log-ratio over all the pairs together; None where none has one."""
+    variances = [ratio.stdev**2 for ratio in ratios if ratio.stdev is not None]
+    return math.sqrt(mean(variances)) if variances else None
+
+
+def _told_apart(figure: str, tests: Sequence[Mapping[int, Cells]]) -> Iterator[Check]:
+    """Yield the false positives in one figure: over all levels, and at each of them where a test has several."""
+    if not any(of for levels in tests for of in levels.values()):
+        yield Check(f"A/A: {figure}", UNAVAILABLE, "", None)
+        return
+    single = [comparison.compare(of) for levels in tests for of in levels.values()]
+    overall = [comparison.across(levels.values()) for levels in tests]
+    groups = {"at single levels": single} if len(single) > len(overall) else {}
+    for where, compared in (groups | {"over all levels": overall}).items():
+        yield from _counts(f"{figure} {where}", compared)
+
+
+def _counts(what: str, compared: Sequence[Comparison]) -> Iterator[Check]:
+    ps = [pair.ratio.p for each in compared for pair in each.pairs if pair.ratio.p is not None]
+    yield _counted(f"A/A: pairs told apart at 5 %, {what}", [p <= ALPHA for p in ps])
+    families = [
+        any(pair.outcome in (Outcome.FASTER, Outcome.SLOWER) for pair in each.pairs) for each in compared if each.pairs
+    ]
+    yield _counted(f"A/A: comparisons with a false positive after Holm, {what}", families)
+
+
+def _counted(name: str, found: Sequence[bool]) -> Check:
+    if not found:
+        return Check(name, "nothing to count", "", False)
+    limit = int(binom.ppf(1 - ALPHA, len(found), ALPHA))
+    return Check(name, f"{sum(found)} of {len(found)}", f"≤ {limit}, the binomial limit", sum(found) <= limit)
+
+
+def _pairs(run: Run, result: Result | None, figure: Figure) -> list[Ratio] | None:
+    """Return the ratio of each pair at each level; None where the test has no sample that counts."""
+    if result is None:
+        return None
+    levels = metrics.measured(run)[result.test].ranked(figure).values()
+    return [pair.ratio for of in levels for pair in comparison.compare(of).pairs]
+
+
+def _effect(name: str, ratios: Sequence[Ratio] | None, blocks: int) -> Check:
+    goal = f"≤ {SMALLEST:.0%}"
+    if ratios is None:
+        return Check(name, NO_SAMPLE, goal, False)
+    stdev = pooled_stdev(ratios)
+    if stdev is None:
+        return Check(name, UNAVAILABLE, goal, None)
+    if blocks < 2:
+        return Check(name, f"nothing is told apart by {counted(blocks, 'block')} (10 min)", goal, False)
+    effect = sequential.smallest_effect(stdev, blocks)
+    measured = f"{effect:.1%} in {blocks} blocks (10 min), spread {stdev:.1%}"
+    return Check(name, measured, goal, effect <= SMALLEST)
+
+
+def _spread(what: str, found: Components, cost: Cost) -> Check:
+    parts = {"blocks": found.block, "lives": found.life, "samples of a life": found.within}
+    measured = ", ".join(f"{name} {UNAVAILABLE if sd is None else f'{sd:.1%}'}" for name, sd in parts.items())
+    best = variance.best_repeats(found, cost, PAIR_S)
+    goal = ""
+    if best is not None and (effect := variance.effect(found, cost, best, PAIR_S)) is not None:
+        goal = f"for information: {counted(best, 'sample')} a life would show {effect:.1%}"
+    return Check(f"standard deviation between: {what}", measured, goal, None)

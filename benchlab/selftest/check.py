@@ -1,0 +1,26 @@
+"""A check of the instrument: what was measured, what it should be, and whether it passed. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchlab.records.run import Run
+
+NO_SAMPLE = "no sample that counts"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One row of the report. `passed` is None where the host does not tell, and where nothing is asked for."""
+
+    name: str
+    measured: str
+    goal: str
+    passed: bool | None
+
+
+def complete(part: str, run: Run) -> Check:
+    """Return whether each trial of the run has a sample that counts: what was not measured was not tested."""
+    planned = run.to_come + len({record.trial.key for record in run.taken + run.failures})
+    counting = len(run.measured)
+    return Check(f"samples of {part} that count", f"{counting} of {planned}", "all", counting == planned)

@@ -1,0 +1,161 @@
+"""What a calibration keeps in its folder, which its report is made of.
+
+twins/, burden/     two runs, each with its manifest and its journal
+calibration.json    what plain wrk and the planted faults gave, written anew after each part
+report.md           derived from these
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from benchlab.core.errors import StoreError
+from benchlab.core.letters import quoted
+from benchlab.host.overhead import Overhead
+from benchlab.records import checks
+from benchlab.records.run import Failure, Run, Sample
+from benchlab.storage import files, records, shapes, store
+
+# That of calibration.json; the samples in it are as in a journal.
+# 1: the first form.
+SCHEMA = 1
+
+TWINS, BURDEN = store.PART, "burden"
+# The profile that a calibration's runs are made with tells how much was tried.
+SHORT, FULL = "quick", "default"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a sample under a fault; one of the `expected` rules must be broken."""
+
+    name: str
+    record: Sample | Failure
+    expected: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        rules = {f"rule {number}": rule for number, rule in enumerate(self.expected, start=1)}
+        checks.words("fault", name=self.name, **rules)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A calibration as far as it came; of a part that was not made, or not kept, there is nothing.
+
+    `rates` are requests per second by way of measuring and round; `used` is the CPU of lab.py and engine under a load.
+    `broken` are the parts that were begun and given up, with the reason.
+    """
+
+    name: str
+    twins: Run
+    burden: Run | None = None
+    rates: Mapping[str, Mapping[int, float]] | None = None
+    used: Overhead | None = None
+    faults: tuple[Found, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        parts = {f"part {part!r}": part for part in self.broken}
+        checks.words("calibration", **parts, **{f"reason of {part!r}": why for part, why in self.broken.items()})
+
+    @property
+    def is_full(self) -> bool:
+        return self.twins.manifest.settings.profile == FULL
+
+    @property
+    def lacking(self) -> list[str]:
+        """Return the parts that there is nothing of."""
+        parts = {"burden": self.burden, "plain wrk": self.rates, "CPU of the lab": self.used, "faults": self.faults}
+        return [name for name, part in parts.items() if not part]
+
+
+def write(folder: Path, found: Calibration) -> None:
+    """Write what is not in the calibration's runs into its folder: whole, or not at all. Raises StoreError."""
+    rates = {way: list(rounds.values()) for way, rounds in (found.rates or {}).items()}
+    content = {
+        "schema": SCHEMA,
+        "rates": rates or None,
+        "used": found.used and asdict(found.used),
+        "faults": [_plain(each) for each in found.faults],
+        "broken": dict(found.broken),
+    }
+    store.write_calibration(folder, json.dumps(content, indent=2) + "\n")
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether the folder keeps all that its report is made of: those of older labs lack what no run holds."""
+    return files.exists(folder / store.CALIBRATION)
+
+
+def read(folder: Path) -> Calibration:
+    """Return what the folder keeps. Raises StoreError, also where it was stopped before its first sample."""
+    twins = store.read(folder / TWINS)
+    if not twins.taken:
+        raise StoreError(f"{folder / TWINS} has no sample, so that nothing is known of the instrument; calibrate anew")
+    burden = store.read(folder / BURDEN) if files.exists(folder / BURDEN / store.MANIFEST) else None
+    found = Calibration(folder.name, twins, burden)
+    path = folder / store.CALIBRATION
+    if not is_whole(folder):
+        return found
+    try:
+        return _with(found, shapes.decoded(files.read(path)))
+    except ValueError as error:
+        raise StoreError(f"{path} cannot be read ({error}); restore it, or calibrate anew") from error
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """A sample under a fault, as the file has it."""
+
+    name: str
+    expected: tuple[str, ...]
+    record: dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What the file has. Older ones have no broken parts: what broke a part ended the calibration."""
+
+    schema: int
+    rates: dict[str, tuple[float, ...]] | None
+    used: Overhead | None
+    faults: tuple[_Fault, ...]
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def _with(found: Calibration, content: Any) -> Calibration:
+    """Return the calibration with what the file has of it. Raises ValueError, in plain words."""
+    if isinstance(content, dict) and content.get("schema", SCHEMA) != SCHEMA:
+        raise ValueError(f"schema {quoted(content['schema'])}, this lab reads {SCHEMA}")
+    shapes.refuse_other(content, _Content)
+    rates, used = content["rates"], content["used"]
+    return replace(
+        found,
+        rates=None if rates is None else {way: _rounds(way, of) for way, of in rates.items()},
+        used=None if used is None else Overhead(**used),
+        faults=tuple(map(_found, content["faults"])),
+        broken=content.get("broken", {}),
+    )
+
+
+def _rounds(way: str, rates: list[float]) -> dict[int, float]:
+    for rate in rates:
+        checks.amounts(way, rate=rate)
+        if not rate:
+            raise ValueError(f"{way}: a rate is 0")
+    return dict(enumerate(rates))
+
+
+def _plain(found: Found) -> dict[str, Any]:
+    return {"name": found.name, "expected": list(found.expected), "record": records.line(found.record)}
+
+
+def _found(content: dict[str, Any]) -> Found:
+    record = records.record(content["record"])
+    if not isinstance(record, Sample | Failure):
+        raise ValueError(f"{content['name']}: no sample and no failure")
+    return Found(content["name"], record, tuple(content["expected"]))

@@ -1,0 +1,172 @@
+"""Tests the instrument itself on this host: makes entries of known truth, measures them, and keeps what came out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchlab.core.errors import LabError, WrkError
+from benchlab.engine import stage, variants
+from benchlab.engine.stage import Lab
+from benchlab.engine.variants import Services
+from benchlab.experiment import profiles
+from benchlab.host import inventory
+from benchlab.records.plan import Settings
+from benchlab.records.run import Run
+from benchlab.run import session
+from benchlab.selftest import calibrate, faults, kept, plainwrk, slowdown
+from benchlab.selftest.check import Check
+from benchlab.selftest.kept import Calibration
+from benchlab.selftest.slowdown import BURDENED
+from benchlab.storage import files, store
+from benchlab.storage.store import Unkept
+
+ENTRY = "aiohttp"
+TWINS = tuple(f"twin-{number}" for number in range(1, 6))
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is tried: entries that are the same, blocks of each part, samples a life, rounds against plain wrk.
+
+    Of one sample a life nothing could be said of the spread within it.
+    """
+
+    profile: str
+    twins: int
+    levels: Mapping[str, tuple[int, ...]]
+    blocks: int
+    burdened_blocks: int
+    repeats: int
+    duration_s: int
+    rounds: int
+
+
+SHORT = Extent(kept.SHORT, 4, slowdown.LEVELS, 4, 5, 2, 1, 10)
+FULL = Extent(kept.FULL, 5, {"json": (16, 32, 128), "plaintext": (256,), "query": (1, 20)}, 8, 12, 2, 2, 400)
+
+
+@dataclass(frozen=True)
+class _Proof:
+    """The parts of one calibration: each returns it with what the part found."""
+
+    lab: Lab
+    extent: Extent
+    seed: int
+    folder: Path
+    console: Console
+
+    def twins(self) -> Calibration:
+        """Measure entries that are the same under several names."""
+        services = {name: _burdened(self.lab, {}) for name in TWINS[: self.extent.twins]}
+        run = self._run(kept.TWINS, services, self.extent.levels, self.extent.blocks)
+        if not run.samples:
+            raise LabError(
+                "the entries that are the same gave no sample that counts: see report.md and logs/ in the folder twins"
+            )
+        return Calibration(self.folder.name, run)
+
+    def burden(self, so_far: Calibration) -> Calibration:
+        """Measure an entry against the same with extra work that twins say is just about visible."""
+        blocks = self.extent.burdened_blocks
+        burn_us = slowdown.burn_us(so_far.twins, slowdown.shares(so_far.twins, blocks))
+        services = {
+            TWINS[0]: _burdened(self.lab, {}),
+            BURDENED: _burdened(self.lab, {slowdown.VARIABLE: json.dumps(burn_us)}),
+        }
+        levels = {test: slowdown.LEVELS[test] for test in self.extent.levels}
+        return replace(so_far, burden=self._run(kept.BURDEN, services, levels, blocks))
+
+    def against_plain_wrk(self, so_far: Calibration) -> Calibration:
+        """Measure in turns through the lab, without its looking at answers, and with wrk as one would type it."""
+        lab = self.lab.with_services({TWINS[0]: _burdened(self.lab, {})})
+        level = slowdown.LEVELS[plainwrk.TEST][0]
+        rates, used = plainwrk.compare(lab, TWINS[0], level, self.extent.rounds, self.seed)
+        return replace(so_far, rates=rates, used=used)
+
+    def faults(self, so_far: Calibration) -> Calibration:
+        """Measure entries and hosts that are at fault, one sample each."""
+        services = {faults.entry(name): _burdened(self.lab, {"LAB_FAULT": name}) for name in faults.PLANTED}
+        services[faults.entry("memory")] |= {"mem_limit": faults.MEMORY_LIMIT}
+        services[TWINS[0]] = _burdened(self.lab, {})
+        levels = {"json": slowdown.LEVELS["json"]}
+        settings = _settings(kept.SHORT, (), levels, 1, 1, faults.SAMPLE_S, self.seed)
+        blind = inventory.is_blind(so_far.twins.manifest.facts)
+        lab = self.lab.with_services(services)
+        with stage.stage(lab, list(services)):
+            return replace(so_far, faults=tuple(faults.find(lab, settings, TWINS[0], Unkept(self.folder), blind)))
+
+    def _run(self, name: str, services: Services, levels: Mapping[str, tuple[int, ...]], blocks: int) -> Run:
+        extent = self.extent
+        settings = _settings(
+            extent.profile, tuple(services), levels, blocks, extent.repeats, extent.duration_s, self.seed
+        )
+        session.start_part(self.lab.with_services(services), settings, self.folder / name, self.console)
+        return store.read(self.folder / name)
+
+
+def prove(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) -> tuple[Path, list[Check]]:
+    """Return the folder of the calibration's report, and its checks. What was measured is kept, however it ends."""
+    store.check(results)
+    folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-calibration"
+    with files.writing(folder, files.BEFORE):
+        folder.mkdir()
+    stage.build(lab, [ENTRY])
+    proof = _Proof(lab, extent, seed, folder, console)
+    try:
+        found = proof.twins()
+        _keep(folder, found)
+        parts = {"burden": proof.burden, "plain wrk": proof.against_plain_wrk, "faults": proof.faults}
+        for so_far in go_through(parts, found, lab.say):
+            found = so_far
+            _keep(folder, found)
+    except (LabError, KeyboardInterrupt):
+        lab.say(f"what was measured is kept in {files.shown(folder)}; a calibration does not go on: start it anew")
+        raise
+    return folder, calibrate.checks(found)
+
+
+def go_through(
+    parts: Mapping[str, Callable[[Calibration], Calibration]], found: Calibration, say: Callable[[str], None]
+) -> Iterator[Calibration]:
+    """Yield what there is after each part. One in which wrk fails is said to be given up, and the next one is made."""
+    for name, part in parts.items():
+        try:
+            found = part(found)
+        except WrkError as error:
+            say(f"the part {name} is given up, and those after it are made: {error}")
+            found = replace(found, broken={**found.broken, name: str(error)})
+        yield found
+
+
+def _keep(folder: Path, found: Calibration) -> None:
+    """Write what was found, and the report as far as it has come."""
+    kept.write(folder, found)
+    store.write_report(folder, calibrate.report(found))
+
+
+def _burdened(lab: Lab, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the service of the entry with a burden or a fault; see calibration/burdened.py."""
+    service = variants.alias(lab.topology, ENTRY, environment)
+    started_from = lab.engine.image_id(lab.topology.image(ENTRY)) or ""
+    service["image"] = f"benchlab/{BURDENED}"
+    service["build"] = {"context": str(lab.root / "calibration"), "args": {"STARTS_FROM": started_from}}
+    return service
+
+
+def _settings(
+    profile: str,
+    names: tuple[str, ...],
+    levels: Mapping[str, tuple[int, ...]],
+    blocks: int,
+    repeats: int,
+    duration_s: int,
+    seed: int,
+) -> Settings:
+    return profiles.settings(profile, names, tuple(levels), levels, blocks, duration_s, "none", seed, repeats=repeats)

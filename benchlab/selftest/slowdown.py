@@ -1,0 +1,144 @@
+"""An entry with a known burden on every request against one without: what is planted, and whether it shows. Pure."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+
+from benchlab.core.quantities import counted
+from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.records.counters import APP
+from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.run import Run, Sample
+from benchlab.selftest import aa_test, check
+from benchlab.selftest.check import NO_SAMPLE, Check
+from benchlab.statistics import analysis, bottleneck, comparison, metrics, sequential, stats
+from benchlab.statistics.analysis import FIGURES, PER_CPU, Result
+from benchlab.statistics.metrics import Cell, Figure
+from benchlab.statistics.stats import ALPHA, Estimate, Ratio
+
+BURDENED = "burdened"
+# In the burdened entry's environment: the burden in microseconds of CPU time, by path.
+VARIABLE = "LAB_BURN_US"
+# The one level of each test that is compared.
+LEVELS: Mapping[str, tuple[int, ...]] = {"json": (32,), "plaintext": (256,), "query": (1,)}
+# The smallest burden that is tried, as a share of all CPU time of a request.
+LEAST = 0.03
+# What is just visible is missed in one of five tries; this much of it, in hardly any.
+PLAINLY = 1.5
+# The burden is a loop timed on an idle host. Under load another thread may have the other half of its core, or of its
+# cache: it takes up to so many times as long.
+SLOWED = 2
+
+
+def shares(equal: Run, blocks: int) -> dict[str, float]:
+    """Return for each test the burden that should show in so many blocks, a share of the CPU time of a request.
+
+    `equal` is the run of equal entries. Without a spread that is known the burden is the least; a test without a sample
+    that counts is left out.
+    """
+    found = {}
+    for result in analysis.analyse(equal):
+        spreads = [_spread(equal, result, figure) for figure in FIGURES.values()]
+        visible = [sequential.smallest_effect(spread, blocks) for spread in spreads if spread]
+        found[result.test] = max([LEAST, *(PLAINLY * effect for effect in visible)])
+    return found
+
+
+def burn_us(equal: Run, burdens: Mapping[str, float]) -> dict[str, float]:
+    """Return the burdens in microseconds of CPU time by path: shares of what the whole host spends on a request."""
+    samples = {test: [sample for sample in equal.samples if sample.trial.test == test] for test in burdens}
+    return {
+        WORKLOADS[test].path.partition("?")[0]: round(burden * _host_us(_at_level(test, samples[test])), 3)
+        for test, burden in burdens.items()
+    }
+
+
+def checks(run: Run) -> list[Check]:
+    """Return what the run of the entry with a burden and of the one without says of the instrument."""
+    return [check.complete("the burdened entry and its equal", run), *sensitivity(run)]
+
+
+def sensitivity(run: Run) -> list[Check]:
+    """Return for each test and figure whether the burden that was planted showed, and as large as it is."""
+    results = {result.test: result for result in analysis.analyse(run)}
+    planted_us = _planted_us(run)
+    return [
+        _seen(run, results.get(test), f"sensitivity: {test}, {figure}", figure, planted_us.get(test, 0.0))
+        for test in run.manifest.settings.tests
+        for figure in FIGURES
+    ]
+
+
+def _spread(equal: Run, result: Result, figure: Figure) -> float | None:
+    at_level = metrics.measured(equal)[result.test].ranked(figure).get(LEVELS[result.test][0], {})
+    return aa_test.pooled_stdev(pair.ratio for pair in comparison.compare(at_level).pairs)
+
+
+def _at_level(test: str, samples: list[Sample]) -> list[Sample]:
+    """Return the samples of the level that is burdened; all of them where it has none."""
+    return [sample for sample in samples if varied(test, sample.trial.level) in LEVELS[test]] or samples
+
+
+def _host_us(samples: Iterable[Sample]) -> float:
+    """Return the CPU time that the whole host spent on a request, in microseconds."""
+    spent = [(sample.counters.host, sample.load.requests) for sample in samples]
+    spent_us = sum((host.busy_us or 0) + (host.interrupts_us or 0) for host, _ in spent)
+    return spent_us / sum(requests for _, requests in spent)
+
+
+def _planted_us(run: Run) -> dict[str, float]:
+    """Return the burden of each test in microseconds of CPU time a request, as the run's manifest tells it."""
+    environment = run.manifest.services[BURDENED]["environment"]
+    by_path = json.loads(environment[VARIABLE]) if isinstance(environment, dict) else {}
+    paths = {test: WORKLOADS[test].path.partition("?")[0] for test in run.manifest.settings.tests}
+    return {test: float(by_path[path]) for test, path in paths.items() if path in by_path}
+
+
+def _seen(run: Run, result: Result | None, name: str, figure: str, planted_us: float) -> Check:
+    plain = [cell for cell in result.cells if cell.entry != BURDENED] if result else []
+    if result is None or not plain:
+        return Check(name, NO_SAMPLE, "", False)
+    if not planted_us or (figure == PER_CPU and plain[0].per_cpu_s is None):
+        return Check(name, UNAVAILABLE, "", None)
+    ratios = stats.ratios(metrics.measured(run)[result.test].ranked(FIGURES[figure]).values())
+    samples = [sample for sample in run.samples if sample.trial.entry == plain[0].entry]
+    of_test = [sample for sample in samples if sample.trial.test == result.test]
+    return _judged(name, ratios, _cost_us(figure, plain[0], of_test), planted_us)
+
+
+def _judged(name: str, ratios: Iterable[Ratio], cost_us: float | None, planted_us: float) -> Check:
+    """Return whether the burden showed, where a request without it costs so much CPU time of what the figure counts."""
+    found = [ratio if ratio.first == BURDENED else ratio.inverse for ratio in ratios]
+    if not found:
+        return Check(name, "no block to compare", "", False)
+    (ratio,) = found
+    measured = f"{ratio.ratio:.3f}{_bounds(ratio)}, {counted(ratio.blocks, 'block')}"
+    if cost_us is None:
+        return Check(name, measured, "for information: it was not CPU time of the entry that limited the rate", None)
+    most, least = (cost_us / (cost_us + times * planted_us) for times in (1, SLOWED))
+    low, high = (0.0, math.inf) if ratio.low is None or ratio.high is None else (ratio.low, ratio.high)
+    shown = ratio.p is not None and ratio.p <= ALPHA and ratio.ratio < 1
+    goal = f"told from 1, the interval reaching what was planted: {most:.3f}, {least:.3f} where load slows it down"
+    return Check(name, measured, goal, shown and low <= most and high >= least)
+
+
+def _cost_us(figure: str, cell: Cell, samples: Iterable[Sample]) -> float | None:
+    """Return the CPU time of a request of what the figure falls with, in microseconds.
+
+    None where the rate was limited by something else than the entry's CPU time, or that is not known.
+    """
+    if figure == PER_CPU:
+        return _us(cell.per_cpu_s)
+    if cell.bottleneck == APP:
+        return _us(cell.per_app_cpu_s)
+    return _host_us(samples) if cell.bottleneck in (bottleneck.HOST, bottleneck.MIXED) else None
+
+
+def _us(per_cpu_s: Estimate | None) -> float | None:
+    return None if per_cpu_s is None else 1e6 / per_cpu_s.mean
+
+
+def _bounds(ratio: Ratio) -> str:
+    return "" if ratio.low is None else f" [{ratio.low:.3f}–{ratio.high:.3f}]"

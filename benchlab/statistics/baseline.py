@@ -1,0 +1,255 @@
+"""What is held against what: runs, or two versions of the entries in one; what each side has, and what failed."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from functools import cached_property
+from itertools import pairwise
+from statistics import geometric_mean
+
+from benchlab.core.errors import UsageError
+from benchlab.core.quantities import counted
+from benchlab.experiment.workloads import varied
+from benchlab.factors.naming import AT
+from benchlab.quality import judge
+from benchlab.records.plan import Trial
+from benchlab.records.run import Run
+from benchlab.statistics import bottleneck, metrics
+from benchlab.statistics.metrics import Cell, Figure, Known
+from benchlab.statistics.stats import Blocks
+
+# A day ends where nothing begins for so long: an evening's runs are of one day though the last began past midnight.
+BREAK_HOURS = 12
+
+
+def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
+    """Return of each of these moments which day it is of: 1 is the first, by the clock and not by the order given."""
+    in_order = sorted(began)
+    later = [one for before, one in pairwise(in_order) if one - before >= timedelta(hours=BREAK_HOURS)]
+    # The first of each day.
+    firsts = [*in_order[:1], *later]
+    return tuple(bisect_right(firsts, moment) for moment in began)
+
+
+# An entry under the name that it is compared by, a test, a level of it.
+Key = tuple[str, str, int]
+
+
+class Design(Enum):
+    """What was measured when, which decides what is compared with what."""
+
+    # Both sides in turns, in one run: its blocks are pairs, and drift cancels.
+    VERSIONS = "versions"
+    # A run for each side, at two times: their blocks share no time, and say how the two runs differ, not why.
+    TWO_RUNS = "two runs"
+    # Several runs for a side: those of a day give one figure, so that what differs from day to day is seen.
+    RUNS = "runs"
+
+    @property
+    def unit(self) -> str:
+        """Return what a ratio counts as one observation."""
+        return "day" if self is Design.RUNS else "block"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of one side of a comparison, with the name each of its entries is compared under."""
+
+    run: Run
+    names: Mapping[str, str]
+
+    def figures(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
+        """Return the figure by level and block of what is compared under the entry's name.
+
+        Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
+        """
+        known, origin = self._known.get(test), self._origins.get(entry)
+        if known is None or origin is None:
+            return {}
+        found = {level: of[origin] for level, of in known[figure].items() if origin in of}
+        if figure is not metrics.rate:
+            return found
+        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
+
+    def known(self, figure: Figure) -> set[Key]:
+        """Return what the figure is known of, in one block at least."""
+        return {(entry, test, level) for entry, test in self.trials for level in self.figures(entry, test, figure)}
+
+    @cached_property
+    def _known(self) -> dict[str, Known]:
+        """Return what the run tells of each test, under its own names of the entries."""
+        return {test: measured.known for test, measured in metrics.measured(self.run).items()}
+
+    @cached_property
+    def _origins(self) -> dict[str, str]:
+        """Return what the run calls the entries, by the names that they are compared under."""
+        return {name: entry for entry, name in self.names.items()}
+
+    @cached_property
+    def client_bound(self) -> set[Key]:
+        """Return what wrk was the limit of."""
+        return self._keys(lambda cell: cell.client_bound)
+
+    @cached_property
+    def full(self) -> set[Key]:
+        """Return what the full host was the limit of."""
+        return self._keys(lambda cell: cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS))
+
+    @cached_property
+    def spare(self) -> set[Key]:
+        """Return what left the host time to spare."""
+        return self._keys(lambda cell: cell.shares.idle is not None and not bottleneck.fills_host(cell.shares))
+
+    @cached_property
+    def cells(self) -> set[Key]:
+        """Return what has samples."""
+        return {self._key(sample.trial) for sample in self.run.samples if sample.trial.entry in self.names}
+
+    @property
+    def trials(self) -> set[tuple[str, str]]:
+        """Return entry and test of all that has samples."""
+        return {(entry, test) for entry, test, _ in self.cells}
+
+    @property
+    def planned(self) -> set[Key]:
+        """Return what the run was to measure."""
+        manifest = self.run.manifest
+        return {
+            (name, test, level)
+            for entry, name in self.names.items()
+            for test in manifest.tests(entry)
+            for level in manifest.settings.levels[test]
+        }
+
+    @cached_property
+    def failed(self) -> Counter[Key]:
+        """Return how many trials have no sample that counts though their turn has come, of what has any such."""
+        trials = (failure.trial for failure in judge.missing(self.run))
+        return Counter(self._key(trial) for trial in trials if trial.entry in self.names)
+
+    def _keys(self, of: Callable[[Cell], bool]) -> set[Key]:
+        """Return the cells of which that is true."""
+        cells = [cell for cell in metrics.every_cell(self.run) if cell.entry in self.names]
+        return {(self.names[cell.entry], cell.test, cell.level) for cell in cells if of(cell)}
+
+    def _key(self, trial: Trial) -> Key:
+        return self.names[trial.entry], trial.test, varied(trial.test, trial.level)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: one run, or several of the same entries."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        return tuple(part.run for part in self.parts)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what the entries are compared under."""
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.names.values()))
+
+    def figures(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
+        """Return the figure by level and block, of a side that is one run. Raises ValueError where it is several."""
+        (part,) = self.parts
+        return part.figures(entry, test, figure)
+
+    @cached_property
+    def days(self) -> tuple[int, ...]:
+        """Return of each run which day it is of, by when it began."""
+        return numbers([run.manifest.created_at for run in self.runs])
+
+    def by_day(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
+        """Return the figure by level and number of the day: of its runs the mean, each the mean over its blocks.
+
+        The means are geometric ones. Without the rates that wrk was the limit of in any run.
+        """
+        found: dict[int, dict[int, list[float]]] = {}
+        for day, part in zip(self.days, self.parts, strict=True):
+            for level, blocks in part.figures(entry, test, figure).items():
+                if figure is not metrics.rate or (entry, test, level) not in self.client_bound:
+                    found.setdefault(level, {}).setdefault(day, []).append(geometric_mean(blocks.values()))
+        return {level: {day: geometric_mean(of) for day, of in by_day.items()} for level, by_day in found.items()}
+
+    def known(self, figure: Figure) -> set[Key]:
+        """Return what the figure is known of, in one block at least."""
+        return self._any(lambda part: part.known(figure))
+
+    @property
+    def client_bound(self) -> set[Key]:
+        """Return what wrk was the limit of, in one run at least."""
+        return self._any(lambda part: part.client_bound)
+
+    @property
+    def full(self) -> set[Key]:
+        """Return what the full host was the limit of, in one run at least."""
+        return self._any(lambda part: part.full)
+
+    @property
+    def spare(self) -> set[Key]:
+        """Return what left the host time to spare, in one run at least."""
+        return self._any(lambda part: part.spare)
+
+    @property
+    def cells(self) -> set[Key]:
+        """Return what has samples."""
+        return self._any(lambda part: part.cells)
+
+    @property
+    def trials(self) -> set[tuple[str, str]]:
+        """Return entry and test of all that has samples."""
+        return {(entry, test) for entry, test, _ in self.cells}
+
+    @property
+    def planned(self) -> set[Key]:
+        """Return what one run at least was to measure."""
+        return self._any(lambda part: part.planned)
+
+    @property
+    def failed(self) -> Counter[Key]:
+        """Return how many trials have no sample that counts though their turn has come, of what has any such."""
+        return sum((part.failed for part in self.parts), Counter())
+
+    def _any(self, of: Callable[[Part], Iterable[Key]]) -> set[Key]:
+        return {key for part in self.parts for key in of(part)}
+
+
+def design(old: Side, new: Side) -> Design:
+    if len(old.runs) > 1 or len(new.runs) > 1:
+        return Design.RUNS
+    return Design.VERSIONS if old.runs[0] is new.runs[0] else Design.TWO_RUNS
+
+
+def counts(old: Side, new: Side) -> str:
+    """Return how many runs each side has, and of how many days they are."""
+    told = (
+        f"{counted(len(side.runs), f'{name} run')} of {counted(max(side.days), 'day')}"
+        for name, side in (("old", old), ("new", new))
+    )
+    return " and ".join(told)
+
+
+def of_several(old: Sequence[Run], new: Sequence[Run]) -> tuple[Side, Side]:
+    """Return the runs as sides, one or more for each; entries are matched by name."""
+    return _of_runs(old), _of_runs(new)
+
+
+def of_versions(run: Run) -> tuple[Side, Side]:
+    """Return the two versions of the entries in one run as sides. Raises UsageError where it has none."""
+    old = {name: name.partition(AT)[0] for name in run.manifest.entries if AT in name}
+    if not old:
+        raise UsageError(
+            f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"
+        )
+    return Side((Part(run, old),)), Side((Part(run, {name: name for name in old.values()}),))
+
+
+def _of_runs(runs: Sequence[Run]) -> Side:
+    return Side(tuple(Part(run, {name: name for name in run.manifest.entries}) for run in runs))

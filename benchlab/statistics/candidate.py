@@ -1,0 +1,251 @@
+"""Holds new against old, side against side: a ratio for each figure and level, and what nothing can be said of."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from statistics import fmean, geometric_mean
+
+import numpy as np
+
+from benchlab.core import quantities
+from benchlab.core.errors import ConfigError
+from benchlab.records.run import Decision
+from benchlab.statistics import analysis, baseline, comparison, stats
+from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.baseline import Design, Key, Side
+from benchlab.statistics.comparison import Outcome, Pair
+from benchlab.statistics.metrics import Figure
+from benchlab.statistics.stats import Blocks, Ratio
+
+NEW, OLD = "new", "old"
+
+# What two runs at two times tell in place of faster and slower.
+DIFFERING = {Outcome.FASTER: "higher", Outcome.SLOWER: "lower"}
+# Entry, test, level, figure.
+Cell = tuple[str, str, int | str, str]
+Compare = Callable[[list[Blocks], list[Blocks]], Ratio]
+# The figure of an entry in a test, by level and block or day.
+Figures = Callable[[str, str, Figure], dict[int, Blocks]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A ratio in words: with the interval that its outcome follows from, and as many decimals as show that it does."""
+
+    ratio: str
+    interval: str
+    outcome: str
+
+    def __str__(self) -> str:
+        return f"{self.ratio} {self.interval}".strip()
+
+
+@dataclass(frozen=True)
+class Row:
+    """The ratio of new to old in one figure, at one level of a test or over all of them, and what it tells.
+
+    The p of all rows over all levels are corrected together, and those of all rows of single levels. `over` names the
+    levels that a row over all of them is made of, where it lacks some.
+    """
+
+    entry: str
+    test: str
+    level: int | str
+    figure: str
+    pair: Pair
+    design: Design = Design.VERSIONS
+    over: str = ""
+
+    @property
+    def ratio(self) -> Ratio:
+        return self.pair.ratio
+
+    @property
+    def where(self) -> str:
+        """Return the level as it is told, or those that a row over all of them is made of."""
+        return self.over or str(self.level)
+
+    @property
+    def told(self) -> Told:
+        low, high, confidence = self.pair.bounds
+        interval = quantities.bounds(low, high).strip()
+        return Told(quantities.ratio(self.ratio.ratio), f"{interval}{confidence}" if interval else "", self.word)
+
+    @property
+    def word(self) -> str:
+        """Return the outcome as a table tells it: of two runs at two times only that one's figure is higher."""
+        if self.pair.adjusted_p is None:
+            return f"too few {self.design.unit}s"
+        return DIFFERING.get(self.pair.outcome, self.pair.word) if self.design is Design.TWO_RUNS else self.pair.word
+
+
+@dataclass(frozen=True)
+class Versus:
+    """New held against old: every ratio, the worst first, and what nothing can be said of, each with the reason."""
+
+    old: Side
+    new: Side
+    rows: tuple[Row, ...]
+    untold: tuple[str, ...]
+
+    @property
+    def design(self) -> Design:
+        return baseline.design(self.old, self.new)
+
+
+def hold(old: Side, new: Side) -> Versus:
+    """Return how new compares with old. Raises ConfigError where the sides have nothing in common."""
+    found = rows(old, new)
+    if not found:
+        raise ConfigError(
+            "the two have no entry, test and level in common that has samples; compare runs of the same ones, or see "
+            "in their reports what was not measured"
+        )
+    return Versus(old, new, found, untold(old, new))
+
+
+def rows(old: Side, new: Side) -> tuple[Row, ...]:
+    """Return every ratio of new to old that both sides have samples for, with its outcome, the worst first.
+
+    Blocks of one run are compared in pairs, those of two runs are not: they share no time. Of several runs a side,
+    those of one day are one figure.
+    """
+    design = baseline.design(old, new)
+    compare: Compare = partial(paired, old.runs[0].decision) if design is Design.VERSIONS else unpaired
+    before: Figures = old.by_day if design is Design.RUNS else old.figures
+    after: Figures = new.by_day if design is Design.RUNS else new.figures
+    unlike = {key for key, _ in _unlike(old, new)}
+    found = []
+    for entry, test in sorted(old.trials & new.trials):
+        for name, figure in analysis.FIGURES.items():
+            was, is_now = before(entry, test, figure), after(entry, test, figure)
+            if name == PER_CPU:
+                was = {level: blocks for level, blocks in was.items() if (entry, test, level) not in unlike}
+            found += [((entry, test, level, name), ratio) for level, ratio in ratios(was, is_now, compare)]
+    return judged(found, design, old.planned & new.planned & (old.cells | new.cells))
+
+
+def judged(found: Iterable[tuple[Cell, Ratio]], design: Design, known: Iterable[Key] = ()) -> tuple[Row, ...]:
+    """Return the ratios with their outcomes, the worst first; `over` has the levels that one over all is made of.
+
+    All levels are those that there are ratios of, in either figure, and those that are `known` of a side.
+    """
+    pairs = list(found)
+    single = [(cell, ratio) for cell, ratio in pairs if cell[2] != ALL_LEVELS]
+    overall = [(cell, ratio) for cell, ratio in pairs if cell[2] == ALL_LEVELS]
+    every: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for entry, test, level in [*known, *(cell[:3] for cell, _ in single)]:
+        every[entry, test].add(int(level))
+    made = [*_decided(single, design, every), *_decided(overall, design, every)]
+    return tuple(sorted(made, key=lambda row: row.ratio.ratio))
+
+
+def ratios(old: Mapping[int, Blocks], new: Mapping[int, Blocks], compare: Compare) -> Iterator[tuple[int | str, Ratio]]:
+    """Yield the ratio at each level that both have, and over all of these."""
+    levels = sorted(old.keys() & new.keys())
+    groups: list[tuple[int | str, list[int]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
+    for label, group in groups:
+        if group:
+            ratio = compare([new[level] for level in group], [old[level] for level in group])
+            yield label, replace(ratio, over=tuple(group[place] for place in ratio.over))
+
+
+def paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio:
+    """Return the ratio over the levels of blocks that both versions have, in pairs."""
+    levels = {place: {NEW: mine, OLD: theirs} for place, (mine, theirs) in enumerate(zip(new, old, strict=True))}
+    found = analysis.concluded(stats.ratios, levels, decision)
+    return found[0] if found else _apart(new, old)
+
+
+def unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
+    """Return the ratio of blocks, or days, that share no time, over the levels that leave half of them whole.
+
+    Where no level does so on both sides, over the one that both have most of.
+    """
+    fullest = max(range(len(new)), key=lambda place: min(len(new[place]), len(old[place])))
+    over = tuple(sorted({*_kept(new)} & {*_kept(old)})) or (fullest,)
+    mine, theirs = (stats.by_block([side[place] for place in over]) for side in (new, old))
+    ratio = stats.unpaired(NEW, OLD, mine, theirs)
+    return replace(ratio, over=over) if ratio else _apart(new, old)
+
+
+def untold(old: Side, new: Side) -> tuple[str, ...]:
+    """Return what nothing can be said of, each with the reason.
+
+    It is what failed on either side, be it in some blocks only: those that are left may be the lucky ones. It is what
+    one side alone has samples of, or tells the figure of; the rates that wrk was the limit of; and requests per
+    CPU-second where one side alone filled the host. What only the new side was to have is no doubt about the rest, and
+    left out.
+    """
+    both, bound = old.cells & new.cells, old.client_bound | new.client_bound
+    doubts = [
+        *((_named(key), f"samples that failed: {_counts(key, old, new)}") for key in sorted(_failed(old, new))),
+        *((_named(key), f"only {side} has samples") for key, side in _one_sided(old, new)),
+        *((f"{RATE} of {_named(key)}", "wrk was the limit") for key in sorted(bound & both)),
+        *((f"{PER_CPU} of {_named(key)}", f"only {side} tells it") for key, side in _told_once(old, new, both)),
+        *((f"{PER_CPU} of {_named(key)}", f"only {side} filled the host") for key, side in _unlike(old, new)),
+    ]
+    return tuple(f"{what} ({why})" for what, why in doubts)
+
+
+def _failed(old: Side, new: Side) -> set[Key]:
+    """Return what failed on either side, of what both were to measure."""
+    return old.planned & new.planned & (old.failed.keys() | new.failed.keys())
+
+
+def _counts(key: Key, old: Side, new: Side) -> str:
+    return ", ".join(f"{side.failed[key]} in {name}" for name, side in ((OLD, old), (NEW, new)) if side.failed[key])
+
+
+def _one_sided(old: Side, new: Side) -> list[tuple[Key, str]]:
+    """Return what one side alone has samples of, and which: but for what failed, and what the old never was to have."""
+    found = [(key, OLD) for key in old.cells - new.cells]
+    found += [(key, NEW) for key in (new.cells - old.cells) & old.planned]
+    failed = _failed(old, new)
+    return sorted((key, side) for key, side in found if key not in failed)
+
+
+def _told_once(old: Side, new: Side, of: set[Key]) -> list[tuple[Key, str]]:
+    """Return of what one side alone knows the CPU time, and which."""
+    before, after = (side.known(analysis.FIGURES[PER_CPU]) & of for side in (old, new))
+    return sorted([*((key, OLD) for key in before - after), *((key, NEW) for key in after - before)])
+
+
+def _unlike(old: Side, new: Side) -> list[tuple[Key, str]]:
+    """Return where one side alone filled the host, and which: a CPU-second there does less than on the other's."""
+    found = [(key, OLD) for key in old.full & new.spare]
+    return sorted([*found, *((key, NEW) for key in new.full & old.spare)])
+
+
+def _named(key: Key) -> str:
+    entry, test, level = key
+    return f"{entry} {test} at {level}"
+
+
+def _decided(
+    found: Sequence[tuple[Cell, Ratio]], design: Design, every: Mapping[tuple[str, str], Iterable[int]]
+) -> Iterator[Row]:
+    """Yield each ratio with its outcome, the p of all of them corrected together; `every` are all levels of a test."""
+    pairs = comparison.decide([ratio for _, ratio in found])
+    for (cell, ratio), pair in zip(found, pairs, strict=True):
+        entry, test, level, _ = cell
+        over = analysis.label(ratio.over, sorted(every[entry, test])) if level == ALL_LEVELS else ""
+        yield Row(*cell, pair, design, "" if over == ALL_LEVELS else over)
+
+
+def _kept(levels: Sequence[Blocks]) -> tuple[int, ...]:
+    numbers = sorted({block for blocks in levels for block in blocks})
+    return stats.kept(np.array([[block in blocks for block in numbers] for blocks in levels]))
+
+
+def _apart(new: Sequence[Blocks], old: Sequence[Blocks]) -> Ratio:
+    """Return the mean of the levels' own ratios, of 0 blocks and without an interval: none has all that is compared."""
+    logs = (
+        math.log(geometric_mean(mine.values()) / geometric_mean(theirs.values()))
+        for mine, theirs in zip(new, old, strict=True)
+    )
+    return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None, over=tuple(range(len(new))))

@@ -1,0 +1,243 @@
+"""How entries are crossed: which of them differ in one factor alone, and what that can tell. Pure.
+
+A factor is a label, such as benchlab.orm, in which the entries differ. A *cell* is a choice of one level of each
+factor; an entry fills it. A factor's effect is taken from two entries that are equal in all the others, an interaction
+of two factors from four that are, and each is averaged over all such pairs, or fours, that there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations, product
+
+from benchlab.core import letters
+from benchlab.core.errors import UsageError
+from benchlab.experiment import stack
+from benchlab.records.plan import NO_PROXY
+
+# The labels that are taken for factors wherever entries differ in them, and those that only go with another.
+FACTORS = ("orm", "framework", "server", "proxy", "connections", "origin")
+OTHERS = ("driver", "loop", "json", "workers")
+# What an entry is given, and no part of it: where it changes with a factor, it is a part of that.
+RESOURCE = "connections"
+# In what entries differ only where a run has variants of them, and how it gets these.
+VARIANTS = {
+    "proxy": "measure with --proxy none,nginx to have it told; ",
+    RESOURCE: "measure with --db-connections 16,32 to have it told; ",
+}
+# Those whose entries are measured where none is named, and those that the lab itself makes variants of entries for.
+USUAL = ("orm", "framework")
+MADE = ("proxy", "connections")
+# What a factor's level is called where an entry says nothing of it, and where that says enough.
+UNSAID = "–"
+IMPLIED = {"origin": stack.LAB}
+# The levels that are nothing of their kind, or what is usual.
+NOTHING = (NO_PROXY, UNSAID, stack.LAB)
+
+Labels = Mapping[str, str]
+# The entry's level of each factor, in the order of the factors.
+Cell = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One level of a factor in the place of another, its reference."""
+
+    factor: str
+    level: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What one change does to the logarithm of a figure; or, of two changes, what both do beyond the sum of each.
+
+    `groups` are the pairs or fours of entries that it is the mean of, each entry with its sign; `possible` counts those
+    that a complete crossing would have.
+    """
+
+    changes: tuple[Change, ...]
+    groups: tuple[Mapping[str, int], ...]
+    possible: int
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Return the weight of each entry's logarithm in the effect; together they are 0."""
+        return {entry: sign / len(self.groups) for group in self.groups for entry, sign in group.items()}
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Return what identifies the effect: the levels changed to, and those changed from."""
+        first = ", ".join(f"{change.factor} {change.level}" for change in self.changes)
+        return first, ", ".join(f"{change.factor} {change.reference}" for change in self.changes)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The levels of each factor, the reference first, and the entry of each cell that has one.
+
+    `told` are the factors whose effects are asked for; `labels` are those of every entry.
+    """
+
+    factors: Mapping[str, tuple[str, ...]]
+    cells: Mapping[Cell, str]
+    told: tuple[str, ...]
+    labels: Mapping[str, Labels]
+
+    @cached_property
+    def effects(self) -> tuple[Effect, ...]:
+        """Return the effects of the factors that are told, then their interactions, as far as entries tell of them."""
+        alone = [(change,) for name in self.told for change in self._changes(name)]
+        pairs = [
+            pair
+            for first, second in combinations(self.told, 2)
+            for pair in product(self._changes(first), self._changes(second))
+        ]
+        found = (self._effect(changes) for changes in [*alone, *pairs])
+        return tuple(effect for effect in found if effect.groups)
+
+    @property
+    def missing(self) -> list[Cell]:
+        """Return the cells that no entry fills."""
+        return [cell for cell in product(*self.factors.values()) if cell not in self.cells]
+
+    @property
+    def entries(self) -> list[str]:
+        """Return the entries that some effect is taken from, in alphabetical order."""
+        return sorted({entry for effect in self.effects for entry in effect.weights})
+
+    def only(self, entries: Collection[str]) -> Crossing:
+        """Return the crossing with the cells of these entries only: what others could tell is not known."""
+        return replace(self, cells={cell: entry for cell, entry in self.cells.items() if entry in entries})
+
+    def companions(self, effect: Effect) -> dict[str, list[str]]:
+        """Return the labels beside the factors in which entries of one group differ, with what they say.
+
+        Whatever these do is part of the effect.
+        """
+        found: dict[str, list[str]] = {}
+        for name in (name for name in (*FACTORS, *OTHERS) if name not in self.factors):
+            said = [{_level(self.labels[entry], name) for entry in group} for group in effect.groups]
+            if any(len(levels) > 1 for levels in said):
+                found[name] = sorted(set().union(*said))
+        return found
+
+    def _changes(self, name: str) -> list[Change]:
+        reference, *levels = self.factors[name]
+        return [Change(name, level, reference) for level in levels]
+
+    def _effect(self, changes: tuple[Change, ...]) -> Effect:
+        """Return the effect of the changes, from all groups that have an entry for each of their cells."""
+        groups = list(self._groups(changes))
+        complete = [group for group in groups if all(cell in self.cells for cell in group)]
+        return Effect(
+            changes, tuple({self.cells[cell]: sign for cell, sign in group.items()} for group in complete), len(groups)
+        )
+
+    def _groups(self, changes: tuple[Change, ...]) -> Iterator[dict[Cell, int]]:
+        """Yield, for each choice of levels of the other factors, the cells that the changes lead to and from.
+
+        Each has its sign: minus for every change that is not made.
+        """
+        others = {name: levels for name, levels in self.factors.items() if name not in {c.factor for c in changes}}
+        for chosen in product(*others.values()):
+            fixed = dict(zip(others, chosen, strict=True))
+            group = {}
+            for made in product((True, False), repeat=len(changes)):
+                steps = zip(changes, made, strict=True)
+                reached = {change.factor: change.level if is_made else change.reference for change, is_made in steps}
+                group[tuple((fixed | reached)[name] for name in self.factors)] = (-1) ** made.count(False)
+            yield group
+
+
+def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
+    """Return how the entries, given with their labels, are crossed.
+
+    `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
+    them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy, or
+    usual, such as the lab's own; else the smallest, or first in the alphabet. Raises UsageError where the entries do
+    not tell of what is asked.
+    """
+    references = dict(part.partition("=")[::2] for part in asked)
+    names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
+    names = [name for name in names if name != RESOURCE or name in references or not _goes_along(entries, name, names)]
+    if unknown := [name for name in references if name not in names]:
+        raise UsageError(f"--factor {unknown[0]}: {_refused(unknown[0], entries)}")
+    factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
+    cells: dict[Cell, str] = {}
+    for entry, labels in entries.items():
+        cell = tuple(_level(labels, name) for name in names)
+        if cell in cells:
+            raise UsageError(
+                f"{cells[cell]} and {entry} are equal in {', '.join(names) or 'all factors'}: leave one out with "
+                "--framework, or name the label in which they differ with --factor"
+            )
+        cells[cell] = entry
+    crossing = Crossing(factors, cells, tuple(name for name in names if not references or name in references), entries)
+    if not crossing.effects:
+        raise UsageError(_untold(crossing))
+    return crossing
+
+
+def _refused(name: str, entries: Mapping[str, Labels]) -> str:
+    """Return why the entries do not tell of the factor."""
+    known = {*FACTORS, *(label for labels in entries.values() for label in labels)}
+    if name not in known:
+        return f"{letters.meant(name, sorted(known))}there is {', '.join(FACTORS)}, or any other label of the entries"
+    return f"{VARIANTS.get(name, '')}the entries {', '.join(entries)} do not differ in it"
+
+
+def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Iterable[str]) -> list[str]:
+    """Return the entries that tell of the factors asked for, or of USUAL; the usual entries where variants of each do.
+
+    That is, of those that differ from a usual one in nothing but these factors, each that has a counterpart. Raises
+    UsageError where there are none.
+    """
+    asked = list(asked) or list(USUAL)
+    asked = [part for part in asked if part.partition("=")[0] not in MADE]
+    if not asked:
+        return list(usual)
+    free = {part.partition("=")[0] for part in asked}
+    held = [name for name in FACTORS if name not in free and name != RESOURCE]
+    allowed = {tuple(_level(entries[name], label) for label in held) for name in usual}
+    chosen = {
+        entry: labels for entry, labels in entries.items() if tuple(_level(labels, label) for label in held) in allowed
+    }
+    return cross(chosen, asked).entries
+
+
+def _varies(entries: Mapping[str, Labels], name: str) -> bool:
+    return len({_level(labels, name) for labels in entries.values()}) > 1
+
+
+def _goes_along(entries: Mapping[str, Labels], name: str, others: Iterable[str]) -> bool:
+    """Return whether the level of one of the others tells that of the factor: then it is no factor of its own."""
+    pairs = (
+        {(_level(labels, other), _level(labels, name)) for labels in entries.values()}
+        for other in others
+        if other != name
+    )
+    return any(len(dict(found)) == len(found) for found in pairs)
+
+
+def _level(labels: Labels, name: str) -> str:
+    return labels.get(name, IMPLIED.get(name, UNSAID))
+
+
+def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
+    found = {_level(labels, name) for labels in entries.values()}
+    if reference and reference not in found:
+        raise UsageError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
+    return tuple(sorted(found, key=lambda level: (level != reference, level not in NOTHING, _numeric(level), level)))
+
+
+def _numeric(level: str) -> int:
+    return int(level) if level.isdecimal() else -1
+
+
+def _untold(crossing: Crossing) -> str:
+    factors = " or ".join(crossing.told) or " or ".join(FACTORS)
+    told = ", ".join(f"{entry} ({' '.join(cell)})" if cell else entry for cell, entry in crossing.cells.items())
+    return f"no two entries differ in {factors} alone: there is {told}; measure entries that do, see `lab.py list`"

@@ -1,1 +1,0 @@
-"""What the numbers say as text: tables, sentences, reports."""

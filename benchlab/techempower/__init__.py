@@ -1,0 +1,1 @@
+"""Entries made from others: drafted from one that there is, or adopted from the TechEmpower format."""

@@ -1,1 +1,0 @@
-"""What is wrong with an answer or a sample: the rules, as pure functions of what came back."""
