@@ -25,9 +25,9 @@ JSON = (*SHORT, "--test", "json", "--levels", "json=32")
 # A calibration as it is, with as little of everything as it can have.
 SMALL = """
 import pathlib, sys
-from benchlab.commands import cli
-from benchlab.calibration import proving
-proving.SHORT = proving.Extent("quick", 2, {"json": (32,)}, 2, 2, 2, 1, 2)
+from benchlab.cli import cli
+from benchlab.selftest import selftest
+selftest.SHORT = selftest.Extent("quick", 2, {"json": (32,)}, 2, 2, 2, 1, 2)
 sys.exit(cli.main(pathlib.Path.cwd(), ["calibrate", "--seed", "1"]))
 """
 SLOW = 'return web.json_response({"message"'

@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 REPORT = """
 import sys
 from pathlib import Path
-from benchlab.commands import cli
+from benchlab.cli import cli
 sys.exit(cli.main(Path.cwd(), ["report", sys.argv[1]]))
 """
 

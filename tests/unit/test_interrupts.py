@@ -31,7 +31,7 @@ CHILD = """
 import sys
 from pathlib import Path
 from benchlab.core import interrupts
-from benchlab.machine import process
+from benchlab.engine import process
 interrupts.install()
 try:
     process.logged(["sh", "-c", sys.argv[2]], Path(sys.argv[1]), Path("."), {"PATH": "/usr/bin:/bin"})
