@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from benchlab.adoption import registry, tfb
+from benchlab.adoption import folders, registry, tfb
 from benchlab.core import spelling
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.stack import PREFIX
@@ -66,7 +66,7 @@ def plan(root: Path, name: str, origin: str) -> Draft:
     folder = root / FRAMEWORKS / name
     if folder.exists():
         raise UsageError(f"{FRAMEWORKS}/{name} is there already; take another name, or remove it")
-    text = registry.text(root / COMPOSE)
+    text = folders.text(root / COMPOSE)
     written = _with_stanza(text, name, origin, entries[-1])
     _refuse_misread(text, written, name, origin)
     return Draft(name, origin, folder, root / services[origin]["build"]["context"], written)
