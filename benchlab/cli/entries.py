@@ -66,18 +66,17 @@ def _list(root: Path, _: argparse.Namespace) -> int:
     from benchlab.engine import capacity, compose, provision, stage, topology
     from benchlab.engine.engine import Engine
     from benchlab.host import inventory
+    from benchlab.report import printed
 
     engine = Engine.if_any(compose.project(root))
     if engine is None:
         own = counted(capacity.own_cpus(), "CPU")
         say(f"no engine answers: workers and pool are shown for the {own} of this machine")
-        found = capacity.own()
+        available = capacity.own()
     else:
-        found = stage.seen(engine, provision.local(engine))
-    resolved = topology.load(root, compose.resources(root, found.cpus))
+        available = stage.seen(engine, provision.local(engine))
+    resolved = topology.load(root, compose.resources(root, available.cpus))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
-    from benchlab.report import printed
-
     rows = [[*row[:-1], inventory.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
     printed.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)
     usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
@@ -101,38 +100,39 @@ def _new(root: Path, given: argparse.Namespace) -> int:
 
 def _adopt(root: Path, given: argparse.Namespace) -> int:
     from benchlab.engine import compose, lease, stage
-    from benchlab.techempower import adopt
+    from benchlab.techempower import adopt, tfb
 
     if (given.folder is None) == (not given.remove):
         adopt_parser().error("name a folder, or what to --remove")
     if given.remove:
-        return _abandon(root, given.remove)
-    usual = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases is not None else ())
-    wish = adopt.Wish(_named(given.folder), tuple(given.test), given.name, adopt.stand_ins(given.base), usual)
-    adoptees, refused = adopt.examine(root, wish)
+        return _remove(root, given.remove)
+    optional = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases is not None else ())
+    stand_ins = adopt.stand_ins(given.base)
+    request = adopt.Request(_folder(given.folder), tuple(given.test), given.name, stand_ins, optional)
+    entries, refused = adopt.examine(root, request)
     for name, why in refused.items():
-        say(f"left out {adopt.shown(name)}: {why}")
+        say(f"left out {tfb.printable(name)}: {why}")
     lab = stage.open_lab(root, (), say)
     # What the engine grants is tried with containers, which would disturb another lab's samples.
     lease.refuse_if_held(lab.engine)
-    adopt.refuse_missing(lab.engine, adoptees, say)
-    missing = {image for adoptee in adoptees for image in adoptee.pulled if not adopt.is_here(lab.engine, image)}
-    adopt.adopt(root, wish.folder, adoptees, adopt.grants(lab.engine, lab.debian))
-    for adoptee in adoptees:
-        print(f"adopted {adoptee}")
-        for image in adoptee.pulled:
+    adopt.refuse_missing(lab.engine, entries, say)
+    missing = {image for entry in entries for image in entry.pulled if not adopt.is_here(lab.engine, image)}
+    adopt.adopt(root, request.folder, entries, adopt.grants(lab.engine, lab.debian))
+    for entry in entries:
+        print(f"adopted {entry}")
+        for image in entry.pulled:
             if image in missing:
                 instead = f"{image}={stack.base_for(image)}"
-                say(f"{adoptee.entry}: {image} is pulled when it is built; else adopt with --base {instead}")
-        if adoptee.needs and not compose.has_buildkit():
-            say(f"{adoptee.entry}: {', '.join(adoptee.needs)} {compose.NEEDS_BUILDKIT}")
+                say(f"{entry.name}: {image} is pulled when it is built; else adopt with --base {instead}")
+        if entry.buildkit_features and not compose.has_buildkit():
+            say(f"{entry.name}: {', '.join(entry.buildkit_features)} {compose.NEEDS_BUILDKIT}")
     return OK
 
 
-def _named(text: str) -> Path:
+def _folder(text: str) -> Path:
     """Return the folder that was named. Raises UsageError where the name is empty, or a link that leads to itself."""
     if not text:
-        raise UsageError('"" is no name of a folder; name one that has a benchmark_config.json')
+        raise UsageError('"" is not a folder; name one that has a benchmark_config.json')
     try:
         Path(text).stat()
     except OSError as error:
@@ -141,7 +141,7 @@ def _named(text: str) -> Path:
     return Path(text)
 
 
-def _abandon(root: Path, names: Sequence[str]) -> int:
+def _remove(root: Path, names: Sequence[str]) -> int:
     """Remove adopted entries, and their images from the engine, where one answers."""
     from benchlab.engine import compose, lease
     from benchlab.engine.engine import Engine
@@ -152,8 +152,8 @@ def _abandon(root: Path, names: Sequence[str]) -> int:
         lease.refuse_if_held(engine)
     images = adopt.remove(root, names)
     for name, image in zip(dict.fromkeys(names), images, strict=True):
-        gone = engine is not None and engine.remove_image(image)
-        print(f"removed {name}" + (f" and its image {image}" if gone else ""))
+        image_removed = engine is not None and engine.remove_image(image)
+        print(f"removed {name}" + (f" and its image {image}" if image_removed else ""))
     if engine is None:
         say("no Docker engine answers: an image that was built stays on it; `python lab.py clean` removes it")
     return OK

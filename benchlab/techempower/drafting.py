@@ -18,7 +18,7 @@ from benchlab.core import letters
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.engine.compose import ENTRY_PROFILE
 from benchlab.experiment.stack import PREFIX
-from benchlab.techempower import registry, tfb
+from benchlab.techempower import folders, registry, tfb
 
 COMPOSE, FRAMEWORKS = "compose.yaml", "frameworks"
 # What engines take as the name of an image.
@@ -64,7 +64,7 @@ def plan(root: Path, name: str, origin: str) -> Draft:
     folder = root / FRAMEWORKS / name
     if folder.exists():
         raise UsageError(f"{FRAMEWORKS}/{name} is there already; take another name, or remove it")
-    text = registry.text(root / COMPOSE)
+    text = folders.text(root / COMPOSE)
     written = _with_stanza(text, name, origin, entries[-1])
     _refuse_misread(text, written, name, origin)
     return Draft(name, origin, folder, root / services[origin]["build"]["context"], written)

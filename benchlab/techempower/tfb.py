@@ -35,7 +35,7 @@ MARKS = (VIA, POOL, AT)
 # What Compose and the engine take as the name of a service, a container and a tag.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 NO_NAME = f"cannot be an entry's name; use letters, digits, '.', '_' and '-', and none of {', '.join(MARKS)}"
-MOST_PORT = 65_535
+MAX_PORT = 65_535
 # What a path and a query may hold (RFC 3986).
 PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 
@@ -78,9 +78,9 @@ def suite(text: str) -> Suite:
     content = _parsed(text)
     framework, groups = content.get("framework"), content.get("tests")
     if not isinstance(framework, str) or not framework:
-        raise ConfigError(f'{CONFIG}: "framework" is {framework!r}, not a name; mend it')
+        raise ConfigError(f'{CONFIG}: "framework" is {framework!r}, not a name; fix it')
     if not isinstance(groups, list) or not groups or not all(isinstance(group, dict) for group in groups):
-        raise ConfigError(f'{CONFIG}: "tests" is no list of tests by name; mend it')
+        raise ConfigError(f'{CONFIG}: "tests" is not a list of tests by name; fix it')
     if not any(groups):
         raise ConfigError(f'{CONFIG}: "tests" has no test in it; add one, as "{DEFAULT}"')
     candidates: dict[str, Candidate] = {}
@@ -96,27 +96,27 @@ def suite(text: str) -> Suite:
     return Suite(framework, tuple(candidates.values()), refused)
 
 
-def chosen(found: Suite, wanted: Iterable[str]) -> tuple[list[Candidate], dict[str, str]]:
+def chosen(suite: Suite, wanted: Iterable[str]) -> tuple[list[Candidate], dict[str, str]]:
     """Return the wanted tests, by their whole names or their variants' alone, and why others are left out.
 
     Where none is wanted, all are but those that their authors mark as broken. Raises UsageError for a test that is
     wanted and not there, or refused.
     """
     names = set(wanted)
-    known = {name for candidate in found.candidates for name in (candidate.name, candidate.variant)}
+    known = {name for candidate in suite.candidates for name in (candidate.name, candidate.variant)}
     for name in sorted(names - known):
-        if reason := found.refused.get(name) or found.refused.get(_whole(found.framework, name)):
+        if reason := suite.refused.get(name) or suite.refused.get(_whole(suite.framework, name)):
             raise UsageError(f"--test {name}: {reason}")
-        there = ", ".join(printable(each.name) for each in found.candidates) or "none that the lab can run"
-        raise UsageError(f"--test {name}: {CONFIG} has no such test; there is {there}")
+        usable = ", ".join(printable(each.name) for each in suite.candidates) or "none that the lab can run"
+        raise UsageError(f"--test {name}: {CONFIG} has no such test; there is {usable}")
     if names:
-        return [each for each in found.candidates if {each.name, each.variant} & names], {}
+        return [each for each in suite.candidates if {each.name, each.variant} & names], {}
     broken = {
         each.name: f'its authors mark it as "{BROKEN}"; --test takes it all the same'
-        for each in found.candidates
+        for each in suite.candidates
         if each.broken
     }
-    return [each for each in found.candidates if not each.broken], {**found.refused, **broken}
+    return [each for each in suite.candidates if not each.broken], {**suite.refused, **broken}
 
 
 def is_name(text: str) -> bool:
@@ -138,24 +138,24 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         content = json.loads(text, object_pairs_hook=_object)
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{CONFIG}: line {error.lineno} is no JSON ({error.msg}); mend it") from error
+        raise ConfigError(f"{CONFIG}: line {error.lineno} is not valid JSON ({error.msg}); fix it") from error
     except ValueError as error:
         # A number of thousands of digits.
-        raise ConfigError(f"{CONFIG} holds what no such file does ({error}); mend it") from error
+        raise ConfigError(f"{CONFIG} cannot be read ({error}); fix it") from error
     except RecursionError:
-        raise ConfigError(f"{CONFIG} is nested too deeply to be one; mend it") from None
+        raise ConfigError(f"{CONFIG} is nested too deeply; fix it") from None
     if not isinstance(content, dict):
-        raise ConfigError(f'{CONFIG} is no object with "framework" and "tests"; mend it')
+        raise ConfigError(f'{CONFIG} is not an object with "framework" and "tests"; fix it')
     return content
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON. Raises ConfigError for a key that stands there twice: which one is meant?"""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    """Return an object of JSON. Raises ConfigError for a key that stands there twice."""
+    result = dict(pairs)
+    if len(result) < len(pairs):
         twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
         raise ConfigError(f"{CONFIG}: the key {json.dumps(twice)} stands twice in one object; leave one")
-    return found
+    return result
 
 
 def _candidate(name: str, variant: str, keys: Mapping[str, Any]) -> Candidate:
@@ -175,13 +175,13 @@ def _candidate(name: str, variant: str, keys: Mapping[str, Any]) -> Candidate:
 def _problems(name: str, keys: Any) -> Iterator[str]:
     """Yield why the lab cannot run a test, all reasons that there are."""
     if not isinstance(keys, dict):
-        yield "it is no object of keys and values"
+        yield "it is not an object"
         return
     if str(keys.get("database") or "").lower() not in DATABASES:
         yield f"its database is {printable(str(keys['database']))}, and the lab has Postgres or none"
     port = keys.get("port", PORT)
-    if type(port) is not int or not 1 <= port <= MOST_PORT:
-        yield f"port {str(port)[:20] if type(port) is int else repr(port)} is no port"
+    if type(port) is not int or not 1 <= port <= MAX_PORT:
+        yield f"port {str(port)[:20] if type(port) is int else repr(port)} is not a valid port"
     if not any(url in keys for url in URLS.values()):
         yield f"it declares none of {', '.join(URLS.values())}"
     yield from (
@@ -192,33 +192,33 @@ def _problems(name: str, keys: Any) -> Iterator[str]:
     if why := _wrong_command("" if keys.get("docker_cmd") is None else keys["docker_cmd"]):
         yield f"docker_cmd {keys.get('docker_cmd')!r} {why}"
     if not isinstance(keys.get("tags", []), list | None):
-        yield f"tags {keys['tags']!r} are no list"
+        yield f"tags {keys['tags']!r} is not a list"
 
 
 def _wrong_path(path: object) -> str:
     if not isinstance(path, str) or not path.startswith("/"):
-        return "is no path: it must begin with /"
+        return "is not a path: it must begin with /"
     if not PATH.fullmatch(path):
-        return "has letters that no path has"
+        return "has characters that no path may have"
     return "leads out of the server: it has .." if ".." in unquote(path.partition("?")[0]).split("/") else ""
 
 
 def _wrong_file(name: object) -> str:
     if not isinstance(name, str):
-        return "is no name of a file"
+        return "is not a file name"
     if not name.isprintable():
-        return "has letters that do not show"
+        return "has unprintable characters"
     path = PurePosixPath(name)
     return "leads out of the folder" if path.is_absolute() or ".." in path.parts else ""
 
 
 def _wrong_command(command: object) -> str:
     if not isinstance(command, str):
-        return "is no text"
+        return "is not a string"
     if not set(command) <= set(string.printable) and not command.isprintable():
-        return "has letters that do not show"
+        return "has unprintable characters"
     try:
         shlex.split(command)
     except ValueError as error:
-        return f"is no command ({str(error).lower()})"
+        return f"is not a command ({str(error).lower()})"
     return ""

@@ -62,7 +62,7 @@ def _own_signals() -> Iterator[None]:
         (["factors", "nowhere"], "is not a run"),
         (["factors", "nowhere", "--blocks", "3"], "--blocks: nowhere is read as it was measured; leave that flag out"),
         (["factors", "nowhere", "--dry-run"], "--dry-run: nowhere is read as it was measured; leave that flag out"),
-        (["adopt", "nowhere"], "nowhere is no folder; name one that has a benchmark_config.json"),
+        (["adopt", "nowhere"], "nowhere is not a folder; name one that has a benchmark_config.json"),
         (["adopt", "nowhere", "--base", "python"], "--base python: write IMAGE=IMAGE"),
         (["adopt", "nowhere", "--bases", "nowhere"], "--bases nowhere: there is no such file; name one with"),
     ],

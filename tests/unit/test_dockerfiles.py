@@ -5,7 +5,7 @@ import re
 import pytest
 
 from benchlab.core.errors import ConfigError
-from benchlab.techempower import dockerfiles, variables
+from benchlab.techempower import dockerfiles
 
 STAGES = """\
 # FROM nowhere
@@ -49,9 +49,9 @@ def test_a_stand_in_takes_the_image_s_place_and_all_else_stays() -> None:
 
 
 def test_a_name_that_goes_on_in_the_next_line_is_replaced_as_a_whole() -> None:
-    found = dockerfiles.parse("FROM \\\n# a comment\n  py\\\nthon:3.12 \\\n  AS one\nRUN x\n", {})
-    assert found.bases == ("python:3.12",)
-    assert found.replaced({"python:3.12": "mine"}) == "FROM \\\n# a comment\n  mine \\\n  AS one\nRUN x\n"
+    dockerfile = dockerfiles.parse("FROM \\\n# a comment\n  py\\\nthon:3.12 \\\n  AS one\nRUN x\n", {})
+    assert dockerfile.bases == ("python:3.12",)
+    assert dockerfile.replaced({"python:3.12": "mine"}) == "FROM \\\n# a comment\n  mine \\\n  AS one\nRUN x\n"
 
 
 def test_another_escape_may_be_declared() -> None:
@@ -60,9 +60,9 @@ def test_another_escape_may_be_declared() -> None:
 
 @pytest.mark.parametrize("text", ["FROM python:3.12\r\nRUN x\r\n", "FROM python:3.12", "\nFROM   python:3.12\nRUN a\n"])
 def test_what_has_no_stand_in_is_not_touched(text: str) -> None:
-    found = dockerfiles.parse(text, {})
-    assert found.replaced({"python:3.13": "benchlab/base"}) == text
-    assert found.bases == ("python:3.12",)
+    dockerfile = dockerfiles.parse(text, {})
+    assert dockerfile.replaced({"python:3.13": "benchlab/base"}) == text
+    assert dockerfile.bases == ("python:3.12",)
 
 
 def test_a_shift_in_a_command_hides_no_later_stage() -> None:
@@ -71,20 +71,22 @@ def test_a_shift_in_a_command_hides_no_later_stage() -> None:
 
 def test_the_text_of_here_documents_is_no_instruction_whatever_their_words() -> None:
     text = "FROM a\nCOPY <<\"one\" <<-two /x/\nFROM x\none\nFROM y\n\ttwo\nRUN 3<<'E-F' cat\nFROM z\nE-F\nFROM b\n"
-    found = dockerfiles.parse(text, {})
-    assert (found.bases, found.needs) == (("a", "b"), ("here-documents",))
+    dockerfile = dockerfiles.parse(text, {})
+    assert (dockerfile.bases, dockerfile.buildkit_features) == (("a", "b"), ("here-documents",))
 
 
 def test_what_buildkit_alone_understands_is_named_and_nothing_else() -> None:
-    assert dockerfiles.parse("FROM a\nRUN --mount=type=cache,target=/x true\n", {}).needs == ("RUN --mount",)
-    assert dockerfiles.parse("FROM a\nRUN pip install --mount=x # <<EOF\nRUN echo 1<<X\n", {}).needs == ()
+    assert dockerfiles.parse("FROM a\nRUN --mount=type=cache,target=/x true\n", {}).buildkit_features == (
+        "RUN --mount",
+    )
+    assert dockerfiles.parse("FROM a\nRUN pip install --mount=x # <<EOF\nRUN echo 1<<X\n", {}).buildkit_features == ()
 
 
 def test_a_file_that_starts_from_nothing_has_no_base_and_one_from_scratch_is_not_such_a_file() -> None:
     nothing = dockerfiles.parse("RUN true\nSELECT 1 FROM world\n", {})
     scratch = dockerfiles.parse("FROM scratch\n", {})
-    assert (nothing.bases, nothing.is_empty) == ((), True)
-    assert (scratch.bases, scratch.is_empty) == ((), False)
+    assert (nothing.bases, nothing.has_from) == ((), False)
+    assert (scratch.bases, scratch.has_from) == ((), True)
 
 
 def test_arguments_count_where_they_are_declared_before_the_first_stage_and_what_a_build_is_given_counts_more() -> None:
@@ -113,26 +115,26 @@ def test_arguments_count_where_they_are_declared_before_the_first_stage_and_what
     ],
 )
 def test_variables_are_replaced_as_docker_does(word: str, value: str) -> None:
-    assert variables.replaced(word, VALUES) == value
+    assert dockerfiles.expand(word, VALUES) == value
 
 
 @pytest.mark.parametrize(
     ("word", "why"),
     [
-        ("${X", "has a ${ without its }"),
-        ("${X:-y", "has a ${ without its }"),
+        ("${X", "has a ${ without a }"),
+        ("${X:-y", "has a ${ without a }"),
         ("${}", "has a ${} without a name"),
-        ("${X#a}", "the lab does not know ${X#…}"),
+        ("${X#a}", "the lab does not support ${X#…}"),
         ("${NONE:?set it}", "NONE has no value (set it)"),
         ("${EMPTY:?}", "EMPTY has no value (it must have one)"),
-        ("'a", "has a quote without its end"),
-        ('"a', "has a quote without its end"),
-        ("$TARGETARCH", "the builder alone knows TARGETARCH"),
+        ("'a", "has an unclosed quote"),
+        ('"a', "has an unclosed quote"),
+        ("$TARGETARCH", "only the builder knows TARGETARCH"),
     ],
 )
 def test_what_docker_refuses_or_the_lab_does_not_know_is_told(word: str, why: str) -> None:
     with pytest.raises(ValueError, match=re.escape(why)):
-        variables.replaced(word, VALUES)
+        dockerfiles.expand(word, VALUES)
 
 
 @pytest.mark.parametrize("text", ["FROM\n", "FROM a b\n", "FROM a AS\n", "FROM a # no comment\n", "ARG X\nFROM $X\n"])

@@ -124,7 +124,7 @@ def test_what_cannot_be_drafted_is_told_and_nothing_is_written(lab: Path, name: 
     ("old", "new", "said"),
     [
         ("      benchlab.framework: one\n", "", "line 12 has no benchlab.framework of its own"),
-        ("      benchlab.framework: one\n", "      - benchlab.framework=one\n", "cannot be copied|is no YAML"),
+        ("      benchlab.framework: one\n", "      - benchlab.framework=one\n", "cannot be copied|is not valid YAML"),
         ("\n      context: frameworks/one", " frameworks/one", "line 8 has no context of its own"),
         ("    image: benchlab/one  # built here\n", "", "line 7 has no image of its own"),
     ],

@@ -301,7 +301,7 @@ def test_a_run_that_is_gone_since_the_list_was_begun_hides_no_other(root: Path) 
         (["--against", ""], "--against names nothing; name a commit, a branch or a tag"),
         (["--fail-if-slower", "-3%", "--against", "main"], "--fail-if-slower -3%: use a percentage above 0"),
         (["factors", "--factor", "orm=", "--dry-run"], "--factor orm=: name the level to compare with behind the ="),
-        (["adopt", ""], '"" is no name of a folder; name one that has a benchmark_config.json'),
+        (["adopt", ""], '"" is not a folder; name one that has a benchmark_config.json'),
         (["adopt", "{root}/loop"], "loop is a link that leads back to itself; name a folder"),
         (["li\x1bst"], r"unknown command li\x1bst: did you mean list?"),
         (["--test", "js\u202eon"], "--test: unknown 'js\\u202eon': did you mean json?"),
