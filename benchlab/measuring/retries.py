@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from benchlab.core.measured import INVALID, SUSPECT, Failure, Sample
 from benchlab.core.model import Visit
 
-# An invalid sample is taken anew at the end of its block, at most twice (METHOD, section 1), a suspect one once.
+# An invalid sample is repeated at most twice, a suspect one once (docs/method.md, section 1.2).
 MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
 
 
