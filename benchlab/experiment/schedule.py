@@ -1,4 +1,4 @@
-"""Decides what is measured in which order: randomised complete blocks (METHOD, section 1)."""
+"""Decides what is measured in which order: randomised complete blocks (docs/method.md, section 1.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Judges a sample by what happened around it, never by its throughput (METHOD, section 4): counters in, verdict out."""
+"""Judges a sample by what happened around it, never by its throughput: counters in, verdict out.
+
+Source: docs/method.md, section 4.1.
+"""
 
 from __future__ import annotations
 

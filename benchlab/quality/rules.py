@@ -1,4 +1,7 @@
-"""The rules of a sample, as one table (METHOD, section 4): what is measured of what happened around it, and limits."""
+"""The rules of a sample, as one table: what is measured of what happened around it, and limits.
+
+Source: docs/method.md, section 4.1.
+"""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from benchlab.run.conformance import Vetting
 from benchlab.run.lifecycle import READY_S, Host, Server
 from benchlab.run.wrk import Outcome
 
-# An invalid sample is taken anew at the end of its block, at most twice (METHOD, section 1), a suspect one once.
+# An invalid sample is repeated at most twice, a suspect one once (docs/method.md, section 1.2).
 MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
 
 

@@ -20,7 +20,7 @@ from benchlab.statistics.metrics import Figure
 from benchlab.statistics.stats import ALPHA, Cells, Ratio
 from benchlab.statistics.variance import Components, Cost
 
-# How long a pair of entries is measured for the effect that is called the smallest: the goal of METHOD, section 8.
+# How long a pair of entries is measured for the smallest effect (docs/method.md, section 9.1).
 PAIR_S = 600
 FALSE_FLAGS = 0.02
 SMALLEST = 0.03

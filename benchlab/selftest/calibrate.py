@@ -1,4 +1,7 @@
-"""What the instrument's own test says: measurements of known truth in, a row a check out (METHOD, section 8). Pure."""
+"""The result of the self-test: measurements of known truth in, a row for each check out. Pure.
+
+Source: docs/method.md, section 9.4.
+"""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def _result(manifest: Manifest, measured: Measured, decision: Decision | None) -
 
 
 def _basis(cells: Iterable[Cell]) -> str | None:
-    """Return what ranks the cells (docs/method.md, section 5): rates where none was limited by the full host.
+    """Return what ranks the cells (docs/method.md, section 6.5): rates where none was limited by the full host.
 
     Requests per CPU-second where all filled it: a CPU-second of a full host does less than one of an idle host, so full
     and idle cells are comparable in neither figure, and nothing ranks them.

@@ -1,4 +1,7 @@
-"""Names what limited a cell (METHOD, section 5): the CPU that each role used of what it could use, in; a word, out."""
+"""Names what limited a cell: the CPU that each role used of what it could use, in; a word, out.
+
+Source: docs/method.md, section 7.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Decides which entries differ, corrected for the number of pairs, and ranks them by intervals (METHOD, section 2)."""
+"""Decides which entries differ, corrected for the number of pairs, and ranks them by intervals.
+
+Source: docs/method.md, sections 6.3 and 6.4.
+"""
 
 from __future__ import annotations
 

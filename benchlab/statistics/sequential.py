@@ -1,4 +1,7 @@
-"""Decides how many blocks a run needs, by Stein's two-stage rule, and what they can show (METHOD, section 3)."""
+"""Decides how many blocks a run needs, by Stein's two-stage rule, and what they can show.
+
+Source: docs/method.md, section 6.9.
+"""
 
 from __future__ import annotations
 

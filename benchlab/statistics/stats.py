@@ -1,4 +1,4 @@
-"""Estimates a figure, and the ratio of two entries in the same blocks: pure, on logarithms (METHOD, section 2).
+"""Estimates a figure, and the ratio of two entries in the same blocks: pure, on logarithms (docs/method.md, section 6).
 
 A higher figure is the better one; one of which less is better, such as bytes, is given as its reciprocal.
 """

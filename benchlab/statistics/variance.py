@@ -1,8 +1,8 @@
-"""Where the spread of equal entries comes from, and how many samples a life is worth (METHOD, section 8). Pure.
+"""Where the spread of equal entries comes from, and how many samples a life is worth. Pure.
 
 A sample's logarithm is its block's level, plus its life's, plus its own: three components of variance. Those of life
 and sample make the spread of a ratio; what a whole block has in common cancels in it. Source: Kalibera and Jones,
-Rigorous benchmarking in reasonable time, ISMM 2013.
+Rigorous benchmarking in reasonable time, ISMM 2013; docs/method.md, section 9.1.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def test_clean_samples_that_are_flagged_are_counted(
     assert aa_test.calm(run_of(manifest, *taken)) == expected
 
 
-# METHOD, section 8: the smallest effect in standard deviations of the log-ratio.
+# docs/method.md, section 9.1: the smallest effect in standard deviations of the log-ratio.
 @pytest.mark.parametrize(
     ("block_s", "count", "factor"), [(120, 5, 1.68), (100, 6, 1.43), (75, 8, 1.16), (60, 10, 1.00), (30, 20, 0.66)]
 )
