@@ -13,7 +13,6 @@ from benchlab.cli.arguments import Parser
 from benchlab.cli.command import FAILED, OK, Command, console, say, tell
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.factors import naming
 from benchlab.storage import files, pinned, store
 
 if TYPE_CHECKING:
@@ -114,7 +113,9 @@ def _show_plan(lab: Lab, settings: Settings) -> int:
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab.run import session
 
-    return finish(*session.start(_open(root, settings), settings, root / "results", console()), margin)
+    return finish(
+        *session.start(_open(root, settings, settings.frameworks), settings, root / "results", console()), margin
+    )
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -126,7 +127,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     gate.refuse_without_versions(gate.margin(given), manifest.settings)
     flags.refuse_other_settings(given, manifest.settings)
     with pinned.going_on(manifest):
-        made = session.resume(_open(root, manifest.settings), folder, console())
+        made = session.resume(_open(root, manifest.settings, manifest.origins), folder, console())
     return finish(*made, gate.margin(given))
 
 
@@ -183,20 +184,20 @@ def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
     from benchlab.run import session
 
     settings = flags.factors_settings(given)
-    lab = _open(root, settings)
+    lab = _open(root, settings, settings.frameworks)
     return session.start(lab, _crossed(lab, settings, given.factor), root / "results", console())
 
 
 def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
     """Return the settings with entries that tell of the factors. Raises UsageError where they would not."""
-    from benchlab.engine import contestants
+    from benchlab.engine import variants
     from benchlab.statistics import factorial
 
     if not settings.frameworks:
         labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
         chosen = factorial.comparable(labels, lab.topology.usual, asked)
         settings = replace(settings, frameworks=tuple(chosen))
-    factorial.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, asked)
+    factorial.cross({entry.name: entry.labels for entry in variants.taking_part(lab, settings)[1]}, asked)
     return settings
 
 
@@ -204,7 +205,7 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     from benchlab.run import conformance
 
     settings = flags.verify_settings(given)
-    lab = _open(root, settings)
+    lab = _open(root, settings, settings.frameworks)
     verdicts = conformance.verify_entries(lab, settings)
     tell("\n".join(map(str, verdicts)))
     if not all(verdict.passed for verdict in verdicts):
@@ -216,12 +217,11 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     return OK
 
 
-def _open(root: Path, settings: Settings) -> Lab:
-    """Return the lab that the settings need; variants of entries are added to it later."""
+def _open(root: Path, settings: Settings, names: Sequence[str]) -> Lab:
+    """Return the lab that the settings need, with these entries; variants of them are added to it later."""
     from benchlab.engine import stage
     from benchlab.techempower import adopt
 
-    names = naming.originals(settings)
     lab = stage.open_lab(root, names, say, _conditions(settings))
     for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
         say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
@@ -232,7 +232,7 @@ def _look(root: Path, settings: Settings) -> Lab:
     """Return the lab as it is found, for a plan: nothing is started for it."""
     from benchlab.engine import stage
 
-    return stage.look(root, naming.originals(settings), say, _conditions(settings))
+    return stage.look(root, settings.frameworks, say, _conditions(settings))
 
 
 def _conditions(settings: Settings) -> Conditions:

@@ -149,10 +149,22 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """What a run measures under one name: an entry of compose.yaml, and what the lab changes in it.
+
+    `levels` maps a factor to its level, where that is another than the entry has as it is.
+    """
+
+    origin: str
+    levels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a run is: written before its first sample, compared before it is resumed.
 
-    `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
+    `entries` holds each entry's labels; `variants` what each is made of, where one that is not among them is an entry
+    as it is; `images` the image id, and `services` the resolved definition, of each
     container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
     CPUs of each role, empty where all share them; `facts` describes lab, engine, host and tools: a run is not resumed
     by a lab of another version or with other limits, nor compared with the run of another host.
@@ -168,6 +180,13 @@ class Manifest:
     cpus: int
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+    variants: dict[str, Variant] = field(default_factory=dict)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Return the entries of compose.yaml that the run measures variants of, themselves among these."""
+        names = self.settings.frameworks
+        return tuple(dict.fromkeys(self.variants.get(name, Variant(name)).origin for name in names))
 
     def tests(self, entry: str) -> tuple[str, ...]:
         """Return the test types of the run that the entry declares."""

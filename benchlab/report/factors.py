@@ -10,8 +10,9 @@ import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
-from benchlab.experiment import profiles, stack
+from benchlab.experiment import profiles
 from benchlab.experiment.workloads import DATABASE, WORKLOADS
+from benchlab.factors import catalog
 from benchlab.records.run import Run
 from benchlab.report import markdown
 from benchlab.report.sentences import MEASURES
@@ -21,14 +22,6 @@ from benchlab.statistics.effects import Answer, Told
 from benchlab.statistics.factorial import Change, Crossing, Effect
 from benchlab.statistics.stats import EQUIVALENCE
 
-# How levels and factors are called in a sentence, where not by their labels.
-LEVELS = {
-    ("orm", "full"): "the ORM",
-    ("orm", "raw"): "raw SQL",
-    ("proxy", "none"): "no proxy",
-    ("origin", stack.ADOPTED): "an adopted entry",
-    ("origin", stack.LAB): "the lab's own",
-}
 # What the outcomes of a comparison mean for an interaction.
 TOGETHER = {
     Outcome.FASTER: "more together",
@@ -212,9 +205,7 @@ def _step(change: Change) -> str:
 
 
 def _named(factor: str, level: str) -> str:
-    if factor == "connections":
-        return counted(int(level), "connection") if level.isdecimal() else f"{level} connections"
-    return LEVELS.get((factor, level), level)
+    return catalog.of_label(factor).called(level)
 
 
 def _times(pair: Pair) -> str:

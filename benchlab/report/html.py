@@ -122,7 +122,7 @@ def page(run: Run) -> str:
         remarks=report.remarks(run),
         verification=report.VERIFICATION,
         missing=report.reasons(run),
-        command=invocation.command(run.manifest.settings),
+        command=invocation.command(run.manifest),
         commit=_commit(run),
         facts=manifest.pop("facts"),
         manifest=manifest,

@@ -6,19 +6,19 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from benchlab.experiment.profiles import PROFILES
-from benchlab.factors import naming
-from benchlab.records.plan import NO_PROXY, Settings
+from benchlab.records.plan import NO_PROXY, Manifest
 
 
-def command(settings: Settings) -> str:
+def command(manifest: Manifest) -> str:
     """Return the command line: the seed, and what differs from the profile or from what is the default anyway."""
-    return shlex.join(["python", "lab.py", *_flags(settings)])
+    return shlex.join(["python", "lab.py", *_flags(manifest)])
 
 
-def _flags(settings: Settings) -> Iterator[str]:
+def _flags(manifest: Manifest) -> Iterator[str]:
+    settings = manifest.settings
     profile = PROFILES[settings.profile]
     # Their variants come from other flags.
-    yield from _each("--framework", naming.originals(settings))
+    yield from _each("--framework", manifest.origins)
     yield from ("--profile", settings.profile)
     if settings.tests != profile.tests:
         yield from _each("--test", settings.tests)

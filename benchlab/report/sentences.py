@@ -10,7 +10,7 @@ from itertools import combinations
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
-from benchlab.factors.naming import AT
+from benchlab.factors import catalog
 from benchlab.quality import judge
 from benchlab.quality.rules import LOG
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
@@ -339,8 +339,7 @@ def _times(pair: Pair) -> str:
 def _twins(run: Run) -> Iterator[str]:
     """Yield which versions are the same image as the entry of today: what these differ by is noise."""
     images = run.manifest.images
-    for version in sorted(name for name in run.manifest.entries if AT in name):
-        entry = version.partition(AT)[0]
+    for version, entry in sorted(catalog.versions(run.manifest.variants).items()):
         if version in images and images[version] == images.get(entry):
             yield f"{entry} and {version} are the same image: what they differ by is noise."
 

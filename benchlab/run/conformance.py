@@ -11,7 +11,7 @@ from benchlab.contract import claims, envelope, payloads, statements, verify
 from benchlab.contract.answers import Answer, Problem, Verification, World, faults
 from benchlab.contract.statements import PROBES, Counted
 from benchlab.core.errors import EngineError, EntryError
-from benchlab.engine import contestants, stage
+from benchlab.engine import stage, variants
 from benchlab.engine.stage import Lab
 from benchlab.experiment import stack, workloads
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
@@ -205,9 +205,9 @@ class Vetting:
 def verify_entries(lab: Lab, settings: Settings) -> list[Verification]:
     """Return what verification finds of the entries and of each of their test types; nothing is loaded or kept."""
     everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
-    lab, found = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
+    lab, found = variants.taking_part(lab, replace(settings, frameworks=tuple(everyone)))
     entries = {entry.name: entry for entry in found}
-    contestants.refuse_nothing(found, settings)
+    variants.refuse_nothing(found, settings)
     unbuilt: dict[str, str] = {}
     with stage.stage(lab, entries, without=unbuilt.update):
         server = Server(lab.engine, entries, Unkept(lab.state).keep_log, say=lab.say)

@@ -14,14 +14,14 @@ from rich.console import Console
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, contestants, stage, topology
+from benchlab.engine import building, capacity, stage, topology, variants
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab
 from benchlab.experiment import profiles, schedule
 from benchlab.experiment.forecast import Forecast
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
-from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Visit
+from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Variant, Visit
 from benchlab.records.run import Run
 from benchlab.report import outputs, printed
 from benchlab.run import planning
@@ -53,6 +53,7 @@ def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
         sources=sources(lab, settings),
         cpus=lab.cpus,
         placement=lab.placement,
+        variants={name: lab.variants.get(name, Variant(name)) for name in settings.frameworks},
     )
 
 
@@ -128,7 +129,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
     Raises StoreError where lab or images are no longer those of the run.
     """
     manifest = store.read_manifest(folder)
-    lab, _ = contestants.contestants(lab, manifest.settings)
+    lab = variants.with_variants(lab, manifest.variants)
     journal = Journal(folder)
     left = _left(lab, journal.run())
     if not left and not journal.run().awaits_decision:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
 from benchlab.core import letters
 from benchlab.experiment import profiles
-from benchlab.factors import naming
+from benchlab.factors import catalog
+from benchlab.factors.commit import COMMIT
 from benchlab.records.checks import moment
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
-from benchlab.records.plan import Level, Manifest, Settings, Trial
+from benchlab.records.plan import Level, Manifest, Settings, Trial, Variant
 from benchlab.records.run import Decision, Failure, Record, Remark, Sample, Verdict
 from benchlab.storage import shapes
 
@@ -105,14 +106,32 @@ def _manifest(content: dict[str, Any]) -> Manifest:
         if name in settings:
             settings[name] = tuple(settings[name])
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
+    made = Settings(**settings)
     return Manifest(
         **{
             **content,
-            "settings": Settings(**settings),
+            "settings": made,
+            "variants": (
+                {name: Variant(**variant) for name, variant in content["variants"].items()}
+                if "variants" in content
+                else _unrecorded(content["entries"], made)
+            ),
             "placement": {role: tuple(cpus) for role, cpus in content.get("placement", {}).items()},
             "created_at": moment(content["created_at"]),
         }
     )
+
+
+def _unrecorded(entries: Iterable[str], settings: Settings) -> dict[str, Variant]:
+    """Return what the entries are variants of by their names, which are all that runs before schema 5 kept of it.
+
+    A variant is only what the run's own settings would have made of another of its entries.
+    """
+    names = [*entries]
+    asked = catalog.variants({*names, *settings.frameworks}, settings)
+    # Where two would have the name, it is that of the entry with the shorter name.
+    made = dict(sorted(asked, key=lambda named: len(named[1].levels)))
+    return {name: made[name] for name in names}
 
 
 def _problems(made: Manifest) -> list[str]:
@@ -141,6 +160,7 @@ def _problems(made: Manifest) -> list[str]:
             else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
         ),
         *profiles.impossible(made.settings),
+        *_variants(made),
         *_versions(made),
     ]
 
@@ -153,16 +173,25 @@ def _workers(made: Manifest) -> Iterator[str]:
             yield f"entries.{name}.workers is {letters.quoted(told)}, and must be from 1 to {MOST_CPUS}"
 
 
+def _variants(made: Manifest) -> Iterator[str]:
+    """Yield what no run can have measured: of what is no entry of it, or at a level of what the lab does not vary."""
+    varied = {factor.name for factor in catalog.VARIED}
+    for name, variant in made.variants.items():
+        if name not in made.entries:
+            yield f"variants has {letters.quoted(name)}, which is no entry of the run"
+        if not _is_word(variant.origin):
+            yield f"variants.{name}.origin is {letters.quoted(variant.origin)}, which is no name of an entry"
+        if unknown := sorted(variant.levels.keys() - varied):
+            yield f"variants.{name}.levels has {letters.quoted(unknown[0])}, which is no factor that this lab varies"
+
+
 def _versions(made: Manifest) -> Iterator[str]:
-    """Yield what is missing of two versions that the settings ask for."""
-    against, names = made.settings.against, made.entries.keys()
-    if not against:
-        return
-    if not any(naming.AT in name for name in names):
+    """Yield what is missing of two versions that the settings ask for, or of which the run has one."""
+    against, pairs = made.settings.against, catalog.versions(made.variants)
+    versions = [name for name, variant in made.variants.items() if COMMIT.name in variant.levels]
+    if against and not versions:
         yield f"settings.against is {letters.quoted(against)}, and entries has none of another commit"
-    for name in names:
-        if naming.AT in name and name.partition(naming.AT)[0] not in names:
-            yield f"entries.{name} has no other version beside it"
+    yield from (f"entries.{name} has no other version beside it" for name in versions if name not in pairs)
 
 
 def _is_word(text: str) -> bool:

@@ -138,10 +138,11 @@ def _refuse_beyond(run: Run, path: Path) -> None:
 # 4: the same form, judged otherwise: an uneven second is a note, and so are a clock that was set and a long log; hung
 #    is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU time is
 #    that of the CPUs that containers may use.
+# 5: a manifest says what each entry is a variant of, and at which levels of which factors; before, its name did.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
-SCHEMA = 4
+SCHEMA = 5
 # What is read, too: the verdicts of such a run stay what they were.
-READABLE = (3, SCHEMA)
+READABLE = (3, 4, SCHEMA)
 
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
 REPORT, PAGE = "report.md", "report.html"
@@ -363,7 +364,7 @@ def read_manifest(folder: Path) -> Manifest:
         if schema not in READABLE or type(schema) is not int:
             raise StoreError(
                 f"{path}: written in schema {letters.quoted(schema)}, this lab reads "
-                f"{' and '.join(map(str, READABLE))}; use the lab that wrote it"
+                f"{', '.join(map(str, READABLE[:-1]))} and {SCHEMA}; use the lab that wrote it"
             )
         return records.manifest(content)
     except ValueError as error:

@@ -9,7 +9,6 @@ import sys
 
 import pytest
 
-from benchlab.factors.naming import AT
 from benchlab.records.counters import APP, CLIENT, DB
 from benchlab.records.run import INVALID
 from benchlab.selftest import faults
@@ -112,7 +111,7 @@ def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the
         *JSON, "--blocks", "3", "--framework", "aiohttp", "--against", "HEAD", "--fail-if-slower", "10%"
     )
     run = project.latest()
-    old = next(name for name in run.manifest.entries if AT in name)
+    (old,) = (name for name, of in run.manifest.variants.items() if of.levels)
     assert code == REGRESSION
     assert {sample.trial.entry for sample in run.samples} == {"aiohttp", old}
     assert "slower: aiohttp json requests/" in printed

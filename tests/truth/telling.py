@@ -21,13 +21,17 @@ from .made_reports import Case
 
 @dataclass(frozen=True)
 class Records:
-    """What stands in the files of a run: when it began, samples.csv, what failed, and what was asked for."""
+    """What stands in the files of a run: when it began, samples.csv, what failed, and what was asked for.
+
+    `versions` has the entries of another version, each with the one that it is of.
+    """
 
     began: datetime
     samples_csv: str
     failed: Sequence[str]
     levels: Mapping[str, Sequence[int]]
     tests: Mapping[str, Sequence[str]]
+    versions: Mapping[str, str]
     blocks: int
     repeats: int
     pilot: int | None
@@ -115,6 +119,7 @@ def records(run: Run) -> Records:
         failed=[failure.trial.key for failure in run.failures],
         levels=manifest.settings.levels,
         tests={entry: manifest.tests(entry) for entry in manifest.entries},
+        versions={name: variant.origin for name, variant in manifest.variants.items() if variant.levels},
         blocks=run.blocks,
         repeats=manifest.settings.repeats,
         pilot=run.decision.pilot if run.decision else None,

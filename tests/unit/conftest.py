@@ -9,7 +9,7 @@ import pytest
 from benchlab.experiment import profiles, schedule, workloads
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
-from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Visit
+from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
 from benchlab.records.run import GOOD, Failure, Remark, Sample, Verdict
 from benchlab.run.runner import Events, Runner
 
@@ -27,6 +27,8 @@ LABELS = {
     "tests": "json plaintext query",
 }
 PATHS = {"json": "/json", "plaintext": "/plaintext", "query": "/queries?queries="}
+# What older versions of entries are of.
+COMMIT = "abc1234"
 STARTED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LEVELS = {
     "json": workloads.levels("json", (16, 32), 2),
@@ -135,6 +137,16 @@ def make_manifest() -> Manifest:
         cpus=2,
         facts={"engine_version": "20.10"},
     )
+
+
+def versions(*entries: str) -> dict[str, Variant]:
+    """Return what a run measures of these entries and their versions at a commit, which are called as in `at`."""
+    pairs = {entry: Variant(entry) for entry in entries}
+    return pairs | {at(entry): Variant(entry, {"commit": COMMIT}) for entry in entries}
+
+
+def at(entry: str) -> str:
+    return f"{entry}-at-{COMMIT}"
 
 
 @pytest.fixture

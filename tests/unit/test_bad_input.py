@@ -23,7 +23,7 @@ from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure
 from benchlab.storage import store
 
-from .conftest import STARTED, make_remark, make_sample, make_trial
+from .conftest import COMMIT, STARTED, at, make_remark, make_sample, make_trial, versions
 
 ROOT = Path(__file__).parents[2]
 REPORT = """
@@ -406,14 +406,16 @@ def test_sides_that_cannot_be_are_one_line(
 def _versions(results: Path, manifest: Manifest) -> Path:
     """Keep a run of two versions, of which the newer one fails in the last of three blocks; return its folder."""
     labels = manifest.entries["crax"]
-    versions = replace(
+    variants = versions("crax")
+    both = replace(
         manifest,
-        entries={"crax": labels, "crax-at-abc1234": labels},
-        settings=replace(manifest.settings, against="abc1234", blocks=3),
+        entries=dict.fromkeys(variants, labels),
+        variants=variants,
+        settings=replace(manifest.settings, against=COMMIT, blocks=3),
     )
-    journal = store.create(results, versions)
+    journal = store.create(results, both)
     for block in (1, 2, 3):
-        journal.append(make_sample(make_trial(block, "crax-at-abc1234")))
+        journal.append(make_sample(make_trial(block, at("crax"))))
     for block in (1, 2):
         journal.append(make_sample(make_trial(block, "crax")))
     journal.append(Failure(make_trial(3, "crax"), STARTED, "it died"))

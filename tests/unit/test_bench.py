@@ -24,7 +24,7 @@ from benchlab.run import planning, session
 from benchlab.storage import store
 from benchlab.storage.store import Journal
 
-from .conftest import LABELS, make_manifest, make_sample, make_settings
+from .conftest import LABELS, make_sample
 from .fake_host import FakeHost
 
 OURS = {"benchlab.lab": "yes"}
@@ -76,17 +76,6 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
     assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
     assert (journal.folder / store.JOURNAL).read_bytes() == kept
     assert (journal.folder / store.REPORT).exists()
-
-
-def test_versions_of_an_adopted_entry_are_refused_because_there_are_none(lab: Lab, tmp_path: Path) -> None:
-    labels = {**SERVICE["labels"], "benchlab.origin": "adopted"}  # type: ignore[dict-item]
-    services = {"crax": SERVICE, "rill": {**SERVICE, "labels": labels}}
-    with_rill = replace(lab, topology=replace(lab.topology, services=services))
-    asked = replace(make_settings(), frameworks=(), against="0" * 40)
-    both = dict.fromkeys(("crax", "crax-at-0000000"), make_manifest().entries["crax"])
-    manifest = replace(make_manifest(), settings=asked, entries=both)
-    with pytest.raises(ConfigError, match="--against: rill was adopted, and has no versions here"):
-        session.resume(with_rill, store.create(tmp_path, manifest).folder, Console(file=StringIO()))
 
 
 class Shrunk:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
+from benchlab.records.plan import Variant
 from benchlab.records.run import Decision, Failure, Record
 from benchlab.report import export, html, report
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
@@ -47,7 +48,9 @@ def _manifest() -> dict[str, Any]:
     )
     labels = LABELS | {"origin": "adopted", "base": "python:3=benchlab/base", "tfb.notes": "one"}
     entries = {"aiohttp": LABELS | {"orm": "full"}, "crax": labels}
-    full = replace(made, settings=own, entries=entries, placement={"client": (0,), "app": (1,)}, facts=FACTS)
+    variants = {"aiohttp": Variant("aiohttp"), "crax": Variant("wave", {"connections": "32"})}
+    full = replace(made, settings=own, entries=entries, variants=variants, facts=FACTS)
+    full = replace(full, placement={"client": (0,), "app": (1,)})
     content: dict[str, Any] = json.loads(json.dumps({"schema": store.SCHEMA, **records.plain(full)}))
     return content
 
@@ -142,6 +145,19 @@ def test_a_run_of_an_older_lab_with_a_seed_that_is_refused_now_is_read(folder: P
         (("run_id",), "a\nb", 'run_id is "a\\nb", and must be a word in one line'),
         (("facts", "host", "more"), math.inf, "facts.host.more is beyond all numbers"),
         (("cpus",), 0, "cpus is 0, and must be from 1 to 999999"),
+        (("variants", "wave"), {"origin": "crax", "levels": {}}, 'variants has "wave", which is no entry of the run'),
+        (("variants", "crax", "origin"), "a\nb", 'variants.crax.origin is "a\\nb", which is no name of an entry'),
+        (
+            ("variants", "crax", "levels", "moon"),
+            "full",
+            'variants.crax.levels has "moon", which is no factor that this lab varies',
+        ),
+        (
+            ("variants", "crax", "levels", "commit"),
+            "abc1234",
+            "entries.crax has no other version beside it",
+        ),
+        (("settings", "against"), "abc1234", 'settings.against is "abc1234", and entries has none of another commit'),
     ],
 )
 def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Place, value: object, said: str) -> None:

@@ -16,7 +16,7 @@ from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
 from benchlab.statistics.stats import Ratio
 
-from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
+from .conftest import STARTED, at, make_counters, make_load, make_sample, make_trial, versions
 from .figures import known
 from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, run_of, with_samples
 
@@ -399,14 +399,14 @@ def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
 
 
 def test_versions_that_are_one_image_are_warned_of() -> None:
-    run = make_run({"a": [1000, 1010, 1005], "a-at-abc1234": [1000, 1010, 1005]})
-    told = "a and a-at-abc1234 are the same image: what they differ by is noise."
+    run = make_run({"a": [1000, 1010, 1005], at("a"): [1000, 1010, 1005]})
+    told = f"a and {at('a')} are the same image: what they differ by is noise."
     for images, warned in (
-        ({"a": "x", "a-at-abc1234": "x"}, True),
-        ({"a": "x", "a-at-abc1234": "y"}, False),
+        ({"a": "x", at("a"): "x"}, True),
+        ({"a": "x", at("a"): "y"}, False),
         ({}, False),
     ):
-        found = replace(run, manifest=replace(run.manifest, images=images))
+        found = replace(run, manifest=replace(run.manifest, images=images, variants=versions("a")))
         assert (told in list(sentences.warnings(found, ()))) is warned
 
 

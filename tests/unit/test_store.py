@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
 import os
 import re
 import subprocess
@@ -22,12 +23,12 @@ from hypothesis import strategies as st
 from benchlab.core.errors import StoreError
 from benchlab.quality import judge
 from benchlab.records.load import Load
-from benchlab.records.plan import Level, Manifest
+from benchlab.records.plan import Level, Manifest, Variant
 from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.report import export, html, outputs, report
 from benchlab.storage import files, store
 
-from .conftest import STARTED, make_manifest, make_remark, make_trial
+from .conftest import COMMIT, LABELS, STARTED, make_manifest, make_remark, make_trial
 
 ROOT = Path(__file__).parents[2]
 # The user who owns nothing.
@@ -116,7 +117,7 @@ def test_another_schema_is_refused_with_all_numbers(tmp_path: Path, manifest: Ma
     journal = store.create(tmp_path, manifest)
     path = journal.folder / store.MANIFEST
     path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 99'))
-    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3 and {store.SCHEMA}; "):
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4 and {store.SCHEMA}; "):
         store.read(journal.folder)
 
 
@@ -128,6 +129,54 @@ def test_a_run_of_the_schema_before_is_read_with_its_verdicts_as_they_were(
     path = journal.folder / store.MANIFEST
     path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 3'))
     assert store.read(journal.folder).taken == (sample,)
+
+
+def _without_variants(folder: Path) -> None:
+    """Make of the run's manifest one as it was before it had records of the variants."""
+    path = folder / store.MANIFEST
+    content = json.loads(path.read_text())
+    del content["variants"]
+    path.write_text(json.dumps(content | {"schema": 4}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "variants"),
+    [
+        ({}, {name: Variant(name) for name in ("x", "x-at-y", "x-pool-3", "x-via-nginx")}),
+        (
+            {"proxy": "none,nginx"},
+            {name: Variant(name) for name in ("x", "x-at-y", "x-pool-3")}
+            | {"x-via-nginx": Variant("x", {"proxy": "nginx"})},
+        ),
+        (
+            {"db_connections": (16, 3)},
+            {name: Variant(name) for name in ("x", "x-at-y", "x-via-nginx")}
+            | {"x-pool-3": Variant("x", {"connections": "3"})},
+        ),
+        (
+            {"against": COMMIT * 3},
+            {name: Variant(name) for name in ("x", "x-at-y")}
+            | {f"{name}-at-{COMMIT}": Variant(name, {"commit": COMMIT * 3}) for name in ("x", "x-at-y")},
+        ),
+        (
+            {"proxy": "none,nginx", "db_connections": (16, 3)},
+            {
+                "x": Variant("x"),
+                "x-pool-3": Variant("x", {"connections": "3"}),
+                "x-via-nginx": Variant("x", {"proxy": "nginx"}),
+                "x-via-nginx-pool-3": Variant("x", {"proxy": "nginx", "connections": "3"}),
+            },
+        ),
+    ],
+)
+def test_of_a_run_before_there_were_records_its_settings_say_which_names_are_those_of_variants(
+    tmp_path: Path, manifest: Manifest, changes: dict[str, Any], variants: dict[str, Variant]
+) -> None:
+    settings = replace(manifest.settings, frameworks=tuple(sorted(variants)), **changes)
+    made = replace(manifest, settings=settings, entries=dict.fromkeys(variants, LABELS), variants=variants)
+    journal = store.create(tmp_path, made)
+    _without_variants(journal.folder)
+    assert store.read_manifest(journal.folder) == made
 
 
 def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> None:

@@ -18,6 +18,7 @@ from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.stats import Blocks
 
+from .conftest import at
 from .figures import known
 from .made_runs import busy_client, full_host
 from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
@@ -103,9 +104,9 @@ def test_outcomes_over_all_levels_are_corrected_together_as_the_gate_s_are() -> 
 def test_the_worst_ratio_comes_first() -> None:
     found = held(
         run_of(
-            *samples("crax-at-abc1234", CALM),
+            *samples(at("crax"), CALM),
             *samples("crax", [1100] * 6),
-            *samples("aiohttp-at-abc1234", CALM),
+            *samples(at("aiohttp"), CALM),
             *samples("aiohttp", [900] * 6),
         )
     )
