@@ -66,12 +66,11 @@ def alias(topology: Topology, entry: str, environment: Mapping[str, str] | None 
 
 
 def _service(lab: Lab, variant: Variant) -> Service:
-    entry = lab.topology.entries[variant.origin]
     tools = Tools(lambda name, number: at_commit(lab.topology, name, number, lab.state))
     service = alias(lab.topology, variant.origin)
     for factor in catalog.VARIED:
         if factor.name in variant.levels:
-            service = factor.made(service, entry, variant.levels[factor.name], tools)
+            service = factor.made(variant.origin, service, variant.levels[factor.name], tools)
     return service
 
 

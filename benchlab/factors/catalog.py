@@ -29,8 +29,8 @@ def variants(names: Iterable[str], settings: Settings) -> Iterator[tuple[str, Va
     for name in names:
         for levels in product(*(varied.levels(settings) for varied in VARIED)):
             chosen = [(varied, level) for varied, level in zip(VARIED, levels, strict=True) if level != AS_IS]
-            label = "".join(varied.label(level) for varied, level in chosen)
-            yield f"{name}{label}", Variant(name, {varied.name: level for varied, level in chosen})
+            suffix = "".join(varied.suffix(level) for varied, level in chosen)
+            yield f"{name}{suffix}", Variant(name, {varied.name: level for varied, level in chosen})
 
 
 def versions(variants: Mapping[str, Variant]) -> dict[str, str]:

@@ -29,10 +29,10 @@ class Commit(Varied):
                 "--framework"
             )
 
-    def made(self, service: Service, entry: Entry, level: str, tools: Tools) -> Service:
-        return {**service, **tools.at_commit(entry.name, level)}
+    def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
+        return {**service, **tools.at_commit(entry, level)}
 
-    def label(self, level: str) -> str:
+    def suffix(self, level: str) -> str:
         return f"{self.mark}{level[:SHORT]}"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
-from benchlab.factors.factor import AS_IS, Service, Tools, Varied, labelled, with_environment
+from benchlab.factors.factor import AS_IS, Service, Tools, Varied, label_of, labelled, with_environment
 from benchlab.records.plan import Entry, Settings
 
 
@@ -29,8 +29,8 @@ class Connections(Varied):
             if not entry.labels["workers"].isdecimal():
                 raise UsageError(f"{self.flag}: {entry.name} opens as many as it likes; leave it out with --framework")
 
-    def made(self, service: Service, entry: Entry, level: str, tools: Tools) -> Service:
-        size = str(pool_size(int(level), int(entry.labels["workers"])))
+    def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
+        size = str(pool_size(int(level), int(label_of(service, "workers"))))
         return labelled(with_environment(service, DB_POOL_SIZE=size), pool=size, connections=level)
 
     def called(self, level: str) -> str:

@@ -98,13 +98,21 @@ class Varied(Factor):
     def refuse(self, entries: Iterable[Entry]) -> None:
         """Raise UsageError where no variants can be made of an entry."""
 
-    def made(self, service: Service, entry: Entry, level: str, tools: Tools) -> Service:
-        """Return the entry's service at the level. One that is built otherwise needs an image of another name."""
+    def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
+        """Return the entry's service, which has its levels of the factors before this one, at this level too.
+
+        Where the level is one of the build, the image gets another name.
+        """
         raise NotImplementedError
 
-    def label(self, level: str) -> str:
+    def suffix(self, level: str) -> str:
         """Return what the level adds to a variant's name."""
         return f"{self.mark}{level}"
+
+
+def label_of(service: Service, name: str) -> str:
+    """Return what the service's label says of the entry."""
+    return str(service["labels"][f"{PREFIX}{name}"])
 
 
 def labelled(service: Service, **labels: str) -> Service:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from benchlab.factors.factor import AS_IS, Service, Tools, Varied, labelled
-from benchlab.records.plan import NO_PROXY, Entry, Settings
+from benchlab.records.plan import NO_PROXY, Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,7 @@ class Proxy(Varied):
     def levels(self, settings: Settings) -> tuple[str, ...]:
         return (AS_IS, *settings.proxies[1:])
 
-    def made(self, service: Service, entry: Entry, level: str, tools: Tools) -> Service:
+    def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         return labelled(service, proxy=level)
 
 

@@ -13,17 +13,16 @@ from benchlab.factors.commit import COMMIT
 from benchlab.factors.connections import CONNECTIONS
 from benchlab.factors.factor import AS_IS, Factor, Tools, Varied
 from benchlab.factors.proxy import PROXY
-from benchlab.records.plan import Entry, Settings, Variant
+from benchlab.records.plan import Settings, Variant
 
-from .conftest import LABELS, PATHS, versions
+from .conftest import versions
 
 SERVICE: dict[str, Any] = {
     "image": "benchlab/crax",
     "build": {"context": "frameworks/crax", "args": {"A": "1"}},
-    "labels": {"benchlab.proxy": "none", "benchlab.pool": "16"},
+    "labels": {"benchlab.proxy": "none", "benchlab.pool": "16", "benchlab.workers": "2"},
     "environment": {"DB_POOL_SIZE": "16", "B": "2"},
 }
-CRAX = Entry("crax", LABELS, PATHS)
 
 
 def _at_commit(entry: str, number: str) -> Mapping[str, Any]:
@@ -57,12 +56,12 @@ def test_a_run_measures_each_entry_as_it_is_and_at_the_levels_of_the_settings(
 @pytest.mark.parametrize(
     ("factor", "level", "changed"),
     [
-        (PROXY, "nginx", {"labels": {"benchlab.proxy": "nginx", "benchlab.pool": "16"}}),
+        (PROXY, "nginx", {"labels": SERVICE["labels"] | {"benchlab.proxy": "nginx"}}),
         (
             CONNECTIONS,
             "8",
             {
-                "labels": {"benchlab.proxy": "none", "benchlab.pool": "4", "benchlab.connections": "8"},
+                "labels": SERVICE["labels"] | {"benchlab.pool": "4", "benchlab.connections": "8"},
                 "environment": {"DB_POOL_SIZE": "4", "B": "2"},
             },
         ),
@@ -70,7 +69,7 @@ def test_a_run_measures_each_entry_as_it_is_and_at_the_levels_of_the_settings(
     ],
 )
 def test_a_level_changes_what_it_is_about_and_nothing_else(factor: Varied, level: str, changed: dict[str, Any]) -> None:
-    assert factor.made(SERVICE, CRAX, level, Tools(_at_commit)) == SERVICE | changed
+    assert factor.made("crax", SERVICE, level, Tools(_at_commit)) == SERVICE | changed
     assert SERVICE["environment"] == {"DB_POOL_SIZE": "16", "B": "2"}
 
 
