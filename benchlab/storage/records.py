@@ -101,10 +101,8 @@ def _record(content: dict[str, Any]) -> Record:
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:
-    settings = dict(content["settings"])
-    for name in ("frameworks", "db_connections", "warmup_s"):
-        if name in settings:
-            settings[name] = tuple(settings[name])
+    settings: dict[str, Any] = dict(content["settings"])
+    settings |= {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
     made = Settings(**settings)
     return Manifest(
@@ -128,7 +126,7 @@ def _unrecorded(entries: Iterable[str], settings: Settings) -> dict[str, Variant
     A variant is only what the run's own settings would have made of another of its entries.
     """
     names = [*entries]
-    asked = catalog.variants({*names, *settings.frameworks}, settings)
+    asked = catalog.variants(dict.fromkeys([*names, *settings.frameworks]), settings)
     # Where two would have the name, it is that of the entry with the shorter name.
     made = dict(sorted(asked, key=lambda named: len(named[1].levels)))
     return {name: made[name] for name in names}

@@ -16,6 +16,7 @@ from benchlab.engine import images as built
 from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
+from benchlab.records.plan import Variant
 from benchlab.storage import store
 
 from ..results_schema import problems
@@ -134,6 +135,7 @@ def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(
     run = project.latest()
     assert code == 0, printed
     assert run.manifest.run_id.endswith("-quick-none-nginx")
+    assert run.manifest.variants == {"crax": Variant("crax"), "crax-via-nginx": Variant("crax", {"proxy": "nginx"})}
     assert len(run.samples) == 2 * 2 * 2
     roles = {sample.trial.entry: set(sample.counters.roles) for sample in run.samples}
     assert roles == {"crax": {"client", "app", "db"}, "crax-via-nginx": {"client", "app", "db", "proxy"}}
