@@ -133,6 +133,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
 
 def finish(folder: Path, run: Run, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
+    from benchlab.factors import catalog
     from benchlab.quality import judge
     from benchlab.report import lead, report
     from benchlab.statistics import analysis, baseline, candidate
@@ -148,7 +149,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     if unbuilt := run.manifest.unbuilt:
         say(f"not built, and not measured: {', '.join(unbuilt)}")
     code = FAILED if judge.missing(run) or unbuilt else OK
-    if not run.manifest.settings.against:
+    if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
     answer = gate.told(candidate.hold(*baseline.of_versions(run)), margin)

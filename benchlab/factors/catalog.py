@@ -33,6 +33,11 @@ def variants(names: Iterable[str], settings: Settings) -> Iterator[tuple[str, Va
             yield f"{name}{suffix}", Variant(name, {varied.name: level for varied, level in chosen})
 
 
+def compares_versions(settings: Settings) -> bool:
+    """Return whether a run with the settings measures versions of its entries, to hold one against the other."""
+    return any(varied.kind is Kind.VERSION and varied.levels(settings) != (AS_IS,) for varied in VARIED)
+
+
 def versions(variants: Mapping[str, Variant]) -> dict[str, str]:
     """Return, by the name of each variant of another version, the entry that it is compared with.
 

@@ -11,6 +11,7 @@ from benchlab import __version__
 from benchlab.core import letters
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
+from benchlab.factors import catalog
 from benchlab.quality import judge
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run
@@ -184,7 +185,7 @@ def _decided(run: Run) -> Iterator[str]:
     ratios = sizing.decisive(run)
     if (widest := sizing.reached(ratios)) is not None:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
-        of = "of new to old" if run.manifest.settings.against else "of two entries"
+        of = "of new to old" if catalog.compares_versions(run.manifest.settings) else "of two entries"
         yield f"The widest ratio {of} over all levels is known to ± {widest:.1%}{bare}."
 
 

@@ -19,6 +19,7 @@ from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab
 from benchlab.experiment import profiles, schedule
 from benchlab.experiment.forecast import Forecast
+from benchlab.factors import catalog
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Variant, Visit
@@ -100,7 +101,8 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tupl
     store.check(results)
     unbuilt: dict[str, str] = {}
     # Versions are measured in pairs.
-    without = stage.refuse if settings.against else partial(_go_on_without, settings.frameworks, unbuilt)
+    is_paired = catalog.compares_versions(settings)
+    without = stage.refuse if is_paired else partial(_go_on_without, settings.frameworks, unbuilt)
     with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), without) as (images, held):
         settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
         manifest = describe(lab, settings, images, unbuilt)

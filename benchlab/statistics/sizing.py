@@ -13,6 +13,7 @@ from benchlab.core.errors import UsageError
 from benchlab.core.quantities import minutes
 from benchlab.experiment import forecast
 from benchlab.experiment.profiles import MAX_BLOCKS
+from benchlab.factors import catalog
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.statistics import analysis, baseline, candidate, sequential
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -57,7 +58,7 @@ def decisive(run: Run) -> tuple[Ratio, ...]:
     versions what the gate looks at, new to old in both figures over all levels. Single levels have no say: the widest
     of many would ask for twice the blocks that any sentence is in need of.
     """
-    if run.manifest.settings.against:
+    if catalog.compares_versions(run.manifest.settings):
         versions = candidate.rows(*baseline.of_versions(run))
         return tuple(row.ratio for row in versions if row.level == ALL_LEVELS)
     comparisons = [
