@@ -80,7 +80,7 @@ def compare_parser() -> argparse.ArgumentParser:
             default=[],
             metavar="DIR",
             help=f"runs of the {side} side, beside the one that is named first; those that began less than 12 hours "
-            "apart are of one day, and each day is one figure (default: none)",
+            "apart are of one day, and each day is one value (default: none)",
         )
     parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
     parser.add_argument(

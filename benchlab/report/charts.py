@@ -70,7 +70,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Dot:
-    """A figure in a row, the bounds of its interval where it has one, and what is shown of it on demand."""
+    """A value in a row, the bounds of its interval where it has one, and what is shown of it on demand."""
 
     place: int
     mean: float
@@ -80,7 +80,7 @@ class Dot:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """Return how far the interval reaches below and above the figure."""
+        """Return how far the interval reaches below and above the value."""
         return (0.0, 0.0) if self.low is None or self.high is None else (self.mean - self.low, self.high - self.mean)
 
 

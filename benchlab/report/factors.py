@@ -14,8 +14,6 @@ from benchlab.experiment import profiles, stack
 from benchlab.experiment.workloads import DATABASE, WORKLOADS
 from benchlab.records.run import Run
 from benchlab.report import markdown
-from benchlab.report.sentences import MEASURES
-from benchlab.statistics.analysis import PER_CPU, RATE
 from benchlab.statistics.comparison import Outcome, Pair
 from benchlab.statistics.effects import Answer, Told
 from benchlab.statistics.factorial import Change, Crossing, Effect
@@ -29,12 +27,8 @@ LEVELS = {
     ("origin", stack.ADOPTED): "an adopted entry",
     ("origin", stack.LAB): "the lab's own",
 }
-# What the outcomes of a comparison mean for an interaction.
-TOGETHER = {
-    Outcome.FASTER: "more together",
-    Outcome.SLOWER: "less together",
-    Outcome.EQUAL: "independent",
-}
+# What two changes do together beyond the product of each.
+INDEPENDENT, MORE, LESS = "independent", "more together", "less together"
 # More cells without an entry than these are counted only.
 MOST_MISSING = 4
 
@@ -59,21 +53,21 @@ def sentences(answer: Answer) -> Iterator[str]:
         return
     test, level = found[0].test, int(found[0].level)
     at = _at(test, level)
-    figure = answer.figure(test, level)
-    if figure is None:
+    metric = answer.metric(test, level)
+    if metric is None:
         yield (
             f"At {at} some entries filled the host and others did not, so neither requests per second nor requests per "
             "CPU-second tell what a factor does."
         )
         return
-    alone = [_alone(told) for told in found if len(told.effect.changes) == 1 and told.figure == figure]
-    together = [_together(told) for told in found if len(told.effect.changes) == 2 and told.figure == figure]
+    alone = [_alone(told) for told in found if len(told.effect.changes) == 1 and told.metric == metric]
+    together = [_together(told) for told in found if len(told.effect.changes) == 2 and told.metric == metric]
     both = "; ".join(together) or (
         "one factor was looked at, so nothing is said of two together"
         if len(answer.crossing.told) == 1
         else "how the factors act together cannot be told, because entries are missing"
     )
-    yield f"At {at}, in {MEASURES[figure]}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
+    yield f"At {at}, in {metric.long_name}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
 
 
 def _at(test: str, level: int) -> str:
@@ -84,7 +78,7 @@ def _at(test: str, level: int) -> str:
 
 
 def _headline(answer: Answer) -> list[Told]:
-    """Return the effects at the largest level of the test that asks most of the database, in both figures."""
+    """Return the effects at the largest level of the test that asks most of the database, in each metric."""
     tests = {told.test for told in answer.told}
     for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
         found = [told for told in answer.told if told.test == test]
@@ -173,15 +167,16 @@ def effect_title(effect: Effect) -> str:
 
 
 def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
-    """Return a row for each effect at each level of the test, with both figures."""
-    columns = ["level", markdown.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
+    """Return a row for each effect at each level of the test, with each metric."""
+    names = [metric.name for metric in answer.results[test].measures.compared]
+    columns = ["level", markdown.EFFECT, *names, "blocks", "outcome"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
     for each in told:
         row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
         is_head = answer.is_headed_by(each)
         ratio = each.pair.ratio
         low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
-        row[each.figure] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+        row[each.metric.name] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
         if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
     return pd.DataFrame(rows.values(), columns=columns)
@@ -189,7 +184,9 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
 
 def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
     basis = answer.results[test].basis
-    by = f"outcome by {basis}" if basis else "no outcome over all levels: some rows filled the host, others did not"
+    by = (
+        f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
+    )
     parts = [f"## {test}: ratios [95 % interval], {by}{caution}", markdown.table(frame(answer, test, told))]
     if untold := answer.untold[test]:
         parts.append(f"Left out: {'; '.join(untold)}.")
@@ -204,7 +201,9 @@ def _outcome(told: Told) -> str:
     outcome = told.pair.outcome
     if outcome is Outcome.UNDECIDED or len(told.effect.changes) == 1:
         return told.pair.word
-    return TOGETHER[outcome]
+    if outcome is Outcome.EQUAL:
+        return INDEPENDENT
+    return MORE if told.pair.ratio.ratio > 1 else LESS
 
 
 def _step(change: Change) -> str:

@@ -141,10 +141,10 @@ def mark(kind: str, entry: str, look: Look) -> Trace:
     return {"type": "scatter", "mode": "markers", "meta": "samples", "name": name, "text": safe(entry), "marker": drawn}
 
 
-def hover(figure: str) -> str:
+def hover(value: str) -> str:
     """Return what plotly is to show of a point with these facts."""
     return (
-        f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{figure}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
+        f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{value}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
         "<br>%{customdata[3]}<extra></extra>"
     )
 

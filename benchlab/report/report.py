@@ -74,11 +74,11 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return what became of the samples taken, and which rules had no figure, in how many and why."""
+    """Return what became of the samples taken, and which rules had no value, in how many and why."""
     lines = [f"{_became(run)}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
         told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
-        lines.append(f"Rules without a figure: {', '.join(told)}.")
+        lines.append(f"Rules without a value: {', '.join(told)}.")
     return " ".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""The study's own tables, with its columns and units: means over the blocks, of wrk's own figures."""
+"""The study's own tables, with its columns and units: means over the blocks, of wrk's own values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FORMATS = {
 def table(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
     """Return one row for each entry and level of the test, with the study's columns.
 
-    Each figure is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
+    Each value is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
     the mean must be in a closed loop whose connections all take part; of a pipelined load, that of a batch.
     """
     column = WORKLOADS[test].column

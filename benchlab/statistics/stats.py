@@ -1,6 +1,6 @@
-"""Estimates a figure, and the ratio of two entries in the same blocks: pure, on logarithms (docs/method.md, section 6).
+"""Estimates a metric, and the ratio of two entries in the same blocks: pure, on logarithms (docs/method.md, section 6).
 
-A higher figure is the better one; one of which less is better, such as bytes, is given as its reciprocal.
+Nothing here depends on whether more or less of a metric is better.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-# One entry's figure in each block that has one; the figures of all entries at one level.
+# One entry's value in each block that has one; the values of all entries at one level.
 Blocks = Mapping[int, float]
 Cells = Mapping[str, Blocks]
 Array = NDArray[np.float64]
-# Whether there is a figure: level x block.
+# Whether there is a value: level x block.
 Presence = NDArray[np.bool_]
 
 ALPHA = 0.05
 # Entries this close are equal for practical purposes: on logs ±ln 1.03, the same whichever entry comes first.
 EQUIVALENCE = 0.03
-# The logarithm of a figure up to 1e15 is rounded by less than 1e-14: a difference below this is rounding.
+# The logarithm of a value up to 1e15 is rounded by less than 1e-14: a difference below this is rounding.
 RESOLUTION = 1e-12
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure over the blocks, in its own unit.
+    """A metric over the blocks, in its own unit.
 
     `mean` is the geometric mean; `low` and `high` bound its 95 % interval, and are None with one block.
     """
@@ -49,7 +49,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times the figure of `second` that of `first` is, over the blocks both have.
+    """How many times the value of `second` that of `first` is, over the blocks both have.
 
     `low` and `high` bound the 95 % interval; `stdev` is that of the log-ratio over the blocks. `p` tests whether the
     ratio is 1, `equivalence_p` whether it lies outside 1 ± EQUIVALENCE; the latter is at most 5 % where the 90 %
@@ -102,7 +102,7 @@ def estimate(values: Blocks) -> Estimate | None:
         return None
     logs = np.array([[_log(value, f"block {block}") for block, value in values.items()]])
     lowest, highest, count = min(values.values()), max(values.values()), len(values)
-    # exp(ln x) can come back a digit off x: the mean is kept between the figures it was made from.
+    # exp(ln x) can come back a digit off x: the mean is kept between the values it was made from.
     mean = min(max(math.exp(logs.mean()), lowest), highest)
     error = float(_stdevs(logs)[0]) / math.sqrt(count)
     low, high = (None, None) if count < 2 else _interval(mean, error, count - 1)
@@ -151,7 +151,7 @@ def contrasts(levels: Iterable[Cells], weights: Mapping[tuple[str, str], Mapping
 
 
 def unpaired(first: str, second: str, values: Blocks, others: Blocks) -> Ratio | None:
-    """Return the ratio of two figures whose blocks have nothing in common, such as those of two runs.
+    """Return the ratio of two entries whose blocks have nothing in common, such as those of two runs.
 
     `blocks` is the smaller number of the two, `stdev` what pairs of as many blocks would have for the same interval.
     None if one has no block. Raises ValueError if a value is not a positive number. Source: Welch (1947),
@@ -194,7 +194,7 @@ def kept(present: Presence) -> tuple[int, ...]:
 
     All that have a block, as long as half as many blocks as the fullest level has are whole. Else levels are left out,
     each time the one without which the most blocks are whole: a level that was lost in most blocks would take these
-    from all the others. What is left out depends on what is missing, never on a figure.
+    from all the others. What is left out depends on what is missing, never on a value.
     """
     rows = [row for row in range(len(present)) if present[row].any()]
     fullest = present.sum(axis=1).max(initial=0)
@@ -268,7 +268,7 @@ def _block_means(differences: Array, over: Sequence[tuple[int, ...]]) -> Array:
 
 
 def _logs(levels: Sequence[Cells], names: Sequence[str]) -> Array:
-    """Return the logarithm of every figure, level x entry x block; NaN where there is none."""
+    """Return the logarithm of every value, level x entry x block; NaN where there is none."""
     numbers = sorted({block for cells in levels for blocks in cells.values() for block in blocks})
     column = {block: index for index, block in enumerate(numbers)}
     logs = np.full((len(levels), len(names), len(numbers)), np.nan)
@@ -281,7 +281,7 @@ def _logs(levels: Sequence[Cells], names: Sequence[str]) -> Array:
 
 def _log(value: float, subject: str) -> float:
     if not 0 < value < math.inf:
-        raise ValueError(f"{subject}: {value} is not a positive number; leave out a block that has no figure")
+        raise ValueError(f"{subject}: {value} is not a positive number; leave out a block that has no value")
     return math.log(value)
 
 

@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from benchlab.report import markdown
 from benchlab.statistics import baseline, candidate, regression
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design
+from benchlab.statistics.metrics import PER_CPU, RATE, Metric
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Blocks, Ratio
 
@@ -133,9 +134,9 @@ def apart(chance: np.random.Generator, plan: Plan, change: float) -> Iterator[tu
             yield ("entry", "test", level, metric), ratio
 
 
-def _side(chance: np.random.Generator, plan: Plan, states: Array) -> dict[str, dict[int, Blocks]]:
+def _side(chance: np.random.Generator, plan: Plan, states: Array) -> dict[Metric, dict[int, Blocks]]:
     """Return by metric and level a mean for each day or run, else the blocks of the only run, from each day's state."""
-    runs: dict[str, list[Array]] = {RATE: [], PER_CPU: []}
+    runs: dict[Metric, list[Array]] = {RATE: [], PER_CPU: []}
     began = []
     for day, state in enumerate(states):
         for hour in range(plan.runs):
@@ -159,7 +160,7 @@ def _means(units: Sequence[int], of_runs: Sequence[Array]) -> Array:
     return np.array([np.mean(of, axis=0) for of in of_units]).T
 
 
-def _noise(chance: np.random.Generator, spread: float, blocks: int) -> Iterator[tuple[str, Array]]:
+def _noise(chance: np.random.Generator, spread: float, blocks: int) -> Iterator[tuple[Metric, Array]]:
     """Yield for each metric the logarithms, level x block, whose mean over the levels has this spread."""
     both = chance.normal(size=(3, len(LEVELS), blocks))
     common = chance.normal(size=(3, 1, blocks))

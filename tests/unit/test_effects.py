@@ -21,6 +21,7 @@ from benchlab.statistics import analysis, effects
 from benchlab.statistics.comparison import Outcome, decide
 from benchlab.statistics.effects import Told
 from benchlab.statistics.factorial import Crossing, cross
+from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import contrasts
 
 from .conftest import LABELS, STARTED, make_load, make_sample
@@ -128,7 +129,7 @@ def test_where_no_factor_does_anything_five_runs_in_a_hundred_tell_of_one_at_mos
     wrong = 0
     for _ in range(runs):
         logs = rng.normal(0, 0.2, (1, 6)) + rng.normal(0, 0.03, (4, 6))
-        pairs = decide(tuple(_ratios(crossing, logs).values()))
+        pairs = decide(tuple(_ratios(crossing, logs).values()), Better.HIGHER)
         wrong += any(pair.outcome in (Outcome.FASTER, Outcome.SLOWER) for pair in pairs)
     assert 0 < wrong < plausible(runs, 0.05).stop
 
@@ -161,14 +162,14 @@ def _samples(
     )
 
 
-def _of(told: Iterable[Told], level: int | str, figure: str = analysis.RATE) -> list[Told]:
-    return [each for each in told if (each.level, each.figure) == (level, figure)]
+def _of(told: Iterable[Told], level: int | str, metric: Metric = RATE) -> list[Told]:
+    return [each for each in told if (each.level, each.metric) == (level, metric)]
 
 
-def test_a_run_tells_of_each_level_and_of_all_in_both_figures(manifest: Manifest) -> None:
+def test_a_run_tells_of_each_level_and_of_all_in_both_metrics(manifest: Manifest) -> None:
     answer = effects.answer(Run(_manifest(manifest), _samples(), ()))
-    assert {(told.level, told.figure) for told in answer.told} == set(
-        product((1, 20, analysis.ALL_LEVELS), (analysis.RATE, analysis.PER_CPU))
+    assert {(told.level, told.metric) for told in answer.told} == set(
+        product((1, 20, analysis.ALL_LEVELS), (RATE, PER_CPU))
     )
     for level in (1, 20, analysis.ALL_LEVELS):
         found = _of(answer.told, level)

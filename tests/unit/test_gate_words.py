@@ -12,9 +12,10 @@ import pytest
 from benchlab.cli import read
 from benchlab.report import changes, sentences
 from benchlab.statistics import baseline, candidate, regression, stats
-from benchlab.statistics.analysis import ALL_LEVELS, FIGURES
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
+from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 
 NUMBER = r"(\d+\.\d+)"
@@ -31,11 +32,11 @@ def _made_up(seed: int) -> tuple[Row, ...]:
     def ratios() -> Iterator[tuple[candidate.Cell, stats.Ratio]]:
         for test in range(chance.integers(1, 4)):
             for level in (*range(chance.integers(1, 4)), ALL_LEVELS):
-                for figure in FIGURES:
+                for metric in CLOSED_LOOP.compared:
                     log = chance.choice([0.0, np.log(0.97), np.log(1.03), -1e-5]) + chance.normal(0, spread)
                     blocks = int(chance.integers(2, 20))
                     yield (
-                        ("entry", f"t{test}", level, figure),
+                        ("entry", f"t{test}", level, metric),
                         stats.tested("new", "old", float(log), float(spread * 2), blocks, blocks - 1),
                     )
 
@@ -101,7 +102,7 @@ def test_a_sentence_says_what_the_row_of_the_table_says(first: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, 100))
-def test_what_the_gate_says_of_a_limit_is_so_of_the_figures_beside_it(first: int) -> None:
+def test_what_the_gate_says_of_a_limit_is_so_of_the_values_beside_it(first: int) -> None:
     answers = set()
     for seed in range(first, first + 100):
         rows, margin = _made_up(seed), (0.03, 0.0275, 0.005, 0.1)[seed % 4]

@@ -184,7 +184,7 @@ def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manif
     assert re.search(r"\| late +\| +4 \| +invalid \|", text)
 
 
-def test_rules_that_some_samples_had_no_figure_for_are_told_with_their_number_and_the_reason(
+def test_rules_that_some_samples_had_no_value_for_are_told_with_their_number_and_the_reason(
     manifest: Manifest,
 ) -> None:
     unknown = [("heat", "speed"), ("heat", "speed"), ("heat",), ("heat",)]
@@ -194,11 +194,11 @@ def test_rules_that_some_samples_had_no_figure_for_are_told_with_their_number_an
     ]
     text = report.report(Run(manifest, tuple(taken), ()))
     assert (
-        "4 samples were taken: 4 count (1 of them suspect). Rules without a figure: heat in all samples (this "
+        "4 samples were taken: 4 count (1 of them suspect). Rules without a value: heat in all samples (this "
         "host does not tell), speed in 2 of them (a run's first samples come before it is known what is usual).\n"
     ) in text
     assert re.search(r"\| speed +\| +1 \| +suspect \|", text)
-    assert "without a figure" not in report.report(Run(manifest, SAMPLES, ()))
+    assert "without a value" not in report.report(Run(manifest, SAMPLES, ()))
 
 
 def _again(sample: Sample, severity: str, attempt: int, minute: int) -> Sample:

@@ -9,6 +9,7 @@ from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
 from benchlab.statistics.comparison import Outcome, decide
+from benchlab.statistics.metrics import Better
 from benchlab.statistics.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
 from benchlab.statistics.stats import Cells, Ratio, ratio, ratios
 
@@ -89,8 +90,8 @@ def test_a_difference_that_only_the_last_blocks_make_look_sure_is_not_claimed() 
     differences = np.log([1.00, 1.10, 0.98, 1.07, 1.02, 1.05, 1.05, 1.05, 1.05])
     whole = cells(np.array([differences, 0 * differences]))
     pilot, final = ratios([first_blocks(whole, 5)]), ratios([whole])
-    assert [pair.outcome for pair in decide(final)] == [Outcome.FASTER]
-    assert [pair.outcome for pair in decide(conclude(pilot, final))] == [Outcome.UNDECIDED]
+    assert [pair.outcome for pair in decide(final, Better.HIGHER)] == [Outcome.FASTER]
+    assert [pair.outcome for pair in decide(conclude(pilot, final), Better.HIGHER)] == [Outcome.UNDECIDED]
 
 
 @pytest.mark.parametrize(
