@@ -10,7 +10,7 @@ from benchlab.core.errors import UsageError
 from benchlab.core.quantities import MOST_SHARE, counted
 from benchlab.experiment import placement, stack, workloads
 from benchlab.experiment.workloads import MAX_QUERIES, QUERY_CONNECTIONS, WORKLOADS
-from benchlab.records.plan import NO_PROXY, Level, Manifest, Settings
+from benchlab.records.plan import NO_PROXY, QUERIES, Level, Manifest, Settings
 
 Levels = Mapping[str, tuple[int, ...]]
 
@@ -273,7 +273,7 @@ def _beyond(settings: Settings) -> Iterator[tuple[str, str, int, str]]:
             rule = f"1 to {MAX_DB_CONNECTIONS}, which Postgres has for an entry"
             yield "--db-connections", "db_connections", total, rule
     for test, values in settings.levels.items():
-        queries = test in WORKLOADS and WORKLOADS[test].varies == "queries"
+        queries = test in WORKLOADS and WORKLOADS[test].varies == QUERIES
         rule = f"1 to {MAX_QUERIES} queries" if queries else f"1 to {MAX_CONNECTIONS} connections"
         for value in values:
             if not 1 <= value <= (MAX_QUERIES if queries else MAX_CONNECTIONS):

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from benchlab.core.quantities import counted
-from benchlab.experiment.workloads import WORKLOADS
-
 Trace = dict[str, Any]
 
 # As many entries have a colour and a mark of their own; more than these could not be told apart by them.
@@ -221,11 +218,6 @@ def ends(traces: Iterable[Trace]) -> list[float]:
         )
         for end in (mean - below, mean + above)
     ]
-
-
-def level_name(test: str, level: int) -> str:
-    """Return a level as a reader sees it."""
-    return counted(level, "connection") if WORKLOADS[test].varies == "connections" else f"N = {level:,}"
 
 
 def figure(value: float) -> float:

@@ -13,16 +13,15 @@ from typing import Any
 
 from benchlab import __version__
 from benchlab.core.errors import ConfigError, StoreError
-from benchlab.experiment import profiles, stack
-from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.experiment import profiles, stack, workloads
 from benchlab.quality import judge
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
-from benchlab.records.plan import Level
+from benchlab.records.plan import Level, LevelKey
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.report import report, tfb_results
 from benchlab.statistics import analysis, cells, effects, metrics
-from benchlab.statistics.analysis import ALL_LEVELS, Result
+from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
@@ -135,7 +134,7 @@ def _test(result: Result) -> dict[str, Any]:
         "test": result.test,
         "ranked_by": result.basis and result.basis.name,
         "cells": [_cell(cell, result.measures.every) for cell in result.cells],
-        "unmeasured": [{"entry": entry, "level": level} for entry, level in result.unmeasured],
+        "unmeasured": [{"entry": entry, "level": level.value} for entry, level in result.unmeasured],
         "standings": [_standing(standing) for standing in result.standings],
         "comparisons": [
             *(_comparison(level, usual, compared) for level, compared in result.levels[usual].items()),
@@ -149,7 +148,7 @@ def _cell(cell: Cell, metrics_of: Sequence[Metric]) -> dict[str, Any]:
     return {
         "entry": cell.entry,
         "test": cell.test,
-        "level": cell.level,
+        "level": cell.level.value,
         **{name: estimate and asdict(estimate) for name, estimate in estimates.items()},
         "memory_peak_bytes": cell.memory_peak_bytes,
         "shares": asdict(cell.shares),
@@ -164,9 +163,9 @@ def _standing(standing: Standing) -> dict[str, Any]:
     return {"entry": standing.entry, "relative": standing.relative, **bounds, "rank": asdict(standing.rank)}
 
 
-def _comparison(level: int | str, metric: Metric, compared: Comparison) -> dict[str, Any]:
+def _comparison(scope: Scope, metric: Metric, compared: Comparison) -> dict[str, Any]:
     return {
-        "level": level,
+        "level": scope.value,
         "figure": metric.name,
         "ranks": {entry: asdict(rank) for entry, rank in compared.ranks.items()},
         "pairs": [_pair(pair) for pair in compared.pairs],
@@ -175,6 +174,7 @@ def _comparison(level: int | str, metric: Metric, compared: Comparison) -> dict[
 
 def _pair(pair: Pair) -> dict[str, Any]:
     return asdict(pair.ratio) | {
+        "over": [level.value for level in pair.ratio.over],
         "adjusted_p": pair.adjusted_p,
         "among": pair.among,
         "outcome": pair.outcome.value,
@@ -192,7 +192,7 @@ def _factors(run: Run) -> dict[str, Any] | None:
         "effects": [
             {
                 "test": told.test,
-                "level": told.level,
+                "level": told.level.value,
                 "figure": told.metric.name,
                 **asdict(told.effect),
                 **_pair(told.pair),
@@ -227,26 +227,24 @@ def _csv(run: Run) -> str:
 def _rows(run: Run) -> Iterator[dict[str, object]]:
     """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no values."""
     measured = {(cell.entry, cell.test, cell.level): cell for cell in cells.every_cell(run)}
-    counts = Counter(
-        (sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)) for sample in run.samples
-    )
+    counts = Counter((sample.trial.entry, sample.trial.test, sample.trial.level.key) for sample in run.samples)
     for test, levels in run.manifest.settings.levels.items():
-        for level in sorted(levels):
+        for level in sorted(workloads.keys(test, levels)):
             for entry in sorted(run.manifest.entries):
                 if test in run.manifest.tests(entry):
                     key = entry, test, level
                     yield _row(run, key, measured.get(key), counts[key])
 
 
-def _row(run: Run, key: tuple[str, str, int], cell: Cell | None, samples: int) -> dict[str, object]:
+def _row(run: Run, key: tuple[str, str, LevelKey], cell: Cell | None, samples: int) -> dict[str, object]:
     entry, test, level = key
     every = metrics.of_run(run.manifest).every
     return {
         "run": run.manifest.run_id,
         "entry": entry,
         "test": test,
-        "varies": WORKLOADS[test].varies,
-        "level": level,
+        "varies": level.unit,
+        "level": level.value,
         "blocks": cell.rate.blocks if cell else 0,
         "samples": samples,
         **{name: value for metric in every for name, value in _estimate(metric, cell).items()},

@@ -11,9 +11,11 @@ import pandas as pd
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles, stack
-from benchlab.experiment.workloads import DATABASE, WORKLOADS
+from benchlab.experiment.workloads import DATABASE
+from benchlab.records.plan import QUERIES, LevelKey
 from benchlab.records.run import Run
 from benchlab.report import markdown
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import Outcome, Pair
 from benchlab.statistics.effects import Answer, Told
 from benchlab.statistics.factorial import Change, Crossing, Effect
@@ -46,12 +48,12 @@ def report(run: Run, answer: Answer) -> str:
 
 def sentences(answer: Answer) -> Iterator[str]:
     """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
-    found = _headline(answer)
-    if not found:
+    headline = _headline(answer)
+    if headline is None:
         one = " of one change" if answer.told else ""
         yield f"No block has a sample of all the entries that an effect{one} needs."
         return
-    test, level = found[0].test, int(found[0].level)
+    test, level, shown = headline
     at = _at(test, level)
     metric = answer.metric(test, level)
     if metric is None:
@@ -60,8 +62,8 @@ def sentences(answer: Answer) -> Iterator[str]:
             "CPU-second tell what a factor does."
         )
         return
-    alone = [_alone(told) for told in found if len(told.effect.changes) == 1 and told.metric == metric]
-    together = [_together(told) for told in found if len(told.effect.changes) == 2 and told.metric == metric]
+    alone = [_alone(told) for told in shown if len(told.effect.changes) == 1 and told.metric == metric]
+    together = [_together(told) for told in shown if len(told.effect.changes) == 2 and told.metric == metric]
     both = "; ".join(together) or (
         "one factor was looked at, so nothing is said of two together"
         if len(answer.crossing.told) == 1
@@ -70,22 +72,22 @@ def sentences(answer: Answer) -> Iterator[str]:
     yield f"At {at}, in {metric.long_name}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
 
 
-def _at(test: str, level: int) -> str:
+def _at(test: str, level: LevelKey) -> str:
     """Return where the effects are told of; of queries a request, the test where it is not the one of that name."""
-    if WORKLOADS[test].varies != "queries":
-        return f"{counted(level, 'connection')} ({test})"
-    return f"{counted(level, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
+    if level.unit != QUERIES:
+        return f"{level.name} ({test})"
+    return f"{counted(level.value, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
 
 
-def _headline(answer: Answer) -> list[Told]:
-    """Return the effects at the largest level of the test that asks most of the database, in each metric."""
+def _headline(answer: Answer) -> tuple[str, LevelKey, list[Told]] | None:
+    """Return the test that asks most of the database, its largest level, and the effects there in each metric."""
     tests = {told.test for told in answer.told}
     for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
-        found = [told for told in answer.told if told.test == test]
-        levels = [told.level for told in found if isinstance(told.level, int) and len(told.effect.changes) == 1]
+        of_test = [told for told in answer.told if told.test == test]
+        levels = [each.level for each in of_test if each.level is not ALL_LEVELS and len(each.effect.changes) == 1]
         if levels:
-            return [told for told in found if told.level == max(levels)]
-    return []
+            return test, max(levels), [told for told in of_test if told.level == max(levels)]
+    return None
 
 
 def _alone(told: Told) -> str:
@@ -194,7 +196,7 @@ def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
 
 
 def _row(told: Told) -> dict[str, object]:
-    return {"level": told.over, markdown.EFFECT: effect_title(told.effect)}
+    return {"level": str(told.over), markdown.EFFECT: effect_title(told.effect)}
 
 
 def _outcome(told: Told) -> str:

@@ -229,7 +229,7 @@ def _heat_maps(result: Result, order: Sequence[str]) -> Iterable[HeatMap]:
     if len(result.level_basis) > 1 and len(usual.pairs) <= standings.MOST_PAIRS:
         for level, compared in result.decided_levels.items():
             basis = result.level_basis[level]
-            title = f"{basis.name if basis else ''}, {charts.level_name(result.test, level)}"
+            title = f"{basis.name if basis else ''}, {level.name}"
             yield plots.heat_map(title, compared, order)
 
 

@@ -13,7 +13,7 @@ from benchlab.core.quantities import counted
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.run import GOOD
 from benchlab.report import charts, points, standings
-from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
+from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, safe
 from benchlab.report.factors import effect_title
 from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
 from benchlab.report.sentences import LIMITS
@@ -167,7 +167,7 @@ def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> C
 
 def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Key, Mapping[str, float]]) -> Chart:
     """Return what the host's CPU time went to in each row, and below its name what limited it."""
-    limits = {(level_name(cell.test, cell.level), cell.entry): cell.bottleneck for cell in result.cells}
+    limits = {(cell.level.name, cell.entry): cell.bottleneck for cell in result.cells}
     rows = charts.rows(groups, limits)
     axis = {"title": {"text": "of the host's CPU time, %"}, "range": [0, 100], "nticks": 6}
     layout = charts.frame(rows, axis, charts.TALL_ROW_PX)
@@ -182,7 +182,7 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
 
 def factors(answer: Answer) -> Chart:
     """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
-    found = [told for told in answer.told if told.level == ALL_LEVELS and answer.is_headed_by(told)]
+    found = [told for told in answer.told if told.level is ALL_LEVELS and answer.is_headed_by(told)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
         groups[f"{told.test}, {told.metric.name}"].append(effect_title(told.effect))
@@ -207,7 +207,7 @@ def factors(answer: Answer) -> Chart:
 
 def changes(found: Iterable[Row]) -> Chart:
     """Return the ratios of new to old over all levels, with the intervals that their outcomes follow from."""
-    overall = [row for row in found if row.level == ALL_LEVELS]
+    overall = [row for row in found if row.level is ALL_LEVELS]
     groups: dict[str, list[str]] = defaultdict(list)
     for row in sorted(overall, key=lambda row: (row.metric.name, row.test, row.entry)):
         groups[row.metric.long_name].append(f"{row.entry}, {row.test}")
@@ -239,11 +239,11 @@ def _means(
         look = looks[entry]
         dots = [
             Dot(
-                rows.at[level_name(cell.test, cell.level), entry],
+                rows.at[cell.level.name, entry],
                 estimate.mean,
                 estimate.low,
                 estimate.high,
-                f"<b>{safe(entry)}</b>, {level_name(cell.test, cell.level)}<br>{_value(cell, metric, estimate, name)}",
+                f"<b>{safe(entry)}</b>, {cell.level.name}<br>{_value(cell, metric, estimate, name)}",
             )
             for cell in result.cells
             if cell.entry == entry and (estimate := cell.estimates.get(metric)) is not None

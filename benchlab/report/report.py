@@ -206,7 +206,7 @@ def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
     rows = [
         {
             "test": cell.test,
-            "level": cell.level,
+            "level": cell.level.value,
             "entry": cell.entry,
             **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
             "host idle": UNAVAILABLE if cell.shares.idle is None else f"{cell.shares.idle:.0%}",

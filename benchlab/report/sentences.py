@@ -14,9 +14,10 @@ from benchlab.factors.naming import AT
 from benchlab.quality import judge
 from benchlab.quality.rules import LOG
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
 from benchlab.statistics import bottleneck
-from benchlab.statistics.analysis import ALL_LEVELS, Result
+from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
@@ -162,9 +163,9 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
     Of two runs at two times no more is said than that they differ: the entry need not be why.
     """
     for row in rows:
-        if row.level != ALL_LEVELS:
+        if row.level is not ALL_LEVELS:
             continue
-        what = f"{row.entry}, {row.test}{_over(row.over or ALL_LEVELS)}: {row.metric.long_name}"
+        what = f"{row.entry}, {row.test}{_over(row.over)}: {row.metric.long_name}"
         if row.pair.adjusted_p is None:
             yield f"{what} {row.told} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
         elif row.pair.is_unclear:
@@ -281,7 +282,7 @@ def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> st
     return f" Levels disagree: {'; '.join([*told[:MOST_NAMES], *more])}." if told else ""
 
 
-def _odd_levels(result: Result, leader: str, other: Standing) -> dict[int, Pair]:
+def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, Pair]:
     """Return the levels that contradict how the two compare over all levels.
 
     Where the leader is ahead, those at which it is known to be slower, or seems so by more than EQUIVALENCE. Where the
@@ -313,7 +314,7 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
     pair = result.overall.between(leader, other.entry)
     assert pair is not None  # `_Field.apart` holds those without
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
-    over = _over(result.label(pair.ratio.over))
+    over = _over(result.over(pair.ratio.over))
     if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):
         bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
         more, fewer = ("more", "fewer") if basis.better is Better.HIGHER else ("higher", "lower")
@@ -328,12 +329,11 @@ def _share(part: float, sign: str = "") -> str:
     return next((text for text in told if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
 
 
-def _over(label: str) -> str:
+def _over(over: Over | None) -> str:
     """Return which levels a value is over, where it is not over all of them."""
-    if label == ALL_LEVELS:
+    if over is None or over.are_all:
         return ""
-    of_all = label.removeprefix(ALL_LEVELS)
-    return f" over all levels{of_all}" if of_all != label else f" at {label}"
+    return f" over all levels{str(over).removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {over}"
 
 
 def _ratio(ratio: Ratio) -> str:

@@ -8,9 +8,9 @@ import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
-from benchlab.records.plan import UNAVAILABLE, Manifest
+from benchlab.records.plan import UNAVAILABLE, LevelKey, Manifest
 from benchlab.report import markdown
-from benchlab.statistics.analysis import ALL_LEVELS, Result, unmeasured
+from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Pair, Standing
@@ -44,12 +44,12 @@ def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     results = list(results)
     without = [test for test in manifest.settings.tests if test not in {result.test for result in results}]
     most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
-    rows: dict[tuple[str, int], dict[str, object]] = {}
+    rows: dict[tuple[str, LevelKey], dict[str, object]] = {}
     entries: set[str] = set()
     found = [cell for result in results for cell in _overview_cells(result, most)]
     found += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
     for test, level, entry, value in found:
-        rows.setdefault((test, level), {"test": test, "level": level})[entry] = value
+        rows.setdefault((test, level), {"test": test, "level": level.value})[entry] = value
         entries.add(entry)
     columns = ["test", "level", *sorted(entries)]
     return pd.DataFrame(rows.values(), columns=columns).fillna("–").sort_values(["test", "level"])
@@ -80,13 +80,13 @@ def order(result: Result) -> list[str]:
 
 def values(result: Result) -> pd.DataFrame:
     """Return a row for each entry at each level, with all that is known of it."""
-    rows: dict[tuple[int, str], dict[str, object]] = {
-        (level, entry): {"level": level, "entry": entry, RATE.name: UNMEASURED, "blocks": 0}
+    rows: dict[tuple[LevelKey, str], dict[str, object]] = {
+        (level, entry): {"level": level.value, "entry": entry, RATE.name: UNMEASURED, "blocks": 0}
         for entry, level in result.unmeasured
     }
     for cell in result.cells:
         rows[cell.level, cell.entry] = {
-            "level": cell.level,
+            "level": cell.level.value,
             "entry": cell.entry,
             RATE.name: _rate(cell, cell.rate.blocks),
             "blocks": cell.rate.blocks,
@@ -105,13 +105,13 @@ def ratios(result: Result) -> pd.DataFrame:
     Where the host was full requests per CPU-second are compared too. Outcomes are those of the metric that ranks.
     """
     rows = [
-        _pair_row(result, None, metric, pair)
+        _pair_row(result, ALL_LEVELS, metric, pair)
         for metric, compared in result.compared.items()
         for pair in compared.pairs
         if metric != result.basis
     ]
     if result.basis:
-        rows += [_pair_row(result, None, result.basis, pair) for pair in result.overall.pairs]
+        rows += [_pair_row(result, ALL_LEVELS, result.basis, pair) for pair in result.overall.pairs]
     if len(result.compared[result.measures.ranked_by].pairs) <= MOST_PAIRS:
         rows = [*_at_levels(result), *rows]
     return pd.DataFrame(rows, columns=["level", "metric", "pair", "ratio", "95 % interval", "outcome"])
@@ -176,7 +176,7 @@ def _relative(result: Result) -> str:
     return f"{RELATIVE} {result.basis.name}" if result.basis else RELATIVE
 
 
-def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, str]]:
+def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, LevelKey, str, str]]:
     """Yield test, level, entry and rate of all that was to be measured."""
     for cell in result.cells:
         yield result.test, cell.level, cell.entry, _rate(cell, most)
@@ -223,10 +223,10 @@ def _average(result: Result, metric: Metric, entry: str) -> str:
     return UNAVAILABLE if average is None else _value(metric, average.estimate) + _over(result, average.over)
 
 
-def _over(result: Result, levels: Sequence[int]) -> str:
+def _over(result: Result, levels: Sequence[LevelKey]) -> str:
     """Return which levels a value is over, where it is not over all of them."""
-    label = result.label(levels)
-    return "" if label == ALL_LEVELS else f" ({label})"
+    over = result.over(levels)
+    return "" if over.are_all else f" ({over})"
 
 
 def _value(metric: Metric, estimate: Estimate | None) -> str:
@@ -264,13 +264,12 @@ def _at_levels(result: Result) -> Iterator[dict[str, object]]:
                 yield from (_pair_row(result, level, metric, pair) for pair in of[level].pairs)
 
 
-def _pair_row(result: Result, level: int | None, metric: Metric, pair: Pair) -> dict[str, object]:
-    """Return the row of a pair at a level, or over all of them where that is None."""
-    basis = result.basis if level is None else result.level_basis[level]
+def _pair_row(result: Result, scope: Scope, metric: Metric, pair: Pair) -> dict[str, object]:
+    basis = result.basis if scope is ALL_LEVELS else result.level_basis[scope]
     ratio, has_outcome = pair.ratio, metric == basis
     low, high, confidence = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
     return {
-        "level": result.label(ratio.over) if level is None else level,
+        "level": str(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
         "metric": metric.name,
         "pair": f"{ratio.first} / {ratio.second}",
         "ratio": quantities.ratio(ratio.ratio),

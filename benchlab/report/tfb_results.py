@@ -11,7 +11,6 @@ from typing import Any
 from benchlab.core.quantities import counted
 from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.stack import UNTOLD
-from benchlab.experiment.workloads import varied
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE, Manifest, Settings, is_unavailable
 from benchlab.records.run import Failure, Run, Sample
 from benchlab.statistics.cells import Cell, every_cell
@@ -99,8 +98,8 @@ def _raw(run: Run) -> dict[str, dict[str, list[dict[str, object]]]]:
 def _values(run: Run) -> dict[Key, dict[str, object]]:
     samples: dict[Key, list[Sample]] = defaultdict(list)
     for sample in run.samples:
-        samples[sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)].append(sample)
-    cells = {(cell.entry, cell.test, cell.level): cell for cell in every_cell(run)}
+        samples[sample.trial.entry, sample.trial.test, sample.trial.level.key.value].append(sample)
+    cells = {(cell.entry, cell.test, cell.level.value): cell for cell in every_cell(run)}
     return {key: _value(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
 
 

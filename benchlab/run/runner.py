@@ -95,7 +95,7 @@ class Loading:
 
         Raises WrkError, or EntryError where a container ended meanwhile.
         """
-        doing = f"while {trial.test} {workloads.varied(trial.test, trial.level)} was measured"
+        doing = f"while {trial.test} {trial.level.key} was measured"
         return self._load(trial, trial.level, self.settings.duration_s, doing, check=check, kills_before=kills_before)
 
     def _load(

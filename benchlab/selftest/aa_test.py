@@ -9,7 +9,7 @@ from statistics import mean
 from scipy.stats import binom
 
 from benchlab.core.quantities import counted
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.plan import UNAVAILABLE, LevelKey
 from benchlab.records.run import GOOD, Run
 from benchlab.selftest import check
 from benchlab.selftest.check import NO_SAMPLE, Check
@@ -97,13 +97,13 @@ def pooled_stdev(ratios: Iterable[Ratio]) -> float | None:
     return math.sqrt(mean(variances)) if variances else None
 
 
-def _told_apart(metric: Metric, tests: Sequence[Mapping[int, Cells]]) -> Iterator[Check]:
+def _told_apart(metric: Metric, tests: Sequence[Mapping[LevelKey, Cells]]) -> Iterator[Check]:
     """Yield the false positives in one metric: over all levels, and at each of them where a test has several."""
     if not any(of for levels in tests for of in levels.values()):
         yield Check(f"A/A: {metric.name}", UNAVAILABLE, "", None)
         return
     single = [comparison.compare(of, metric.better) for levels in tests for of in levels.values()]
-    overall = [comparison.across(levels.values(), metric.better) for levels in tests]
+    overall = [comparison.across(levels, metric.better) for levels in tests]
     groups = {"at single levels": single} if len(single) > len(overall) else {}
     for where, compared in (groups | {"over all levels": overall}).items():
         yield from _counts(f"{metric.name} {where}", compared)

@@ -7,9 +7,10 @@ import math
 from collections.abc import Iterable, Mapping
 
 from benchlab.core.quantities import counted
-from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.experiment import workloads
+from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.counters import APP
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.plan import UNAVAILABLE, LevelKey
 from benchlab.records.run import Run, Sample
 from benchlab.selftest import aa_test, check
 from benchlab.selftest.check import NO_SAMPLE, Check
@@ -73,13 +74,19 @@ def sensitivity(run: Run) -> list[Check]:
 
 
 def _spread(equal: Run, result: Result, metric: Metric) -> float | None:
-    at_level = cells.measured(equal)[result.test].ranked(metric).get(LEVELS[result.test][0], {})
+    at_level = cells.measured(equal)[result.test].ranked(metric).get(_level(result.test), {})
     return aa_test.pooled_stdev(pair.ratio for pair in comparison.compare(at_level, metric.better).pairs)
+
+
+def _level(test: str) -> LevelKey:
+    """Return the level of the test that is burdened."""
+    (level,) = workloads.keys(test, LEVELS[test])
+    return level
 
 
 def _at_level(test: str, samples: list[Sample]) -> list[Sample]:
     """Return the samples of the level that is burdened; all of them where it has none."""
-    return [sample for sample in samples if varied(test, sample.trial.level) in LEVELS[test]] or samples
+    return [sample for sample in samples if sample.trial.level.key == _level(test)] or samples
 
 
 def _host_us(samples: Iterable[Sample]) -> float:
@@ -103,7 +110,7 @@ def _seen(run: Run, result: Result | None, name: str, metric: Metric, planted_us
         return Check(name, NO_SAMPLE, "", False)
     if not planted_us or (metric == PER_CPU and PER_CPU not in plain[0].estimates):
         return Check(name, UNAVAILABLE, "", None)
-    ratios = stats.ratios(cells.measured(run)[result.test].ranked(metric).values())
+    ratios = stats.ratios(cells.measured(run)[result.test].ranked(metric))
     samples = [sample for sample in run.samples if sample.trial.entry == plain[0].entry]
     of_test = [sample for sample in samples if sample.trial.test == result.test]
     return _judged(name, ratios, _cost_us(metric, plain[0], of_test), planted_us)

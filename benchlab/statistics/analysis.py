@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from itertools import product
+from typing import Final
 
+from benchlab.experiment import workloads
 from benchlab.quality import rules
-from benchlab.records.plan import Manifest
+from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
 from benchlab.statistics import bottleneck, cells, comparison, metrics, sequential, stats
 from benchlab.statistics.cells import Cell, Measured
@@ -16,8 +19,41 @@ from benchlab.statistics.comparison import Comparison, Standing
 from benchlab.statistics.metrics import Better, Measures, Metric
 from benchlab.statistics.stats import Average, Cells, Ratio
 
-# What the tables call all levels of a test together.
-ALL_LEVELS = "all"
+
+class AllLevels(Enum):
+    """All levels of a test together, as the tables call them."""
+
+    ALL = "all"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+ALL_LEVELS: Final = AllLevels.ALL
+# Where something is compared: at one level of a test, or over all of them.
+Scope = LevelKey | AllLevels
+
+
+@dataclass(frozen=True)
+class Over:
+    """The levels that something is the mean of, and those of all that were asked for that it lacks."""
+
+    levels: tuple[LevelKey, ...]
+    lacking: tuple[LevelKey, ...]
+
+    @property
+    def are_all(self) -> bool:
+        return not self.lacking
+
+    @property
+    def are_most(self) -> bool:
+        return len(self.lacking) < len(self.levels)
+
+    def __str__(self) -> str:
+        """Return "all", "all but 128", or "16 alone"."""
+        if self.are_all:
+            return str(ALL_LEVELS)
+        return f"{ALL_LEVELS} but {_listed(self.lacking)}" if self.are_most else f"{_listed(self.levels)} alone"
 
 
 @dataclass(frozen=True)
@@ -39,10 +75,10 @@ class Result:
     basis: Metric | None
     overall: Comparison
     compared: Mapping[Metric, Comparison]
-    levels: Mapping[Metric, Mapping[int, Comparison]]
-    level_basis: Mapping[int, Metric | None]
+    levels: Mapping[Metric, Mapping[LevelKey, Comparison]]
+    level_basis: Mapping[LevelKey, Metric | None]
     averages: Mapping[Metric, Mapping[str, Average]]
-    unmeasured: tuple[tuple[str, int], ...]
+    unmeasured: tuple[tuple[str, LevelKey], ...]
 
     @property
     def is_host_full(self) -> bool:
@@ -50,12 +86,12 @@ class Result:
         return self.basis is not None and self.basis == self.measures.on_full_host
 
     @property
-    def decided_levels(self) -> dict[int, Comparison]:
+    def decided_levels(self) -> dict[LevelKey, Comparison]:
         """Return the comparisons at single levels whose outcomes hold, of each level that has any such."""
         return {level: self.levels[basis][level] for level, basis in self.level_basis.items() if basis}
 
     @property
-    def asked(self) -> tuple[int, ...]:
+    def asked(self) -> tuple[LevelKey, ...]:
         """Return all levels that were asked for."""
         return tuple(sorted({cell.level for cell in self.cells} | {level for _, level in self.unmeasured}))
 
@@ -64,9 +100,9 @@ class Result:
         """Return who is where, the leader first; nobody where no metric ranks."""
         return comparison.standings(self.overall) if self.basis else ()
 
-    def label(self, over: Sequence[int]) -> str:
-        """Return what is over these levels, of all that were asked for, as the function `label` does."""
-        return label(over, self.asked)
+    def over(self, levels: Sequence[LevelKey]) -> Over:
+        """Return the levels beside those that were asked for."""
+        return over(levels, self.asked)
 
 
 def analyse(run: Run) -> tuple[Result, ...]:
@@ -90,37 +126,35 @@ def parameters() -> dict[str, object]:
     }
 
 
-def compared(levels: Mapping[int, Cells], better: Better, decision: Decision | None) -> Comparison:
+def compared(levels: Mapping[LevelKey, Cells], better: Better, decision: Decision | None) -> Comparison:
     """Return how the entries compare over the levels; where spread decided the number of blocks, by Stein's rule."""
     pairs = comparison.decide(concluded(stats.ratios, levels, decision), better)
     return Comparison(comparison.entries(levels.values()), pairs, better)
 
 
 def concluded(
-    ratios: Callable[[Sequence[Cells]], Sequence[Ratio]], levels: Mapping[int, Cells], decision: Decision | None
+    ratios: Callable[[Mapping[LevelKey, Cells]], Sequence[Ratio]],
+    levels: Mapping[LevelKey, Cells],
+    decision: Decision | None,
 ) -> list[Ratio]:
-    """Return the ratios over the levels, each with those that it is over; where spread decided the blocks, by Stein."""
-    numbers = sorted(levels)
-    whole = [levels[number] for number in numbers]
-    found = list(ratios(whole))
+    """Return the ratios over the levels; where spread decided the number of blocks, by Stein's rule."""
+    whole = {level: levels[level] for level in sorted(levels)}
+    made = list(ratios(whole))
     # Where the budget decided, and not the spread, the ordinary interval is right; Stein's would be wider for nothing.
     if decision is not None and decision.needed is not None and decision.needed <= decision.blocks:
-        found = sequential.conclude(ratios(_first_blocks(whole, decision.pilot)), found)
-    return [replace(ratio, over=tuple(numbers[place] for place in ratio.over)) for ratio in found]
+        return sequential.conclude(ratios(_first_blocks(whole, decision.pilot)), made)
+    return made
 
 
-def label(over: Sequence[int], asked: Iterable[int]) -> str:
-    """Return what is over these levels, of those that were asked for: "all", "all but 128", or "16 alone"."""
-    lacking = [level for level in asked if level not in over]
-    if not lacking:
-        return ALL_LEVELS
-    return f"{ALL_LEVELS} but {_listed(lacking)}" if len(lacking) < len(over) else f"{_listed(over)} alone"
+def over(levels: Sequence[LevelKey], asked: Iterable[LevelKey]) -> Over:
+    """Return the levels beside those that were asked for."""
+    return Over(tuple(levels), tuple(level for level in asked if level not in levels))
 
 
-def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, int], ...]:
+def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, LevelKey], ...]:
     """Return entry and level of what has no cell, but of no entry that could not be built: its tests are not known."""
     declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
-    wanted = set(product(declaring, manifest.settings.levels[test]))
+    wanted = set(product(declaring, workloads.keys(test, manifest.settings.levels[test])))
     return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))
 
 
@@ -175,13 +209,13 @@ def _basis(measures: Measures, of: Iterable[Cell]) -> Metric | None:
     return measures.on_full_host if all(bottleneck.fills_host(cell.shares) for cell in ranked) else None
 
 
-def _listed(levels: Sequence[int]) -> str:
+def _listed(levels: Sequence[LevelKey]) -> str:
     *most, last = map(str, levels)
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _first_blocks(levels: Iterable[Cells], last: int) -> list[Cells]:
-    return [
-        {entry: {block: value for block, value in blocks.items() if block <= last} for entry, blocks in cells.items()}
-        for cells in levels
-    ]
+def _first_blocks(levels: Mapping[LevelKey, Cells], last: int) -> dict[LevelKey, Cells]:
+    return {
+        level: {entry: {block: of[block] for block in of if block <= last} for entry, of in entries.items()}
+        for level, entries in levels.items()
+    }

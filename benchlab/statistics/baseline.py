@@ -14,10 +14,10 @@ from statistics import geometric_mean
 
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment.workloads import varied
+from benchlab.experiment import workloads
 from benchlab.factors.naming import AT
 from benchlab.quality import judge
-from benchlab.records.plan import Trial
+from benchlab.records.plan import LevelKey, Trial
 from benchlab.records.run import Run
 from benchlab.statistics import bottleneck, cells
 from benchlab.statistics.cells import Cell, Known
@@ -38,7 +38,7 @@ def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
 
 
 # An entry under the name that it is compared by, a test, a level of it.
-Key = tuple[str, str, int]
+Key = tuple[str, str, LevelKey]
 
 
 class Design(Enum):
@@ -64,7 +64,7 @@ class Part:
     run: Run
     names: Mapping[str, str]
 
-    def values(self, entry: str, test: str, metric: Metric) -> dict[int, Blocks]:
+    def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
         """Return the metric by level and block of what is compared under the entry's name.
 
         Without what wrk was the limit of, where that limits the metric: there the entry could do more, and by how much
@@ -125,7 +125,7 @@ class Part:
             (name, test, level)
             for entry, name in self.names.items()
             for test in manifest.tests(entry)
-            for level in manifest.settings.levels[test]
+            for level in workloads.keys(test, manifest.settings.levels[test])
         }
 
     @cached_property
@@ -140,7 +140,7 @@ class Part:
         return {(self.names[cell.entry], cell.test, cell.level) for cell in own if of(cell)}
 
     def _key(self, trial: Trial) -> Key:
-        return self.names[trial.entry], trial.test, varied(trial.test, trial.level)
+        return self.names[trial.entry], trial.test, trial.level.key
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Side:
         """Return what the entries are compared under."""
         return tuple(dict.fromkeys(name for part in self.parts for name in part.names.values()))
 
-    def values(self, entry: str, test: str, metric: Metric) -> dict[int, Blocks]:
+    def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
         """Return the metric by level and block, of a side that is one run. Raises ValueError where it is several."""
         (part,) = self.parts
         return part.values(entry, test, metric)
@@ -168,12 +168,12 @@ class Side:
         """Return of each run which day it is of, by when it began."""
         return numbers([run.manifest.created_at for run in self.runs])
 
-    def by_day(self, entry: str, test: str, metric: Metric) -> dict[int, Blocks]:
+    def by_day(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
         """Return the metric by level and number of the day: of its runs the mean, each the mean over its blocks.
 
         The means are geometric ones. Without what wrk was the limit of in any run, where that limits the metric.
         """
-        found: dict[int, dict[int, list[float]]] = {}
+        found: dict[LevelKey, dict[int, list[float]]] = {}
         for day, part in zip(self.days, self.parts, strict=True):
             for level, blocks in part.values(entry, test, metric).items():
                 if not metric.client_limits or (entry, test, level) not in self.client_bound:

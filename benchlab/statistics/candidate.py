@@ -13,9 +13,10 @@ import numpy as np
 
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision
 from benchlab.statistics import analysis, baseline, comparison, metrics, stats
-from benchlab.statistics.analysis import ALL_LEVELS
+from benchlab.statistics.analysis import ALL_LEVELS, Over, Scope
 from benchlab.statistics.baseline import Design, Key, Side
 from benchlab.statistics.comparison import Outcome, Pair
 from benchlab.statistics.metrics import Measures, Metric
@@ -24,10 +25,12 @@ from benchlab.statistics.stats import Blocks, Ratio
 NEW, OLD = "new", "old"
 
 # Entry, test, level, metric.
-Cell = tuple[str, str, int | str, Metric]
-Compare = Callable[[list[Blocks], list[Blocks]], Ratio]
+Cell = tuple[str, str, Scope, Metric]
+# The values of a side, by level.
+OfSide = Mapping[LevelKey, Blocks]
+Compare = Callable[[OfSide, OfSide], Ratio]
 # The metric of an entry in a test, by level and block or day.
-Values = Callable[[str, str, Metric], dict[int, Blocks]]
+Values = Callable[[str, str, Metric], Mapping[LevelKey, Blocks]]
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,11 @@ class Row:
 
     entry: str
     test: str
-    level: int | str
+    level: Scope
     metric: Metric
     pair: Pair
     design: Design = Design.VERSIONS
-    over: str = ""
+    over: Over | None = None
 
     @property
     def ratio(self) -> Ratio:
@@ -65,7 +68,7 @@ class Row:
     @property
     def where(self) -> str:
         """Return the level as it is told, or those that a row over all of them is made of."""
-        return self.over or str(self.level)
+        return str(self.over or self.level)
 
     @property
     def told(self) -> Told:
@@ -140,40 +143,40 @@ def judged(found: Iterable[tuple[Cell, Ratio]], design: Design, known: Iterable[
     All levels are those that there are ratios of, in any metric, and those that are `known` of a side.
     """
     pairs = list(found)
-    single = [(cell, ratio) for cell, ratio in pairs if cell[2] != ALL_LEVELS]
-    overall = [(cell, ratio) for cell, ratio in pairs if cell[2] == ALL_LEVELS]
-    every: dict[tuple[str, str], set[int]] = defaultdict(set)
+    single = [(cell, ratio) for cell, ratio in pairs if cell[2] is not ALL_LEVELS]
+    overall = [(cell, ratio) for cell, ratio in pairs if cell[2] is ALL_LEVELS]
+    every: dict[tuple[str, str], set[LevelKey]] = defaultdict(set)
     for entry, test, level in [*known, *(cell[:3] for cell, _ in single)]:
-        every[entry, test].add(int(level))
+        if level is not ALL_LEVELS:
+            every[entry, test].add(level)
     made = [*_decided(single, design, every), *_decided(overall, design, every)]
     return tuple(sorted(made, key=lambda row: row.metric.better.gain(row.ratio.ratio)))
 
 
-def ratios(old: Mapping[int, Blocks], new: Mapping[int, Blocks], compare: Compare) -> Iterator[tuple[int | str, Ratio]]:
+def ratios(old: OfSide, new: OfSide, compare: Compare) -> Iterator[tuple[Scope, Ratio]]:
     """Yield the ratio at each level that both have, and over all of these."""
     levels = sorted(old.keys() & new.keys())
-    groups: list[tuple[int | str, list[int]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
-    for label, group in groups:
+    groups: list[tuple[Scope, list[LevelKey]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
+    for scope, group in groups:
         if group:
-            ratio = compare([new[level] for level in group], [old[level] for level in group])
-            yield label, replace(ratio, over=tuple(group[place] for place in ratio.over))
+            yield scope, compare({level: new[level] for level in group}, {level: old[level] for level in group})
 
 
-def paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio:
+def paired(decision: Decision | None, new: OfSide, old: OfSide) -> Ratio:
     """Return the ratio over the levels of blocks that both versions have, in pairs."""
-    levels = {place: {NEW: mine, OLD: theirs} for place, (mine, theirs) in enumerate(zip(new, old, strict=True))}
+    levels = {level: {NEW: new[level], OLD: old[level]} for level in new}
     found = analysis.concluded(stats.ratios, levels, decision)
     return found[0] if found else _apart(new, old)
 
 
-def unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
+def unpaired(new: OfSide, old: OfSide) -> Ratio:
     """Return the ratio of blocks, or days, that share no time, over the levels that leave half of them whole.
 
     Where no level does so on both sides, over the one that both have most of.
     """
-    fullest = max(range(len(new)), key=lambda place: min(len(new[place]), len(old[place])))
+    fullest = max(new, key=lambda level: min(len(new[level]), len(old[level])))
     over = tuple(sorted({*_kept(new)} & {*_kept(old)})) or (fullest,)
-    mine, theirs = (stats.by_block([side[place] for place in over]) for side in (new, old))
+    mine, theirs = (stats.by_block([side[level] for level in over]) for side in (new, old))
     ratio = stats.unpaired(NEW, OLD, mine, theirs)
     return replace(ratio, over=over) if ratio else _apart(new, old)
 
@@ -240,25 +243,24 @@ def _named(key: Key) -> str:
 
 
 def _decided(
-    found: Sequence[tuple[Cell, Ratio]], design: Design, every: Mapping[tuple[str, str], Iterable[int]]
+    found: Sequence[tuple[Cell, Ratio]], design: Design, every: Mapping[tuple[str, str], Iterable[LevelKey]]
 ) -> Iterator[Row]:
     """Yield each ratio with its outcome, the p of all of them corrected together; `every` are all levels of a test."""
     pairs = comparison.decide_together([(ratio, metric.better) for (*_, metric), ratio in found])
     for (cell, ratio), pair in zip(found, pairs, strict=True):
         entry, test, level, _ = cell
-        over = analysis.label(ratio.over, sorted(every[entry, test])) if level == ALL_LEVELS else ""
-        yield Row(*cell, pair, design, "" if over == ALL_LEVELS else over)
+        over = analysis.over(ratio.over, sorted(every[entry, test])) if level is ALL_LEVELS else None
+        yield Row(*cell, pair, design, None if over is None or over.are_all else over)
 
 
-def _kept(levels: Sequence[Blocks]) -> tuple[int, ...]:
-    numbers = sorted({block for blocks in levels for block in blocks})
-    return stats.kept(np.array([[block in blocks for block in numbers] for blocks in levels]))
+def _kept(side: OfSide) -> tuple[LevelKey, ...]:
+    numbers = sorted({block for blocks in side.values() for block in blocks})
+    levels = list(side)
+    rows = stats.kept(np.array([[block in blocks for block in numbers] for blocks in side.values()]))
+    return tuple(levels[row] for row in rows)
 
 
-def _apart(new: Sequence[Blocks], old: Sequence[Blocks]) -> Ratio:
+def _apart(new: OfSide, old: OfSide) -> Ratio:
     """Return the mean of the levels' own ratios, of 0 blocks and without an interval: none has all that is compared."""
-    logs = (
-        math.log(geometric_mean(mine.values()) / geometric_mean(theirs.values()))
-        for mine, theirs in zip(new, old, strict=True)
-    )
-    return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None, over=tuple(range(len(new))))
+    logs = (math.log(geometric_mean(new[level].values()) / geometric_mean(old[level].values())) for level in new)
+    return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None, over=tuple(new))

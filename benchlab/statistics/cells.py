@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from benchlab.experiment.workloads import WORKLOADS, varied
 from benchlab.records.counters import APP, CLIENT
-from benchlab.records.plan import Manifest
+from benchlab.records.plan import CONNECTIONS, LevelKey, Manifest
 from benchlab.records.run import Run, Sample
 from benchlab.statistics import bottleneck, metrics, stats
 from benchlab.statistics.bottleneck import Shares
@@ -16,9 +15,9 @@ from benchlab.statistics.metrics import RATE, Metric
 from benchlab.statistics.stats import Cells, Estimate
 
 # The samples of one test, by level and entry.
-Grouped = Mapping[int, Mapping[str, Sequence[Sample]]]
+Grouped = Mapping[LevelKey, Mapping[str, Sequence[Sample]]]
 # All metrics of them, by level, entry and block.
-Known = Mapping[Metric, Mapping[int, Cells]]
+Known = Mapping[Metric, Mapping[LevelKey, Cells]]
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Cell:
 
     entry: str
     test: str
-    level: int
+    level: LevelKey
     estimates: Mapping[Metric, Estimate]
     memory_peak_bytes: int | None
     shares: Shares
@@ -56,7 +55,7 @@ class Measured:
     cells: tuple[Cell, ...]
     known: Known
 
-    def ranked(self, metric: Metric) -> dict[int, Cells]:
+    def ranked(self, metric: Metric) -> dict[LevelKey, Cells]:
         """Return the values by level, but of cells that the client bound."""
         bound = {(cell.entry, cell.level) for cell in self.cells if cell.client_bound}
         return {
@@ -98,18 +97,18 @@ def measured_in(run: Run, of_metrics: Sequence[Metric]) -> dict[str, Measured]:
     for test in (test for test in run.manifest.settings.tests if by_test[test]):
         grouped = _grouped(by_test[test])
         known: Known = {metric: _values(grouped, metric) for metric in of_metrics}
-        made[test] = Measured(test, _cells(run.manifest, test, grouped, known), known)
+        made[test] = Measured(test, _cells(run.manifest, grouped, known), known)
     return made
 
 
 def _grouped(samples: Iterable[Sample]) -> Grouped:
-    grouped: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
+    grouped: dict[LevelKey, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
     for sample in samples:
-        grouped[varied(sample.trial.test, sample.trial.level)][sample.trial.entry].append(sample)
+        grouped[sample.trial.level.key][sample.trial.entry].append(sample)
     return grouped
 
 
-def _values(grouped: Grouped, metric: Metric) -> dict[int, dict[str, dict[int, float]]]:
+def _values(grouped: Grouped, metric: Metric) -> dict[LevelKey, dict[str, dict[int, float]]]:
     """Return the metric by level, entry and block, as far as it is known; of repeats the average."""
     return {
         level: {entry: blocks for entry, cell in entries.items() if (blocks := by_block(cell, metric))}
@@ -117,7 +116,7 @@ def _values(grouped: Grouped, metric: Metric) -> dict[int, dict[str, dict[int, f
     }
 
 
-def _cells(manifest: Manifest, test: str, grouped: Grouped, known: Known) -> tuple[Cell, ...]:
+def _cells(manifest: Manifest, grouped: Grouped, known: Known) -> tuple[Cell, ...]:
     """Return the cells of the test that have a rate, in the order of entries and levels."""
     estimates = {
         (entry, level): {
@@ -130,7 +129,7 @@ def _cells(manifest: Manifest, test: str, grouped: Grouped, known: Known) -> tup
     }
     means = {key: of[RATE] for key, of in estimates.items() if RATE in of}
     return tuple(
-        _cell(manifest, grouped[level][entry], estimates[entry, level], _growth(means, test, entry, level))
+        _cell(manifest, grouped[level][entry], estimates[entry, level], _growth(means, entry, level))
         for entry, level in sorted(means)
     )
 
@@ -144,7 +143,7 @@ def _cell(
     return Cell(
         entry=trial.entry,
         test=trial.test,
-        level=varied(trial.test, trial.level),
+        level=trial.level.key,
         estimates=estimates,
         memory_peak_bytes=max((peak for peak in peaks if peak is not None), default=None),
         shares=used,
@@ -152,9 +151,9 @@ def _cell(
     )
 
 
-def _growth(means: Mapping[tuple[str, int], Estimate], test: str, entry: str, level: int) -> float | None:
+def _growth(means: Mapping[tuple[str, LevelKey], Estimate], entry: str, level: LevelKey) -> float | None:
     """Return the rate at twice the connections over the rate here; None where that was not measured."""
-    here, doubled = means.get((entry, level)), means.get((entry, 2 * level))
-    if WORKLOADS[test].varies != "connections" or here is None or doubled is None:
+    here, doubled = means.get((entry, level)), means.get((entry, replace(level, value=2 * level.value)))
+    if level.unit != CONNECTIONS or here is None or doubled is None:
         return None
     return doubled.mean / here.mean

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import accumulate
 from statistics import fmean
 
+from benchlab.records.plan import LevelKey
 from benchlab.statistics.metrics import Better
-from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios
+from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios, ratios_at
 
 # On fewer blocks nobody is called faster, slower or equal: a spread of two is hardly known, and one has none.
 LEAST_BLOCKS = 3
@@ -149,16 +150,15 @@ def compare(cells: Cells, better: Better) -> Comparison:
 
     Raises ValueError if a value is not a positive number.
     """
-    return across([cells], better)
+    return Comparison(entries([cells]), decide(ratios_at(cells), better), better)
 
 
-def across(levels: Iterable[Cells], better: Better) -> Comparison:
+def across(levels: Mapping[LevelKey, Cells], better: Better) -> Comparison:
     """Return how the entries compare over several levels together, averaged as `stats.ratios` tells.
 
     Raises ValueError if a value is not a positive number.
     """
-    levels = list(levels)
-    return Comparison(entries(levels), decide(ratios(levels), better), better)
+    return Comparison(entries(levels.values()), decide(ratios(levels), better), better)
 
 
 def entries(levels: Iterable[Cells]) -> tuple[str, ...]:

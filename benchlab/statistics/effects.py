@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchlab.core.errors import UsageError
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision, Run
 from benchlab.statistics import analysis, cells, comparison, factorial, metrics, stats
-from benchlab.statistics.analysis import ALL_LEVELS, Result
+from benchlab.statistics.analysis import ALL_LEVELS, Over, Result, Scope
 from benchlab.statistics.comparison import Pair
 from benchlab.statistics.factorial import Crossing, Effect
 from benchlab.statistics.metrics import Better, Metric
@@ -25,11 +26,11 @@ class Told:
     """
 
     test: str
-    level: int | str
+    level: Scope
     metric: Metric
     effect: Effect
     pair: Pair
-    over: int | str
+    over: LevelKey | Over
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Answer:
     results: Mapping[str, Result]
     untold: Mapping[str, tuple[str, ...]]
 
-    def metric(self, test: str, level: int | str) -> Metric | None:
+    def metric(self, test: str, level: Scope) -> Metric | None:
         """Return the metric whose outcomes hold at the level, or over all of them; None where no one's do."""
         result = self.results[test]
-        return result.level_basis[level] if isinstance(level, int) else result.basis
+        return result.basis if level is ALL_LEVELS else result.level_basis[level]
 
     def is_headed_by(self, told: Told) -> bool:
         """Return whether it is told in the metric whose outcomes hold."""
@@ -79,10 +80,12 @@ def _told(run: Run, result: Result, metric: Metric, crossed: Crossing) -> Iterab
     effects = crossed.only({cell.entry for cell in result.cells}).effects
     by_level = cells.measured(run)[result.test].ranked(metric)
     named = {effect.names: effect for effect in effects}
-    groups: list[tuple[int | str, dict[int, Cells]]] = [(level, {level: by_level[level]}) for level in sorted(by_level)]
+    groups: list[tuple[Scope, dict[LevelKey, Cells]]] = [
+        (level, {level: by_level[level]}) for level in sorted(by_level)
+    ]
     for level, of_level in [*groups, (ALL_LEVELS, by_level)]:
         for pair in _pairs(of_level, effects, metric.better, run.decision):
-            over = result.label(pair.ratio.over) if level == ALL_LEVELS else level
+            over = result.over(pair.ratio.over) if level is ALL_LEVELS else level
             yield Told(result.test, level, metric, named[pair.ratio.first, pair.ratio.second], pair, over)
 
 
@@ -93,7 +96,7 @@ def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
 
 
 def _pairs(
-    levels: Mapping[int, Cells], effects: Sequence[Effect], better: Better, decision: Decision | None
+    levels: Mapping[LevelKey, Cells], effects: Sequence[Effect], better: Better, decision: Decision | None
 ) -> tuple[Pair, ...]:
     weights = {effect.names: effect.weights for effect in effects}
     return comparison.decide(analysis.concluded(partial(stats.contrasts, weights=weights), levels, decision), better)

@@ -46,7 +46,7 @@ def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gat
     rows = list(found)
     if any(row.design is Design.TWO_RUNS for row in rows):
         return _undecided(margin, [TWO_RUNS, *_silence(untold)])
-    overall = [row for row in rows if row.level == ALL_LEVELS]
+    overall = [row for row in rows if row.level is ALL_LEVELS]
     open_rows = [row for row in overall if not _excludes(row, margin)]
     slower = [row for row in rows if row.pair.outcome is Outcome.SLOWER and not _excludes(row, margin)]
     if shown := list(_shown(slower, margin)):
@@ -129,7 +129,7 @@ def _within(overall: Sequence[Row], margin: float) -> Iterator[str]:
 
 def _shown(slower: Sequence[Row], margin: float) -> Iterator[Row]:
     """Yield the rows that show a regression: over all levels, and of what is not among these at single ones."""
-    overall = [row for row in slower if row.level == ALL_LEVELS]
+    overall = [row for row in slower if row.level is ALL_LEVELS]
     yield from overall
     shown = {(row.entry, row.test, row.metric) for row in overall}
     for row in slower:
@@ -157,7 +157,7 @@ def _by_need(rows: Iterable[Row], margin: float) -> Iterator[tuple[str, list[Row
 
 def _levels(slower: Sequence[Row], margin: float) -> Iterator[str]:
     """Yield which single levels are slower, by how much, though the mean over all levels is not."""
-    if levels := [row for row in slower if row.level != ALL_LEVELS]:
+    if levels := [row for row in slower if row.level is not ALL_LEVELS]:
         rows = "; ".join(_named(row, margin) for row in levels)
         yield f"slower at {counted(len(levels), 'level')}, and maybe by {_percent(margin)}: {rows}"
 
@@ -202,7 +202,7 @@ def _blocks(row: Row, margin: float) -> int:
 
 def _named(row: Row, margin: float) -> str:
     """Return the row with the 95 % interval, which the gate decides by."""
-    at = "" if row.where == ALL_LEVELS else f" at {row.where}"
+    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {row.where}"
     limit = _limit(row, margin)
     bounds = quantities.bounds(row.ratio.low, row.ratio.high, limit)
     return f"{row.entry} {row.test}{at} {row.metric.name} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"

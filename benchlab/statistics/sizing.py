@@ -59,7 +59,7 @@ def decisive(run: Run) -> tuple[Ratio, ...]:
     """
     if run.manifest.settings.against:
         versions = candidate.rows(*baseline.of_versions(run))
-        return tuple(row.ratio for row in versions if row.level == ALL_LEVELS)
+        return tuple(row.ratio for row in versions if row.level is ALL_LEVELS)
     comparisons = [
         comparison
         for result in analysis.analyse(run)

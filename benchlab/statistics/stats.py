@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
+from benchlab.records.plan import LevelKey
+
 # One entry's value in each block that has one; the values of all entries at one level.
 Blocks = Mapping[int, float]
 Cells = Mapping[str, Blocks]
@@ -54,7 +56,7 @@ class Ratio:
     `low` and `high` bound the 95 % interval; `stdev` is that of the log-ratio over the blocks. `p` tests whether the
     ratio is 1, `equivalence_p` whether it lies outside 1 ± EQUIVALENCE; the latter is at most 5 % where the 90 %
     interval, `low_90` to `high_90`, lies within. With fewer than two blocks all of these are None. `over` are the
-    levels that it is the mean of, by their place among those given.
+    levels that it is the mean of; it is empty where no levels were given.
     """
 
     first: str
@@ -68,7 +70,7 @@ class Ratio:
     stdev: float | None
     low_90: float | None = None
     high_90: float | None = None
-    over: tuple[int, ...] = ()
+    over: tuple[LevelKey, ...] = ()
 
     @property
     def inverse(self) -> Ratio:
@@ -114,13 +116,18 @@ def ratio(cells: Cells, first: str, second: str) -> Ratio | None:
 
     Raises ValueError if a value is not a positive number.
     """
-    found = ratios([{name: cells.get(name, {}) for name in (first, second)}])
-    if not found:
+    made = ratios_at({name: cells.get(name, {}) for name in (first, second)})
+    if not made:
         return None
-    return found[0] if found[0].first == first else found[0].inverse
+    return made[0] if made[0].first == first else made[0].inverse
 
 
-def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
+def ratios_at(cells: Cells) -> tuple[Ratio, ...]:
+    """Return the ratio of every pair of entries at one level, as `ratios` does over several."""
+    return tuple(ratio for ratio, _ in _of_pairs([cells]))
+
+
+def ratios(levels: Mapping[LevelKey, Cells]) -> tuple[Ratio, ...]:
     """Return the ratio of every pair of entries over all the levels; pairs and the names in them are alphabetical.
 
     A pair shares the levels in which it has a block in common, and is left out if there is none. The log-ratio of a
@@ -128,26 +135,23 @@ def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
     more than half of the blocks is left out instead (`kept` says which); `Ratio.over` has those that are left. Raises
     ValueError if a value is not a positive number.
     """
-    levels = list(levels)
-    names = sorted({name for cells in levels for name in cells})
-    logs = _logs(levels, names)
-    first, second = np.triu_indices(len(names), k=1)
-    return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
+    return _over(levels, _of_pairs(list(levels.values())))
 
 
-def contrasts(levels: Iterable[Cells], weights: Mapping[tuple[str, str], Mapping[str, float]]) -> tuple[Ratio, ...]:
+def contrasts(
+    levels: Mapping[LevelKey, Cells], weights: Mapping[tuple[str, str], Mapping[str, float]]
+) -> tuple[Ratio, ...]:
     """Return for each two names the exponential of a weighted sum of entries' logarithms, as a ratio of the two.
 
     The weights, by entry, are not 0 and sum to 0: what a block has in common cancels. With 1 and -1 it is the ratio of
     two entries, and levels and blocks count for all entries that have a weight as they do there.
     """
-    levels = list(levels)
-    found: list[Ratio] = []
+    made: list[tuple[Ratio, tuple[int, ...]]] = []
     for names, of_entries in weights.items():
-        logs = _logs(levels, list(of_entries))
+        logs = _logs(list(levels.values()), list(of_entries))
         sums = np.tensordot(logs, np.array(list(of_entries.values())), axes=(1, 0))
-        found += _summaries([names], sums[:, None, :])
-    return tuple(found)
+        made += _summaries([names], sums[:, None, :])
+    return _over(levels, made)
 
 
 def unpaired(first: str, second: str, values: Blocks, others: Blocks) -> Ratio | None:
@@ -222,17 +226,31 @@ def _tail(distance: float, error: float, freedom: float) -> float:
     return float(stdtr(freedom, -distance / error))
 
 
-def _summaries(pairs: Sequence[tuple[str, str]], differences: Array) -> tuple[Ratio, ...]:
-    """Return the ratio of each pair from its log-ratios, level x pair x block, that are NaN where there is none."""
+def _of_pairs(levels: Sequence[Cells]) -> list[tuple[Ratio, tuple[int, ...]]]:
+    names = sorted({name for cells in levels for name in cells})
+    logs = _logs(levels, names)
+    first, second = np.triu_indices(len(names), k=1)
+    return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
+
+
+def _over(levels: Iterable[LevelKey], made: Iterable[tuple[Ratio, tuple[int, ...]]]) -> tuple[Ratio, ...]:
+    """Return the ratios, each with the levels at the places beside it."""
+    keys = list(levels)
+    return tuple(replace(ratio, over=tuple(keys[place] for place in places)) for ratio, places in made)
+
+
+def _summaries(pairs: Sequence[tuple[str, str]], differences: Array) -> list[tuple[Ratio, tuple[int, ...]]]:
+    """Return the ratio of each pair, and the places of the levels that it is the mean of.
+
+    It is made from its log-ratios, level x pair x block, that are NaN where there is none.
+    """
     over = _kept_of_pairs(np.asarray(np.isfinite(differences)))
     by_block = _block_means(differences, over)
     blocks = np.isfinite(by_block).sum(axis=1).tolist()
     rows = zip(pairs, _means(by_block, axis=1).tolist(), _stdevs(by_block).tolist(), blocks, over, strict=True)
-    return tuple(
-        replace(_summary(pair, _snapped(mean), stdev, count), over=levels)
-        for pair, mean, stdev, count, levels in rows
-        if levels
-    )
+    return [
+        (_summary(pair, _snapped(mean), stdev, count), places) for pair, mean, stdev, count, places in rows if places
+    ]
 
 
 def _summary(pair: tuple[str, str], log_mean: float, stdev: float, blocks: int) -> Ratio:
@@ -309,10 +327,10 @@ class Average:
     """An entry's geometric mean over the blocks, each block being that of its levels; `over` are these levels."""
 
     estimate: Estimate
-    over: tuple[int, ...]
+    over: tuple[LevelKey, ...]
 
 
-def over_levels(levels: Mapping[int, Cells]) -> dict[str, Average]:
+def over_levels(levels: Mapping[LevelKey, Cells]) -> dict[str, Average]:
     """Return the average of each entry that has a block, by level as `levels` is.
 
     A block that lacks one of the levels does not count, and a level that most blocks lack is left out (`stats.kept`).
@@ -327,7 +345,7 @@ def by_block(levels: Sequence[Blocks]) -> dict[int, float]:
     return {block: geometric_mean([blocks[block] for blocks in levels]) for block in sorted(whole)}
 
 
-def _average(levels: Mapping[int, Blocks]) -> Average:
+def _average(levels: Mapping[LevelKey, Blocks]) -> Average:
     numbers = sorted({block for blocks in levels.values() for block in blocks})
     rows = kept(np.array([[block in blocks for block in numbers] for blocks in levels.values()]))
     over = tuple(list(levels)[row] for row in rows)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.statistics import baseline, candidate
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import Row, Versus
 from benchlab.statistics.metrics import Metric
 
@@ -55,7 +56,7 @@ def held(run: Run) -> Versus:
 
 def overall(found: Versus, metric: Metric) -> Row:
     """Return the one row of the metric over all levels."""
-    (row,) = (row for row in found.rows if (row.level, row.metric) == ("all", metric))
+    (row,) = (row for row in found.rows if (row.level, row.metric) == (ALL_LEVELS, metric))
     return row
 
 

@@ -13,7 +13,7 @@ from scipy import stats as reference
 
 from benchlab.core.errors import ConfigError
 from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
-from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.report import report, standings
 from benchlab.statistics import analysis, bottleneck, cells, sizing
@@ -22,7 +22,7 @@ from benchlab.statistics.comparison import Outcome, Rank, holm
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
-from .figures import known
+from .figures import at, known
 from .made_runs import full_host
 
 CPUS_OF_2 = {"client": 2, "app": 2, "db": 2}
@@ -99,7 +99,7 @@ def test_on_a_full_host_the_ranks_are_those_of_requests_per_cpu_second(manifest:
     assert result.is_host_full
     # aiohttp answers twice as many, and takes three times the CPU time.
     assert [standing.entry for standing in result.standings] == ["crax", "aiohttp"]
-    assert result.levels[RATE][16].pairs[0].outcome is Outcome.FASTER
+    assert result.levels[RATE][at(16)].pairs[0].outcome is Outcome.FASTER
     assert standings.ratios(result)[["level", "metric", "outcome"]].to_numpy().tolist() == [
         [16, RATE.name, "–"],
         [16, PER_CPU.name, "slower"],
@@ -504,13 +504,13 @@ def test_many_pairs_are_shown_over_all_levels_only(manifest: Manifest) -> None:
     names = [f"entry{number}" for number in range(7)]
     labelled = replace(_asking(manifest, 16), entries=dict.fromkeys(names, manifest.entries["crax"]))
     (result,) = analysis.analyse(Run(labelled, _samples({name: [500, 510, 505] for name in names}), ()))
-    assert set(standings.ratios(result)["level"]) == {analysis.ALL_LEVELS}
+    assert set(standings.ratios(result)["level"]) == {"all"}
 
 
 def test_a_query_level_is_its_rows_a_request(manifest: Manifest) -> None:
     trial = Trial(1, "crax", "query", Level(128, 2, queries=20))
     (result,) = analysis.analyse(Run(manifest, (make_sample(trial),), ()))
-    assert list(result.level_basis) == [20]
+    assert list(result.level_basis) == [LevelKey(20, QUERIES)]
 
 
 def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Manifest) -> None:
@@ -519,6 +519,6 @@ def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Ma
         for block, repeat, requests in ((1, 1, 1000), (1, 2, 4000), (2, 1, 3000))
     )
     run = Run(manifest, samples, ())
-    assert cells.measured(run)["json"].known[RATE][16]["crax"] == pytest.approx({1: 2000, 2: 3000})
+    assert cells.measured(run)["json"].known[RATE][at(16)]["crax"] == pytest.approx({1: 2000, 2: 3000})
     (result,) = analysis.analyse(run)
     assert result.cells[0].rate.blocks == 2

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -25,7 +25,7 @@ from benchlab.statistics.comparison import (
 from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells, Ratio
 
-from .figures import Array, cells, known, plausible
+from .figures import Array, cells, known, numbered, plausible
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -37,8 +37,12 @@ ONE_AHEAD = cells(NOISE + np.log([[1.0], [2.0], [1.0], [1.0]]))
 
 # How entries compare in a metric of which more is better.
 compare = partial(comparison.compare, better=Better.HIGHER)
-across = partial(comparison.across, better=Better.HIGHER)
 decide = partial(comparison.decide, better=Better.HIGHER)
+
+
+def across(levels: Iterable[Cells]) -> Comparison:
+    return comparison.across(numbered(levels), Better.HIGHER)
+
 
 figures = st.dictionaries(st.integers(1, 5), st.integers(1, 10_000).map(float), max_size=5)
 entries = st.dictionaries(st.sampled_from("abcde"), figures, min_size=2)

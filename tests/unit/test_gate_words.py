@@ -12,11 +12,13 @@ import pytest
 from benchlab.cli import read
 from benchlab.report import changes, sentences
 from benchlab.statistics import baseline, candidate, regression, stats
-from benchlab.statistics.analysis import ALL_LEVELS
+from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
+
+from .figures import at
 
 NUMBER = r"(\d+\.\d+)"
 INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}–{NUMBER}\]")
@@ -31,7 +33,8 @@ def _made_up(seed: int) -> tuple[Row, ...]:
 
     def ratios() -> Iterator[tuple[candidate.Cell, stats.Ratio]]:
         for test in range(chance.integers(1, 4)):
-            for level in (*range(chance.integers(1, 4)), ALL_LEVELS):
+            levels: list[Scope] = [*map(at, range(chance.integers(1, 4))), ALL_LEVELS]
+            for level in levels:
                 for metric in CLOSED_LOOP.compared:
                     log = chance.choice([0.0, np.log(0.97), np.log(1.03), -1e-5]) + chance.normal(0, spread)
                     blocks = int(chance.integers(2, 20))
@@ -41,8 +44,8 @@ def _made_up(seed: int) -> tuple[Row, ...]:
                     )
 
     found = list(ratios())
-    levels = tuple({cell[2] for cell, _ in found if isinstance(cell[2], int)})
-    return candidate.judged([(cell, replace(ratio, over=levels)) for cell, ratio in found], design)
+    single = tuple({cell[2] for cell, _ in found if cell[2] is not ALL_LEVELS})
+    return candidate.judged([(cell, replace(ratio, over=single)) for cell, ratio in found], design)
 
 
 def _bounds(text: str) -> tuple[float, float]:
@@ -93,7 +96,7 @@ WORDS = {
 @pytest.mark.parametrize("first", range(0, COUNT, 100))
 def test_a_sentence_says_what_the_row_of_the_table_says(first: int) -> None:
     for seed in range(first, first + 100):
-        rows = [row for row in _made_up(seed) if row.level == ALL_LEVELS]
+        rows = [row for row in _made_up(seed) if row.level is ALL_LEVELS]
         table = changes.frame(rows).to_dict("records")
         for told, row in zip(sentences.changes(rows), table, strict=True):
             (word,) = (outcome for said, outcome in WORDS.items() if said in told)

@@ -22,7 +22,7 @@ from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Cells, Ratio
 
 from .conftest import make_load, make_sample, make_trial
-from .figures import cells
+from .figures import at, cells
 from .made_runs import manifest_of
 
 P99 = Metric(
@@ -97,7 +97,7 @@ def test_the_lower_value_is_faster_ranks_first_and_leads() -> None:
 
 
 def test_what_is_better_changes_neither_ratio_nor_p_and_turns_the_outcome() -> None:
-    ratios = stats.ratios([cells(np.array([CALM, CALM[::-1]]) + np.log([[1.5], [1.0]]))])
+    ratios = stats.ratios_at(cells(np.array([CALM, CALM[::-1]]) + np.log([[1.5], [1.0]])))
     higher, lower = (comparison.decide(ratios, better)[0] for better in Better)
     assert replace(lower, outcome=higher.outcome) == higher
     assert (higher.outcome, lower.outcome) == (Outcome.FASTER, Outcome.SLOWER)
@@ -106,7 +106,7 @@ def test_what_is_better_changes_neither_ratio_nor_p_and_turns_the_outcome() -> N
 
 
 def test_equal_entries_are_equal_whatever_is_better() -> None:
-    ratios = stats.ratios([cells(np.array([CALM, CALM[::-1]]))])
+    ratios = stats.ratios_at(cells(np.array([CALM, CALM[::-1]])))
     assert {comparison.decide(ratios, better)[0].outcome for better in Better} == {Outcome.EQUAL}
 
 
@@ -239,8 +239,11 @@ def test_the_gate_holds_each_metric_against_a_limit_of_its_own() -> None:
 
 def test_a_single_level_is_slower_where_its_whole_interval_lies_above_the_limit() -> None:
     def rows(logs: Sequence[float]) -> tuple[Row, ...]:
-        levels = [(("crax", "json", level, P99), _ratio(log, 0.003)) for level, log in zip((16, 32), logs, strict=True)]
-        overall = replace(_ratio(0.0, 0.003), over=(16, 32))
+        levels = [
+            (("crax", "json", level, P99), _ratio(log, 0.003))
+            for level, log in zip((at(16), at(32)), logs, strict=True)
+        ]
+        overall = replace(_ratio(0.0, 0.003), over=(at(16), at(32)))
         return candidate.judged([*levels, (("crax", "json", ALL_LEVELS, P99), overall)], Design.VERSIONS)
 
     shown = regression.gate(rows((0.1, -0.1)), 0.03)

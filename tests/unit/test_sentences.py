@@ -10,7 +10,7 @@ from benchlab.records.counters import Counters
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.report import sentences, standings
 from benchlab.statistics import analysis, stats
-from benchlab.statistics.analysis import ALL_LEVELS
+from benchlab.statistics.analysis import ALL_LEVELS, Over
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
@@ -18,7 +18,7 @@ from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Ratio
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
-from .figures import known
+from .figures import at, known
 from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, run_of, with_samples
 
 
@@ -429,7 +429,7 @@ def _row(metric: Metric, log_ratio: float, stdev: float = 0.01, design: Design =
 
 
 def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
-    rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=16)]
+    rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=at(16))]
     assert list(sentences.changes(rows)) == [
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
         "crax, json: requests per second are within 3% of what they were: 1.001 [0.992–1.011] (90 %).",
@@ -456,7 +456,8 @@ def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear() -> 
 
 
 def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
-    (told,) = sentences.changes([replace(_row(RATE, -0.2), over="all but 16 and 32")])
+    over = Over((at(64), at(128), at(256)), (at(16), at(32)))
+    (told,) = sentences.changes([replace(_row(RATE, -0.2), over=over)])
     assert told == "crax, json over all levels but 16 and 32: requests per second went down: 0.819 [0.809–0.829]."
 
 

@@ -19,7 +19,7 @@ from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
 
-from .figures import known
+from .figures import at, known, numbered
 from .made_runs import busy_client, full_host
 from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
 
@@ -50,8 +50,8 @@ def _against(old: Run, new: Run) -> candidate.Versus:
 def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() -> None:
     found = _against(run_of(*samples("crax", CALM)), run_of(*samples("crax", [n // 2 for n in CALM])))
     assert [(row.entry, row.test, row.level) for row in found.rows if row.metric == RATE] == [
-        ("crax", "json", 16),
-        ("crax", "json", "all"),
+        ("crax", "json", at(16)),
+        ("crax", "json", ALL_LEVELS),
     ]
     assert found.rows[0].ratio.ratio == pytest.approx(0.5, rel=0.01)
     assert found.untold == ()
@@ -97,7 +97,7 @@ def test_outcomes_over_all_levels_are_corrected_together_as_the_gate_s_are() -> 
     alone = _against(run_of(*samples("crax", CALM)), run_of(*unsure))
     among = _against(run_of(*samples("crax", CALM), *calm), run_of(*unsure, *calm))
     assert overall(alone, RATE).pair.outcome is Outcome.SLOWER
-    (row,) = (row for row in among.rows if (row.test, row.level, row.metric) == ("json", "all", RATE))
+    (row,) = (row for row in among.rows if (row.test, row.level, row.metric) == ("json", ALL_LEVELS, RATE))
     assert row.pair.outcome is Outcome.UNDECIDED
 
 
@@ -118,7 +118,7 @@ def test_the_worst_ratio_comes_first() -> None:
 def test_a_side_has_no_values_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
     old, new = baseline.of_versions(run_of(*samples(OLD, CALM), *samples(NEW, CALM), *samples("rill", CALM)))
     assert [side.values("rill", "json", RATE) for side in (old, new)] == [{}, {}]
-    assert list(old.values("crax", "json", RATE)) == [16]
+    assert list(old.values("crax", "json", RATE)) == [at(16)]
     assert old.values("crax", "plaintext", RATE) == {}
     unknown = replace(RATE, read=lambda sample: sample.load.seconds)
     with pytest.raises(KeyError):
@@ -324,5 +324,5 @@ def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not
 def test_of_sides_that_lost_different_levels_the_one_that_both_have_most_of_is_compared() -> None:
     new: list[Blocks] = [{1: 2.0, 2: 2.0, 3: 2.0, 4: 2.0}, {1: 2.0}]
     old: list[Blocks] = [{1: 1.0, 2: 1.0}, {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0, 5: 1.0}]
-    found = candidate.unpaired(new, old)
-    assert (found.over, found.blocks, found.ratio) == ((0,), 2, 2.0)
+    found = candidate.unpaired(numbered(new), numbered(old))
+    assert (found.over, found.blocks, found.ratio) == ((at(1),), 2, 2.0)
