@@ -10,9 +10,9 @@ from pathlib import Path
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, compose, connection, lease, provision, topology, variants
+from benchlab.engine import building, capacity, compose, lease, provision, topology, variants
 from benchlab.engine.capacity import Capacity
-from benchlab.engine.engine import Engine
+from benchlab.engine.engine import Engine, engine_address
 from benchlab.engine.lease import Lease
 from benchlab.engine.provision import Say
 from benchlab.engine.topology import Topology
@@ -138,7 +138,7 @@ def _lab(root: Path, engine: Engine | None, image: str | None, found: Capacity, 
     environment = {
         **compose.resources(root, len(cpus_of_roles.get(APP, ())) or cpus, under.db_connections),
         **placement.settings(cpus_of_roles),
-        **connection.address(),
+        **engine_address(),
         "LAB_PROXY": under.proxies[0],
         "LAB_DEBIAN_IMAGE": image or "",
     }

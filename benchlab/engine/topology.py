@@ -26,7 +26,7 @@ from benchlab.engine.compose import (
     generation,
     refuse_too_old,
 )
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE
 from benchlab.experiment.stack import PREFIX
 from benchlab.records.plan import Entry
 

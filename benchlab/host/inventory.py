@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executor, command_output
 from benchlab.records.plan import UNAVAILABLE
 
 WANTED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
@@ -56,12 +56,11 @@ CONTENT = "SELECT md5(string_agg(id || ',' || randomnumber, ';' ORDER BY id)) FR
 GLANCE_S = "0.2"
 
 
-class Host(Protocol):
+class Host(Executor, Protocol):
     """What is needed of an engine."""
 
     def start(self, service: str) -> None: ...
     def container_id(self, service: str) -> str: ...
-    def execute(self, service: str, command: list[str]) -> Executed: ...
     def run_once(self, image: str, command: list[str]) -> str: ...
 
 
@@ -81,7 +80,7 @@ def database(host: Host) -> dict[str, object]:
     The database is started where it does not run. Raises EngineError where it does not answer.
     """
     host.start("db")
-    _printed(host, "db", ["wait-database"])
+    command_output(host, "db", ["wait-database"])
     settings = (line.partition("|") for line in _ask(host, SETTINGS).splitlines())
     return {
         "version": _ask(host, "SHOW server_version"),
@@ -93,7 +92,7 @@ def database(host: Host) -> dict[str, object]:
 def load_generator(host: Host) -> dict[str, object]:
     """Return wrk's version, and a hash of all scripts that take part in a measurement. Raises EngineError."""
     host.start("wrk")
-    version, _, digest = _printed(host, "wrk", ["sh", "-c", WRK]).strip().partition("\n")
+    version, _, digest = command_output(host, "wrk", ["sh", "-c", WRK]).strip().partition("\n")
     return {"version": " ".join(version.split()[:2]), "scripts_sha256": digest.split()[0]}
 
 
@@ -104,7 +103,7 @@ def machine(host: Host, cpus: Sequence[int] = ()) -> dict[str, object]:
     """
     command = ["python3", "/wrk/facts.py", GLANCE_S, host.container_id("wrk")]
     command += [",".join(map(str, cpus))] if cpus else []
-    facts: dict[str, object] = json.loads(_printed(host, "wrk", command))
+    facts: dict[str, object] = json.loads(command_output(host, "wrk", command))
     return {name: UNAVAILABLE if value is None else value for name, value in facts.items()}
 
 
@@ -132,11 +131,4 @@ def _known(kept: Path) -> dict[str, object]:
 
 def _ask(host: Host, statement: str) -> str:
     command = ["psql", "--dbname=hello_world", "--tuples-only", "--no-align", f"--command={statement}"]
-    return _printed(host, "db", command).strip()
-
-
-def _printed(host: Host, service: str, command: list[str]) -> str:
-    result = host.execute(service, command)
-    if result.exit_code != 0:
-        raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
-    return result.stdout
+    return command_output(host, "db", command).strip()

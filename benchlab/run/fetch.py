@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from benchlab.contract.answers import Answer, answer
-from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executor, command_output
 from benchlab.records.plan import Target
 
 # An entry may take up to 20 s to tell of an outage of its database.
@@ -37,10 +36,6 @@ class Burst:
 
     right: int
     answers: tuple[Answer, ...]
-
-
-class Executor(Protocol):
-    def execute(self, service: str, command: list[str]) -> Executed: ...
 
 
 def job(target: Target, accept: str, path: str) -> dict[str, object]:
@@ -97,8 +92,4 @@ def _fetch(
 def _run(host: Executor, script: str, target: Target, job: dict[str, object]) -> Any:
     """Return what the script in the wrk container printed of its job."""
     job = {**asdict(target), **job}
-    result = host.execute("wrk", ["python3", f"/wrk/{script}", json.dumps(job)])
-    if result.exit_code != 0:
-        said = result.stderr.strip()[-300:] or f"exit code {result.exit_code}: the container may have ended"
-        raise EngineError(f"{script} in wrk failed: {said}")
-    return json.loads(result.stdout)
+    return json.loads(command_output(host, "wrk", ["python3", f"/wrk/{script}", json.dumps(job)]))

@@ -15,7 +15,7 @@ from benchlab.contract.answers import World
 from benchlab.contract.statements import Counted
 from benchlab.core.errors import EngineError, EntryError
 from benchlab.engine import capacity
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executor, command_output
 from benchlab.experiment import placement
 from benchlab.experiment.workloads import in_order
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
@@ -36,7 +36,7 @@ ENTRY_HOST = "tfb-server"
 TWIN = '"World"'
 
 
-class Host(Protocol):
+class Host(Executor, Protocol):
     """What is needed of an engine; a test passes in one that fails on demand."""
 
     def start(self, service: str) -> None: ...
@@ -46,7 +46,6 @@ class Host(Protocol):
     def log_lines_per_s(self, service: str) -> float: ...
     def container_id(self, service: str) -> str: ...
     def usage(self, service: str) -> dict[str, int | None]: ...
-    def execute(self, service: str, command: list[str]) -> Executed: ...
     def sockets(self, service: str, beside: str) -> str: ...
     def answers(self) -> bool: ...
 
@@ -194,10 +193,7 @@ class Server:
         return EntryError(f"{'; '.join(filter(None, [what, diagnosis.told(log)]))}{ITS_LOG}{kept}", brief)
 
     def _execute(self, service: str, *command: str) -> str:
-        result = self.host.execute(service, list(command))
-        if result.exit_code != 0:
-            raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
-        return result.stdout
+        return command_output(self.host, service, list(command))
 
 
 def target(entry: Entry) -> Target:

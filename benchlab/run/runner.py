@@ -116,9 +116,8 @@ class Loading:
         job = wrk.observed(command, containers, warm_up_s, check, self.allowed_cpus)
         result = server.host.execute("wrk", job)
         server.check(entry, f"block{trial.block}", doing)
-        if result.exit_code != 0:
-            said = (result.stderr or result.stdout).strip().splitlines()[-1:]
-            raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
+        if result.failure:
+            raise WrkError(f"wrk ended with {result.failure}")
         outcome = wrk.parse(result.stdout, kills_before)
         if not self.ask_engine:
             return outcome

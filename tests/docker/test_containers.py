@@ -14,8 +14,8 @@ from docker.models.containers import Container
 from benchlab.contract import claims
 from benchlab.contract.answers import Answer
 from benchlab.contract.statements import Counted
-from benchlab.engine.engine import SERVICE_LABEL
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.engine.command import command_output
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL, SERVICE_LABEL
 from benchlab.engine.stage import Lab
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
@@ -70,9 +70,7 @@ each_entry = pytest.mark.parametrize(
 
 
 def _execute(lab: Lab, service: str, *command: str) -> str:
-    result = lab.engine.execute(service, list(command))
-    assert result.exit_code == 0, result.stderr
-    return result.stdout
+    return command_output(lab.engine, service, list(command))
 
 
 def _ask(lab: Lab, statement: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executed
 from benchlab.host import inventory
 
 PYTHON = {"python": "3.13.5", "gil": True, "packages": ["ujson==5.10.0"]}
@@ -140,10 +140,10 @@ def test_a_host_whose_cgroup_tree_cannot_be_read_is_blind(facts: dict[str, objec
 @pytest.mark.parametrize(
     ("ask", "failing", "said"),
     [
-        (inventory.database, "wait-database", "wait-database in db failed: it is tired"),
-        (inventory.database, "SHOW server_version", "psql in db failed: it is tired"),
-        (inventory.load_generator, inventory.WRK, "sh in wrk failed: it is tired"),
-        (inventory.machine, "id-of-wrk", "python3 in wrk failed: it is tired"),
+        (inventory.database, "wait-database", "wait-database in db failed: exit code 2: it is tired"),
+        (inventory.database, "SHOW server_version", "psql in db failed: exit code 2: it is tired"),
+        (inventory.load_generator, inventory.WRK, "sh in wrk failed: exit code 2: it is tired"),
+        (inventory.machine, "id-of-wrk", "facts.py in wrk failed: exit code 2: it is tired"),
     ],
 )
 def test_a_command_that_fails_is_quoted(ask: Callable[[Answering], object], failing: str, said: str) -> None:
