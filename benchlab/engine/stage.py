@@ -12,6 +12,7 @@ from benchlab.core.interrupts import shielded
 from benchlab.core.quantities import counted
 from benchlab.engine import building, capacity, compose, lease, provision, topology, variants
 from benchlab.engine.capacity import Capacity
+from benchlab.engine.endpoints import Roles
 from benchlab.engine.engine import Engine, engine_address
 from benchlab.engine.lease import Lease
 from benchlab.engine.provision import Say
@@ -74,6 +75,11 @@ class Lab:
         if self.found is None:
             raise NoEngineError("no Docker engine answers; start Docker")
         return self.found
+
+    @property
+    def roles(self) -> Roles:
+        """Return which engine each role is on. Raises NoEngineError where there is none."""
+        return Roles.on_one(self.engine)
 
     @property
     def state(self) -> Path:

@@ -27,6 +27,7 @@ from benchlab.report import outputs, printed
 from benchlab.run import planning
 from benchlab.run.progress import Progress
 from benchlab.run.runner import Runner
+from benchlab.run.state import SessionState
 from benchlab.statistics import analysis, sizing
 from benchlab.storage import pinned, runs, store
 from benchlab.storage.files import shown
@@ -77,20 +78,20 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
     return {
         **facts.facts(lab.root, lab.engine, str(base)),
         "analysis": analysis.parameters(),
-        "wrk": inventory.load_generator(lab.engine),
+        "wrk": inventory.load_generator(lab.roles.client),
         "host": _host(lab),
-        "database": inventory.database(lab.engine),
+        "database": inventory.database(lab.roles.database),
         "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
     }
 
 
 def _host(lab: Lab) -> dict[str, object]:
     """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
-    found = inventory.machine(lab.engine, lab.allowed_cpus or ())
-    if other := capacity.differing(lab.placement, CLIENT, found.get("cpus_allowed")):
+    seen = inventory.machine(lab.roles.client, lab.allowed_cpus or ())
+    if other := capacity.differing(lab.placement, CLIENT, seen.get("cpus_allowed")):
         raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
     known = lab.seen.facts if lab.seen else {}
-    return {**found, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
+    return {**seen, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
@@ -204,15 +205,14 @@ class Session:
         run = self.journal.run()
         progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(
-            host=lab.engine,
+            roles=lab.roles,
             journal=self.journal,
             entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
             levels=planning.levels(lab, manifest.settings),
             settings=manifest.settings,
             events=progress,
             cpus=lab.client_cpus,
-            taken=list(run.taken),
-            remarked={remark.key for remark in run.remarks},
+            state=SessionState(run.taken, run.remarks),
             allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
             allowed_cpus=lab.allowed_cpus,
