@@ -220,13 +220,12 @@ def verify_entries(lab: Lab, settings: Settings) -> list[Verification]:
     everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
     lab, entries = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
     contestants.refuse_nothing(entries, settings)
-    unbuilt: dict[str, str] = {}
     state, keep_log = SessionState(), Unkept(lab.state).keep_log
-    with stage.stage(lab, [entry.name for entry in entries], without=unbuilt.update):
+    with stage.stage(lab, [entry.name for entry in entries], accept=lambda unbuilt: None) as on:
         verifications: list[Verification] = []
         for entry in entries:
-            if entry.name in unbuilt:
-                verifications.append(unserved(entry, unbuilt[entry.name]))
+            if entry.name in on.unbuilt:
+                verifications.append(unserved(entry, on.unbuilt[entry.name]))
             else:
                 lifecycle = EntryLifecycle(entry, lab.roles, entries, keep_log, say=lab.say, state=state)
                 verifications += verify_entry(lifecycle, settings.tests)

@@ -152,7 +152,7 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[str, str]:
 def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
     """Return in a few lines what the visits will measure, and on what."""
     cpus = placement.told(lab.placement, lab.cpus)
-    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.found))
+    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.engine_if_any))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
