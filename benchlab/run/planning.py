@@ -10,13 +10,14 @@ from itertools import groupby
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted, minutes
 from benchlab.engine import contestants, variants
+from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import placement, profiles, schedule, workloads
 from benchlab.experiment.forecast import Forecast
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import facts
 from benchlab.records.plan import NO_PROXY, QUERIES, Entry, Level, Settings, Target, Visit
-from benchlab.run import lifecycle, runner, wrk
+from benchlab.run import retries, wrk
 from benchlab.statistics import sizing
 
 Levels = Mapping[str, Sequence[Level]]
@@ -44,7 +45,7 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
 
 def duration(total_s: float) -> str:
     """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
-    noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
+    noisy_s = total_s * retries.MOST_SUSPECT_ATTEMPTS
     return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
 
@@ -144,14 +145,14 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[str, str]:
     lab, settings = settled(lab, settings)
     planned = visits(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
-    typed = commands(settings, entries, levels(lab, settings), lifecycle.target)
+    typed = commands(settings, entries, levels(lab, settings), load_address)
     return "\n".join([told(lab, settings, planned), "", *order(planned)]), "\n".join(typed)
 
 
 def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
     """Return in a few lines what the visits will measure, and on what."""
     cpus = placement.told(lab.placement, lab.cpus)
-    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.found))
+    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.engine_if_any))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:

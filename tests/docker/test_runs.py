@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from benchlab.engine import images as built
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
 from benchlab.storage import store

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from benchlab.engine.endpoints import load_address
 from benchlab.experiment import profiles, schedule
 from benchlab.records.plan import Entry, Settings
-from benchlab.run import lifecycle, planning
+from benchlab.run import planning
 
 from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
 from .fake_host import FakeHost
@@ -18,7 +19,7 @@ from .fake_host import FakeHost
 
 def _typed(settings: Settings, entries: list[Entry]) -> list[str]:
     own = replace(settings, levels=dict.fromkeys(LEVELS, ()))
-    return list(planning.commands(own, entries, LEVELS, lifecycle.target))
+    return list(planning.commands(own, entries, LEVELS, load_address))
 
 
 @pytest.mark.parametrize("proxy", ["none", "nginx"])
