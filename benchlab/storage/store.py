@@ -25,7 +25,7 @@ from typing import TypeVar
 from benchlab.core import letters
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment.profiles import MAX_BLOCKS
+from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.experiment.workloads import varied
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Record, Remark, Run, Sample
