@@ -67,8 +67,8 @@ class Parser(argparse.ArgumentParser):
             yield flag
 
     def error(self, message: str) -> NoReturn:
-        said = message.removeprefix("argument ").rstrip(": ")
-        raise UsageError(f"{said}{' ' if said.endswith('?') else '; '}see `python {self.prog} --help`")
+        problem = message.removeprefix("argument ").rstrip(": ")
+        raise UsageError(f"{problem}{' ' if problem.endswith('?') else '; '}see `python {self.prog} --help`")
 
 
 def _options(flag: Flag) -> dict[str, Any]:

@@ -54,11 +54,11 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
 
 
 def parser(name: str = MAIN, commands: Mapping[str, Command] = COMMANDS) -> argparse.ArgumentParser:
-    """Return a command's parser; the main one tells of all."""
+    """Return a command's parser; the main one lists all."""
     made = commands[name].parser()
     if name == MAIN:
-        told = "\n".join(f"  {each:<9}  {command.about}" for each, command in commands.items())
-        made.description = f"{made.description}\n\ncommands (each has its own --help):\n{told}"
+        lines = "\n".join(f"  {each:<9}  {command.about}" for each, command in commands.items())
+        made.description = f"{made.description}\n\ncommands (each has its own --help):\n{lines}"
     return made
 
 

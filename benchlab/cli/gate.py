@@ -38,7 +38,7 @@ def refuse_without_versions(margin: float | None, settings: Settings) -> None:
 
 
 def warn(margin: float | None, old: Side, new: Side) -> None:
-    """Say, before anything is told, that runs of so few days decide nothing, if they do not, and which count once.
+    """Say, before anything else, that runs of so few days decide nothing, if they do not, and which count once.
 
     Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
     """
@@ -52,7 +52,7 @@ def warn(margin: float | None, old: Side, new: Side) -> None:
         say(once)
 
 
-def told(held: Versus, margin: float | None) -> Gate | None:
+def show(held: Versus, margin: float | None) -> Gate | None:
     """Print how new compares with old, and what the gate says of it; return that, None where there is no margin."""
     from benchlab.report import changes, lead, markdown
     from benchlab.statistics import regression

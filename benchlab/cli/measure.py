@@ -128,7 +128,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     if not run.manifest.settings.against:
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    answer = gate.told(candidate.hold(*baseline.of_versions(run)), margin)
+    answer = gate.show(candidate.hold(*baseline.of_versions(run)), margin)
     return code if answer is None else answer.exit_code
 
 
@@ -207,7 +207,7 @@ def _open(root: Path, settings: Settings) -> Lab:
 
 
 def _look(root: Path, settings: Settings) -> Lab:
-    """Return the lab as it is found, for a plan: nothing is started for it."""
+    """Return the lab as it is, for a plan: nothing is started for it."""
     from benchlab.engine import stage
 
     return stage.look(root, naming.originals(settings), say, _conditions(settings))

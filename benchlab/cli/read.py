@@ -144,7 +144,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
         _tell_changed_sources(before, after)
     _tell_other_conditions(differences)
     held = candidate.hold(*pair)
-    answer = gate.told(held, margin)
+    answer = gate.show(held, margin)
     if given.html:
         _write_comparison(store.named((new or old)[-1]), _name(old, new), held, differences, answer)
     return OK if answer is None else answer.exit_code
@@ -208,12 +208,12 @@ def _results(root: Path, _: argparse.Namespace) -> int:
     from benchlab.report import printed
     from benchlab.storage import runs
 
-    found = runs.listing(root / "results")
-    if found.rows:
-        printed.show(screen(), runs.COLUMNS, found.rows)
+    listed = runs.listing(root / "results")
+    if listed.rows:
+        printed.show(screen(), runs.COLUMNS, listed.rows)
     else:
-        say(f"no run {'that can be read' if found.unreadable else 'on disk yet'}; `python lab.py` makes one")
-    for line in [*found.notes, *(f"left out: {error}" for error in found.unreadable)]:
+        say(f"no run {'that can be read' if listed.unreadable else 'on disk yet'}; `python lab.py` makes one")
+    for line in [*listed.notes, *(f"left out: {error}" for error in listed.unreadable)]:
         say(line)
     return OK
 

@@ -44,7 +44,7 @@ class Flag:
     `parse` takes the flag's name and what was typed, and returns the value. It raises ValueError, or UsageError where
     its message names the flag itself. `choices` are what it takes, `renamed` has older words for some of them.
     `default` says what holds without the flag, `unit` what its number counts. `nargs` is argparse's. `completes` names
-    what the shell offers for it.
+    what the shell offers for it, `kept_as` is its key where that is not its name.
     """
 
     name: str
@@ -482,7 +482,7 @@ def typed(settings: Settings) -> Iterator[str]:
 
 
 def compared(settings: Settings) -> Iterator[tuple[str, object]]:
-    """Yield the settings that must be equal for two runs to be compared, by what a reader is told of them."""
+    """Yield the settings that must be equal for two runs to be compared, by their names in that comparison."""
     yield from ((setting.compared_as, getattr(settings, setting.place)) for setting in SETTINGS if setting.compared_as)
 
 
