@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 
@@ -158,8 +158,8 @@ class Settings:
     db_connections: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        whole = ("blocks", "duration_s", "primer_s", "repeats", "seed")
-        checks.integers("settings", **{name: getattr(self, name) for name in whole})
+        whole = {of.name: getattr(self, of.name) for of in fields(self) if of.type == "int"}
+        checks.integers("settings", **whole)
 
     @property
     def tests(self) -> tuple[str, ...]:

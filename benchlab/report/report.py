@@ -11,6 +11,7 @@ from benchlab import __version__
 from benchlab.core import letters
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
+from benchlab.experiment.settings import note
 from benchlab.quality import judge
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run
@@ -62,7 +63,7 @@ def about(run: Run) -> list[str]:
     settings = run.manifest.settings
     through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return [
-        profiles.note(settings),
+        note(settings),
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
         f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
         f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",

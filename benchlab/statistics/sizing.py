@@ -12,7 +12,7 @@ from statistics import median
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import minutes
 from benchlab.experiment import forecast
-from benchlab.experiment.profiles import MAX_BLOCKS
+from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.statistics import analysis, baseline, candidate, sequential
 from benchlab.statistics.analysis import ALL_LEVELS

@@ -26,7 +26,7 @@ from benchlab.core import letters
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment import workloads
-from benchlab.experiment.profiles import MAX_BLOCKS
+from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Record, Remark, Run, Sample
 from benchlab.storage import files, records, shapes

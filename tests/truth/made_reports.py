@@ -239,7 +239,7 @@ class _Maker:
     def _manifest(self, side: str, began: datetime) -> Manifest:
         chance = self._chance
         settings = Settings(
-            profile=chance.one(("default", "default", "default", "quick", "seed")),
+            profile=chance.one(("default", "default", "default", "quick", "study")),
             frameworks=tuple(self._labels),
             levels=self._levels,
             blocks=self._blocks,

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchlab.cli import read
+from benchlab.cli import cli
 from benchlab.report import changes, sentences
 from benchlab.statistics import baseline, candidate, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Scope
@@ -131,9 +131,9 @@ def test_what_the_gate_says_of_a_limit_is_so_of_the_values_beside_it(first: int)
 
 
 def test_the_help_of_compare_says_what_each_exit_code_means_and_what_counts_as_a_day() -> None:
-    told = " ".join(read.compare_parser().format_help().split())
+    told = " ".join(cli.parser("compare").format_help().split())
     # Exit code 3 shows no regression either.
-    assert "Exit code with --fail-if-slower: 0 a regression is excluded, 1 shown, 2 error, 3 neither" in told
+    assert "Exit codes with --fail-if-slower: 0 a regression is excluded, 1 it is shown, 2 error, 3 neither" in told
     assert "no regression shown" not in told
     assert f"unless each side has {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days" in told
     assert told.count(f"those that began less than {baseline.BREAK_HOURS} hours apart are of one day") == len(

@@ -7,6 +7,7 @@ from datetime import timedelta
 from benchlab import __version__
 from benchlab.core import quantities
 from benchlab.experiment import profiles
+from benchlab.experiment.settings import choose
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.load import Errors, Latency
 from benchlab.records.plan import Level, Manifest, Trial
@@ -230,7 +231,7 @@ def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) ->
     one = replace(manifest, settings=replace(manifest.settings, blocks=1, levels={"json": (16,)}), cpus=1)
     text = report.report(Run(one, SAMPLES[:1], ()))
     assert "1 sample was taken: 1 counts." in text
-    assert "Changed: 1 block, other levels, only some tests." in text
+    assert "Changed: only some tests, other levels, 1 block." in text
     assert "CPUs: all roles share the 1 CPU." in text
     assert not re.search(r"\b1 (samples|blocks|trials|CPUs)\b|\(s\)", text)
 
@@ -251,7 +252,7 @@ def _large_run(manifest: Manifest) -> Run:
     """Return a run of all test types with whatever makes the tables of two entries wide."""
     more = {"framework": "aiohttp", "cpus": "all", "proxy": "none", "tests": " ".join(WORKLOADS)}
     labels = manifest.entries["crax"] | more
-    settings = profiles.settings("default", ["aiohttp", "crax"], WORKLOADS, {}, 3, None, "none", 7)
+    settings = choose(frameworks=["aiohttp", "crax"], tests=WORKLOADS, blocks=3, seed=7)
     trials = [
         Trial(block, entry, test, level)
         for block in (1, 2, 3)

@@ -366,7 +366,7 @@ def _unsteady(count: int, warmup_s: tuple[int, int] = (3, 5)) -> Run:
 @pytest.mark.parametrize(
     ("warmup_s", "advice"),
     [
-        ((3, 5), "--profile seed warms up for 15 s, and a longer --duration makes the beginning weigh less."),
+        ((3, 5), "--profile study warms up for 15 s, and a longer --duration makes the beginning weigh less."),
         ((15, 15), "a longer --duration makes the beginning weigh less."),
     ],
 )

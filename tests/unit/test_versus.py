@@ -70,7 +70,7 @@ def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_f
 
 def test_what_too_wide_means_stands_below_ratios_that_say_it(capsys: pytest.CaptureFixture[str]) -> None:
     for rates, says in (([1000, 3000], True), ([1000, 1001], False)):
-        gate.told(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))), None)
+        gate.show(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))), None)
         assert capsys.readouterr().out.endswith(f"\n\n{quantities.MEANING}\n") == says
 
 
@@ -78,7 +78,7 @@ def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_eac
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     slower, costs = [n // 2 for n in CALM], [200, 300, 260, 240, 290, 210]
-    gate.told(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))), None)
+    gate.show(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))), None)
     told, table = capsys.readouterr().out.split("\n\n")
     rate, per_cpu = told.splitlines()
     assert rate == "* crax, json: requests per second were lower in the new run: 0.500 [0.499–0.501]."
