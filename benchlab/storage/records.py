@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from benchlab.core import letters
-from benchlab.experiment import profiles
+from benchlab.experiment.profiles import RENAMED
+from benchlab.experiment.settings import impossible
 from benchlab.factors import catalog
 from benchlab.factors.commit import COMMIT
 from benchlab.records.checks import moment
@@ -101,8 +102,10 @@ def _record(content: dict[str, Any]) -> Record:
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:
-    settings: dict[str, Any] = dict(content["settings"])
-    settings |= {name: tuple(value) for name, value in settings.items() if isinstance(value, list)}
+    settings: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content["settings"].items()
+    }
+    settings["profile"] = RENAMED.get(settings["profile"], settings["profile"])
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
     made = Settings(**settings)
     return Manifest(
@@ -157,7 +160,7 @@ def _problems(made: Manifest) -> list[str]:
             if 1 <= made.cpus <= MOST_CPUS
             else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
         ),
-        *profiles.impossible(made.settings),
+        *impossible(made.settings),
         *_variants(made),
         *_versions(made),
     ]

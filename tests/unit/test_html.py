@@ -16,14 +16,14 @@ from typing import Any
 import pytest
 
 from benchlab.core import letters
-from benchlab.experiment import profiles
+from benchlab.experiment.settings import choose
 from benchlab.records.plan import Manifest, Settings
 from benchlab.records.run import INVALID, Run
 from benchlab.report import html
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.storage import store
 
-from .conftest import LABELS, at, make_manifest, make_remark, make_sample, versions
+from .conftest import LABELS, make_manifest, make_remark, make_sample, older, versions
 from .made_runs import Rates, full_host, hostile_run, make_run, with_samples
 
 HOSTILE = (
@@ -222,7 +222,7 @@ def test_a_server_that_ends_each_connection_is_said_to_among_the_warnings() -> N
 
 
 def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, settings: Settings) -> None:
-    seeded = profiles.settings("quick", settings.frameworks, ["json"], {}, 3, None, "none", 4711)
+    seeded = choose("quick", frameworks=settings.frameworks, tests=["json"], blocks=3, seed=4711)
     text = html.page(Run(replace(manifest, settings=seeded), (), ()))
     assert "--profile quick --test json --blocks 3 --seed 4711" in text
 
@@ -233,7 +233,7 @@ def _of_versions(rates: Rates) -> Run:
 
 
 def test_a_comparison_has_answer_gate_and_plot() -> None:
-    run = _of_versions({at("crax"): [1000, 1010, 990], "crax": [800, 810, 790]})
+    run = _of_versions({older("crax"): [1000, 1010, 990], "crax": [800, 810, 790]})
     held = candidate.hold(*baseline.of_versions(run))
     text = html.comparison(held, [], regression.gate(held.rows, 0.03, held.untold))
     assert "crax, json: requests per second went down: 0.800" in text
@@ -254,7 +254,7 @@ def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ
 
 
 def test_a_plot_of_changes_shows_the_interval_that_the_outcome_follows_from() -> None:
-    run = _of_versions({at("crax"): [10_000, 10_350, 9_700], "crax": [10_000, 10_300, 9_750]})
+    run = _of_versions({older("crax"): [10_000, 10_350, 9_700], "crax": [10_000, 10_300, 9_750]})
     text = html.comparison(candidate.hold(*baseline.of_versions(run)), [], None)
     (trace,) = _figures(text)["changes"]["data"]
     assert all("(90 %)" in shown and "equal" in shown for shown in trace["hovertext"])
