@@ -16,7 +16,7 @@ from benchlab.experiment import stack
 from benchlab.quality import judge
 from benchlab.quality.rules import BACKGROUND_CPU, Evidence
 from benchlab.records.plan import Entry, Level, Settings, Trial, Visit
-from benchlab.records.run import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample, Verdict
+from benchlab.records.run import NOT_TRIED, WRONG_ANSWER, ContractFinding, Failure, Sample, Verdict
 from benchlab.run import retries
 from benchlab.run.conformance import Conformance
 from benchlab.run.events import Events, Journal
@@ -136,7 +136,9 @@ class Runner:
         conformance.refuse_dead(problems, f"while {test} was verified")
         for problem in problems:
             now = datetime.now(UTC)
-            finding = Remark(visit.block, visit.entry, test, now, problem.rule, problem.message, problem.warning)
+            finding = ContractFinding(
+                visit.block, visit.entry, test, now, problem.rule, problem.message, problem.warning
+            )
             if self.state.is_new(finding):
                 self.journal.append(finding)
                 self.state.add_finding(finding)
