@@ -70,7 +70,7 @@ class Loading:
         Raises WrkError, or EntryError where a container ended meanwhile.
         """
         test, level = trial.test, trial.level
-        doing = f"while {test} {workloads.varied(test, level)} was measured"
+        doing = f"while {test} {level.key} was measured"
         check = fetch.job(self.running.endpoints.front.address, WORKLOADS[test].accept, self._path(test, level))
         return self._load(test, level, self.settings.duration_s, doing, check=check, kills_before=kills_before)
 

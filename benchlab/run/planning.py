@@ -14,9 +14,9 @@ from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import placement, profiles, schedule, workloads
 from benchlab.experiment.forecast import Forecast
-from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import facts
-from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
+from benchlab.records.plan import NO_PROXY, QUERIES, Entry, Level, Settings, Target, Visit
 from benchlab.run import retries, wrk
 from benchlab.statistics import sizing
 
@@ -53,7 +53,7 @@ def order(visits: Iterable[Visit]) -> Iterator[str]:
     """Yield a line for each visit: what is measured in it, in order."""
     for visit in visits:
         tests = (
-            f"{test} {' '.join(str(varied(test, trial.level)) for trial in trials)}"
+            f"{test} {' '.join(str(trial.level.key) for trial in trials)}"
             for test, trials in groupby(visit.trials, key=lambda trial: trial.test)
         )
         yield f"block {visit.block}: {visit.entry}: {', '.join(tests)}"
@@ -92,12 +92,12 @@ def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[t
     if settings.warmup_s[1]:
         yield "warm-up", profiles.warmup_level(settings, test, levels), settings.warmup_s[1]
     for level in levels:
-        yield f"level {varied(test, level)}", level, settings.duration_s
+        yield f"level {level.key}", level, settings.duration_s
 
 
 def _levels(test: str, levels: Sequence[Level]) -> str:
-    values = ", ".join(str(varied(test, level)) for level in levels)
-    if WORKLOADS[test].varies == "queries":
+    values = ", ".join(str(level.key) for level in levels)
+    if levels[0].key.unit == QUERIES:
         return f"{values} queries a request, at {levels[0].connections} connections"
     depth = levels[0].pipeline
     return f"{values} connections" + (f", {depth} requests deep" if depth > 1 else "")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from benchlab.engine.endpoints import Roles
-from benchlab.experiment import profiles, schedule, workloads
+from benchlab.experiment import schedule, workloads
+from benchlab.experiment.settings import choose
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Visit
@@ -142,7 +143,7 @@ def manifest() -> Manifest:
 
 
 def make_settings() -> Settings:
-    return profiles.settings("quick", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
+    return choose("quick", frameworks=["aiohttp", "crax"], seed=7)
 
 
 def make_manifest() -> Manifest:

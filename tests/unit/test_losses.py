@@ -10,7 +10,6 @@ from rich.console import Console
 
 from benchlab.core.errors import EngineError
 from benchlab.experiment.forecast import Forecast
-from benchlab.experiment.workloads import varied
 from benchlab.records.plan import Entry, Manifest, Settings, Visit
 from benchlab.records.run import Run
 from benchlab.report import report, tfb_results
@@ -25,7 +24,7 @@ CRAX = "crax is not running (exit code 3)"
 def _first(visit: Visit) -> str:
     """Return test type and level of the visit's first trial."""
     trial = visit.trials[0]
-    return f"{trial.test} {varied(trial.test, trial.level)}"
+    return f"{trial.test} {trial.level.key}"
 
 
 def _dying_at(load: int, how: str) -> FakeHost:

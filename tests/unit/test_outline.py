@@ -10,6 +10,7 @@ import pytest
 
 from benchlab.engine.endpoints import load_address
 from benchlab.experiment import profiles, schedule
+from benchlab.experiment.settings import choose
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import planning
 
@@ -61,7 +62,7 @@ def _plan(entries: list[Entry], **changes: Any) -> str:
         "proxy": "none",
         "seed": 7,
     }
-    settings = profiles.settings(**(given | changes))
+    settings = choose(**(given | changes))
     levels = profiles.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
     return planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory")
@@ -90,7 +91,7 @@ def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"profile": "seed"}, "a primer of 5 s, a warm-up of 15 s"),
+        ({"profile": "study"}, "a primer of 5 s, a warm-up of 15 s"),
         ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
         ({"proxy": "none,nginx"}, "aiohttp, crax, through no proxy and nginx"),
         ({"repeats": 3}, "8, every entry once in each, each level 3 times"),
