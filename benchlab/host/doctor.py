@@ -23,7 +23,7 @@ FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", UNAVAILABLE, "fatal"
 # The worst first.
 STATES = (FATAL, WARNING, UNKNOWN, FINE)
 LEAST_MEMORY_BYTES = 2 * 1024**3
-BUSY_SHARE = rules.BY_NAME["foreign"].limit
+BUSY_SHARE = rules.BY_NAME[rules.BACKGROUND_CPU].limit
 STOLEN_SHARE = rules.BY_NAME["steal"].limit
 
 Facts = Mapping[str, Any]

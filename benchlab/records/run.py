@@ -1,4 +1,4 @@
-"""What came of a plan: samples, failures, remarks, and the run of them. Frozen, checked when made, free of I/O."""
+"""What came of a plan: samples, failures, findings, and the run of them. Frozen, checked when made, free of I/O."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class Remark:
-    """A rule of the contract that an entry was seen to break before a load: in this block first, told as it was then.
+class ContractFinding:
+    """A rule of the contract that an entry broke before a load, in this block first, and how it did.
 
-    A `warning` kept nothing from being loaded. Of what breaks the same rule again, then or later, there is no other.
+    A `warning` kept nothing from being loaded. Where the same rule is broken again, there is no other finding.
     """
 
     block: int
@@ -125,29 +125,29 @@ class Remark:
     warning: bool
 
     def __post_init__(self) -> None:
-        checks.counts("remark", 1, block=self.block)
-        checks.words("remark", entry=self.entry, test=self.test, rule=self.rule, message=self.message)
-        checks.truths("remark", warning=self.warning)
+        checks.counts("finding", 1, block=self.block)
+        checks.words("finding", entry=self.entry, test=self.test, rule=self.rule, message=self.message)
+        checks.truths("finding", warning=self.warning)
 
     @property
     def key(self) -> tuple[str, str, str, bool]:
-        """Return what identifies the remark in a run: the same rule may be broken now and only warn then."""
+        """Return what identifies the finding in a run: the same rule may be broken now and only warn then."""
         return self.entry, self.test, self.rule, self.warning
 
 
 # What a journal is made of, a line each.
-Record = Sample | Failure | Decision | Remark
+Record = Sample | Failure | Decision | ContractFinding
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read back, its `taken` and `failures` in the order of time, its `remarks` in that of their keys."""
+    """A run as read back, its `taken` and `failures` in the order of time, its `findings` in that of their keys."""
 
     manifest: Manifest
     taken: tuple[Sample, ...]
     failures: tuple[Failure, ...]
     decision: Decision | None = None
-    remarks: tuple[Remark, ...] = ()
+    findings: tuple[ContractFinding, ...] = ()
 
     def once(self, make: Callable[[Run], Made]) -> Made:
         """Return what is made of the run: made when it is asked for first, and kept, because a run does not change."""

@@ -108,7 +108,7 @@ def document(run: Run) -> dict[str, Any]:
         "blocks": run.blocks,
         "untried": run.to_come,
         "decision": None if run.decision is None else records.plain(run.decision),
-        "verification": [records.plain(remark) for remark in run.remarks],
+        "verification": [records.plain(finding) for finding in run.findings],
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],
         "factors": _factors(run),

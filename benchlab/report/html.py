@@ -119,7 +119,7 @@ def page(run: Run) -> str:
         memory=report.MEMORY,
         verdicts=report.judged(run),
         broken=report.broken_rules(run),
-        remarks=report.remarks(run),
+        findings=report.findings(run),
         verification=report.VERIFICATION,
         missing=report.reasons(run),
         command=invocation.command(run.manifest),

@@ -50,9 +50,11 @@ def report(run: Run) -> str:
         parts.append(none if run.taken else "No sample was measured.")
     if run.taken:
         parts.append(_verdicts(run))
-    if found := remarks(run):
+    if found := findings(run):
         parts.append(
-            "\n".join(["## Verification", "", VERIFICATION, "", *(f"* {letters.one_line(remark)}" for remark in found)])
+            "\n".join(
+                ["## Verification", "", VERIFICATION, "", *(f"* {letters.one_line(finding)}" for finding in found)]
+            )
         )
     if missing := reasons(run):
         parts.append("\n".join(["## Not measured", "", *(f"* {letters.one_line(reason)}" for reason in missing)]))
@@ -101,12 +103,12 @@ def reasons(run: Run) -> list[str]:
     return [*unbuilt, *_told(judge.missing(run)), *measured, *to_come]
 
 
-def remarks(run: Run) -> list[str]:
+def findings(run: Run) -> list[str]:
     """Return what verification found wrong with entries, or warned of, each rule of a test type once."""
     return [
-        f"{remark.entry}, {remark.test}: {'warning' if remark.warning else 'wrong'}: {remark.message} [{remark.rule}] "
-        f"(block {remark.block})"
-        for remark in run.remarks
+        f"{finding.entry}, {finding.test}: {'warning' if finding.warning else 'wrong'}: {finding.message} "
+        f"[{finding.rule}] (block {finding.block})"
+        for finding in run.findings
     ]
 
 

@@ -145,11 +145,13 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
         yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
-    if reopened := sorted({remark.entry for remark in run.remarks if remark.rule == "keep-alive" and remark.warning}):
+    if reopened := sorted(
+        {finding.entry for finding in run.findings if finding.rule == "keep-alive" and finding.warning}
+    ):
         ends = "ends its connection" if len(reopened) == 1 else "end their connections"
         yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
     yield from _twins(run)
-    if warned := sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}):
+    if warned := sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}):
         yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
     if unbuilt := run.manifest.unbuilt:
         yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."

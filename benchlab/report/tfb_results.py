@@ -157,10 +157,10 @@ def _completed(run: Run) -> dict[str, str]:
 def _verified(run: Run) -> dict[str, dict[str, str]]:
     """Return, by entry and test, the worst that verification found before any load: pass, warn or fail."""
     passed = [(sample.trial.entry, sample.trial.test) for sample in run.taken]
-    warned = [(remark.entry, remark.test) for remark in run.remarks if remark.warning]
+    warned = [(finding.entry, finding.test) for finding in run.findings if finding.warning]
     failed = [
         *((failure.trial.entry, failure.trial.test) for failure in run.failures if failure.is_wrong_answer),
-        *((remark.entry, remark.test) for remark in run.remarks if not remark.warning),
+        *((finding.entry, finding.test) for finding in run.findings if not finding.warning),
     ]
     words = dict.fromkeys(passed, "pass") | dict.fromkeys(warned, "warn") | dict.fromkeys(failed, "fail")
     found: dict[str, dict[str, str]] = defaultdict(dict)

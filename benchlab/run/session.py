@@ -212,7 +212,7 @@ class Session:
             settings=manifest.settings,
             events=progress,
             cpus=lab.client_cpus,
-            state=SessionState(run.taken, run.remarks),
+            state=SessionState(run.taken, run.findings),
             allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
             allowed_cpus=lab.allowed_cpus,

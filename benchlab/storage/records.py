@@ -17,13 +17,18 @@ from benchlab.records.checks import moment
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, Manifest, Settings, Trial, Variant
-from benchlab.records.run import Decision, Failure, Record, Remark, Sample, Verdict
+from benchlab.records.run import ContractFinding, Decision, Failure, Record, Sample, Verdict
 from benchlab.storage import shapes
 
 Made = TypeVar("Made")
 
 # What a line of the journal calls its record.
-KINDS: dict[type[Any], str] = {Sample: "sample", Failure: "failure", Decision: "decision", Remark: "verification"}
+KINDS: dict[type[Any], str] = {
+    Sample: "sample",
+    Failure: "failure",
+    Decision: "decision",
+    ContractFinding: "verification",
+}
 # More than any host has.
 MOST_CPUS = 999_999
 # Labels without which nothing can be said of an entry.
@@ -95,8 +100,8 @@ def _record(content: dict[str, Any]) -> Record:
             told[name] = moment(told[name])
     if kind == KINDS[Decision]:
         return Decision(**told)
-    if kind == KINDS[Remark]:
-        return Remark(**told)
+    if kind == KINDS[ContractFinding]:
+        return ContractFinding(**told)
     told["trial"] = Trial(**{**told["trial"], "level": Level(**told["trial"]["level"])})
     return Failure(**told) if kind == KINDS[Failure] else _sample(told)
 

@@ -28,7 +28,7 @@ from benchlab.core.quantities import counted
 from benchlab.experiment import workloads
 from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.records.plan import Manifest
-from benchlab.records.run import Decision, Failure, Record, Remark, Run, Sample
+from benchlab.records.run import ContractFinding, Decision, Failure, Record, Run, Sample
 from benchlab.storage import files, records, shapes
 
 MIXED = "were two runs mixed?"
@@ -63,7 +63,7 @@ def run(manifest: Manifest, content: bytes, path: Path) -> Run:
         tuple(sorted(_of(Sample, found), key=lambda sample: (sample.started_at, sample.trial.key, sample.attempt))),
         tuple(sorted(_of(Failure, found), key=lambda failed: (failed.started_at, failed.trial.key, failed.reason))),
         decisions[0] if decisions else None,
-        tuple(sorted(_of(Remark, found), key=lambda remark: remark.key)),
+        tuple(sorted(_of(ContractFinding, found), key=lambda finding: finding.key)),
     )
     _refuse_doubles(told, path)
     _refuse_beyond(told, path)
@@ -91,7 +91,7 @@ def _refuse_stranger(record: Record, manifest: Manifest) -> None:
     if isinstance(record, Decision):
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
         told = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
-    elif isinstance(record, Remark):
+    elif isinstance(record, ContractFinding):
         own = record.entry in manifest.entries and record.test in manifest.tests(record.entry)
         told = f"{record.entry} {record.test} is no test type of"
     else:
@@ -115,7 +115,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
 def _refuse_doubles(run: Run, path: Path) -> None:
     """Raise StoreError where a record is in the journal twice."""
     keys: Counter[tuple[object, ...]] = Counter((sample.trial.key, sample.attempt) for sample in run.taken)
-    keys.update(remark.key for remark in run.remarks)
+    keys.update(finding.key for finding in run.findings)
     if doubles := [" ".join(map(str, key[:-1])) for key, count in keys.items() if count > 1]:
         raise StoreError(f"{path}: {doubles[0]} is in it twice; {MIXED} remove the lines that are not its own")
 
@@ -123,7 +123,7 @@ def _refuse_doubles(run: Run, path: Path) -> None:
 def _refuse_beyond(run: Run, path: Path) -> None:
     """Raise StoreError where a record is of a block that the run has not."""
     blocks = [(record.trial.block, record.trial.key) for record in run.taken + run.failures]
-    blocks += [(remark.block, " ".join(map(str, remark.key[:-1]))) for remark in run.remarks]
+    blocks += [(finding.block, " ".join(map(str, finding.key[:-1]))) for finding in run.findings]
     if beyond := [key for block, key in blocks if block > run.blocks]:
         raise StoreError(f"{path}: {beyond[0]} is of a block beyond the run's {run.blocks}; {MIXED}")
 

@@ -16,7 +16,7 @@ from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Manifest, Settings, Trial, Variant
-from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Remark, Run, Sample, Verdict
+from benchlab.records.run import GOOD, INVALID, SUSPECT, ContractFinding, Decision, Failure, Run, Sample, Verdict
 from tests.unit.conftest import LABELS, STARTED
 
 T = TypeVar("T")
@@ -249,7 +249,7 @@ class _Maker:
             records = records[: 1 + int(chance.between(0, len(records)))]
         taken = tuple(record for record in records if isinstance(record, Sample))
         failures = tuple(record for record in records if isinstance(record, Failure))
-        return Run(manifest, taken, failures, self._decision(), tuple(self._remarks()))
+        return Run(manifest, taken, failures, self._decision(), tuple(self._findings()))
 
     def _manifest(self, side: str, began: datetime) -> Manifest:
         chance = self._chance
@@ -372,13 +372,13 @@ class _Maker:
         needed = chance.one((None, self._blocks, self._blocks + 3))
         return Decision(STARTED, pilot, self._blocks, needed, "as the pilot's spread asks for")
 
-    def _remarks(self) -> Iterator[Remark]:
+    def _findings(self) -> Iterator[ContractFinding]:
         if self._chance.hits(0.1):
             entry, test = self._chance.one(sorted(self._labels)), self._chance.one(sorted(self._levels))
-            yield Remark(1, entry, test, STARTED, "extra keys", "has more keys", self._chance.hits(0.5))
+            yield ContractFinding(1, entry, test, STARTED, "extra keys", "has more keys", self._chance.hits(0.5))
         for entry in self._labels if self._chance.hits(0.05) else ():
             for test in self._levels:
-                yield Remark(1, entry, test, STARTED, KEEP_ALIVE, "closes its connection", warning=True)
+                yield ContractFinding(1, entry, test, STARTED, KEEP_ALIVE, "closes its connection", warning=True)
 
 
 def _of_connections(chance: Chance) -> str:

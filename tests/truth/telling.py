@@ -125,8 +125,8 @@ def records(run: Run) -> Records:
         pilot=run.decision.pilot if run.decision else None,
         needed=run.decision.needed if run.decision else None,
         unbuilt=list(manifest.unbuilt),
-        warned=sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}),
-        reopened=sorted({r.entry for r in run.remarks if r.warning and r.rule == "keep-alive"}),
+        warned=sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}),
+        reopened=sorted({r.entry for r in run.findings if r.warning and r.rule == "keep-alive"}),
         unknown=Counter(name for sample in run.taken for name in sample.verdict.unknown),
     )
 

@@ -14,7 +14,7 @@ from benchlab.experiment.settings import choose
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
-from benchlab.records.run import GOOD, Failure, Remark, Sample, Verdict
+from benchlab.records.run import GOOD, ContractFinding, Failure, Sample, Verdict
 from benchlab.run.events import Events, Journal
 from benchlab.run.lifecycle import EntryLifecycle
 from benchlab.run.runner import Runner
@@ -65,10 +65,10 @@ def make_sample(trial: Trial | None = None, load: Load | None = None, severity: 
     return Sample(trial or make_trial(), attempt, STARTED, load or make_load(), make_counters(), verdict)
 
 
-def make_remark(entry: str = "crax", test: str = "json", warning: bool = True, block: int = 1) -> Remark:
+def make_finding(entry: str = "crax", test: str = "json", warning: bool = True, block: int = 1) -> ContractFinding:
     """Return what verification says of one key too many, or of another message."""
     rule, message = ("extra keys", "has more keys") if warning else ("body", "answered 'Bye'")
-    return Remark(block, entry, test, STARTED, rule, message, warning)
+    return ContractFinding(block, entry, test, STARTED, rule, message, warning)
 
 
 def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connections: int = 16) -> Trial:
@@ -76,15 +76,15 @@ def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connecti
 
 
 class Kept(list[Sample | Failure]):
-    """A journal in memory, with the remarks apart."""
+    """A journal in memory, with the findings apart."""
 
     def __init__(self) -> None:
         self.logs: dict[str, str] = {}
-        self.remarks: list[Remark] = []
+        self.findings: list[ContractFinding] = []
 
-    def append(self, record: Sample | Failure | Remark) -> None:
-        if isinstance(record, Remark):
-            self.remarks.append(record)
+    def append(self, record: Sample | Failure | ContractFinding) -> None:
+        if isinstance(record, ContractFinding):
+            self.findings.append(record)
         else:
             super().append(record)
 

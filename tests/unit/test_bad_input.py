@@ -24,7 +24,7 @@ from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure
 from benchlab.storage import store
 
-from .conftest import COMMIT, STARTED, make_remark, make_sample, make_trial, older, versions
+from .conftest import COMMIT, STARTED, make_finding, make_sample, make_trial, older, versions
 
 ROOT = Path(__file__).parents[2]
 REPORT = """
@@ -479,7 +479,7 @@ def test_what_is_derived_from_a_run_is_made_anew_byte_for_byte_the_same(tmp_path
         for entry in manifest.entries:
             journal.append(make_sample(make_trial(block, entry)))
             journal.append(make_sample(make_trial(block, entry, "plaintext", 256), severity=INVALID))
-            journal.append(make_remark(entry, warning=block == 1, block=block))
+            journal.append(make_finding(entry, warning=block == 1, block=block))
     made = []
     for seed in ("1", "2"):
         # What has no order of its own has another one with each seed.

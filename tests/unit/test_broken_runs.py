@@ -19,7 +19,7 @@ from benchlab.report import export, html, report
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
 from benchlab.storage import records, runs, store
 
-from .conftest import LABELS, STARTED, make_manifest, make_remark, make_sample, make_trial
+from .conftest import LABELS, STARTED, make_finding, make_manifest, make_sample, make_trial
 from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written
 
 FACTS: dict[str, object] = {
@@ -57,7 +57,7 @@ def _manifest() -> dict[str, Any]:
 
 def _lines() -> list[dict[str, Any]]:
     samples = [make_sample(make_trial(block, entry)) for block in (1, 2) for entry in ("aiohttp", "crax")]
-    others: list[Record] = [Failure(make_trial(3), STARTED, "it died"), Decision(STARTED, 2, 4, 4, "x"), make_remark()]
+    others: list[Record] = [Failure(make_trial(3), STARTED, "it died"), Decision(STARTED, 2, 4, 4, "x"), make_finding()]
     return [json.loads(json.dumps(records.line(record))) for record in (*samples, *others)]
 
 

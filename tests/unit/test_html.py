@@ -23,7 +23,7 @@ from benchlab.report import html
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.storage import store
 
-from .conftest import LABELS, make_manifest, make_remark, make_sample, older, versions
+from .conftest import LABELS, make_finding, make_manifest, make_sample, older, versions
 from .made_runs import Rates, full_host, hostile_run, make_run, with_samples
 
 HOSTILE = (
@@ -201,8 +201,8 @@ def test_who_is_faster_is_readable_on_the_page_without_its_colours() -> None:
 
 
 def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warnings() -> None:
-    found = (make_remark("aiohttp", warning=False), make_remark("crax"))
-    page = Page(html.page(replace(_run(), remarks=found)))
+    found = (make_finding("aiohttp", warning=False), make_finding("crax"))
+    page = Page(html.page(replace(_run(), findings=found)))
     assert "aiohttp, json: wrong: answered 'Bye' [body] (block 1)" in page.texts
     assert "crax, json: warning: has more keys [extra keys] (block 1)" in page.texts
     assert "Verification warned of crax in json; of what, stands under “Verification”." in page.texts
@@ -210,14 +210,14 @@ def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warn
 
 
 def test_a_server_that_ends_each_connection_is_said_to_among_the_warnings() -> None:
-    ends = replace(make_remark("crax"), rule="keep-alive", message="was answered with the end of its connection")
+    ends = replace(make_finding("crax"), rule="keep-alive", message="was answered with the end of its connection")
     told = "{} after each answer: each request makes a new one, and that is measured too."
-    page = Page(html.page(replace(_run(), remarks=(ends, replace(ends, test="db")))))
+    page = Page(html.page(replace(_run(), findings=(ends, replace(ends, test="db")))))
     assert told.format("crax ends its connection") in page.texts
-    page = Page(html.page(replace(_run(), remarks=(ends, replace(ends, entry="aiohttp")))))
+    page = Page(html.page(replace(_run(), findings=(ends, replace(ends, entry="aiohttp")))))
     assert told.format("aiohttp and crax end their connections") in page.texts
     # A fault, for which the test type is not loaded, is no figure's.
-    page = Page(html.page(replace(_run(), remarks=(replace(ends, warning=False),))))
+    page = Page(html.page(replace(_run(), findings=(replace(ends, warning=False),))))
     assert not any("after each answer" in text for text in page.texts)
 
 

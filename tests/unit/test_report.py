@@ -14,7 +14,7 @@ from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
 from benchlab.report import report, study
 
-from .conftest import STARTED, make_counters, make_load, make_remark, make_sample, make_trial
+from .conftest import STARTED, make_counters, make_finding, make_load, make_sample, make_trial
 from .made_runs import full_host
 
 
@@ -124,7 +124,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
 
 
 def test_what_verification_found_is_reported_with_the_block_in_which_it_was_seen_first(manifest: Manifest) -> None:
-    found = (make_remark("aiohttp", warning=False), make_remark("crax", block=2))
+    found = (make_finding("aiohttp", warning=False), make_finding("crax", block=2))
     text = report.report(Run(manifest, SAMPLES, (), None, found))
     assert text.partition("## Verification\n\n")[2].split("\n\n")[1] == (
         "* aiohttp, json: wrong: answered 'Bye' [body] (block 1)\n"

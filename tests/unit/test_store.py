@@ -28,7 +28,7 @@ from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.report import export, html, outputs, report
 from benchlab.storage import files, store
 
-from .conftest import COMMIT, LABELS, STARTED, make_manifest, make_remark, make_trial
+from .conftest import COMMIT, LABELS, STARTED, make_finding, make_manifest, make_trial
 
 ROOT = Path(__file__).parents[2]
 # The user who owns nothing.
@@ -57,10 +57,10 @@ def _failure(reason: str = "it died") -> Failure:
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
     journal = store.create(tmp_path, manifest)
     failures = (_failure(), Failure(make_trial(block=3), STARTED, "errors", passing=True))
-    decision, remarks = Decision(STARTED, 2, 4, None, "a budget"), (make_remark("aiohttp"), make_remark())
-    for record in (sample, *failures, decision, *remarks):
+    decision, findings = Decision(STARTED, 2, 4, None, "a budget"), (make_finding("aiohttp"), make_finding())
+    for record in (sample, *failures, decision, *findings):
         journal.append(record)
-    assert store.read(tmp_path / manifest.run_id) == Run(manifest, (sample,), failures, decision, remarks)
+    assert store.read(tmp_path / manifest.run_id) == Run(manifest, (sample,), failures, decision, findings)
 
 
 @settings(deadline=None)

@@ -16,7 +16,7 @@ from benchlab.report import tfb_results
 from benchlab.statistics import analysis
 
 from ..results_schema import SCHEMA, problems
-from .conftest import LABELS, STARTED, make_load, make_remark, make_sample
+from .conftest import LABELS, STARTED, make_finding, make_load, make_sample
 
 LEVELS = {"json": (32, 16), "plaintext": (256,), "query": (1, 20)}
 # Requests per second in blocks 1 and 2: their geometric mean is 2,000.
@@ -197,7 +197,9 @@ def test_wrong_and_dying_entries_have_failed_each_in_its_way(manifest: Manifest)
 
 
 def test_verification_is_told_by_the_worst_that_it_found(run: Run) -> None:
-    warned = replace(run, remarks=(make_remark("crax"), make_remark("aiohttp"), make_remark("aiohttp", warning=False)))
+    warned = replace(
+        run, findings=(make_finding("crax"), make_finding("aiohttp"), make_finding("aiohttp", warning=False))
+    )
     document = tfb_results.results(warned)
     assert problems(document) == []
     assert document["verify"] == {
