@@ -12,7 +12,7 @@ import yaml
 
 from benchlab.cli import cli
 from benchlab.engine.compose import ADOPTED, ENTRY_PROFILE
-from benchlab.storage.store import MANIFEST, PART
+from benchlab.storage.store import MANIFEST
 
 Completer = Callable[..., list[str]]
 
@@ -56,5 +56,5 @@ def _runs(root: Path) -> Iterator[str]:
     """Yield the folders of runs, and those of calibrations, which hold runs."""
     results = root / "results"
     folders = {path.parent for path in results.glob(f"*/{MANIFEST}")}
-    folders |= {path.parent.parent for path in results.glob(f"*/{PART}/{MANIFEST}")}
+    folders |= {path.parent.parent for path in results.glob(f"*/*/{MANIFEST}")}
     yield from map(os.path.relpath, sorted(folders))

@@ -23,12 +23,12 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Visit
 from benchlab.records.run import Run
-from benchlab.report import outputs, printed
-from benchlab.run import planning
+from benchlab.report import outputs, printed, runs
+from benchlab.run import pinned, planning
 from benchlab.run.progress import Progress
 from benchlab.run.runner import Runner
 from benchlab.statistics import analysis, sizing
-from benchlab.storage import pinned, runs, store
+from benchlab.storage import store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
 

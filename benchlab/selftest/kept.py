@@ -17,6 +17,7 @@ from benchlab.core.errors import StoreError
 from benchlab.core.letters import quoted
 from benchlab.host.overhead import Overhead
 from benchlab.records import checks
+from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run, Sample
 from benchlab.storage import files, records, shapes, store
 
@@ -24,7 +25,8 @@ from benchlab.storage import files, records, shapes, store
 # 1: the first form.
 SCHEMA = 1
 
-TWINS, BURDEN = store.PART, "burden"
+# The folders of its runs, the first of which every calibration has, and the file of what else it keeps.
+TWINS, BURDEN, CALIBRATION = "twins", "burden", "calibration.json"
 # The profile that a calibration's runs are made with tells how much was tried.
 SHORT, FULL = "quick", "default"
 
@@ -83,12 +85,27 @@ def write(folder: Path, found: Calibration) -> None:
         "faults": [_plain(each) for each in found.faults],
         "broken": dict(found.broken),
     }
-    store.write_calibration(folder, json.dumps(content, indent=2) + "\n")
+    files.write(folder / CALIBRATION, json.dumps(content, indent=2) + "\n", files.MEND)
+
+
+def is_calibration(folder: Path) -> bool:
+    """Return whether the folder holds the runs of a calibration."""
+    return files.exists(folder / TWINS / store.MANIFEST)
+
+
+def is_part(folder: Path) -> bool:
+    """Return whether the run in the folder is a part of a calibration, which cannot go on."""
+    return is_calibration(folder.parent)
+
+
+def first_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of the calibration's first run, None where the folder holds none. Raises StoreError."""
+    return store.read_manifest(folder / TWINS) if is_calibration(folder) else None
 
 
 def is_whole(folder: Path) -> bool:
     """Return whether the folder keeps all that its report is made of: those of older labs lack what no run holds."""
-    return files.exists(folder / store.CALIBRATION)
+    return files.exists(folder / CALIBRATION)
 
 
 def read(folder: Path) -> Calibration:
@@ -98,7 +115,7 @@ def read(folder: Path) -> Calibration:
         raise StoreError(f"{folder / TWINS} has no sample, so that nothing is known of the instrument; calibrate anew")
     burden = store.read(folder / BURDEN) if files.exists(folder / BURDEN / store.MANIFEST) else None
     found = Calibration(folder.name, twins, burden)
-    path = folder / store.CALIBRATION
+    path = folder / CALIBRATION
     if not is_whole(folder):
         return found
     try:

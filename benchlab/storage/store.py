@@ -147,8 +147,6 @@ MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", 
 REPORT, PAGE = "report.md", "report.html"
 # Bytes that the name of a file has at the most, on nearly every file system.
 LONGEST_NAME = 255
-# The first run of a calibration's folder, and what is kept beside its runs.
-PART, CALIBRATION = "twins", "calibration.json"
 
 
 class Journal:
@@ -214,16 +212,6 @@ def write_comparison(folder: Path, name: str, page: str) -> Path:
     path = folder / f"compare-{name}.html"
     files.write(path, page, files.MEND)
     return path
-
-
-def is_calibration(folder: Path) -> bool:
-    """Return whether the folder holds the runs of a calibration."""
-    return files.exists(folder / PART / MANIFEST)
-
-
-def write_calibration(folder: Path, text: str) -> None:
-    """Write what a calibration keeps beside its runs into its folder: whole, or not at all. Raises StoreError."""
-    files.write(folder / CALIBRATION, text, files.MEND)
 
 
 def write_report(folder: Path, text: str) -> None:
@@ -375,9 +363,9 @@ def _refuse_no_run(folder: Path) -> None:
     try:
         (folder / MANIFEST).lstat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        if is_calibration(folder):
+        if inside := _runs_in(folder):
             raise NoRunError(
-                f"{folder} is a calibration; the runs that it is made of are in it: name {folder / PART}"
+                f"{folder} is not a run, but holds {counted(len(inside), 'run')}: name one, such as {inside[-1]}"
             ) from error
         if folder.is_file():
             raise NoRunError(f"{folder} is a file, not a run's folder; name a folder of results/") from error
@@ -392,6 +380,13 @@ def _refuse_no_run(folder: Path) -> None:
 
 def _neighbours(folder: Path) -> list[str]:
     """Return the names of runs beside the folder, as far as they can be seen."""
+    return [run.name for run in _runs_in(folder.parent)]
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return the folders of runs in a folder by their names, as far as they can be seen; links are left out."""
     with suppress(OSError):
-        return [found.name for found in folder.parent.iterdir() if files.exists(found / MANIFEST)]
+        return sorted(
+            inside for inside in folder.iterdir() if not inside.is_symlink() and files.exists(inside / MANIFEST)
+        )
     return []

@@ -14,9 +14,9 @@ import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
 from benchlab.records.run import Decision, Failure, Record
-from benchlab.report import export, html, report
+from benchlab.report import export, html, report, runs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
-from benchlab.storage import records, runs, store
+from benchlab.storage import records, store
 
 from .conftest import LABELS, STARTED, make_manifest, make_remark, make_sample, make_trial
 from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written

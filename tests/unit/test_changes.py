@@ -7,7 +7,7 @@ import pytest
 
 from benchlab.core.errors import StoreError, UsageError
 from benchlab.records.plan import Manifest
-from benchlab.storage import pinned
+from benchlab.run import pinned
 
 CRAX = {"mem_limit": "1g", "environment": {"A": "1"}}
 

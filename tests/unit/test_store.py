@@ -192,7 +192,6 @@ def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path,
     [
         (store.CSV, lambda folder: store.Journal(folder).derive(store.read(folder), {store.CSV: ""})),
         (store.REPORT, lambda folder: store.write_report(folder, "")),
-        (store.CALIBRATION, lambda folder: store.write_calibration(folder, "")),
         ("compare-old.html", lambda folder: store.write_comparison(folder, "old", "")),
         (f"{store.LOGS}/crax.log", lambda folder: store.keep_log(folder, "crax", "")),
     ],
@@ -395,7 +394,11 @@ def test_a_journal_that_ends_in_the_middle_of_a_line_is_known(
     assert store.is_cut(journal.folder)
 
 
-def test_a_calibration_s_folder_is_told_from_a_run_s(tmp_path: Path, manifest: Manifest) -> None:
-    store.create(tmp_path, manifest).folder.rename(tmp_path / store.PART)
-    with pytest.raises(StoreError, match=f"is a calibration; .* name .*/{store.PART}$"):
+@pytest.mark.parametrize(("names", "count"), [(["twins"], "1 run"), (["burden", "twins"], "2 runs")])
+def test_a_folder_that_holds_runs_is_told_from_a_run_s(
+    tmp_path: Path, manifest: Manifest, names: list[str], count: str
+) -> None:
+    for name in names:
+        store.create_part(tmp_path / name, manifest)
+    with pytest.raises(StoreError, match=f"is not a run, but holds {count}: name one, such as .*/twins$"):
         store.read(tmp_path)
