@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import cached_property
 
 from benchlab.records import checks
+from benchlab.records.checks import Moment
 
 # Where an entry listens that names no other port.
 PORT = 8080
@@ -74,7 +74,6 @@ class Trial:
     repeat: int = 1
 
     def __post_init__(self) -> None:
-        checks.words("trial", entry=self.entry, test=self.test)
         checks.counts("trial", 0, block=self.block, repeat=self.repeat)
 
     @cached_property
@@ -130,10 +129,6 @@ class Settings:
     repeats: int = 1
     db_connections: tuple[int, ...] = ()
 
-    def __post_init__(self) -> None:
-        whole = ("blocks", "duration_s", "primer_s", "repeats", "seed")
-        checks.integers("settings", **{name: getattr(self, name) for name in whole})
-
     @property
     def tests(self) -> tuple[str, ...]:
         return tuple(self.levels)
@@ -159,7 +154,7 @@ class Manifest:
     """
 
     run_id: str
-    created_at: datetime
+    created_at: Moment
     settings: Settings
     entries: dict[str, dict[str, str]]
     images: dict[str, str]

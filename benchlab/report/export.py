@@ -16,6 +16,7 @@ from benchlab.core.errors import ConfigError, StoreError
 from benchlab.experiment import profiles, stack
 from benchlab.experiment.workloads import WORKLOADS, varied
 from benchlab.quality import judge
+from benchlab.records import schema
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level
@@ -26,7 +27,6 @@ from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.metrics import Cell
 from benchlab.statistics.stats import Estimate
-from benchlab.storage import records
 
 # Of a role without a container.
 NO_USAGE = Usage()
@@ -101,13 +101,13 @@ def document(run: Run) -> dict[str, Any]:
         "version": VERSION,
         "analysed_by": __version__,
         "parameters": analysis.parameters(),
-        "manifest": records.plain(run.manifest),
+        "manifest": schema.plain(run.manifest),
         "cautions": profiles.cautions(run.manifest),
         "ended_at": run.ended_at.isoformat(),
         "blocks": run.blocks,
         "untried": run.to_come,
-        "decision": None if run.decision is None else records.plain(run.decision),
-        "verification": [records.plain(remark) for remark in run.remarks],
+        "decision": None if run.decision is None else schema.plain(run.decision),
+        "verification": [schema.plain(remark) for remark in run.remarks],
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],
         "factors": _factors(run),

@@ -8,7 +8,7 @@ report.md           derived from these
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from typing import Any
 from benchlab.core.errors import StoreError
 from benchlab.core.letters import quoted
 from benchlab.host.overhead import Overhead
-from benchlab.records import checks
+from benchlab.records import checks, schema, shapes
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run, Sample
-from benchlab.storage import files, records, shapes, store
+from benchlab.storage import files, store
 
 # That of calibration.json; the samples in it are as in a journal.
 # 1: the first form.
@@ -39,10 +39,6 @@ class Found:
     record: Sample | Failure
     expected: tuple[str, ...]
 
-    def __post_init__(self) -> None:
-        rules = {f"rule {number}": rule for number, rule in enumerate(self.expected, start=1)}
-        checks.words("fault", name=self.name, **rules)
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -59,10 +55,6 @@ class Calibration:
     used: Overhead | None = None
     faults: tuple[Found, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        parts = {f"part {part!r}": part for part in self.broken}
-        checks.words("calibration", **parts, **{f"reason of {part!r}": why for part, why in self.broken.items()})
 
     @property
     def is_full(self) -> bool:
@@ -148,18 +140,17 @@ def _with(found: Calibration, content: Any) -> Calibration:
     """Return the calibration with what the file has of it. Raises ValueError, in plain words."""
     if isinstance(content, dict) and content.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(f"schema {quoted(content['schema'])}, this lab reads {SCHEMA}")
-    shapes.refuse_other(content, _Content)
-    rates, used = content["rates"], content["used"]
+    made = shapes.made(_Content, content)
     return replace(
         found,
-        rates=None if rates is None else {way: _rounds(way, of) for way, of in rates.items()},
-        used=None if used is None else Overhead(**used),
-        faults=tuple(map(_found, content["faults"])),
-        broken=content.get("broken", {}),
+        rates=None if made.rates is None else {way: _rounds(way, rates) for way, rates in made.rates.items()},
+        used=made.used,
+        faults=tuple(map(_found, made.faults)),
+        broken=made.broken,
     )
 
 
-def _rounds(way: str, rates: list[float]) -> dict[int, float]:
+def _rounds(way: str, rates: Sequence[float]) -> dict[int, float]:
     for rate in rates:
         checks.amounts(way, rate=rate)
         if not rate:
@@ -168,11 +159,11 @@ def _rounds(way: str, rates: list[float]) -> dict[int, float]:
 
 
 def _plain(found: Found) -> dict[str, Any]:
-    return {"name": found.name, "expected": list(found.expected), "record": records.line(found.record)}
+    return {"name": found.name, "expected": list(found.expected), "record": schema.line(found.record)}
 
 
-def _found(content: dict[str, Any]) -> Found:
-    record = records.record(content["record"])
+def _found(fault: _Fault) -> Found:
+    record = schema.record(fault.record)
     if not isinstance(record, Sample | Failure):
-        raise ValueError(f"{content['name']}: no sample and no failure")
-    return Found(content["name"], record, tuple(content["expected"]))
+        raise ValueError(f"{fault.name}: no sample and no failure")
+    return Found(fault.name, record, fault.expected)

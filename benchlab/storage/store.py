@@ -27,9 +27,10 @@ from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment.profiles import MAX_BLOCKS
 from benchlab.experiment.workloads import varied
+from benchlab.records import schema
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Record, Remark, Run, Sample
-from benchlab.storage import files, records, shapes
+from benchlab.storage import files, impossible
 
 MIXED = "were two runs mixed?"
 
@@ -74,7 +75,7 @@ def _records(manifest: Manifest, content: bytes, path: Path) -> Iterator[Record]
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            record = records.record(shapes.decoded(line))
+            record = schema.of_line(line)
             _refuse_stranger(record, manifest)
             yield record
         except ValueError as error:
@@ -129,20 +130,6 @@ def _refuse_beyond(run: Run, path: Path) -> None:
         raise StoreError(f"{path}: {beyond[0]} is of a block beyond the run's {run.blocks}; {MIXED}")
 
 
-# 1: the first form of manifest and journal.
-# 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
-#    manifest has digests of what the images were built from.
-# 3: a sample's memory is the anonymous memory seen while it was taken, not the most of any kind since its container's
-#    start; its out-of-memory kills count from its test type's warm-up on; it says whether the servers were idle before.
-#    What verification finds is in the journal, its warnings too.
-# 4: the same form, judged otherwise: an uneven second is a note, and so are a clock that was set and a long log; hung
-#    is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU time is
-#    that of the CPUs that containers may use.
-# The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
-SCHEMA = 4
-# What is read, too: the verdicts of such a run stay what they were.
-READABLE = (3, SCHEMA)
-
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
 REPORT, PAGE = "report.md", "report.html"
 # Bytes that the name of a file has at the most, on nearly every file system.
@@ -167,7 +154,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Write the record so that it survives a crash. Raises StoreError; the journal stays whole."""
         self._run = None
-        line = json.dumps(records.line(record), ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(schema.line(record), ensure_ascii=False).encode() + b"\n"
         with files.writing(self._path, files.SINCE), self._path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
@@ -266,7 +253,7 @@ def create_part(folder: Path, manifest: Manifest) -> Journal:
         folder.mkdir(parents=True)
     with _whole(folder), files.writing(folder, files.BEFORE):
         (folder / JOURNAL).touch()
-        content = json.dumps({"schema": SCHEMA, **records.plain(manifest)}, indent=2) + "\n"
+        content = json.dumps(schema.described(manifest), indent=2) + "\n"
         files.write(folder / MANIFEST, content, files.BEFORE)
     return Journal(folder)
 
@@ -344,18 +331,16 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     _refuse_no_run(folder)
     try:
-        content = shapes.decoded(files.read(path))
-        if not isinstance(content, dict) or "schema" not in content:
-            raise StoreError(f"{path} is not one of a run; {files.LOST}")
-        schema = content.pop("schema")
-        if schema not in READABLE or type(schema) is not int:
-            raise StoreError(
-                f"{path}: written in schema {letters.quoted(schema)}, this lab reads "
-                f"{' and '.join(map(str, READABLE))}; use the lab that wrote it"
-            )
-        return records.manifest(content)
+        manifest = schema.manifest(files.read(path))
+        if manifest and (faults := impossible.faults(manifest)):
+            raise ValueError("; ".join(faults))
+    except schema.OtherSchemaError as error:
+        raise StoreError(f"{path}: {error}; use the lab that wrote it") from error
     except ValueError as error:
         raise StoreError(f"{path} cannot be read ({error}); {files.LOST}") from error
+    if manifest is None:
+        raise StoreError(f"{path} is not one of a run; {files.LOST}")
+    return manifest
 
 
 def _refuse_no_run(folder: Path) -> None:

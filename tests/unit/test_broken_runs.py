@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
+from benchlab.records import schema
 from benchlab.records.run import Decision, Failure, Record
 from benchlab.report import export, html, report, runs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
-from benchlab.storage import records, store
+from benchlab.storage import store
 
 from .conftest import LABELS, STARTED, make_manifest, make_remark, make_sample, make_trial
 from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written
@@ -48,14 +49,14 @@ def _manifest() -> dict[str, Any]:
     labels = LABELS | {"origin": "adopted", "base": "python:3=benchlab/base", "tfb.notes": "one"}
     entries = {"aiohttp": LABELS | {"orm": "full"}, "crax": labels}
     full = replace(made, settings=own, entries=entries, placement={"client": (0,), "app": (1,)}, facts=FACTS)
-    content: dict[str, Any] = json.loads(json.dumps({"schema": store.SCHEMA, **records.plain(full)}))
+    content: dict[str, Any] = json.loads(json.dumps(schema.described(full)))
     return content
 
 
 def _lines() -> list[dict[str, Any]]:
     samples = [make_sample(make_trial(block, entry)) for block in (1, 2) for entry in ("aiohttp", "crax")]
     others: list[Record] = [Failure(make_trial(3), STARTED, "it died"), Decision(STARTED, 2, 4, 4, "x"), make_remark()]
-    return [json.loads(json.dumps(records.line(record))) for record in (*samples, *others)]
+    return [json.loads(json.dumps(schema.line(record))) for record in (*samples, *others)]
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ import pytest
 from benchlab.cli import cli
 from benchlab.core.errors import StoreError
 from benchlab.host.overhead import Overhead
+from benchlab.records import schema
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run
 from benchlab.selftest import calibrate, kept, slowdown
 from benchlab.selftest.kept import Calibration, Found
-from benchlab.storage import records, store
+from benchlab.storage import store
 
 from .conftest import STARTED, make_sample, make_trial
 from .figures import blocks
@@ -132,7 +133,7 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
     assert printed.err.endswith(f"{told}\n")
 
 
-FAILURE = records.line(Failure(make_trial(), STARTED, "it died"))
+FAILURE = schema.line(Failure(make_trial(), STARTED, "it died"))
 
 
 def _late(**changes: object) -> dict[str, object]:

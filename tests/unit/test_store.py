@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
 from benchlab.quality import judge
+from benchlab.records import schema
 from benchlab.records.load import Load
 from benchlab.records.plan import Level, Manifest
 from benchlab.records.run import Decision, Failure, Run, Sample
@@ -115,8 +116,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_another_schema_is_refused_with_all_numbers(tmp_path: Path, manifest: Manifest) -> None:
     journal = store.create(tmp_path, manifest)
     path = journal.folder / store.MANIFEST
-    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 99'))
-    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3 and {store.SCHEMA}; "):
+    path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 99'))
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3 and {schema.SCHEMA}; "):
         store.read(journal.folder)
 
 
@@ -126,7 +127,7 @@ def test_a_run_of_the_schema_before_is_read_with_its_verdicts_as_they_were(
     journal = store.create(tmp_path, manifest)
     journal.append(sample)
     path = journal.folder / store.MANIFEST
-    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 3'))
+    path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 3'))
     assert store.read(journal.folder).taken == (sample,)
 
 
