@@ -18,6 +18,7 @@ from benchlab.engine import connection, container_state
 from benchlab.engine.connection import reason, translated
 from benchlab.engine.images import Images
 from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.records.seen import ContainerReading
 
 SERVICE_LABEL = "com.docker.compose.service"
 LEASE = "benchlab-lease"
@@ -139,7 +140,7 @@ class Engine(Images):
         with translated(f"looking for the container of {service}"):
             return str(self._container(service).id)
 
-    def usage(self, service: str) -> dict[str, int | None]:
+    def usage(self, service: str) -> ContainerReading:
         """Return what the service's container has used so far, and its memory just now. Raises EngineError.
 
         This is read when the engine comes to it, some time around a load; the cgroup tree is read right at it.

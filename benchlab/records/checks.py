@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from benchlab.core.letters import quoted
-from benchlab.records.counters import MOST
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
+# A petabyte, or thirty years in microseconds: no counter of one sample grows by more.
+MOST = 10**15
 # Sums of times and lengths end in the year 9999; no length in a record is longer than MOST microseconds, 32 years.
 LAST_YEAR = 9900
 

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from benchlab.core.letters import quoted
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 Made = TypeVar("Made")
+# What becomes of keys that a record has not: they are faults, or left out.
+Others = Literal["forbid", "ignore"]
 
 # No run's facts are nested half as deep; Python alone goes some hundred levels down.
 DEEPEST = 20
@@ -59,22 +61,22 @@ def decoded(text: bytes) -> Any:
         raise NotJsonError("a number in it has too many digits") from error
 
 
-def parsed(kind: type[Made], text: bytes) -> Made:
-    """Return the record of this kind that the text is in JSON.
+def parsed(kind: type[Made], text: bytes, others: Others = "forbid") -> Made:
+    """Return the record of this kind that the text is in JSON; `others` are keys that it has not.
 
     Raises pydantic's ValidationError, a ValueError, where it is none; `made` of what is `decoded` says why.
     """
-    record: Made = _adapter(cast(Any, kind)).validate_json(text, strict=True, extra="forbid")
+    record: Made = _adapter(cast(Any, kind)).validate_json(text, strict=True, extra=others)
     return record
 
 
-def made(kind: type[Made], content: object) -> Made:
+def made(kind: type[Made], content: object, others: Others = "forbid") -> Made:
     """Return the record of this kind that the content, decoded JSON, is. Raises ValueError with the first fault."""
     _refuse_unwritable(content, "")
     # Of Python's own lists and texts pydantic makes neither tuples nor times, when it is strict.
     text = json.dumps(content).encode()
     try:
-        return parsed(kind, text)
+        return parsed(kind, text, others)
     except ValueError as error:
         raise ValueError(_first_fault(error, content)) from error
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
-from benchlab.records.counters import MOST
+from benchlab.records.checks import MOST
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Record
 from benchlab.report import outputs
