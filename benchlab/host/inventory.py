@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from benchlab.core.errors import EngineError
 from benchlab.engine.engine import Executed
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.facts import UNAVAILABLE, Contents, Database, Facts, Host, LoadGenerator, is_unavailable
 
 WANTED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 LOCKED = re.compile(r"([A-Za-z0-9][\w.-]*)==([^\s;]+)")
@@ -56,7 +56,7 @@ CONTENT = "SELECT md5(string_agg(id || ',' || randomnumber, ';' ORDER BY id)) FR
 GLANCE_S = "0.2"
 
 
-class Host(Protocol):
+class Engine(Protocol):
     """What is needed of an engine."""
 
     def start(self, service: str) -> None: ...
@@ -65,58 +65,57 @@ class Host(Protocol):
     def run_once(self, image: str, command: list[str]) -> str: ...
 
 
-def entries(host: Host, images: Mapping[str, str], kept: Path) -> dict[str, object]:
+def entries(engine: Engine, images: Mapping[str, str], kept: Path) -> dict[str, Contents]:
     """Return what each entry's image holds, by name; what is known of an image id is kept in a file."""
     known = _known(kept)
-    found = {image_id: known.get(image_id) or _python(host, image_id) for image_id in dict.fromkeys(images.values())}
+    found = {image_id: known.get(image_id) or _python(engine, image_id) for image_id in dict.fromkeys(images.values())}
     kept.parent.mkdir(parents=True, exist_ok=True)
     images_told = {image_id: told for image_id, told in found.items() if told != UNAVAILABLE}
     kept.write_text(json.dumps({"asked": PYTHON, "images": images_told}), encoding="utf-8")
-    return {name: found[image_id] for name, image_id in images.items()}
+    return {name: Contents.of(found[image_id]) for name, image_id in images.items()}
 
 
-def database(host: Host) -> dict[str, object]:
+def database(engine: Engine) -> Database:
     """Return Postgres' version, the settings that are not its defaults, and a hash of World's rows.
 
     The database is started where it does not run. Raises EngineError where it does not answer.
     """
-    host.start("db")
-    _printed(host, "db", ["wait-database"])
-    settings = (line.partition("|") for line in _ask(host, SETTINGS).splitlines())
-    return {
-        "version": _ask(host, "SHOW server_version"),
-        "settings": {name: value for name, _, value in settings},
-        "world_md5": _ask(host, CONTENT),
-    }
+    engine.start("db")
+    _printed(engine, "db", ["wait-database"])
+    settings = (line.partition("|") for line in _ask(engine, SETTINGS).splitlines())
+    return Database(
+        version=_ask(engine, "SHOW server_version"),
+        settings={name: value for name, _, value in settings},
+        world_md5=_ask(engine, CONTENT),
+    )
 
 
-def load_generator(host: Host) -> dict[str, object]:
+def load_generator(engine: Engine) -> LoadGenerator:
     """Return wrk's version, and a hash of all scripts that take part in a measurement. Raises EngineError."""
-    host.start("wrk")
-    version, _, digest = _printed(host, "wrk", ["sh", "-c", WRK]).strip().partition("\n")
-    return {"version": " ".join(version.split()[:2]), "scripts_sha256": digest.split()[0]}
+    engine.start("wrk")
+    version, _, digest = _printed(engine, "wrk", ["sh", "-c", WRK]).strip().partition("\n")
+    return LoadGenerator(version=" ".join(version.split()[:2]), scripts_sha256=digest.split()[0])
 
 
-def machine(host: Host, cpus: Sequence[int] = ()) -> dict[str, object]:
+def machine(engine: Engine, cpus: Sequence[int] = ()) -> Host:
     """Return the facts of the engine's host, as facts.py in the load generator's container sees them.
 
     `cpus` are those that containers may use: the load generator's own may be fewer.
     """
-    command = ["python3", "/wrk/facts.py", GLANCE_S, host.container_id("wrk")]
+    command = ["python3", "/wrk/facts.py", GLANCE_S, engine.container_id("wrk")]
     command += [",".join(map(str, cpus))] if cpus else []
-    facts: dict[str, object] = json.loads(_printed(host, "wrk", command))
-    return {name: UNAVAILABLE if value is None else value for name, value in facts.items()}
+    facts: dict[str, object] = json.loads(_printed(engine, "wrk", command))
+    return Host.of({name: UNAVAILABLE if value is None else value for name, value in facts.items()})
 
 
-def is_blind(facts: Mapping[str, object]) -> bool:
+def is_blind(facts: Facts) -> bool:
     """Return whether the manifest's facts say that the containers' counters cannot be read where the load runs."""
-    host_facts = facts.get("host")
-    return isinstance(host_facts, dict) and host_facts.get("cgroup_tree") == UNAVAILABLE
+    return is_unavailable(facts.host.fact("cgroup_tree"))
 
 
-def _python(host: Host, image_id: str) -> object:
+def _python(engine: Engine, image_id: str) -> object:
     try:
-        return json.loads(host.run_once(image_id, ["python3", "-c", PYTHON]))
+        return json.loads(engine.run_once(image_id, ["python3", "-c", PYTHON]))
     except (EngineError, ValueError):
         return UNAVAILABLE  # an entry need not have a Python
 
@@ -130,13 +129,13 @@ def _known(kept: Path) -> dict[str, object]:
         return {}
 
 
-def _ask(host: Host, statement: str) -> str:
+def _ask(engine: Engine, statement: str) -> str:
     command = ["psql", "--dbname=hello_world", "--tuples-only", "--no-align", f"--command={statement}"]
-    return _printed(host, "db", command).strip()
+    return _printed(engine, "db", command).strip()
 
 
-def _printed(host: Host, service: str, command: list[str]) -> str:
-    result = host.execute(service, command)
+def _printed(engine: Engine, service: str, command: list[str]) -> str:
+    result = engine.execute(service, command)
     if result.exit_code != 0:
         raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
     return result.stdout

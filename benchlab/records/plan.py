@@ -7,20 +7,12 @@ from functools import cached_property
 
 from benchlab.records import checks
 from benchlab.records.checks import Moment
+from benchlab.records.facts import Facts
 
 # Where an entry listens that names no other port.
 PORT = 8080
-# What a manifest says of what cannot be known.
-UNAVAILABLE = "unavailable"
 # Where nothing stands in front of an entry.
 NO_PROXY = "none"
-# The fact of a manifest that says which entries were asked for and have no image.
-UNBUILT = "unbuilt"
-
-
-def is_unavailable(fact: object) -> bool:
-    """Return whether the fact is that something cannot be known: "unavailable", alone or with the reason behind it."""
-    return isinstance(fact, str) and fact.partition(":")[0] == UNAVAILABLE
 
 
 @dataclass(frozen=True)
@@ -162,7 +154,7 @@ class Manifest:
     sources: dict[str, str]
     cpus: int
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
 
     def tests(self, entry: str) -> tuple[str, ...]:
         """Return the test types of the run that the entry declares."""
@@ -172,5 +164,4 @@ class Manifest:
     @property
     def unbuilt(self) -> dict[str, str]:
         """Return why entries that were asked for take no part, by name: they could not be built."""
-        found = self.facts.get(UNBUILT)
-        return found if isinstance(found, dict) else {}
+        return self.facts.unbuilt or {}

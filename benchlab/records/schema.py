@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 from benchlab.core import letters
 from benchlab.records import shapes
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Record, Remark, Sample
 
@@ -44,6 +45,8 @@ def plain(record: Record | Manifest) -> dict[str, Any]:
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in pairs}
 
     content: dict[str, Any] = asdict(record, dict_factory=named)
+    if isinstance(record, Manifest):
+        content["facts"] = record.facts.plain()
     return content
 
 
@@ -89,4 +92,8 @@ def manifest(text: bytes) -> Manifest | None:
     if schema not in READABLE or type(schema) is not int:
         readable = " and ".join(map(str, READABLE))
         raise OtherSchemaError(f"written in schema {letters.quoted(schema)}, this lab reads {readable}")
-    return shapes.made(Manifest, content)
+    shapes.refuse_unwritable(content)
+    facts = content.pop("facts", {})
+    if not isinstance(facts, dict):
+        raise ValueError(f"facts is {letters.quoted(facts)}, and must be an object")
+    return replace(shapes.made(Manifest, content), facts=Facts.of(facts))

@@ -12,6 +12,7 @@ from benchlab.core.letters import quoted
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from pydantic_core import ErrorDetails
 
 Made = TypeVar("Made")
 # What becomes of keys that a record has not: they are faults, or left out.
@@ -72,13 +73,28 @@ def parsed(kind: type[Made], text: bytes, others: Others = "forbid") -> Made:
 
 def made(kind: type[Made], content: object, others: Others = "forbid") -> Made:
     """Return the record of this kind that the content, decoded JSON, is. Raises ValueError with the first fault."""
-    _refuse_unwritable(content, "")
+    refuse_unwritable(content)
     # Of Python's own lists and texts pydantic makes neither tuples nor times, when it is strict.
     text = json.dumps(content).encode()
     try:
         return parsed(kind, text, others)
     except ValueError as error:
         raise ValueError(_first_fault(error, content)) from error
+
+
+def fitting(kind: type[Made], content: Mapping[str, object]) -> tuple[Made, set[str]]:
+    """Return the record of this kind with what of the content fits it, and the names of what does not.
+
+    No field of the record may be needed.
+    """
+    try:
+        return parsed(kind, json.dumps(content).encode()), set()
+    except ValueError as error:
+        # What no file takes is at no key.
+        paths = [fault["loc"] for fault in _faults(error)]
+        unfit = {str(path[0]) for path in paths} if all(paths) else set(content)
+        fit = {name: value for name, value in content.items() if name not in unfit}
+        return parsed(kind, json.dumps(fit).encode()), unfit
 
 
 @cache
@@ -92,9 +108,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 def _first_fault(error: ValueError, content: object) -> str:
     """Return in plain words the first of the faults that pydantic found in the content."""
-    from pydantic import ValidationError
-
-    faults = cast(ValidationError, error).errors(include_url=False)
+    faults = _faults(error)
     kind, path, value = faults[0]["type"], faults[0]["loc"], faults[0]["input"]
     where = _where(path)
     if kind == "value_error":
@@ -110,6 +124,12 @@ def _first_fault(error: ValueError, content: object) -> str:
     if kind == "missing":
         return f"{where} is missing"
     return f"{where or 'it'} is {quoted(value)}, and must be {WORDS[kind]}"
+
+
+def _faults(error: ValueError) -> list[ErrorDetails]:
+    from pydantic import ValidationError
+
+    return cast(ValidationError, error).errors(include_url=False)
 
 
 def _wrong_length(where: str, count: int, needed: int) -> str:
@@ -129,17 +149,17 @@ def _below(where: str, name: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _refuse_unwritable(content: object, where: str, depth: int = 0) -> None:
+def refuse_unwritable(content: object, where: str = "", depth: int = 0) -> None:
     """Raise ValueError of half a letter, of a number beyond all, and of what is nested too deeply."""
     if depth > DEEPEST:
         raise ValueError(f"{where[:60]}… is nested too deeply")
     if isinstance(content, Mapping):
         for key, value in content.items():
             _refuse_half_a_letter(key, where)
-            _refuse_unwritable(value, _below(where, key), depth + 1)
+            refuse_unwritable(value, _below(where, key), depth + 1)
     elif isinstance(content, list):
         for number, value in enumerate(content, start=1):
-            _refuse_unwritable(value, f"{where}[{number}]", depth + 1)
+            refuse_unwritable(value, f"{where}[{number}]", depth + 1)
     elif isinstance(content, str):
         _refuse_half_a_letter(content, where)
     elif isinstance(content, float) and not math.isfinite(content):

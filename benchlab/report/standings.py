@@ -8,7 +8,8 @@ import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
-from benchlab.records.plan import UNAVAILABLE, Manifest
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import Manifest
 from benchlab.report import markdown
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE

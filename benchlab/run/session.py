@@ -21,7 +21,8 @@ from benchlab.experiment import profiles, schedule
 from benchlab.experiment.forecast import Forecast
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
-from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Visit
+from benchlab.records.facts import UNAVAILABLE, Facts, Host
+from benchlab.records.plan import NO_PROXY, Manifest, Settings, Visit
 from benchlab.records.run import Run
 from benchlab.report import outputs, printed, runs
 from benchlab.run import pinned, planning
@@ -36,7 +37,7 @@ from benchlab.storage.store import Journal
 def describe(lab: Lab, settings: Settings, images: dict[str, str], unbuilt: dict[str, str]) -> Manifest:
     """Return the manifest of a new run, with what describes it for its reader."""
     made = identify(lab, settings, images)
-    return replace(made, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
+    return replace(made, facts=replace(_facts(lab, settings, images), unbuilt=unbuilt))
 
 
 def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
@@ -64,33 +65,31 @@ def sources(lab: Lab, settings: Settings) -> dict[str, str]:
 
 def advice(manifest: Manifest) -> str:
     """Return in one line what on the host harms a measurement."""
-    seen = manifest.facts["host"]
-    known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
-    known_facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
-    return doctor.brief(doctor.examine(known_facts))
+    host = replace(manifest.facts.host, engine_os=manifest.facts.engine_os)
+    return doctor.brief(doctor.examine(host))
 
 
-def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:
+def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> Facts:
     """Return what describes the run for its reader: lab, engine, host, and what is inside the containers."""
     base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
     entries = {name: images[name] for name in settings.frameworks}
-    return {
-        **facts.facts(lab.root, lab.engine, str(base)),
-        "analysis": analysis.parameters(),
-        "wrk": inventory.load_generator(lab.engine),
-        "host": _host(lab),
-        "database": inventory.database(lab.engine),
-        "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
-    }
+    return replace(
+        facts.facts(lab.root, lab.engine, str(base)),
+        analysis=analysis.parameters(),
+        wrk=inventory.load_generator(lab.engine),
+        host=_host(lab),
+        database=inventory.database(lab.engine),
+        entries=inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
+    )
 
 
-def _host(lab: Lab) -> dict[str, object]:
+def _host(lab: Lab) -> Host:
     """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
-    found = inventory.machine(lab.engine, lab.allowed_cpus or ())
-    if other := capacity.differing(lab.placement, CLIENT, found.get("cpus_allowed")):
+    host = inventory.machine(lab.engine, lab.allowed_cpus or ())
+    if other := capacity.differing(lab.placement, CLIENT, host.cpus_allowed):
         raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
     known = lab.seen.facts if lab.seen else {}
-    return {**found, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
+    return Host.of(host.plain() | {name: UNAVAILABLE if value is None else value for name, value in known.items()})
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
@@ -227,7 +226,7 @@ class Session:
         """Raise EngineError where another visit would not belong to this run."""
         self.held.check()
         # Not what the run may use of them, which takes a container to see.
-        began = self.manifest.facts.get("engine_cpus", self.manifest.cpus)
+        began = self.manifest.facts.engine_cpus or self.manifest.cpus
         if (cpus := self.lab.engine.cpus) != began:
             raise EngineError(
                 f"the engine had {began} CPUs when the run began, and has {cpus} now; bring them back, "

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from benchlab.core.quantities import counted
 from benchlab.experiment.workloads import WORKLOADS, varied
 from benchlab.records.counters import APP
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.run import Run, Sample
 from benchlab.selftest import aa_test, check
 from benchlab.selftest.check import NO_SAMPLE, Check

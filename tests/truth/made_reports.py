@@ -14,6 +14,7 @@ import numpy as np
 from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Manifest, Settings, Trial
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Remark, Run, Sample, Verdict
@@ -262,7 +263,7 @@ class _Maker:
             {},
             CPUS,
             {},
-            {"lab_version": "1", **unbuilt},
+            Facts.of({"lab_version": "1", **unbuilt}),
         )
 
     def _expected(self) -> dict[tuple[str, str, int], float]:

@@ -8,6 +8,7 @@ import pytest
 
 from benchlab.experiment import profiles, schedule, workloads
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Visit
 from benchlab.records.run import GOOD, Failure, Remark, Sample, Verdict
@@ -133,7 +134,7 @@ def make_manifest() -> Manifest:
         services={"aiohttp": {}, "crax": {"mem_limit": "1g", "environment": {"A": "1"}}},
         sources={"base": "b", "crax": "c"},
         cpus=2,
-        facts={"engine_version": "20.10"},
+        facts=Facts.of({"engine_version": "20.10"}),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchlab.experiment.workloads import varied
 from benchlab.records.counters import CLIENT, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure, Remark, Run, Sample, Verdict
 from benchlab.statistics import analysis
@@ -112,7 +113,7 @@ def hostile_run(text: str) -> Run:
     manifest = replace(
         run.manifest,
         entries={**run.manifest.entries, text: labels},
-        facts={text: [text, {text: text}]},
+        facts=Facts.of({text: [text, {text: text}]}),
         images={text: text},
     )
     wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))

@@ -14,6 +14,7 @@ import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
 from benchlab.records import schema
+from benchlab.records.facts import Facts
 from benchlab.records.run import Decision, Failure, Record
 from benchlab.report import export, html, report, runs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
@@ -48,7 +49,7 @@ def _manifest() -> dict[str, Any]:
     )
     labels = LABELS | {"origin": "adopted", "base": "python:3=benchlab/base", "tfb.notes": "one"}
     entries = {"aiohttp": LABELS | {"orm": "full"}, "crax": labels}
-    full = replace(made, settings=own, entries=entries, placement={"client": (0,), "app": (1,)}, facts=FACTS)
+    full = replace(made, settings=own, entries=entries, placement={"client": (0,), "app": (1,)}, facts=Facts.of(FACTS))
     content: dict[str, Any] = json.loads(json.dumps(schema.described(full)))
     return content
 
