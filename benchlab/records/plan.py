@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from benchlab.core.quantities import counted
 from benchlab.records import checks
 from benchlab.records.checks import Moment
 from benchlab.records.facts import Facts
@@ -13,6 +14,8 @@ from benchlab.records.facts import Facts
 PORT = 8080
 # Where nothing stands in front of an entry.
 NO_PROXY = "none"
+# What varies in the levels of a test.
+CONNECTIONS, QUERIES = "connections", "queries"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,25 @@ class Target:
 
 
 @dataclass(frozen=True, order=True)
+class LevelKey:
+    """What varies in the levels of a test, such as 16 connections: what levels are known by, and compared by.
+
+    The rest of a level follows from it and from the host, such as wrk's threads.
+    """
+
+    value: int
+    unit: str
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    @property
+    def name(self) -> str:
+        """Return it as a reader sees it who does not know what varies."""
+        return f"N = {self.value:,}" if self.unit == QUERIES else counted(self.value, self.unit.removesuffix("s"))
+
+
+@dataclass(frozen=True, order=True)
 class Level:
     """One setting of the load. `queries` is the N of `?queries=N`; 0 where a test has none."""
 
@@ -53,6 +75,11 @@ class Level:
     def __post_init__(self) -> None:
         checks.counts("level", 1, connections=self.connections, threads=self.threads, pipeline=self.pipeline)
         checks.counts("level", 0, queries=self.queries)
+
+    @property
+    def key(self) -> LevelKey:
+        """Return what varies: the queries of a request where it has any, else the connections."""
+        return LevelKey(self.queries, QUERIES) if self.queries else LevelKey(self.connections, CONNECTIONS)
 
 
 @dataclass(frozen=True)

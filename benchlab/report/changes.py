@@ -25,7 +25,7 @@ def _shown(row: Row) -> dict[str, object]:
         "entry": row.entry,
         "test": row.test,
         "level": row.where,
-        "figure": row.figure,
+        "metric": row.metric.name,
         "new / old": row.told.ratio,
         "95 % interval": row.told.interval or "–",
         f"{row.design.unit}s": row.ratio.blocks,

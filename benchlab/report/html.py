@@ -43,7 +43,7 @@ from benchlab.report.charts import Chart, Look
 from benchlab.report.plots import HeatMap
 from benchlab.report.points import Clock
 from benchlab.statistics import analysis, baseline, bottleneck, effects, regression
-from benchlab.statistics.analysis import PER_CPU, RATE, Result
+from benchlab.statistics.analysis import Result
 from benchlab.statistics.baseline import Side
 from benchlab.statistics.candidate import Versus
 from benchlab.statistics.comparison import LEAST_BLOCKS
@@ -79,7 +79,7 @@ class Section:
     memory: Chart
     cpus: Chart
     summary: pd.DataFrame
-    figures: pd.DataFrame
+    values: pd.DataFrame
     heat_maps: Sequence[HeatMap]
 
     @property
@@ -206,7 +206,7 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
         memory=plots.memory(result, order, looks),
         cpus=plots.cpus(result, groups, shares),
         summary=standings.summary(result),
-        figures=standings.figures(result),
+        values=standings.values(result),
         heat_maps=list(_heat_maps(result, order)),
     )
 
@@ -214,18 +214,20 @@ def _section(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
 def _heat_maps(result: Result, order: Sequence[str]) -> Iterable[HeatMap]:
     """Yield the pairs over all levels, and by what ranks them at each level, where there are not too many of them.
 
-    A figure that does not rank has squares without outcomes.
+    A metric that does not rank has squares without outcomes.
     """
-    if len(result.rates.entries) < 2:
+    usual = result.compared[result.measures.ranked_by]
+    if len(usual.entries) < 2:
         return
-    if result.basis != RATE:
-        costs = result.overall if result.by_cpu else result.costs
-        yield plots.heat_map(f"{PER_CPU}, over all levels", costs, order, result.by_cpu)
-    rates = result.rates if result.by_cpu or result.basis is None else result.overall
-    yield plots.heat_map(f"{RATE}, over all levels", rates, order, result.basis == RATE)
-    if len(result.levels) > 1 and len(result.rates.pairs) <= standings.MOST_PAIRS:
+    for metric in (*reversed(result.measures.ranking), *result.measures.beside):
+        if metric in result.compared:
+            is_basis = metric == result.basis
+            compared = result.overall if is_basis else result.compared[metric]
+            yield plots.heat_map(f"{metric.name}, over all levels", compared, order, is_basis)
+    if len(result.level_basis) > 1 and len(usual.pairs) <= standings.MOST_PAIRS:
         for level, compared in result.decided_levels.items():
-            title = f"{result.level_basis[level]}, {charts.level_name(result.test, level)}"
+            basis = result.level_basis[level]
+            title = f"{basis.name if basis else ''}, {level.name}"
             yield plots.heat_map(title, compared, order)
 
 

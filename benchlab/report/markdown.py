@@ -19,7 +19,7 @@ EFFECT = "effect: level / reference"
 # What stands between two cells, what stands for it in one, and what cells are parted by.
 BETWEEN, ESCAPED = "|", r"\|"
 PARTING = re.compile(r"(?<!\\)\|")
-# Words stand left, figures right.
+# Words stand left, numbers right.
 LEFT = ("framework", "test", "entry", "pair", EFFECT, "outcome", "limited by", "rule", "meaning")
 
 

@@ -11,6 +11,7 @@ from benchlab import __version__
 from benchlab.core import letters
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
+from benchlab.experiment.settings import note
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
@@ -63,7 +64,7 @@ def about(run: Run) -> list[str]:
     settings = run.manifest.settings
     through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return [
-        profiles.note(settings),
+        note(settings),
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
         f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
         f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
@@ -75,11 +76,11 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return what became of the samples taken, and which rules had no figure, in how many and why."""
+    """Return what became of the samples taken, and which rules had no value, in how many and why."""
     lines = [f"{_became(run)}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
         told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
-        lines.append(f"Rules without a figure: {', '.join(told)}.")
+        lines.append(f"Rules without a value: {', '.join(told)}.")
     return " ".join(lines)
 
 
@@ -207,7 +208,7 @@ def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
     rows = [
         {
             "test": cell.test,
-            "level": cell.level,
+            "level": cell.level.value,
             "entry": cell.entry,
             **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
             "host idle": UNAVAILABLE if cell.shares.idle is None else f"{cell.shares.idle:.0%}",

@@ -9,30 +9,30 @@ import pandas as pd
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.records.facts import UNAVAILABLE
-from benchlab.records.plan import Manifest
+from benchlab.records.plan import LevelKey, Manifest
 from benchlab.report import markdown
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result, unmeasured
+from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
+from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Pair, Standing
-from benchlab.statistics.metrics import Cell
-from benchlab.statistics.stats import ALPHA, Average, Estimate
+from benchlab.statistics.metrics import PER_CPU, RATE, Metric
+from benchlab.statistics.stats import ALPHA, Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
 MOST_PAIRS = 15
-# What stands in the place of figures where there is no sample that counts; why there is none stands in the report.
+# What stands in the place of values where there is no sample that counts; why there is none stands in the report.
 UNMEASURED = "not measured"
-# What an entry took: in text a table of its own, because all of the summary would be wider than a terminal.
-COST = [PER_CPU, "of the app alone", "peak memory, MB"]
+MEMORY = "peak memory, MB"
 # What stands under ratios of which some have no outcome, for that.
 BY_CPU = (
-    f"Outcomes are those of {PER_CPU}: all rows left the host hardly any time to spare (less than "
+    f"Outcomes are those of {PER_CPU.name}: all rows left the host hardly any time to spare (less than "
     f"{NEARLY_FULL_IDLE:.0%}), and there a rate says as much about wrk as about an entry."
 )
 UNRANKED = (
-    "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the figure "
+    "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the metric "
     "that all its rows can be compared by."
 )
-# The head of the column of figures relative to the leader's; behind it stands what ranks, where anything does.
+# The head of the column of values relative to the leader's; behind it stands what ranks, where anything does.
 RELATIVE = "relative"
 
 
@@ -45,21 +45,21 @@ def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     results = list(results)
     without = [test for test in manifest.settings.tests if test not in {result.test for result in results}]
     most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
-    rows: dict[tuple[str, int], dict[str, object]] = {}
+    rows: dict[tuple[str, LevelKey], dict[str, object]] = {}
     entries: set[str] = set()
     found = [cell for result in results for cell in _overview_cells(result, most)]
     found += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
-    for test, level, entry, figure in found:
-        rows.setdefault((test, level), {"test": test, "level": level})[entry] = figure
+    for test, level, entry, value in found:
+        rows.setdefault((test, level), {"test": test, "level": level.value})[entry] = value
         entries.add(entry)
     columns = ["test", "level", *sorted(entries)]
     return pd.DataFrame(rows.values(), columns=columns).fillna("–").sort_values(["test", "level"])
 
 
 def summary(result: Result) -> pd.DataFrame:
-    """Return a row an entry, the fastest first: rank, speed relative to the first, and what it took.
+    """Return a row an entry, the best first: rank, value relative to the first, and what it took.
 
-    All of it is over all levels: of figures the geometric mean, of memory the largest. What is over some of them alone
+    All of it is over all levels: of metrics the geometric mean, of memory the largest. What is over some of them alone
     says so, and an entry without any is called UNMEASURED.
     """
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
@@ -67,7 +67,7 @@ def summary(result: Result) -> pd.DataFrame:
     unranked = {entry: _row(result, entry, "–", "–") for entry in measured.difference(ranked)}
     lacking = {"rank": "–", _relative(result): UNMEASURED}
     rows = ranked | unranked
-    columns = ["entry", *lacking, *COST, "limited by"]
+    columns = ["entry", *lacking, *_cost(result), "limited by"]
     found = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
     return pd.DataFrame(found, columns=columns).fillna("–")
 
@@ -79,21 +79,20 @@ def order(result: Result) -> list[str]:
     return [*ranked, *unranked, *sorted({entry for entry, _ in result.unmeasured}.difference(ranked, unranked))]
 
 
-def figures(result: Result) -> pd.DataFrame:
+def values(result: Result) -> pd.DataFrame:
     """Return a row for each entry at each level, with all that is known of it."""
-    rows: dict[tuple[int, str], dict[str, object]] = {
-        (level, entry): {"level": level, "entry": entry, RATE: UNMEASURED, "blocks": 0}
+    rows: dict[tuple[LevelKey, str], dict[str, object]] = {
+        (level, entry): {"level": level.value, "entry": entry, RATE.name: UNMEASURED, "blocks": 0}
         for entry, level in result.unmeasured
     }
     for cell in result.cells:
         rows[cell.level, cell.entry] = {
-            "level": cell.level,
+            "level": cell.level.value,
             "entry": cell.entry,
-            RATE: _rate(cell, cell.rate.blocks),
+            RATE.name: _rate(cell, cell.rate.blocks),
             "blocks": cell.rate.blocks,
-            PER_CPU: _told(cell.per_cpu_s),
-            "of the app alone": _told(cell.per_app_cpu_s),
-            "peak memory, MB": _memory([cell]),
+            **{metric.name: _value(metric, cell.estimates.get(metric)) for metric in _beside_rate(result)},
+            MEMORY: _memory([cell]),
             "CPU used": str(cell.shares),
             "limited by": cell.bottleneck,
         }
@@ -104,14 +103,19 @@ def figures(result: Result) -> pd.DataFrame:
 def ratios(result: Result) -> pd.DataFrame:
     """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells.
 
-    Where the host was full requests per CPU-second are compared too. Outcomes are those of the figure that ranks.
+    Where the host was full requests per CPU-second are compared too. Outcomes are those of the metric that ranks.
     """
-    rows = [_pair_row(result, None, RATE, pair) for pair in result.rates.pairs if result.basis != RATE]
-    rows += [_pair_row(result, None, PER_CPU, pair) for pair in result.costs.pairs if result.basis != PER_CPU]
-    rows += [_pair_row(result, None, str(result.basis), pair) for pair in result.overall.pairs]
-    if len(result.rates.pairs) <= MOST_PAIRS:
+    rows = [
+        _pair_row(result, ALL_LEVELS, metric, pair)
+        for metric, compared in result.compared.items()
+        for pair in compared.pairs
+        if metric != result.basis
+    ]
+    if result.basis:
+        rows += [_pair_row(result, ALL_LEVELS, result.basis, pair) for pair in result.overall.pairs]
+    if len(result.compared[result.measures.ranked_by].pairs) <= MOST_PAIRS:
         rows = [*_at_levels(result), *rows]
-    return pd.DataFrame(rows, columns=["level", "figure", "pair", "ratio", "95 % interval", "outcome"])
+    return pd.DataFrame(rows, columns=["level", "metric", "pair", "ratio", "95 % interval", "outcome"])
 
 
 def chance(results: Sequence[Result]) -> str:
@@ -142,7 +146,7 @@ def sections(results: Sequence[Result], caution: str) -> Iterator[str]:
         yield f"## {result.test}: summary over all levels, {_ranking(result)}{caution}\n\n{_summaries(result)}"
         pairs = ratios(result)
         if not pairs.empty:
-            note = {PER_CPU: BY_CPU, None: UNRANKED}.get(result.basis, "")
+            note = UNRANKED if result.basis is None else BY_CPU if result.is_host_full else ""
             told = f"\n\n{note}" if note else ""
             yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}{told}"
     if told := chance(results):
@@ -152,21 +156,29 @@ def sections(results: Sequence[Result], caution: str) -> Iterator[str]:
 def _ranking(result: Result) -> str:
     if result.basis is None:
         return "not ranked: some rows filled the host and others did not"
-    measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
-    return f"compared by {measure}"
+    return f"compared by {result.basis.long_name}{' of app, database and proxy' if result.basis == PER_CPU else ''}"
 
 
 def _summaries(result: Result) -> str:
-    found = summary(result)
-    return f"{markdown.table(found.drop(columns=COST))}\n\n{markdown.table(found[['entry', *COST]])}"
+    found, cost = summary(result), _cost(result)
+    return f"{markdown.table(found.drop(columns=cost))}\n\n{markdown.table(found[['entry', *cost]])}"
+
+
+def _cost(result: Result) -> list[str]:
+    """Return what an entry took: in text a table of its own, because the whole summary is wider than a terminal."""
+    return [*(metric.name for metric in _beside_rate(result)), MEMORY]
+
+
+def _beside_rate(result: Result) -> list[Metric]:
+    return [metric for metric in result.measures.every if metric != RATE]
 
 
 def _relative(result: Result) -> str:
-    return f"{RELATIVE} {result.basis}" if result.basis else RELATIVE
+    return f"{RELATIVE} {result.basis.name}" if result.basis else RELATIVE
 
 
-def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, str]]:
-    """Yield test, level, entry and figure of all that was to be measured."""
+def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, LevelKey, str, str]]:
+    """Yield test, level, entry and rate of all that was to be measured."""
     for cell in result.cells:
         yield result.test, cell.level, cell.entry, _rate(cell, most)
     for entry, level in result.unmeasured:
@@ -176,7 +188,7 @@ def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, 
 def _rate(cell: Cell, most: int) -> str:
     short = f" ({cell.rate.blocks} of {most} blocks)" if cell.rate.blocks < most else ""
     bound = "≥ " if cell.client_bound else ""
-    return f"{bound}{cell.rate.mean:,.0f}{quantities.interval(cell.rate.low, cell.rate.high, '{:,.0f}')}{short}"
+    return f"{bound}{_value(RATE, cell.rate)}{short}"
 
 
 def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
@@ -184,7 +196,7 @@ def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
 
 
 def relative(result: Result, standing: Standing) -> str:
-    """Return the entry's figure in terms of the leader's, with its interval, and which levels it is not over."""
+    """Return how many times the leader's value the entry's is, with its interval, and which levels it is not over."""
     if standing.relative is None:
         return "–"
     if standing.pair is None:
@@ -201,29 +213,27 @@ def _row(result: Result, entry: str, rank: str, told: str) -> dict[str, object]:
         "entry": entry,
         "rank": rank,
         _relative(result): told,
-        PER_CPU: _average(result, result.per_cpu_s.get(entry)),
-        "of the app alone": _average(result, result.per_app_cpu_s.get(entry)),
-        "peak memory, MB": _memory(cells),
+        **{metric.name: _average(result, metric, entry) for metric in _beside_rate(result)},
+        MEMORY: _memory(cells),
         "limited by": _limits(cells),
     }
 
 
-def _average(result: Result, found: Average | None) -> str:
-    if found is None:
+def _average(result: Result, metric: Metric, entry: str) -> str:
+    average = result.averages[metric].get(entry)
+    return UNAVAILABLE if average is None else _value(metric, average.estimate) + _over(result, average.over)
+
+
+def _over(result: Result, levels: Sequence[LevelKey]) -> str:
+    """Return which levels a value is over, where it is not over all of them."""
+    over = result.over(levels)
+    return "" if over.are_all else f" ({over})"
+
+
+def _value(metric: Metric, estimate: Estimate | None) -> str:
+    if estimate is None:
         return UNAVAILABLE
-    return _told(found.estimate) + _over(result, found.over)
-
-
-def _over(result: Result, levels: Sequence[int]) -> str:
-    """Return which levels a figure is over, where it is not over all of them."""
-    label = result.label(levels)
-    return "" if label == ALL_LEVELS else f" ({label})"
-
-
-def _told(found: Estimate | None) -> str:
-    if found is None:
-        return UNAVAILABLE
-    return f"{found.mean:,.0f}{quantities.interval(found.low, found.high, '{:,.0f}')}"
+    return f"{metric.written(estimate.mean)}{quantities.interval(estimate.low, estimate.high, metric.form)}"
 
 
 def memory_mb(cells: Iterable[Cell]) -> float | None:
@@ -248,21 +258,20 @@ def _limits(cells: Iterable[Cell]) -> str:
 
 
 def _at_levels(result: Result) -> Iterator[dict[str, object]]:
-    """Yield the rows of each level, those of the rates first."""
-    for level, compared in result.levels.items():
-        yield from (_pair_row(result, level, RATE, pair) for pair in compared.pairs)
-        if level in result.cpu_levels:
-            yield from (_pair_row(result, level, PER_CPU, pair) for pair in result.cpu_levels[level].pairs)
+    """Yield the rows of each level, metric by metric."""
+    for level in result.level_basis:
+        for metric, of in result.levels.items():
+            if level in of:
+                yield from (_pair_row(result, level, metric, pair) for pair in of[level].pairs)
 
 
-def _pair_row(result: Result, level: int | None, figure: str, pair: Pair) -> dict[str, object]:
-    """Return the row of a pair at a level, or over all of them where that is None."""
-    basis = result.basis if level is None else result.level_basis[level]
-    ratio, has_outcome = pair.ratio, figure == basis
+def _pair_row(result: Result, scope: Scope, metric: Metric, pair: Pair) -> dict[str, object]:
+    basis = result.basis if scope is ALL_LEVELS else result.level_basis[scope]
+    ratio, has_outcome = pair.ratio, metric == basis
     low, high, confidence = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
     return {
-        "level": result.label(ratio.over) if level is None else level,
-        "figure": figure,
+        "level": str(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
+        "metric": metric.name,
         "pair": f"{ratio.first} / {ratio.second}",
         "ratio": quantities.ratio(ratio.ratio),
         "95 % interval": quantities.bounds(low, high, confidence=confidence).strip() or "–",

@@ -1,4 +1,4 @@
-"""The study's own tables, with its columns and units: means over the blocks, of wrk's own figures."""
+"""The study's own tables, with its columns and units: means over the blocks, of wrk's own values."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from benchlab.experiment import profiles
-from benchlab.experiment.workloads import TIMEOUT_S, WORKLOADS, varied
+from benchlab.experiment.workloads import TIMEOUT_S, WORKLOADS
 from benchlab.records.run import Run, Sample
 from benchlab.report import markdown
 
@@ -31,14 +31,14 @@ FORMATS = {
 def table(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
     """Return one row for each entry and level of the test, with the study's columns.
 
-    Each figure is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
+    Each value is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
     the mean must be in a closed loop whose connections all take part; of a pipelined load, that of a batch.
     """
     column = WORKLOADS[test].column
     rows = [
         {
             "framework": sample.trial.entry,
-            column: varied(test, sample.trial.level),
+            column: sample.trial.level.key.value,
             "totalRequests": sample.load.requests,
             "seconds": sample.load.seconds,
             "requestsPerSecond": sample.load.requests_per_second,
@@ -81,9 +81,7 @@ def sections(run: Run) -> Iterator[str]:
 def _short(run: Run, test: str) -> Iterator[str]:
     """Yield which cells of the test have fewer samples than its fullest one, where there are any."""
     counts = Counter(
-        f"{sample.trial.entry} at {varied(test, sample.trial.level)}"
-        for sample in run.samples
-        if sample.trial.test == test
+        f"{sample.trial.entry} at {sample.trial.level.key}" for sample in run.samples if sample.trial.test == test
     )
     most = max(counts.values())
     if short := [f"{cell}: {count}" for cell, count in sorted(counts.items()) if count < most]:
@@ -95,7 +93,7 @@ def _timeouts(run: Run, test: str) -> Iterator[str]:
     counts: dict[str, int] = {}
     for sample in run.samples:
         if sample.trial.test == test and sample.load.errors.timeout:
-            cell = f"{sample.trial.entry} at {varied(test, sample.trial.level)}"
+            cell = f"{sample.trial.entry} at {sample.trial.level.key}"
             counts[cell] = counts.get(cell, 0) + sample.load.errors.timeout
     if counts:
         told = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from benchlab.experiment.profiles import PROFILES
+from benchlab.experiment.settings import compared
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import Manifest
 
@@ -79,9 +80,7 @@ def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
     settings, wrk = manifest.settings, manifest.facts.wrk
     yield "wrk", wrk.version or UNAVAILABLE
     yield "wrk's scripts", wrk.scripts_sha256 or UNAVAILABLE
-    yield "duration in s", settings.duration_s
-    yield "samples of a level in a visit", settings.repeats
-    yield "proxy", settings.proxy
+    yield from compared(settings)
     yield "primer in s", settings.primer_s
     yield "warm-up in s", settings.warmup_s
     yield "placement", manifest.placement or "shared"

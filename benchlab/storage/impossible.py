@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from benchlab.core import letters
-from benchlab.experiment import profiles
+from benchlab.experiment.settings import impossible
 from benchlab.factors import naming
 from benchlab.records.plan import Manifest
 
@@ -41,7 +41,7 @@ def faults(made: Manifest) -> list[str]:
             if 1 <= made.cpus <= MOST_CPUS
             else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
         ),
-        *profiles.impossible(made.settings),
+        *impossible(made.settings),
         *_versions(made),
     ]
 

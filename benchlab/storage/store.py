@@ -18,15 +18,16 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 from benchlab.core import letters
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment.profiles import MAX_BLOCKS
-from benchlab.experiment.workloads import varied
+from benchlab.experiment import workloads
+from benchlab.experiment.profiles import RENAMED
+from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.records import schema
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Record, Remark, Run, Sample
@@ -104,11 +105,10 @@ def _refuse_stranger(record: Record, manifest: Manifest) -> None:
 
 def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
     trial, settings = record.trial, manifest.settings
-    planned = settings.levels.get(trial.test, ())
     return (
         trial.entry in manifest.entries
         and trial.test in manifest.tests(trial.entry)
-        and varied(trial.test, trial.level) in planned
+        and trial.level.key in workloads.keys(trial.test, settings.levels[trial.test])
         and trial.block >= 1
         and 1 <= trial.repeat <= settings.repeats
     )
@@ -332,6 +332,7 @@ def read_manifest(folder: Path) -> Manifest:
     _refuse_no_run(folder)
     try:
         manifest = schema.manifest(files.read(path))
+        manifest = manifest and _renamed(manifest)
         if manifest and (faults := impossible.faults(manifest)):
             raise ValueError("; ".join(faults))
     except schema.OtherSchemaError as error:
@@ -341,6 +342,12 @@ def read_manifest(folder: Path) -> Manifest:
     if manifest is None:
         raise StoreError(f"{path} is not one of a run; {files.LOST}")
     return manifest
+
+
+def _renamed(manifest: Manifest) -> Manifest:
+    """Return the manifest of an older lab with the profile's name of today."""
+    settings = manifest.settings
+    return replace(manifest, settings=replace(settings, profile=RENAMED.get(settings.profile, settings.profile)))
 
 
 def _refuse_no_run(folder: Path) -> None:

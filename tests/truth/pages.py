@@ -39,7 +39,7 @@ CONSTANT = (
 NAVIGATION = ("factors", "samples", "the run", "method", "again")
 METHOD = (
     r"A block visits every entry once, .+",
-    r"A figure is the geometric mean over the blocks, .+",
+    r"A value is the geometric mean over the blocks, .+",
     r"(?:Over all levels, 5 % .+ |At a single level it is 5 % .+ )?“Equal” means within 3%, .+ no outcome\.",
     r"A sample is judged by what happened around it, .+",
     r"The load generator and the database share this host .+",
@@ -181,13 +181,13 @@ def _no_standings(_: re.Match[str], report: Report, __: Sampled) -> Iterator[str
 PLOTS = (
     (
         "plot: no standings",
-        r"Each entry's figure over all levels, relative to the leader's: nothing is known\.",
+        r"Each entry's value over all levels, relative to the leader's: nothing is known\.",
         _no_standings,
     ),
     ("plot: nothing", rf"{TEST}, .+: nothing is known\.", _nothing),
     (
         "plot: standings",
-        rf"Each entry's figure over all levels, relative to the leader's: (?P<figures>.+?){MORE}",
+        rf"Each entry's value over all levels, relative to the leader's: (?P<figures>.+?){MORE}",
         _overall,
     ),
     ("plot: rates", rf"{TEST}, requests/s: (?P<figures>.+?){MORE}", _rates),
@@ -204,15 +204,15 @@ PLOTS = (
 
 
 def _tables(shown: Page, report: Report, findings: Findings) -> None:
-    """Hold the page's tables against the report's: the summaries, all figures, and the squares of who against whom."""
+    """Hold the page's tables against the report's: the summaries, all metrics, and the squares of who against whom."""
     for table in shown.tables:
         if match := re.match(r"([\w-]+): summary, over all levels\.", table.caption):
             own = [dict(row) for row in report.tests[match[1]].summary]
             same = [dict(row) for row in table.rows] == own
             findings.hold("summary of a page", table.caption, iter(() if same else (f"the report has {own}",)))
-        elif match := re.match(r"([\w-]+): all figures", table.caption):
+        elif match := re.match(r"([\w-]+): all metrics", table.caption):
             for row in table.rows:
-                findings.hold("row of all figures", str(dict(row)), _figures(match[1], row, report))
+                findings.hold("row of all metrics", str(dict(row)), _figures(match[1], row, report))
     for test, caption, squares in shown.heat_maps:
         for first, second, title in squares:
             told = f"{test}, {caption}: {first} / {second} {title}"

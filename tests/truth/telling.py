@@ -92,7 +92,7 @@ def of_comparison(case: Case) -> Compared | None:
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         if case.newer:
             gate.warn(case.margin, *pair)
-        answer = gate.told(held, case.margin)
+        answer = gate.show(held, case.margin)
     assert answer is not None
     return Compared(
         old=[(records(run), report.report(run)) for run in old],

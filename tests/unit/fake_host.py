@@ -10,7 +10,7 @@ from typing import Any
 
 from benchlab.contract.payloads import FORTUNES
 from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executed
 from benchlab.records.seen import SCHEMA, ContainerReading
 from benchlab.run.wrk import MARK, SEEN_MARK
 

@@ -7,6 +7,7 @@ from benchlab.report import plots
 from benchlab.report.plots import EQUAL, SAME, UNTOLD
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison
+from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells
 
 from . import figures
@@ -19,16 +20,16 @@ def _compared(**means: float) -> Comparison:
     cells: Cells = {
         name: figures.blocks(mean + np.roll(CALM, place)) for place, (name, mean) in enumerate(means.items())
     }
-    return comparison.compare(cells)
+    return comparison.compare(cells, Better.HIGHER)
 
 
 def test_a_square_tells_the_row_against_the_column_and_its_mirror_the_other_way_round() -> None:
     found = plots.heat_map("t", _compared(a=0.0, b=np.log(2)), ["b", "a"])
     assert found.entries == ("b", "a")
     ((same, faster), (slower, _)) = found.squares
-    assert (same.tone, same.sign, same.figure) == (SAME, "", "")
-    assert (faster.tone, faster.sign, faster.word, faster.figure) == ("faster-3", "▲", "faster", "2.000")
-    assert (slower.tone, slower.sign, slower.word, slower.figure) == ("slower-3", "▼", "slower", "0.500")
+    assert (same.tone, same.sign, same.ratio) == (SAME, "", "")
+    assert (faster.tone, faster.sign, faster.word, faster.ratio) == ("faster-3", "▲", "faster", "2.000")
+    assert (slower.tone, slower.sign, slower.word, slower.ratio) == ("slower-3", "▼", "slower", "0.500")
     assert faster.told.startswith("2.000 [")
     assert faster.told.endswith("], faster")
     assert slower.told.endswith("], slower")
@@ -43,7 +44,7 @@ def test_the_further_apart_the_deeper_the_colour(ratio: float, tone: str) -> Non
 
 def test_what_cannot_be_told_apart_is_neutral_however_large_its_ratio() -> None:
     wild = {"a": {1: 1000.0, 2: 4000.0, 3: 500.0}, "b": {1: 400.0, 2: 500.0, 3: 900.0}}
-    square = plots.heat_map("t", comparison.compare(wild), ["a", "b"]).squares[0][1]
+    square = plots.heat_map("t", comparison.compare(wild, Better.HIGHER), ["a", "b"]).squares[0][1]
     assert (square.tone, square.sign) == (UNTOLD, "?")
     assert square.told.endswith("cannot be told apart")
 
@@ -55,8 +56,8 @@ def test_equal_is_another_neutral() -> None:
 
 def test_a_pair_without_a_block_in_common_is_left_blank_and_says_why() -> None:
     apart: Cells = {"a": {1: 1.0, 2: 1.1}, "b": {3: 1.0, 4: 1.1}}
-    square = plots.heat_map("t", comparison.compare(apart), ["a", "b"]).squares[0][1]
-    assert (square.tone, square.figure, square.told) == (plots.NONE, "–", "no block in common")
+    square = plots.heat_map("t", comparison.compare(apart, Better.HIGHER), ["a", "b"]).squares[0][1]
+    assert (square.tone, square.ratio, square.told) == (plots.NONE, "–", "no block in common")
 
 
 def test_an_entry_without_a_rank_has_no_row() -> None:
