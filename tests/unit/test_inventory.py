@@ -102,6 +102,7 @@ def test_what_is_asked_of_an_image_is_answered_by_this_python() -> None:
     assert told["python"] == platform.python_version()
     assert any(package.startswith("docker==") for package in told["packages"])
     assert isinstance(told["jit"], bool)
+    assert (Contents.of(told).rest, Contents.of(told).plain()) == ({}, told)
 
 
 @pytest.mark.parametrize("images", [{}, {"sha256:a": "no JSON"}])
