@@ -13,7 +13,7 @@ from benchlab.cli.command import FAILED, OK, Command, console, say, tell
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.experiment.settings import AGAINST, FRAMEWORK, PROXY, RUNS, SETTINGS, TEST, Flag
-from benchlab.storage import files, pinned, store
+from benchlab.storage import files, store
 
 if TYPE_CHECKING:
     from benchlab.engine.stage import Conditions, Lab
@@ -97,7 +97,7 @@ def _start(root: Path, settings: Settings, margin: float | None) -> int:
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
-    from benchlab.run import session
+    from benchlab.run import pinned, session
 
     if given.dry_run:
         raise UsageError("--dry-run is of a new run; leave --resume out")
@@ -113,16 +113,16 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
     from benchlab.factors import catalog
     from benchlab.quality import judge
-    from benchlab.report import lead, report
+    from benchlab.report import lead, report, runs
+    from benchlab.selftest import kept
     from benchlab.statistics import analysis, baseline, candidate
-    from benchlab.storage import runs
 
     shown = files.shown(folder)
     tell(run.once(report.report))
     for line in lead.lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
-    if missed := runs.left(run, folder):
+    if not kept.is_part(folder) and (missed := runs.left(run, folder)):
         say(missed)
     if unbuilt := run.manifest.unbuilt:
         say(f"not built, and not measured: {', '.join(unbuilt)}")

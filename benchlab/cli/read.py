@@ -73,22 +73,23 @@ HTML = Flag(
 
 
 def _report(_: Path, given: argparse.Namespace) -> int:
-    from benchlab.report import outputs, report
-    from benchlab.storage import runs
+    from benchlab.report import outputs, report, runs
+    from benchlab.selftest import kept
 
     folder = store.named(given.run)
-    if store.is_calibration(folder):
+    if kept.is_calibration(folder):
         return _report_calibration(folder)
     run = store.read(folder)
     tell(run.once(report.report))
-    if cut := runs.cut(folder):
+    goes_on = not kept.is_part(folder)
+    if cut := runs.cut(folder, goes_on):
         say(cut)
     try:
         store.Journal(folder).derive(run, outputs.outputs(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
         return FAILED
-    if missed := runs.left(run, folder):
+    if goes_on and (missed := runs.left(run, folder)):
         say(missed)
     return OK
 
@@ -205,10 +206,10 @@ def _tell_other_conditions(differences: Sequence[str]) -> None:
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:
-    from benchlab.report import printed
-    from benchlab.storage import runs
+    from benchlab.report import printed, runs
+    from benchlab.selftest import kept
 
-    listed = runs.listing(root / "results")
+    listed = runs.listing(root / "results", kept.first_manifest)
     if listed.rows:
         printed.show(screen(), runs.COLUMNS, listed.rows)
     else:

@@ -58,9 +58,9 @@ def _doctor(root: Path, given: argparse.Namespace) -> int:
 
     from benchlab.host import doctor
 
-    facts, findings = doctor.examine_host(root)
+    host, findings = doctor.examine_host(root)
     if given.json:
-        print(json.dumps({"findings": doctor.plain(findings), "facts": facts}, indent=2))
+        print(json.dumps({"findings": doctor.plain(findings), "facts": host.plain()}, indent=2))
     else:
         tell("\n".join(map(str, findings)))
     return FAILED if any(finding.state == doctor.FATAL for finding in findings) else OK

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from benchlab.core.quantities import counted
 from benchlab.records import checks
+from benchlab.records.checks import Moment
+from benchlab.records.facts import Facts
 
 # Where an entry listens that names no other port.
 PORT = 8080
-# What a manifest says of what cannot be known.
-UNAVAILABLE = "unavailable"
 # Where nothing stands in front of an entry.
 NO_PROXY = "none"
 # What varies in the levels of a test.
 CONNECTIONS, QUERIES = "connections", "queries"
-# The fact of a manifest that says which entries were asked for and have no image.
-UNBUILT = "unbuilt"
-
-
-def is_unavailable(fact: object) -> bool:
-    """Return whether the fact is that something cannot be known: "unavailable", alone or with the reason behind it."""
-    return isinstance(fact, str) and fact.partition(":")[0] == UNAVAILABLE
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,6 @@ class Trial:
     repeat: int = 1
 
     def __post_init__(self) -> None:
-        checks.words("trial", entry=self.entry, test=self.test)
         checks.counts("trial", 0, block=self.block, repeat=self.repeat)
 
     @cached_property
@@ -157,10 +148,6 @@ class Settings:
     repeats: int = 1
     db_connections: tuple[int, ...] = ()
 
-    def __post_init__(self) -> None:
-        whole = {of.name: getattr(self, of.name) for of in fields(self) if of.type == "int"}
-        checks.integers("settings", **whole)
-
     @property
     def tests(self) -> tuple[str, ...]:
         return tuple(self.levels)
@@ -198,7 +185,7 @@ class Manifest:
     """
 
     run_id: str
-    created_at: datetime
+    created_at: Moment
     settings: Settings
     entries: dict[str, dict[str, str]]
     images: dict[str, str]
@@ -206,7 +193,7 @@ class Manifest:
     sources: dict[str, str]
     cpus: int
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
     variants: dict[str, Variant] = field(default_factory=dict)
 
     @property
@@ -223,5 +210,4 @@ class Manifest:
     @property
     def unbuilt(self) -> dict[str, str]:
         """Return why entries that were asked for take no part, by name: they could not be built."""
-        found = self.facts.get(UNBUILT)
-        return found if isinstance(found, dict) else {}
+        return self.facts.unbuilt or {}

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from benchlab.records import checks
+from benchlab.records.checks import Moment, Number
 from benchlab.records.counters import Counters
 from benchlab.records.load import Load
 from benchlab.records.plan import Manifest, Trial
@@ -33,7 +34,7 @@ class Verdict:
     """
 
     severity: str
-    broken: dict[str, float]
+    broken: dict[str, Number]
     unknown: tuple[str, ...] = ()
     detail: str = ""
 
@@ -41,8 +42,6 @@ class Verdict:
         if self.severity not in (GOOD, SUSPECT, INVALID):
             raise ValueError(f"verdict: {self.severity!r} is none of {GOOD}, {SUSPECT}, {INVALID}")
         checks.amounts("verdict", **self.broken)
-        named = {f"rule {name!r}": name for name in (*self.broken, *self.unknown)}
-        checks.words("verdict", detail=self.detail, **named)
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Sample:
 
     trial: Trial
     attempt: int
-    started_at: datetime
+    started_at: Moment
     load: Load
     counters: Counters
     verdict: Verdict
@@ -65,13 +64,9 @@ class Failure:
     """A trial that could not be measured, and why. A `passing` one is worth another try."""
 
     trial: Trial
-    started_at: datetime
+    started_at: Moment
     reason: str
     passing: bool = False
-
-    def __post_init__(self) -> None:
-        checks.words("failure", reason=self.reason)
-        checks.truths("failure", passing=self.passing)
 
     @property
     def is_wrong_answer(self) -> bool:
@@ -96,7 +91,7 @@ class Decision:
     `needed` is how many its precision asks for, None where it has none.
     """
 
-    decided_at: datetime
+    decided_at: Moment
     pilot: int
     blocks: int
     needed: int | None
@@ -106,7 +101,6 @@ class Decision:
         checks.counts("decision", 1, pilot=self.pilot, blocks=self.blocks)
         if self.needed is not None:
             checks.counts("decision", 1, needed=self.needed)
-        checks.words("decision", reason=self.reason)
 
 
 @dataclass(frozen=True)
@@ -119,15 +113,13 @@ class ContractFinding:
     block: int
     entry: str
     test: str
-    found_at: datetime
+    found_at: Moment
     rule: str
     message: str
     warning: bool
 
     def __post_init__(self) -> None:
         checks.counts("finding", 1, block=self.block)
-        checks.words("finding", entry=self.entry, test=self.test, rule=self.rule, message=self.message)
-        checks.truths("finding", warning=self.warning)
 
     @property
     def key(self) -> tuple[str, str, str, bool]:

@@ -25,7 +25,6 @@ from benchlab.core import letters, quantities
 from benchlab.core.errors import ConfigError
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles, stack
-from benchlab.records.plan import UNAVAILABLE, is_unavailable
 from benchlab.records.run import Run
 from benchlab.report import (
     changes,
@@ -98,6 +97,7 @@ def page(run: Run) -> str:
     overall = plots.overall(results, looks) if compared else None
     crossed = _factors(run) if run.samples else None
     manifest = asdict(run.manifest)
+    del manifest["facts"]
     return _rendered(
         "report.html",
         [
@@ -124,7 +124,7 @@ def page(run: Run) -> str:
         missing=report.reasons(run),
         command=invocation.command(run.manifest),
         commit=_commit(run),
-        facts=manifest.pop("facts"),
+        facts=run.manifest.facts.plain(),
         manifest=manifest,
         chance=standings.chance(results),
         least_blocks=LEAST_BLOCKS,
@@ -178,14 +178,12 @@ def _factors(run: Run) -> Factors | None:
 
 def _commit(run: Run) -> str:
     """Return the commit that the lab was at, nothing where that is not known."""
-    fact = run.manifest.facts.get("lab_commit")
-    return fact if isinstance(fact, str) and not is_unavailable(fact) else ""
+    return run.manifest.facts.lab_commit or ""
 
 
 def _subtitle(run: Run) -> str:
-    host = run.manifest.facts.get("host")
-    cpu = host.get("cpu_model") if isinstance(host, dict) else None
-    where = counted(run.manifest.cpus, "CPU") + (f" ({cpu})" if cpu not in (None, UNAVAILABLE) else "")
+    cpu = run.manifest.facts.host.cpu_model
+    where = counted(run.manifest.cpus, "CPU") + (f" ({cpu})" if cpu else "")
     entries = sentences.names(sorted(run.manifest.entries))
     return f"{entries} on {where}, {run.manifest.created_at:%Y-%m-%d %H:%M} UTC"
 

@@ -14,7 +14,8 @@ from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.settings import note
 from benchlab.factors import catalog
 from benchlab.quality import judge
-from benchlab.records.plan import NO_PROXY, UNAVAILABLE
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run
 from benchlab.report import lead, markdown, standings, study
 from benchlab.statistics import analysis, sizing
@@ -134,7 +135,7 @@ def _alike(failures: Sequence[Failure]) -> str:
 
 def _origin(run: Run) -> str:
     """Return when, and by which version of the lab, the run was measured; this one's too where that is another."""
-    by = str(run.manifest.facts.get("lab_version", UNAVAILABLE))
+    by = run.manifest.facts.lab_version or UNAVAILABLE
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     began, ended = run.manifest.created_at, run.ended_at
     return f"Measured from {began:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}."

@@ -8,7 +8,8 @@ import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
-from benchlab.records.plan import UNAVAILABLE, LevelKey, Manifest
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import LevelKey, Manifest
 from benchlab.report import markdown
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE

@@ -22,15 +22,16 @@ from benchlab.experiment.forecast import Forecast
 from benchlab.factors import catalog
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
-from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Variant, Visit
+from benchlab.records.facts import UNAVAILABLE, Facts, Host
+from benchlab.records.plan import NO_PROXY, Manifest, Settings, Variant, Visit
 from benchlab.records.run import Run
-from benchlab.report import outputs, printed
-from benchlab.run import planning
+from benchlab.report import outputs, printed, runs
+from benchlab.run import pinned, planning
 from benchlab.run.progress import Progress
 from benchlab.run.runner import Runner
 from benchlab.run.state import SessionState
 from benchlab.statistics import analysis, sizing
-from benchlab.storage import pinned, runs, store
+from benchlab.storage import store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
 
@@ -38,7 +39,7 @@ from benchlab.storage.store import Journal
 def describe(lab: Lab, settings: Settings, on: Stage) -> Manifest:
     """Return the manifest of a new run, with what describes it for its reader."""
     made = identify(lab, settings, on.images)
-    return replace(made, facts={**_facts(lab, settings, on.images), UNBUILT: dict(on.unbuilt)})
+    return replace(made, facts=replace(_facts(lab, settings, on.images), unbuilt=dict(on.unbuilt)))
 
 
 def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
@@ -67,33 +68,31 @@ def sources(lab: Lab, settings: Settings) -> dict[str, str]:
 
 def advice(manifest: Manifest) -> str:
     """Return in one line what on the host harms a measurement."""
-    seen = manifest.facts["host"]
-    known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
-    known_facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
-    return doctor.brief(doctor.examine(known_facts))
+    host = replace(manifest.facts.host, engine_os=manifest.facts.engine_os)
+    return doctor.brief(doctor.examine(host))
 
 
-def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:
+def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> Facts:
     """Return what describes the run for its reader: lab, engine, host, and what is inside the containers."""
     base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
     entries = {name: images[name] for name in settings.frameworks}
-    return {
-        **facts.facts(lab.root, lab.engine, str(base)),
-        "analysis": analysis.parameters(),
-        "wrk": inventory.load_generator(lab.roles.client),
-        "host": _host(lab),
-        "database": inventory.database(lab.roles.database),
-        "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
-    }
+    return replace(
+        facts.facts(lab.root, lab.engine, str(base)),
+        analysis=analysis.parameters(),
+        wrk=inventory.load_generator(lab.roles.client),
+        host=_host(lab),
+        database=inventory.database(lab.roles.database),
+        entries=inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
+    )
 
 
-def _host(lab: Lab) -> dict[str, object]:
+def _host(lab: Lab) -> Host:
     """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
     seen = inventory.machine(lab.roles.client, lab.allowed_cpus or ())
-    if other := capacity.differing(lab.placement, CLIENT, seen.get("cpus_allowed")):
+    if other := capacity.differing(lab.placement, CLIENT, seen.cpus_allowed):
         raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
     known = lab.seen.facts if lab.seen else {}
-    return {**seen, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
+    return Host.of(seen.plain() | {name: UNAVAILABLE if value is None else value for name, value in known.items()})
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
@@ -227,7 +226,7 @@ class Session:
         """Raise EngineError where another visit would not belong to this run."""
         self.held.check()
         # Not what the run may use of them, which takes a container to see.
-        began = self.manifest.facts.get("engine_cpus", self.manifest.cpus)
+        began = self.manifest.facts.engine_cpus or self.manifest.cpus
         if (cpus := self.lab.engine.cpus) != began:
             raise EngineError(
                 f"the engine had {began} CPUs when the run began, and has {cpus} now; bring them back, "

@@ -14,6 +14,7 @@ import numpy as np
 from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Manifest, Settings, Trial, Variant
 from benchlab.records.run import GOOD, INVALID, SUSPECT, ContractFinding, Decision, Failure, Run, Sample, Verdict
@@ -277,7 +278,7 @@ class _Maker:
             {},
             CPUS,
             {},
-            {"lab_version": "1", **unbuilt},
+            Facts.of({"lab_version": "1", **unbuilt}),
             {name: _variant(name) for name in self._labels},
         )
 

@@ -12,9 +12,8 @@ from datetime import datetime
 from benchlab.cli import gate
 from benchlab.core.errors import LabError
 from benchlab.records.run import Run
-from benchlab.report import export, factors, html, lead, report
+from benchlab.report import export, factors, html, lead, report, runs
 from benchlab.statistics import analysis, baseline, candidate, effects
-from benchlab.storage import runs
 
 from .made_reports import Case
 

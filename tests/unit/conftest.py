@@ -12,6 +12,7 @@ from benchlab.engine.endpoints import Roles
 from benchlab.experiment import schedule, workloads
 from benchlab.experiment.settings import choose
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
 from benchlab.records.run import GOOD, ContractFinding, Failure, Sample, Verdict
@@ -158,7 +159,7 @@ def make_manifest() -> Manifest:
         services={"aiohttp": {}, "crax": {"mem_limit": "1g", "environment": {"A": "1"}}},
         sources={"base": "b", "crax": "c"},
         cpus=2,
-        facts={"engine_version": "20.10"},
+        facts=Facts.of({"engine_version": "20.10"}),
     )
 
 

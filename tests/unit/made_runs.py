@@ -10,6 +10,7 @@ from datetime import timedelta
 import numpy as np
 
 from benchlab.records.counters import CLIENT, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, ContractFinding, Failure, Run, Sample, Verdict
 from benchlab.statistics import analysis
@@ -111,7 +112,7 @@ def hostile_run(text: str) -> Run:
     manifest = replace(
         run.manifest,
         entries={**run.manifest.entries, text: labels},
-        facts={text: [text, {text: text}]},
+        facts=Facts.of({text: [text, {text: text}]}),
         images={text: text},
     )
     wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))

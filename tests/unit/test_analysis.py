@@ -13,6 +13,7 @@ from scipy import stats as reference
 
 from benchlab.core.errors import ConfigError
 from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
+from benchlab.records.facts import Facts
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.report import report, standings
@@ -162,7 +163,9 @@ def test_of_a_test_that_an_entry_does_not_declare_nothing_is_called_unmeasured(m
 
 
 def test_of_an_entry_that_could_not_be_built_no_single_test_is_called_unmeasured(manifest: Manifest) -> None:
-    (result,) = analysis.analyse(Run(replace(manifest, facts={"unbuilt": {"brook": "why"}}), _samples(RATES), ()))
+    (result,) = analysis.analyse(
+        Run(replace(manifest, facts=Facts.of({"unbuilt": {"brook": "why"}})), _samples(RATES), ())
+    )
     assert "brook" not in standings.order(result)
 
 

@@ -17,6 +17,7 @@ from benchlab.engine.lease import Lease
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment import profiles, schedule
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Entry, Manifest
 from benchlab.records.run import Run
 from benchlab.report import report
@@ -141,7 +142,7 @@ def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_a
 def test_a_run_that_another_version_of_the_lab_began_is_not_resumed_and_nothing_is_built_for_it(
     lab: Lab, tmp_path: Path, manifest: Manifest
 ) -> None:
-    folder = store.create(tmp_path, replace(manifest, facts={"lab_version": "0.0.9"})).folder
+    folder = store.create(tmp_path, replace(manifest, facts=Facts.of({"lab_version": "0.0.9"}))).folder
     with pytest.raises(StoreError, match=r"benchlab 0\.0\.9 began it"):
         session.resume(lab, folder, Console(file=StringIO()))
 

@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
+from benchlab.records import schema
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Variant
 from benchlab.records.run import Decision, Failure, Record
-from benchlab.report import export, html, report
+from benchlab.report import export, html, report, runs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
-from benchlab.storage import records, runs, store
+from benchlab.storage import store
 
 from .conftest import LABELS, STARTED, make_finding, make_manifest, make_sample, make_trial
 from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written
@@ -49,16 +51,16 @@ def _manifest() -> dict[str, Any]:
     labels = LABELS | {"origin": "adopted", "base": "python:3=benchlab/base", "tfb.notes": "one"}
     entries = {"aiohttp": LABELS | {"orm": "full"}, "crax": labels}
     variants = {"aiohttp": Variant("aiohttp"), "crax": Variant("wave", {"connections": "32"})}
-    full = replace(made, settings=own, entries=entries, variants=variants, facts=FACTS)
+    full = replace(made, settings=own, entries=entries, variants=variants, facts=Facts.of(FACTS))
     full = replace(full, placement={"client": (0,), "app": (1,)})
-    content: dict[str, Any] = json.loads(json.dumps({"schema": store.SCHEMA, **records.plain(full)}))
+    content: dict[str, Any] = json.loads(json.dumps(schema.described(full)))
     return content
 
 
 def _lines() -> list[dict[str, Any]]:
     samples = [make_sample(make_trial(block, entry)) for block in (1, 2) for entry in ("aiohttp", "crax")]
     others: list[Record] = [Failure(make_trial(3), STARTED, "it died"), Decision(STARTED, 2, 4, 4, "x"), make_finding()]
-    return [json.loads(json.dumps(records.line(record))) for record in (*samples, *others)]
+    return [json.loads(json.dumps(schema.line(record))) for record in (*samples, *others)]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ import pytest
 
 from benchlab.core import letters
 from benchlab.experiment.settings import choose
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest, Settings
 from benchlab.records.run import INVALID, Run
 from benchlab.report import html
@@ -166,7 +167,9 @@ def test_a_run_that_has_hardly_begun_has_a_page(run: Run) -> None:
 
 def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> None:
     run = _run()
-    without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "building brook failed"}}))
+    without = replace(
+        run, manifest=replace(run.manifest, facts=Facts.of({"unbuilt": {"brook": "building brook failed"}}))
+    )
     assert "brook, all of it: building brook failed" in Page(html.page(without)).texts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
-from benchlab.records.counters import MOST
+from benchlab.records.checks import MOST
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Record
 from benchlab.report import outputs
@@ -120,6 +121,7 @@ def test_the_order_of_the_lines_changes_nothing_that_is_derived(
         (SAMPLE, '"cpu_us": 500000', f'"cpu_us": {MOST + 1}'),
         (SAMPLE, '"between_us": 1050000', f'"between_us": {MOST + 1}'),
         (SAMPLE, '"speeds_us": [5000.0,', '"speeds_us": [1e400,'),
+        (SAMPLE, '"speeds_us": [5000.0,', '"speeds_us": [true,'),
         (SAMPLE, '"app": {', '"stranger": {'),
         (SAMPLE, '"kind": "sample"', '"kind": "simple"'),
         (FAILURE, '"reason": "it died"', '"reason": 5'),
@@ -211,3 +213,18 @@ def test_a_time_of_another_zone_is_told_in_utc(tmp_path: Path, manifest: Manifes
     path.write_text(path.read_text().replace("T12:00:00+00:00", "T13:00:00+01:00"))
     (sample,) = store.read(folder).taken
     assert sample.started_at.isoformat() == "2026-11-23T12:00:00+00:00"
+
+
+def test_a_line_with_its_keys_in_another_order_is_the_same_record(tmp_path: Path, manifest: Manifest) -> None:
+    folder = _kept(tmp_path, manifest, *EVERY)
+    as_measured = store.read(folder)
+    path = folder / store.JOURNAL
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{json.dumps(dict(reversed(line.items())), indent=None)}\n" for line in lines))
+    assert store.read(folder) == as_measured
+
+
+def test_a_whole_number_that_broke_a_rule_is_kept_as_one(tmp_path: Path, manifest: Manifest) -> None:
+    broken = replace(SAMPLE, verdict=replace(SAMPLE.verdict, severity=SUSPECT, broken={"late": 2, "steal": 0.5}))
+    (sample,) = store.read(_kept(tmp_path, manifest, broken)).taken
+    assert json.dumps(sample.verdict.broken) == '{"late": 2, "steal": 0.5}'

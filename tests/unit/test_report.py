@@ -9,6 +9,7 @@ from benchlab.core import quantities
 from benchlab.experiment import profiles
 from benchlab.experiment.settings import choose
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency
 from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
@@ -113,7 +114,7 @@ def test_what_lost_a_visit_is_told_where_another_visit_measured_the_trial_and_wh
 
 def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
     settings = replace(manifest.settings, levels={"json": (16,)})
-    without = replace(manifest, settings=settings, facts={"unbuilt": {"brook": "building brook failed"}})
+    without = replace(manifest, settings=settings, facts=Facts.of({"unbuilt": {"brook": "building brook failed"}}))
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
     told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told.startswith(
@@ -166,10 +167,10 @@ def test_the_report_says_how_much_of_the_time_went_into_samples(manifest: Manife
 
 def test_the_report_says_when_and_by_which_lab_the_run_was_measured(manifest: Manifest) -> None:
     late = replace(SAMPLES[1], started_at=STARTED + timedelta(minutes=3))
-    ours = replace(manifest, facts={"lab_version": __version__})
+    ours = replace(manifest, facts=Facts.of({"lab_version": __version__}))
     told = f"Measured from 2026-11-23 12:00 to 2026-11-23 12:03 UTC by benchlab {__version__}"
     assert f"{told}." in report.report(Run(ours, (SAMPLES[0], late), ()))
-    older = replace(manifest, facts={"lab_version": "0.1.0"})
+    older = replace(manifest, facts=Facts.of({"lab_version": "0.1.0"}))
     assert f"by benchlab 0.1.0, analysed by {__version__}." in report.report(Run(older, SAMPLES, ()))
 
 

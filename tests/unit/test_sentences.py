@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchlab.records.counters import Counters
+from benchlab.records.facts import Facts
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.report import sentences, standings
 from benchlab.statistics import analysis, stats
@@ -394,7 +395,7 @@ def test_an_entry_whose_log_keeps_the_engine_busy_is_named_with_what_that_costs(
 
 def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
     run = make_run({"a": [1000, 1010]})
-    without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "why"}}))
+    without = replace(run, manifest=replace(run.manifest, facts=Facts.of({"unbuilt": {"brook": "why"}})))
     told = "brook could not be built, and took no part; why stands under “Not measured”."
     assert told in list(sentences.warnings(without, ()))
 

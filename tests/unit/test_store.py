@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
 from benchlab.quality import judge
+from benchlab.records import schema
 from benchlab.records.load import Load
 from benchlab.records.plan import Level, Manifest, Variant
 from benchlab.records.run import Decision, Failure, Run, Sample
@@ -116,8 +117,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_another_schema_is_refused_with_all_numbers(tmp_path: Path, manifest: Manifest) -> None:
     journal = store.create(tmp_path, manifest)
     path = journal.folder / store.MANIFEST
-    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 99'))
-    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4 and {store.SCHEMA}; "):
+    path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 99'))
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4 and {schema.SCHEMA}; "):
         store.read(journal.folder)
 
 
@@ -127,7 +128,7 @@ def test_a_run_of_the_schema_before_is_read_with_its_verdicts_as_they_were(
     journal = store.create(tmp_path, manifest)
     journal.append(sample)
     path = journal.folder / store.MANIFEST
-    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 3'))
+    path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 3'))
     assert store.read(journal.folder).taken == (sample,)
 
 
@@ -241,7 +242,6 @@ def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path,
     [
         (store.CSV, lambda folder: store.Journal(folder).derive(store.read(folder), {store.CSV: ""})),
         (store.REPORT, lambda folder: store.write_report(folder, "")),
-        (store.CALIBRATION, lambda folder: store.write_calibration(folder, "")),
         ("compare-old.html", lambda folder: store.write_comparison(folder, "old", "")),
         (f"{store.LOGS}/crax.log", lambda folder: store.keep_log(folder, "crax", "")),
     ],
@@ -444,7 +444,11 @@ def test_a_journal_that_ends_in_the_middle_of_a_line_is_known(
     assert store.is_cut(journal.folder)
 
 
-def test_a_calibration_s_folder_is_told_from_a_run_s(tmp_path: Path, manifest: Manifest) -> None:
-    store.create(tmp_path, manifest).folder.rename(tmp_path / store.PART)
-    with pytest.raises(StoreError, match=f"is a calibration; .* name .*/{store.PART}$"):
+@pytest.mark.parametrize(("names", "count"), [(["twins"], "1 run"), (["burden", "twins"], "2 runs")])
+def test_a_folder_that_holds_runs_is_told_from_a_run_s(
+    tmp_path: Path, manifest: Manifest, names: list[str], count: str
+) -> None:
+    for name in names:
+        store.create_part(tmp_path / name, manifest)
+    with pytest.raises(StoreError, match=f"is not a run, but holds {count}: name one, such as .*/twins$"):
         store.read(tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, Manifest, Settings, Trial
 from benchlab.records.run import INVALID, Failure, Run, Sample
@@ -226,7 +227,7 @@ def test_the_commit_is_told_where_it_is_known(run: Run) -> None:
         "lab_branch": "main",
         "lab_repository": "https://example.org/lab",
     }
-    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))
+    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=Facts.of(facts))))
     assert told["git"] == {"commitId": "a" * 40, "repositoryUrl": "https://example.org/lab", "branchName": "main"}
     assert problems(told) == []
     assert tfb_results.results(run)["git"] is None
@@ -237,10 +238,12 @@ def test_what_is_not_known_of_the_checkout_is_empty_and_no_word_in_the_place_of_
     run: Run, unknown: str
 ) -> None:
     facts: dict[str, object] = {"lab_commit": "a" * 40, "lab_branch": unknown, "lab_repository": unknown}
-    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))
+    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=Facts.of(facts))))
     assert told["git"] == {"commitId": "a" * 40, "repositoryUrl": "", "branchName": ""}
     assert problems(told) == []
-    without = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts | {"lab_commit": unknown})))
+    without = tfb_results.results(
+        replace(run, manifest=replace(run.manifest, facts=Facts.of(facts | {"lab_commit": unknown})))
+    )
     assert without["git"] is None
 
 
@@ -258,7 +261,9 @@ def test_tests_of_one_adopted_folder_have_its_name_and_the_mark_of_another_base_
 
 def test_the_description_names_the_host_and_what_is_left_out(run: Run) -> None:
     facts: dict[str, object] = {"engine_version": "20.10", "host": {"cpu_model": "Model X"}}
-    said = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))["environmentDescription"]
+    said = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=Facts.of(facts))))[
+        "environmentDescription"
+    ]
     assert said.startswith("Model X; all roles share the 2 CPUs; Docker 20.10; ")
     assert "without intervals, ranks, verdicts" in said
 
