@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from benchlab.core.quantities import counted
-from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import closed
 from benchlab.records.counters import APP
 from benchlab.records.plan import UNAVAILABLE, LevelKey
 from benchlab.records.run import Run, Sample
@@ -80,7 +80,7 @@ def _spread(equal: Run, result: Result, metric: Metric) -> float | None:
 
 def _level(test: str) -> LevelKey:
     """Return the level of the test that is burdened."""
-    (level,) = workloads.keys(test, LEVELS[test])
+    (level,) = closed.keys(test, LEVELS[test])
     return level
 
 

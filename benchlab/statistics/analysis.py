@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Final
 
-from benchlab.experiment import workloads
+from benchlab.load import registry
 from benchlab.quality import rules
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
@@ -154,7 +154,8 @@ def over(levels: Sequence[LevelKey], asked: Iterable[LevelKey]) -> Over:
 def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, LevelKey], ...]:
     """Return entry and level of what has no cell, but of no entry that could not be built: its tests are not known."""
     declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
-    wanted = set(product(declaring, workloads.keys(test, manifest.settings.levels[test])))
+    levels = registry.of(manifest.settings).keys(test, manifest.settings.levels[test])
+    wanted = set(product(declaring, levels))
     return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))
 
 

@@ -25,8 +25,8 @@ from typing import TypeVar
 from benchlab.core import letters
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment import workloads
 from benchlab.experiment.settings import MAX_BLOCKS
+from benchlab.load import registry
 from benchlab.records.plan import Manifest
 from benchlab.records.run import ContractFinding, Decision, Failure, Record, Run, Sample
 from benchlab.storage import files, records, shapes
@@ -106,7 +106,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
     return (
         trial.entry in manifest.entries
         and trial.test in manifest.tests(trial.entry)
-        and trial.level.key in workloads.keys(trial.test, settings.levels[trial.test])
+        and trial.level.key in registry.of(settings).keys(trial.test, settings.levels[trial.test])
         and trial.block >= 1
         and 1 <= trial.repeat <= settings.repeats
     )

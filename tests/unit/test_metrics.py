@@ -9,6 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchlab.experiment import profiles
+from benchlab.load import registry
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, sentences, standings
 from benchlab.statistics import analysis, candidate, comparison, metrics, regression, stats
@@ -258,3 +260,8 @@ def test_the_blocks_that_a_gate_asks_for_are_the_same_for_a_mirrored_ratio() -> 
     lower = regression.gate(_rows((P99, 0.0, 0.1)), 0.03).reason
     blocks = [reason.partition("about ")[2].partition(" block")[0] for reason in (higher, lower)]
     assert blocks[0] == blocks[1] != ""
+
+
+def test_each_profile_has_a_load_model_and_each_load_model_its_metrics() -> None:
+    assert set(registry.MODELS) == set(metrics.BY_LOAD)
+    assert {profile.load for profile in profiles.PROFILES.values()} <= set(registry.MODELS)
