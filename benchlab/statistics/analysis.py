@@ -199,13 +199,14 @@ def _result(manifest: Manifest, measures: Measures, measured: Measured, decision
 
 
 def _basis(measures: Measures, of: Iterable[Cell]) -> Metric | None:
-    """Return what ranks the cells (docs/method.md, section 6.5): the usual metric where none was limited by the host.
+    """Return what ranks the cells (docs/method.md, section 6.5): the usual metric where the host limited none of them.
 
     The metric of full hosts where all filled it: a CPU-second of a full host does less than one of an idle host, so
     full and idle cells are comparable in no metric, and nothing ranks them.
     """
     ranked = [cell for cell in of if not cell.client_bound]
-    if not any(cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS) for cell in ranked):
+    are_spare = not any(cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS) for cell in ranked)
+    if are_spare or measures.on_full_host is None:
         return measures.ranked_by
     return measures.on_full_host if all(bottleneck.fills_host(cell.shares) for cell in ranked) else None
 

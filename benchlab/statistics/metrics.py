@@ -61,7 +61,8 @@ class Measures:
     """The metrics that are reported of a load model's samples.
 
     `ranked_by` ranks the entries; `on_full_host` does in its place where all rows compared filled the host, and is not
-    compared where none did. Those `beside` are compared and rank nobody; those `shown` stand in tables only.
+    compared where none did; without one, a full host changes nothing. Those `beside` are compared and rank nobody;
+    those `shown` stand in tables only.
     """
 
     ranked_by: Metric

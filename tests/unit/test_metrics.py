@@ -25,7 +25,7 @@ from benchlab.statistics.stats import Cells, Ratio
 
 from .conftest import make_load, make_sample, make_trial
 from .figures import at, cells
-from .made_runs import manifest_of
+from .made_runs import full_host, manifest_of
 
 P99 = Metric(
     name="p99, ms",
@@ -265,3 +265,12 @@ def test_the_blocks_that_a_gate_asks_for_are_the_same_for_a_mirrored_ratio() -> 
 def test_each_profile_has_a_load_model_and_each_load_model_its_metrics() -> None:
     assert set(registry.MODELS) == set(metrics.BY_LOAD)
     assert {profile.load for profile in profiles.PROFILES.values()} <= set(registry.MODELS)
+
+
+def test_without_a_metric_of_full_hosts_the_usual_one_ranks_there_too() -> None:
+    run = _run({"slow": {16: 4.0}, "quick": {16: 2.0}})
+    full = replace(run, taken=tuple(replace(sample, counters=full_host()) for sample in run.taken))
+    (result,) = analysis.results(full, LATENCY)
+    assert (result.basis, result.is_host_full, result.decided_levels[at(16)].better) == (P99, False, Better.LOWER)
+    (result,) = analysis.results(full, replace(LATENCY, on_full_host=PER_CPU))
+    assert (result.basis, result.is_host_full) == (PER_CPU, True)
