@@ -12,7 +12,7 @@ import pytest
 from benchlab.experiment import profiles
 from benchlab.load import registry
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, sentences, standings
+from benchlab.report import changes, charts, plots, sentences, standings
 from benchlab.statistics import analysis, candidate, comparison, metrics, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.baseline import Design
@@ -265,6 +265,14 @@ def test_the_blocks_that_a_gate_asks_for_are_the_same_for_a_mirrored_ratio() -> 
 def test_each_profile_has_a_load_model_and_each_load_model_its_metrics() -> None:
     assert set(registry.MODELS) == set(metrics.BY_LOAD)
     assert {profile.load for profile in profiles.PROFILES.values()} <= set(registry.MODELS)
+
+
+def test_the_page_says_on_which_side_the_better_ratios_are() -> None:
+    assert plots.better_side([Better.HIGHER, Better.HIGHER]) == "Further right is better"
+    assert plots.better_side([Better.LOWER]) == "Further left is better"
+    assert plots.better_side(Better) == "Further left is better, or further right where higher is better"
+    axis = plots.overall([_result(slow=4.0, quick=2.0)], charts.looks(["slow", "quick"])).layout["xaxis"]
+    assert axis["range"][0] < 0 < math.log10(2) < axis["range"][1]
 
 
 def test_without_a_metric_of_full_hosts_the_usual_one_ranks_there_too() -> None:
