@@ -136,6 +136,14 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     )
 
 
+def better_side(of: Iterable[Better]) -> str:
+    """Return on which side of a plot of ratios the better ones are, where they are of these metrics."""
+    directions = set(of)
+    if Better.LOWER not in directions:
+        return "Further right is better"
+    return "Further left is better" + (", or further right where higher is better" if len(directions) > 1 else "")
+
+
 def rates(result: Result, found: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
     """Return requests per second: of each row the mean with its interval, and below it every sample."""
     traces = [*below_means(found, looks, rows, blocks), *_means(result, looks, rows, RATE, RATE.name)]

@@ -13,6 +13,7 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.settings import note
 from benchlab.factors import catalog
+from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
@@ -69,7 +70,8 @@ def about(run: Run) -> list[str]:
     return [
         note(settings),
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
-        f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
+        f"Samples: {len(run.samples)}. Load{through}: {registry.of(settings).NAME}, "
+        f"from the same {run.manifest.cpus}-CPU host. "
         f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
         _origin(run),
         *_asked(run),

@@ -102,9 +102,10 @@ def _led(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
 
 def _unranked(result: Result) -> Iterator[str]:
     """Yield that no metric ranks the entries, and what the ratios in each are."""
+    neither = " nor ".join(metric.long_name for metric in result.measures.ranking)
     yield (
-        "Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
-        "CPU-second are comparable over all levels."
+        f"Nobody leads: some rows filled the host and others did not, so neither {neither} are comparable over all "
+        "levels."
     )
     pairs = result.compared[result.measures.ranked_by].pairs
     if len(pairs) == 1:

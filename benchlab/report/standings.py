@@ -24,8 +24,8 @@ MOST_PAIRS = 15
 UNMEASURED = "not measured"
 MEMORY = "peak memory, MB"
 # What stands under ratios of which some have no outcome, for that.
-BY_CPU = (
-    f"Outcomes are those of {PER_CPU.name}: all rows left the host hardly any time to spare (less than "
+ON_FULL_HOST = (
+    "Outcomes are those of {}: all rows left the host hardly any time to spare (less than "
     f"{NEARLY_FULL_IDLE:.0%}), and there a rate says as much about wrk as about an entry."
 )
 UNRANKED = (
@@ -146,11 +146,17 @@ def sections(results: Sequence[Result], caution: str) -> Iterator[str]:
         yield f"## {result.test}: summary over all levels, {_ranking(result)}{caution}\n\n{_summaries(result)}"
         pairs = ratios(result)
         if not pairs.empty:
-            note = UNRANKED if result.basis is None else BY_CPU if result.is_host_full else ""
-            told = f"\n\n{note}" if note else ""
-            yield f"## {result.test}: ratios{caution}\n\n{markdown.table(pairs)}{told}"
+            yield "\n\n".join([f"## {result.test}: ratios{caution}", markdown.table(pairs), *_note(result)])
     if told := chance(results):
         yield told
+
+
+def _note(result: Result) -> Iterator[str]:
+    """Yield what stands under ratios of which some have no outcome, for that."""
+    if result.basis is None:
+        yield UNRANKED
+    elif result.is_host_full:
+        yield ON_FULL_HOST.format(result.basis.name)
 
 
 def _ranking(result: Result) -> str:

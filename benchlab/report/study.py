@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pandas as pd
 
 from benchlab.experiment import profiles
-from benchlab.experiment.workloads import TIMEOUT_S, WORKLOADS
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load.closed import TIMEOUT_S
 from benchlab.records.run import Run, Sample
 from benchlab.report import markdown
 
