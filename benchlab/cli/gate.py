@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from benchlab.cli.command import say, tell
+from benchlab.cli.command import say, show
 from benchlab.core import quantities
 from benchlab.core.errors import UsageError
 
 if TYPE_CHECKING:
     from benchlab.records.plan import Settings
+    from benchlab.report.document import Document
     from benchlab.statistics.baseline import Side
     from benchlab.statistics.candidate import Versus
     from benchlab.statistics.regression import Gate
@@ -59,16 +60,17 @@ def warn(margin: float | None, old: Side, new: Side) -> None:
         say(once)
 
 
-def told(held: Versus, margin: float | None) -> Gate | None:
-    """Print how new compares with old, and what the gate says of it; return that, None where there is no margin."""
-    from benchlab.report import changes, lead, markdown
+def decide(held: Versus, margin: float | None) -> Gate | None:
+    """Return what the gate says of how new compares with old; None where there is no margin."""
     from benchlab.statistics import regression
 
-    tell(markdown.explained(f"{lead.changes(held.rows)}\n\n{changes.table(held.rows)}"))
+    return None if margin is None else regression.gate(held.rows, margin, held.untold)
+
+
+def report(held: Versus, comparison: Document, answer: Gate | None) -> None:
+    """Print the comparison, and in a line each what nothing can be said of and what the gate says."""
+    show(comparison)
     if held.untold:
         say(f"nothing can be said of {'; '.join(held.untold)}")
-    if margin is None:
-        return None
-    answer = regression.gate(held.rows, margin, held.untold)
-    say(answer.reason)
-    return answer
+    if answer is not None:
+        say(answer.reason)

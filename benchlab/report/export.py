@@ -20,7 +20,7 @@ from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
-from benchlab.report import report, tfb_results
+from benchlab.report import markdown, report, tfb_results
 from benchlab.statistics import analysis, effects, metrics
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.comparison import Comparison, Pair, Standing
@@ -242,4 +242,8 @@ def _estimate(name: str, found: Estimate | None) -> dict[str, object]:
     return {f"{name}{suffix}": found and getattr(found, field) for suffix, field in ESTIMATE.items()}
 
 
-FORMATS: Mapping[str, Callable[[Run], str]] = {TFB: _tfb, "csv": _csv, "json": _json, "markdown": report.report}
+def _markdown(run: Run) -> str:
+    return markdown.text(run.once(report.report))
+
+
+FORMATS: Mapping[str, Callable[[Run], str]] = {TFB: _tfb, "csv": _csv, "json": _json, "markdown": _markdown}

@@ -2,97 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import geometric_mean, median
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
-from benchlab.records.run import GOOD
-from benchlab.report import charts, points, standings
+from benchlab.records.run import GOOD, Run
+from benchlab.report import charts, points, tables
+from benchlab.report import factors as report_factors
 from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
-from benchlab.report.factors import effect_title
 from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
 from benchlab.report.sentences import LIMITS, MEASURES
-from benchlab.statistics import bottleneck
+from benchlab.statistics import analysis, bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.candidate import Row
-from benchlab.statistics.comparison import Comparison, Outcome, Pair
+from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.effects import Answer
 from benchlab.statistics.metrics import Cell
 from benchlab.statistics.stats import Estimate
-
-# From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
-DEPTHS = (1.1, 1.5)
-SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
-# What a colour means, for eyes, screens and paper that do not show it.
-SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
-
-
-@dataclass(frozen=True)
-class Square:
-    """The entry of the row against that of the column.
-
-    `tone` names the colour; `sign` and `word` say the same without one; `told` has all of it in words.
-    """
-
-    tone: str
-    sign: str
-    word: str
-    figure: str
-    interval: str
-    told: str
-
-
-# An entry against itself.
-SELF = Square(SAME, "", "", "", "", "")
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """A row of squares for each entry, and a column for each, in the same order."""
-
-    title: str
-    entries: tuple[str, ...]
-    squares: tuple[tuple[Square, ...], ...]
-
-
-def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: bool = True) -> HeatMap:
-    """Return the squares of the comparison, its entries in this order; without outcomes where it does not decide."""
-    entries = tuple(entry for entry in order if entry in comparison.entries)
-    pairs = {(pair.ratio.first, pair.ratio.second): pair for pair in comparison.pairs}
-    pairs |= {(second, first): pair.inverse for (first, second), pair in pairs.items()}
-    squares = tuple(
-        tuple(SELF if row == column else _square(pairs.get((row, column)), decides) for column in entries)
-        for row in entries
-    )
-    return HeatMap(title, entries, squares)
-
-
-def _square(pair: Pair | None, decides: bool) -> Square:
-    if pair is None:
-        return Square(NONE, "", "", "–", "", "no block in common")
-    ratio, figure = pair.ratio, quantities.ratio(pair.ratio.ratio)
-    if not decides:
-        interval = quantities.bounds(ratio.low, ratio.high).strip()
-        return Square(NONE, "", "", figure, interval, f"{figure} {interval}, no outcome")
-    low, high, confidence = pair.bounds
-    interval, outcome = quantities.bounds(low, high, confidence=confidence).strip(), pair.outcome
-    told = f"{figure} {interval}, {pair.word}"
-    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, figure, interval, told)
-
-
-def _tone(outcome: Outcome, ratio: float) -> str:
-    if outcome is Outcome.UNDECIDED:
-        return UNTOLD
-    if outcome is Outcome.EQUAL:
-        return EQUAL
-    times = math.exp(abs(math.log(ratio)))
-    return f"{outcome.value}-{1 + sum(times >= depth for depth in DEPTHS)}"
-
 
 # What the host's CPU time can go to, with its colour, in the order of the bars.
 PARTS = {
@@ -111,6 +40,33 @@ ALL_LEVELS_TOGETHER = "all levels"
 Measure = Callable[[Cell], Estimate | None]
 
 
+def of_run(run: Run) -> Iterator[Chart]:
+    """Yield the charts of the run's report, each by the name that its place has."""
+    results = analysis.analyse(run)
+    looks, time = charts.looks(run.manifest.entries), points.clock(run)
+    if any(len(result.standings) > 1 for result in results):
+        yield overall(results, looks)
+    if (answer := report_factors.of_run(run)) is not None:
+        yield factors(answer)
+    for result in results:
+        yield from _of_test(run, result, looks, time)
+
+
+def _of_test(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -> Iterator[Chart]:
+    taken, order = points.points(run, result, time), tables.order(result)
+    groups = points.groups(taken, order)
+    rows = charts.rows(groups)
+    shares = {
+        key: bottleneck.of_host(samples)
+        for key, samples in points.by_row(point for point in taken if point.kind in COUNTING).items()
+    }
+    yield rates(result, taken, rows, looks, run.blocks)
+    yield course(result.test, taken, looks, time)
+    yield per_cpu(result, rows, looks)
+    yield memory(result, order, looks)
+    yield cpus(result, groups, shares)
+
+
 def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     """Return each test's standings: what an entry's figure is of the leader's, over all levels."""
     ranked = [result for result in results if result.standings]
@@ -120,7 +76,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     for result in ranked:
         for standing in result.standings:
             if standing.relative is not None:
-                figure = standings.relative(result, standing)
+                figure = tables.relative(result, standing)
                 text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{figure}<br>rank {standing.rank}"
                 place = rows.at[_ranking(result), standing.entry]
                 low, high, _ = standing.pair.bounds if standing.pair else (None, None, "")
@@ -154,7 +110,7 @@ def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
 
 def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> Chart:
     """Return the app's peak memory, one for each entry: that of the level where it was largest."""
-    peaks = {entry: standings.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
+    peaks = {entry: tables.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
     known = {entry: peak_mb for entry, peak_mb in peaks.items() if peak_mb is not None}
     rows = charts.rows({ALL_LEVELS_TOGETHER: list(known)})
     traces = [_bar(rows.at[ALL_LEVELS_TOGETHER, entry], entry, known[entry], looks[entry]) for entry in known]
@@ -183,14 +139,14 @@ def factors(answer: Answer) -> Chart:
     found = [told for told in answer.told if told.level == ALL_LEVELS and answer.is_headed_by(told)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
-        groups[f"{told.test}, {told.figure}"].append(effect_title(told.effect))
+        groups[f"{told.test}, {told.figure}"].append(report_factors.effect_title(told.effect))
     rows = charts.rows(groups)
     dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
     for told in found:
         ratio, (low, high, confidence) = told.pair.ratio, told.pair.bounds
         figure = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
-        text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.word}"
-        place = rows.at[f"{told.test}, {told.figure}", effect_title(told.effect)]
+        text = f"<b>{safe(report_factors.effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.word}"
+        place = rows.at[f"{told.test}, {told.figure}", report_factors.effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
         dots[kind].append(Dot(place, ratio.ratio, low, high, text))
     mark = charts.MARKS[0]
@@ -199,7 +155,7 @@ def factors(answer: Answer) -> Chart:
         for kind, of in dots.items()
     ]
     layout = _of_ratios(rows, "times, by the change", traces)
-    told_of = [f"{told.test} {effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
+    told_of = [f"{told.test} {report_factors.effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
     return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(told_of)}")
 
 

@@ -15,6 +15,7 @@ from benchlab.quality import judge
 from benchlab.quality.rules import LOG
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
+from benchlab.report.document import Answer, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
 from benchlab.statistics.baseline import Design
@@ -23,6 +24,7 @@ from benchlab.statistics.comparison import LEAST_BLOCKS, Comparison, Outcome, Pa
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
 MEASURES = {RATE: "requests per second", PER_CPU: "requests per CPU-second"}
+NO_ANSWER = "No sample counts, so there is no answer."
 # What limited a row, as the end of "limited by".
 LIMITS = {
     bottleneck.HOST: "the host's CPUs, which all roles share",
@@ -72,6 +74,29 @@ class _Field:
     equal: list[Standing]
     untold: list[Standing]
     apart: list[Standing]
+
+
+def answers(run: Run, results: Sequence[Result]) -> list[Answer]:
+    """Return what the run answers, test by test; of a test that has no result, that it was not measured."""
+    if not results:
+        return [Answer("", NO_ANSWER, "")]
+    limited = [limits(result) for result in results]
+    # Counts of rows are those of one test: only what limited every row can be reported of several tests at once.
+    alike = len(results) == 1 or len({cell.bottleneck for result in results for cell in result.cells}) == 1
+    common = limited[0] if alike and len(set(limited)) == 1 else ""
+    measured = {
+        result.test: Answer(result.test, answer(result), "" if common else own)
+        for result, own in zip(results, limited, strict=True)
+    }
+    tests = [measured.get(test, Answer(test, "Not measured.", "")) for test in run.manifest.settings.tests]
+    return [*tests, *([Answer("", "", common)] if common else [])]
+
+
+def last_lines(run: Run, results: Sequence[Result]) -> Iterator[str]:
+    """Yield what a run ends with: each answer as a line, and after them all warnings as one line."""
+    yield from map(str, answers(run, results))
+    if warned := list(warnings(run, results)):
+        yield f"{Warnings.title}: {' '.join(warned)}"
 
 
 def answer(result: Result) -> str:

@@ -23,7 +23,8 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Visit
 from benchlab.records.run import Run
-from benchlab.report import outputs, printed
+from benchlab.report import outputs, terminal
+from benchlab.report.document import Document
 from benchlab.run import planning
 from benchlab.run.progress import Progress
 from benchlab.run.runner import Runner
@@ -270,9 +271,10 @@ def _left(lab: Lab, run: Run) -> tuple[Visit, ...]:
 
 def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     """Say what will be measured, before anything is built or started for it."""
-    printed.tell(console, planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+    planned = planning.visits(lab, settings, settings.blocks)
+    terminal.show(console, Document((planning.outline(lab, settings, planned),)))
 
 
 def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit], console: Console) -> None:
     pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
-    printed.tell(console, planning.told(lab, manifest.settings, left))
+    terminal.show(console, Document((planning.outline(lab, manifest.settings, left),)))

@@ -19,6 +19,7 @@ from benchlab.experiment import profiles
 from benchlab.host import inventory
 from benchlab.records.plan import Settings
 from benchlab.records.run import Run
+from benchlab.report import markdown
 from benchlab.run import session
 from benchlab.selftest import calibrate, faults, kept, plainwrk, slowdown
 from benchlab.selftest.check import Check
@@ -148,7 +149,7 @@ def go_through(
 def _keep(folder: Path, found: Calibration) -> None:
     """Write what was found, and the report as far as it has come."""
     kept.write(folder, found)
-    store.write_report(folder, calibrate.report(found))
+    store.write_report(folder, markdown.text(calibrate.report(found)))
 
 
 def _burdened(lab: Lab, environment: Mapping[str, str]) -> dict[str, Any]:

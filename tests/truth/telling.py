@@ -12,9 +12,10 @@ from datetime import datetime
 from benchlab.cli import gate
 from benchlab.core.errors import LabError
 from benchlab.records.run import Run
-from benchlab.report import export, factors, html, lead, report
+from benchlab.report import changes, export, factors, markdown, outputs, sentences
 from benchlab.statistics import analysis, baseline, candidate, effects
 from benchlab.storage import runs
+from tests.unit.pages import comparison_page
 
 from .made_reports import Case
 
@@ -73,9 +74,9 @@ def of_run(run: Run) -> Texts:
     results = analysis.analyse(run)
     return Texts(
         records=records(run),
-        report=report.report(run),
-        page=html.page(run),
-        lines=list(lead.lines(run, results)),
+        report=outputs.text(run),
+        page=outputs.html(run),
+        lines=list(sentences.last_lines(run, results)),
         ahead=[runs.ahead(result) for result in results if len(result.overall.entries) > 1],
         factors=_factors(run),
     )
@@ -93,17 +94,18 @@ def of_comparison(case: Case) -> Compared | None:
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         if case.newer:
             gate.warn(case.margin, *pair)
-        answer = gate.told(held, case.margin)
-    assert answer is not None
+        answer = gate.decide(held, case.margin)
+        assert answer is not None
+        gate.report(held, changes.report(held, [], answer), answer)
     return Compared(
-        old=[(records(run), report.report(run)) for run in old],
-        new=[(records(run), report.report(run)) for run in new],
+        old=[(records(run), outputs.text(run)) for run in old],
+        new=[(records(run), outputs.text(run)) for run in new],
         is_one_run=not case.newer,
         margin=case.margin,
         text=shown.getvalue(),
         said=said.getvalue().splitlines(),
         exit_code=answer.exit_code,
-        page=html.comparison(held, [], answer),
+        page=comparison_page(held, [], answer),
     )
 
 
@@ -129,6 +131,6 @@ def records(run: Run) -> Records:
 def _factors(run: Run) -> str:
     """Return what `lab.py factors` prints; nothing where the entries tell of none."""
     try:
-        return factors.report(run, effects.answer(run))
+        return markdown.text(factors.report(run, effects.answer(run)))
     except LabError:
         return ""

@@ -14,7 +14,7 @@ import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
 from benchlab.records.run import Decision, Failure, Record
-from benchlab.report import export, html, report
+from benchlab.report import export, outputs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
 from benchlab.storage import records, runs, store
 
@@ -70,8 +70,8 @@ def folder(tmp_path: Path) -> Path:
 def _told(folder: Path) -> None:
     """Make all that is made of a run."""
     run = store.read(folder)
-    text = report.report(run)
-    for told in (text, html.page(run), export.samples_csv(run)):
+    text = outputs.text(run)
+    for told in (text, outputs.html(run), export.samples_csv(run)):
         told.encode()
     assert not re.search(r"[\x00-\x08\x1b\u202e]", text)
     assert all(export.text(run, form) for form in ("tfb", "csv", "json") if run.samples)

@@ -14,7 +14,7 @@ import pytest
 
 from benchlab.records.counters import APP, CLIENT, DB, HostUsage, Usage
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample, Verdict
-from benchlab.report import charts, html, plots, points, standings
+from benchlab.report import charts, page, plots, points, tables
 from benchlab.report.charts import Trace
 from benchlab.report.points import REPLACED, Point
 from benchlab.statistics import bottleneck
@@ -23,7 +23,7 @@ from .conftest import STARTED, make_load, make_sample, make_trial
 from .figures import Array
 from .made_runs import make_run, result_of, with_samples
 
-STYLE = (Path(html.__file__).parent / "templates" / html.STYLE).read_text()
+STYLE = (Path(page.__file__).parent / "templates" / page.STYLE).read_text()
 # Machado, Oliveira and Fernandes (2009), severity 1: what linear RGB is to eyes without one kind of cones.
 EYES = {
     "all cones": np.eye(3),
@@ -50,7 +50,7 @@ def _all(traces: Iterable[Trace], meta: str, key: str) -> list[float]:
 def test_every_sample_is_a_point_and_every_cell_a_mean() -> None:
     run = make_run({"a": [1000, 1100, 1200], "b": [2000, 2100, 2200]})
     result, found = result_of(run), _points(run)
-    rows = charts.rows(points.groups(found, standings.order(result)))
+    rows = charts.rows(points.groups(found, tables.order(result)))
     drawn = plots.rates(result, found, rows, charts.looks("ab"), run.blocks)
     assert sorted(_all(drawn.traces, "samples", "x")) == [1000, 1100, 1200, 2000, 2100, 2200]
     assert _all(drawn.traces, "means", "x") == [charts.figure(cell.rate.mean) for cell in result.cells]
@@ -59,7 +59,7 @@ def test_every_sample_is_a_point_and_every_cell_a_mean() -> None:
 
 def test_rows_stand_below_their_level_the_fastest_first() -> None:
     run = make_run({"a": [1000, 1100], "b": [2000, 2100]})
-    rows = charts.rows(points.groups(_points(run), standings.order(result_of(run))))
+    rows = charts.rows(points.groups(_points(run), tables.order(result_of(run))))
     assert rows.headings == {0: "<b>16 connections</b>"}
     assert rows.labels == ("", "b", "a")
     assert rows.at == {("16 connections", "b"): 1, ("16 connections", "a"): 2}

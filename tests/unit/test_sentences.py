@@ -8,7 +8,7 @@ import pytest
 
 from benchlab.records.counters import Counters
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
-from benchlab.report import sentences, standings
+from benchlab.report import sentences, tables
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
 from benchlab.statistics.baseline import Design
@@ -90,12 +90,12 @@ def test_of_all_that_are_behind_those_that_are_faster_at_a_level_are_named() -> 
 def test_an_entry_alone_on_a_host_that_some_of_its_rows_filled_is_not_said_to_have_a_rank() -> None:
     result = result_of(_levels({"a": {16: 4000, 32: 4000}}, {("a", 16): full_host()}))
     assert sentences.answer(result) == "There is nothing to compare a with."
-    assert list(standings.summary(result)["rank"]) == ["–"]
+    assert list(tables.summary(result)["rank"]) == ["–"]
 
 
 def test_ratios_that_have_no_outcome_are_told_with_the_interval_of_the_table() -> None:
     result = result_of(_levels({"a": {16: 2010}, "b": {16: 2000}}, {("a", 16): full_host()}))
-    rows = standings.ratios(result)
+    rows = tables.ratios(result)
     of_rates = rows[(rows["figure"] == RATE) & (rows["level"] == "all")].iloc[0]
     told = f"a / b is {of_rates['ratio']} {of_rates['95 % interval']} in requests per second and"
     assert told in sentences.answer(result)
@@ -104,9 +104,9 @@ def test_ratios_that_have_no_outcome_are_told_with_the_interval_of_the_table() -
 
 def test_comparisons_that_have_too_few_blocks_are_not_counted_among_those_corrected_together() -> None:
     run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990], "c": [500, 505]})
-    assert "(Holm, over 1 comparison of all tests)" in standings.chance(analysis.analyse(run))
+    assert "(Holm, over 1 comparison of all tests)" in tables.chance(analysis.analyse(run))
     few = analysis.analyse(make_run({"a": [2000, 2010], "b": [1000, 1010]}))
-    assert standings.chance(few) == ""
+    assert tables.chance(few) == ""
 
 
 def test_of_many_that_a_level_contradicts_the_rest_are_counted() -> None:
@@ -140,7 +140,7 @@ def test_nobody_is_the_last_whom_the_ranks_do_not_call_so() -> None:
     run = _levels({"a": {16: 10000, 128: 10000}, "b": {16: 10500, 128: 8000}, "c": {128: 8500}})
     result = result_of(run)
     assert {standing.entry: str(standing.rank) for standing in result.standings} == {"a": "1", "c": "2", "b": "3"}
-    assert list(standings.summary(result)["entry"]) == ["a", "c", "b"]
+    assert list(tables.summary(result)["entry"]) == ["a", "c", "b"]
     told = sentences.answer(result)
     assert re.search(
         r"than c \[.*\] at 128 alone, and \d\.\d% more requests per second than b \[.*\], the last\.", told
@@ -149,7 +149,7 @@ def test_nobody_is_the_last_whom_the_ranks_do_not_call_so() -> None:
 
 def test_an_entry_that_only_the_correction_ties_with_the_leader_is_marked_in_the_summary() -> None:
     rates = {"a": [1100, 1120, 1060, 1110], "b": [1000, 1050, 1030, 1040], "c": [1060, 1000, 1100, 1010]}
-    rows = standings.summary(result_of(make_run(rates)))
+    rows = tables.summary(result_of(make_run(rates)))
     assert [cell for cell in rows["relative requests/s"] if "unclear among 3 comparisons" in cell]
 
 
@@ -178,8 +178,8 @@ def test_where_some_rows_filled_the_host_and_others_did_not_nobody_leads_and_bot
         "CPU-second are comparable over all levels. a / b is 2.0"
     )
     assert re.search(r" in requests per second and [\d.]+ \[[\d.–]+\] in requests per CPU-second\.$", told)
-    assert list(standings.summary(result)["rank"]) == ["–", "–"]
-    assert set(standings.ratios(result)["outcome"]) == {"–"}
+    assert list(tables.summary(result)["rank"]) == ["–", "–"]
+    assert set(tables.ratios(result)["outcome"]) == {"–"}
     assert "ranks" not in sentences.limits(result)
 
 
@@ -302,7 +302,7 @@ def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_c
         "Limited by what else ran on the host, which took the CPUs (all rows). "
         "So entries are compared by requests per CPU-second."
     )
-    assert list(standings.summary(result)["limited by"]) == ["others", "others"]
+    assert list(tables.summary(result)["limited by"]) == ["others", "others"]
 
 
 def test_where_wrk_was_the_limit_nothing_is_claimed() -> None:

@@ -8,13 +8,13 @@ from statistics import geometric_mean
 
 import pytest
 
-from benchlab.cli import gate
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, sentences
+from benchlab.report import changes, document, markdown, sentences
 from benchlab.statistics import baseline, candidate, comparison, metrics, stats
 from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.candidate import Versus
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.stats import Blocks
 
@@ -67,18 +67,25 @@ def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_f
     assert "crax, json at 16 alone: requests per second" in "\n".join(sentences.changes(found.rows))
 
 
-def test_what_too_wide_means_stands_below_ratios_that_say_it(capsys: pytest.CaptureFixture[str]) -> None:
+def _text(found: Versus) -> str:
+    return markdown.text(changes.report(found, [], None))
+
+
+def _table(found: Versus) -> str:
+    return markdown.table(document.table(changes.frame(found.rows)))
+
+
+def test_what_too_wide_means_stands_below_ratios_that_say_it() -> None:
     for rates, says in (([1000, 3000], True), ([1000, 1001], False)):
-        gate.told(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))), None)
-        assert capsys.readouterr().out.endswith(f"\n\n{quantities.MEANING}\n") == says
+        text = _text(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))))
+        assert text.endswith(f"\n\n{quantities.MEANING}\n") == says
 
 
-def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_each_row(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_each_row() -> None:
     slower, costs = [n // 2 for n in CALM], [200, 300, 260, 240, 290, 210]
-    gate.told(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))), None)
-    told, table = capsys.readouterr().out.split("\n\n")
+    text = _text(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))))
+    _, _, told, *rest = text.split("\n\n")
+    (table,) = (part for part in rest if part.startswith("| entry"))
     rate, per_cpu = told.splitlines()
     assert rate == "* crax, json: requests per second were lower in the new run: 0.500 [0.499–0.501]."
     assert per_cpu.startswith("* crax, json: requests per CPU-second of the two runs cannot be told apart: ")
@@ -111,7 +118,7 @@ def test_the_worst_ratio_comes_first() -> None:
     )
     assert [row.ratio.ratio for row in found.rows] == sorted(row.ratio.ratio for row in found.rows)
     assert found.rows[0].entry == "aiohttp"
-    assert changes.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
+    assert _table(found).splitlines()[2].split("|")[1].strip() == "aiohttp"
 
 
 def test_a_side_has_no_figures_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
@@ -198,7 +205,7 @@ def test_runs_of_one_day_are_one_figure_their_mean() -> None:
 
 
 def test_of_several_runs_the_table_counts_days() -> None:
-    head, _, first, *_ = changes.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
+    head, _, first, *_ = _table(_several([1000, 1010], [1000, 1010, 990])).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, first)]
     assert dict(zip(*cells, strict=True)) | {"days": "2", "outcome": "too few days"} == dict(zip(*cells, strict=True))
 
