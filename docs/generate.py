@@ -8,13 +8,17 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchlab import ROOMS  # noqa: E402
+from benchlab.cli.cli import COMMANDS  # noqa: E402
+from benchlab.cli.command import MAIN, Command  # noqa: E402
+from benchlab.experiment.profiles import PROFILES  # noqa: E402
+from benchlab.experiment.settings import OF_PROFILE, SETTINGS, Flag  # noqa: E402
 
 PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
@@ -91,7 +95,62 @@ def _without_implied(direct: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
             yield room, on
 
 
-PARTS: Mapping[str, Callable[[], str]] = {"rooms": rooms, "modules": table, "drawing": drawing}
+def profiles() -> str:
+    """Return a table of the profiles, with the numbers that flags change in them."""
+    numbers = [setting for setting in SETTINGS if setting.default == OF_PROFILE and not setting.is_repeatable]
+    rows = [
+        [f"`{profile.name}`", *(str(setting.usual(profile)) for setting in numbers), profile.note]
+        for profile in PROFILES.values()
+    ]
+    return _rows(["profile", *(f"`{setting.name}`" for setting in numbers), "what it is"], rows)
+
+
+def commands() -> str:
+    """Return a section for each command: what it does, its flags, examples."""
+    return "\n\n".join(section for command in COMMANDS.values() for section in _command(command))
+
+
+def _command(command: Command) -> Iterator[str]:
+    yield f"## {command.name}"
+    yield command.described
+    shared = COMMANDS[MAIN].flags if command.name != MAIN else ()
+    if own := [_flag(flag) for flag in command.flags if flag not in shared]:
+        yield _rows(["flag", "value", "default", "what it does"], own)
+    if common := [f"`{flag.name}`" for flag in command.flags if flag in shared]:
+        yield f"As for [{MAIN}](#{MAIN}): {', '.join(common)}."
+    yield "\n".join(f"    {line}" for line in command.shown.splitlines())
+
+
+def _flag(flag: Flag) -> list[str]:
+    names = [flag.metavar] if flag.is_argument else [name for name in (flag.short, flag.name) if name]
+    value = "" if flag.is_argument else f"`{flag.metavar}`" if flag.metavar else _either(flag.choices)
+    notes = [value, flag.unit, "repeatable" if flag.is_repeatable else ""]
+    is_needed = flag.is_required or (flag.is_argument and not flag.nargs)
+    return [
+        _either(names),
+        "; ".join(filter(None, notes)),
+        "must be given" if is_needed else flag.default,
+        flag.help,
+    ]
+
+
+def _either(words: Iterable[str]) -> str:
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def _rows(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table of Markdown."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines)
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "rooms": rooms,
+    "modules": table,
+    "drawing": drawing,
+    "profiles": profiles,
+    "commands": commands,
+}
 
 
 def renewed(text: str) -> str:

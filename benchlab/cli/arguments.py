@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import textwrap
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any, NoReturn
 
-from benchlab.core import letters, quantities
+from benchlab.core import letters
 from benchlab.core.errors import UsageError
+from benchlab.experiment.settings import Flag
 
 WIDTH = 100
 NEGATIVE = re.compile(r"-[0-9.]")
@@ -21,16 +24,18 @@ class Parser(argparse.ArgumentParser):
     `examples` end its help, one in a line.
     """
 
-    def __init__(self, prog: str, description: str, examples: str = ""):
+    def __init__(self, prog: str, description: str, flags: Iterable[Flag] = (), examples: str = ""):
         super().__init__(
             prog=prog,
             description=textwrap.fill(description, WIDTH),
-            epilog=f"examples:\n{textwrap.indent(textwrap.dedent(examples).strip(), '  ')}" if examples else None,
+            epilog=f"examples:\n{textwrap.indent(examples, '  ')}" if examples else None,
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
         for name in (None, "store"):
             self.register("action", name, _Once)
+        for flag in flags:
+            self.add_argument(*filter(None, (flag.short, flag.name)), **_options(flag))
 
     def parse_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
         """Return what was given. Raises UsageError."""
@@ -62,40 +67,42 @@ class Parser(argparse.ArgumentParser):
             yield flag
 
     def error(self, message: str) -> NoReturn:
-        said = message.removeprefix("argument ").rstrip(": ")
-        raise UsageError(f"{said}{' ' if said.endswith('?') else '; '}see `python {self.prog} --help`")
+        problem = message.removeprefix("argument ").rstrip(": ")
+        raise UsageError(f"{problem}{' ' if problem.endswith('?') else '; '}see `python {self.prog} --help`")
 
 
-def choice(known: Iterable[str]) -> dict[str, Any]:
-    """Return the options of a flag that takes one of the known names, and of another says which was meant."""
-    names = list(known)
+def _options(flag: Flag) -> dict[str, Any]:
+    """Return what argparse is to know of the flag."""
+    options: dict[str, Any] = {"help": flag.explained.replace("%", "%%")}
+    if not flag.is_argument:
+        options["dest"] = flag.key
+    if flag.is_switch:
+        return options | {"action": "store_true"}
+    options["type"] = partial(_read, flag)
+    if flag.is_repeatable:
+        options |= {"action": "extend" if flag.nargs else "append", "default": []}
+    optional = {
+        "metavar": flag.metavar,
+        "choices": flag.choices,
+        "nargs": flag.nargs,
+        "required": flag.is_required,
+    }
+    return options | {name: value for name, value in optional.items() if value}
 
-    def take(name: str) -> str:
-        if name not in names:
-            raise argparse.ArgumentTypeError(
-                f"unknown {name!r}: {letters.meant(name, names)}there is {', '.join(names)}"
-            )
-        return name
 
-    return {"type": take, "choices": names}
-
-
-def whole(text: str) -> int:
+def _read(flag: Flag, text: str) -> Any:
+    """Return the value that is typed for the flag; of an unknown word it says which was meant."""
+    word = flag.renamed.get(text, text)
+    if word != text:
+        print(f"{flag.name} {text}: it is called {word} now", file=sys.stderr)
+    if flag.choices and word not in flag.choices:
+        raise argparse.ArgumentTypeError(
+            f"unknown {word!r}: {letters.meant(word, flag.choices)}there is {', '.join(flag.choices)}"
+        )
     try:
-        return quantities.whole(text)
+        return flag.parse(flag.name, word)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers in a text such as 8,16, the smallest first."""
-    try:
-        found = {quantities.whole(number) for number in text.split(",")}
-    except ValueError:
-        found = set()
-    if len(found) < len(text.split(",")):
-        raise argparse.ArgumentTypeError(f"{text!r}: use whole numbers, each once, as in 16,32")
-    return tuple(sorted(found))
 
 
 class _Once(argparse._StoreAction):

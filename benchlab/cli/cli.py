@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchlab.cli import entries, gate, measure, read, upkeep
-from benchlab.cli.command import ERROR, FAILED, Command
+from benchlab.cli.command import ERROR, FAILED, MAIN, Command
 from benchlab.core import interrupts, letters, output
 from benchlab.core.errors import ConfigError, LabError, StoreError, UsageError
 
-# The main job, which needs no name.
-MAIN = "bench"
-COMMANDS: dict[str, Command] = {**measure.COMMANDS, **entries.COMMANDS, **read.COMMANDS, **upkeep.COMMANDS}
+COMMANDS: dict[str, Command] = {
+    command.name: command for command in (*measure.COMMANDS, *entries.COMMANDS, *read.COMMANDS, *upkeep.COMMANDS)
+}
 
 
 def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] = COMMANDS) -> int:
@@ -27,7 +27,7 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
     interrupts.install()
     output.install()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0][:1].isalpha() else (MAIN, arguments)
-    failed = ERROR if name == "compare" or any(word.startswith(gate.FLAG) for word in rest) else FAILED
+    failed = ERROR if name == "compare" or any(word.startswith(gate.SLOWER.name) for word in rest) else FAILED
     try:
         code = _known(name, commands).run(root, parser(name, commands).parse_args(list(rest)))
         if unwritten := output.failure():
@@ -54,11 +54,11 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
 
 
 def parser(name: str = MAIN, commands: Mapping[str, Command] = COMMANDS) -> argparse.ArgumentParser:
-    """Return a command's parser; the main one tells of all."""
+    """Return a command's parser; the main one lists all."""
     made = commands[name].parser()
     if name == MAIN:
-        told = "\n".join(f"  {each:<9}  {command.about}" for each, command in commands.items())
-        made.description = f"{made.description}\n\ncommands (each has its own --help):\n{told}"
+        lines = "\n".join(f"  {each:<9}  {command.about}" for each, command in commands.items())
+        made.description = f"{made.description}\n\ncommands (each has its own --help):\n{lines}"
     return made
 
 

@@ -1,4 +1,4 @@
-"""One command of `lab.py`: what it is about, its parser, and what it does; what commands tell the user beside it."""
+"""One command of `lab.py`: what it is about, its flags, and what it does; what commands tell the user beside it."""
 
 from __future__ import annotations
 
@@ -7,35 +7,54 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.cli.arguments import Parser
 from benchlab.core import letters
+from benchlab.experiment.settings import Flag
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from benchlab.report.document import Document
 
+# The main job, which needs no name.
+MAIN = "bench"
 # Exit codes.
 OK, FAILED, ERROR = 0, 1, 2
 
 
 @dataclass(frozen=True)
 class Command:
-    """`about` is its line in the help of `lab.py`; `run` takes the project's folder and what the parser returned."""
+    """`about` is its line in the help of `lab.py`; `run` takes the project's folder and what the parser returned.
 
+    `description` heads its own help: `about` as a sentence where it has none.
+    """
+
+    name: str
     about: str
-    parser: Callable[[], argparse.ArgumentParser]
     run: Callable[[Path, argparse.Namespace], int]
+    description: str = ""
+    flags: tuple[Flag, ...] = ()
+    examples: str = ""
 
+    @property
+    def typed(self) -> str:
+        """Return how it is called, behind `python`."""
+        return "lab.py" if self.name == MAIN else f"lab.py {self.name}"
 
-def plain(name: str, about: str, run: Callable[[Path, argparse.Namespace], int]) -> Command:
-    """Return a command without flags. `about` is a sentence without its full stop."""
-    described = f"{about[0].upper()}{about[1:]}."
-    return Command(about, partial(Parser, f"lab.py {name}", described, f"python lab.py {name}"), run)
+    @property
+    def described(self) -> str:
+        return self.description or f"{self.about[0].upper()}{self.about[1:]}."
+
+    @property
+    def shown(self) -> str:
+        """Return examples of it, one in a line."""
+        return self.examples.strip() or f"python {self.typed}"
+
+    def parser(self) -> Parser:
+        return Parser(self.typed, self.described, self.flags, self.shown)
 
 
 def say(line: str) -> None:

@@ -11,7 +11,9 @@ import argcomplete
 import yaml
 
 from benchlab.cli import cli
+from benchlab.cli.command import MAIN, Command
 from benchlab.engine.compose import ADOPTED, ENTRY_PROFILE
+from benchlab.experiment.settings import ADOPTED_ENTRIES, ENTRIES, RUNS
 from benchlab.storage.store import MANIFEST, PART
 
 Completer = Callable[..., list[str]]
@@ -26,19 +28,22 @@ def parser(root: Path) -> argparse.ArgumentParser:
     """Return one parser of all commands, which knows what there is in the project's folder."""
     whole = cli.parser()
     commands = whole.add_subparsers(parser_class=argparse.ArgumentParser)
-    for name in cli.COMMANDS.keys() - {cli.MAIN}:
-        _inform(commands.add_parser(name, parents=[cli.parser(name)], add_help=False), root)
-    _inform(whole, root)
+    for name in cli.COMMANDS.keys() - {MAIN}:
+        _inform(commands.add_parser(name, parents=[cli.parser(name)], add_help=False), cli.COMMANDS[name], root)
+    _inform(whole, cli.COMMANDS[MAIN], root)
     return whole
 
 
-def _inform(of_command: argparse.ArgumentParser, root: Path) -> None:
+def _inform(parser: argparse.ArgumentParser, command: Command, root: Path) -> None:
     """Tell the parser's actions which entries and runs there are."""
-    completers: dict[str, Completer] = dict.fromkeys(("framework", "origin"), lambda **_: list(_entries(root)))
-    completers |= dict.fromkeys(("run", "resume", "old", "new", "old_runs", "new_runs"), lambda **_: list(_runs(root)))
-    completers["remove"] = lambda **_: list(_entries(root, ADOPTED))
-    for action in of_command._actions:
-        if completer := completers.get(action.dest):
+    completers: dict[str, Completer] = {
+        ENTRIES: lambda **_: list(_entries(root)),
+        ADOPTED_ENTRIES: lambda **_: list(_entries(root, ADOPTED)),
+        RUNS: lambda **_: list(_runs(root)),
+    }
+    completed = {flag.key: completers[flag.completes] for flag in command.flags if flag.completes}
+    for action in parser._actions:
+        if completer := completed.get(action.dest):
             action.completer = completer  # type: ignore[attr-defined]
 
 

@@ -7,11 +7,11 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchlab.cli.arguments import Parser
-from benchlab.cli.command import OK, Command, plain, say, show
+from benchlab.cli.command import OK, Command, say, show
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment import stack
+from benchlab.experiment.settings import ADOPTED_ENTRIES, ENTRIES, Flag
 
 NEW = """
 python lab.py new mine --from aiohttp             an entry on the ORM, behind gunicorn
@@ -24,42 +24,36 @@ python lab.py adopt --remove NAME
 """
 
 
-def adopt_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        "lab.py adopt",
-        "Make entries of a folder in the format of the TechEmpower benchmarks, and change nothing in it.",
-        ADOPT,
-    )
-    parser.add_argument("folder", metavar="DIR", nargs="?", help="the folder that has the benchmark_config.json")
-    parser.add_argument(
-        "--test", action="append", default=[], metavar="NAME", help="one of its tests (default: all); repeatable"
-    )
-    parser.add_argument(
-        "--base",
-        action="append",
-        default=[],
-        metavar="IMAGE=IMAGE",
-        help="start from another image than a dockerfile says, as in the example (default: none); repeatable",
-    )
-    parser.add_argument("--bases", metavar="FILE", help="a file of such pairs, one in a line")
-    parser.add_argument("--as", dest="name", default="", metavar="NAME", help="another name for the framework here")
-    parser.add_argument(
-        "--remove", action="append", default=[], metavar="NAME", help="remove an adopted entry instead; repeatable"
-    )
-    return parser
-
-
-def new_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        "lab.py new",
-        "Draft an entry from one that there is: copy its folder, and add its stanza to compose.yaml.",
-        NEW,
-    )
-    parser.add_argument("name", metavar="NAME", help="what the new entry is called: small letters, digits, '-'")
-    parser.add_argument(
-        "--from", dest="origin", required=True, metavar="ENTRY", help="the entry that is most like it; see list"
-    )
-    return parser
+FOLDER = Flag(
+    "folder", "the folder with the benchmark_config.json", metavar="DIR", default="needed without --remove", nargs="?"
+)
+ONE_TEST = Flag("--test", "one of its tests", metavar="NAME", default="all", is_repeatable=True)
+BASE = Flag(
+    "--base",
+    "replace an image that a dockerfile starts from, as in the example",
+    metavar="IMAGE=IMAGE",
+    default="none",
+    is_repeatable=True,
+)
+BASES = Flag("--bases", "a file of such pairs, one in a line", metavar="FILE", default="none")
+AS = Flag("--as", "another name for the framework here", metavar="NAME", default="its own", kept_as="name")
+REMOVE = Flag(
+    "--remove",
+    "remove an adopted entry instead",
+    metavar="NAME",
+    default="none",
+    is_repeatable=True,
+    completes=ADOPTED_ENTRIES,
+)
+NAME = Flag("name", "the new entry's name: small letters, digits, '-'", metavar="NAME")
+FROM = Flag(
+    "--from",
+    "the entry that is most like it; list shows them",
+    metavar="ENTRY",
+    is_required=True,
+    kept_as="origin",
+    completes=ENTRIES,
+)
 
 
 def _list(root: Path, _: argparse.Namespace) -> int:
@@ -104,12 +98,12 @@ def _adopt(root: Path, given: argparse.Namespace) -> int:
     from benchlab.techempower import adopt, tfb
 
     if (given.folder is None) == (not given.remove):
-        adopt_parser().error("name a folder, or what to --remove")
+        raise UsageError("name a folder, or what to --remove; see `python lab.py adopt --help`")
     if given.remove:
         return _remove(root, given.remove)
     optional = adopt.stand_ins(adopt.pairs(Path(given.bases)) if given.bases is not None else ())
     stand_ins = adopt.stand_ins(given.base)
-    request = adopt.Request(_folder(given.folder), tuple(given.test), given.name, stand_ins, optional)
+    request = adopt.Request(_folder(given.folder), tuple(given.test), given.name or "", stand_ins, optional)
     entries, refused = adopt.examine(root, request)
     for name, why in refused.items():
         say(f"left out {tfb.printable(name)}: {why}")
@@ -160,8 +154,22 @@ def _remove(root: Path, names: Sequence[str]) -> int:
     return OK
 
 
-COMMANDS = {
-    "list": plain("list", "show the entries and what each is made of", _list),
-    "new": Command("draft an entry from one that there is", new_parser, _new),
-    "adopt": Command("make entries of a folder in the TechEmpower format", adopt_parser, _adopt),
-}
+COMMANDS = (
+    Command("list", "show the entries and what each is made of", _list),
+    Command(
+        "new",
+        "draft an entry from an existing one",
+        _new,
+        "Draft an entry from an existing one: copy its folder, and add its stanza to compose.yaml.",
+        (NAME, FROM),
+        NEW,
+    ),
+    Command(
+        "adopt",
+        "make entries from a folder in the TechEmpower format",
+        _adopt,
+        "Make entries from a folder in the format of the TechEmpower benchmarks. The folder is not changed.",
+        (FOLDER, ONE_TEST, BASE, BASES, AS, REMOVE),
+        ADOPT,
+    ),
+)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.cli import flags, gate
-from benchlab.cli.arguments import Parser
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
+from benchlab.experiment.settings import AGAINST, FRAMEWORK, PROXY, RUNS, SETTINGS, TEST, Flag
 from benchlab.factors import naming
 from benchlab.storage import files, pinned, store
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BENCH = """
 python lab.py                                     the study's two entries, a quarter of an hour
 python lab.py --framework crax --profile quick    a first look at one entry
-python lab.py --profile seed --dry-run            what would be measured, and the wrk commands
+python lab.py --profile study --dry-run           what would be measured, and the wrk commands
 python lab.py --proxy nginx --levels json=16,32 --test json
 python lab.py --resume results/latest             go on where a run was stopped
 python lab.py --precision 3% --budget 20m         as many blocks as that takes
@@ -42,50 +42,28 @@ python lab.py verify --framework crax --test json
 """
 
 
-def bench_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        prog="lab.py",
-        description="Measure Python web frameworks in containers: randomised blocks, tables under results/.",
-        examples=BENCH,
-    )
-    flags.add_selection(parser, "the profile's", "those that have no label benchlab.default: no")
-    flags.add_measuring(parser)
-    parser.add_argument(
-        "--against", metavar="REF", help="measure the entries beside their own versions at this commit, in one run"
-    )
-    gate.add_flag(parser)
-    flags.add_dry_run(parser)
-    parser.add_argument("--resume", metavar="DIR", help="measure what the run in this folder still misses")
-    parser.add_argument("--version", action="store_true", help="print the lab's version and the commit that it is at")
-    return parser
-
-
-def factors_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        "lab.py factors",
-        "Tell what each factor that labels name does, such as data layer and framework, and what two do together: "
-        "measure a run of entries that are crossed, or read one.",
-        FACTORS,
-    )
-    parser.add_argument("run", metavar="DIR", nargs="?", help="a run's folder to read (default: a new run is measured)")
-    parser.add_argument(
-        "--factor",
-        action="append",
-        default=[],
-        metavar="NAME[=LEVEL]",
-        help="a label to be told of, and what its levels are compared with; without it entries are measured that "
-        "differ in orm and framework, and all is told that a run's entries differ in; repeatable",
-    )
-    flags.add_selection(parser, "those that read the database", "those that tell of the factors")
-    flags.add_measuring(parser)
-    flags.add_dry_run(parser)
-    return parser
-
-
-def verify_parser() -> argparse.ArgumentParser:
-    parser = Parser("lab.py verify", "Start each entry and hold its answers against the contract; no load.", VERIFY)
-    flags.add_selection(parser, "all that the entry has", "all")
-    return parser
+RESUME = Flag(
+    "--resume",
+    "measure what the run in this folder still misses, with its own settings",
+    metavar="DIR",
+    default="a new run",
+    completes=RUNS,
+)
+VERSION = Flag("--version", "print the lab's version and its commit, and do nothing else", is_switch=True)
+RUN = Flag("run", "the folder of a run to read", metavar="DIR", default="measure a new run", nargs="?", completes=RUNS)
+FACTOR = Flag(
+    "--factor",
+    "a label to report on; LEVEL is what its other levels are compared with",
+    metavar="NAME[=LEVEL]",
+    default="orm and framework; with DIR, all that the entries differ in",
+    is_repeatable=True,
+)
+# What says how a run of factors is measured: older versions have no part in one.
+OF_FACTORS = (
+    TEST.by_default("those that read the database"),
+    *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, AGAINST)),
+    flags.DRY_RUN,
+)
 
 
 def _bench(root: Path, given: argparse.Namespace) -> int:
@@ -96,9 +74,9 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
         return OK
     if given.resume is not None:
         return _resume(root, store.named(given.resume), given)
-    settings, margin = flags.settings(given), gate.margin(given)
-    gate.refuse_without_versions(margin, settings)
-    return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings, margin)
+    settings = flags.settings(given)
+    gate.refuse_without_versions(given.margin, settings)
+    return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings, given.margin)
 
 
 def _show_plan(lab: Lab, settings: Settings) -> int:
@@ -123,11 +101,11 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     if given.dry_run:
         raise UsageError("--dry-run is of a new run; leave --resume out")
     manifest = store.read_manifest(folder)
-    gate.refuse_without_versions(gate.margin(given), manifest.settings)
+    gate.refuse_without_versions(given.margin, manifest.settings)
     flags.refuse_other_settings(given, manifest.settings)
     with pinned.going_on(manifest):
         made = session.resume(_open(root, manifest.settings), folder, console())
-    return finish(*made, gate.margin(given))
+    return finish(*made, given.margin)
 
 
 def finish(folder: Path, run: Run, margin: float | None) -> int:
@@ -162,7 +140,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     from benchlab.statistics import effects
 
     if given.run is not None:
-        flags.refuse_measuring(given, factors_parser())
+        flags.refuse_measuring(given, OF_FACTORS)
     for factor in given.factor:
         if factor.endswith("="):
             raise UsageError(f"--factor {factor}: name the level to compare with behind the =, or leave that out")
@@ -232,7 +210,7 @@ def _open(root: Path, settings: Settings) -> Lab:
 
 
 def _look(root: Path, settings: Settings) -> Lab:
-    """Return the lab as it is found, for a plan: nothing is started for it."""
+    """Return the lab as it is, for a plan: nothing is started for it."""
     from benchlab.engine import stage
 
     return stage.look(root, naming.originals(settings), say, _conditions(settings))
@@ -244,10 +222,29 @@ def _conditions(settings: Settings) -> Conditions:
     return Conditions(settings.placement, settings.proxies, next(iter(settings.db_connections), None))
 
 
-COMMANDS = {
-    "bench": Command("measure entries; what `lab.py` does where no command is named", bench_parser, _bench),
-    "factors": Command(
-        "tell what data layer, framework, server or proxy do, alone and together", factors_parser, _factors
+COMMANDS = (
+    Command(
+        "bench",
+        "measure entries; what `lab.py` does where no command is named",
+        _bench,
+        "Measure Python web frameworks in containers: randomised blocks, tables under results/.",
+        (*SETTINGS, gate.SLOWER, flags.DRY_RUN, RESUME, VERSION),
+        BENCH,
     ),
-    "verify": Command("start each entry and hold its answers against the contract; no load", verify_parser, _verify),
-}
+    Command(
+        "factors",
+        "show what data layer, framework, server or proxy do, alone and together",
+        _factors,
+        "Show what each factor does, such as data layer or framework, and what two do together. A factor is a label "
+        "that entries differ in. Without DIR a new run is measured.",
+        (RUN, FACTOR, FRAMEWORK.by_default("those that differ in the factors"), *OF_FACTORS),
+        FACTORS,
+    ),
+    Command(
+        "verify",
+        "start each entry and check its answers against the contract; no load",
+        _verify,
+        flags=(FRAMEWORK.by_default("all"), TEST.by_default("all that the entry has"), PROXY),
+        examples=VERIFY,
+    ),
+)

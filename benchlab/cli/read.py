@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.cli import gate
-from benchlab.cli.arguments import Parser, choice
-from benchlab.cli.command import FAILED, OK, Command, plain, say, show
+from benchlab.cli.command import FAILED, OK, Command, say, show
 from benchlab.core.errors import StoreError, UsageError
+from benchlab.experiment.settings import RUNS, Flag
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -39,55 +39,37 @@ python lab.py compare --old results/A results/B results/C --new results/D result
 """
 
 
-def report_parser() -> argparse.ArgumentParser:
-    parser = Parser("lab.py report", "Analyse a run, or a calibration, anew and print its tables.", REPORT)
-    parser.add_argument("run", metavar="DIR", help="its folder, such as results/latest")
-    return parser
-
-
-def export_parser() -> argparse.ArgumentParser:
-    parser = Parser("lab.py export", "Print a run in a format that other programs read.", EXPORT)
-    parser.add_argument("run", metavar="DIR", help="the run's folder, such as results/latest")
-    parser.add_argument(
-        "--format",
-        **choice(EXPORTS),
-        required=True,
-        help="tfb: the TechEmpower benchmarks' results file; csv: a row for each entry, test and level; "
-        "json: all that the analysis knows; markdown: the report",
+RUN = Flag("run", "the run's folder, such as results/latest", metavar="DIR", completes=RUNS)
+FORMAT = Flag(
+    "--format",
+    "tfb: the TechEmpower benchmarks' results file; csv: a row for each entry, test and level; "
+    "json: all that the analysis knows; markdown: the report",
+    choices=EXPORTS,
+    is_required=True,
+)
+OUTPUT = Flag("--output", "a file to write, which must not exist yet", metavar="FILE", default="print it", short="-o")
+OLDER = Flag(OLD, "the older run's folder, or one made with --against", metavar="OLD", nargs="?", completes=RUNS)
+NEWER = Flag(NEW, "the newer run's folder", metavar="NEW", nargs="?", completes=RUNS)
+SIDES = tuple(
+    Flag(
+        f"--{side}",
+        f"more {side} runs; those that began less than 12 hours apart are of one day, and each day is one value",
+        metavar="DIR",
+        default="no more",
+        is_repeatable=True,
+        nargs="+",
+        kept_as=f"{side}_runs",
+        completes=RUNS,
     )
-    parser.add_argument(
-        "-o", "--output", metavar="FILE", help="a file to write, which must not be there yet (default: print it)"
-    )
-    return parser
-
-
-def compare_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        "lab.py compare",
-        "Hold a new run against an old one, or the versions in a run that was made with --against, or several runs "
-        "against several. Exit code with --fail-if-slower: 0 a regression is excluded, 1 shown, 2 error, 3 neither; "
-        "without it 0 or 2.",
-        COMPARE,
-    )
-    parser.add_argument("old", metavar="OLD", nargs="?", help="the older run's folder, or one made with --against")
-    parser.add_argument("new", metavar="NEW", nargs="?", help="the newer run's folder")
-    for side in (OLD, NEW):
-        parser.add_argument(
-            f"--{side}",
-            dest=f"{side}_runs",
-            action="extend",
-            nargs="+",
-            default=[],
-            metavar="DIR",
-            help=f"runs of the {side} side, beside the one that is named first; those that began less than 12 hours "
-            "apart are of one day, and each day is one figure (default: none)",
-        )
-    parser.add_argument("--anyway", action="store_true", help="compare runs of different hosts or settings, and say so")
-    parser.add_argument(
-        "--html", action="store_true", help="write the comparison as a page with plots, too, beside the newer run"
-    )
-    gate.add_flag(parser)
-    return parser
+    for side in (OLD, NEW)
+)
+ANYWAY = Flag("--anyway", "compare runs of different hosts or settings, and say so", default="refuse", is_switch=True)
+HTML = Flag(
+    "--html",
+    "also write the comparison as a page with plots, beside the newer run",
+    default="no page",
+    is_switch=True,
+)
 
 
 def _report(_: Path, given: argparse.Namespace) -> int:
@@ -149,7 +131,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     from benchlab.report import changes
     from benchlab.statistics import baseline, candidate, comparability
 
-    margin = gate.margin(given)
+    margin = given.margin
     old, new = _named(given)
     before, after = ([store.read(store.named(name)) for name in names] for names in (old, new))
     if not new:
@@ -224,20 +206,42 @@ def _results(root: Path, _: argparse.Namespace) -> int:
     from benchlab.report.document import Document, Table
     from benchlab.storage import runs
 
-    found = runs.listing(root / "results")
-    if found.rows:
-        rows = tuple(tuple(row) for row in found.rows)
+    listed = runs.listing(root / "results")
+    if listed.rows:
+        rows = tuple(tuple(row) for row in listed.rows)
         show(Document((Table(tuple(runs.COLUMNS), rows, words=runs.COLUMNS),)))
     else:
-        say(f"no run {'that can be read' if found.unreadable else 'on disk yet'}; `python lab.py` makes one")
-    for line in [*found.notes, *(f"left out: {error}" for error in found.unreadable)]:
+        say(f"no run {'that can be read' if listed.unreadable else 'on disk yet'}; `python lab.py` makes one")
+    for line in [*listed.notes, *(f"left out: {error}" for error in listed.unreadable)]:
         say(line)
     return OK
 
 
-COMMANDS = {
-    "results": plain("results", "list the runs on disk, the newest first", _results),
-    "report": Command("analyse a run, or a calibration, anew and print its tables", report_parser, _report),
-    "export": Command("print a run as TFB's results file, CSV, JSON or Markdown", export_parser, _export),
-    "compare": Command("hold a run against an older one; --fail-if-slower makes it a gate", compare_parser, _compare),
-}
+COMMANDS = (
+    Command("results", "list the runs on disk, the newest first", _results),
+    Command(
+        "report",
+        "analyse a run or a calibration again, and print its tables",
+        _report,
+        flags=(RUN,),
+        examples=REPORT,
+    ),
+    Command(
+        "export",
+        "print a run as TFB's results file, CSV, JSON or Markdown",
+        _export,
+        "Print a run in a format that other programs read.",
+        (RUN, FORMAT, OUTPUT),
+        EXPORT,
+    ),
+    Command(
+        "compare",
+        "compare a run with an older one; --fail-if-slower makes it a gate",
+        _compare,
+        "Compare a new run with an old one, several with several, or the versions in a run that was made with "
+        "--against. Exit codes with --fail-if-slower: 0 a regression is excluded, 1 it is shown, 2 error, 3 neither; "
+        "without it 0 or 2.",
+        (OLDER, NEWER, *SIDES, ANYWAY, HTML, gate.SLOWER),
+        COMPARE,
+    ),
+)

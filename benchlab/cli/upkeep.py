@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from benchlab.cli import flags
-from benchlab.cli.arguments import Parser, whole
-from benchlab.cli.command import FAILED, OK, Command, console, plain, say, show
+from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core.errors import SetupError
 from benchlab.core.quantities import counted
+from benchlab.experiment.settings import SEED, Flag
 from benchlab.storage import files
 
 DOCTOR = """
@@ -22,23 +22,8 @@ python lab.py calibrate --full --seed 4           an hour and a quarter
 """
 
 
-def doctor_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        "lab.py doctor", "Say what on this host harms a measurement, and what to do; change nothing.", DOCTOR
-    )
-    parser.add_argument("--json", action="store_true", help="print the findings and the host's facts as JSON")
-    return parser
-
-
-def calibrate_parser() -> argparse.ArgumentParser:
-    parser = Parser(
-        "lab.py calibrate", "Test the instrument itself on this host: about ten minutes, or --full.", CALIBRATE
-    )
-    parser.add_argument(
-        "--full", action="store_true", help="more repetitions: an hour and a quarter (default: the short version)"
-    )
-    parser.add_argument("--seed", type=whole, metavar="N", help="seed of the plan's order (default: a new one)")
-    return parser
+JSON = Flag("--json", "print the findings and the host's facts as JSON", default="as text", is_switch=True)
+FULL = Flag("--full", "repeat more: an hour and a quarter", default="about ten minutes", is_switch=True)
 
 
 def _setup(root: Path, _: argparse.Namespace) -> int:
@@ -99,9 +84,23 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
     return FAILED if any(check.passed is False for check in checks) else OK
 
 
-COMMANDS = {
-    "setup": plain("setup", "make the machine ready: engine, Compose, and the images of all entries", _setup),
-    "clean": plain("clean", "remove the lab's containers, networks and images; results stay", _clean),
-    "doctor": Command("say what on this host harms a measurement", doctor_parser, _doctor),
-    "calibrate": Command("test the instrument itself", calibrate_parser, _calibrate),
-}
+COMMANDS = (
+    Command("setup", "make the machine ready: engine, Compose, and the images of all entries", _setup),
+    Command("clean", "remove the lab's containers, networks and images; results stay", _clean),
+    Command(
+        "doctor",
+        "show what on this host harms a measurement, and the remedy",
+        _doctor,
+        "Show what on this host harms a measurement, and what to do about it. Nothing is changed.",
+        (JSON,),
+        DOCTOR,
+    ),
+    Command(
+        "calibrate",
+        "test the lab itself on this host",
+        _calibrate,
+        "Test the lab itself on this host, in about ten minutes: what it measures is known beforehand.",
+        (FULL, SEED),
+        CALIBRATE,
+    ),
+)

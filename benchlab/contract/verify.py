@@ -14,6 +14,7 @@ from benchlab.contract import envelope, payloads
 from benchlab.contract.answers import Answer, Problem, World, faults, listed, parsed, quoted
 from benchlab.contract.payloads import Wanted
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.plan import QUERIES
 
 Check = Callable[[Answer], Iterator[Problem]]
 
@@ -94,7 +95,7 @@ def _problems(test: str, answer: Answer, check_body: Check, adopted: bool) -> li
 
 
 def _has_n(test: str) -> bool:
-    return WORKLOADS[test].varies == "queries"
+    return WORKLOADS[test].varies == QUERIES
 
 
 def _comparable(test: str, world: World) -> World | None:

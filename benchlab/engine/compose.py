@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, EngineError, SetupError
-from benchlab.experiment.profiles import MAX_DB_CONNECTIONS
+from benchlab.experiment.settings import MAX_DB_CONNECTIONS
 
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"

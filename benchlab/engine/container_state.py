@@ -1,4 +1,4 @@
-"""What an engine tells of a container's last life: when it began, what it used, how it ended; its answers, in words."""
+"""How a container began and ended, and what it used, read from what the engine says of its state. Pure."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ SIGNALS = {
 
 def began_s(state: Mapping[str, Any]) -> float:
     """Return when it began, by the engine's clock, in seconds since 1970."""
-    return moment_s(str(state["StartedAt"]))
+    return time_s(str(state["StartedAt"]))
 
 
-def moment_s(told: str) -> float:
-    """Return the time that the engine tells, in seconds since 1970. Raises ValueError where it is none."""
-    return datetime.fromisoformat(told).timestamp()
+def time_s(text: str) -> float:
+    """Return a time as the engine writes it, in seconds since 1970. Raises ValueError where it is none."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def lines_per_s(log: bytes) -> float:
@@ -43,7 +43,7 @@ def lines_per_s(log: bytes) -> float:
     Of less than a second, they count as if it had been one.
     """
     times = [line.split(b" ", 1)[0].decode() for line in log.splitlines() if line]
-    return len(times) / max(1.0, moment_s(times[-1]) - moment_s(times[0])) if times else 0.0
+    return len(times) / max(1.0, time_s(times[-1]) - time_s(times[0])) if times else 0.0
 
 
 def ended(state: Mapping[str, Any]) -> str | None:
@@ -62,7 +62,7 @@ def resisted(state: Mapping[str, Any], asked_s: float, most_s: float) -> str | N
 
     The engine kills what has not ended in `most_s`. What had ended before it was asked is not late, however it ended.
     """
-    took_s = moment_s(str(state["FinishedAt"])) - asked_s
+    took_s = time_s(str(state["FinishedAt"])) - asked_s
     if state["Running"] or took_s < 0:
         return None
     if int(state["ExitCode"]) == SIGNALLED + SIGKILL and not state.get("OOMKilled"):
@@ -70,9 +70,9 @@ def resisted(state: Mapping[str, Any], asked_s: float, most_s: float) -> str | N
     return f"took {took_s:.1f} s to end" if took_s > PROMPT_S else None
 
 
-def used(told: Mapping[str, Any]) -> dict[str, int | None]:
-    """Return what the engine's statistics of a container tell, under the names of the wrk container's readings.py."""
-    cpu, memory = told.get("cpu_stats") or {}, (told.get("memory_stats") or {}).get("stats") or {}
+def used(stats: Mapping[str, Any]) -> dict[str, int | None]:
+    """Return what a container used by the engine's statistics, under the names of the wrk container's readings.py."""
+    cpu, memory = stats.get("cpu_stats") or {}, (stats.get("memory_stats") or {}).get("stats") or {}
     nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
     return {
         "cpu_us": None if nanoseconds is None else nanoseconds // 1000,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchlab.experiment import stack
@@ -18,52 +18,53 @@ DEFAULT = ("yes", "no")
 MOST_PORT = 65_535
 
 
-def entry(name: str, service: Mapping[str, Any], labels: dict[str, str], problems: list[str]) -> Entry:
-    """Return the entry that a service declares; what is wrong with it is added to the problems, a line each."""
-    problems += [f"{name}: {key} is missing; add it" for key in ("image", "build") if key not in service]
-    problems += [f"{name}: label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key)]
-    problems += [
-        f"{name}: label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
-        for key in COUNTS
-        if key in labels
-        and not (labels[key].isdecimal() and int(labels[key]) > 0)
-        and not (stack.is_adopted(labels) and labels[key] == stack.OWN)
-    ]
+def problems(name: str, service: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """Return what is wrong with the entry that a service declares, a line each."""
+    return [f"{name}: {problem}" for problem in (*_of_service(service), *_of_labels(labels), *_of_tests(labels))]
+
+
+def entry(name: str, labels: dict[str, str]) -> Entry:
+    """Return the entry that a service declares by labels that are without problems."""
+    paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in labels["tests"].split()}
+    return Entry(name, labels, paths, int(labels.get("port", PORT)))
+
+
+def _of_service(service: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"{key} is missing; add it" for key in ("image", "build") if key not in service)
+    for key in QUOTAS:
+        if service.get(key):
+            yield f"{key} is a quota, and every entry gets the same: all CPUs of its placement; remove it"
+
+
+def _of_labels(labels: Mapping[str, str]) -> Iterator[str]:
+    yield from (f"label {PREFIX}{key} is missing; add it" for key in REQUIRED_LABELS if not labels.get(key))
+    for key in COUNTS:
+        is_own = stack.is_adopted(labels) and labels.get(key) == stack.OWN
+        if key in labels and not _is_number(labels[key]) and not is_own:
+            yield f"label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
     if (default := labels.get("default", "yes")) not in DEFAULT:
-        problems.append(f"{name}: label {PREFIX}default={default}: use {' or '.join(DEFAULT)}")
-    problems += [
-        f"{name}: {key} is a quota, and every entry gets the same: all CPUs of its placement; remove it"
-        for key in QUOTAS
-        if service.get(key)
-    ]
-    tests = labels.get("tests", "").split()
-    problems += [
-        f"{name}: unknown test {test!r} in {PREFIX}tests; use {' '.join(WORKLOADS)}"
-        for test in tests
-        if test not in WORKLOADS
-    ]
-    problems += [
-        f"{name}: label {PREFIX}{key}={value} is no path; begin it with /"
-        for key, value in labels.items()
-        if key.startswith("path.") and not value.startswith("/")
-    ]
-    problems += [
-        f"{name}: label {PREFIX}{key} is of no test type; use {PREFIX}path. with {', '.join(WORKLOADS)}"
-        for key in labels
-        if key.startswith("path.") and key.removeprefix("path.") not in WORKLOADS
-    ]
-    paths = {test: labels.get(f"path.{test}", WORKLOADS[test].path) for test in tests if test in WORKLOADS}
-    return Entry(name, labels, paths, _port(name, labels.get("port", str(PORT)), problems))
+        yield f"label {PREFIX}default={default}: use {' or '.join(DEFAULT)}"
+    if "port" in labels and not (_is_number(labels["port"]) and int(labels["port"]) <= MOST_PORT):
+        yield f"label {PREFIX}port={labels['port']} is no port; mend it"
 
 
-def _port(name: str, text: str, problems: list[str]) -> int:
-    if text.isdecimal() and 1 <= int(text) <= MOST_PORT:
-        return int(text)
-    problems.append(f"{name}: label {PREFIX}port={text} is no port; mend it")
-    return PORT
+def _of_tests(labels: Mapping[str, str]) -> Iterator[str]:
+    for test in labels.get("tests", "").split():
+        if test not in WORKLOADS:
+            yield f"unknown test {test!r} in {PREFIX}tests; use {' '.join(WORKLOADS)}"
+    for key, value in labels.items():
+        if key.startswith("path.") and not value.startswith("/"):
+            yield f"label {PREFIX}{key}={value} is no path; begin it with /"
+        if key.startswith("path.") and key.removeprefix("path.") not in WORKLOADS:
+            yield f"label {PREFIX}{key} is of no test type; use {PREFIX}path. with {', '.join(WORKLOADS)}"
+
+
+def _is_number(text: str) -> bool:
+    """Return whether the text is a whole number from 1."""
+    return text.isdecimal() and int(text) > 0
 
 
 def labels(stanza: Mapping[str, Any]) -> dict[str, Any]:
     """Return the labels as a map; Compose prints them as a map or as a list of name=value."""
-    found = stanza.get("labels") or {}
-    return found if isinstance(found, dict) else dict(label.split("=", 1) for label in found)
+    printed = stanza.get("labels") or {}
+    return printed if isinstance(printed, dict) else dict(label.split("=", 1) for label in printed)

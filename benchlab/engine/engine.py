@@ -1,25 +1,39 @@
-"""The engine, through docker's SDK: starts, stops and executes in the lab's own containers, and no others."""
+"""The engine, through docker's SDK, which no other module imports: its containers and images, and its errors in words.
+
+It starts, stops and executes in the lab's own containers, and in no others.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, NotFound
+from docker.context import Context, ContextAPI
+from docker.context.config import get_current_context_name
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from benchlab.core.errors import EngineError, NoEngineError
-from benchlab.engine import connection, container_state
-from benchlab.engine.connection import reason, translated
-from benchlab.engine.images import Images
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.core.errors import EngineError, NoEngineError, SetupError
+from benchlab.core.interrupts import shielded
+from benchlab.engine import container_state, images, sandbox
+from benchlab.engine.command import Executed
+from benchlab.engine.images import Image
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, SERVICE_LABEL
 
-SERVICE_LABEL = "com.docker.compose.service"
+# Within these the engine must answer: anything, and an exec or an import that is silent meanwhile (a sample has 600 s).
+ANSWER_S = 60
+SILENCE_S = 900
+# The container that is the engine's lease: see lease.py.
 LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
@@ -28,24 +42,38 @@ LOG_LINES = 500
 LATELY_S = 5
 # An engine may note a start a moment after the container's first words.
 EARLY_S = -0.5
+CONFLICT = 409
 
 
-@dataclass(frozen=True)
-class Executed:
-    """What a command in a container left: its exit code and what it printed."""
+class Engine:
+    """A Docker engine, seen through the objects of one Compose project.
 
-    exit_code: int
-    stdout: str
-    stderr: str
+    `client` is for what is answered at once, `patient` for what takes its time.
+    """
 
-
-class Engine(Images):
-    """A Docker engine, seen through the objects of one Compose project."""
+    def __init__(self, client: docker.DockerClient, patient: docker.DockerClient, project: str):
+        self._client = client
+        self._patient = patient
+        self.project = project
 
     @classmethod
     def connect(cls, project: str) -> Engine:
-        """Return the engine that DOCKER_HOST or the docker context names. Raises SetupError and NoEngineError."""
-        return cls(*connection.clients(), project)
+        """Return the engine that DOCKER_HOST or the docker context names.
+
+        Raises NoEngineError where no engine answers, SetupError where it may not be asked or is named wrongly.
+        """
+        environment = {**os.environ, "DOCKER_CONTEXT": _context().name}
+        try:
+            # The ssh program itself, which knows the caller's keys and hosts, for an ssh:// engine.
+            client = docker.from_env(timeout=ANSWER_S, use_ssh_client=True, environment=environment)
+            client.ping()
+            patient = docker.from_env(timeout=SILENCE_S, use_ssh_client=True, environment=environment)
+        except (DockerException, requests.RequestException, OSError) as error:
+            why = reason(error)
+            if FORBIDDEN in why:
+                raise SetupError(f"no Docker engine answers ({why}); join the group docker") from error
+            raise NoEngineError(f"no Docker engine answers ({why}); start Docker, or set DOCKER_HOST") from error
+        return cls(client, patient, project)
 
     @classmethod
     def if_any(cls, project: str) -> Engine | None:
@@ -55,11 +83,7 @@ class Engine(Images):
         except NoEngineError:
             return None
 
-    @property
-    def client(self) -> docker.DockerClient:
-        return self._client
-
-    # -- facts ---------------------------------------------------------------------------------------
+    # -- the engine itself ---------------------------------------------------------------------------
 
     def info(self) -> dict[str, Any]:
         """Return what the engine says of itself and its host: the keys of `docker info`."""
@@ -75,13 +99,18 @@ class Engine(Images):
         """Return the engine's CPUs, which need not be the caller's."""
         return int(self.info()["NCPU"])
 
+    @property
+    def now_s(self) -> float:
+        """Return the time by the engine's clock, in seconds since 1970."""
+        return container_state.time_s(str(self.info()["SystemTime"]))
+
     def answers(self) -> bool:
         try:
             return bool(self._client.ping())
         except (DockerException, requests.RequestException, OSError):
             return False
 
-    # -- containers ----------------------------------------------------------------------------------
+    # -- containers of services ----------------------------------------------------------------------
 
     def start(self, service: str) -> None:
         """Start the service's container, or let it go on where it was paused; one that runs is left as it is.
@@ -102,7 +131,7 @@ class Engine(Images):
         """
         with translated(f"stopping {service}"), suppress(NotFound, _LostError):
             container = self._container(service)
-            asked_s = container_state.moment_s(self.info()["SystemTime"])
+            asked_s = self.now_s
             container.stop(timeout=STOP_S)
             container.reload()
             return container_state.resisted(container.attrs["State"], asked_s, STOP_S)
@@ -131,13 +160,18 @@ class Engine(Images):
     def log_lines_per_s(self, service: str) -> float:
         """Return how many lines a second the service's container printed in the last seconds. Raises EngineError."""
         with translated(f"reading the log of {service}"):
-            since_s = container_state.moment_s(self.info()["SystemTime"]) - LATELY_S
-            return container_state.lines_per_s(self._container(service).logs(since=since_s, timestamps=True))
+            log = self._container(service).logs(since=self.now_s - LATELY_S, timestamps=True)
+            return container_state.lines_per_s(log)
 
     def container_id(self, service: str) -> str:
         """Return the id of the service's container. Raises EngineError."""
         with translated(f"looking for the container of {service}"):
             return str(self._container(service).id)
+
+    def container_images(self, services: Iterable[str]) -> dict[str, str]:
+        """Return the id of the image that each service's container was made from."""
+        with translated("inspecting the containers"):
+            return {service: str(self._inspected(service).attrs["Image"]) for service in services}
 
     def usage(self, service: str) -> dict[str, int | None]:
         """Return what the service's container has used so far, and its memory just now. Raises EngineError.
@@ -183,53 +217,37 @@ class Engine(Images):
         """Return the names of the running containers that are not the lab's."""
         with translated("listing the containers"):
             running = self._client.containers.list(ignore_removed=True)
-            return sorted(str(found.name) for found in running if found.labels.get(LAB_LABEL) != LAB_VALUE)
-
-    def container_images(self, services: Iterable[str]) -> dict[str, str]:
-        """Return the id of the image that each service's container was made from."""
-        with translated("inspecting the containers"):
-            return {service: str(self._inspected(service).attrs["Image"]) for service in services}
+            return sorted(str(one.name) for one in running if one.labels.get(LAB_LABEL) != LAB_VALUE)
 
     def remove_all(self) -> int:
         """Remove every container and network of the lab but the lease, and return how many there were.
 
         One that resists does not keep the others. Raises EngineError, which names what is left.
         """
-        found, left = 0, []
+        count, left = 0, []
         with translated("removing the lab's containers"):
-            containers = self._client.containers.list(all=True, filters=self.labelled(), ignore_removed=True)
+            containers = self._client.containers.list(all=True, filters=self._filter(), ignore_removed=True)
             for container in (container for container in containers if container.name != LEASE):
-                found += 1
-                left += self._remove(str(container.name), partial(container.remove, force=True, v=True))
-            for network in self._client.networks.list(filters=self.labelled()):
-                found += 1
-                left += self._remove(str(network.name), network.remove)
+                count += 1
+                left += _removed(str(container.name), partial(container.remove, force=True, v=True))
+            for network in self._client.networks.list(filters=self._filter()):
+                count += 1
+                left += _removed(str(network.name), network.remove)
         if left:
             raise EngineError(f"the engine kept {'; '.join(left)}")
-        return found
+        return count
 
-    def _remove(self, name: str, remove: Callable[[], None]) -> list[str]:
-        """Remove one object and return nothing, or its name and why it stays."""
-        try:
-            remove()
-        except NotFound:
-            return []
-        except APIError as error:
-            # Another removal of the same object may be under way: then it is as good as gone.
-            return [] if "already in progress" in str(error) else [f"{name} ({reason(error)})"]
-        return []
-
-    def labelled(self, service: str | None = None) -> dict[str, Any]:
+    def _filter(self, service: str | None = None) -> dict[str, Any]:
         """Return the filter for what is the lab's, or for one service's container."""
-        labels = [f"{PROJECT_LABEL}={self.project}", f"{LAB_LABEL}={LAB_VALUE}"]
-        return {"label": labels + ([f"{SERVICE_LABEL}={service}"] if service else [])}
+        ours = {**sandbox.labels(self.project), **({SERVICE_LABEL: service} if service else {})}
+        return {"label": [f"{name}={value}" for name, value in ours.items()]}
 
     def _container(self, service: str, client: docker.DockerClient | None = None) -> Container:
         """Return the service's container, of which nothing is known but its id: to ask for more takes time."""
-        found = (client or self._client).containers.list(all=True, filters=self.labelled(service), sparse=True)
-        if not found:
+        containers = (client or self._client).containers.list(all=True, filters=self._filter(service), sparse=True)
+        if not containers:
             raise _LostError(service)
-        return found[0]
+        return containers[0]
 
     def _inspected(self, service: str) -> Container:
         """Return the service's container with all that the engine knows of it as its attrs."""
@@ -240,9 +258,303 @@ class Engine(Images):
             raise _LostError(service) from error
         return container
 
+    # -- containers that Compose does not know of ----------------------------------------------------
+
+    def run_once(
+        self, image: str, command: Sequence[str], volumes: Sequence[str] = (), cpuset: str | None = None
+    ) -> str:
+        """Run the command in a container of its own, without rights or network, and return what it printed.
+
+        Raises EngineError, also where the command fails.
+        """
+        return self._run(image, command, volumes=list(volumes), cpuset_cpus=cpuset)
+
+    def open_files(self, image: str) -> str:
+        """Return how many open files the engine lets a container ask for: a number, or unlimited."""
+        return self._run(image, ["sh", "-c", "ulimit -Hn"]).strip()
+
+    def grants(self, image: str, sysctls: Mapping[str, str]) -> bool:
+        """Return whether the engine starts a container with these settings of its own kernel's."""
+        with translated("asking for sysctls"):
+            container = self._client.containers.create(image, ["true"], sysctls=dict(sysctls), **self._sandbox)
+            try:
+                container.start()
+                return bool(container.wait()["StatusCode"] == 0)
+            except APIError:
+                return False
+            finally:
+                container.remove(force=True)
+
+    @contextmanager
+    def beside(self, image: str, command: Sequence[str]) -> Iterator[None]:
+        """Run the command in a container of its own for the length of the with block. Raises EngineError."""
+        with translated(f"starting {command[0]}"):
+            container = self._client.containers.run(image, list(command), detach=True, **self._sandbox)
+        try:
+            yield
+        finally:
+            with translated(f"removing {command[0]}"), suppress(NotFound):
+                container.remove(force=True)
+
+    @contextmanager
+    def attached(self, name: str, image: str, command: Sequence[str], labels: Mapping[str, str]) -> Iterator[str]:
+        """Run the command, with its input on a connection of this process, for the length of the with block.
+
+        The connection ends with the process, however that ends, and a command that reads ends with it. Yields the id of
+        its container. Raises NameTakenError, and EngineError.
+        """
+        api, container_id = self._client.api, ""
+        try:
+            with shielded(), translated(f"starting {name}"):
+                container_id = self._create_attachable(name, image, command, labels)
+                stream = api.attach_socket(container_id, params={"stdin": 1, "stream": 1})
+                api.start(container_id)
+            try:
+                yield container_id
+            finally:
+                _hang_up(stream)
+        finally:
+            if container_id:
+                with shielded(), suppress(NotFound, APIError, OSError):
+                    api.remove_container(container_id, force=True)
+
+    def container_named(self, name: str) -> NamedContainer | None:
+        """Return the container of that name, None where there is none. Raises EngineError."""
+        with translated(f"looking for {name}"):
+            try:
+                container = self._client.containers.get(name)
+            except NotFound:
+                return None
+        created_s = container_state.time_s(str(container.attrs["Created"]))
+        return NamedContainer(str(container.id), str(container.status), dict(container.labels), created_s)
+
+    def remove_ended(self, container_id: str) -> None:
+        """Remove a container that has ended; one that runs, or is being removed, is left. Raises EngineError."""
+        with translated(f"removing {container_id[:12]}"), suppress(NotFound):
+            try:
+                self._client.api.remove_container(container_id)
+            except APIError as error:
+                if error.status_code != CONFLICT:
+                    raise
+
+    def _create_attachable(self, name: str, image: str, command: Sequence[str], labels: Mapping[str, str]) -> str:
+        """Make a container that removes itself at its end, and return its id."""
+        options = self._sandbox | {"labels": {**sandbox.labels(self.project), **labels}}
+        try:
+            container = self._client.containers.create(
+                image, list(command), name=name, stdin_open=True, auto_remove=True, **options
+            )
+        except APIError as error:
+            if error.status_code == CONFLICT:
+                raise NameTakenError(f"{name} is there already") from error
+            raise
+        return str(container.id)
+
+    def _run(self, image: str, command: Sequence[str], **options: Any) -> str:
+        with translated(f"running {command[0]} in {image}"):
+            # As entry point: an image's own would get the command as its arguments, and may serve for ever.
+            output: bytes = self._client.containers.run(
+                image, entrypoint=list(command), remove=True, **self._sandbox | options
+            )
+            return output.decode(errors="replace")
+
+    @property
+    def _sandbox(self) -> dict[str, Any]:
+        return sandbox.options(self.project)
+
+    # -- images --------------------------------------------------------------------------------------
+
+    def image_id(self, name: str) -> str | None:
+        """Return the image's id, or None where the engine does not have it."""
+        with translated(f"looking for image {name}"):
+            try:
+                return str(self._client.images.get(name).id)
+            except ImageNotFound:
+                return None
+
+    def every_image(self) -> list[Image]:
+        """Return the engine's images, the newest first: none is older than what it starts from."""
+        with translated("listing the images"):
+            listed = sorted(self._client.api.images(), key=lambda image: image["Created"], reverse=True)
+        return [
+            Image(
+                str(image["Id"]),
+                tuple(name for name in image["RepoTags"] or () if "<none>" not in name),
+                image["Labels"] or {},
+            )
+            for image in listed
+        ]
+
+    def named_at(self, image_id: str) -> datetime:
+        """Return when the image was last given a name, by a build that found all of it ready too."""
+        with translated(f"inspecting image {image_id}"):
+            attrs = self._client.images.get(image_id).attrs
+        times = ((attrs.get("Metadata") or {}).get("LastTagTime"), attrs["Created"])
+        return max(datetime.fromisoformat(time) for time in times if time)
+
+    def pull(self, repository: str, tag: str) -> None:
+        """Fetch an image from its registry. Raises EngineError."""
+        with translated(f"pulling {repository}:{tag}"):
+            self._patient.images.pull(repository, tag=tag)
+
+    def load_rootfs(self, archive: Path, repository: str, tag: str) -> None:
+        """Make an image of a tar file that holds a root file system. Raises EngineError."""
+        labels = images.labels(self.project, f"{repository}:{tag}")
+        changes = [f"LABEL {name}={value}" for name, value in labels.items()]
+        with translated(f"importing {repository}:{tag}"):
+            answer = self._patient.api.import_image_from_file(
+                str(archive), repository=repository, tag=tag, changes=changes
+            )
+        for line in answer.splitlines():
+            if error := json.loads(line).get("error"):
+                raise EngineError(f"importing {repository}:{tag} failed: {error}")
+
+    def remove_unnamed_image(self, image_id: str) -> None:
+        """Remove the image where a later build took its last name; one that somebody named again stays."""
+        with translated(f"removing image {image_id}"), suppress(ImageNotFound):
+            if not self._client.images.get(image_id).tags:
+                self._client.images.remove(image_id)
+
+    def remove_image(self, name: str) -> bool:
+        """Remove the image, or only its name where others have it too; return whether it was there."""
+        with translated(f"removing image {name}"):
+            try:
+                self._client.images.remove(name)
+            except ImageNotFound:
+                return False
+            return True
+
+    def remove_unused_image(self, name: str) -> str:
+        """Remove the image, or only its name where others have it too.
+
+        Returns why it stays, in words, and nothing where it is gone.
+        """
+        with translated(f"removing image {name}"):
+            try:
+                self._client.images.remove(name)
+            except ImageNotFound:
+                return ""
+            except APIError as error:
+                if error.status_code != CONFLICT:
+                    raise
+                users = self._client.containers.list(all=True, filters={"ancestor": name}, ignore_removed=True)
+                return ", ".join(f"container {user.name} uses it" for user in users) or reason(error)
+            return ""
+
+
+@dataclass(frozen=True)
+class NamedContainer:
+    """A container that is found by its name; it was made at `created_s`, by the engine's clock, since 1970."""
+
+    id: str
+    status: str
+    labels: Mapping[str, str]
+    created_s: float
+
+
+class NameTakenError(EngineError):
+    """Another container has the name."""
+
 
 class _LostError(EngineError):
     """A container is not there any more."""
 
     def __init__(self, service: str):
         super().__init__(f"{service} has no container any more: it was removed from outside")
+
+
+def _removed(name: str, remove: Callable[[], None]) -> list[str]:
+    """Remove one object and return nothing, or its name and why it stays."""
+    try:
+        remove()
+    except NotFound:
+        return []
+    except APIError as error:
+        # Another removal of the same object may be under way: then it is as good as gone.
+        return [] if "already in progress" in str(error) else [f"{name} ({reason(error)})"]
+    return []
+
+
+def _hang_up(stream: Any) -> None:
+    """Close a connection that a container is attached to, with all that has a part in it.
+
+    docker's SDK hands out the innermost of it, and hangs the response that owns the connection on that. With the
+    innermost alone closed, the connection stays open, and Python from 3.13 on complains when the response is collected.
+    """
+    getattr(stream, "_response", stream).close()
+    stream.close()
+
+
+# -- which engine is meant ---------------------------------------------------------------------------
+
+DEFAULT = "default"
+
+
+def is_engine_named() -> bool:
+    """Return whether the caller has chosen another engine than this machine's own, by DOCKER_HOST or by a context."""
+    return bool(os.environ.get("DOCKER_HOST")) or _context_name() != DEFAULT
+
+
+def engine_address() -> dict[str, str]:
+    """Return the environment that leads Compose to the same engine; empty where DOCKER_HOST does that.
+
+    Compose v1 knows the contexts of config.json, but not DOCKER_CONTEXT. With DOCKER_HOST the engine's own builder is
+    called "default" whatever the context's name. Raises SetupError.
+    """
+    if os.environ.get("DOCKER_HOST"):
+        return {}
+    context = _context()
+    address = {"DOCKER_HOST": str(context.Host)}
+    if (tls := context.TLSConfig) and tls.ca_cert:
+        # The context's folder has the files under the names that DOCKER_CERT_PATH asks for.
+        address |= {"DOCKER_CERT_PATH": str(Path(tls.ca_cert).parent), "DOCKER_TLS_VERIFY": "1"}
+    return address
+
+
+def _context_name() -> str:
+    """Return the name of the docker context in force, as docker's own command line finds it."""
+    if os.environ.get("DOCKER_HOST"):
+        return DEFAULT
+    return str(os.environ.get("DOCKER_CONTEXT") or get_current_context_name() or DEFAULT)
+
+
+def _context() -> Context:
+    """Return the docker context in force. Raises SetupError where there is none of its name that names an engine."""
+    name = _context_name()
+    context = ContextAPI.get_context(name)
+    if context is None or not context.Host:
+        # Left to itself, docker's SDK would take the default engine for it.
+        raise SetupError(
+            f"the docker context {name} does not exist; "
+            "`docker context use` one of `docker context ls`, or set DOCKER_HOST"
+        )
+    return context
+
+
+# -- its errors, in words ----------------------------------------------------------------------------
+
+FORBIDDEN = "Permission denied"
+# The operating system's own words, or the other end's, in an exception that wraps theirs.
+CAUSE = re.compile(r"\[Errno \d+\] ([^'\")]+)|\w+(?:Error|Disconnected)\((?:\d+, )?'([^']+)'\)")
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Raise EngineError, in one line, for whatever goes wrong with the engine in the with block."""
+    try:
+        yield
+    except (DockerException, requests.RequestException, OSError) as error:
+        raise EngineError(f"{doing} failed: {reason(error)}{_remedy(error)}") from error
+
+
+def _remedy(error: Exception) -> str:
+    if "no space left" in str(error).lower():
+        return "; free space on the engine's disk"
+    return "; start the engine again" if isinstance(error, requests.ConnectionError) else ""
+
+
+def reason(error: Exception) -> str:
+    """Return the error in one line; of a lost or refused connection, its cause."""
+    explanation = getattr(error, "explanation", None) or str(error) or type(error).__name__
+    cause = CAUSE.search(str(explanation))
+    return next(filter(None, cause.groups())) if cause else " ".join(str(explanation).split())[:300]

@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
-
-from docker.errors import APIError, NotFound
-from docker.models.containers import Container
+from datetime import UTC, datetime
 
 from benchlab.core.errors import EngineError
-from benchlab.core.interrupts import shielded
-from benchlab.engine.connection import translated
-from benchlab.engine.engine import LEASE, Engine
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, LOG, PROJECT_LABEL
+from benchlab.engine.engine import LEASE, Engine, NamedContainer, NameTakenError
 
 HOLDER_LABEL = "benchlab.holder"
-CONFLICT = 409
-STARTING = timedelta(seconds=10)
+# So long after it was made, a lease that was never started is nobody's: its lab was killed in between.
+STARTING_S = 10
 
 
 @dataclass(frozen=True)
@@ -36,7 +29,8 @@ class Lease:
 
     def check(self) -> None:
         """Raise EngineError where the lease is lost: another lab may be at work on the engine since."""
-        if self._found() != (self.id, "running"):
+        lease = self.engine.container_named(LEASE)
+        if lease is None or (lease.id, lease.status) != (self.id, "running"):
             raise EngineError(
                 f"this lab's lease of the engine is lost: {LEASE} was removed or ended, and another lab may be at work "
                 "since; wait until none is, then --resume"
@@ -44,111 +38,43 @@ class Lease:
 
     def is_another_s(self) -> bool:
         """Return whether another lab holds the engine by now: then the containers on it are not this lab's."""
-        found = self._found()
-        return found is not None and found[0] != self.id
-
-    def _found(self) -> tuple[str, str] | None:
-        """Return id and state of the container that is the engine's lease just now."""
-        with translated("looking at the engine's lease"):
-            try:
-                container = self.engine.client.containers.get(LEASE)
-            except NotFound:
-                return None
-        return str(container.id), str(container.status)
+        lease = self.engine.container_named(LEASE)
+        return lease is not None and lease.id != self.id
 
 
 def is_held(engine: Engine) -> bool:
     """Return whether a lab is at work on this engine."""
-    with translated("looking for another lab"):
-        try:
-            return bool(engine.client.containers.get(LEASE).status == "running")
-        except NotFound:
-            return False
+    lease = engine.container_named(LEASE)
+    return lease is not None and lease.status == "running"
 
 
 def refuse_if_held(engine: Engine) -> None:
     """Raise EngineError where another lab is at work on this engine; clear a lease that nobody holds."""
-    with translated("looking for another lab"):
-        try:
-            lease = engine.client.containers.get(LEASE)
-            if lease.status != "running" and not _is_starting(engine, lease):
-                lease.remove()
-                return
-        except NotFound:
-            return
-        except APIError as error:
-            if error.status_code != CONFLICT:
-                raise
-            return
-    holder = lease.labels.get(HOLDER_LABEL, "unknown")
+    lease = engine.container_named(LEASE)
+    if lease is None:
+        return
+    if lease.status != "running" and not _is_starting(engine, lease):
+        engine.remove_ended(lease.id)
+        return
     raise EngineError(
-        f"another lab is at work on this engine ({holder}) and two would disturb each other: wait until it ends; "
-        f"if it is long gone: docker rm -f {LEASE}"
+        f"another lab is at work on this engine ({lease.labels.get(HOLDER_LABEL, 'unknown')}) and two would disturb "
+        f"each other: wait until it ends; if it is long gone: docker rm -f {LEASE}"
     )
 
 
-def _is_starting(engine: Engine, lease: Container) -> bool:
-    """Return whether the lease was made a moment ago, by the engine's clock; a lab killed there never starts it."""
-    made, now = (datetime.fromisoformat(time) for time in (lease.attrs["Created"], engine.info()["SystemTime"]))
-    return lease.status == "created" and now - made < STARTING
+def _is_starting(engine: Engine, lease: NamedContainer) -> bool:
+    return lease.status == "created" and engine.now_s - lease.created_s < STARTING_S
 
 
 @contextmanager
 def held(engine: Engine, image: str) -> Iterator[Lease]:
     """Hold the engine for the length of the with block. Raises EngineError where another lab holds it."""
     refuse_if_held(engine)
-    api, made = engine.client.api, ""
     try:
-        with shielded(), translated("taking the engine's lease"):
-            made = _create(engine, image)
-            stream = api.attach_socket(made, params={"stdin": 1, "stream": 1})
-            api.start(made)
-        try:
-            yield Lease(engine, made)
-        finally:
-            _hang_up(stream)
-    finally:
-        if made:
-            with shielded(), suppress(NotFound, APIError, OSError):
-                api.remove_container(made, force=True)
-
-
-def _hang_up(stream: Any) -> None:
-    """Close the lease's connection with all that has a part in it.
-
-    docker's SDK hands out the innermost of it, and hangs the response that owns the connection on that. With the
-    innermost alone closed, the connection stays open, and Python from 3.13 on complains when the response is collected.
-    """
-    getattr(stream, "_response", stream).close()
-    stream.close()
-
-
-def _create(engine: Engine, image: str) -> str:
-    """Make the lease's container and return its id."""
-    api = engine.client.api
-    try:
-        made = api.create_container(
-            image,
-            ["cat"],
-            name=LEASE,
-            stdin_open=True,
-            user="10001:10001",
-            labels={PROJECT_LABEL: engine.project, LAB_LABEL: LAB_VALUE, HOLDER_LABEL: _holder()},
-            host_config=api.create_host_config(
-                auto_remove=True,
-                init=True,
-                network_mode="none",
-                cap_drop=["ALL"],
-                read_only=True,
-                security_opt=["no-new-privileges:true"],
-                log_config=LOG,
-            ),
-        )
-    except APIError as error:
-        if error.status_code == CONFLICT:
-            raise EngineError("another lab is starting on this engine: wait until it ends") from error
-        raise
-    return str(made["Id"])
+        with engine.attached(LEASE, image, ["cat"], {HOLDER_LABEL: _holder()}) as container_id:
+            yield Lease(engine, container_id)
+    except NameTakenError as error:
+        raise EngineError("another lab is starting on this engine: wait until it ends") from error
 
 
 def _holder() -> str:

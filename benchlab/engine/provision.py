@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
-from benchlab.engine import connection, process
+from benchlab.engine import process
 from benchlab.engine.compose import NO_COMPOSE, compose_command
-from benchlab.engine.engine import Engine
+from benchlab.engine.engine import Engine, is_engine_named
 
 ENGINE_START_S = 60
 # From Debian 13 on the docker client is a package of its own, which Docker and Compose only recommend.
@@ -28,7 +28,7 @@ def engine(project: str, say: Say) -> Engine:
         return Engine.connect(project)
     except NoEngineError:
         # An engine that was named, and does not answer, is not replaced by another.
-        if connection.is_named() or not is_debian_root():
+        if is_engine_named() or not is_debian_root():
             raise
     if shutil.which("dockerd") is None:
         say("no Docker engine on this machine")

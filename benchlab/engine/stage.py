@@ -10,9 +10,10 @@ from pathlib import Path
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, compose, connection, lease, provision, topology, variants
+from benchlab.engine import building, capacity, compose, lease, provision, topology, variants
 from benchlab.engine.capacity import Capacity
-from benchlab.engine.engine import Engine
+from benchlab.engine.endpoints import Roles
+from benchlab.engine.engine import Engine, engine_address
 from benchlab.engine.lease import Lease
 from benchlab.engine.provision import Say
 from benchlab.engine.topology import Topology
@@ -53,14 +54,14 @@ SPILLS = (
 class Lab:
     """What every command that uses the engine works with: the place, its topology, its engine and the engine's CPUs.
 
-    For a plan alone no engine need be `found`, and the CPUs are then this machine's. `cpus` are those that can be in
+    A plan alone needs no engine, and the CPUs are then this machine's. `cpus` are those that can be in
     use at a time, which may be fewer than the engine counts; `seen` is what that follows from. `placement` are those of
     each role; empty where all share them. `added` are the services beside compose.yaml's.
     """
 
     root: Path
     topology: Topology
-    found: Engine | None
+    engine_if_any: Engine | None
     cpus: int
     debian: str
     say: Say
@@ -70,10 +71,15 @@ class Lab:
 
     @property
     def engine(self) -> Engine:
-        """Return the engine. Raises NoEngineError where none was found."""
-        if self.found is None:
+        """Return the engine. Raises NoEngineError where there is none."""
+        if self.engine_if_any is None:
             raise NoEngineError("no Docker engine answers; start Docker")
-        return self.found
+        return self.engine_if_any
+
+    @property
+    def roles(self) -> Roles:
+        """Return which engine each role is on. Raises NoEngineError where there is none."""
+        return Roles.on_one(self.engine)
 
     @property
     def state(self) -> Path:
@@ -109,7 +115,7 @@ def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions 
 
 
 def look(root: Path, frameworks: Iterable[str], say: Say, under: Conditions) -> Lab:
-    """Return the lab as it is found, be it without an engine: nothing is installed, started, fetched or built for it.
+    """Return the lab as it is, be it without an engine: nothing is installed, started, fetched or built for it.
 
     Raises SetupError without Compose, or where the engine may not be asked.
     """
@@ -132,36 +138,36 @@ def seen(engine: Engine, image: str | None) -> Capacity:
     return capacity.read(engine, image)
 
 
-def _lab(root: Path, engine: Engine | None, image: str | None, found: Capacity, say: Say, under: Conditions) -> Lab:
-    cpus = found.cpus
-    cpus_of_roles = placed(engine, image, found, say, under)
+def _lab(root: Path, engine: Engine | None, image: str | None, host: Capacity, say: Say, under: Conditions) -> Lab:
+    cpus = host.cpus
+    cpus_of_roles = placed(engine, image, host, say, under)
     environment = {
         **compose.resources(root, len(cpus_of_roles.get(APP, ())) or cpus, under.db_connections),
         **placement.settings(cpus_of_roles),
-        **connection.address(),
+        **engine_address(),
         "LAB_PROXY": under.proxies[0],
         "LAB_DEBIAN_IMAGE": image or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, cpus_of_roles, seen=found)
+    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, cpus_of_roles, seen=host)
 
 
 def placed(
-    engine: Engine | None, image: str | None, found: Capacity, say: Say, under: Conditions
+    engine: Engine | None, image: str | None, host: Capacity, say: Say, under: Conditions
 ) -> dict[str, tuple[int, ...]]:
     """Return the CPUs of each role; whether the engine keeps to them is tried only where that decides anything."""
-    if under.placed == SHARED or (under.placed == AUTO and found.cpus < SPLIT_CPUS):
+    if under.placed == SHARED or (under.placed == AUTO and host.cpus < SPLIT_CPUS):
         return {}
-    if not found.cores:
+    if not host.cores:
         raise SetupError(
             "the host's cores cannot be seen before there is an image, or while another lab is at work; "
             "run `make setup`, or wait"
         )
-    chosen = placement.choose(under.placed, found.usable_cores, under.has_proxy)
-    if not chosen or engine is None or image is None or capacity.keeps_apart(engine, image, found):
+    chosen = placement.choose(under.placed, host.usable_cores, under.has_proxy)
+    if not chosen or engine is None or image is None or capacity.keeps_apart(engine, image, host):
         return chosen
     if under.placed != AUTO:
         raise SetupError(f"--placement {under.placed}: {SPILLS}, or use shared")
-    say(f"{SPILLS}; until then all roles share the {counted(found.cpus, 'CPU')}")
+    say(f"{SPILLS}; until then all roles share the {counted(host.cpus, 'CPU')}")
     return {}
 
 
@@ -180,34 +186,46 @@ def build(lab: Lab, entries: Iterable[str]) -> None:
         refuse(building.update(lab.topology, lab.engine, [*BESIDE, *entries], lab.state, lab.say))
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What a command has to work with: the id of each container's image by service, and the engine's lease.
+
+    `unbuilt` is why entries have no image or no container, by name.
+    """
+
+    images: dict[str, str]
+    lease: Lease
+    unbuilt: Mapping[str, str]
+
+
 @contextmanager
 def stage(
     lab: Lab,
     entries: Iterable[str],
     check: Callable[[], None] = lambda: None,
-    without: Callable[[Mapping[str, str]], None] = refuse,
-) -> Iterator[tuple[dict[str, str], Lease]]:
+    accept: Callable[[Mapping[str, str]], None] = refuse,
+) -> Iterator[Stage]:
     """Build what is needed and make the containers, for the length of the with block.
 
-    `check` is called when the engine is held, before anything is built; `without` with the entries that could not be
-    built, and why, before the others' containers are made, and again with those of which no container could be made.
-    Yields the id of each container's image, by service, and the
-    engine's lease. At the end the engine has nothing left but images; after a kill or with the engine gone, the next
-    start clears up.
+    `check` is called when the engine is held, before anything is built. `accept` is called with the entries that could
+    not be built, and why, before the others' containers are made, and again with those of which no container could be
+    made; it raises where that ends the command. At the end the engine has nothing left but images; after a kill or with
+    the engine gone, the next start clears up.
     """
     services = [*BESIDE, *entries]
     with lease.held(lab.engine, lab.debian) as held:
         check()
         unbuilt = building.update(lab.topology, lab.engine, services, lab.state, lab.say)
-        without(unbuilt)
+        accept(unbuilt)
         services = [service for service in services if service not in unbuilt]
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")
             if unmade := _create(lab, services):
-                without(unmade)
+                unbuilt = {**unbuilt, **unmade}
+                accept(unbuilt)
                 services = [service for service in services if service not in unmade]
-            yield lab.engine.container_images(services), held
+            yield Stage(lab.engine.container_images(services), held, unbuilt)
         finally:
             _clear(lab, held)
 

@@ -26,7 +26,7 @@ from benchlab.engine.compose import (
     generation,
     refuse_too_old,
 )
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE
 from benchlab.experiment.stack import PREFIX
 from benchlab.records.plan import Entry
 
@@ -55,16 +55,13 @@ class Topology:
     @cached_property
     def entries(self) -> dict[str, Entry]:
         """Return the entries by name. Raises ConfigError with every problem of every stanza."""
-        problems: list[str] = []
-        entries = {
-            name: declared.entry(name, service, self.labels(name), problems)
-            for name, service in self.services.items()
-            if self.is_entry(name)
-        }
-        problems += [*self._unlabelled(), *self._twins()]
-        if problems:
+        labels = {name: self.labels(name) for name in self.services if self.is_entry(name)}
+        of_entries = [
+            problem for name in labels for problem in declared.problems(name, self.services[name], labels[name])
+        ]
+        if problems := [*of_entries, *self._unlabelled(), *self._twins()]:
             raise ConfigError("compose.yaml: " + "; ".join(problems))
-        return entries
+        return {name: declared.entry(name, labels[name]) for name in labels}
 
     def _twins(self) -> list[str]:
         """Return a problem for each image that two services are named: the one built last would serve both."""

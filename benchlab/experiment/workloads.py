@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 from benchlab.core.errors import UsageError
-from benchlab.records.plan import Level
+from benchlab.records.plan import CONNECTIONS, QUERIES, Level, LevelKey
 
 # The study keeps the query test at its largest concurrency and varies N instead.
 QUERY_CONNECTIONS = 128
@@ -23,7 +22,7 @@ JSON, HTML, TEXT = "application/json", "text/html", "text/plain"
 
 @dataclass(frozen=True)
 class Workload:
-    """A test type. `path` is the default one; N is appended to it where `varies` is queries.
+    """A test type. `path` is the default one; N is appended to it where what `varies` are QUERIES.
 
     `levels` are the study's; where it has none, three that span the range. `tfb_levels` are those of the TechEmpower
     benchmarks. `column` is the name of the level's column in the study's tables. A type that `writes` changes World.
@@ -32,7 +31,7 @@ class Workload:
     name: str
     path: str
     accept: str
-    varies: Literal["connections", "queries"]
+    varies: str
     levels: tuple[int, ...]
     tfb_levels: tuple[int, ...]
     column: str
@@ -48,19 +47,17 @@ TFB_CACHED = (1, 10, 20, 50, 100)
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("json", "/json", JSON, "connections", (16, 32, 128), TFB_CONNECTIONS, "jsonConcurrencyLevels"),
+        Workload("json", "/json", JSON, CONNECTIONS, (16, 32, 128), TFB_CONNECTIONS, "jsonConcurrencyLevels"),
         Workload(
-            "plaintext", "/plaintext", TEXT, "connections", (256, 1024), TFB_PIPELINED, "plaintextConcurrencyLevels", 16
+            "plaintext", "/plaintext", TEXT, CONNECTIONS, (256, 1024), TFB_PIPELINED, "plaintextConcurrencyLevels", 16
         ),
-        Workload("db", "/db", JSON, "connections", (16, 32, 128), TFB_CONNECTIONS, "dbConcurrencyLevels"),
-        Workload("query", "/queries?queries=", JSON, "queries", (1, 10, 20), TFB_QUERIES, "queryLevels"),
+        Workload("db", "/db", JSON, CONNECTIONS, (16, 32, 128), TFB_CONNECTIONS, "dbConcurrencyLevels"),
+        Workload("query", "/queries?queries=", JSON, QUERIES, (1, 10, 20), TFB_QUERIES, "queryLevels"),
         Workload(
-            "cached-query", "/cached-queries?count=", JSON, "queries", (1, 20, 100), TFB_CACHED, "cachedQueryLevels"
+            "cached-query", "/cached-queries?count=", JSON, QUERIES, (1, 20, 100), TFB_CACHED, "cachedQueryLevels"
         ),
-        Workload(
-            "fortune", "/fortunes", HTML, "connections", (16, 32, 128), TFB_CONNECTIONS, "fortuneConcurrencyLevels"
-        ),
-        Workload("update", "/updates?queries=", JSON, "queries", (1, 10, 20), TFB_QUERIES, "updateLevels", writes=True),
+        Workload("fortune", "/fortunes", HTML, CONNECTIONS, (16, 32, 128), TFB_CONNECTIONS, "fortuneConcurrencyLevels"),
+        Workload("update", "/updates?queries=", JSON, QUERIES, (1, 10, 20), TFB_QUERIES, "updateLevels", writes=True),
     )
 }
 
@@ -101,7 +98,7 @@ def levels(
     Where N varies, all of them are at `query_connections`.
     """
     workload = WORKLOADS[test]
-    if workload.varies == "queries":
+    if workload.varies == QUERIES:
         wrk_threads = threads(query_connections, cpus)
         return tuple(Level(query_connections, wrk_threads, queries=n) for n in values)
     return tuple(Level(n, threads(n, cpus), pipeline=workload.pipeline) for n in values)
@@ -110,19 +107,19 @@ def levels(
 def warmup_level(test: str, test_levels: Iterable[Level]) -> Level:
     """Return the largest level as the study warms up with it: unpipelined, and N=2 where N varies."""
     largest = max(test_levels)
-    queries = QUERY_WARMUP_N if WORKLOADS[test].varies == "queries" else 0
+    queries = QUERY_WARMUP_N if WORKLOADS[test].varies == QUERIES else 0
     return Level(largest.connections, largest.threads, queries)
 
 
 def primer_level(test: str) -> Level:
-    queries = QUERY_WARMUP_N if WORKLOADS[test].varies == "queries" else 0
+    queries = QUERY_WARMUP_N if WORKLOADS[test].varies == QUERIES else 0
     return Level(PRIMER.connections, PRIMER.threads, queries)
 
 
-def varied(test: str, level: Level) -> int:
-    """Return the value that varies in the test: the level as the tables print it."""
-    return level.queries if WORKLOADS[test].varies == "queries" else level.connections
+def keys(test: str, values: Iterable[int]) -> tuple[LevelKey, ...]:
+    """Return what the levels of a test type are known by, for the values that vary in it."""
+    return tuple(LevelKey(value, WORKLOADS[test].varies) for value in values)
 
 
 def url_path(test: str, path: str, level: Level) -> str:
-    return f"{path}{level.queries}" if WORKLOADS[test].varies == "queries" else path
+    return f"{path}{level.queries}" if WORKLOADS[test].varies == QUERIES else path

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.endpoints import Endpoint
 from benchlab.records.plan import UNAVAILABLE
 
 WANTED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
@@ -56,55 +56,52 @@ CONTENT = "SELECT md5(string_agg(id || ',' || randomnumber, ';' ORDER BY id)) FR
 GLANCE_S = "0.2"
 
 
-class Host(Protocol):
+class RunsImages(Protocol):
     """What is needed of an engine."""
 
-    def start(self, service: str) -> None: ...
-    def container_id(self, service: str) -> str: ...
-    def execute(self, service: str, command: list[str]) -> Executed: ...
     def run_once(self, image: str, command: list[str]) -> str: ...
 
 
-def entries(host: Host, images: Mapping[str, str], kept: Path) -> dict[str, object]:
+def entries(on: RunsImages, images: Mapping[str, str], kept: Path) -> dict[str, object]:
     """Return what each entry's image holds, by name; what is known of an image id is kept in a file."""
     known = _known(kept)
-    found = {image_id: known.get(image_id) or _python(host, image_id) for image_id in dict.fromkeys(images.values())}
+    contents = {image_id: known.get(image_id) or _python(on, image_id) for image_id in dict.fromkeys(images.values())}
     kept.parent.mkdir(parents=True, exist_ok=True)
-    images_told = {image_id: told for image_id, told in found.items() if told != UNAVAILABLE}
-    kept.write_text(json.dumps({"asked": PYTHON, "images": images_told}), encoding="utf-8")
-    return {name: found[image_id] for name, image_id in images.items()}
+    available = {image_id: content for image_id, content in contents.items() if content != UNAVAILABLE}
+    kept.write_text(json.dumps({"asked": PYTHON, "images": available}), encoding="utf-8")
+    return {name: contents[image_id] for name, image_id in images.items()}
 
 
-def database(host: Host) -> dict[str, object]:
+def database(at: Endpoint) -> dict[str, object]:
     """Return Postgres' version, the settings that are not its defaults, and a hash of World's rows.
 
     The database is started where it does not run. Raises EngineError where it does not answer.
     """
-    host.start("db")
-    _printed(host, "db", ["wait-database"])
-    settings = (line.partition("|") for line in _ask(host, SETTINGS).splitlines())
+    at.start()
+    at.output("wait-database")
+    settings = (line.partition("|") for line in _ask(at, SETTINGS).splitlines())
     return {
-        "version": _ask(host, "SHOW server_version"),
+        "version": _ask(at, "SHOW server_version"),
         "settings": {name: value for name, _, value in settings},
-        "world_md5": _ask(host, CONTENT),
+        "world_md5": _ask(at, CONTENT),
     }
 
 
-def load_generator(host: Host) -> dict[str, object]:
+def load_generator(at: Endpoint) -> dict[str, object]:
     """Return wrk's version, and a hash of all scripts that take part in a measurement. Raises EngineError."""
-    host.start("wrk")
-    version, _, digest = _printed(host, "wrk", ["sh", "-c", WRK]).strip().partition("\n")
+    at.start()
+    version, _, digest = at.output("sh", "-c", WRK).strip().partition("\n")
     return {"version": " ".join(version.split()[:2]), "scripts_sha256": digest.split()[0]}
 
 
-def machine(host: Host, cpus: Sequence[int] = ()) -> dict[str, object]:
+def machine(load_generator: Endpoint, cpus: Sequence[int] = ()) -> dict[str, object]:
     """Return the facts of the engine's host, as facts.py in the load generator's container sees them.
 
-    `cpus` are those that containers may use: the load generator's own may be fewer.
+    `cpus` are those that containers may use: the load generator's own may be fewer. Raises EngineError.
     """
-    command = ["python3", "/wrk/facts.py", GLANCE_S, host.container_id("wrk")]
+    command = ["python3", "/wrk/facts.py", GLANCE_S, load_generator.container_id()]
     command += [",".join(map(str, cpus))] if cpus else []
-    facts: dict[str, object] = json.loads(_printed(host, "wrk", command))
+    facts: dict[str, object] = json.loads(load_generator.output(*command))
     return {name: UNAVAILABLE if value is None else value for name, value in facts.items()}
 
 
@@ -114,15 +111,15 @@ def is_blind(facts: Mapping[str, object]) -> bool:
     return isinstance(host_facts, dict) and host_facts.get("cgroup_tree") == UNAVAILABLE
 
 
-def _python(host: Host, image_id: str) -> object:
+def _python(on: RunsImages, image_id: str) -> object:
     try:
-        return json.loads(host.run_once(image_id, ["python3", "-c", PYTHON]))
+        return json.loads(on.run_once(image_id, ["python3", "-c", PYTHON]))
     except (EngineError, ValueError):
         return UNAVAILABLE  # an entry need not have a Python
 
 
 def _known(kept: Path) -> dict[str, object]:
-    """Return what earlier runs were told, by image id; nothing where they asked for something else."""
+    """Return what earlier runs learnt, by image id; nothing where they asked for something else."""
     try:
         content: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
         return content["images"] if content["asked"] == PYTHON else {}
@@ -130,13 +127,6 @@ def _known(kept: Path) -> dict[str, object]:
         return {}
 
 
-def _ask(host: Host, statement: str) -> str:
-    command = ["psql", "--dbname=hello_world", "--tuples-only", "--no-align", f"--command={statement}"]
-    return _printed(host, "db", command).strip()
-
-
-def _printed(host: Host, service: str, command: list[str]) -> str:
-    result = host.execute(service, command)
-    if result.exit_code != 0:
-        raise EngineError(f"{command[0]} in {service} failed: {(result.stderr or result.stdout).strip()[-300:]}")
-    return result.stdout
+def _ask(database: Endpoint, statement: str) -> str:
+    psql = ("psql", "--dbname=hello_world", "--tuples-only", "--no-align")
+    return database.output(*psql, f"--command={statement}").strip()

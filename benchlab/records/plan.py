@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from functools import cached_property
 
+from benchlab.core.quantities import counted
 from benchlab.records import checks
 
 # Where an entry listens that names no other port.
@@ -14,6 +15,8 @@ PORT = 8080
 UNAVAILABLE = "unavailable"
 # Where nothing stands in front of an entry.
 NO_PROXY = "none"
+# What varies in the levels of a test.
+CONNECTIONS, QUERIES = "connections", "queries"
 # The fact of a manifest that says which entries were asked for and have no image.
 UNBUILT = "unbuilt"
 
@@ -50,6 +53,25 @@ class Target:
 
 
 @dataclass(frozen=True, order=True)
+class LevelKey:
+    """What varies in the levels of a test, such as 16 connections: what levels are known by, and compared by.
+
+    The rest of a level follows from it and from the host, such as wrk's threads.
+    """
+
+    value: int
+    unit: str
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+    @property
+    def name(self) -> str:
+        """Return it as a reader sees it who does not know what varies."""
+        return f"N = {self.value:,}" if self.unit == QUERIES else counted(self.value, self.unit.removesuffix("s"))
+
+
+@dataclass(frozen=True, order=True)
 class Level:
     """One setting of the load. `queries` is the N of `?queries=N`; 0 where a test has none."""
 
@@ -61,6 +83,11 @@ class Level:
     def __post_init__(self) -> None:
         checks.counts("level", 1, connections=self.connections, threads=self.threads, pipeline=self.pipeline)
         checks.counts("level", 0, queries=self.queries)
+
+    @property
+    def key(self) -> LevelKey:
+        """Return what varies: the queries of a request where it has any, else the connections."""
+        return LevelKey(self.queries, QUERIES) if self.queries else LevelKey(self.connections, CONNECTIONS)
 
 
 @dataclass(frozen=True)
@@ -131,8 +158,8 @@ class Settings:
     db_connections: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        whole = ("blocks", "duration_s", "primer_s", "repeats", "seed")
-        checks.integers("settings", **{name: getattr(self, name) for name in whole})
+        whole = {of.name: getattr(self, of.name) for of in fields(self) if of.type == "int"}
+        checks.integers("settings", **whole)
 
     @property
     def tests(self) -> tuple[str, ...]:

@@ -94,7 +94,7 @@ def _method(held: Versus) -> str:
         case Design.RUNS:
             return (
                 f"{baseline.counts(held.old, held.new)} are compared by day: {regression.COUNTED_ONCE}. Each day gives "
-                "one figure, the mean over its runs, each the mean over its blocks, so that what differs from day to "
+                "one value, the mean over its runs, each the mean over its blocks, so that what differs from day to "
                 "day is seen; intervals are Welch's, unpaired."
             )
 
@@ -113,7 +113,7 @@ def _shown(row: Row) -> dict[str, object]:
         "entry": row.entry,
         "test": row.test,
         "level": row.where,
-        "figure": row.figure,
+        "metric": row.metric.name,
         "new / old": row.told.ratio,
         "95 % interval": row.told.interval or "–",
         f"{row.design.unit}s": row.ratio.blocks,

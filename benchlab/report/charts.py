@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from benchlab.core.quantities import counted
-from benchlab.experiment.workloads import WORKLOADS
-
 Trace = dict[str, Any]
 
 # As many entries have a colour and a mark of their own; more than these could not be told apart by them.
@@ -70,7 +67,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Dot:
-    """A figure in a row, the bounds of its interval where it has one, and what is shown of it on demand."""
+    """A value in a row, the bounds of its interval where it has one, and what is shown of it on demand."""
 
     place: int
     mean: float
@@ -80,7 +77,7 @@ class Dot:
 
     @property
     def reach(self) -> tuple[float, float]:
-        """Return how far the interval reaches below and above the figure."""
+        """Return how far the interval reaches below and above the value."""
         return (0.0, 0.0) if self.low is None or self.high is None else (self.mean - self.low, self.high - self.mean)
 
 
@@ -221,11 +218,6 @@ def ends(traces: Iterable[Trace]) -> list[float]:
         )
         for end in (mean - below, mean + above)
     ]
-
-
-def level_name(test: str, level: int) -> str:
-    """Return a level as a reader sees it."""
-    return counted(level, "connection") if WORKLOADS[test].varies == "connections" else f"N = {level:,}"
 
 
 def figure(value: float) -> float:

@@ -13,19 +13,18 @@ from typing import Any
 
 from benchlab import __version__
 from benchlab.core.errors import ConfigError, StoreError
-from benchlab.experiment import profiles, stack
-from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.experiment import profiles, stack, workloads
 from benchlab.quality import judge
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
-from benchlab.records.plan import Level
+from benchlab.records.plan import Level, LevelKey
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.report import markdown, report, tfb_results
-from benchlab.statistics import analysis, effects, metrics
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics import analysis, cells, effects, metrics
+from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
+from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Comparison, Pair, Standing
-from benchlab.statistics.metrics import Cell
-from benchlab.statistics.stats import Estimate
+from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
 from benchlab.storage import records
 
 # Of a role without a container.
@@ -80,7 +79,9 @@ TFB = "tfb"
 # 1: the first form.
 # 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared.
 VERSION = 2
-# CSV's columns of a figure: what follows its name, and the estimate's field.
+# What the JSON document calls these metrics of a cell; all others it calls by their keys.
+OWN_NAMES = {RATE: "rate", PER_CPU: "per_cpu_s", PER_APP_CPU: "per_app_cpu_s"}
+# CSV's columns of a metric: what follows its name, and the estimate's field.
 ESTIMATE = {"": "mean", "_low": "low", "_high": "high", "_median": "median", "_min": "minimum", "_max": "maximum"}
 
 
@@ -127,17 +128,32 @@ def _samples(run: Run) -> dict[str, Any]:
 
 
 def _test(result: Result) -> dict[str, Any]:
-    overall = {RATE: result.rates, PER_CPU: result.costs} | ({result.basis: result.overall} if result.basis else {})
+    overall = {**result.compared, **({result.basis: result.overall} if result.basis else {})}
+    usual = result.measures.ranked_by
     return {
         "test": result.test,
-        "ranked_by": result.basis,
-        "cells": [asdict(cell) | {"client_bound": cell.client_bound} for cell in result.cells],
-        "unmeasured": [{"entry": entry, "level": level} for entry, level in result.unmeasured],
+        "ranked_by": result.basis and result.basis.name,
+        "cells": [_cell(cell, result.measures.every) for cell in result.cells],
+        "unmeasured": [{"entry": entry, "level": level.value} for entry, level in result.unmeasured],
         "standings": [_standing(standing) for standing in result.standings],
         "comparisons": [
-            *(_comparison(level, RATE, compared) for level, compared in result.levels.items()),
-            *(_comparison(ALL_LEVELS, figure, compared) for figure, compared in overall.items() if compared.entries),
+            *(_comparison(level, usual, compared) for level, compared in result.levels[usual].items()),
+            *(_comparison(ALL_LEVELS, metric, compared) for metric, compared in overall.items() if compared.entries),
         ],
+    }
+
+
+def _cell(cell: Cell, metrics_of: Sequence[Metric]) -> dict[str, Any]:
+    estimates = {OWN_NAMES.get(metric, metric.key): cell.estimates.get(metric) for metric in metrics_of}
+    return {
+        "entry": cell.entry,
+        "test": cell.test,
+        "level": cell.level.value,
+        **{name: estimate and asdict(estimate) for name, estimate in estimates.items()},
+        "memory_peak_bytes": cell.memory_peak_bytes,
+        "shares": asdict(cell.shares),
+        "bottleneck": cell.bottleneck,
+        "client_bound": cell.client_bound,
     }
 
 
@@ -147,10 +163,10 @@ def _standing(standing: Standing) -> dict[str, Any]:
     return {"entry": standing.entry, "relative": standing.relative, **bounds, "rank": asdict(standing.rank)}
 
 
-def _comparison(level: int | str, figure: str, compared: Comparison) -> dict[str, Any]:
+def _comparison(scope: Scope, metric: Metric, compared: Comparison) -> dict[str, Any]:
     return {
-        "level": level,
-        "figure": figure,
+        "level": scope.value,
+        "figure": metric.name,
         "ranks": {entry: asdict(rank) for entry, rank in compared.ranks.items()},
         "pairs": [_pair(pair) for pair in compared.pairs],
     }
@@ -158,6 +174,7 @@ def _comparison(level: int | str, figure: str, compared: Comparison) -> dict[str
 
 def _pair(pair: Pair) -> dict[str, Any]:
     return asdict(pair.ratio) | {
+        "over": [level.value for level in pair.ratio.over],
         "adjusted_p": pair.adjusted_p,
         "among": pair.among,
         "outcome": pair.outcome.value,
@@ -173,7 +190,13 @@ def _factors(run: Run) -> dict[str, Any] | None:
     return {
         "levels": answer.crossing.factors,
         "effects": [
-            {"test": told.test, "level": told.level, "figure": told.figure, **asdict(told.effect), **_pair(told.pair)}
+            {
+                "test": told.test,
+                "level": told.level.value,
+                "figure": told.metric.name,
+                **asdict(told.effect),
+                **_pair(told.pair),
+            }
             for told in answer.told
         ],
         "untold": answer.untold,
@@ -202,32 +225,29 @@ def _csv(run: Run) -> str:
 
 
 def _rows(run: Run) -> Iterator[dict[str, object]]:
-    """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no figures."""
-    cells = {(cell.entry, cell.test, cell.level): cell for cell in metrics.every_cell(run)}
-    counts = Counter(
-        (sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)) for sample in run.samples
-    )
+    """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no values."""
+    measured = {(cell.entry, cell.test, cell.level): cell for cell in cells.every_cell(run)}
+    counts = Counter((sample.trial.entry, sample.trial.test, sample.trial.level.key) for sample in run.samples)
     for test, levels in run.manifest.settings.levels.items():
-        for level in sorted(levels):
+        for level in sorted(workloads.keys(test, levels)):
             for entry in sorted(run.manifest.entries):
                 if test in run.manifest.tests(entry):
                     key = entry, test, level
-                    yield _row(run, key, cells.get(key), counts[key])
+                    yield _row(run, key, measured.get(key), counts[key])
 
 
-def _row(run: Run, key: tuple[str, str, int], cell: Cell | None, samples: int) -> dict[str, object]:
+def _row(run: Run, key: tuple[str, str, LevelKey], cell: Cell | None, samples: int) -> dict[str, object]:
     entry, test, level = key
+    every = metrics.of_run(run.manifest).every
     return {
         "run": run.manifest.run_id,
         "entry": entry,
         "test": test,
-        "varies": WORKLOADS[test].varies,
-        "level": level,
+        "varies": level.unit,
+        "level": level.value,
         "blocks": cell.rate.blocks if cell else 0,
         "samples": samples,
-        **_estimate("requests_per_s", cell.rate if cell else None),
-        **_estimate("requests_per_cpu_s", cell.per_cpu_s if cell else None),
-        **_estimate("requests_per_app_cpu_s", cell.per_app_cpu_s if cell else None),
+        **{name: value for metric in every for name, value in _estimate(metric, cell).items()},
         "memory_peak_bytes": cell and cell.memory_peak_bytes,
         **{f"{role}_cpu_share": cell and cell.shares.roles.get(role) for role in (CLIENT, PROXY, APP, DB)},
         "host_idle_share": cell and cell.shares.idle,
@@ -238,8 +258,9 @@ def _row(run: Run, key: tuple[str, str, int], cell: Cell | None, samples: int) -
     }
 
 
-def _estimate(name: str, found: Estimate | None) -> dict[str, object]:
-    return {f"{name}{suffix}": found and getattr(found, field) for suffix, field in ESTIMATE.items()}
+def _estimate(metric: Metric, cell: Cell | None) -> dict[str, object]:
+    estimate = cell and cell.estimates.get(metric)
+    return {f"{metric.key}{suffix}": estimate and getattr(estimate, field) for suffix, field in ESTIMATE.items()}
 
 
 def _markdown(run: Run) -> str:

@@ -12,13 +12,13 @@ from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles, stack
-from benchlab.experiment.workloads import DATABASE, WORKLOADS
+from benchlab.experiment.workloads import DATABASE
+from benchlab.records.plan import QUERIES, LevelKey
 from benchlab.records.run import Run
 from benchlab.report import document
 from benchlab.report.document import Block, Bullets, Document, Paragraph, Plot, Table
-from benchlab.report.sentences import MEASURES
 from benchlab.statistics import effects
-from benchlab.statistics.analysis import PER_CPU, RATE
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import Outcome, Pair
 from benchlab.statistics.effects import Answer, Told
 from benchlab.statistics.factorial import Change, Crossing, Effect
@@ -32,12 +32,8 @@ LEVELS = {
     ("origin", stack.ADOPTED): "an adopted entry",
     ("origin", stack.LAB): "the lab's own",
 }
-# What the outcomes of a comparison mean for an interaction.
-TOGETHER = {
-    Outcome.FASTER: "more together",
-    Outcome.SLOWER: "less together",
-    Outcome.EQUAL: "independent",
-}
+# What two changes do together beyond the product of each.
+INDEPENDENT, MORE, LESS = "independent", "more together", "less together"
 PLOT = Plot(
     "factors",
     "What each change did, over all levels",
@@ -79,46 +75,46 @@ def blocks(answer: Answer, caution: str) -> Iterator[Block]:
 
 def sentences(answer: Answer) -> Iterator[str]:
     """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
-    found = _headline(answer)
-    if not found:
+    headline = _headline(answer)
+    if headline is None:
         one = " of one change" if answer.told else ""
         yield f"No block has a sample of all the entries that an effect{one} needs."
         return
-    test, level = found[0].test, int(found[0].level)
+    test, level, shown = headline
     at = _at(test, level)
-    figure = answer.figure(test, level)
-    if figure is None:
+    metric = answer.metric(test, level)
+    if metric is None:
         yield (
             f"At {at} some entries filled the host and others did not, so neither requests per second nor requests per "
             "CPU-second tell what a factor does."
         )
         return
-    alone = [_alone(told) for told in found if len(told.effect.changes) == 1 and told.figure == figure]
-    together = [_together(told) for told in found if len(told.effect.changes) == 2 and told.figure == figure]
+    alone = [_alone(told) for told in shown if len(told.effect.changes) == 1 and told.metric == metric]
+    together = [_together(told) for told in shown if len(told.effect.changes) == 2 and told.metric == metric]
     both = "; ".join(together) or (
         "one factor was looked at, so nothing is said of two together"
         if len(answer.crossing.told) == 1
         else "how the factors act together cannot be told, because entries are missing"
     )
-    yield f"At {at}, in {MEASURES[figure]}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
+    yield f"At {at}, in {metric.long_name}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
 
 
-def _at(test: str, level: int) -> str:
+def _at(test: str, level: LevelKey) -> str:
     """Return where the effects are told of; of queries a request, the test where it is not the one of that name."""
-    if WORKLOADS[test].varies != "queries":
-        return f"{counted(level, 'connection')} ({test})"
-    return f"{counted(level, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
+    if level.unit != QUERIES:
+        return f"{level.name} ({test})"
+    return f"{counted(level.value, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
 
 
-def _headline(answer: Answer) -> list[Told]:
-    """Return the effects at the largest level of the test that asks most of the database, in both figures."""
+def _headline(answer: Answer) -> tuple[str, LevelKey, list[Told]] | None:
+    """Return the test that asks most of the database, its largest level, and the effects there in each metric."""
     tests = {told.test for told in answer.told}
     for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
-        found = [told for told in answer.told if told.test == test]
-        levels = [told.level for told in found if isinstance(told.level, int) and len(told.effect.changes) == 1]
+        of_test = [told for told in answer.told if told.test == test]
+        levels = [each.level for each in of_test if each.level is not ALL_LEVELS and len(each.effect.changes) == 1]
         if levels:
-            return [told for told in found if told.level == max(levels)]
-    return []
+            return test, max(levels), [told for told in of_test if told.level == max(levels)]
+    return None
 
 
 def _alone(told: Told) -> str:
@@ -200,15 +196,16 @@ def effect_title(effect: Effect) -> str:
 
 
 def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
-    """Return a row for each effect at each level of the test, with both figures."""
-    columns = ["level", document.EFFECT, RATE, PER_CPU, "blocks", "outcome"]
+    """Return a row for each effect at each level of the test, with each metric."""
+    names = [metric.name for metric in answer.results[test].measures.compared]
+    columns = ["level", document.EFFECT, *names, "blocks", "outcome"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
     for each in told:
         row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
         is_head = answer.is_headed_by(each)
         ratio = each.pair.ratio
         low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
-        row[each.figure] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+        row[each.metric.name] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
         if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
     return pd.DataFrame(rows.values(), columns=columns)
@@ -216,7 +213,9 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
 
 def _table(answer: Answer, test: str, found: list[Told], caution: str) -> Table:
     basis = answer.results[test].basis
-    by = f"outcome by {basis}" if basis else "no outcome over all levels: some rows filled the host, others did not"
+    by = (
+        f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
+    )
     untold = answer.untold[test]
     return document.table(
         frame(answer, test, found),
@@ -227,14 +226,16 @@ def _table(answer: Answer, test: str, found: list[Told], caution: str) -> Table:
 
 
 def _row(told: Told) -> dict[str, object]:
-    return {"level": told.over, document.EFFECT: effect_title(told.effect)}
+    return {"level": str(told.over), document.EFFECT: effect_title(told.effect)}
 
 
 def _outcome(told: Told) -> str:
     outcome = told.pair.outcome
     if outcome is Outcome.UNDECIDED or len(told.effect.changes) == 1:
         return told.pair.word
-    return TOGETHER[outcome]
+    if outcome is Outcome.EQUAL:
+        return INDEPENDENT
+    return MORE if told.pair.ratio.ratio > 1 else LESS
 
 
 def _step(change: Change) -> str:

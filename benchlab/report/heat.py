@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from benchlab.core import quantities
 from benchlab.report import tables
-from benchlab.report.charts import level_name
 from benchlab.report.document import HeatMap, Square
-from benchlab.statistics.analysis import PER_CPU, RATE, Result
+from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome, Pair
 
 # From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
@@ -26,20 +25,20 @@ SELF = Square(SAME, "", "", "", "", "")
 def maps(result: Result) -> Iterator[HeatMap]:
     """Yield the pairs over all levels, and by what ranks them at each level, where there are not too many of them.
 
-    A figure that does not rank has squares without outcomes.
+    A metric that does not rank has squares without outcomes.
     """
-    if len(result.rates.entries) < 2:
+    usual, order = result.compared[result.measures.ranked_by], tables.order(result)
+    if len(usual.entries) < 2:
         return
-    order = tables.order(result)
-    if result.basis != RATE:
-        costs = result.overall if result.by_cpu else result.costs
-        yield heat_map(f"{PER_CPU}, over all levels", costs, order, result.by_cpu)
-    rates = result.rates if result.by_cpu or result.basis is None else result.overall
-    yield heat_map(f"{RATE}, over all levels", rates, order, result.basis == RATE)
-    if len(result.levels) > 1 and len(result.rates.pairs) <= tables.MOST_PAIRS:
+    for metric in (*reversed(result.measures.ranking), *result.measures.beside):
+        if metric in result.compared:
+            is_basis = metric == result.basis
+            compared = result.overall if is_basis else result.compared[metric]
+            yield heat_map(f"{metric.name}, over all levels", compared, order, is_basis)
+    if len(result.level_basis) > 1 and len(usual.pairs) <= tables.MOST_PAIRS:
         for level, compared in result.decided_levels.items():
-            title = f"{result.level_basis[level]}, {level_name(result.test, level)}"
-            yield heat_map(title, compared, order)
+            basis = result.level_basis[level]
+            yield heat_map(f"{basis.name if basis else ''}, {level.name}", compared, order)
 
 
 def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: bool = True) -> HeatMap:

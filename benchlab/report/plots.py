@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import geometric_mean, median
 
 from benchlab.core import quantities
@@ -12,15 +12,16 @@ from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.run import GOOD, Run
 from benchlab.report import charts, points, tables
 from benchlab.report import factors as report_factors
-from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, level_name, safe
+from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, safe
 from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
-from benchlab.report.sentences import LIMITS, MEASURES
+from benchlab.report.sentences import LIMITS
 from benchlab.statistics import analysis, bottleneck
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.candidate import Row
+from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.effects import Answer
-from benchlab.statistics.metrics import Cell
+from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Estimate
 
 # What the host's CPU time can go to, with its colour, in the order of the bars.
@@ -33,11 +34,9 @@ PARTS = {
     bottleneck.STOLEN: ("stolen", "--part-6"),
     bottleneck.IDLE: ("idle", "--part-7"),
 }
-# A text alternative tells as many figures; of more, the rest stands in the table.
+# A text alternative tells as many values; of more, the rest stands in the table.
 MOST_TOLD = 24
 ALL_LEVELS_TOGETHER = "all levels"
-
-Measure = Callable[[Cell], Estimate | None]
 
 
 def of_run(run: Run) -> Iterator[Chart]:
@@ -68,7 +67,7 @@ def _of_test(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
 
 
 def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
-    """Return each test's standings: what an entry's figure is of the leader's, over all levels."""
+    """Return each test's standings: how many times the leader's value each entry's is, over all levels."""
     ranked = [result for result in results if result.standings]
     rows = charts.rows({_ranking(result): [standing.entry for standing in result.standings] for result in ranked})
     dots: dict[str, list[Dot]] = defaultdict(list)
@@ -76,36 +75,39 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     for result in ranked:
         for standing in result.standings:
             if standing.relative is not None:
-                figure = tables.relative(result, standing)
-                text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{figure}<br>rank {standing.rank}"
+                value = tables.relative(result, standing)
+                text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{value}<br>rank {standing.rank}"
                 place = rows.at[_ranking(result), standing.entry]
                 low, high, _ = standing.pair.bounds if standing.pair else (None, None, "")
                 dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
-                told.append(f"{result.test} {standing.entry} {figure}")
+                told.append(f"{result.test} {standing.entry} {value}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
     # None is better than the leader's: there is nothing to be seen on its other side but the end of an interval.
-    layout = _of_ratios(rows, "times the leader's figure", traces, (charts.LEAST_REACH[0], 1.05))
+    sides = {result.overall.better for result in ranked}
+    low = charts.LEAST_REACH[0] if Better.HIGHER in sides else 0.95
+    high = charts.LEAST_REACH[1] if Better.LOWER in sides else 1.05
+    layout = _of_ratios(rows, "times the leader's value", traces, (low, high))
     return Chart(
-        "overall", traces, layout, f"Each entry's figure over all levels, relative to the leader's: {_listed(told)}"
+        "overall", traces, layout, f"Each entry's value over all levels, relative to the leader's: {_listed(told)}"
     )
 
 
 def rates(result: Result, found: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
     """Return requests per second: of each row the mean with its interval, and below it every sample."""
-    traces = [*below_means(found, looks, rows, blocks), *_means(result, looks, rows, lambda cell: cell.rate, RATE)]
-    layout = charts.frame(rows, charts.axis(RATE, traces), charts.TALL_ROW_PX)
-    return Chart(f"{result.test}-rates", traces, layout, _told(result, RATE, lambda cell: cell.rate))
+    traces = [*below_means(found, looks, rows, blocks), *_means(result, looks, rows, RATE, RATE.name)]
+    layout = charts.frame(rows, charts.axis(RATE.name, traces), charts.TALL_ROW_PX)
+    return Chart(f"{result.test}-rates", traces, layout, _told(result, RATE, RATE.name))
 
 
 def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
     """Return requests per CPU-second: of app, database and proxy together full, of the app alone hollow."""
-    together = f"{PER_CPU} of app, database and proxy"
+    together = f"{PER_CPU.name} of app, database and proxy"
     traces = [
-        *_means(result, looks, rows, lambda cell: cell.per_app_cpu_s, f"{PER_CPU} of the app alone", "-open"),
-        *_means(result, looks, rows, lambda cell: cell.per_cpu_s, together),
+        *_means(result, looks, rows, PER_APP_CPU, f"{PER_CPU.name} {PER_APP_CPU.name}", "-open"),
+        *_means(result, looks, rows, PER_CPU, together),
     ]
-    layout = charts.frame(rows, charts.axis(PER_CPU, traces))
-    return Chart(f"{result.test}-per-cpu", traces, layout, _told(result, together, lambda cell: cell.per_cpu_s))
+    layout = charts.frame(rows, charts.axis(PER_CPU.name, traces))
+    return Chart(f"{result.test}-per-cpu", traces, layout, _told(result, PER_CPU, together))
 
 
 def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> Chart:
@@ -121,7 +123,7 @@ def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> C
 
 def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Key, Mapping[str, float]]) -> Chart:
     """Return what the host's CPU time went to in each row, and below its name what limited it."""
-    limits = {(level_name(cell.test, cell.level), cell.entry): cell.bottleneck for cell in result.cells}
+    limits = {(cell.level.name, cell.entry): cell.bottleneck for cell in result.cells}
     rows = charts.rows(groups, limits)
     axis = {"title": {"text": "of the host's CPU time, %"}, "range": [0, 100], "nticks": 6}
     layout = charts.frame(rows, axis, charts.TALL_ROW_PX)
@@ -136,17 +138,17 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
 
 def factors(answer: Answer) -> Chart:
     """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
-    found = [told for told in answer.told if told.level == ALL_LEVELS and answer.is_headed_by(told)]
+    found = [told for told in answer.told if told.level is ALL_LEVELS and answer.is_headed_by(told)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
-        groups[f"{told.test}, {told.figure}"].append(report_factors.effect_title(told.effect))
+        groups[f"{told.test}, {told.metric.name}"].append(report_factors.effect_title(told.effect))
     rows = charts.rows(groups)
     dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
     for told in found:
         ratio, (low, high, confidence) = told.pair.ratio, told.pair.bounds
-        figure = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
-        text = f"<b>{safe(report_factors.effect_title(told.effect))}</b>, {told.test}<br>{figure}<br>{told.pair.word}"
-        place = rows.at[f"{told.test}, {told.figure}", report_factors.effect_title(told.effect)]
+        value = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+        text = f"<b>{safe(report_factors.effect_title(told.effect))}</b>, {told.test}<br>{value}<br>{told.pair.word}"
+        place = rows.at[f"{told.test}, {told.metric.name}", report_factors.effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
         dots[kind].append(Dot(place, ratio.ratio, low, high, text))
     mark = charts.MARKS[0]
@@ -161,20 +163,20 @@ def factors(answer: Answer) -> Chart:
 
 def changes(found: Iterable[Row]) -> Chart:
     """Return the ratios of new to old over all levels, with the intervals that their outcomes follow from."""
-    overall = [row for row in found if row.level == ALL_LEVELS]
+    overall = [row for row in found if row.level is ALL_LEVELS]
     groups: dict[str, list[str]] = defaultdict(list)
-    for row in sorted(overall, key=lambda row: (row.figure, row.test, row.entry)):
-        groups[MEASURES[row.figure]].append(f"{row.entry}, {row.test}")
+    for row in sorted(overall, key=lambda row: (row.metric.name, row.test, row.entry)):
+        groups[row.metric.long_name].append(f"{row.entry}, {row.test}")
     rows = charts.rows(groups)
     dots = []
     for row in overall:
         name, (low, high, _) = f"{row.entry}, {row.test}", row.pair.bounds
-        words = f"{row.told} {row.figure}<br>{row.told.outcome}; {counted(row.ratio.blocks, row.design.unit)}"
-        place = rows.at[MEASURES[row.figure], name]
+        words = f"{row.told} {row.metric.name}<br>{row.told.outcome}; {counted(row.ratio.blocks, row.design.unit)}"
+        place = rows.at[row.metric.long_name, name]
         dots.append(Dot(place, row.ratio.ratio, low, high, f"<b>{safe(name)}</b><br>{words}"))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
-    told = [f"{row.entry} {row.test} {row.figure} {row.told.ratio}" for row in overall]
+    told = [f"{row.entry} {row.test} {row.metric.name} {row.told.ratio}" for row in overall]
     return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(told)}")
 
 
@@ -187,20 +189,20 @@ def _of_ratios(
 
 
 def _means(
-    result: Result, looks: Mapping[str, Look], rows: Rows, measure: Measure, unit: str, hollow: str = ""
+    result: Result, looks: Mapping[str, Look], rows: Rows, metric: Metric, name: str, hollow: str = ""
 ) -> Iterator[Trace]:
     for entry in sorted({cell.entry for cell in result.cells}):
         look = looks[entry]
         dots = [
             Dot(
-                rows.at[level_name(cell.test, cell.level), entry],
+                rows.at[cell.level.name, entry],
                 estimate.mean,
                 estimate.low,
                 estimate.high,
-                f"<b>{safe(entry)}</b>, {level_name(cell.test, cell.level)}<br>{_figure(cell, estimate, unit)}",
+                f"<b>{safe(entry)}</b>, {cell.level.name}<br>{_value(cell, metric, estimate, name)}",
             )
             for cell in result.cells
-            if cell.entry == entry and (estimate := measure(cell)) is not None
+            if cell.entry == entry and (estimate := cell.estimates.get(metric)) is not None
         ]
         yield charts.dots(entry, Look(look.color, look.mark + hollow), dots)
 
@@ -240,24 +242,27 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
 
 
 def _ranking(result: Result) -> str:
-    return f"{result.test}, {result.basis}"
+    return f"{result.test}, {result.basis.name if result.basis else 'not ranked'}"
 
 
-def _figure(cell: Cell, estimate: Estimate, unit: str) -> str:
-    bound = "at least " if cell.client_bound and unit == RATE else ""
-    told = f"{bound}{estimate.mean:,.0f}{quantities.interval(estimate.low, estimate.high, '{:,.0f}')} {unit}"
+def _value(cell: Cell, metric: Metric, estimate: Estimate, name: str) -> str:
+    bound = "at least " if cell.client_bound and metric == RATE else ""
+    told = f"{bound}{_estimate(metric, estimate)} {name}"
     return f"{told}<br>{counted(estimate.blocks, 'block')}; limited by {LIMITS[cell.bottleneck]}"
 
 
-def _told(result: Result, what: str, measure: Measure) -> str:
+def _estimate(metric: Metric, estimate: Estimate) -> str:
+    return f"{metric.written(estimate.mean)}{quantities.interval(estimate.low, estimate.high, metric.form)}"
+
+
+def _told(result: Result, metric: Metric, name: str) -> str:
     """Return a plot of means in words."""
     told = [
-        f"{cell.entry} at {cell.level}: {estimate.mean:,.0f}"
-        f"{quantities.interval(estimate.low, estimate.high, '{:,.0f}')}"
+        f"{cell.entry} at {cell.level}: {_estimate(metric, estimate)}"
         for cell in result.cells
-        if (estimate := measure(cell)) is not None
+        if (estimate := cell.estimates.get(metric)) is not None
     ]
-    return f"{result.test}, {what}: {_listed(told)}"
+    return f"{result.test}, {name}: {_listed(told)}"
 
 
 def _listed(told: Sequence[str]) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 
-from benchlab.experiment.workloads import varied
 from benchlab.quality import judge
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.report import charts
-from benchlab.report.charts import Look, Rows, Trace, level_name, safe
+from benchlab.report.charts import Look, Rows, Trace, safe
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.sizing import PAUSE_S
 
@@ -141,30 +141,29 @@ def mark(kind: str, entry: str, look: Look) -> Trace:
     return {"type": "scatter", "mode": "markers", "meta": "samples", "name": name, "text": safe(entry), "marker": drawn}
 
 
-def hover(figure: str) -> str:
+def hover(value: str) -> str:
     """Return what plotly is to show of a point with these facts."""
     return (
-        f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{figure}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
+        f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{value}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
         "<br>%{customdata[3]}<extra></extra>"
     )
 
 
 def groups(found: Iterable[Point], order: Sequence[str]) -> dict[str, list[str]]:
     """Return the entries of each level, in this order: the rows of a plot."""
-    entries: dict[tuple[int, str], set[str]] = defaultdict(set)
+    entries: dict[LevelKey, set[str]] = defaultdict(set)
     for point in found:
-        trial = point.sample.trial
-        entries[varied(trial.test, trial.level), point.row[0]].add(trial.entry)
+        entries[point.sample.trial.level.key].add(point.sample.trial.entry)
     place = {entry: number for number, entry in enumerate(order)}
     return {
-        level: sorted(of, key=lambda entry: (place.get(entry, len(place)), entry))
-        for (_, level), of in sorted(entries.items(), key=lambda item: item[0])
+        level.name: sorted(of, key=lambda entry: (place.get(entry, len(place)), entry))
+        for level, of in sorted(entries.items())
     }
 
 
 def key(sample: Sample) -> Key:
     """Return the row that a sample belongs to."""
-    return level_name(sample.trial.test, varied(sample.trial.test, sample.trial.level)), sample.trial.entry
+    return sample.trial.level.key.name, sample.trial.entry
 
 
 def _usual(result: Result, taken: Iterable[Sample]) -> dict[Key, float]:
@@ -172,7 +171,7 @@ def _usual(result: Result, taken: Iterable[Sample]) -> dict[Key, float]:
     seen: dict[Key, list[float]] = defaultdict(list)
     for sample in taken:
         seen[key(sample)].append(sample.load.requests_per_second)
-    known = {(level_name(cell.test, cell.level), cell.entry): cell.rate.mean for cell in result.cells}
+    known = {(cell.level.name, cell.entry): cell.rate.mean for cell in result.cells}
     return {row: known.get(row) or median(rates) or 1.0 for row, rates in seen.items()}
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from benchlab import __version__
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
+from benchlab.experiment.settings import note
 from benchlab.experiment.stack import Labels
 from benchlab.quality import judge
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE, is_unavailable
@@ -49,7 +50,7 @@ VERIFICATION = (
 METHOD = (
     "A block visits every entry once, in shuffled order. Only blocks count as repetitions, so what slows the whole "
     "host down hits all alike.",
-    "A figure is the geometric mean over the blocks, with Student's interval on logarithms (95 %). Two entries are "
+    "A value is the geometric mean over the blocks, with Student's interval on logarithms (95 %). Two entries are "
     "compared within each block.",
     f"“Equal” means within {EQUIVALENCE:.0%}, shown by two one-sided tests: the 90 % interval lies within. All else "
     "cannot be told apart, which does not mean that it is equal; “unclear among N comparisons” are those that would be "
@@ -58,7 +59,7 @@ METHOD = (
     "The load generator and the database share this host with the entry. Where all rows of a test filled the host, "
     "ranks are made of requests per CPU-second; where only some did, nobody is ranked.",
     "The load is a closed loop: it tells what a server can do, not how long a user waits.",
-    "An entry is a whole stack: framework, data layer, server and settings. The figures are of this host: run it on "
+    "An entry is a whole stack: framework, data layer, server and settings. The values are of this host: run it on "
     "yours.",
 )
 
@@ -143,7 +144,7 @@ def _test(run: Run, result: Result, caution: str) -> Iterator[Block]:
         f"{sentences.limits(result)} Shares of the host's CPU time while samples ran; below each entry's name stands "
         "what limited it.",
     )
-    yield tables.figures_table(result, caution)
+    yield tables.values_table(result, caution)
     yield from tables.study_tables(run, test)
 
 
@@ -226,7 +227,7 @@ def about(run: Run) -> list[str]:
     settings = run.manifest.settings
     through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return [
-        profiles.note(settings),
+        note(settings),
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
         f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
         f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
@@ -238,11 +239,11 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return what became of the samples taken, and which rules had no figure, in how many and why."""
+    """Return what became of the samples taken, and which rules had no value, in how many and why."""
     lines = [f"{_became(run)}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
         told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
-        lines.append(f"Rules without a figure: {', '.join(told)}.")
+        lines.append(f"Rules without a value: {', '.join(told)}.")
     return " ".join(lines)
 
 

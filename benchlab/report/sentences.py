@@ -14,16 +14,17 @@ from benchlab.factors.naming import AT
 from benchlab.quality import judge
 from benchlab.quality.rules import LOG
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
 from benchlab.report.document import Answer, Warnings
 from benchlab.statistics import bottleneck
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result
+from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
-from benchlab.statistics.comparison import LEAST_BLOCKS, Comparison, Outcome, Pair, Standing
+from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
+from benchlab.statistics.metrics import PER_CPU, Better, Metric
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
-MEASURES = {RATE: "requests per second", PER_CPU: "requests per CPU-second"}
 NO_ANSWER = "No sample counts, so there is no answer."
 # What limited a row, as the end of "limited by".
 LIMITS = {
@@ -39,17 +40,13 @@ LIMITS = {
     bottleneck.MIXED: "several things at once",
     bottleneck.UNKNOWN: "what this host does not tell",
 }
-# What became of a figure since the old side was measured.
+# What became of a value since the old side was measured, where it is not known to have gone up or down.
 CHANGES = {
-    Outcome.FASTER: "went up",
-    Outcome.SLOWER: "went down",
     Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
     Outcome.UNDECIDED: "cannot be told apart from what they were",
 }
-# How the figures of two runs at two times differ.
+# How the values of two runs at two times differ, where none is known to be higher.
 DIFFERENCES = {
-    Outcome.FASTER: "were higher in the new run",
-    Outcome.SLOWER: "were lower in the new run",
     Outcome.EQUAL: f"of the two runs are within {EQUIVALENCE:.0%} of each other",
     Outcome.UNDECIDED: "of the two runs cannot be told apart",
 }
@@ -118,30 +115,30 @@ def _standing(result: Result) -> Iterator[str]:
         yield from _led(result, _field(result), result.basis)
 
 
-def _led(result: Result, field: _Field, basis: str) -> Iterator[str]:
-    measure = MEASURES[basis]
-    yield from _untold(result, field, measure)
-    yield from _equal(result, field, measure)
-    yield from _behind(result, field, measure)
+def _led(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
+    yield from _untold(result, field, basis)
+    yield from _equal(result, field, basis)
+    yield from _behind(result, field, basis)
     if field.apart:
         yield f"{field.leader} has no block in common with {names([other.entry for other in field.apart])}."
-    if basis == PER_CPU:
-        yield from _in_rates(result.rates, field.leader, result.standings[1].entry)
+    if result.is_host_full:
+        yield from _in_usual(result, field.leader, result.standings[1].entry)
 
 
 def _unranked(result: Result) -> Iterator[str]:
-    """Yield that neither figure ranks the entries, and what both are."""
+    """Yield that no metric ranks the entries, and what the ratios in each are."""
     yield (
         "Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
         "CPU-second are comparable over all levels."
     )
-    if len(result.rates.pairs) == 1:
+    pairs = result.compared[result.measures.ranked_by].pairs
+    if len(pairs) == 1:
         told = [
-            f"{_ratio(pair.ratio)} in {MEASURES[figure]}"
-            for figure, compared in ((RATE, result.rates), (PER_CPU, result.costs))
-            for pair in compared.pairs
+            f"{_ratio(pair.ratio)} in {metric.long_name}"
+            for metric in result.measures.ranking
+            for pair in result.compared[metric].pairs
         ]
-        (pair,) = result.rates.pairs
+        (pair,) = pairs
         yield f"{pair.ratio.first} / {pair.ratio.second} is {' and '.join(told)}."
 
 
@@ -150,19 +147,20 @@ def limits(result: Result) -> str:
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
     told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
-    ranked = f" So entries are compared by {MEASURES[PER_CPU]}." if result.by_cpu and result.standings else ""
+    basis = result.basis if result.is_host_full and result.standings else None
+    ranked = f" So entries are compared by {basis.long_name}." if basis else ""
     return f"Limited by {'; '.join(told)}.{ranked}"
 
 
 def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
-    """Yield what a reader must know before any figure is believed; nothing of a calm and complete run."""
+    """Yield what a reader must know before any number is believed; nothing of a calm and complete run."""
     yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
     if blocks < run.blocks:
         yield f"The run is not complete: it has samples of {blocks} of {counted(run.blocks, 'block')}."
     if blocks == 1:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
-    elif 0 < blocks < LEAST_BLOCKS and any(result.rates.pairs for result in results):
+    elif 0 < blocks < LEAST_BLOCKS and any(result.compared[result.measures.ranked_by].pairs for result in results):
         yield f"{blocks} blocks are too few to rank anybody: it takes {LEAST_BLOCKS} to call anything faster or equal."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
@@ -185,20 +183,30 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
 
 
 def changes(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield, for each figure of each test over all levels, whether the new is faster or slower than the old.
+    """Yield, for each metric of each test over all levels, whether the new is faster or slower than the old.
 
     Of two runs at two times no more is said than that they differ: the entry need not be why.
     """
     for row in rows:
-        if row.level != ALL_LEVELS:
+        if row.level is not ALL_LEVELS:
             continue
-        what = f"{row.entry}, {row.test}{_over(row.over or ALL_LEVELS)}: {MEASURES[row.figure]}"
+        what = f"{row.entry}, {row.test}{_over(row.over)}: {row.metric.long_name}"
         if row.pair.adjusted_p is None:
             yield f"{what} {row.told} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
         elif row.pair.is_unclear:
             yield f"{what} are {row.pair.word}: {row.told}."
         else:
-            yield f"{what} {(DIFFERENCES if _apart(row) else CHANGES)[row.pair.outcome]}: {row.told}."
+            yield f"{what} {_change(row)}: {row.told}."
+
+
+def _change(row: Row) -> str:
+    """Return what became of the metric, or how the two runs differ in it."""
+    if row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
+        is_up = row.ratio.ratio > 1
+        if _apart(row):
+            return f"were {'higher' if is_up else 'lower'} in the new run"
+        return f"went {'up' if is_up else 'down'}"
+    return (DIFFERENCES if _apart(row) else CHANGES)[row.pair.outcome]
 
 
 def _apart(row: Row) -> bool:
@@ -232,7 +240,7 @@ def _field(result: Result) -> _Field:
     return _Field(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
 
 
-def _untold(result: Result, field: _Field, measure: str) -> Iterator[str]:
+def _untold(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
     if not field.untold:
         return
     leader, last = field.leader, field.untold[-1]
@@ -240,7 +248,7 @@ def _untold(result: Result, field: _Field, measure: str) -> Iterator[str]:
     together = _together(result, field.leader, field.untold, (Outcome.UNDECIDED, Outcome.EQUAL))
     others = names([other.entry for other in field.untold])
     subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
-    lead = _lead(result, last, leader, measure)
+    lead = _lead(result, last, leader, basis)
     yield f"{subject}: {leader} has {lead}{which}{_doubt(last)}.{_disagreement(result, leader, field.untold)}"
 
 
@@ -256,7 +264,7 @@ def _doubt(last: Standing) -> str:
     return f"; among {pair.among} pairs chance alone can make such a gap" if pair.is_unclear else ""
 
 
-def _equal(result: Result, field: _Field, measure: str) -> Iterator[str]:
+def _equal(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
     if not field.equal:
         return
     together = _together(result, field.leader, field.equal, (Outcome.EQUAL,))
@@ -264,7 +272,7 @@ def _equal(result: Result, field: _Field, measure: str) -> Iterator[str]:
     subject = f"{together} are equal" if together else f"{others} are equal to {field.leader}"
     whose = "of each other" if together else "of its own"
     disagreement = _disagreement(result, field.leader, field.equal)
-    yield f"{subject}: their {measure} lie within {EQUIVALENCE:.0%} {whose}.{disagreement}"
+    yield f"{subject}: their {basis.long_name} lie within {EQUIVALENCE:.0%} {whose}.{disagreement}"
 
 
 def _together(result: Result, leader: str, others: Sequence[Standing], outcomes: Collection[Outcome]) -> str:
@@ -274,7 +282,7 @@ def _together(result: Result, leader: str, others: Sequence[Standing], outcomes:
     return names(entries) if all(pair and pair.outcome in outcomes for pair in found) else ""
 
 
-def _behind(result: Result, field: _Field, measure: str) -> Iterator[str]:
+def _behind(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
     """Yield by how much the leader leads those that are behind for certain: the next of them, and the last."""
     if not field.behind:
         return
@@ -282,10 +290,10 @@ def _behind(result: Result, field: _Field, measure: str) -> Iterator[str]:
     alone = not (field.untold or field.equal or field.apart)
     # Of those that share the worst ranks none is the last.
     which = ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in field.behind[:-1]) else ""
-    last = f", and {_lead(result, rest[-1], leader, measure)}{which}" if rest else ""
+    last = f", and {_lead(result, rest[-1], leader, basis)}{which}" if rest else ""
     subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
     disagreement = _disagreement(result, leader, field.behind)
-    yield f"{subject}: it has {_lead(result, first, leader, measure)}{last}.{disagreement}"
+    yield f"{subject}: it has {_lead(result, first, leader, basis)}{last}.{disagreement}"
 
 
 def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
@@ -299,7 +307,7 @@ def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> st
     return f" Levels disagree: {'; '.join([*told[:MOST_NAMES], *more])}." if told else ""
 
 
-def _odd_levels(result: Result, leader: str, other: Standing) -> dict[int, Pair]:
+def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, Pair]:
     """Return the levels that contradict how the two compare over all levels.
 
     Where the leader is ahead, those at which it is known to be slower, or seems so by more than EQUIVALENCE. Where the
@@ -308,8 +316,9 @@ def _odd_levels(result: Result, leader: str, other: Standing) -> dict[int, Pair]
     """
     found = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
     pairs = {level: pair for level, pair in found.items() if pair}
-    below = {level for level, pair in pairs.items() if pair.ratio.ratio * (1 + EQUIVALENCE) < 1}
-    above = {level for level, pair in pairs.items() if pair.ratio.ratio > 1 + EQUIVALENCE}
+    gains = {level: result.overall.better.gain(pair.ratio.ratio) for level, pair in pairs.items()}
+    below = {level for level, gain in gains.items() if gain * (1 + EQUIVALENCE) < 1}
+    above = {level for level, gain in gains.items() if gain > 1 + EQUIVALENCE}
     decided = {level for level, pair in pairs.items() if pair.outcome in (Outcome.FASTER, Outcome.SLOWER)}
     if other.pair is not None and other.pair.outcome is Outcome.SLOWER:
         odd = below | {level for level in decided if pairs[level].outcome is Outcome.SLOWER}
@@ -318,23 +327,25 @@ def _odd_levels(result: Result, leader: str, other: Standing) -> dict[int, Pair]
     return {level: pair for level, pair in pairs.items() if level in odd}
 
 
-def _in_rates(rates: Comparison, leader: str, second: str) -> Iterator[str]:
-    """Yield how the first two compare in requests per second, where the ranks are made of something else."""
-    if pair := rates.between(leader, second):
-        yield f"In {MEASURES[RATE]}, for information, {leader} / {second} is {_ratio(pair.ratio)}."
+def _in_usual(result: Result, leader: str, second: str) -> Iterator[str]:
+    """Yield how the first two compare in the metric that ranks entries on hosts that are not full."""
+    usual = result.measures.ranked_by
+    if pair := result.compared[usual].between(leader, second):
+        yield f"In {usual.long_name}, for information, {leader} / {second} is {_ratio(pair.ratio)}."
 
 
-def _lead(result: Result, other: Standing, leader: str, measure: str) -> str:
-    """Return how many more requests the leader answers than the other, with the interval, and over which levels."""
+def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
+    """Return how much more, or less, of the metric the leader has than the other, with interval and levels."""
     pair = result.overall.between(leader, other.entry)
     assert pair is not None  # `_Field.apart` holds those without
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
-    over = _over(result.label(pair.ratio.over))
-    if all(1 / TIMES < figure < TIMES for figure in (ratio, low, high) if figure is not None):
+    over = _over(result.over(pair.ratio.over))
+    if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):
         bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
-        more = f"{_share(abs(ratio - 1))} {'more' if ratio >= 1 else 'fewer'}"
-        return f"{more} {measure} than {other.entry}{bounds}{over}"
-    return f"{ratio:.2f} times the {measure} of {other.entry}{quantities.interval(low, high, '{:.2f}')}{over}"
+        more, fewer = ("more", "fewer") if basis.better is Better.HIGHER else ("higher", "lower")
+        lead = f"{_share(abs(ratio - 1))} {more if ratio >= 1 else fewer} {basis.long_name}"
+        return f"{lead} than {other.entry}{bounds}{over}"
+    return f"{ratio:.2f} times the {basis.long_name} of {other.entry}{quantities.interval(low, high, '{:.2f}')}{over}"
 
 
 def _share(part: float, sign: str = "") -> str:
@@ -343,12 +354,11 @@ def _share(part: float, sign: str = "") -> str:
     return next((text for text in told if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
 
 
-def _over(label: str) -> str:
-    """Return which levels a figure is over, where it is not over all of them."""
-    if label == ALL_LEVELS:
+def _over(over: Over | None) -> str:
+    """Return which levels a value is over, where it is not over all of them."""
+    if over is None or over.are_all:
         return ""
-    of_all = label.removeprefix(ALL_LEVELS)
-    return f" over all levels{of_all}" if of_all != label else f" at {label}"
+    return f" over all levels{str(over).removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {over}"
 
 
 def _ratio(ratio: Ratio) -> str:
@@ -405,7 +415,7 @@ def _loud(samples: Iterable[Sample]) -> Iterator[str]:
     if found:
         yield (
             f"Under load, much was printed by {names(sorted(found))}: the engine's work on a log costs an entry rate, "
-            f"is not in its {MEASURES[PER_CPU]}, and cannot be told from what else ran on the host."
+            f"is not in its {PER_CPU.long_name}, and cannot be told from what else ran on the host."
         )
 
 

@@ -11,31 +11,31 @@ import pandas as pd
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
-from benchlab.experiment.workloads import TIMEOUT_S, WORKLOADS, varied
+from benchlab.experiment.workloads import TIMEOUT_S, WORKLOADS
 from benchlab.quality import judge
-from benchlab.records.plan import UNAVAILABLE, Manifest
+from benchlab.records.plan import UNAVAILABLE, LevelKey, Manifest
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.report import document
 from benchlab.report.document import Table
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE, Result, unmeasured
+from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
+from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Pair, Standing
-from benchlab.statistics.metrics import Cell
-from benchlab.statistics.stats import ALPHA, Average, Estimate
+from benchlab.statistics.metrics import PER_CPU, RATE, Metric
+from benchlab.statistics.stats import ALPHA, Estimate
 
 # More pairs than these are shown over all levels together only: 15 are those of six entries.
 MOST_PAIRS = 15
-# What stands in the place of figures where there is no sample that counts; why there is none stands in the report.
+# What stands in the place of values where there is no sample that counts; why there is none stands in the report.
 UNMEASURED = "not measured"
-# What an entry took: in text a table of its own, because all of the summary would be wider than a terminal.
-COST = [PER_CPU, "of the app alone", "peak memory, MB"]
+MEMORY = "peak memory, MB"
 # What stands under ratios of which some have no outcome, for that.
 BY_CPU = (
-    f"Outcomes are those of {PER_CPU}: all rows left the host hardly any time to spare (less than "
+    f"Outcomes are those of {PER_CPU.name}: all rows left the host hardly any time to spare (less than "
     f"{NEARLY_FULL_IDLE:.0%}), and there a rate says as much about wrk as about an entry."
 )
 UNRANKED = (
-    "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the figure "
+    "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the metric "
     "that all its rows can be compared by."
 )
 # What must be said under tables of latencies that wrk has miscounted.
@@ -55,7 +55,7 @@ FORMATS = {
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
 # What stands under a summary.
 RANKS = "A rank spans all places that the entry may have."
-# The head of the column of figures relative to the leader's; behind it stands what ranks, where anything does.
+# The head of the column of values relative to the leader's; behind it stands what ranks, where anything does.
 RELATIVE = "relative"
 
 
@@ -68,21 +68,21 @@ def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     results = list(results)
     without = [test for test in manifest.settings.tests if test not in {result.test for result in results}]
     most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
-    rows: dict[tuple[str, int], dict[str, object]] = {}
+    rows: dict[tuple[str, LevelKey], dict[str, object]] = {}
     entries: set[str] = set()
     found = [cell for result in results for cell in _overview_cells(result, most)]
     found += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
-    for test, level, entry, figure in found:
-        rows.setdefault((test, level), {"test": test, "level": level})[entry] = figure
+    for test, level, entry, value in found:
+        rows.setdefault((test, level), {"test": test, "level": level.value})[entry] = value
         entries.add(entry)
     columns = ["test", "level", *sorted(entries)]
     return pd.DataFrame(rows.values(), columns=columns).fillna("–").sort_values(["test", "level"])
 
 
 def summary(result: Result) -> pd.DataFrame:
-    """Return a row an entry, the fastest first: rank, speed relative to the first, and what it took.
+    """Return a row an entry, the best first: rank, value relative to the first, and what it took.
 
-    All of it is over all levels: of figures the geometric mean, of memory the largest. What is over some of them alone
+    All of it is over all levels: of metrics the geometric mean, of memory the largest. What is over some of them alone
     says so, and an entry without any is called UNMEASURED.
     """
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
@@ -90,7 +90,7 @@ def summary(result: Result) -> pd.DataFrame:
     unranked = {entry: _row(result, entry, "–", "–") for entry in measured.difference(ranked)}
     lacking = {"rank": "–", _relative(result): UNMEASURED}
     rows = ranked | unranked
-    columns = ["entry", *lacking, *COST, "limited by"]
+    columns = ["entry", *lacking, *_cost(result), "limited by"]
     found = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
     return pd.DataFrame(found, columns=columns).fillna("–")
 
@@ -102,21 +102,20 @@ def order(result: Result) -> list[str]:
     return [*ranked, *unranked, *sorted({entry for entry, _ in result.unmeasured}.difference(ranked, unranked))]
 
 
-def figures(result: Result) -> pd.DataFrame:
+def values(result: Result) -> pd.DataFrame:
     """Return a row for each entry at each level, with all that is known of it."""
-    rows: dict[tuple[int, str], dict[str, object]] = {
-        (level, entry): {"level": level, "entry": entry, RATE: UNMEASURED, "blocks": 0}
+    rows: dict[tuple[LevelKey, str], dict[str, object]] = {
+        (level, entry): {"level": level.value, "entry": entry, RATE.name: UNMEASURED, "blocks": 0}
         for entry, level in result.unmeasured
     }
     for cell in result.cells:
         rows[cell.level, cell.entry] = {
-            "level": cell.level,
+            "level": cell.level.value,
             "entry": cell.entry,
-            RATE: _rate(cell, cell.rate.blocks),
+            RATE.name: _rate(cell, cell.rate.blocks),
             "blocks": cell.rate.blocks,
-            PER_CPU: _told(cell.per_cpu_s),
-            "of the app alone": _told(cell.per_app_cpu_s),
-            "peak memory, MB": _memory([cell]),
+            **{metric.name: _value(metric, cell.estimates.get(metric)) for metric in _beside_rate(result)},
+            MEMORY: _memory([cell]),
             "CPU used": str(cell.shares),
             "limited by": cell.bottleneck,
         }
@@ -127,14 +126,19 @@ def figures(result: Result) -> pd.DataFrame:
 def ratios(result: Result) -> pd.DataFrame:
     """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells.
 
-    Where the host was full requests per CPU-second are compared too. Outcomes are those of the figure that ranks.
+    Where the host was full requests per CPU-second are compared too. Outcomes are those of the metric that ranks.
     """
-    rows = [_pair_row(result, None, RATE, pair) for pair in result.rates.pairs if result.basis != RATE]
-    rows += [_pair_row(result, None, PER_CPU, pair) for pair in result.costs.pairs if result.basis != PER_CPU]
-    rows += [_pair_row(result, None, str(result.basis), pair) for pair in result.overall.pairs]
-    if len(result.rates.pairs) <= MOST_PAIRS:
+    rows = [
+        _pair_row(result, ALL_LEVELS, metric, pair)
+        for metric, compared in result.compared.items()
+        for pair in compared.pairs
+        if metric != result.basis
+    ]
+    if result.basis:
+        rows += [_pair_row(result, ALL_LEVELS, result.basis, pair) for pair in result.overall.pairs]
+    if len(result.compared[result.measures.ranked_by].pairs) <= MOST_PAIRS:
         rows = [*_at_levels(result), *rows]
-    return pd.DataFrame(rows, columns=["level", "figure", "pair", "ratio", "95 % interval", "outcome"])
+    return pd.DataFrame(rows, columns=["level", "metric", "pair", "ratio", "95 % interval", "outcome"])
 
 
 def chance(results: Sequence[Result]) -> str:
@@ -159,12 +163,21 @@ def chance(results: Sequence[Result]) -> str:
     return " ".join(told)
 
 
+def _cost(result: Result) -> list[str]:
+    """Return what an entry took: in text a table of its own, because the whole summary is wider than a terminal."""
+    return [*(metric.name for metric in _beside_rate(result)), MEMORY]
+
+
+def _beside_rate(result: Result) -> list[Metric]:
+    return [metric for metric in result.measures.every if metric != RATE]
+
+
 def _relative(result: Result) -> str:
-    return f"{RELATIVE} {result.basis}" if result.basis else RELATIVE
+    return f"{RELATIVE} {result.basis.name}" if result.basis else RELATIVE
 
 
-def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, str]]:
-    """Yield test, level, entry and figure of all that was to be measured."""
+def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, LevelKey, str, str]]:
+    """Yield test, level, entry and rate of all that was to be measured."""
     for cell in result.cells:
         yield result.test, cell.level, cell.entry, _rate(cell, most)
     for entry, level in result.unmeasured:
@@ -174,7 +187,7 @@ def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, int, str, 
 def _rate(cell: Cell, most: int) -> str:
     short = f" ({cell.rate.blocks} of {most} blocks)" if cell.rate.blocks < most else ""
     bound = "≥ " if cell.client_bound else ""
-    return f"{bound}{cell.rate.mean:,.0f}{quantities.interval(cell.rate.low, cell.rate.high, '{:,.0f}')}{short}"
+    return f"{bound}{_value(RATE, cell.rate)}{short}"
 
 
 def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
@@ -182,7 +195,7 @@ def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
 
 
 def relative(result: Result, standing: Standing) -> str:
-    """Return the entry's figure in terms of the leader's, with its interval, and which levels it is not over."""
+    """Return how many times the leader's value the entry's is, with its interval, and which levels it is not over."""
     if standing.relative is None:
         return "–"
     if standing.pair is None:
@@ -199,29 +212,27 @@ def _row(result: Result, entry: str, rank: str, told: str) -> dict[str, object]:
         "entry": entry,
         "rank": rank,
         _relative(result): told,
-        PER_CPU: _average(result, result.per_cpu_s.get(entry)),
-        "of the app alone": _average(result, result.per_app_cpu_s.get(entry)),
-        "peak memory, MB": _memory(cells),
+        **{metric.name: _average(result, metric, entry) for metric in _beside_rate(result)},
+        MEMORY: _memory(cells),
         "limited by": _limits(cells),
     }
 
 
-def _average(result: Result, found: Average | None) -> str:
-    if found is None:
+def _average(result: Result, metric: Metric, entry: str) -> str:
+    average = result.averages[metric].get(entry)
+    return UNAVAILABLE if average is None else _value(metric, average.estimate) + _over(result, average.over)
+
+
+def _over(result: Result, levels: Sequence[LevelKey]) -> str:
+    """Return which levels a value is over, where it is not over all of them."""
+    over = result.over(levels)
+    return "" if over.are_all else f" ({over})"
+
+
+def _value(metric: Metric, estimate: Estimate | None) -> str:
+    if estimate is None:
         return UNAVAILABLE
-    return _told(found.estimate) + _over(result, found.over)
-
-
-def _over(result: Result, levels: Sequence[int]) -> str:
-    """Return which levels a figure is over, where it is not over all of them."""
-    label = result.label(levels)
-    return "" if label == ALL_LEVELS else f" ({label})"
-
-
-def _told(found: Estimate | None) -> str:
-    if found is None:
-        return UNAVAILABLE
-    return f"{found.mean:,.0f}{quantities.interval(found.low, found.high, '{:,.0f}')}"
+    return f"{metric.written(estimate.mean)}{quantities.interval(estimate.low, estimate.high, metric.form)}"
 
 
 def memory_mb(cells: Iterable[Cell]) -> float | None:
@@ -246,21 +257,20 @@ def _limits(cells: Iterable[Cell]) -> str:
 
 
 def _at_levels(result: Result) -> Iterator[dict[str, object]]:
-    """Yield the rows of each level, those of the rates first."""
-    for level, compared in result.levels.items():
-        yield from (_pair_row(result, level, RATE, pair) for pair in compared.pairs)
-        if level in result.cpu_levels:
-            yield from (_pair_row(result, level, PER_CPU, pair) for pair in result.cpu_levels[level].pairs)
+    """Yield the rows of each level, metric by metric."""
+    for level in result.level_basis:
+        for metric, of in result.levels.items():
+            if level in of:
+                yield from (_pair_row(result, level, metric, pair) for pair in of[level].pairs)
 
 
-def _pair_row(result: Result, level: int | None, figure: str, pair: Pair) -> dict[str, object]:
-    """Return the row of a pair at a level, or over all of them where that is None."""
-    basis = result.basis if level is None else result.level_basis[level]
-    ratio, has_outcome = pair.ratio, figure == basis
+def _pair_row(result: Result, scope: Scope, metric: Metric, pair: Pair) -> dict[str, object]:
+    basis = result.basis if scope is ALL_LEVELS else result.level_basis[scope]
+    ratio, has_outcome = pair.ratio, metric == basis
     low, high, confidence = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
     return {
-        "level": result.label(ratio.over) if level is None else level,
-        "figure": figure,
+        "level": str(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
+        "metric": metric.name,
         "pair": f"{ratio.first} / {ratio.second}",
         "ratio": quantities.ratio(ratio.ratio),
         "95 % interval": quantities.bounds(low, high, confidence=confidence).strip() or "–",
@@ -271,14 +281,14 @@ def _pair_row(result: Result, level: int | None, figure: str, pair: Pair) -> dic
 def study(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
     """Return one row for each entry and level of the test, with the study's columns.
 
-    Each figure is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
+    Each value is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
     the mean must be in a closed loop whose connections all take part; of a pipelined load, that of a batch.
     """
     column = WORKLOADS[test].column
     rows = [
         {
             "framework": sample.trial.entry,
-            column: varied(test, sample.trial.level),
+            column: sample.trial.level.key.value,
             "totalRequests": sample.load.requests,
             "seconds": sample.load.seconds,
             "requestsPerSecond": sample.load.requests_per_second,
@@ -314,24 +324,24 @@ def study_tables(run: Run, test: str) -> Iterator[Table]:
 
 def summary_table(result: Result, caution: str) -> Table:
     """Return the summary; a text has what the entries took as a table of its own, because all would be too wide."""
-    found = summary(result)
-    ranks = [column for column in found.columns if column not in COST]
+    found, cost = summary(result), _cost(result)
+    ranks = [column for column in found.columns if column not in cost]
     title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
-    return document.table(found, title, notes=[RANKS], narrow=[ranks, ["entry", *COST]])
+    return document.table(found, title, notes=[RANKS], narrow=[ranks, ["entry", *cost]])
 
 
-def figures_table(result: Result, caution: str) -> Table:
-    """Return all figures; a text has the rates in the overview, and what limited them among the bottlenecks."""
-    narrow = [["level", "entry", *COST]]
-    return document.table(figures(result), f"{result.test}: all figures{caution}", narrow=narrow, is_detail=True)
+def values_table(result: Result, caution: str) -> Table:
+    """Return all metrics of each cell; a text has its rate in the overview, and its limit among the bottlenecks."""
+    narrow = [["level", "entry", *_cost(result)]]
+    return document.table(values(result), f"{result.test}: all metrics{caution}", narrow=narrow, is_detail=True)
 
 
 def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
     """Yield the ratios of the test's pairs, where it has any."""
     pairs = ratios(result)
     if not pairs.empty:
-        note = {PER_CPU: [BY_CPU], None: [UNRANKED]}.get(result.basis, [])
-        yield document.table(pairs, f"{result.test}: ratios{caution}", notes=note, is_detail=True)
+        notes = [UNRANKED] if result.basis is None else [BY_CPU] if result.is_host_full else []
+        yield document.table(pairs, f"{result.test}: ratios{caution}", notes=notes, is_detail=True)
 
 
 def bottlenecks(results: Iterable[Result]) -> Table:
@@ -339,7 +349,7 @@ def bottlenecks(results: Iterable[Result]) -> Table:
     rows = [
         {
             "test": cell.test,
-            "level": cell.level,
+            "level": cell.level.value,
             "entry": cell.entry,
             **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
             "host idle": UNAVAILABLE if cell.shares.idle is None else f"{cell.shares.idle:.0%}",
@@ -365,16 +375,13 @@ def broken_rules(run: Run) -> Iterator[Table]:
 def _ranking(result: Result) -> str:
     if result.basis is None:
         return "not ranked: some rows filled the host and others did not"
-    measure = "requests per CPU-second of app, database and proxy" if result.by_cpu else "requests per second"
-    return f"compared by {measure}"
+    return f"compared by {result.basis.long_name}{' of app, database and proxy' if result.basis == PER_CPU else ''}"
 
 
 def _short(run: Run, test: str) -> Iterator[str]:
     """Yield which cells of the test have fewer samples than its fullest one, where there are any."""
     counts = Counter(
-        f"{sample.trial.entry} at {varied(test, sample.trial.level)}"
-        for sample in run.samples
-        if sample.trial.test == test
+        f"{sample.trial.entry} at {sample.trial.level.key}" for sample in run.samples if sample.trial.test == test
     )
     most = max(counts.values())
     if short := [f"{cell}: {count}" for cell, count in sorted(counts.items()) if count < most]:
@@ -386,7 +393,7 @@ def _timeouts(run: Run, test: str) -> Iterator[str]:
     counts: dict[str, int] = {}
     for sample in run.samples:
         if sample.trial.test == test and sample.load.errors.timeout:
-            cell = f"{sample.trial.entry} at {varied(test, sample.trial.level)}"
+            cell = f"{sample.trial.entry} at {sample.trial.level.key}"
             counts[cell] = counts.get(cell, 0) + sample.load.errors.timeout
     if counts:
         told = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))

@@ -1,4 +1,4 @@
-"""A run as a results file of the TechEmpower benchmarks (TFB): one figure a level, and no more than that. Pure."""
+"""A run as a results file of the TechEmpower benchmarks (TFB): one value a level, and no more than that. Pure."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any
 from benchlab.core.quantities import counted
 from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.stack import UNTOLD
-from benchlab.experiment.workloads import varied
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE, Manifest, Settings, is_unavailable
 from benchlab.records.run import Failure, Run, Sample
-from benchlab.statistics import metrics
-from benchlab.statistics.metrics import Cell
+from benchlab.statistics.cells import Cell, every_cell
 
 # The format has one list of levels for all tests in which the same varies.
 LEVELS: Mapping[str, tuple[str, ...]] = {
@@ -38,7 +36,7 @@ def results(run: Run) -> dict[str, Any]:
     """Return the run as the format has it, ready for JSON.
 
     A level is one sample of the settings' duration that stands for all that count: its totalRequests are the geometric
-    mean rate over the blocks times that duration, so that whoever divides the two gets the report's figure.
+    mean rate over the blocks times that duration, so that whoever divides the two gets the report's value.
     """
     manifest, settings = run.manifest, run.manifest.settings
     raw = _raw(run)
@@ -80,32 +78,32 @@ def _levels(settings: Settings, tests: Iterable[str]) -> list[int]:
 
 
 def _raw(run: Run) -> dict[str, dict[str, list[dict[str, object]]]]:
-    """Return, by test and entry, a figure for each level; {} for one that has none.
+    """Return, by test and entry, a value for each level; {} for one that has none.
 
     A list ends at its test's own largest level, even where another test of the same kind goes on: a reader takes the
-    last figure of query for that of the most queries.
+    last value of query for that of the most queries.
     """
     settings = run.manifest.settings
-    figures = _figures(run)
+    values = _values(run)
     raw: dict[str, dict[str, list[dict[str, object]]]] = {}
     for group in LEVELS.values():
         levels = _levels(settings, group)
         for test in group:
             own = [level for level in levels if level <= max(settings.levels.get(test, (0,)))]
-            entries = sorted({entry for entry, of, _ in figures if of == test})
-            raw[test] = {entry: [figures.get((entry, test, level), {}) for level in own] for entry in entries}
+            entries = sorted({entry for entry, of, _ in values if of == test})
+            raw[test] = {entry: [values.get((entry, test, level), {}) for level in own] for entry in entries}
     return raw
 
 
-def _figures(run: Run) -> dict[Key, dict[str, object]]:
+def _values(run: Run) -> dict[Key, dict[str, object]]:
     samples: dict[Key, list[Sample]] = defaultdict(list)
     for sample in run.samples:
-        samples[sample.trial.entry, sample.trial.test, varied(sample.trial.test, sample.trial.level)].append(sample)
-    cells = {(cell.entry, cell.test, cell.level): cell for cell in metrics.every_cell(run)}
-    return {key: _figure(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
+        samples[sample.trial.entry, sample.trial.test, sample.trial.level.key.value].append(sample)
+    cells = {(cell.entry, cell.test, cell.level.value): cell for cell in every_cell(run)}
+    return {key: _value(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
 
 
-def _figure(cell: Cell, samples: Sequence[Sample], duration_s: int) -> dict[str, object]:
+def _value(cell: Cell, samples: Sequence[Sample], duration_s: int) -> dict[str, object]:
     began_s = int(min(sample.started_at for sample in samples).timestamp())
     mean_us, stdev_us = _pooled(samples)
     return {

@@ -1,18 +1,17 @@
-"""Single requests, sent from inside the wrk container: where the load comes from."""
+"""Single requests, sent from inside the client's container: where the load comes from."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from benchlab.contract.answers import Answer, answer
-from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.endpoints import Endpoint
 from benchlab.records.plan import Target
 
-# An entry may take up to 20 s to tell of an outage of its database.
+# An entry may take up to 20 s to report an outage of its database.
 TIMEOUT_S = 30
 # How long one look for a server that is starting waits for it: to connect, and to answer.
 KNOCK_S = 2
@@ -39,37 +38,33 @@ class Burst:
     answers: tuple[Answer, ...]
 
 
-class Executor(Protocol):
-    def execute(self, service: str, command: list[str]) -> Executed: ...
-
-
 def job(target: Target, accept: str, path: str) -> dict[str, object]:
     """Return what load.py needs to ask for answers under load: a slow one must not hold up the run for long."""
     return {**asdict(target), "accept": accept, "path": path, "timeout_s": LOADED_TIMEOUT_S}
 
 
-def answers(host: Executor, target: Target, groups: Sequence[Sequence[Request]]) -> list[tuple[Answer, ...]]:
+def answers(client: Endpoint, target: Target, groups: Sequence[Sequence[Request]]) -> list[tuple[Answer, ...]]:
     """Return the target's answers to each group of requests, in order. Raises EngineError.
 
     After a request that gets no answer, the others of its group are not sent.
     """
-    return _fetch(host, target, groups, TIMEOUT_S, patience_s=0)
+    return _fetch(client, target, groups, TIMEOUT_S, patience_s=0)
 
 
-def later(host: Executor, target: Target, requests: Sequence[Request], patience_s: float) -> tuple[Answer, ...]:
+def later(client: Endpoint, target: Target, requests: Sequence[Request], patience_s: float) -> tuple[Answer, ...]:
     """Return the target's answers once each has another Date than its request, or the patience is at its end.
 
     Raises EngineError.
     """
-    return _fetch(host, target, [requests], TIMEOUT_S, patience_s)[0]
+    return _fetch(client, target, [requests], TIMEOUT_S, patience_s)[0]
 
 
-def knock(host: Executor, target: Target, path: str) -> bool:
+def knock(client: Endpoint, target: Target, path: str) -> bool:
     """Return whether the target answers anything at all, after looking for 2 s. Raises EngineError."""
-    return _fetch(host, target, [[Request(path, "*/*")]], KNOCK_S, KNOCK_S)[0][0].status != 0
+    return _fetch(client, target, [[Request(path, "*/*")]], KNOCK_S, KNOCK_S)[0][0].status != 0
 
 
-def burst(host: Executor, target: Target, accept: str, path: str, times: int) -> Burst:
+def burst(client: Endpoint, target: Target, accept: str, path: str, times: int) -> Burst:
     """Send the request so many times, over 32 connections. Raises EngineError."""
     job = {
         "path": path,
@@ -79,26 +74,22 @@ def burst(host: Executor, target: Target, accept: str, path: str, times: int) ->
         "shown": BURST_SHOWN,
         "timeout_s": TIMEOUT_S,
     }
-    found = _run(host, "burst.py", target, job)
-    return Burst(int(found["right"]), tuple(map(answer, found["answers"])))
+    printed = _run(client, "burst.py", target, job)
+    return Burst(int(printed["right"]), tuple(map(answer, printed["answers"])))
 
 
 def _fetch(
-    host: Executor, target: Target, groups: Sequence[Sequence[Request]], timeout_s: float, patience_s: float
+    client: Endpoint, target: Target, groups: Sequence[Sequence[Request]], timeout_s: float, patience_s: float
 ) -> list[tuple[Answer, ...]]:
     job = {
         "groups": [list(map(asdict, requests)) for requests in groups],
         "timeout_s": timeout_s,
         "patience_s": patience_s,
     }
-    return [tuple(map(answer, answers)) for answers in _run(host, "fetch.py", target, job)]
+    return [tuple(map(answer, answers)) for answers in _run(client, "fetch.py", target, job)]
 
 
-def _run(host: Executor, script: str, target: Target, job: dict[str, object]) -> Any:
-    """Return what the script in the wrk container printed of its job."""
+def _run(client: Endpoint, script: str, target: Target, job: dict[str, object]) -> Any:
+    """Return what the script in the client's container printed of its job."""
     job = {**asdict(target), **job}
-    result = host.execute("wrk", ["python3", f"/wrk/{script}", json.dumps(job)])
-    if result.exit_code != 0:
-        said = result.stderr.strip()[-300:] or f"exit code {result.exit_code}: the container may have ended"
-        raise EngineError(f"{script} in wrk failed: {said}")
-    return json.loads(result.stdout)
+    return json.loads(client.output("python3", f"/wrk/{script}", json.dumps(job)))

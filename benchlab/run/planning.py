@@ -10,14 +10,15 @@ from itertools import groupby
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted, minutes
 from benchlab.engine import contestants, variants
+from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import placement, profiles, schedule, workloads
 from benchlab.experiment.forecast import Forecast
-from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import facts
-from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
+from benchlab.records.plan import NO_PROXY, QUERIES, Entry, Level, Settings, Target, Visit
 from benchlab.report.document import Document, Lines, Terms
-from benchlab.run import lifecycle, runner, wrk
+from benchlab.run import retries, wrk
 from benchlab.statistics import sizing
 
 Levels = Mapping[str, Sequence[Level]]
@@ -44,7 +45,7 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
 
 def duration(total_s: float) -> str:
     """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
-    noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
+    noisy_s = total_s * retries.MOST_SUSPECT_ATTEMPTS
     return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
 
@@ -52,7 +53,7 @@ def order(visits: Iterable[Visit]) -> Iterator[str]:
     """Yield a line for each visit: what is measured in it, in order."""
     for visit in visits:
         tests = (
-            f"{test} {' '.join(str(varied(test, trial.level)) for trial in trials)}"
+            f"{test} {' '.join(str(trial.level.key) for trial in trials)}"
             for test, trials in groupby(visit.trials, key=lambda trial: trial.test)
         )
         yield f"block {visit.block}: {visit.entry}: {', '.join(tests)}"
@@ -91,12 +92,12 @@ def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[t
     if settings.warmup_s[1]:
         yield "warm-up", profiles.warmup_level(settings, test, levels), settings.warmup_s[1]
     for level in levels:
-        yield f"level {varied(test, level)}", level, settings.duration_s
+        yield f"level {level.key}", level, settings.duration_s
 
 
 def _levels(test: str, levels: Sequence[Level]) -> str:
-    values = ", ".join(str(varied(test, level)) for level in levels)
-    if WORKLOADS[test].varies == "queries":
+    values = ", ".join(str(level.key) for level in levels)
+    if levels[0].key.unit == QUERIES:
         return f"{values} queries a request, at {levels[0].connections} connections"
     depth = levels[0].pipeline
     return f"{values} connections" + (f", {depth} requests deep" if depth > 1 else "")
@@ -144,7 +145,7 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     lab, settings = settled(lab, settings)
     planned = visits(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
-    typed = commands(settings, entries, levels(lab, settings), lifecycle.target)
+    typed = commands(settings, entries, levels(lab, settings), load_address)
     plan_of_run = Document((outline(lab, settings, planned), Lines(tuple(order(planned)))))
     return plan_of_run, "\n".join(typed)
 
@@ -152,7 +153,7 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
 def outline(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> Terms:
     """Return in a few lines what the visits will measure, and on what."""
     cpus = placement.told(lab.placement, lab.cpus)
-    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.found))
+    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.engine_if_any))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:

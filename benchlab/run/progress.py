@@ -19,16 +19,15 @@ from benchlab.core import letters
 from benchlab.core.quantities import counted, minutes
 from benchlab.core.terminal import redraws
 from benchlab.experiment.forecast import Forecast
-from benchlab.experiment.workloads import varied
 from benchlab.quality import judge
-from benchlab.records.plan import Trial, Visit
+from benchlab.records.plan import LevelKey, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample
 from benchlab.report import document, markdown, tables
 from benchlab.report.terminal import fitted, is_whole
-from benchlab.run.runner import Events
+from benchlab.run.events import Events
 from benchlab.statistics import analysis
 
-Cell = tuple[str, str, int]
+Cell = tuple[str, str, LevelKey]
 
 BAR_WIDTH = 30
 # What stands in the same line as the bar: a share and a time.
@@ -183,9 +182,9 @@ def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:
 
 
 def _cell(trial: Trial) -> Cell:
-    return trial.entry, trial.test, varied(trial.test, trial.level)
+    return trial.entry, trial.test, trial.level.key
 
 
 def _name(trial: Trial) -> str:
     again = f" ({trial.repeat})" if trial.repeat > 1 else ""
-    return f"block {trial.block}: {trial.entry}: {trial.test} {varied(trial.test, trial.level)}{again}"
+    return f"block {trial.block}: {trial.entry}: {trial.test} {trial.level.key}{again}"

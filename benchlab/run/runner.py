@@ -1,202 +1,53 @@
-"""Measures: makes each visit, takes each sample, and appends what came of it to the journal."""
+"""Measures: makes each visit of each block, takes its samples, and appends what came of them to the journal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
-from typing import Protocol
 
 from benchlab.contract import verify
 from benchlab.contract.answers import Problem, faults
 from benchlab.core.errors import EngineError, EntryError, SetupError, WrkError
-from benchlab.experiment import profiles, stack, workloads
-from benchlab.experiment.workloads import WORKLOADS
+from benchlab.engine.endpoints import Roles
+from benchlab.experiment import stack
 from benchlab.quality import judge
 from benchlab.quality.rules import FOREIGN, Evidence
-from benchlab.records import counters
-from benchlab.records.counters import CLIENT, Kills
 from benchlab.records.plan import Entry, Level, Settings, Trial, Visit
-from benchlab.records.run import INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Remark, Sample, Verdict
-from benchlab.run import fetch, lifecycle, wrk
-from benchlab.run.conformance import Vetting
-from benchlab.run.lifecycle import READY_S, Host, Server
+from benchlab.records.run import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample, Verdict
+from benchlab.run import retries
+from benchlab.run.conformance import Conformance
+from benchlab.run.events import Events, Journal
+from benchlab.run.lifecycle import READY_S, EntryLifecycle, RunningEntry
+from benchlab.run.loading import Loading, WarmUp
+from benchlab.run.state import SessionState
 from benchlab.run.wrk import Outcome
-
-# An invalid sample is repeated at most twice, a suspect one once (docs/method.md, section 1.2).
-MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
-
-
-def again(visits: Iterable[Visit], records: Iterable[Sample | Failure], attempt: int) -> list[Visit]:
-    """Return the visits to make once more, with those trials only that are worth it after this attempt."""
-    worth = {record.trial.key for record in records if _is_worth_another(record, attempt)}
-    cut = (Visit(visit.block, visit.entry, tuple(t for t in visit.trials if t.key in worth)) for visit in visits)
-    return [visit for visit in cut if visit.trials]
-
-
-def _is_worth_another(record: Sample | Failure, attempt: int) -> bool:
-    if isinstance(record, Failure):
-        return record.passing
-    if record.verdict.severity == SUSPECT:
-        return attempt < MOST_SUSPECT_ATTEMPTS
-    return record.verdict.severity == INVALID
-
-
-# load.py calls three seconds in a row steady, or not.
-STEADY_S = 3
-
-
-@dataclass(frozen=True)
-class WarmUp:
-    """What the primer and the warm-up of a test type left for its samples.
-
-    `steady` is whether the rate became so, None where they were too short to tell. `kills_before` is how many processes
-    of each role had been killed for their memory before them: empty where that is not known, None where nothing was
-    sent.
-    """
-
-    steady: bool | None
-    kills_before: Kills | None
-
-
-@dataclass(frozen=True)
-class Loading:
-    """An entry that is up, and what it is loaded with; `ask_engine` and `allowed_cpus` are as in Runner."""
-
-    server: Server
-    entry: Entry
-    settings: Settings
-    ask_engine: bool
-    allowed_cpus: tuple[int, ...] | None = None
-
-    def warm_up(self, first: Trial, levels: tuple[Level, ...]) -> WarmUp:
-        """Send primer and warm-up before the first trial of a test type, as far as the settings have them.
-
-        The samples tell of failures. Raises EntryError where a container ended meanwhile.
-        """
-        test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
-        kills_before: Kills | None = None
-        try:
-            warming = f"while {test} was warmed up"
-            if primer_s:
-                kills_before = self._load(first, workloads.primer_level(test), primer_s, warming).kills_before
-            if not most_s:
-                return WarmUp(None, kills_before)
-            largest = profiles.warmup_level(self.settings, test, levels)
-            warmed = self._load(first, largest, most_s, warming, warm_up_s=(least_s, most_s), kills_before=kills_before)
-            return WarmUp(warmed.steady if most_s > STEADY_S else None, warmed.kills_before)
-        except WrkError:
-            return WarmUp(None, kills_before or {})
-
-    def sample(self, trial: Trial, check: Mapping[str, object], kills_before: Kills | None) -> Outcome:
-        """Return what wrk and the counters say of the trial's load; `check` is what is asked for before and under it.
-
-        Raises WrkError, or EntryError where a container ended meanwhile.
-        """
-        doing = f"while {trial.test} {workloads.varied(trial.test, trial.level)} was measured"
-        return self._load(trial, trial.level, self.settings.duration_s, doing, check=check, kills_before=kills_before)
-
-    def _load(
-        self,
-        trial: Trial,
-        level: Level,
-        duration_s: int,
-        doing: str,
-        warm_up_s: tuple[int, int] | None = None,
-        check: Mapping[str, object] | None = None,
-        kills_before: Kills | None = None,
-    ) -> Outcome:
-        entry, server = self.entry, self.server
-        path = workloads.url_path(trial.test, entry.tests[trial.test], level)
-        command = wrk.command(level, lifecycle.target(entry), path, WORKLOADS[trial.test].accept, duration_s)
-        containers = server.containers(entry)
-        before = server.usage(entry) if self.ask_engine else {}
-        job = wrk.observed(command, containers, warm_up_s, check, self.allowed_cpus)
-        result = server.host.execute("wrk", job)
-        server.check(entry, f"block{trial.block}", doing)
-        if result.exit_code != 0:
-            said = (result.stderr or result.stdout).strip().splitlines()[-1:]
-            raise WrkError(f"wrk ended with exit code {result.exit_code}: {' '.join(said)}")
-        outcome = wrk.parse(result.stdout, kills_before)
-        if not self.ask_engine:
-            return outcome
-        roles = counters.without(counters.usages(before, server.usage(entry), {}), CLIENT, outcome.aside_us)
-        return replace(outcome, counters=replace(outcome.counters, roles=roles))
-
-
-class Journal(Protocol):
-    def append(self, record: Sample | Failure | Remark) -> None: ...
-    def keep_log(self, name: str, text: str) -> str: ...
-
-
-class Events:
-    """What happens in a run, told as it happens. Whoever shows it overrides what it needs."""
-
-    def visit(self, visit: Visit) -> None:
-        """An entry is about to be started."""
-
-    def verified(self, visit: Visit, problems: list[Problem]) -> None:
-        """A test type of the entry was verified."""
-
-    def warming(self, trial: Trial) -> None:
-        """The test type of the trial is being warmed up."""
-
-    def measuring(self, trial: Trial) -> None:
-        """The trial's sample is being taken."""
-
-    def recorded(self, record: Sample | Failure) -> None:
-        """The journal has a sample or failure more."""
-
-    def lost(self, visit: Visit, untried: int, brief: str) -> None:
-        """The visit has ended with so many trials whose turn had not come; `brief` is why, in a few words."""
-
-    def notice(self, line: str) -> None:
-        """Something is to be said, in a line, that is no sample's."""
-
-    def again(self, visits: list[Visit]) -> None:
-        """The block goes on with these visits, for trials whose samples do not count, or are suspect."""
 
 
 @dataclass(frozen=True)
 class Runner:
     """Everything that a visit needs.
 
-    `taken` are the samples of earlier sessions of the same run: a resumed run counts on. `vetted` are the entries and
-    test types that passed all of the contract: in later visits they are only asked for their answers. `remarked` are
-    the keys of what verification has told in this run, which it does not tell again. `allow` is called at the start of
-    each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` is for hosts whose
-    cgroup tree cannot be read: then the engine is asked what the containers used. `allowed_cpus` are the host's CPUs
-    that containers may use, None for all; `placement` are those of each role, nothing where all share them. `placed`
-    are the entries that were seen to keep to it, `slow_to_stop` the services that were told of for that.
+    `roles` are the engines that the roles are on. `state` is what the session has learnt so far. `allow` is called at
+    the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` and
+    `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them.
     """
 
-    host: Host
+    roles: Roles
     journal: Journal
     entries: Mapping[str, Entry]
     levels: Mapping[str, tuple[Level, ...]]
     settings: Settings
     events: Events
     cpus: int
-    taken: list[Sample] = field(default_factory=list)
-    vetted: set[tuple[str, str]] = field(default_factory=set)
-    remarked: set[tuple[str, str, str, bool]] = field(default_factory=set)
+    state: SessionState = field(default_factory=SessionState)
     ready_s: int = READY_S
     allow: Callable[[], None] = lambda: None
     ask_engine: bool = False
     allowed_cpus: tuple[int, ...] | None = None
     placement: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    placed: set[str] = field(default_factory=set)
-    slow_to_stop: set[str] = field(default_factory=set)
-
-    @property
-    def _server(self) -> Server:
-        keep_log, say = self.journal.keep_log, self.events.notice
-        return Server(self.host, self.entries, keep_log, self.ready_s, say, self.slow_to_stop)
-
-    def _loading(self, entry: Entry) -> Loading:
-        return Loading(self._server, entry, self.settings, self.ask_engine, self.allowed_cpus)
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, then those again that gave samples which do not count, and yield the block's number.
@@ -205,156 +56,155 @@ class Runner:
         """
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
             pending = list(visits_of_block)
-            for attempt in range(1, MOST_ATTEMPTS + 1):
+            for attempt in range(1, retries.MOST_ATTEMPTS + 1):
                 records = list(self.make(pending))
-                pending = again(pending, records, attempt)
-                if pending and attempt < MOST_ATTEMPTS:
+                pending = retries.again(pending, records, attempt)
+                if pending and attempt < retries.MOST_ATTEMPTS:
                     self.events.again(pending)
             yield block
 
     def make(self, visits: Iterable[Visit]) -> Iterator[Sample | Failure]:
-        """Make the visits once and yield what came of their trials."""
+        """Make the visits once, and yield what came of each trial when the journal has it."""
         failed_before = False
         for visit in visits:
-            records: dict[Trial, Sample | Failure] = {}
-            error = self._visit(visit, records)
-            yield from records.values()
+            error = yield from self._visit(visit)
             if error and failed_before:
                 raise error
             failed_before = error is not None
 
-    def _visit(self, visit: Visit, records: dict[Trial, Sample | Failure]) -> EngineError | None:
-        """Make the visit and note what came of it.
+    def _visit(self, visit: Visit) -> Generator[Sample | Failure, None, EngineError | None]:
+        """Make the visit, yield what came of each of its trials, and return the error where it was the engine's.
 
-        Returns the error where it was the engine's. Raises EngineError where the engine is gone.
+        What breaks the visit is the failure of the trial whose turn it was; those after it are not tried. Raises
+        EngineError where the engine is gone.
         """
         self.allow()
         self.events.visit(visit)
+        left = list(visit.trials)
+        lifecycle = self._lifecycle(self.entries[visit.entry])
         try:
-            with self._server.serve(self.entries[visit.entry], f"block{visit.block}") as world:
-                self._refuse_other_cpus(self.entries[visit.entry])
-                vetting = Vetting(self._server, self.entries[visit.entry], world)
-                for test, trials in groupby(visit.trials, key=lambda trial: trial.test):
-                    self._test(visit, test, list(trials), vetting, records)
+            with lifecycle.up(f"block{visit.block}") as running:
+                for record in self._measured(visit, running):
+                    left.remove(record.trial)
+                    yield record
         except (EntryError, EngineError) as error:
-            if not self.host.answers():
+            if not lifecycle.endpoints.engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            self._lose(visit, error, records)
+            brief = error.brief if isinstance(error, EntryError) else "the engine failed in this visit"
+            yield from self._failures(left[:1], str(error))
+            yield from self._failures(left[1:], f"{NOT_TRIED}: {brief}")
+            if left[1:]:
+                self.events.lost(visit, len(left) - 1, brief)
             return error if isinstance(error, EngineError) else None
         return None
 
-    def _refuse_other_cpus(self, entry: Entry) -> None:
-        """Raise SetupError, which ends the run, where a container may use other CPUs than were planned for its role.
+    def _lifecycle(self, entry: Entry) -> EntryLifecycle:
+        others, keep_log = self.entries.values(), self.journal.keep_log
+        return EntryLifecycle(entry, self.roles, others, keep_log, self.ready_s, self.events.notice, self.state)
 
-        Of each entry it is looked at once: its container is the same in all visits.
-        """
-        if not self.placement or entry.name in self.placed:
+    def _measured(self, visit: Visit, running: RunningEntry) -> Iterator[Sample | Failure]:
+        """Verify each test type of the visit, warm it up, and yield what came of its trials."""
+        self._refuse_other_cpus(running)
+        conformance = Conformance(running)
+        loading = Loading(running, self.settings, self.ask_engine, self.allowed_cpus)
+        for test, trials_of_test in groupby(visit.trials, key=lambda trial: trial.test):
+            trials = list(trials_of_test)
+            if wrong := self._verify(visit, test, conformance):
+                yield from self._failures(trials, f"{WRONG_ANSWER}: {wrong}")
+                continue
+            self.events.warming(trials[0])
+            warm_up = loading.warm_up(trials[0], self.levels[test])
+            for trial in trials:
+                self.events.measuring(trial)
+                yield self._recorded(self._sample(trial, loading, warm_up))
+
+    def _refuse_other_cpus(self, running: RunningEntry) -> None:
+        """Raise SetupError, which ends the run, where a container may use other CPUs than were planned for its role."""
+        name = running.entry.name
+        if not self.placement or self.state.is_on_planned_cpus(name):
             return
-        if other := self._server.other_cpus(entry, self.placement):
+        if other := running.other_cpus(self.placement):
             raise SetupError(f"{other}: the engine does not keep it to them; use --placement shared")
-        self.placed.add(entry.name)
+        self.state.add_on_planned_cpus(name)
 
-    def _lose(self, visit: Visit, error: EntryError | EngineError, records: dict[Trial, Sample | Failure]) -> None:
-        """Note what broke the visit with the trial whose turn it was, and with those after it that none came."""
-        left = [trial for trial in visit.trials if trial not in records]
-        brief = error.brief if isinstance(error, EntryError) else "the engine failed in this visit"
-        self._fail(left[:1], str(error), records)
-        self._fail(left[1:], f"{NOT_TRIED}: {brief}", records)
-        if left[1:]:
-            self.events.lost(visit, len(left) - 1, brief)
+    def _verify(self, visit: Visit, test: str, conformance: Conformance) -> Problem | None:
+        """Return what keeps a test type from being loaded; None where nothing does.
 
-    def _test(
-        self, visit: Visit, test: str, trials: list[Trial], vetting: Vetting, records: dict[Trial, Sample | Failure]
-    ) -> None:
-        """Verify a test type of the visit's entry, warm it up, and measure its trials."""
-        entry = vetting.entry
-        problems = self._vet(vetting, test)
-        vetting.refuse_dead(problems, f"block{visit.block}", f"while {test} was verified")
-        self._remark(visit, problems)
-        self.events.verified(visit, problems)
-        if wrong := faults(problems):
-            self._fail(trials, f"{WRONG_ANSWER}: {wrong[0]}", records)
-            return
-        self.events.warming(trials[0])
-        warmth = self._loading(entry).warm_up(trials[0], self.levels[test])
-        for trial in trials:
-            self._record(self._measure(vetting, trial, warmth), records)
-
-    def _remark(self, visit: Visit, problems: Iterable[Problem]) -> None:
-        """Keep what verification found, of each rule the first in a run: most of it comes again in every visit."""
-        for found in problems:
+        Of each rule that is broken the first finding in a run is kept: most of them come again in every visit.
+        """
+        problems = self._problems(test, conformance)
+        conformance.refuse_dead(problems, f"while {test} was verified")
+        for problem in problems:
             now = datetime.now(UTC)
-            remark = Remark(visit.block, visit.entry, found.test, now, found.rule, found.message, found.warning)
-            if remark.key not in self.remarked:
-                self.journal.append(remark)
-                self.remarked.add(remark.key)
+            finding = Remark(visit.block, visit.entry, test, now, problem.rule, problem.message, problem.warning)
+            if self.state.is_new(finding):
+                self.journal.append(finding)
+                self.state.add_finding(finding)
+        self.events.verified(visit, problems)
+        return next(iter(faults(problems)), None)
 
-    def _measure(self, vetting: Vetting, trial: Trial, warmth: WarmUp) -> Sample | Failure:
-        self.events.measuring(trial)
-        entry = vetting.entry
+    def _problems(self, test: str, conformance: Conformance) -> list[Problem]:
+        """Return what is wrong with a test type before it is loaded.
+
+        Once it has passed all of the contract, only its answers are looked at: what is left takes seconds.
+        """
+        name = conformance.entry.name
+        if self.state.conforms(name, test):
+            return conformance.answers([test])[test]
+        problems = conformance.whole([test])[test]
+        if not faults(problems):
+            problems += conformance.dates([test])
+        if not faults(problems):
+            self.state.add_conforming(name, test)
+        return problems
+
+    def _sample(self, trial: Trial, loading: Loading, warm_up: WarmUp) -> Sample | Failure:
         started_at = datetime.now(UTC)
-        path = workloads.url_path(trial.test, entry.tests[trial.test], trial.level)
-        check = fetch.job(lifecycle.target(entry), WORKLOADS[trial.test].accept, path)
         try:
-            outcome = self._loading(entry).sample(trial, check, warmth.kills_before)
+            outcome = loading.sample(trial, warm_up.kills_before)
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
-        adopted = stack.is_adopted(entry.labels)
-        wrong = verify.check_loaded(trial.test, trial.level.queries, outcome.answers, vetting.world, adopted)
-        verdict = self._judged(self._evidence(trial, outcome, warmth.steady, wrong), entry)
-        return Sample(trial, self._attempt(trial), started_at, outcome.load, outcome.counters, verdict)
+        verdict = self._verdict(trial, outcome, warm_up, loading.running)
+        return Sample(trial, self.state.next_attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 
-    def _judged(self, evidence: Evidence, entry: Entry) -> Verdict:
-        """Return the verdict. Where a stranger seems to have been busy, the engine is asked for the entry's log first.
+    def _verdict(self, trial: Trial, outcome: Outcome, warm_up: WarmUp, running: RunningEntry) -> Verdict:
+        """Return the verdict. Where a stranger seems to have been busy, the entry's log is asked for first.
 
         What the engine does to carry it is the entry's doing.
         """
+        evidence = self._evidence(trial, outcome, warm_up, running)
         verdict = judge.judge(evidence)
         if FOREIGN in verdict.broken:
             # A sample is not lost with the answer.
             with suppress(EngineError):
-                return judge.judge(replace(evidence, log_lines_per_s=self.host.log_lines_per_s(entry.name)))
+                return judge.judge(replace(evidence, log_lines_per_s=running.endpoints.app.log_lines_per_s()))
         return verdict
 
-    def _evidence(self, trial: Trial, outcome: Outcome, steady: bool | None, wrong: list[Problem]) -> Evidence:
+    def _evidence(self, trial: Trial, outcome: Outcome, warm_up: WarmUp, running: RunningEntry) -> Evidence:
+        adopted, queries = stack.is_adopted(running.entry.labels), trial.level.queries
         return Evidence(
             level=trial.level,
             duration_s=self.settings.duration_s,
             load=outcome.load,
             counters=outcome.counters,
-            steady=steady,
-            wrong_answers=wrong,
-            usual_speed_us=judge.usual_speed_us(self.taken, trial.block),
+            steady=warm_up.steady,
+            wrong_answers=verify.check_loaded(trial.test, queries, outcome.answers, running.world, adopted),
+            usual_speed_us=self.state.usual_speed_us(trial.block),
             client_cpus=min(trial.level.threads, self.cpus),
             clock_set_us=outcome.clock_set_us,
             ports=outcome.ports,
         )
 
-    def _attempt(self, trial: Trial) -> int:
-        return 1 + sum(sample.trial == trial for sample in self.taken)
-
-    def _vet(self, vetting: Vetting, test: str) -> list[Problem]:
-        """Return what is wrong with a test type before it is loaded.
-
-        Once it has passed all of the contract, only its answers are looked at: what is left takes seconds.
-        """
-        key = (vetting.entry.name, test)
-        if key in self.vetted:
-            return vetting.answers([test])[test]
-        problems = vetting.whole([test])[test]
-        if not faults(problems):
-            problems += vetting.dates([test])
-        if not faults(problems):
-            self.vetted.add(key)
-        return problems
-
-    def _fail(self, trials: Iterable[Trial], reason: str, records: dict[Trial, Sample | Failure]) -> None:
+    def _failures(self, trials: Sequence[Trial], why: str) -> Iterator[Failure]:
         for trial in trials:
-            self._record(Failure(trial, datetime.now(UTC), reason), records)
+            failure = Failure(trial, datetime.now(UTC), why)
+            self._recorded(failure)
+            yield failure
 
-    def _record(self, record: Sample | Failure, records: dict[Trial, Sample | Failure]) -> None:
+    def _recorded(self, record: Sample | Failure) -> Sample | Failure:
+        """Return the record once journal, state and whoever shows the run have it."""
         self.journal.append(record)
         if isinstance(record, Sample):
-            self.taken.append(record)
-        records[record.trial] = record
+            self.state.add_sample(record)
         self.events.recorded(record)
+        return record

@@ -16,7 +16,7 @@ from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.quantities import counted
 from benchlab.engine import building, capacity, contestants, stage, topology
 from benchlab.engine.lease import Lease
-from benchlab.engine.stage import BESIDE, Lab
+from benchlab.engine.stage import BESIDE, Lab, Stage
 from benchlab.experiment import profiles, schedule
 from benchlab.experiment.forecast import Forecast
 from benchlab.host import doctor, facts, inventory
@@ -28,16 +28,17 @@ from benchlab.report.document import Document
 from benchlab.run import planning
 from benchlab.run.progress import Progress
 from benchlab.run.runner import Runner
+from benchlab.run.state import SessionState
 from benchlab.statistics import analysis, sizing
 from benchlab.storage import pinned, runs, store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
 
 
-def describe(lab: Lab, settings: Settings, images: dict[str, str], unbuilt: dict[str, str]) -> Manifest:
+def describe(lab: Lab, settings: Settings, on: Stage) -> Manifest:
     """Return the manifest of a new run, with what describes it for its reader."""
-    made = identify(lab, settings, images)
-    return replace(made, facts={**_facts(lab, settings, images), UNBUILT: unbuilt})
+    made = identify(lab, settings, on.images)
+    return replace(made, facts={**_facts(lab, settings, on.images), UNBUILT: dict(on.unbuilt)})
 
 
 def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
@@ -78,34 +79,33 @@ def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, ob
     return {
         **facts.facts(lab.root, lab.engine, str(base)),
         "analysis": analysis.parameters(),
-        "wrk": inventory.load_generator(lab.engine),
+        "wrk": inventory.load_generator(lab.roles.client),
         "host": _host(lab),
-        "database": inventory.database(lab.engine),
+        "database": inventory.database(lab.roles.database),
         "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
     }
 
 
 def _host(lab: Lab) -> dict[str, object]:
     """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
-    found = inventory.machine(lab.engine, lab.allowed_cpus or ())
-    if other := capacity.differing(lab.placement, CLIENT, found.get("cpus_allowed")):
+    seen = inventory.machine(lab.roles.client, lab.allowed_cpus or ())
+    if other := capacity.differing(lab.placement, CLIENT, seen.get("cpus_allowed")):
         raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
     known = lab.seen.facts if lab.seen else {}
-    return {**found, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
+    return {**seen, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
     """Measure a new run and return its folder, and the run. What was measured is kept, however it ends."""
     lab, settings = planning.settled(lab, settings)
     store.check(results)
-    unbuilt: dict[str, str] = {}
     # Versions are measured in pairs.
-    without = stage.refuse if settings.against else partial(_go_on_without, settings.frameworks, unbuilt)
-    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), without) as (images, held):
-        settings = replace(settings, frameworks=tuple(name for name in settings.frameworks if name not in unbuilt))
-        manifest = describe(lab, settings, images, unbuilt)
+    accept = stage.refuse if settings.against else partial(_refuse_if_none_left, settings.frameworks)
+    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), accept) as on:
+        left = tuple(name for name in settings.frameworks if name not in on.unbuilt)
+        manifest = describe(lab, replace(settings, frameworks=left), on)
         lab.say(advice(manifest))
-        session = Session(lab, manifest, store.create(results, manifest), held, console)
+        session = Session(lab, manifest, store.create(results, manifest), on.lease, console)
         with _resumable(session):
             run = session.run()
     return session.journal.folder, run
@@ -118,9 +118,9 @@ def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> 
     """
     lab, settings = planning.settled(lab, settings)
     store.check(folder.parent)
-    with stage.stage(lab, settings.frameworks) as (images, held):
-        manifest = describe(lab, settings, images, {})
-        Session(lab, manifest, store.create_part(folder, manifest), held, console).run()
+    with stage.stage(lab, settings.frameworks) as on:
+        manifest = describe(lab, settings, on)
+        Session(lab, manifest, store.create_part(folder, manifest), on.lease, console).run()
 
 
 def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
@@ -138,20 +138,19 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
     store.check_run(folder)
     pinned.refuse_other_version(manifest, __version__, analysis.parameters())
     before = partial(_refuse_other_sources, lab, manifest, left, console)
-    with stage.stage(lab, manifest.settings.frameworks, before) as (images, held):
-        pinned.refuse(manifest, identify(lab, manifest.settings, images))
+    with stage.stage(lab, manifest.settings.frameworks, before) as on:
+        pinned.refuse(manifest, identify(lab, manifest.settings, on.images))
         journal, dropped = store.reopen(folder)
         if dropped:
             lab.say(f"the journal's last line was cut off: {dropped} bytes dropped, its trial is measured again")
-        session = Session(lab, manifest, journal, held, console)
+        session = Session(lab, manifest, journal, on.lease, console)
         with _resumable(session):
             run = session.run()
     return folder, run
 
 
-def _go_on_without(entries: Collection[str], unbuilt: dict[str, str], found: Mapping[str, str]) -> None:
-    """Note which entries have no image. Raises SetupError where no other is left."""
-    unbuilt.update(found)
+def _refuse_if_none_left(entries: Collection[str], unbuilt: Mapping[str, str]) -> None:
+    """Raise SetupError where no entry could be built."""
     if len(unbuilt) == len(entries):
         stage.refuse(unbuilt)
 
@@ -205,15 +204,14 @@ class Session:
         run = self.journal.run()
         progress = Progress(self.console, forecast, run, profiles.caution(manifest))
         runner = Runner(
-            host=lab.engine,
+            roles=lab.roles,
             journal=self.journal,
             entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
             levels=planning.levels(lab, manifest.settings),
             settings=manifest.settings,
             events=progress,
             cpus=lab.client_cpus,
-            taken=list(run.taken),
-            remarked={remark.key for remark in run.remarks},
+            state=SessionState(run.taken, run.remarks),
             allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
             allowed_cpus=lab.allowed_cpus,

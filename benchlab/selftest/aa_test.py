@@ -9,14 +9,14 @@ from statistics import mean
 from scipy.stats import binom
 
 from benchlab.core.quantities import counted
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.plan import UNAVAILABLE, LevelKey
 from benchlab.records.run import GOOD, Run
 from benchlab.selftest import check
 from benchlab.selftest.check import NO_SAMPLE, Check
-from benchlab.statistics import analysis, comparison, metrics, sequential, variance
-from benchlab.statistics.analysis import FIGURES, Result
+from benchlab.statistics import analysis, cells, comparison, metrics, sequential, variance
+from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome
-from benchlab.statistics.metrics import Figure
+from benchlab.statistics.metrics import Metric
 from benchlab.statistics.stats import ALPHA, Cells, Ratio
 from benchlab.statistics.variance import Components, Cost
 
@@ -44,11 +44,11 @@ def false_positives(run: Run) -> list[Check]:
 
     Pairs of a comparison share entries and so are not independent; the binomial limit takes them as if they were.
     """
-    tests = metrics.measured(run).values()
+    tests = cells.measured(run).values()
     return [
         found
-        for name, figure in FIGURES.items()
-        for found in _told_apart(name, [measured.ranked(figure) for measured in tests])
+        for metric in metrics.of_run(run.manifest).compared
+        for found in _told_apart(metric, [measured.ranked(metric) for measured in tests])
     ]
 
 
@@ -61,7 +61,7 @@ def calm(run: Run) -> Check:
 
 
 def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
-    """Return, for each test and figure, the smallest difference told apart with 80 % power in ten minutes a pair.
+    """Return, for each test and metric, the smallest difference told apart with 80 % power in ten minutes a pair.
 
     `block_s` is how long a block of two entries takes with that test alone. The spread is that of all pairs of equal
     entries at all levels together.
@@ -70,24 +70,24 @@ def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
     results = {result.test: result for result in analysis.analyse(run)}
     return [
         _effect(
-            f"smallest effect: {test}, {name} of {settings.duration_s}-s samples",
-            _pairs(run, results.get(test), figure),
+            f"smallest effect: {test}, {metric.name} of {settings.duration_s}-s samples",
+            _pairs(run, results.get(test), metric),
             int(PAIR_S / block_s[test]),
         )
         for test in settings.tests
-        for name, figure in FIGURES.items()
+        for metric in metrics.of_run(run.manifest).compared
     ]
 
 
 def spread(run: Run, cost: Cost) -> list[Check]:
-    """Return for each test and figure where the spread of equal entries comes from, and the best number of samples.
+    """Return for each test and metric where the spread of equal entries comes from, and the best number of samples.
 
     That is how many samples of a life show the smallest effect in ten minutes a pair, with one level.
     """
     return [
-        _spread(f"{test}, {name}", variance.components(run, test, figure), cost)
+        _spread(f"{test}, {metric.name}", variance.components(run, test, metric), cost)
         for test in run.manifest.settings.tests
-        for name, figure in FIGURES.items()
+        for metric in metrics.of_run(run.manifest).compared
     ]
 
 
@@ -97,16 +97,16 @@ def pooled_stdev(ratios: Iterable[Ratio]) -> float | None:
     return math.sqrt(mean(variances)) if variances else None
 
 
-def _told_apart(figure: str, tests: Sequence[Mapping[int, Cells]]) -> Iterator[Check]:
-    """Yield the false positives in one figure: over all levels, and at each of them where a test has several."""
+def _told_apart(metric: Metric, tests: Sequence[Mapping[LevelKey, Cells]]) -> Iterator[Check]:
+    """Yield the false positives in one metric: over all levels, and at each of them where a test has several."""
     if not any(of for levels in tests for of in levels.values()):
-        yield Check(f"A/A: {figure}", UNAVAILABLE, "", None)
+        yield Check(f"A/A: {metric.name}", UNAVAILABLE, "", None)
         return
-    single = [comparison.compare(of) for levels in tests for of in levels.values()]
-    overall = [comparison.across(levels.values()) for levels in tests]
+    single = [comparison.compare(of, metric.better) for levels in tests for of in levels.values()]
+    overall = [comparison.across(levels, metric.better) for levels in tests]
     groups = {"at single levels": single} if len(single) > len(overall) else {}
     for where, compared in (groups | {"over all levels": overall}).items():
-        yield from _counts(f"{figure} {where}", compared)
+        yield from _counts(f"{metric.name} {where}", compared)
 
 
 def _counts(what: str, compared: Sequence[Comparison]) -> Iterator[Check]:
@@ -125,12 +125,12 @@ def _counted(name: str, found: Sequence[bool]) -> Check:
     return Check(name, f"{sum(found)} of {len(found)}", f"≤ {limit}, the binomial limit", sum(found) <= limit)
 
 
-def _pairs(run: Run, result: Result | None, figure: Figure) -> list[Ratio] | None:
+def _pairs(run: Run, result: Result | None, metric: Metric) -> list[Ratio] | None:
     """Return the ratio of each pair at each level; None where the test has no sample that counts."""
     if result is None:
         return None
-    levels = metrics.measured(run)[result.test].ranked(figure).values()
-    return [pair.ratio for of in levels for pair in comparison.compare(of).pairs]
+    levels = cells.measured(run)[result.test].ranked(metric).values()
+    return [pair.ratio for of in levels for pair in comparison.compare(of, metric.better).pairs]
 
 
 def _effect(name: str, ratios: Sequence[Ratio] | None, blocks: int) -> Check:

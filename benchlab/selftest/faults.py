@@ -10,7 +10,8 @@ from benchlab.engine.stage import Lab
 from benchlab.experiment import profiles
 from benchlab.records.plan import Settings, Trial, Visit
 from benchlab.records.run import Failure, Sample
-from benchlab.run.runner import Events, Runner
+from benchlab.run.events import Events
+from benchlab.run.runner import Runner
 from benchlab.selftest.kept import Found
 from benchlab.storage.store import Unkept
 
@@ -73,7 +74,7 @@ def _sample(
     levels = profiles.levels(settings, lab.client_cpus)
     events = _Troubled(trouble)
     runner = Runner(
-        host=lab.engine,
+        roles=lab.roles,
         journal=journal,
         entries={name: lab.topology.entries[name]},
         levels=levels,

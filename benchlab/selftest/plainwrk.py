@@ -18,9 +18,9 @@ from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import overhead
 from benchlab.host.overhead import Overhead
-from benchlab.records.plan import Entry, Level
-from benchlab.run import fetch, lifecycle, wrk
-from benchlab.run.lifecycle import Server
+from benchlab.records.plan import Level, Target
+from benchlab.run import fetch, wrk
+from benchlab.run.lifecycle import EntryLifecycle, RunningEntry
 from benchlab.selftest import calibrate
 from benchlab.storage.store import Unkept
 
@@ -57,13 +57,16 @@ def compare(lab: Lab, name: str, level: int, rounds: int, seed: int) -> tuple[di
 class _Load:
     """The load of a running entry, each way that it can be made; each returns requests per second."""
 
-    server: Server
-    entry: Entry
+    running: RunningEntry
     level: Level
+
+    @property
+    def _target(self) -> Target:
+        return self.running.endpoints.front.address
 
     def checked(self, duration_s: int = ROUND_S) -> float:
         """Return the rate that the lab measures."""
-        return self._observed(duration_s, fetch.job(lifecycle.target(self.entry), ACCEPT, PATH))
+        return self._observed(duration_s, fetch.job(self._target, ACCEPT, PATH))
 
     def unchecked(self) -> float:
         """Return the rate that the lab would measure if it did not look at answers meanwhile."""
@@ -73,18 +76,18 @@ class _Load:
         """Return the rate that wrk prints when it is typed by hand, for the same requests."""
         command = self._command(ROUND_S)
         script = command.index("-s")
-        printed = self.server.host.execute("wrk", [*command[:script], *command[script + 2 :]]).stdout
+        printed = self.running.endpoints.client.execute([*command[:script], *command[script + 2 :]]).stdout
         if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):
             raise WrkError(f"wrk printed no rate; it ended with: {' '.join(printed[-200:].split())}")
         return float(match[1])
 
     def _observed(self, duration_s: int, check: Mapping[str, object] | None) -> float:
-        containers = self.server.containers(self.entry)
-        job = wrk.observed(self._command(duration_s), containers, None, check)
-        return wrk.parse(self.server.host.execute("wrk", job).stdout).load.requests_per_second
+        at = self.running.endpoints
+        job = wrk.observed(self._command(duration_s), at.containers_near_load(), None, check)
+        return wrk.parse(at.client.execute(job).stdout).load.requests_per_second
 
     def _command(self, duration_s: int) -> list[str]:
-        return wrk.command(self.level, lifecycle.target(self.entry), PATH, ACCEPT, duration_s)
+        return wrk.command(self.level, self._target, PATH, ACCEPT, duration_s)
 
 
 @contextmanager
@@ -92,9 +95,9 @@ def _serving(lab: Lab, name: str, connections: int) -> Iterator[_Load]:
     """Run the entry, warmed up a little, for the length of the with block."""
     (level,) = workloads.levels(TEST, (connections,), lab.client_cpus)
     entry = lab.topology.entries[name]
-    server = Server(lab.engine, [name], Unkept(lab.state).keep_log, say=lab.say)
-    with server.serve(entry, "bias"):
-        load = _Load(server, entry, level)
+    lifecycle = EntryLifecycle(entry, lab.roles, [entry], Unkept(lab.state).keep_log, say=lab.say)
+    with lifecycle.up("bias") as running:
+        load = _Load(running, level)
         load.checked()
         yield load
 

@@ -15,9 +15,8 @@ from benchlab.core.errors import LabError, WrkError
 from benchlab.engine import stage, variants
 from benchlab.engine.stage import Lab
 from benchlab.engine.variants import Services
-from benchlab.experiment import profiles
+from benchlab.experiment.settings import choose
 from benchlab.host import inventory
-from benchlab.records.plan import Settings
 from benchlab.records.run import Run
 from benchlab.report import markdown
 from benchlab.run import session
@@ -97,7 +96,9 @@ class _Proof:
         services[faults.entry("memory")] |= {"mem_limit": faults.MEMORY_LIMIT}
         services[TWINS[0]] = _burdened(self.lab, {})
         levels = {"json": slowdown.LEVELS["json"]}
-        settings = _settings(kept.SHORT, (), levels, 1, 1, faults.SAMPLE_S, self.seed)
+        settings = choose(
+            kept.SHORT, tests=levels, levels=levels, blocks=1, repeats=1, duration_s=faults.SAMPLE_S, seed=self.seed
+        )
         blind = inventory.is_blind(so_far.twins.manifest.facts)
         lab = self.lab.with_services(services)
         with stage.stage(lab, list(services)):
@@ -105,8 +106,15 @@ class _Proof:
 
     def _run(self, name: str, services: Services, levels: Mapping[str, tuple[int, ...]], blocks: int) -> Run:
         extent = self.extent
-        settings = _settings(
-            extent.profile, tuple(services), levels, blocks, extent.repeats, extent.duration_s, self.seed
+        settings = choose(
+            extent.profile,
+            frameworks=services,
+            tests=levels,
+            levels=levels,
+            blocks=blocks,
+            repeats=extent.repeats,
+            duration_s=extent.duration_s,
+            seed=self.seed,
         )
         session.start_part(self.lab.with_services(services), settings, self.folder / name, self.console)
         return store.read(self.folder / name)
@@ -159,15 +167,3 @@ def _burdened(lab: Lab, environment: Mapping[str, str]) -> dict[str, Any]:
     service["image"] = f"benchlab/{BURDENED}"
     service["build"] = {"context": str(lab.root / "calibration"), "args": {"STARTS_FROM": started_from}}
     return service
-
-
-def _settings(
-    profile: str,
-    names: tuple[str, ...],
-    levels: Mapping[str, tuple[int, ...]],
-    blocks: int,
-    repeats: int,
-    duration_s: int,
-    seed: int,
-) -> Settings:
-    return profiles.settings(profile, names, tuple(levels), levels, blocks, duration_s, "none", seed, repeats=repeats)

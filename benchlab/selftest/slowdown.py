@@ -7,15 +7,17 @@ import math
 from collections.abc import Iterable, Mapping
 
 from benchlab.core.quantities import counted
-from benchlab.experiment.workloads import WORKLOADS, varied
+from benchlab.experiment import workloads
+from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.counters import APP
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.plan import UNAVAILABLE, LevelKey
 from benchlab.records.run import Run, Sample
 from benchlab.selftest import aa_test, check
 from benchlab.selftest.check import NO_SAMPLE, Check
-from benchlab.statistics import analysis, bottleneck, comparison, metrics, sequential, stats
-from benchlab.statistics.analysis import FIGURES, PER_CPU, Result
-from benchlab.statistics.metrics import Cell, Figure
+from benchlab.statistics import analysis, bottleneck, cells, comparison, metrics, sequential, stats
+from benchlab.statistics.analysis import Result
+from benchlab.statistics.cells import Cell
+from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, Metric
 from benchlab.statistics.stats import ALPHA, Estimate, Ratio
 
 BURDENED = "burdened"
@@ -40,7 +42,7 @@ def shares(equal: Run, blocks: int) -> dict[str, float]:
     """
     found = {}
     for result in analysis.analyse(equal):
-        spreads = [_spread(equal, result, figure) for figure in FIGURES.values()]
+        spreads = [_spread(equal, result, metric) for metric in result.measures.compared]
         visible = [sequential.smallest_effect(spread, blocks) for spread in spreads if spread]
         found[result.test] = max([LEAST, *(PLAINLY * effect for effect in visible)])
     return found
@@ -61,24 +63,30 @@ def checks(run: Run) -> list[Check]:
 
 
 def sensitivity(run: Run) -> list[Check]:
-    """Return for each test and figure whether the burden that was planted showed, and as large as it is."""
+    """Return for each test and metric whether the burden that was planted showed, and as large as it is."""
     results = {result.test: result for result in analysis.analyse(run)}
     planted_us = _planted_us(run)
     return [
-        _seen(run, results.get(test), f"sensitivity: {test}, {figure}", figure, planted_us.get(test, 0.0))
+        _seen(run, results.get(test), f"sensitivity: {test}, {metric.name}", metric, planted_us.get(test, 0.0))
         for test in run.manifest.settings.tests
-        for figure in FIGURES
+        for metric in metrics.of_run(run.manifest).compared
     ]
 
 
-def _spread(equal: Run, result: Result, figure: Figure) -> float | None:
-    at_level = metrics.measured(equal)[result.test].ranked(figure).get(LEVELS[result.test][0], {})
-    return aa_test.pooled_stdev(pair.ratio for pair in comparison.compare(at_level).pairs)
+def _spread(equal: Run, result: Result, metric: Metric) -> float | None:
+    at_level = cells.measured(equal)[result.test].ranked(metric).get(_level(result.test), {})
+    return aa_test.pooled_stdev(pair.ratio for pair in comparison.compare(at_level, metric.better).pairs)
+
+
+def _level(test: str) -> LevelKey:
+    """Return the level of the test that is burdened."""
+    (level,) = workloads.keys(test, LEVELS[test])
+    return level
 
 
 def _at_level(test: str, samples: list[Sample]) -> list[Sample]:
     """Return the samples of the level that is burdened; all of them where it has none."""
-    return [sample for sample in samples if varied(test, sample.trial.level) in LEVELS[test]] or samples
+    return [sample for sample in samples if sample.trial.level.key == _level(test)] or samples
 
 
 def _host_us(samples: Iterable[Sample]) -> float:
@@ -96,20 +104,20 @@ def _planted_us(run: Run) -> dict[str, float]:
     return {test: float(by_path[path]) for test, path in paths.items() if path in by_path}
 
 
-def _seen(run: Run, result: Result | None, name: str, figure: str, planted_us: float) -> Check:
+def _seen(run: Run, result: Result | None, name: str, metric: Metric, planted_us: float) -> Check:
     plain = [cell for cell in result.cells if cell.entry != BURDENED] if result else []
     if result is None or not plain:
         return Check(name, NO_SAMPLE, "", False)
-    if not planted_us or (figure == PER_CPU and plain[0].per_cpu_s is None):
+    if not planted_us or (metric == PER_CPU and PER_CPU not in plain[0].estimates):
         return Check(name, UNAVAILABLE, "", None)
-    ratios = stats.ratios(metrics.measured(run)[result.test].ranked(FIGURES[figure]).values())
+    ratios = stats.ratios(cells.measured(run)[result.test].ranked(metric))
     samples = [sample for sample in run.samples if sample.trial.entry == plain[0].entry]
     of_test = [sample for sample in samples if sample.trial.test == result.test]
-    return _judged(name, ratios, _cost_us(figure, plain[0], of_test), planted_us)
+    return _judged(name, ratios, _cost_us(metric, plain[0], of_test), planted_us)
 
 
 def _judged(name: str, ratios: Iterable[Ratio], cost_us: float | None, planted_us: float) -> Check:
-    """Return whether the burden showed, where a request without it costs so much CPU time of what the figure counts."""
+    """Return whether the burden showed, where a request without it costs so much CPU time of what the metric counts."""
     found = [ratio if ratio.first == BURDENED else ratio.inverse for ratio in ratios]
     if not found:
         return Check(name, "no block to compare", "", False)
@@ -124,15 +132,15 @@ def _judged(name: str, ratios: Iterable[Ratio], cost_us: float | None, planted_u
     return Check(name, measured, goal, shown and low <= most and high >= least)
 
 
-def _cost_us(figure: str, cell: Cell, samples: Iterable[Sample]) -> float | None:
-    """Return the CPU time of a request of what the figure falls with, in microseconds.
+def _cost_us(metric: Metric, cell: Cell, samples: Iterable[Sample]) -> float | None:
+    """Return the CPU time of a request of what the metric falls with, in microseconds.
 
     None where the rate was limited by something else than the entry's CPU time, or that is not known.
     """
-    if figure == PER_CPU:
-        return _us(cell.per_cpu_s)
+    if metric == PER_CPU:
+        return _us(cell.estimates.get(PER_CPU))
     if cell.bottleneck == APP:
-        return _us(cell.per_app_cpu_s)
+        return _us(cell.estimates.get(PER_APP_CPU))
     return _host_us(samples) if cell.bottleneck in (bottleneck.HOST, bottleneck.MIXED) else None
 
 

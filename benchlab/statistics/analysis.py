@@ -4,79 +4,114 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import cached_property
 from itertools import product
+from typing import Final
 
+from benchlab.experiment import workloads
 from benchlab.quality import rules
-from benchlab.records.plan import Manifest
+from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import bottleneck, comparison, metrics, sequential, stats
+from benchlab.statistics import bottleneck, cells, comparison, metrics, sequential, stats
+from benchlab.statistics.cells import Cell, Measured
 from benchlab.statistics.comparison import Comparison, Standing
-from benchlab.statistics.metrics import Cell, Figure, Measured
+from benchlab.statistics.metrics import Better, Measures, Metric
 from benchlab.statistics.stats import Average, Cells, Ratio
 
-# What the tables call the two figures that entries are compared by, and all levels of a test together.
-RATE, PER_CPU = "requests/s", "requests/CPU-s"
-ALL_LEVELS = "all"
-# What entries are ranked by, and what the gate looks at: both are told, and both are calibrated.
-FIGURES: Mapping[str, Figure] = {RATE: metrics.rate, PER_CPU: metrics.per_cpu_s}
+
+class AllLevels(Enum):
+    """All levels of a test together, as the tables call them."""
+
+    ALL = "all"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+ALL_LEVELS: Final = AllLevels.ALL
+# Where something is compared: at one level of a test, or over all of them.
+Scope = LevelKey | AllLevels
+
+
+@dataclass(frozen=True)
+class Over:
+    """The levels that something is the mean of, and those of all that were asked for that it lacks."""
+
+    levels: tuple[LevelKey, ...]
+    lacking: tuple[LevelKey, ...]
+
+    @property
+    def are_all(self) -> bool:
+        return not self.lacking
+
+    @property
+    def are_most(self) -> bool:
+        return len(self.lacking) < len(self.levels)
+
+    def __str__(self) -> str:
+        """Return "all", "all but 128", or "16 alone"."""
+        if self.are_all:
+            return str(ALL_LEVELS)
+        return f"{ALL_LEVELS} but {_listed(self.lacking)}" if self.are_most else f"{_listed(self.levels)} alone"
 
 
 @dataclass(frozen=True)
 class Result:
     """All of one test: its cells, the pairs at each level, and the entries over all levels.
 
-    `basis` is the figure that ranks the entries, RATE or PER_CPU; None where neither may, because some cells filled the
-    host and others did not. `overall` is what the ranks are from, over all levels. `rates` and `costs` compare requests
-    per second and per CPU-second over all levels, `levels` and `cpu_levels` at each; the two of CPU-seconds are empty
-    where rates rank. `level_basis` is the figure whose outcomes hold at a level: that of the test, and where it has
-    none, that of the level's own cells.
-    `per_cpu_s` and `per_app_cpu_s` are an entry's figures over all its levels, as far as they are known. `unmeasured`
-    has entry and level of what was asked for and has no sample that counts.
+    `measures` are the metrics of the run's load model. `basis` is the one that ranks the entries; None where none may,
+    because some cells filled the host and others did not. `overall` is what the ranks are from, over all levels.
+    `compared` has the comparisons in each metric over all levels, `levels` those at each; neither has the metric of
+    full hosts where another ranks. `level_basis` is the metric whose outcomes hold at a level: that of the test, and
+    where it has none, that of the level's own cells.
+    `averages` has the metrics of each entry over all its levels, as far as they are known. `unmeasured` has entry and
+    level of what was asked for and has no sample that counts.
     """
 
     test: str
     cells: tuple[Cell, ...]
-    basis: str | None
+    measures: Measures
+    basis: Metric | None
     overall: Comparison
-    rates: Comparison
-    costs: Comparison
-    levels: Mapping[int, Comparison]
-    cpu_levels: Mapping[int, Comparison]
-    level_basis: Mapping[int, str | None]
-    per_cpu_s: Mapping[str, Average]
-    per_app_cpu_s: Mapping[str, Average]
-    unmeasured: tuple[tuple[str, int], ...]
+    compared: Mapping[Metric, Comparison]
+    levels: Mapping[Metric, Mapping[LevelKey, Comparison]]
+    level_basis: Mapping[LevelKey, Metric | None]
+    averages: Mapping[Metric, Mapping[str, Average]]
+    unmeasured: tuple[tuple[str, LevelKey], ...]
 
     @property
-    def by_cpu(self) -> bool:
-        """Return whether the ranks are made of requests per CPU-second: the host was full in all cells compared."""
-        return self.basis == PER_CPU
+    def is_host_full(self) -> bool:
+        """Return whether the metric of full hosts ranks: all cells compared filled the host."""
+        return self.basis is not None and self.basis == self.measures.on_full_host
 
     @property
-    def decided_levels(self) -> dict[int, Comparison]:
+    def decided_levels(self) -> dict[LevelKey, Comparison]:
         """Return the comparisons at single levels whose outcomes hold, of each level that has any such."""
-        by_basis = {RATE: self.levels, PER_CPU: self.cpu_levels}
-        return {level: by_basis[basis][level] for level, basis in self.level_basis.items() if basis}
+        return {level: self.levels[basis][level] for level, basis in self.level_basis.items() if basis}
 
     @property
-    def asked(self) -> tuple[int, ...]:
+    def asked(self) -> tuple[LevelKey, ...]:
         """Return all levels that were asked for."""
         return tuple(sorted({cell.level for cell in self.cells} | {level for _, level in self.unmeasured}))
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
-        """Return who is where, the leader first; nobody where no figure ranks."""
+        """Return who is where, the leader first; nobody where no metric ranks."""
         return comparison.standings(self.overall) if self.basis else ()
 
-    def label(self, over: Sequence[int]) -> str:
-        """Return what is over these levels, of all that were asked for, as the function `label` does."""
-        return label(over, self.asked)
+    def over(self, levels: Sequence[LevelKey]) -> Over:
+        """Return the levels beside those that were asked for."""
+        return over(levels, self.asked)
 
 
 def analyse(run: Run) -> tuple[Result, ...]:
     """Return the result of each test that has samples, in the order of the settings."""
     return run.once(_results)
+
+
+def _results(run: Run) -> tuple[Result, ...]:
+    return results(run, metrics.of_run(run.manifest))
 
 
 def parameters() -> dict[str, object]:
@@ -91,92 +126,96 @@ def parameters() -> dict[str, object]:
     }
 
 
-def compared(levels: Mapping[int, Cells], decision: Decision | None) -> Comparison:
+def compared(levels: Mapping[LevelKey, Cells], better: Better, decision: Decision | None) -> Comparison:
     """Return how the entries compare over the levels; where spread decided the number of blocks, by Stein's rule."""
-    return Comparison(comparison.entries(levels.values()), comparison.decide(concluded(stats.ratios, levels, decision)))
+    pairs = comparison.decide(concluded(stats.ratios, levels, decision), better)
+    return Comparison(comparison.entries(levels.values()), pairs, better)
 
 
 def concluded(
-    ratios: Callable[[Sequence[Cells]], Sequence[Ratio]], levels: Mapping[int, Cells], decision: Decision | None
+    ratios: Callable[[Mapping[LevelKey, Cells]], Sequence[Ratio]],
+    levels: Mapping[LevelKey, Cells],
+    decision: Decision | None,
 ) -> list[Ratio]:
-    """Return the ratios over the levels, each with those that it is over; where spread decided the blocks, by Stein."""
-    numbers = sorted(levels)
-    whole = [levels[number] for number in numbers]
-    found = list(ratios(whole))
+    """Return the ratios over the levels; where spread decided the number of blocks, by Stein's rule."""
+    whole = {level: levels[level] for level in sorted(levels)}
+    made = list(ratios(whole))
     # Where the budget decided, and not the spread, the ordinary interval is right; Stein's would be wider for nothing.
     if decision is not None and decision.needed is not None and decision.needed <= decision.blocks:
-        found = sequential.conclude(ratios(_first_blocks(whole, decision.pilot)), found)
-    return [replace(ratio, over=tuple(numbers[place] for place in ratio.over)) for ratio in found]
+        return sequential.conclude(ratios(_first_blocks(whole, decision.pilot)), made)
+    return made
 
 
-def label(over: Sequence[int], asked: Iterable[int]) -> str:
-    """Return what is over these levels, of those that were asked for: "all", "all but 128", or "16 alone"."""
-    lacking = [level for level in asked if level not in over]
-    if not lacking:
-        return ALL_LEVELS
-    return f"{ALL_LEVELS} but {_listed(lacking)}" if len(lacking) < len(over) else f"{_listed(over)} alone"
+def over(levels: Sequence[LevelKey], asked: Iterable[LevelKey]) -> Over:
+    """Return the levels beside those that were asked for."""
+    return Over(tuple(levels), tuple(level for level in asked if level not in levels))
 
 
-def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, int], ...]:
+def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, LevelKey], ...]:
     """Return entry and level of what has no cell, but of no entry that could not be built: its tests are not known."""
     declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
-    wanted = set(product(declaring, manifest.settings.levels[test]))
+    wanted = set(product(declaring, workloads.keys(test, manifest.settings.levels[test])))
     return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))
 
 
-def _results(run: Run) -> tuple[Result, ...]:
-    """Return the results; the pairs over all levels, which a report leads with, are corrected together."""
-    found = [_result(run.manifest, measured, run.decision) for measured in metrics.measured(run).values()]
-    headlines = iter(comparison.decide([pair.ratio for result in found for pair in result.overall.pairs]))
+def results(run: Run, measures: Measures) -> tuple[Result, ...]:
+    """Return the run's results in these metrics; the pairs that a report leads with are corrected together."""
+    measured = cells.measured_in(run, measures.every).values()
+    found = [_result(run.manifest, measures, of_test, run.decision) for of_test in measured]
+    ratios = [(pair.ratio, result.overall.better) for result in found for pair in result.overall.pairs]
+    headlines = iter(comparison.decide_together(ratios))
     return tuple(
         replace(result, overall=replace(result.overall, pairs=tuple(next(headlines) for _ in result.overall.pairs)))
         for result in found
     )
 
 
-def _result(manifest: Manifest, measured: Measured, decision: Decision | None) -> Result:
-    basis = _basis(measured.cells)
-    by_rate = measured.ranked(metrics.rate)
-    by_cost = {} if basis == RATE else measured.ranked(metrics.per_cpu_s)
-    rates, costs = compared(by_rate, decision), compared(by_cost, decision)
-    unranked = Comparison(rates.entries, ())
+def _result(manifest: Manifest, measures: Measures, measured: Measured, decision: Decision | None) -> Result:
+    basis = _basis(measures, measured.cells)
+    is_spare = basis is not None and basis == measures.ranked_by
+    asked = [metric for metric in measures.compared if not (is_spare and metric == measures.on_full_host)]
+    ranked = {metric: measured.ranked(metric) for metric in asked}
+    over_all = {metric: compared(ranked[metric], metric.better, decision) for metric in asked}
+    first = over_all[measures.ranked_by]
     return Result(
         test=measured.test,
         cells=measured.cells,
+        measures=measures,
         basis=basis,
-        overall={RATE: rates, PER_CPU: costs, None: unranked}[basis],
-        rates=rates,
-        costs=costs,
-        levels={level: compared({level: by_rate[level]}, decision) for level in sorted(by_rate)},
-        cpu_levels={level: compared({level: by_cost[level]}, decision) for level in sorted(by_cost)},
-        level_basis={
-            level: basis or _basis(cell for cell in measured.cells if cell.level == level) for level in sorted(by_rate)
+        overall=replace(first, pairs=()) if basis is None else over_all[basis],
+        compared=over_all,
+        levels={
+            metric: {level: compared({level: levels[level]}, metric.better, decision) for level in sorted(levels)}
+            for metric, levels in ranked.items()
         },
-        per_cpu_s=stats.over_levels(measured.known[metrics.per_cpu_s]),
-        per_app_cpu_s=stats.over_levels(measured.known[metrics.per_app_cpu_s]),
+        level_basis={
+            level: basis or _basis(measures, (cell for cell in measured.cells if cell.level == level))
+            for level in sorted(ranked[measures.ranked_by])
+        },
+        averages={metric: stats.over_levels(levels) for metric, levels in measured.known.items()},
         unmeasured=unmeasured(manifest, measured.test, measured.cells),
     )
 
 
-def _basis(cells: Iterable[Cell]) -> str | None:
-    """Return what ranks the cells (docs/method.md, section 6.5): rates where none was limited by the full host.
+def _basis(measures: Measures, of: Iterable[Cell]) -> Metric | None:
+    """Return what ranks the cells (docs/method.md, section 6.5): the usual metric where none was limited by the host.
 
-    Requests per CPU-second where all filled it: a CPU-second of a full host does less than one of an idle host, so full
-    and idle cells are comparable in neither figure, and nothing ranks them.
+    The metric of full hosts where all filled it: a CPU-second of a full host does less than one of an idle host, so
+    full and idle cells are comparable in no metric, and nothing ranks them.
     """
-    ranked = [cell for cell in cells if not cell.client_bound]
+    ranked = [cell for cell in of if not cell.client_bound]
     if not any(cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS) for cell in ranked):
-        return RATE
-    return PER_CPU if all(bottleneck.fills_host(cell.shares) for cell in ranked) else None
+        return measures.ranked_by
+    return measures.on_full_host if all(bottleneck.fills_host(cell.shares) for cell in ranked) else None
 
 
-def _listed(levels: Sequence[int]) -> str:
+def _listed(levels: Sequence[LevelKey]) -> str:
     *most, last = map(str, levels)
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _first_blocks(levels: Iterable[Cells], last: int) -> list[Cells]:
-    return [
-        {entry: {block: value for block, value in blocks.items() if block <= last} for entry, blocks in cells.items()}
-        for cells in levels
-    ]
+def _first_blocks(levels: Mapping[LevelKey, Cells], last: int) -> dict[LevelKey, Cells]:
+    return {
+        level: {entry: {block: of[block] for block in of if block <= last} for entry, of in entries.items()}
+        for level, entries in levels.items()
+    }

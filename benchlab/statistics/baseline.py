@@ -14,13 +14,14 @@ from statistics import geometric_mean
 
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment.workloads import varied
+from benchlab.experiment import workloads
 from benchlab.factors.naming import AT
 from benchlab.quality import judge
-from benchlab.records.plan import Trial
+from benchlab.records.plan import LevelKey, Trial
 from benchlab.records.run import Run
-from benchlab.statistics import bottleneck, metrics
-from benchlab.statistics.metrics import Cell, Figure, Known
+from benchlab.statistics import bottleneck, cells
+from benchlab.statistics.cells import Cell, Known
+from benchlab.statistics.metrics import Metric
 from benchlab.statistics.stats import Blocks
 
 # A day ends where nothing begins for so long: an evening's runs are of one day though the last began past midnight.
@@ -37,7 +38,7 @@ def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
 
 
 # An entry under the name that it is compared by, a test, a level of it.
-Key = tuple[str, str, int]
+Key = tuple[str, str, LevelKey]
 
 
 class Design(Enum):
@@ -47,7 +48,7 @@ class Design(Enum):
     VERSIONS = "versions"
     # A run for each side, at two times: their blocks share no time, and say how the two runs differ, not why.
     TWO_RUNS = "two runs"
-    # Several runs for a side: those of a day give one figure, so that what differs from day to day is seen.
+    # Several runs for a side: those of a day give one value, so that what differs from day to day is seen.
     RUNS = "runs"
 
     @property
@@ -63,27 +64,28 @@ class Part:
     run: Run
     names: Mapping[str, str]
 
-    def figures(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
-        """Return the figure by level and block of what is compared under the entry's name.
+    def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
+        """Return the metric by level and block of what is compared under the entry's name.
 
-        Without the rates that wrk was the limit of: there the entry could do more, and by how much is not known.
+        Without what wrk was the limit of, where that limits the metric: there the entry could do more, and by how much
+        is not known.
         """
         known, origin = self._known.get(test), self._origins.get(entry)
         if known is None or origin is None:
             return {}
-        found = {level: of[origin] for level, of in known[figure].items() if origin in of}
-        if figure is not metrics.rate:
+        found = {level: of[origin] for level, of in known[metric].items() if origin in of}
+        if not metric.client_limits:
             return found
         return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
 
-    def known(self, figure: Figure) -> set[Key]:
-        """Return what the figure is known of, in one block at least."""
-        return {(entry, test, level) for entry, test in self.trials for level in self.figures(entry, test, figure)}
+    def known(self, metric: Metric) -> set[Key]:
+        """Return what the metric is known of, in one block at least."""
+        return {(entry, test, level) for entry, test in self.trials for level in self.values(entry, test, metric)}
 
     @cached_property
     def _known(self) -> dict[str, Known]:
         """Return what the run tells of each test, under its own names of the entries."""
-        return {test: measured.known for test, measured in metrics.measured(self.run).items()}
+        return {test: measured.known for test, measured in cells.measured(self.run).items()}
 
     @cached_property
     def _origins(self) -> dict[str, str]:
@@ -123,7 +125,7 @@ class Part:
             (name, test, level)
             for entry, name in self.names.items()
             for test in manifest.tests(entry)
-            for level in manifest.settings.levels[test]
+            for level in workloads.keys(test, manifest.settings.levels[test])
         }
 
     @cached_property
@@ -134,11 +136,11 @@ class Part:
 
     def _keys(self, of: Callable[[Cell], bool]) -> set[Key]:
         """Return the cells of which that is true."""
-        cells = [cell for cell in metrics.every_cell(self.run) if cell.entry in self.names]
-        return {(self.names[cell.entry], cell.test, cell.level) for cell in cells if of(cell)}
+        own = [cell for cell in cells.every_cell(self.run) if cell.entry in self.names]
+        return {(self.names[cell.entry], cell.test, cell.level) for cell in own if of(cell)}
 
     def _key(self, trial: Trial) -> Key:
-        return self.names[trial.entry], trial.test, varied(trial.test, trial.level)
+        return self.names[trial.entry], trial.test, trial.level.key
 
 
 @dataclass(frozen=True)
@@ -156,31 +158,31 @@ class Side:
         """Return what the entries are compared under."""
         return tuple(dict.fromkeys(name for part in self.parts for name in part.names.values()))
 
-    def figures(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
-        """Return the figure by level and block, of a side that is one run. Raises ValueError where it is several."""
+    def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
+        """Return the metric by level and block, of a side that is one run. Raises ValueError where it is several."""
         (part,) = self.parts
-        return part.figures(entry, test, figure)
+        return part.values(entry, test, metric)
 
     @cached_property
     def days(self) -> tuple[int, ...]:
         """Return of each run which day it is of, by when it began."""
         return numbers([run.manifest.created_at for run in self.runs])
 
-    def by_day(self, entry: str, test: str, figure: Figure) -> dict[int, Blocks]:
-        """Return the figure by level and number of the day: of its runs the mean, each the mean over its blocks.
+    def by_day(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
+        """Return the metric by level and number of the day: of its runs the mean, each the mean over its blocks.
 
-        The means are geometric ones. Without the rates that wrk was the limit of in any run.
+        The means are geometric ones. Without what wrk was the limit of in any run, where that limits the metric.
         """
-        found: dict[int, dict[int, list[float]]] = {}
+        found: dict[LevelKey, dict[int, list[float]]] = {}
         for day, part in zip(self.days, self.parts, strict=True):
-            for level, blocks in part.figures(entry, test, figure).items():
-                if figure is not metrics.rate or (entry, test, level) not in self.client_bound:
+            for level, blocks in part.values(entry, test, metric).items():
+                if not metric.client_limits or (entry, test, level) not in self.client_bound:
                     found.setdefault(level, {}).setdefault(day, []).append(geometric_mean(blocks.values()))
         return {level: {day: geometric_mean(of) for day, of in by_day.items()} for level, by_day in found.items()}
 
-    def known(self, figure: Figure) -> set[Key]:
-        """Return what the figure is known of, in one block at least."""
-        return self._any(lambda part: part.known(figure))
+    def known(self, metric: Metric) -> set[Key]:
+        """Return what the metric is known of, in one block at least."""
+        return self._any(lambda part: part.known(metric))
 
     @property
     def client_bound(self) -> set[Key]:

@@ -61,7 +61,7 @@ def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
 def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
     """Return the means of the shares over all samples; `cpus` is how many CPUs each role can use at once.
 
-    A role or host without figures is left out.
+    A role or host without readings is left out.
     """
     spent = [_spent(sample) for sample in samples]
     used = {role: [each.roles[role] for each in spent if role in each.roles] for role in cpus}
@@ -121,8 +121,8 @@ def name(found: Shares, growth: float | None, own: float | None = None) -> str:
 class _Spent:
     """How many CPUs were in use on the mean while wrk ran by its own clock: by each role, stolen, and idle.
 
-    `cpus` is how many containers may use. Without figures of the host, it is 0 and the last two are None; `is_whole` is
-    whether those of all roles are known too.
+    `cpus` is how many containers may use. Without readings of the host, it is 0 and the last two are None; `is_whole`
+    is whether those of all roles are known too.
     """
 
     roles: dict[str, float]

@@ -1,4 +1,4 @@
-"""Holds new against old, side against side: a ratio for each figure and level, and what nothing can be said of."""
+"""Holds new against old, side against side: a ratio for each metric and level, and what nothing can be said of."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ import numpy as np
 
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision
-from benchlab.statistics import analysis, baseline, comparison, stats
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics import analysis, baseline, comparison, metrics, stats
+from benchlab.statistics.analysis import ALL_LEVELS, Over, Scope
 from benchlab.statistics.baseline import Design, Key, Side
 from benchlab.statistics.comparison import Outcome, Pair
-from benchlab.statistics.metrics import Figure
+from benchlab.statistics.metrics import Measures, Metric
 from benchlab.statistics.stats import Blocks, Ratio
 
 NEW, OLD = "new", "old"
 
-# What two runs at two times tell in place of faster and slower.
-DIFFERING = {Outcome.FASTER: "higher", Outcome.SLOWER: "lower"}
-# Entry, test, level, figure.
-Cell = tuple[str, str, int | str, str]
-Compare = Callable[[list[Blocks], list[Blocks]], Ratio]
-# The figure of an entry in a test, by level and block or day.
-Figures = Callable[[str, str, Figure], dict[int, Blocks]]
+# Entry, test, level, metric.
+Cell = tuple[str, str, Scope, Metric]
+# The values of a side, by level.
+OfSide = Mapping[LevelKey, Blocks]
+Compare = Callable[[OfSide, OfSide], Ratio]
+# The metric of an entry in a test, by level and block or day.
+Values = Callable[[str, str, Metric], Mapping[LevelKey, Blocks]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Row:
-    """The ratio of new to old in one figure, at one level of a test or over all of them, and what it tells.
+    """The ratio of new to old in one metric, at one level of a test or over all of them, and what it tells.
 
     The p of all rows over all levels are corrected together, and those of all rows of single levels. `over` names the
     levels that a row over all of them is made of, where it lacks some.
@@ -54,11 +55,11 @@ class Row:
 
     entry: str
     test: str
-    level: int | str
-    figure: str
+    level: Scope
+    metric: Metric
     pair: Pair
     design: Design = Design.VERSIONS
-    over: str = ""
+    over: Over | None = None
 
     @property
     def ratio(self) -> Ratio:
@@ -67,7 +68,7 @@ class Row:
     @property
     def where(self) -> str:
         """Return the level as it is told, or those that a row over all of them is made of."""
-        return self.over or str(self.level)
+        return str(self.over or self.level)
 
     @property
     def told(self) -> Told:
@@ -77,10 +78,12 @@ class Row:
 
     @property
     def word(self) -> str:
-        """Return the outcome as a table tells it: of two runs at two times only that one's figure is higher."""
+        """Return the outcome as a table tells it: of two runs at two times only whose value is higher."""
         if self.pair.adjusted_p is None:
             return f"too few {self.design.unit}s"
-        return DIFFERING.get(self.pair.outcome, self.pair.word) if self.design is Design.TWO_RUNS else self.pair.word
+        if self.design is Design.TWO_RUNS and self.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
+            return "higher" if self.ratio.ratio > 1 else "lower"
+        return self.pair.word
 
 
 @dataclass(frozen=True)
@@ -112,63 +115,68 @@ def rows(old: Side, new: Side) -> tuple[Row, ...]:
     """Return every ratio of new to old that both sides have samples for, with its outcome, the worst first.
 
     Blocks of one run are compared in pairs, those of two runs are not: they share no time. Of several runs a side,
-    those of one day are one figure.
+    those of one day are one value.
     """
     design = baseline.design(old, new)
     compare: Compare = partial(paired, old.runs[0].decision) if design is Design.VERSIONS else unpaired
-    before: Figures = old.by_day if design is Design.RUNS else old.figures
-    after: Figures = new.by_day if design is Design.RUNS else new.figures
+    before: Values = old.by_day if design is Design.RUNS else old.values
+    after: Values = new.by_day if design is Design.RUNS else new.values
     unlike = {key for key, _ in _unlike(old, new)}
     found = []
     for entry, test in sorted(old.trials & new.trials):
-        for name, figure in analysis.FIGURES.items():
-            was, is_now = before(entry, test, figure), after(entry, test, figure)
-            if name == PER_CPU:
+        for metric in measures(old).compared:
+            was, is_now = before(entry, test, metric), after(entry, test, metric)
+            if metric.host_limits:
                 was = {level: blocks for level, blocks in was.items() if (entry, test, level) not in unlike}
-            found += [((entry, test, level, name), ratio) for level, ratio in ratios(was, is_now, compare)]
+            found += [((entry, test, level, metric), ratio) for level, ratio in ratios(was, is_now, compare)]
     return judged(found, design, old.planned & new.planned & (old.cells | new.cells))
+
+
+def measures(side: Side) -> Measures:
+    """Return the metrics of the side's load model, which is that of the other side too."""
+    return metrics.of_run(side.runs[0].manifest)
 
 
 def judged(found: Iterable[tuple[Cell, Ratio]], design: Design, known: Iterable[Key] = ()) -> tuple[Row, ...]:
     """Return the ratios with their outcomes, the worst first; `over` has the levels that one over all is made of.
 
-    All levels are those that there are ratios of, in either figure, and those that are `known` of a side.
+    All levels are those that there are ratios of, in any metric, and those that are `known` of a side.
     """
     pairs = list(found)
-    single = [(cell, ratio) for cell, ratio in pairs if cell[2] != ALL_LEVELS]
-    overall = [(cell, ratio) for cell, ratio in pairs if cell[2] == ALL_LEVELS]
-    every: dict[tuple[str, str], set[int]] = defaultdict(set)
+    single = [(cell, ratio) for cell, ratio in pairs if cell[2] is not ALL_LEVELS]
+    overall = [(cell, ratio) for cell, ratio in pairs if cell[2] is ALL_LEVELS]
+    every: dict[tuple[str, str], set[LevelKey]] = defaultdict(set)
     for entry, test, level in [*known, *(cell[:3] for cell, _ in single)]:
-        every[entry, test].add(int(level))
+        if level is not ALL_LEVELS:
+            every[entry, test].add(level)
     made = [*_decided(single, design, every), *_decided(overall, design, every)]
-    return tuple(sorted(made, key=lambda row: row.ratio.ratio))
+    return tuple(sorted(made, key=lambda row: row.metric.better.gain(row.ratio.ratio)))
 
 
-def ratios(old: Mapping[int, Blocks], new: Mapping[int, Blocks], compare: Compare) -> Iterator[tuple[int | str, Ratio]]:
+def ratios(old: OfSide, new: OfSide, compare: Compare) -> Iterator[tuple[Scope, Ratio]]:
     """Yield the ratio at each level that both have, and over all of these."""
     levels = sorted(old.keys() & new.keys())
-    groups: list[tuple[int | str, list[int]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
-    for label, group in groups:
+    groups: list[tuple[Scope, list[LevelKey]]] = [*((level, [level]) for level in levels), (ALL_LEVELS, levels)]
+    for scope, group in groups:
         if group:
-            ratio = compare([new[level] for level in group], [old[level] for level in group])
-            yield label, replace(ratio, over=tuple(group[place] for place in ratio.over))
+            yield scope, compare({level: new[level] for level in group}, {level: old[level] for level in group})
 
 
-def paired(decision: Decision | None, new: list[Blocks], old: list[Blocks]) -> Ratio:
+def paired(decision: Decision | None, new: OfSide, old: OfSide) -> Ratio:
     """Return the ratio over the levels of blocks that both versions have, in pairs."""
-    levels = {place: {NEW: mine, OLD: theirs} for place, (mine, theirs) in enumerate(zip(new, old, strict=True))}
+    levels = {level: {NEW: new[level], OLD: old[level]} for level in new}
     found = analysis.concluded(stats.ratios, levels, decision)
     return found[0] if found else _apart(new, old)
 
 
-def unpaired(new: list[Blocks], old: list[Blocks]) -> Ratio:
+def unpaired(new: OfSide, old: OfSide) -> Ratio:
     """Return the ratio of blocks, or days, that share no time, over the levels that leave half of them whole.
 
     Where no level does so on both sides, over the one that both have most of.
     """
-    fullest = max(range(len(new)), key=lambda place: min(len(new[place]), len(old[place])))
+    fullest = max(new, key=lambda level: min(len(new[level]), len(old[level])))
     over = tuple(sorted({*_kept(new)} & {*_kept(old)})) or (fullest,)
-    mine, theirs = (stats.by_block([side[place] for place in over]) for side in (new, old))
+    mine, theirs = (stats.by_block([side[level] for level in over]) for side in (new, old))
     ratio = stats.unpaired(NEW, OLD, mine, theirs)
     return replace(ratio, over=over) if ratio else _apart(new, old)
 
@@ -177,19 +185,27 @@ def untold(old: Side, new: Side) -> tuple[str, ...]:
     """Return what nothing can be said of, each with the reason.
 
     It is what failed on either side, be it in some blocks only: those that are left may be the lucky ones. It is what
-    one side alone has samples of, or tells the figure of; the rates that wrk was the limit of; and requests per
-    CPU-second where one side alone filled the host. What only the new side was to have is no doubt about the rest, and
+    one side alone has samples of, or tells the metric of; metrics that wrk was the limit of; and those that a full host
+    limits, where one side alone filled it. What only the new side was to have is no doubt about the rest, and
     left out.
     """
-    both, bound = old.cells & new.cells, old.client_bound | new.client_bound
     doubts = [
         *((_named(key), f"samples that failed: {_counts(key, old, new)}") for key in sorted(_failed(old, new))),
         *((_named(key), f"only {side} has samples") for key, side in _one_sided(old, new)),
-        *((f"{RATE} of {_named(key)}", "wrk was the limit") for key in sorted(bound & both)),
-        *((f"{PER_CPU} of {_named(key)}", f"only {side} tells it") for key, side in _told_once(old, new, both)),
-        *((f"{PER_CPU} of {_named(key)}", f"only {side} filled the host") for key, side in _unlike(old, new)),
+        *(doubt for metric in measures(old).compared for doubt in _of_metric(metric, old, new)),
     ]
     return tuple(f"{what} ({why})" for what, why in doubts)
+
+
+def _of_metric(metric: Metric, old: Side, new: Side) -> Iterator[tuple[str, str]]:
+    """Yield of what the metric says nothing though both sides have samples, and why."""
+    both = old.cells & new.cells
+    bound = (old.client_bound | new.client_bound) & both if metric.client_limits else set()
+    unlike = _unlike(old, new) if metric.host_limits else []
+    yield from ((f"{metric.name} of {_named(key)}", "wrk was the limit") for key in sorted(bound))
+    known_once = _known_once(metric, old, new, both - bound)
+    yield from ((f"{metric.name} of {_named(key)}", f"only {side} tells it") for key, side in known_once)
+    yield from ((f"{metric.name} of {_named(key)}", f"only {side} filled the host") for key, side in unlike)
 
 
 def _failed(old: Side, new: Side) -> set[Key]:
@@ -209,9 +225,9 @@ def _one_sided(old: Side, new: Side) -> list[tuple[Key, str]]:
     return sorted((key, side) for key, side in found if key not in failed)
 
 
-def _told_once(old: Side, new: Side, of: set[Key]) -> list[tuple[Key, str]]:
-    """Return of what one side alone knows the CPU time, and which."""
-    before, after = (side.known(analysis.FIGURES[PER_CPU]) & of for side in (old, new))
+def _known_once(metric: Metric, old: Side, new: Side, of: set[Key]) -> list[tuple[Key, str]]:
+    """Return of what one side alone knows the metric, and which."""
+    before, after = (side.known(metric) & of for side in (old, new))
     return sorted([*((key, OLD) for key in before - after), *((key, NEW) for key in after - before)])
 
 
@@ -227,25 +243,24 @@ def _named(key: Key) -> str:
 
 
 def _decided(
-    found: Sequence[tuple[Cell, Ratio]], design: Design, every: Mapping[tuple[str, str], Iterable[int]]
+    found: Sequence[tuple[Cell, Ratio]], design: Design, every: Mapping[tuple[str, str], Iterable[LevelKey]]
 ) -> Iterator[Row]:
     """Yield each ratio with its outcome, the p of all of them corrected together; `every` are all levels of a test."""
-    pairs = comparison.decide([ratio for _, ratio in found])
+    pairs = comparison.decide_together([(ratio, metric.better) for (*_, metric), ratio in found])
     for (cell, ratio), pair in zip(found, pairs, strict=True):
         entry, test, level, _ = cell
-        over = analysis.label(ratio.over, sorted(every[entry, test])) if level == ALL_LEVELS else ""
-        yield Row(*cell, pair, design, "" if over == ALL_LEVELS else over)
+        over = analysis.over(ratio.over, sorted(every[entry, test])) if level is ALL_LEVELS else None
+        yield Row(*cell, pair, design, None if over is None or over.are_all else over)
 
 
-def _kept(levels: Sequence[Blocks]) -> tuple[int, ...]:
-    numbers = sorted({block for blocks in levels for block in blocks})
-    return stats.kept(np.array([[block in blocks for block in numbers] for blocks in levels]))
+def _kept(side: OfSide) -> tuple[LevelKey, ...]:
+    numbers = sorted({block for blocks in side.values() for block in blocks})
+    levels = list(side)
+    rows = stats.kept(np.array([[block in blocks for block in numbers] for blocks in side.values()]))
+    return tuple(levels[row] for row in rows)
 
 
-def _apart(new: Sequence[Blocks], old: Sequence[Blocks]) -> Ratio:
+def _apart(new: OfSide, old: OfSide) -> Ratio:
     """Return the mean of the levels' own ratios, of 0 blocks and without an interval: none has all that is compared."""
-    logs = (
-        math.log(geometric_mean(mine.values()) / geometric_mean(theirs.values()))
-        for mine, theirs in zip(new, old, strict=True)
-    )
-    return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None, over=tuple(range(len(new))))
+    logs = (math.log(geometric_mean(new[level].values()) / geometric_mean(old[level].values())) for level in new)
+    return Ratio(NEW, OLD, math.exp(fmean(logs)), None, None, None, None, 0, None, over=tuple(new))

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from benchlab.experiment.profiles import PROFILES
+from benchlab.experiment.settings import compared
 from benchlab.records.plan import Manifest
 
 # What of an entry's labels decides which resources it has.
@@ -78,9 +79,7 @@ def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
     settings, wrk = manifest.settings, _section(manifest, "wrk")
     yield "wrk", wrk.get("version")
     yield "wrk's scripts", wrk.get("scripts_sha256")
-    yield "duration in s", settings.duration_s
-    yield "samples of a level in a visit", settings.repeats
-    yield "proxy", settings.proxy
+    yield from compared(settings)
     yield "primer in s", settings.primer_s
     yield "warm-up in s", settings.warmup_s
     yield "placement", manifest.placement or "shared"

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import accumulate
 from statistics import fmean
 
-from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios
+from benchlab.records.plan import LevelKey
+from benchlab.statistics.metrics import Better
+from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios, ratios_at
 
 # On fewer blocks nobody is called faster, slower or equal: a spread of two is hardly known, and one has none.
 LEAST_BLOCKS = 3
@@ -22,7 +24,7 @@ TOO_FEW = "too few blocks"
 
 
 class Outcome(Enum):
-    """What is known of the first entry of a pair against the second."""
+    """What is known of the first entry of a pair against the second: FASTER is the better one, whatever the metric."""
 
     FASTER = "faster"
     SLOWER = "slower"
@@ -71,7 +73,7 @@ class Pair:
 
 @dataclass(frozen=True, order=True)
 class Rank:
-    """The ranks an entry may have; 1 is the fastest."""
+    """The ranks an entry may have; 1 is the best."""
 
     best: int
     worst: int
@@ -82,10 +84,11 @@ class Rank:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The entries that have a figure, and each pair of them that has a block in common: both in alphabetical order."""
+    """The entries that have a value, and each pair of them that has a block in common: both in alphabetical order."""
 
     entries: tuple[str, ...]
     pairs: tuple[Pair, ...]
+    better: Better
 
     @property
     def ranks(self) -> dict[str, Rank]:
@@ -98,17 +101,18 @@ class Comparison:
 
     @property
     def leader(self) -> str | None:
-        """Return, of the entries that none is known to be faster than, the one with the highest mean log-ratio.
+        """Return, of the entries that none is known to be faster than, the one with the best mean log-ratio.
 
-        None where there is no such entry. Where no figure is missing, it is the one with the highest mean. Where some
+        None where there is no such entry. Where no value is missing, it is the one with the best mean. Where some
         are, an entry that lacks the level it is slowest in does not lead by that: each pair is compared in what both
         have. So it can happen that of three each is slower than one of the others.
         """
         ranks = self.ranks
         leads: dict[str, list[float]] = {entry: [0.0] for entry in self.entries}
         for pair in self.pairs:
-            leads[pair.ratio.first].append(math.log(pair.ratio.ratio))
-            leads[pair.ratio.second].append(-math.log(pair.ratio.ratio))
+            lead = math.log(self.better.gain(pair.ratio.ratio))
+            leads[pair.ratio.first].append(lead)
+            leads[pair.ratio.second].append(-lead)
         # Of two that are equal but for rounding, the first in the alphabet leads.
         unbeaten = [entry for entry in self.entries if ranks[entry].best == 1]
         return max(unbeaten, key=lambda entry: round(fmean(leads[entry]), 9), default=None)
@@ -135,59 +139,68 @@ class Standing:
 
     @property
     def relative(self) -> float | None:
-        """Return the entry's figure in terms of the leader's; None where that is not known."""
+        """Return how many times the leader's value the entry's is; None where that is not known."""
         if self.is_leader:
             return 1.0
         return self.pair.ratio.ratio if self.pair else None
 
 
-def compare(cells: Cells) -> Comparison:
+def compare(cells: Cells, better: Better) -> Comparison:
     """Return how the entries compare at one level.
 
     Raises ValueError if a value is not a positive number.
     """
-    return across([cells])
+    return Comparison(entries([cells]), decide(ratios_at(cells), better), better)
 
 
-def across(levels: Iterable[Cells]) -> Comparison:
+def across(levels: Mapping[LevelKey, Cells], better: Better) -> Comparison:
     """Return how the entries compare over several levels together, averaged as `stats.ratios` tells.
 
     Raises ValueError if a value is not a positive number.
     """
-    levels = list(levels)
-    return Comparison(entries(levels), decide(ratios(levels)))
+    return Comparison(entries(levels.values()), decide(ratios(levels), better), better)
 
 
 def entries(levels: Iterable[Cells]) -> tuple[str, ...]:
-    """Return the entries that have a figure at any of the levels, in alphabetical order."""
+    """Return the entries that have a value at any of the levels, in alphabetical order."""
     return tuple(sorted({entry for cells in levels for entry, blocks in cells.items() if blocks}))
 
 
 def standings(comparison: Comparison) -> tuple[Standing, ...]:
-    """Return the leader, then the others by rank, of equal ranks the fastest first.
+    """Return the leader, then the others by rank, of equal ranks the best first.
 
-    Where figures are missing, a ratio can be above 1: the leader leads over all, not over each. And of two whose ratios
-    to it are over other levels, the one with the better rank comes first, whatever these ratios are.
+    Where values are missing, a ratio can be better than 1: the leader leads over all, not over each. And of two
+    whose ratios to it are over other levels, the one with the better rank comes first, whatever these ratios are.
     """
     leader, ranks = comparison.leader, comparison.ranks
     found = [
         Standing(entry, entry == leader, comparison.between(entry, leader) if leader else None, ranks[entry])
         for entry in comparison.entries
     ]
-    return tuple(sorted(found, key=lambda standing: (not standing.is_leader, standing.rank, -(standing.relative or 0))))
+    return tuple(sorted(found, key=lambda standing: _place(standing, comparison.better)))
 
 
-def decide(found: Sequence[Ratio]) -> tuple[Pair, ...]:
+def decide(found: Sequence[Ratio], better: Better) -> tuple[Pair, ...]:
+    """Return each ratio of a metric with its outcome, as `decide_together` does."""
+    return decide_together([(ratio, better) for ratio in found])
+
+
+def decide_together(found: Sequence[tuple[Ratio, Better]]) -> tuple[Pair, ...]:
     """Return each ratio with its outcome; the p of all that have one are corrected together.
+
+    Beside each ratio stands which of two values of its metric is the better one.
 
     A ratio of fewer than LEAST_BLOCKS is undecided, and costs the others nothing. FASTER and SLOWER: 5 % is the chance
     that any of them is wrong. EQUAL is not corrected: 5 % is the chance for each pair that differs by just the margin.
     """
-    tested = [ratio.p if ratio.blocks >= LEAST_BLOCKS else None for ratio in found]
+    tested = [ratio.p if ratio.blocks >= LEAST_BLOCKS else None for ratio, _ in found]
     known = [p for p in tested if p is not None]
     adjusted = iter(holm(known))
     corrected = [None if p is None else next(adjusted) for p in tested]
-    return tuple(Pair(ratio, p, _outcome(ratio, p), len(known)) for ratio, p in zip(found, corrected, strict=True))
+    return tuple(
+        Pair(ratio, p, _outcome(ratio, better, p), len(known))
+        for (ratio, better), p in zip(found, corrected, strict=True)
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -204,13 +217,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [adjusted[index] for index in range(count)]
 
 
-def _outcome(ratio: Ratio, adjusted_p: float | None) -> Outcome:
+def _place(standing: Standing, better: Better) -> tuple[bool, Rank, float]:
+    """Return what sorts a standing among others: the lowest comes first."""
+    gain = better.gain(standing.relative) if standing.relative else 0.0
+    return not standing.is_leader, standing.rank, -gain
+
+
+def _outcome(ratio: Ratio, better: Better, adjusted_p: float | None) -> Outcome:
     if adjusted_p is None or ratio.equivalence_p is None:
         return Outcome.UNDECIDED
     # Many blocks can show a difference that lies within the margin. It is told: EQUAL would hide who is ahead, while
     # the ratio beside FASTER shows how little it is.
     if adjusted_p <= ALPHA:
-        return Outcome.FASTER if ratio.ratio > 1 else Outcome.SLOWER
+        return Outcome.FASTER if better.gain(ratio.ratio) > 1 else Outcome.SLOWER
     return Outcome.EQUAL if ratio.equivalence_p <= ALPHA else Outcome.UNDECIDED
 
 

@@ -1,4 +1,4 @@
-"""What each factor did in a run: effects and interactions with their intervals, by test, level and figure. Pure."""
+"""What each factor did in a run: effects and interactions with their intervals, by test, level and metric. Pure."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchlab.core.errors import UsageError
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import analysis, comparison, factorial, metrics, stats
-from benchlab.statistics.analysis import ALL_LEVELS, Result
+from benchlab.statistics import analysis, cells, comparison, factorial, metrics, stats
+from benchlab.statistics.analysis import ALL_LEVELS, Over, Result, Scope
 from benchlab.statistics.comparison import Pair
 from benchlab.statistics.factorial import Crossing, Effect
+from benchlab.statistics.metrics import Better, Metric
 from benchlab.statistics.stats import Cells
 
 
 @dataclass(frozen=True)
 class Told:
-    """An effect at one level of a test or over all of them, in one figure; `over` names the levels that it is over.
+    """An effect at one level of a test or over all of them, in one metric; `over` names the levels that it is over.
 
     The ratio is the one that the change makes; of an interaction, that by which both changes together exceed the
-    product of each. The p of all effects of one level and figure are corrected together.
+    product of each. The p of all effects of one level and metric are corrected together.
     """
 
     test: str
-    level: int | str
-    figure: str
+    level: Scope
+    metric: Metric
     effect: Effect
     pair: Pair
-    over: int | str
+    over: LevelKey | Over
 
 
 @dataclass(frozen=True)
@@ -43,14 +45,14 @@ class Answer:
     results: Mapping[str, Result]
     untold: Mapping[str, tuple[str, ...]]
 
-    def figure(self, test: str, level: int | str) -> str | None:
-        """Return the figure whose outcomes hold at the level, or over all of them; None where neither's do."""
+    def metric(self, test: str, level: Scope) -> Metric | None:
+        """Return the metric whose outcomes hold at the level, or over all of them; None where no one's do."""
         result = self.results[test]
-        return result.level_basis[level] if isinstance(level, int) else result.basis
+        return result.basis if level is ALL_LEVELS else result.level_basis[level]
 
     def is_headed_by(self, told: Told) -> bool:
-        """Return whether it is told in the figure whose outcomes hold."""
-        return told.figure == self.figure(told.test, told.level)
+        """Return whether it is told in the metric whose outcomes hold."""
+        return told.metric == self.metric(told.test, told.level)
 
 
 def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> Answer:
@@ -63,7 +65,8 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
         raise UsageError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
     crossed = factorial.cross({name: known[name] for name in entries or known}, asked)
     results = analysis.analyse(run)
-    told = (row for result in results for name in analysis.FIGURES for row in _told(run, result, name, crossed))
+    compared = metrics.of_run(run.manifest).compared
+    told = (row for result in results for metric in compared for row in _told(run, result, metric, crossed))
     return Answer(
         crossing=crossed,
         told=tuple(told),
@@ -72,16 +75,18 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
     )
 
 
-def _told(run: Run, result: Result, figure: str, crossed: Crossing) -> Iterable[Told]:
+def _told(run: Run, result: Result, metric: Metric, crossed: Crossing) -> Iterable[Told]:
     """Yield the effects at each level of the test, then over all of them."""
     effects = crossed.only({cell.entry for cell in result.cells}).effects
-    by_level = metrics.measured(run)[result.test].ranked(analysis.FIGURES[figure])
+    by_level = cells.measured(run)[result.test].ranked(metric)
     named = {effect.names: effect for effect in effects}
-    groups: list[tuple[int | str, dict[int, Cells]]] = [(level, {level: by_level[level]}) for level in sorted(by_level)]
-    for level, cells in [*groups, (ALL_LEVELS, by_level)]:
-        for pair in _pairs(cells, effects, run.decision):
-            over = result.label(pair.ratio.over) if level == ALL_LEVELS else level
-            yield Told(result.test, level, figure, named[pair.ratio.first, pair.ratio.second], pair, over)
+    groups: list[tuple[Scope, dict[LevelKey, Cells]]] = [
+        (level, {level: by_level[level]}) for level in sorted(by_level)
+    ]
+    for level, of_level in [*groups, (ALL_LEVELS, by_level)]:
+        for pair in _pairs(of_level, effects, metric.better, run.decision):
+            over = result.over(pair.ratio.over) if level is ALL_LEVELS else level
+            yield Told(result.test, level, metric, named[pair.ratio.first, pair.ratio.second], pair, over)
 
 
 def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
@@ -90,6 +95,8 @@ def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
     yield from (f"wrk was the limit of {cell.entry} at {cell.level}" for cell in result.cells if cell.client_bound)
 
 
-def _pairs(levels: Mapping[int, Cells], effects: Sequence[Effect], decision: Decision | None) -> tuple[Pair, ...]:
+def _pairs(
+    levels: Mapping[LevelKey, Cells], effects: Sequence[Effect], better: Better, decision: Decision | None
+) -> tuple[Pair, ...]:
     weights = {effect.names: effect.weights for effect in effects}
-    return comparison.decide(analysis.concluded(partial(stats.contrasts, weights=weights), levels, decision))
+    return comparison.decide(analysis.concluded(partial(stats.contrasts, weights=weights), levels, decision), better)

@@ -52,7 +52,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Effect:
-    """What one change does to the logarithm of a figure; or, of two changes, what both do beyond the sum of each.
+    """What one change does to the logarithm of a metric; or, of two changes, what both do beyond the sum of each.
 
     `groups` are the pairs or fours of entries that it is the mean of, each entry with its sign; `possible` counts those
     that a complete crossing would have.

@@ -1,178 +1,135 @@
-"""The figures of samples, of which a cell is made: an entry at one level of one test, over its blocks. Pure."""
+"""The metrics of samples, in one registry: what each is called, how it is read, and whether more of it is better."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from statistics import geometric_mean
 
-from benchlab.experiment.workloads import WORKLOADS, varied
-from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.counters import APP, DB, PROXY
 from benchlab.records.plan import Manifest
-from benchlab.records.run import Run, Sample
-from benchlab.statistics import bottleneck, stats
-from benchlab.statistics.bottleneck import Shares
-from benchlab.statistics.stats import Cells, Estimate
+from benchlab.records.run import Sample
 
-Figure = Callable[[Sample], float | None]
-# The samples of one test, by level and entry.
-Grouped = Mapping[int, Mapping[str, Sequence[Sample]]]
-# All figures of them, by level, entry and block.
-Known = Mapping[Figure, Mapping[int, Cells]]
+
+class Better(Enum):
+    """Which of two values is the better one."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+    def gain(self, ratio: float) -> float:
+        """Return how many times as good a value is that is so many times another: above 1 where it is the better."""
+        return ratio if self is Better.HIGHER else 1 / ratio
+
+    def limit(self, margin: float) -> float:
+        """Return the ratio of new to old that is a loss by the margin, a share such as 0.03."""
+        return 1 - margin if self is Better.HIGHER else 1 + margin
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One entry at one level of one test, over its blocks.
+class Metric:
+    """A quantity that entries are measured by.
 
-    `rate` is requests per second; `per_cpu_s` requests per second of CPU time of app, database and proxy together, and
-    `per_app_cpu_s` of the app alone; both are None where the host does not tell. `memory_peak_bytes` is the app's, the
-    largest of all samples.
+    `name` is how tables print it, `long_name` how sentences do, a plural; `key` is its name in files for programs.
+    `read` returns its value of a sample, a positive number, or None where it is not known. `average` makes one value of
+    the repeats in a block; over blocks and levels it is always the geometric mean, because all comparing is done on
+    logarithms (docs/method.md, section 6). `form` writes a value.
+
+    Where `client_limits`, a value that wrk was the limit of says only what the entry does at least. Where
+    `host_limits`, a value taken on a full host is not comparable with one taken on an idle host.
     """
 
-    entry: str
-    test: str
-    level: int
-    rate: Estimate
-    per_cpu_s: Estimate | None
-    per_app_cpu_s: Estimate | None
-    memory_peak_bytes: int | None
-    shares: Shares
-    bottleneck: str
+    name: str
+    long_name: str
+    key: str
+    unit: str
+    better: Better
+    read: Callable[[Sample], float | None]
+    average: Callable[[Sequence[float]], float] = geometric_mean
+    form: str = "{:,.0f}"
+    client_limits: bool = False
+    host_limits: bool = False
 
-    @property
-    def client_bound(self) -> bool:
-        """Return whether wrk was the limit: the entry could do more, so it has no rank."""
-        return self.bottleneck == CLIENT
+    def written(self, value: float) -> str:
+        return self.form.format(value)
 
 
 @dataclass(frozen=True)
-class Measured:
-    """What was measured of one test: its cells, and all figures that are known of it."""
+class Measures:
+    """The metrics that are reported of a load model's samples.
 
-    test: str
-    cells: tuple[Cell, ...]
-    known: Known
+    `ranked_by` ranks the entries; `on_full_host` does in its place where all rows compared filled the host, and is not
+    compared where none did. Those `beside` are compared and rank nobody; those `shown` stand in tables only.
+    """
 
-    def ranked(self, figure: Figure) -> dict[int, Cells]:
-        """Return the figures by level, but of cells that the client bound."""
-        bound = {(cell.entry, cell.level) for cell in self.cells if cell.client_bound}
-        return {
-            level: {entry: blocks for entry, blocks in entries.items() if (entry, level) not in bound}
-            for level, entries in self.known[figure].items()
-        }
+    ranked_by: Metric
+    on_full_host: Metric | None = None
+    beside: tuple[Metric, ...] = ()
+    shown: tuple[Metric, ...] = ()
+
+    @property
+    def ranking(self) -> tuple[Metric, ...]:
+        """Return the metrics that may rank the entries."""
+        return (self.ranked_by,) if self.on_full_host is None else (self.ranked_by, self.on_full_host)
+
+    @property
+    def compared(self) -> tuple[Metric, ...]:
+        """Return the metrics that entries and versions are compared in."""
+        return (*self.ranking, *self.beside)
+
+    @property
+    def every(self) -> tuple[Metric, ...]:
+        """Return all of them, and the rate, which what limited a cell is judged by."""
+        return tuple(dict.fromkeys((RATE, *self.compared, *self.shown)))
 
 
-def measured(run: Run) -> Mapping[str, Measured]:
-    """Return what was measured, by test: of each that has samples, in the order of the settings."""
-    return run.once(_measured)
-
-
-def every_cell(run: Run) -> Iterator[Cell]:
-    """Yield every cell of the run; nothing is compared for it."""
-    for of_test in measured(run).values():
-        yield from of_test.cells
-
-
-def rate(sample: Sample) -> float | None:
-    """Return requests per second; None where nothing was answered."""
+def _rate(sample: Sample) -> float | None:
     return sample.load.requests_per_second or None
 
 
-def per_cpu_s(sample: Sample) -> float | None:
-    """Return requests per second of CPU time of app, database and proxy together, None where it is not known."""
-    return _per_cpu_s(sample, (APP, DB, PROXY))
-
-
-def per_app_cpu_s(sample: Sample) -> float | None:
-    """Return requests per second of the app's CPU time, None where it is not known."""
-    return _per_cpu_s(sample, (APP,))
-
-
-def by_block(samples: Iterable[Sample], figure: Figure) -> dict[int, float]:
-    """Return the figure of one cell in each block that has one; of repeats the geometric mean."""
-    values: dict[int, list[float]] = defaultdict(list)
-    for sample in samples:
-        if (value := figure(sample)) is not None:
-            values[sample.trial.block].append(value)
-    return {block: of[0] if len(of) == 1 else geometric_mean(of) for block, of in values.items()}
-
-
-def _per_cpu_s(sample: Sample, roles: Iterable[str]) -> float | None:
+def _per_cpu_s(sample: Sample, roles: Iterable[str] = (APP, DB, PROXY)) -> float | None:
     used = [sample.counters.roles[role].cpu_us for role in roles if role in sample.counters.roles]
     total_us = sum(filter(None, used))
     return None if None in used or not total_us else sample.load.requests / (total_us / 1e6) or None
 
 
-def _measured(run: Run) -> dict[str, Measured]:
-    by_test: dict[str, list[Sample]] = defaultdict(list)
-    for sample in run.samples:
-        by_test[sample.trial.test].append(sample)
-    found = {}
-    for test in (test for test in run.manifest.settings.tests if by_test[test]):
-        grouped = _grouped(by_test[test])
-        known: Known = {figure: _figures(grouped, figure) for figure in (rate, per_cpu_s, per_app_cpu_s)}
-        found[test] = Measured(test, _cells(run.manifest, test, grouped, known), known)
-    return found
+def _per_app_cpu_s(sample: Sample) -> float | None:
+    return _per_cpu_s(sample, (APP,))
 
 
-def _grouped(samples: Iterable[Sample]) -> Grouped:
-    grouped: dict[int, dict[str, list[Sample]]] = defaultdict(lambda: defaultdict(list))
-    for sample in samples:
-        grouped[varied(sample.trial.test, sample.trial.level)][sample.trial.entry].append(sample)
-    return grouped
+RATE = Metric(
+    name="requests/s",
+    long_name="requests per second",
+    key="requests_per_s",
+    unit="1/s",
+    better=Better.HIGHER,
+    read=_rate,
+    client_limits=True,
+)
+# The CPU time is that of app, database and proxy together.
+PER_CPU = Metric(
+    name="requests/CPU-s",
+    long_name="requests per CPU-second",
+    key="requests_per_cpu_s",
+    unit="1/CPU-s",
+    better=Better.HIGHER,
+    read=_per_cpu_s,
+    host_limits=True,
+)
+PER_APP_CPU = Metric(
+    name="of the app alone",
+    long_name="requests per CPU-second of the app alone",
+    key="requests_per_app_cpu_s",
+    unit="1/CPU-s",
+    better=Better.HIGHER,
+    read=_per_app_cpu_s,
+    host_limits=True,
+)
+
+CLOSED_LOOP = Measures(ranked_by=RATE, on_full_host=PER_CPU, shown=(PER_APP_CPU,))
 
 
-def _figures(grouped: Grouped, figure: Figure) -> dict[int, dict[str, dict[int, float]]]:
-    """Return the figure by level, entry and block, as far as it is known; of repeats the geometric mean."""
-    return {
-        level: {entry: blocks for entry, cell in entries.items() if (blocks := by_block(cell, figure))}
-        for level, entries in grouped.items()
-    }
-
-
-def _cells(manifest: Manifest, test: str, grouped: Grouped, known: Known) -> tuple[Cell, ...]:
-    """Return the cells of the test that have a rate, in the order of entries and levels."""
-    estimates = {
-        (entry, level): {figure: stats.estimate(levels[level].get(entry, {})) for figure, levels in known.items()}
-        for level, entries in grouped.items()
-        for entry in entries
-    }
-    means = {key: of[rate] for key, of in estimates.items()}
-    return tuple(
-        _cell(manifest, grouped[level][entry], mean, estimates[entry, level], _growth(means, test, entry, level))
-        for entry, level in sorted(means)
-        if (mean := means[entry, level]) is not None
-    )
-
-
-def _cell(
-    manifest: Manifest,
-    samples: Sequence[Sample],
-    mean: Estimate,
-    estimates: Mapping[Figure, Estimate | None],
-    growth: float | None,
-) -> Cell:
-    trial = samples[0].trial
-    found = bottleneck.shares(samples, bottleneck.role_cpus(manifest, trial.entry, trial.level))
-    peaks = [sample.counters.roles[APP].memory_peak_bytes for sample in samples if APP in sample.counters.roles]
-    return Cell(
-        entry=trial.entry,
-        test=trial.test,
-        level=varied(trial.test, trial.level),
-        rate=mean,
-        per_cpu_s=estimates[per_cpu_s],
-        per_app_cpu_s=estimates[per_app_cpu_s],
-        memory_peak_bytes=max((peak for peak in peaks if peak is not None), default=None),
-        shares=found,
-        bottleneck=bottleneck.name(found, growth, bottleneck.own_share(bottleneck.of_host(samples))),
-    )
-
-
-def _growth(means: Mapping[tuple[str, int], Estimate | None], test: str, entry: str, level: int) -> float | None:
-    """Return the rate at twice the connections over the rate here; None where that was not measured."""
-    here, doubled = means.get((entry, level)), means.get((entry, 2 * level))
-    if WORKLOADS[test].varies != "connections" or here is None or doubled is None:
-        return None
-    return doubled.mean / here.mean
+def of_run(manifest: Manifest) -> Measures:
+    """Return what is reported of the run's samples."""
+    return CLOSED_LOOP

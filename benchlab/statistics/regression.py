@@ -13,7 +13,7 @@ from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import BREAK_HOURS, Design, Side
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome
-from benchlab.statistics.stats import Ratio
+from benchlab.statistics.metrics import Better
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
@@ -34,24 +34,25 @@ class Gate:
 def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gate:
     """Return whether anything got slower by `margin`, a share such as 0.03.
 
-    A regression is shown where a row over all levels says slower, after Holm over all tests and figures, and one of the
+    A regression is shown where a row over all levels says slower, after Holm over all tests and metrics, and one of the
     margin's size cannot be excluded. It is shown at a single level where that says slower, after Holm over all of them,
-    and its whole 95 % interval lies below 1 - margin: a mean over levels can hide one that lost much. Each of the two
+    and its whole 95 % interval lies beyond the limit: a mean over levels can hide one that lost much. Each of the two
     families calls an unchanged entry slower in 2.5 % at the most, so that both do in 5 %.
 
-    A regression is excluded where the interval of every row over all levels lies above 1 - margin, and that of every
-    level that says slower, too. Of what is `untold` it never is, nor by two runs at two times.
+    The limit is 1 - margin; of a metric of which lower is better, 1 + margin. A regression is excluded where the
+    interval of every row over all levels lies on the good side of the limit, and that of every level that says slower,
+    too. Of what is `untold` it never is, nor by two runs at two times.
     """
-    rows, limit = list(found), 1 - margin
+    rows = list(found)
     if any(row.design is Design.TWO_RUNS for row in rows):
         return _undecided(margin, [TWO_RUNS, *_silence(untold)])
-    overall = [row for row in rows if row.level == ALL_LEVELS]
-    open_rows = [row for row in overall if not _excludes(row, limit)]
-    slower = [row for row in rows if row.pair.outcome is Outcome.SLOWER and not _excludes(row, limit)]
-    if shown := list(_shown(slower, limit)):
-        return Gate(REGRESSION, f"slower: {'; '.join(_told(row, limit) for row in shown)}")
+    overall = [row for row in rows if row.level is ALL_LEVELS]
+    open_rows = [row for row in overall if not _excludes(row, margin)]
+    slower = [row for row in rows if row.pair.outcome is Outcome.SLOWER and not _excludes(row, margin)]
+    if shown := list(_shown(slower, margin)):
+        return Gate(REGRESSION, f"slower: {'; '.join(_named(row, margin) for row in shown)}")
     doubts = [
-        *_noise(open_rows, limit),
+        *_noise(open_rows, margin),
         *_levels(slower, margin),
         *_lacking(overall),
         *_silence(untold),
@@ -59,12 +60,10 @@ def gate(found: Iterable[Row], margin: float, untold: Sequence[str] = ()) -> Gat
     ]
     if doubts:
         return _undecided(margin, doubts)
-    lowest = min(row.ratio.low for row in overall if row.ratio.low is not None)
     return Gate(
         NO_REGRESSION,
-        f"no regression: each test's mean over its levels is above {limit:.10g} of what it was (the lowest 95 % "
-        f"interval begins at {quantities.ratio(lowest, limit)}), and no level is shown to be slower by as much as "
-        f"{_percent(margin)}",
+        f"no regression: each test's mean over its levels is {' and '.join(_within(overall, margin))}, and no level is "
+        f"shown to be slower by as much as {_percent(margin)}",
     )
 
 
@@ -94,44 +93,72 @@ def _undecided(margin: float, doubts: Sequence[str]) -> Gate:
     return Gate(UNDECIDED, f"a regression of {_percent(margin)} is neither shown nor excluded: {doubted}")
 
 
-def _excludes(row: Row, limit: float) -> bool:
-    """Return whether the row says that a regression to the limit did not happen."""
-    return row.pair.adjusted_p is not None and row.ratio.low is not None and row.ratio.low > limit
+def _limit(row: Row, margin: float) -> float:
+    return row.metric.better.limit(margin)
 
 
-def _shown(slower: Sequence[Row], limit: float) -> Iterator[Row]:
+def _excludes(row: Row, margin: float) -> bool:
+    """Return whether the row says that a regression by the margin did not happen."""
+    low, high = row.ratio.low, row.ratio.high
+    if row.pair.adjusted_p is None or low is None or high is None:
+        return False
+    return low > _limit(row, margin) if row.metric.better is Better.HIGHER else high < _limit(row, margin)
+
+
+def _is_beyond(row: Row, margin: float) -> bool:
+    """Return whether the row's whole interval lies on the bad side of the limit."""
+    low, high = row.ratio.low, row.ratio.high
+    if low is None or high is None:
+        return False
+    return high < _limit(row, margin) if row.metric.better is Better.HIGHER else low > _limit(row, margin)
+
+
+def _within(overall: Sequence[Row], margin: float) -> Iterator[str]:
+    """Yield on which side of the limit the means are, and how near the nearest interval comes to it."""
+    lows = [row.ratio.low for row in overall if row.metric.better is Better.HIGHER and row.ratio.low is not None]
+    highs = [row.ratio.high for row in overall if row.metric.better is Better.LOWER and row.ratio.high is not None]
+    if lows:
+        limit = Better.HIGHER.limit(margin)
+        begins = f"the lowest 95 % interval begins at {quantities.ratio(min(lows), limit)}"
+        yield f"above {limit:.10g} of what it was ({begins})"
+    if highs:
+        limit = Better.LOWER.limit(margin)
+        ends = f"the highest 95 % interval ends at {quantities.ratio(max(highs), limit)}"
+        yield f"{'where lower is better, ' if lows else ''}below {limit:.10g} of what it was ({ends})"
+
+
+def _shown(slower: Sequence[Row], margin: float) -> Iterator[Row]:
     """Yield the rows that show a regression: over all levels, and of what is not among these at single ones."""
-    overall = [row for row in slower if row.level == ALL_LEVELS]
+    overall = [row for row in slower if row.level is ALL_LEVELS]
     yield from overall
-    told = {(row.entry, row.test, row.figure) for row in overall}
+    shown = {(row.entry, row.test, row.metric) for row in overall}
     for row in slower:
-        is_below = row.ratio.high is not None and row.ratio.high < limit
-        if is_below and (row.entry, row.test, row.figure) not in told:
+        if _is_beyond(row, margin) and (row.entry, row.test, row.metric) not in shown:
             yield row
 
 
-def _noise(rows: Sequence[Row], limit: float) -> Iterator[str]:
+def _noise(rows: Sequence[Row], margin: float) -> Iterator[str]:
     """Yield which rows do not exclude the limit, by what would make them."""
-    for needed, of in _by_need(rows, limit):
-        yield f"not known well enough ({needed}): {'; '.join(_told(row, limit) for row in of)}"
+    for needed, of in _by_need(rows, margin):
+        yield f"not known well enough ({needed}): {'; '.join(_named(row, margin) for row in of)}"
 
 
-def _by_need(rows: Iterable[Row], limit: float) -> Iterator[tuple[str, list[Row]]]:
+def _by_need(rows: Iterable[Row], margin: float) -> Iterator[tuple[str, list[Row]]]:
     """Yield rows by what would exclude the limit: what they need first, or so many blocks, or days, if they stayed."""
     by_need: dict[str, list[Row]] = {}
     for row in rows:
-        by_need.setdefault(_needed_first(row, limit), []).append(row)
+        by_need.setdefault(_needed_first(row, margin), []).append(row)
     noisy = by_need.pop("", [])
     yield from by_need.items()
     if noisy:
-        most = max(_blocks(row.ratio, limit) for row in noisy)
+        most = max(_blocks(row, margin) for row in noisy)
         yield f"it would take about {counted(most, noisy[0].design.unit)}", noisy
 
 
 def _levels(slower: Sequence[Row], margin: float) -> Iterator[str]:
     """Yield which single levels are slower, by how much, though the mean over all levels is not."""
-    if levels := [row for row in slower if row.level != ALL_LEVELS]:
-        rows = "; ".join(_told(row, 1 - margin) for row in levels)
+    if levels := [row for row in slower if row.level is not ALL_LEVELS]:
+        rows = "; ".join(_named(row, margin) for row in levels)
         yield f"slower at {counted(len(levels), 'level')}, and maybe by {_percent(margin)}: {rows}"
 
 
@@ -139,7 +166,7 @@ def _lacking(overall: Sequence[Row]) -> Iterator[str]:
     """Yield which means over levels lack some of them."""
     for row in overall:
         if row.over:
-            yield f"{row.entry} {row.test} {row.figure} is a mean over {row.where}"
+            yield f"{row.entry} {row.test} {row.metric.name} is a mean over {row.where}"
 
 
 def _silence(untold: Sequence[str]) -> Iterator[str]:
@@ -148,33 +175,37 @@ def _silence(untold: Sequence[str]) -> Iterator[str]:
         yield f"nothing can be said of {counted(len(untold), 'part')} of the comparison"
 
 
-def _needed_first(row: Row, limit: float) -> str:
+def _needed_first(row: Row, margin: float) -> str:
     """Return what is in the way of excluding the limit by more of the same; nothing where that is noise alone."""
     unit = row.design.unit
     if not row.ratio.blocks:
         return f"no {unit} has all levels"
     if row.pair.adjusted_p is None:
         return f"it takes at least {counted(LEAST_BLOCKS, unit)}"
-    if row.ratio.ratio <= limit:
-        return f"so far the estimate itself lies below the limit; if it stays there, no number of {unit}s excludes it"
+    better = row.metric.better
+    if better.gain(row.ratio.ratio) <= better.gain(_limit(row, margin)):
+        side = "below" if better is Better.HIGHER else "above"
+        return f"so far the estimate itself lies {side} the limit; if it stays there, no number of {unit}s excludes it"
     return ""
 
 
-def _blocks(ratio: Ratio, limit: float) -> int:
-    """Return how many blocks would lift the interval above the limit: more than there are.
+def _blocks(row: Row, margin: float) -> int:
+    """Return how many blocks would bring the whole interval to the good side of the limit: more than there are.
 
     An interval narrows with the root of the blocks. It is the one shown that counts: after a pilot it can be wider than
     the spread of all blocks makes it.
     """
-    reach, room = math.log1p(ratio.half_width or 0.0), math.log(ratio.ratio / limit)
+    ratio = row.ratio
+    reach, room = math.log1p(ratio.half_width or 0.0), abs(math.log(ratio.ratio / _limit(row, margin)))
     return max(ratio.blocks + 1, math.ceil(ratio.blocks * (reach / room) ** 2))
 
 
-def _told(row: Row, limit: float) -> str:
+def _named(row: Row, margin: float) -> str:
     """Return the row with the 95 % interval, which the gate decides by."""
-    at = "" if row.where == ALL_LEVELS else f" at {row.where}"
+    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {row.where}"
+    limit = _limit(row, margin)
     bounds = quantities.bounds(row.ratio.low, row.ratio.high, limit)
-    return f"{row.entry} {row.test}{at} {row.figure} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"
+    return f"{row.entry} {row.test}{at} {row.metric.name} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"
 
 
 def _percent(margin: float) -> str:

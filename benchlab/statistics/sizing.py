@@ -12,7 +12,7 @@ from statistics import median
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import minutes
 from benchlab.experiment import forecast
-from benchlab.experiment.profiles import MAX_BLOCKS
+from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.statistics import analysis, baseline, candidate, sequential
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -53,17 +53,19 @@ def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
 def decisive(run: Run) -> tuple[Ratio, ...]:
     """Return the ratios that the number of blocks is decided by: those that the report leads with.
 
-    Every two entries over all levels of a test, in the figure that ranks them, in both where neither does; in a run of
-    versions what the gate looks at, new to old in both figures over all levels. Single levels have no say: the widest
-    of many would ask for twice the blocks that any sentence is in need of.
+    Every two entries over all levels of a test, in the metric that ranks them, in all that may where none does; in a
+    run of versions what the gate looks at, new to old in each metric over all levels. Single levels have no say: the
+    widest of many would ask for twice the blocks that any sentence is in need of.
     """
     if run.manifest.settings.against:
         versions = candidate.rows(*baseline.of_versions(run))
-        return tuple(row.ratio for row in versions if row.level == ALL_LEVELS)
+        return tuple(row.ratio for row in versions if row.level is ALL_LEVELS)
     comparisons = [
         comparison
         for result in analysis.analyse(run)
-        for comparison in ((result.overall,) if result.basis else (result.rates, result.costs))
+        for comparison in (
+            (result.overall,) if result.basis else map(result.compared.__getitem__, result.measures.ranking)
+        )
     ]
     return tuple(pair.ratio for comparison in comparisons for pair in comparison.pairs)
 

@@ -1,6 +1,6 @@
-"""Estimates a figure, and the ratio of two entries in the same blocks: pure, on logarithms (docs/method.md, section 6).
+"""Estimates a metric, and the ratio of two entries in the same blocks: pure, on logarithms (docs/method.md, section 6).
 
-A higher figure is the better one; one of which less is better, such as bytes, is given as its reciprocal.
+Nothing here depends on whether more or less of a metric is better.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-# One entry's figure in each block that has one; the figures of all entries at one level.
+from benchlab.records.plan import LevelKey
+
+# One entry's value in each block that has one; the values of all entries at one level.
 Blocks = Mapping[int, float]
 Cells = Mapping[str, Blocks]
 Array = NDArray[np.float64]
-# Whether there is a figure: level x block.
+# Whether there is a value: level x block.
 Presence = NDArray[np.bool_]
 
 ALPHA = 0.05
 # Entries this close are equal for practical purposes: on logs ±ln 1.03, the same whichever entry comes first.
 EQUIVALENCE = 0.03
-# The logarithm of a figure up to 1e15 is rounded by less than 1e-14: a difference below this is rounding.
+# The logarithm of a value up to 1e15 is rounded by less than 1e-14: a difference below this is rounding.
 RESOLUTION = 1e-12
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure over the blocks, in its own unit.
+    """A metric over the blocks, in its own unit.
 
     `mean` is the geometric mean; `low` and `high` bound its 95 % interval, and are None with one block.
     """
@@ -49,12 +51,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times the figure of `second` that of `first` is, over the blocks both have.
+    """How many times the value of `second` that of `first` is, over the blocks both have.
 
     `low` and `high` bound the 95 % interval; `stdev` is that of the log-ratio over the blocks. `p` tests whether the
     ratio is 1, `equivalence_p` whether it lies outside 1 ± EQUIVALENCE; the latter is at most 5 % where the 90 %
     interval, `low_90` to `high_90`, lies within. With fewer than two blocks all of these are None. `over` are the
-    levels that it is the mean of, by their place among those given.
+    levels that it is the mean of; it is empty where no levels were given.
     """
 
     first: str
@@ -68,7 +70,7 @@ class Ratio:
     stdev: float | None
     low_90: float | None = None
     high_90: float | None = None
-    over: tuple[int, ...] = ()
+    over: tuple[LevelKey, ...] = ()
 
     @property
     def inverse(self) -> Ratio:
@@ -102,7 +104,7 @@ def estimate(values: Blocks) -> Estimate | None:
         return None
     logs = np.array([[_log(value, f"block {block}") for block, value in values.items()]])
     lowest, highest, count = min(values.values()), max(values.values()), len(values)
-    # exp(ln x) can come back a digit off x: the mean is kept between the figures it was made from.
+    # exp(ln x) can come back a digit off x: the mean is kept between the values it was made from.
     mean = min(max(math.exp(logs.mean()), lowest), highest)
     error = float(_stdevs(logs)[0]) / math.sqrt(count)
     low, high = (None, None) if count < 2 else _interval(mean, error, count - 1)
@@ -114,13 +116,18 @@ def ratio(cells: Cells, first: str, second: str) -> Ratio | None:
 
     Raises ValueError if a value is not a positive number.
     """
-    found = ratios([{name: cells.get(name, {}) for name in (first, second)}])
-    if not found:
+    made = ratios_at({name: cells.get(name, {}) for name in (first, second)})
+    if not made:
         return None
-    return found[0] if found[0].first == first else found[0].inverse
+    return made[0] if made[0].first == first else made[0].inverse
 
 
-def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
+def ratios_at(cells: Cells) -> tuple[Ratio, ...]:
+    """Return the ratio of every pair of entries at one level, as `ratios` does over several."""
+    return tuple(ratio for ratio, _ in _of_pairs([cells]))
+
+
+def ratios(levels: Mapping[LevelKey, Cells]) -> tuple[Ratio, ...]:
     """Return the ratio of every pair of entries over all the levels; pairs and the names in them are alphabetical.
 
     A pair shares the levels in which it has a block in common, and is left out if there is none. The log-ratio of a
@@ -128,30 +135,27 @@ def ratios(levels: Iterable[Cells]) -> tuple[Ratio, ...]:
     more than half of the blocks is left out instead (`kept` says which); `Ratio.over` has those that are left. Raises
     ValueError if a value is not a positive number.
     """
-    levels = list(levels)
-    names = sorted({name for cells in levels for name in cells})
-    logs = _logs(levels, names)
-    first, second = np.triu_indices(len(names), k=1)
-    return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
+    return _over(levels, _of_pairs(list(levels.values())))
 
 
-def contrasts(levels: Iterable[Cells], weights: Mapping[tuple[str, str], Mapping[str, float]]) -> tuple[Ratio, ...]:
+def contrasts(
+    levels: Mapping[LevelKey, Cells], weights: Mapping[tuple[str, str], Mapping[str, float]]
+) -> tuple[Ratio, ...]:
     """Return for each two names the exponential of a weighted sum of entries' logarithms, as a ratio of the two.
 
     The weights, by entry, are not 0 and sum to 0: what a block has in common cancels. With 1 and -1 it is the ratio of
     two entries, and levels and blocks count for all entries that have a weight as they do there.
     """
-    levels = list(levels)
-    found: list[Ratio] = []
+    made: list[tuple[Ratio, tuple[int, ...]]] = []
     for names, of_entries in weights.items():
-        logs = _logs(levels, list(of_entries))
+        logs = _logs(list(levels.values()), list(of_entries))
         sums = np.tensordot(logs, np.array(list(of_entries.values())), axes=(1, 0))
-        found += _summaries([names], sums[:, None, :])
-    return tuple(found)
+        made += _summaries([names], sums[:, None, :])
+    return _over(levels, made)
 
 
 def unpaired(first: str, second: str, values: Blocks, others: Blocks) -> Ratio | None:
-    """Return the ratio of two figures whose blocks have nothing in common, such as those of two runs.
+    """Return the ratio of two entries whose blocks have nothing in common, such as those of two runs.
 
     `blocks` is the smaller number of the two, `stdev` what pairs of as many blocks would have for the same interval.
     None if one has no block. Raises ValueError if a value is not a positive number. Source: Welch (1947),
@@ -194,7 +198,7 @@ def kept(present: Presence) -> tuple[int, ...]:
 
     All that have a block, as long as half as many blocks as the fullest level has are whole. Else levels are left out,
     each time the one without which the most blocks are whole: a level that was lost in most blocks would take these
-    from all the others. What is left out depends on what is missing, never on a figure.
+    from all the others. What is left out depends on what is missing, never on a value.
     """
     rows = [row for row in range(len(present)) if present[row].any()]
     fullest = present.sum(axis=1).max(initial=0)
@@ -222,17 +226,31 @@ def _tail(distance: float, error: float, freedom: float) -> float:
     return float(stdtr(freedom, -distance / error))
 
 
-def _summaries(pairs: Sequence[tuple[str, str]], differences: Array) -> tuple[Ratio, ...]:
-    """Return the ratio of each pair from its log-ratios, level x pair x block, that are NaN where there is none."""
+def _of_pairs(levels: Sequence[Cells]) -> list[tuple[Ratio, tuple[int, ...]]]:
+    names = sorted({name for cells in levels for name in cells})
+    logs = _logs(levels, names)
+    first, second = np.triu_indices(len(names), k=1)
+    return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
+
+
+def _over(levels: Iterable[LevelKey], made: Iterable[tuple[Ratio, tuple[int, ...]]]) -> tuple[Ratio, ...]:
+    """Return the ratios, each with the levels at the places beside it."""
+    keys = list(levels)
+    return tuple(replace(ratio, over=tuple(keys[place] for place in places)) for ratio, places in made)
+
+
+def _summaries(pairs: Sequence[tuple[str, str]], differences: Array) -> list[tuple[Ratio, tuple[int, ...]]]:
+    """Return the ratio of each pair, and the places of the levels that it is the mean of.
+
+    It is made from its log-ratios, level x pair x block, that are NaN where there is none.
+    """
     over = _kept_of_pairs(np.asarray(np.isfinite(differences)))
     by_block = _block_means(differences, over)
     blocks = np.isfinite(by_block).sum(axis=1).tolist()
     rows = zip(pairs, _means(by_block, axis=1).tolist(), _stdevs(by_block).tolist(), blocks, over, strict=True)
-    return tuple(
-        replace(_summary(pair, _snapped(mean), stdev, count), over=levels)
-        for pair, mean, stdev, count, levels in rows
-        if levels
-    )
+    return [
+        (_summary(pair, _snapped(mean), stdev, count), places) for pair, mean, stdev, count, places in rows if places
+    ]
 
 
 def _summary(pair: tuple[str, str], log_mean: float, stdev: float, blocks: int) -> Ratio:
@@ -268,7 +286,7 @@ def _block_means(differences: Array, over: Sequence[tuple[int, ...]]) -> Array:
 
 
 def _logs(levels: Sequence[Cells], names: Sequence[str]) -> Array:
-    """Return the logarithm of every figure, level x entry x block; NaN where there is none."""
+    """Return the logarithm of every value, level x entry x block; NaN where there is none."""
     numbers = sorted({block for cells in levels for blocks in cells.values() for block in blocks})
     column = {block: index for index, block in enumerate(numbers)}
     logs = np.full((len(levels), len(names), len(numbers)), np.nan)
@@ -281,7 +299,7 @@ def _logs(levels: Sequence[Cells], names: Sequence[str]) -> Array:
 
 def _log(value: float, subject: str) -> float:
     if not 0 < value < math.inf:
-        raise ValueError(f"{subject}: {value} is not a positive number; leave out a block that has no figure")
+        raise ValueError(f"{subject}: {value} is not a positive number; leave out a block that has no value")
     return math.log(value)
 
 
@@ -309,10 +327,10 @@ class Average:
     """An entry's geometric mean over the blocks, each block being that of its levels; `over` are these levels."""
 
     estimate: Estimate
-    over: tuple[int, ...]
+    over: tuple[LevelKey, ...]
 
 
-def over_levels(levels: Mapping[int, Cells]) -> dict[str, Average]:
+def over_levels(levels: Mapping[LevelKey, Cells]) -> dict[str, Average]:
     """Return the average of each entry that has a block, by level as `levels` is.
 
     A block that lacks one of the levels does not count, and a level that most blocks lack is left out (`stats.kept`).
@@ -327,7 +345,7 @@ def by_block(levels: Sequence[Blocks]) -> dict[int, float]:
     return {block: geometric_mean([blocks[block] for blocks in levels]) for block in sorted(whole)}
 
 
-def _average(levels: Mapping[int, Blocks]) -> Average:
+def _average(levels: Mapping[LevelKey, Blocks]) -> Average:
     numbers = sorted({block for blocks in levels.values() for block in blocks})
     rows = kept(np.array([[block in blocks for block in numbers] for blocks in levels.values()]))
     over = tuple(list(levels)[row] for row in rows)

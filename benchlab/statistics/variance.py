@@ -16,7 +16,7 @@ from statistics import fmean, variance
 from benchlab.experiment import forecast
 from benchlab.records.run import INVALID, Run
 from benchlab.statistics import sequential, sizing
-from benchlab.statistics.metrics import Figure
+from benchlab.statistics.metrics import Metric
 
 # More samples of one life than these were never worth it, and a run must keep blocks to repeat.
 MOST_REPEATS = 30
@@ -26,7 +26,7 @@ Lives = Mapping[int, list[float]]
 
 @dataclass(frozen=True)
 class Components:
-    """Standard deviations of a figure's logarithm: between blocks, between lives of a block, within a life.
+    """Standard deviations of a metric's logarithm: between blocks, between lives of a block, within a life.
 
     `life` is None where no life has two samples: then it cannot be told from what is within.
     """
@@ -67,13 +67,13 @@ def cost(run: Run) -> Cost:
     return Cost(forecast.VISIT_S + max(0.0, warmed_s), sample_s)
 
 
-def components(run: Run, test: str, figure: Figure) -> Components:
+def components(run: Run, test: str, metric: Metric) -> Components:
     """Return the components of a test, as means over its levels. All entries of the run must be the same one."""
     levels: dict[object, dict[str, dict[int, list[float]]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(list))
     )
     for sample in run.taken:
-        value = figure(sample)
+        value = metric.read(sample)
         # A retry is of another life.
         counts = sample.attempt == 1 and sample.verdict.severity != INVALID
         if sample.trial.test == test and counts and value is not None:

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from benchlab.core import letters
-from benchlab.experiment import profiles
+from benchlab.experiment.profiles import RENAMED
+from benchlab.experiment.settings import impossible
 from benchlab.factors import naming
 from benchlab.records.checks import moment
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, Counters, HostUsage, Usage
@@ -100,10 +101,10 @@ def _record(content: dict[str, Any]) -> Record:
 
 
 def _manifest(content: dict[str, Any]) -> Manifest:
-    settings = dict(content["settings"])
-    for name in ("frameworks", "db_connections", "warmup_s"):
-        if name in settings:
-            settings[name] = tuple(settings[name])
+    settings: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content["settings"].items()
+    }
+    settings["profile"] = RENAMED.get(settings["profile"], settings["profile"])
     settings["levels"] = {test: tuple(values) for test, values in settings["levels"].items()}
     return Manifest(
         **{
@@ -140,7 +141,7 @@ def _problems(made: Manifest) -> list[str]:
             if 1 <= made.cpus <= MOST_CPUS
             else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
         ),
-        *profiles.impossible(made.settings),
+        *impossible(made.settings),
         *_versions(made),
     ]
 

@@ -25,8 +25,8 @@ from typing import TypeVar
 from benchlab.core import letters
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment.profiles import MAX_BLOCKS
-from benchlab.experiment.workloads import varied
+from benchlab.experiment import workloads
+from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Record, Remark, Run, Sample
 from benchlab.storage import files, records, shapes
@@ -103,11 +103,10 @@ def _refuse_stranger(record: Record, manifest: Manifest) -> None:
 
 def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
     trial, settings = record.trial, manifest.settings
-    planned = settings.levels.get(trial.test, ())
     return (
         trial.entry in manifest.entries
         and trial.test in manifest.tests(trial.entry)
-        and varied(trial.test, trial.level) in planned
+        and trial.level.key in workloads.keys(trial.test, settings.levels[trial.test])
         and trial.block >= 1
         and 1 <= trial.repeat <= settings.repeats
     )

@@ -19,18 +19,20 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from benchlab.records.plan import CONNECTIONS, LevelKey
 from benchlab.report import markdown
 from benchlab.report.document import Table
 from benchlab.statistics import baseline, candidate, regression
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design
+from benchlab.statistics.metrics import PER_CPU, RATE, Metric
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Blocks, Ratio
 
 Array = NDArray[np.float64]
 
 SEED, RUNS = 14, 2000
-LEVELS = (16, 32, 128)
+LEVELS = tuple(LevelKey(connections, CONNECTIONS) for connections in (16, 32, 128))
 SPREADS, BLOCKS, CHANGES, MARGINS = (0.02, 0.04, 0.08), (8, 10, 20, 40), (0.0, -0.03, -0.05), (0.03, 0.05)
 # Of the variance of a block's log-ratio over all levels, the share that the levels have in common; the rest is each
 # level's own. And the correlation of the two metrics, which come from the same samples.
@@ -111,7 +113,7 @@ def at_times(chance: np.random.Generator, runs: int) -> tuple[list[str], list[li
         for change in LOSSES:
             for _ in range(runs):
                 found = candidate.judged(apart(chance, plan, change), plan.design)
-                looked_at = [row for row in found if row.level == ALL_LEVELS] if plan.overall else found
+                looked_at = [row for row in found if row.level is ALL_LEVELS] if plan.overall else found
                 for margin in MARGINS:
                     counts.setdefault((change, margin), Counter())[regression.gate(looked_at, margin).exit_code] += 1
         rows.append([name, *(_shares(counts[change, margin], runs) for change in LOSSES for margin in MARGINS)])
@@ -139,9 +141,9 @@ def apart(chance: np.random.Generator, plan: Plan, change: float) -> Iterator[tu
             yield ("entry", "test", level, metric), ratio
 
 
-def _side(chance: np.random.Generator, plan: Plan, states: Array) -> dict[str, dict[int, Blocks]]:
+def _side(chance: np.random.Generator, plan: Plan, states: Array) -> dict[Metric, dict[LevelKey, Blocks]]:
     """Return by metric and level a mean for each day or run, else the blocks of the only run, from each day's state."""
-    runs: dict[str, list[Array]] = {RATE: [], PER_CPU: []}
+    runs: dict[Metric, list[Array]] = {RATE: [], PER_CPU: []}
     began = []
     for day, state in enumerate(states):
         for hour in range(plan.runs):
@@ -165,7 +167,7 @@ def _means(units: Sequence[int], of_runs: Sequence[Array]) -> Array:
     return np.array([np.mean(of, axis=0) for of in of_units]).T
 
 
-def _noise(chance: np.random.Generator, spread: float, blocks: int) -> Iterator[tuple[str, Array]]:
+def _noise(chance: np.random.Generator, spread: float, blocks: int) -> Iterator[tuple[Metric, Array]]:
     """Yield for each metric the logarithms, level x block, whose mean over the levels has this spread."""
     both = chance.normal(size=(3, len(LEVELS), blocks))
     common = chance.normal(size=(3, 1, blocks))

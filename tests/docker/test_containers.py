@@ -14,12 +14,14 @@ from docker.models.containers import Container
 from benchlab.contract import claims
 from benchlab.contract.answers import Answer
 from benchlab.contract.statements import Counted
-from benchlab.engine.engine import SERVICE_LABEL
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.engine.command import command_output
+from benchlab.engine.endpoints import ENTRY_HOST
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL, SERVICE_LABEL
 from benchlab.engine.stage import Lab
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
-from benchlab.run.lifecycle import ENTRY_HOST, Server
+from benchlab.run.database import Database
+from benchlab.run.lifecycle import EntryLifecycle
 
 from .conftest import ENTRIES, STUDIED, await_that
 from .traces import PROJECT
@@ -70,9 +72,7 @@ each_entry = pytest.mark.parametrize(
 
 
 def _execute(lab: Lab, service: str, *command: str) -> str:
-    result = lab.engine.execute(service, list(command))
-    assert result.exit_code == 0, result.stderr
-    return result.stdout
+    return command_output(lab.engine, service, list(command))
 
 
 def _ask(lab: Lab, statement: str) -> str:
@@ -90,7 +90,7 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
     lab.engine.start(entry)
     try:
         await_that(lambda: _started(lab, entry) == lab.cpus, f"all workers of {entry} run")
-        await_that(lambda: fetch.knock(lab.engine, TARGET, "/json"), f"{entry} answers")
+        await_that(lambda: fetch.knock(lab.roles.client, TARGET, "/json"), f"{entry} answers")
         yield
     finally:
         lab.engine.stop(entry)
@@ -107,16 +107,16 @@ def _container(client: docker.DockerClient, service: str) -> Container:
     return container
 
 
-def _database(lab: Lab) -> Server:
-    """Return what serves entries, with the database running and restored."""
+def _database(lab: Lab) -> Database:
+    """Return the database, running and restored."""
     lab.engine.start("db")
     _execute(lab, "db", "wait-database")
     _execute(lab, "db", "reset-database")
-    return Server(lab.engine, (), lambda name, text: name)
+    return Database(lab.roles.database)
 
 
 def _answer(lab: Lab, path: str, target: Target = TARGET) -> Answer:
-    return fetch.answers(lab.engine, target, [[fetch.Request(path, "*/*")]])[0][0]
+    return fetch.answers(lab.roles.client, target, [[fetch.Request(path, "*/*")]])[0][0]
 
 
 def _query(lab: Lab) -> Answer:
@@ -235,14 +235,14 @@ def test_the_load_generator_ends_at_sigterm_without_an_init_process_too(
 
 @each_entry
 def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
-    server = Server(staged.engine, staged.topology.entries, lambda name, text: name)
-    chosen = staged.topology.entries[entry]
-    with server.serve(chosen, "first") as pristine:
+    entries = staged.topology.entries
+    lifecycle = EntryLifecycle(entries[entry], staged.roles, entries.values(), lambda name, text: name)
+    with lifecycle.up("first") as first:
         answer = _answer(staged, "/updates?queries=500")
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
-        assert server.world() == {**pristine, **updated} != pristine
-    with server.serve(chosen, "second") as restored:
-        assert restored == server.world() == pristine
+        assert first.database.world() == {**first.world, **updated} != first.world
+    with lifecycle.up("second") as second:
+        assert second.world == second.database.world() == first.world
 
 
 @pytest.mark.long
@@ -363,7 +363,7 @@ def test_nginx_stands_in_front_of_the_running_entry_and_ends_by_itself(
     with _serving(staged, "aiohttp"):
         staged.engine.start("nginx")
         try:
-            await_that(lambda: fetch.knock(staged.engine, Target("nginx"), "/json"), "nginx answers")
+            await_that(lambda: fetch.knock(staged.roles.client, Target("nginx"), "/json"), "nginx answers")
             answer = _answer(staged, "/json", Target("nginx"))
         finally:
             staged.engine.stop("nginx")

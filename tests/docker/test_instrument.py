@@ -13,7 +13,7 @@ from benchlab.factors.naming import AT
 from benchlab.records.counters import APP, CLIENT, DB
 from benchlab.records.run import INVALID
 from benchlab.selftest import faults
-from benchlab.statistics.analysis import FIGURES
+from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import REGRESSION
 from benchlab.storage import store
 
@@ -203,8 +203,8 @@ def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project
     assert set(found.values()) == {"pass"}
     assert len(found) == len(faults.PLANTED) + 2
     assert {"bias against plain wrk, 90% interval", "samples of equal entries that count"} <= set(rows)
-    for figure in FIGURES:
-        assert {f"sensitivity: json, {figure}", f"standard deviation between: json, {figure}"} <= set(rows)
+    for metric in CLOSED_LOOP.compared:
+        assert {f"sensitivity: json, {metric.name}", f"standard deviation between: json, {metric.name}"} <= set(rows)
     assert table.splitlines()[2].startswith("The short version, seed 1, begun ")
     assert store.read(folder / "twins").samples
     (folder / store.REPORT).unlink()

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import docker
 import pytest
 
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
 from benchlab.records.run import INVALID

@@ -7,7 +7,7 @@ import os
 import docker
 import pytest
 
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 
 from .conftest import Project
 from .traces import PROJECT

@@ -13,7 +13,7 @@ import docker
 import pytest
 
 from benchlab.engine import images as built
-from benchlab.engine.one_off import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
 from benchlab.storage import store
@@ -62,7 +62,7 @@ def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project
 def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
     project: Project, client: docker.DockerClient
 ) -> None:
-    code, printed = project.run("--profile", "seed", "--framework", "crax", "--test", "query", "--dry-run")
+    code, printed = project.run("--profile", "study", "--framework", "crax", "--test", "query", "--dry-run")
     assert code == 0
     assert re.match(r"plan +15 samples of 15 s in 5 visits\ntime +about ", printed)
     assert printed.count("block ") == 5
@@ -77,7 +77,7 @@ def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
 def test_a_dry_run_of_factors_tells_which_entries_are_crossed_and_starts_nothing(
     project: Project, client: docker.DockerClient
 ) -> None:
-    code, printed = project.run("factors", "--profile", "seed", "--test", "query", "--dry-run")
+    code, printed = project.run("factors", "--profile", "study", "--test", "query", "--dry-run")
     assert code == 0, printed
     assert re.search(r"^entries +aiohttp, aiohttp-raw, crax, crax-orm$", printed, re.MULTILINE)
     assert printed.count("block ") == 5 * 4

@@ -12,7 +12,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.models.volumes import Volume
 
-from benchlab.engine.one_off import PROJECT_LABEL
+from benchlab.engine.sandbox import PROJECT_LABEL
 
 PROJECT = "benchlab"
 # How the lab's images begin, and how they are called aside while a test runs.

@@ -241,7 +241,7 @@ def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
 
 
 def _lacking(match: re.Match[str], place: Place) -> Iterator[str]:
-    """Hold in how many samples each rule had no figure against the run's records."""
+    """Hold in how many samples each rule had no value against the run's records."""
     told = dict(re.findall(r"(?:^|, )([\w -]+?) in (all samples|[\d,]+ of them) \(", match["rules"]))
     taken = len(place.sampled.taken)
     counts = {name: taken if count == "all samples" else int(number(count.split()[0])) for name, count in told.items()}
@@ -262,7 +262,7 @@ BECAME: Sentence[Place] = Sentence(
     r"(?:, (?P<again>[\d,]+) w(?:as|ere) suspect and taken anew)?(?:, (?P<invalid>[\d,]+) (?:is|are) invalid)?\.",
     _became,
 )
-RULES: Sentence[Place] = Sentence("rules without a figure", r"Rules without a figure: (?P<rules>.+)\.", _lacking)
+RULES: Sentence[Place] = Sentence("rules without a value", r"Rules without a value: (?P<rules>.+)\.", _lacking)
 WARNINGS: Sequence[Sentence[Place]] = (
     Sentence("first look", r"A first look, not to be quoted\.", fine),
     Sentence(

@@ -300,7 +300,7 @@ def _change(row: Row, sides: _Sides) -> Change:
     found = printed(row["new / old"] if interval == "–" else f"{row['new / old']} {interval}")
     assert found is not None
     count = int(row["blocks"] if "blocks" in row else row["days"])
-    made = Change(row["entry"], row["test"], row["level"], row["figure"], found, count, row["outcome"])
+    made = Change(row["entry"], row["test"], row["level"], row["metric"], found, count, row["outcome"])
     return Change(**{**vars(made), "own": sides.own(made)})
 
 

@@ -239,7 +239,7 @@ class _Maker:
     def _manifest(self, side: str, began: datetime) -> Manifest:
         chance = self._chance
         settings = Settings(
-            profile=chance.one(("default", "default", "default", "quick", "seed")),
+            profile=chance.one(("default", "default", "default", "quick", "study")),
             frameworks=tuple(self._labels),
             levels=self._levels,
             blocks=self._blocks,
@@ -322,7 +322,7 @@ class _Maker:
 
     def _tries(self, trial: Trial, common: float) -> Iterator[Sample | Failure]:
         chance = self._chance
-        level = workloads.varied(trial.test, trial.level)
+        level = trial.level.key.value
         if (trial.block, trial.entry, trial.test, level) in self._lost:
             yield Failure(trial, STARTED, chance.one(REASONS))
             return

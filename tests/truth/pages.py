@@ -171,13 +171,13 @@ def _no_standings(_: re.Match[str], report: Report, __: Sampled) -> Iterator[str
 PLOTS = (
     (
         "plot: no standings",
-        r"Each entry's figure over all levels, relative to the leader's: nothing is known\.",
+        r"Each entry's value over all levels, relative to the leader's: nothing is known\.",
         _no_standings,
     ),
     ("plot: nothing", rf"{TEST}, .+: nothing is known\.", _nothing),
     (
         "plot: standings",
-        rf"Each entry's figure over all levels, relative to the leader's: (?P<figures>.+?){MORE}",
+        rf"Each entry's value over all levels, relative to the leader's: (?P<figures>.+?){MORE}",
         _overall,
     ),
     ("plot: rates", rf"{TEST}, requests/s: (?P<figures>.+?){MORE}", _rates),
@@ -194,11 +194,11 @@ PLOTS = (
 
 
 def _tables(shown: Page, report: Report, findings: Findings) -> None:
-    """Hold what the page has more of against the report's tables: all figures, and the squares of who against whom."""
+    """Hold what the page has more of against the report's tables: all metrics, and the squares of who against whom."""
     for table in shown.tables:
-        if match := re.match(r"([\w-]+): all figures", table.caption):
+        if match := re.match(r"([\w-]+): all metrics", table.caption):
             for row in table.rows:
-                findings.hold("row of all figures", str(dict(row)), _figures(match[1], row, report))
+                findings.hold("row of all metrics", str(dict(row)), _figures(match[1], row, report))
     for test, caption, squares in shown.heat_maps:
         for first, second, title in squares:
             told = f"{test}, {caption}: {first} / {second} {title}"

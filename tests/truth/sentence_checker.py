@@ -33,7 +33,7 @@ CONSTANT = (
 )
 METHOD = (
     r"A block visits every entry once, .+",
-    r"A figure is the geometric mean over the blocks, .+",
+    r"A value is the geometric mean over the blocks, .+",
     r"“Equal” means within 3%, .+ no outcome\.",
     r"A sample is judged by what happened around it, .+",
     r"The load generator and the database share this host .+",

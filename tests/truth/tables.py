@@ -241,7 +241,7 @@ def _pairs(table: Table) -> Iterator[Pair]:
         interval = next(row[column] for column in row if "interval" in column)
         found = printed(f"{row['ratio']} {interval}" if interval != "–" else row["ratio"])
         assert found is not None, row
-        yield Pair(row["level"], row["figure"], first, second, found, row["outcome"])
+        yield Pair(row["level"], row["metric"], first, second, found, row["outcome"])
 
 
 def listed(names: str) -> tuple[list[str], int]:

@@ -33,7 +33,7 @@ REPORT = """
 
 ## json: ratios
 
-| level | figure | pair | ratio | 95 % interval | outcome |
+| level | metric | pair | ratio | 95 % interval | outcome |
 |---|---|---|---|---|---|
 | all | requests/s | a / b | 1.018 | [0.985–1.053] | cannot be told apart |
 | all | requests/s | a / c | 1.100 | [1.076–1.124] | faster |

@@ -102,9 +102,9 @@ def _digit(match: re.Match[str]) -> str:
         ),
         (r"(two entries.+); some have no interval\.", r"\1.", "widest"),
         (
-            r"Rules without a figure: (\S+) in all samples",
-            r"Rules without a figure: \1 in 3 of them",
-            "rules without a figure",
+            r"Rules without a value: (\S+) in all samples",
+            r"Rules without a value: \1 in 3 of them",
+            "rules without a value",
         ),
         (r"Holm, over (\d+) comparison", r"Holm, over 1\1 comparison", "chance over all levels"),
         (r"say otherwise in up to \d+%", "say otherwise in up to 50%", "chance at single levels"),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from benchlab.experiment import profiles, schedule, workloads
+from benchlab.engine.endpoints import Roles
+from benchlab.experiment import schedule, workloads
+from benchlab.experiment.settings import choose
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Visit
 from benchlab.records.run import GOOD, Failure, Remark, Sample, Verdict
-from benchlab.run.runner import Events, Runner
+from benchlab.run.events import Events, Journal
+from benchlab.run.lifecycle import EntryLifecycle
+from benchlab.run.runner import Runner
 
 from .fake_host import FakeHost
 
@@ -100,8 +106,25 @@ def planned(entries: list[Entry], blocks: int = 2) -> tuple[Visit, ...]:
 
 def run_planned(host: FakeHost, entries: list[Entry], settings: Settings, kept: Kept) -> list[int]:
     """Make the planned visits and return the blocks that were done."""
-    runner = Runner(host, kept, {entry.name: entry for entry in entries}, LEVELS, settings, Events(), 2)
-    return list(runner.run(planned(entries)))
+    return list(make_runner(host, kept, entries, settings).run(planned(entries)))
+
+
+def make_runner(
+    host: FakeHost,
+    kept: Journal,
+    entries: list[Entry],
+    settings: Settings,
+    events: Events | None = None,
+    levels: Mapping[str, tuple[Level, ...]] = LEVELS,
+    **options: Any,
+) -> Runner:
+    """Return the runner of a lab whose roles are all on the one host, which has two CPUs."""
+    by_name = {entry.name: entry for entry in entries}
+    return Runner(Roles.on_one(host), kept, by_name, levels, settings, events or Events(), 2, **options)
+
+
+def make_lifecycle(host: FakeHost, entry: Entry) -> EntryLifecycle:
+    return EntryLifecycle(entry, Roles.on_one(host), [entry], Kept().keep_log)
 
 
 @pytest.fixture
@@ -120,7 +143,7 @@ def manifest() -> Manifest:
 
 
 def make_settings() -> Settings:
-    return profiles.settings("quick", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
+    return choose("quick", frameworks=["aiohttp", "crax"], seed=7)
 
 
 def make_manifest() -> Manifest:

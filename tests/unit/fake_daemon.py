@@ -12,10 +12,12 @@ from socketserver import ThreadingMixIn, UnixStreamServer
 
 # More than any of the events takes that are waited for; it passes only where one does not come.
 PATIENCE_S = 10
+# The time by its clock.
+NOW = "2026-11-29T22:00:30Z"
 
 
 class FakeDaemon(ThreadingMixIn, UnixStreamServer):
-    """Makes one container, attaches to it, starts and removes it.
+    """Makes one container, shows it, attaches to it, starts and removes it; `named` are those that it has besides.
 
     `asked` has each request's method and path in order; `hung_up` is whether the attached connection had ended when the
     container was removed.
@@ -27,6 +29,7 @@ class FakeDaemon(ThreadingMixIn, UnixStreamServer):
         super().__init__(str(path), _Handler)
         self.address = f"unix://{path}"
         self.asked: list[str] = []
+        self.named: dict[str, dict[str, object]] = {}
         self.ended = threading.Event()
         self.hung_up: bool | None = None
 
@@ -53,7 +56,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self._note()
-        self._answer(404, {"message": "No such container"})
+        containers = {"made": {"Id": "made"}, **self.server.named}
+        place = self.path.split("?")[0].split("/")[2:]
+        if place == ["info"]:
+            self._answer(200, {"SystemTime": NOW})
+        elif place[0] == "containers" and place[1] in containers:
+            self._answer(200, containers[place[1]])
+        else:
+            self._answer(404, {"message": "No such container"})
 
     def do_POST(self) -> None:
         self._note()
@@ -67,7 +77,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self) -> None:
         self._note()
-        self.server.hung_up = self.server.ended.wait(PATIENCE_S)
+        if self.path.split("?")[0].endswith("/made"):
+            self.server.hung_up = self.server.ended.wait(PATIENCE_S)
         self._answer(204, None)
 
     def _hold(self) -> None:

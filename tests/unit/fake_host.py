@@ -10,7 +10,7 @@ from typing import Any
 
 from benchlab.contract.payloads import FORTUNES
 from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executed
 from benchlab.run.wrk import MARK, SEEN_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}

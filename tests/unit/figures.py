@@ -1,13 +1,15 @@
-"""Figures to test the statistics with: made from logarithms, so that the truth behind them is known."""
+"""Values to test the statistics with: made from logarithms, so that the truth behind them is known."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+from benchlab.records.plan import CONNECTIONS, LevelKey
 from benchlab.statistics.stats import Blocks, Cells
 
 Array = NDArray[np.float64]
@@ -15,13 +17,22 @@ T = TypeVar("T")
 
 
 def blocks(logs: Array) -> Blocks:
-    """Return the figures with these logarithms, in blocks 1, 2, ..."""
-    return {number: float(figure) for number, figure in enumerate(np.exp(logs), start=1)}
+    """Return the values with these logarithms, in blocks 1, 2, ..."""
+    return {number: float(value) for number, value in enumerate(np.exp(logs), start=1)}
 
 
 def cells(logs: Array) -> Cells:
-    """Return the figures of entries a, b, ... with these logarithms, entry x block."""
+    """Return the values of entries a, b, ... with these logarithms, entry x block."""
     return {chr(ord("a") + row): blocks(of_entry) for row, of_entry in enumerate(logs)}
+
+
+def at(connections: int) -> LevelKey:
+    return LevelKey(connections, CONNECTIONS)
+
+
+def numbered(levels: Iterable[T]) -> dict[LevelKey, T]:
+    """Return what is at each of several levels, of 1, 2, ... connections."""
+    return {at(number): level for number, level in enumerate(levels, start=1)}
 
 
 def first_blocks(whole: Cells, count: int) -> Cells:

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 import numpy as np
 
-from benchlab.experiment.workloads import varied
 from benchlab.records.counters import CLIENT, Counters, HostUsage, Usage
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure, Remark, Run, Sample, Verdict
@@ -71,7 +70,7 @@ def run_of(manifest: Manifest, *samples: Sample) -> Run:
     """Return a run of just these entries, tests, levels and blocks."""
     levels: dict[str, set[int]] = {}
     for sample in samples:
-        levels.setdefault(sample.trial.test, set()).add(varied(sample.trial.test, sample.trial.level))
+        levels.setdefault(sample.trial.test, set()).add(sample.trial.level.key.value)
     settings = replace(
         manifest.settings,
         levels={test: tuple(sorted(values)) for test, values in levels.items()},

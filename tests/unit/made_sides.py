@@ -9,7 +9,9 @@ from datetime import timedelta
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.statistics import baseline, candidate
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import Row, Versus
+from benchlab.statistics.metrics import Metric
 
 from .conftest import STARTED, make_load, make_manifest, make_sample, make_trial
 
@@ -52,9 +54,9 @@ def held(run: Run) -> Versus:
     return candidate.hold(*baseline.of_versions(run))
 
 
-def overall(found: Versus, figure: str) -> Row:
-    """Return the one row of the figure over all levels."""
-    (row,) = (row for row in found.rows if (row.level, row.figure) == ("all", figure))
+def overall(found: Versus, metric: Metric) -> Row:
+    """Return the one row of the metric over all levels."""
+    (row,) = (row for row in found.rows if (row.level, row.metric) == (ALL_LEVELS, metric))
     return row
 
 

@@ -13,15 +13,16 @@ from scipy import stats as reference
 
 from benchlab.core.errors import ConfigError
 from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
-from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.report import outputs, tables
-from benchlab.statistics import analysis, bottleneck, metrics, sizing
+from benchlab.statistics import analysis, bottleneck, cells, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
+from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
-from .figures import known
+from .figures import at, known
 from .made_runs import full_host
 
 CPUS_OF_2 = {"client": 2, "app": 2, "db": 2}
@@ -73,14 +74,14 @@ def test_the_order_of_the_journal_changes_nothing(manifest: Manifest) -> None:
 
 def test_requests_per_cpu_second_count_app_and_database_and_not_the_client(manifest: Manifest) -> None:
     (sample,) = _with_cpu((make_sample(),), client=900_000, app=400_000, db=100_000)
-    assert metrics.per_cpu_s(sample) == 1000 / 0.5
-    assert metrics.per_app_cpu_s(sample) == 1000 / 0.4
+    assert PER_CPU.read(sample) == 1000 / 0.5
+    assert PER_APP_CPU.read(sample) == 1000 / 0.4
 
 
-def test_a_figure_of_a_host_that_tells_nothing_is_unavailable(manifest: Manifest) -> None:
+def test_a_metric_of_a_host_that_tells_nothing_is_unavailable(manifest: Manifest) -> None:
     blind = tuple(replace(s, counters=replace(s.counters, roles={})) for s in _samples(RATES))
     (result,) = analysis.analyse(Run(manifest, blind, ()))
-    assert {cell.per_cpu_s for cell in result.cells} == {None}
+    assert {cell.estimates.get(PER_CPU) for cell in result.cells} == {None}
     assert {cell.bottleneck for cell in result.cells} == {bottleneck.UNKNOWN}
     assert "unavailable" in outputs.text(Run(manifest, blind, ()))
 
@@ -95,15 +96,15 @@ def test_on_a_full_host_the_ranks_are_those_of_requests_per_cpu_second(manifest:
     full = (*_with_cpu(fast, app=900_000, db=1), *_with_cpu(slow, app=300_000, db=1))
     full = tuple(replace(s, counters=replace(s.counters, host=replace(s.counters.host, idle_us=10_000))) for s in full)
     (result,) = analysis.analyse(Run(_asking(manifest, 16), full, ()))
-    assert result.by_cpu
+    assert result.is_host_full
     # aiohttp answers twice as many, and takes three times the CPU time.
     assert [standing.entry for standing in result.standings] == ["crax", "aiohttp"]
-    assert result.levels[16].pairs[0].outcome is Outcome.FASTER
-    assert tables.ratios(result)[["level", "figure", "outcome"]].to_numpy().tolist() == [
-        [16, analysis.RATE, "–"],
-        [16, analysis.PER_CPU, "slower"],
-        ["all", analysis.RATE, "–"],
-        ["all", analysis.PER_CPU, "slower"],
+    assert result.levels[RATE][at(16)].pairs[0].outcome is Outcome.FASTER
+    assert tables.ratios(result)[["level", "metric", "outcome"]].to_numpy().tolist() == [
+        [16, RATE.name, "–"],
+        [16, PER_CPU.name, "slower"],
+        ["all", RATE.name, "–"],
+        ["all", PER_CPU.name, "slower"],
     ]
     assert "Outcomes are those of requests/CPU-s" in outputs.text(Run(manifest, full, ()))
 
@@ -120,14 +121,14 @@ def test_the_summary_s_requests_per_cpu_second_are_the_mean_over_all_levels(mani
     two = replace(manifest, settings=replace(manifest.settings, levels={"json": (16, 32)}))
     (result,) = analysis.analyse(Run(two, samples, ()))
     row, _ = tables.summary(result).to_dict("records")
-    assert row[analysis.PER_CPU] == "2,000 [2,000–2,000]"
+    assert row[PER_CPU.name] == "2,000 [2,000–2,000]"
     assert row["of the app alone"] == "2,800 [2,800–2,800]"
 
 
 def test_an_entry_without_some_of_the_levels_says_so_in_the_summary(manifest: Manifest) -> None:
     samples = (*_samples({"aiohttp": [700, 700], "crax": [700, 700]}), *_samples({"aiohttp": [2800, 2800]}, 32))
     (result,) = analysis.analyse(Run(manifest, samples, ()))
-    rows = {row["entry"]: row[analysis.PER_CPU] for row in tables.summary(result).to_dict("records")}
+    rows = {row["entry"]: row[PER_CPU.name] for row in tables.summary(result).to_dict("records")}
     assert rows == {"aiohttp": "2,000 [2,000–2,000] (all but 128)", "crax": "1,000 [1,000–1,000] (16 alone)"}
 
 
@@ -145,7 +146,7 @@ def test_what_was_asked_for_and_has_no_sample_that_counts_is_called_unmeasured(m
         ["aiohttp", "1", "1.000", "waiting or concurrency"],
         ["crax", "–", "not measured", "–"],
     ]
-    assert tables.figures(result)[["level", "entry", analysis.RATE, "blocks"]].to_numpy().tolist() == [
+    assert tables.values(result)[["level", "entry", RATE.name, "blocks"]].to_numpy().tolist() == [
         [16, "aiohttp", whole, 5],
         *([level, entry, "not measured", 0] for level, entry in ((16, "crax"), (32, "aiohttp"), (32, "crax"))),
     ]
@@ -402,7 +403,7 @@ def test_where_the_host_was_full_the_figure_that_ranks_asks_for_blocks(manifest:
     assert _decided(Run(manifest, full, ())).needed == _blocks_for_cpu_noise(RATES, "crax", "aiohttp") > 5
 
 
-def test_in_a_run_of_versions_the_gate_s_figures_ask_for_blocks(manifest: Manifest) -> None:
+def test_in_a_run_of_versions_the_gate_s_metrics_ask_for_blocks(manifest: Manifest) -> None:
     rates = {"crax-at-abc1234": RATES["aiohttp"], "crax": RATES["crax"]}
     entries = dict.fromkeys(rates, manifest.entries["crax"])
     samples = _with_cpu_noise(_samples(rates), "crax", make_counters())
@@ -434,7 +435,7 @@ def test_a_pilot_without_a_spread_gets_no_more_blocks_and_says_why(
 def test_the_widest_ratio_is_looked_for_in_what_the_report_leads_with(manifest: Manifest) -> None:
     run = Run(manifest, _with_cpu_noise(_samples(RATES), "crax", full_host()), (), Decision(STARTED, 5, 5, None, "x"))
     (result,) = analysis.analyse(run)
-    (rated,), (ranked,) = result.rates.pairs, result.overall.pairs
+    (rated,), (ranked,) = result.compared[RATE].pairs, result.overall.pairs
     assert known(rated.ratio.half_width) < known(ranked.ratio.half_width)
     told = f"The widest ratio of two entries over all levels is known to ± {ranked.ratio.half_width:.1%}."
     assert told in outputs.text(run)
@@ -503,13 +504,13 @@ def test_many_pairs_are_shown_over_all_levels_only(manifest: Manifest) -> None:
     names = [f"entry{number}" for number in range(7)]
     labelled = replace(_asking(manifest, 16), entries=dict.fromkeys(names, manifest.entries["crax"]))
     (result,) = analysis.analyse(Run(labelled, _samples({name: [500, 510, 505] for name in names}), ()))
-    assert set(tables.ratios(result)["level"]) == {analysis.ALL_LEVELS}
+    assert set(tables.ratios(result)["level"]) == {"all"}
 
 
 def test_a_query_level_is_its_rows_a_request(manifest: Manifest) -> None:
     trial = Trial(1, "crax", "query", Level(128, 2, queries=20))
     (result,) = analysis.analyse(Run(manifest, (make_sample(trial),), ()))
-    assert list(result.levels) == [20]
+    assert list(result.level_basis) == [LevelKey(20, QUERIES)]
 
 
 def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Manifest) -> None:
@@ -518,6 +519,6 @@ def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Ma
         for block, repeat, requests in ((1, 1, 1000), (1, 2, 4000), (2, 1, 3000))
     )
     run = Run(manifest, samples, ())
-    assert metrics.measured(run)["json"].known[metrics.rate][16]["crax"] == pytest.approx({1: 2000, 2: 3000})
+    assert cells.measured(run)["json"].known[RATE][at(16)]["crax"] == pytest.approx({1: 2000, 2: 3000})
     (result,) = analysis.analyse(run)
     assert result.cells[0].rate.blocks == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -24,6 +25,12 @@ def test_every_folder_of_the_library_is_a_room() -> None:
 @pytest.mark.parametrize(("room", "module"), MODULES, ids=[f"{room}.{path.stem}" for room, path in MODULES])
 def test_a_module_imports_only_from_its_own_room_and_those_above_it(room: str, module: Path) -> None:
     assert {on for on, _ in generate.imported(module)} <= set(ROOMS[: ROOMS.index(room) + 1])
+
+
+def test_one_module_alone_imports_docker() -> None:
+    importing = re.compile(r"^\s*(?:import|from) docker\b", re.MULTILINE)
+    found = [f"{room}.{path.stem}" for room, path in MODULES if importing.search(path.read_text(encoding="utf-8"))]
+    assert found == ["engine.engine"]
 
 
 def test_modules_import_each_other_in_no_circle() -> None:

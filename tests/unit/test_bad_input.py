@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from benchlab import __version__
-from benchlab.cli import cli, command, measure
+from benchlab.cli import cli, measure
+from benchlab.cli.command import Command
 from benchlab.core import interrupts
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure
@@ -107,7 +108,7 @@ def test_adopt_wants_a_folder_or_what_to_remove(
     ("arguments", "said"),
     [
         (["--test", "jsn"], "--test: unknown 'jsn': did you mean json? there is json, plaintext, db"),
-        (["--profile", "sed"], "--profile: unknown 'sed': did you mean seed? there is default, quick"),
+        (["--profile", "stud"], "--profile: unknown 'stud': did you mean study? there is default, quick"),
         (["--proxy", "zzz"], "--proxy: unknown 'zzz': there is none, nginx, none,nginx; see `python lab.py --help`"),
         (["--db-connections", "16,"], "--db-connections: '16,': use whole numbers, each once, as in 16,32; see"),
         (["--db-connections", "16,16"], "--db-connections: '16,16': use whole numbers, each once, as in 16,32; see"),
@@ -196,10 +197,10 @@ def test_a_budget_of_nothing_is_told_apart_from_one_without_a_unit(
         ("--levels", "json=17", "16,32,128"),
         ("--seed", "1", "7"),
         ("--framework", "aiohttp", "aiohttp,crax"),
-        ("--profile", "seed", "quick"),
+        ("--profile", "study", "quick"),
         ("--proxy", "none,nginx", "none"),
         ("--db-connections", "16", "none"),
-        ("--precision", "3%", "None"),
+        ("--precision", "3%", "none"),
     ],
 )
 def test_a_resumed_run_keeps_its_settings_and_refuses_others(
@@ -242,7 +243,7 @@ def test_a_fault_of_the_lab_itself_is_no_regression(
     def broken(root: Path, given: argparse.Namespace) -> int:
         raise ZeroDivisionError("a fault")
 
-    assert cli.main(tmp_path, [name], {name: command.plain(name, "a fault", broken)}) == code
+    assert cli.main(tmp_path, [name], {name: Command(name, "a fault", broken)}) == code
     assert "ZeroDivisionError: a fault" in capsys.readouterr().err
 
 
@@ -256,7 +257,7 @@ def test_a_file_of_the_lab_that_cannot_be_used_is_one_line_that_names_it(
         (root / ".lab" / "at").mkdir()
         return 0
 
-    assert cli.main(tmp_path, [name], {name: command.plain(name, "use a file", use)}) == code
+    assert cli.main(tmp_path, [name], {name: Command(name, "use a file", use)}) == code
     said = f"error: {tmp_path}/.lab/at cannot be used (Not a directory); mend its owner or rights, or make room\n"
     assert capsys.readouterr().err == said
 

@@ -103,7 +103,7 @@ class Held:
 def test_a_host_that_changes_its_cpus_in_mid_run_ends_it_with_both_numbers(
     lab: Lab, tmp_path: Path, manifest: Manifest
 ) -> None:
-    shrunk = replace(lab, found=cast(Engine, Shrunk()))
+    shrunk = replace(lab, engine_if_any=cast(Engine, Shrunk()))
     journal = store.create(tmp_path, manifest)
     sitting = session.Session(shrunk, manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
     with pytest.raises(EngineError, match="had 2 CPUs when the run began, and has 3 now"):
@@ -140,7 +140,7 @@ def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_a
     settings = replace(manifest.settings, levels={"json": (16, 32)}, blocks=2)
     manifest = replace(manifest, settings=settings)
     journal = Counted(store.create(tmp_path, manifest).folder)
-    full = replace(lab, found=cast(Engine, Enough()))
+    full = replace(lab, engine_if_any=cast(Engine, Enough()))
     run = session.Session(full, manifest, journal, cast(Lease, Held()), Console(file=StringIO())).run()
     assert len(run.samples) == 2 * 2 * 2
     # The first time before there was anything to read.

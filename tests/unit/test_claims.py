@@ -6,12 +6,13 @@ import pytest
 
 from benchlab.contract import claims
 from benchlab.contract.answers import Problem
+from benchlab.engine.endpoints import Roles
 from benchlab.records.plan import Entry
 from benchlab.run import conformance
-from benchlab.run.conformance import Vetting
-from benchlab.run.lifecycle import Server
+from benchlab.run.conformance import Conformance
+from benchlab.run.lifecycle import Life, RunningEntry
 
-from .conftest import LABELS, PATHS, Kept
+from .conftest import LABELS, PATHS, Kept, make_lifecycle
 from .fake_host import WORLD, FakeHost
 
 TRUE = LABELS | {"framework": "Fast-Web"}
@@ -93,15 +94,17 @@ class Telling(FakeHost):
         return WORKER * self.looks
 
 
-def _vetting(host: FakeHost, labels: dict[str, str], workers_s: float = 5) -> Vetting:
-    return Vetting(Server(host, ["crax"], Kept().keep_log), Entry("crax", labels, PATHS), WORLD, workers_s)
+def _conformance(host: FakeHost, labels: dict[str, str], workers_s: float = 5) -> Conformance:
+    entry = Entry("crax", labels, PATHS)
+    running = RunningEntry(entry, Roles.on_one(host).of(entry), WORLD, Life("verify", Kept().keep_log))
+    return Conformance(running, workers_s)
 
 
 def test_workers_that_are_still_starting_are_waited_for_but_not_for_ever() -> None:
     host = Telling()
-    assert _vetting(host, TRUE).labels() == []
+    assert _conformance(host, TRUE).labels() == []
     assert host.looks == 2
-    early = _vetting(Telling(), TRUE, workers_s=0).labels()
+    early = _conformance(Telling(), TRUE, workers_s=0).labels()
     assert early == [
         Problem("", "labels", "its labels say workers=2; its log says workers=1", warning=True),
     ]
@@ -109,13 +112,13 @@ def test_workers_that_are_still_starting_are_waited_for_but_not_for_ever() -> No
 
 def test_the_labels_of_an_adopted_entry_are_left_alone() -> None:
     adopted = TRUE | {"origin": "adopted", "workers": "own", "json": "?"}
-    assert _vetting(Telling(), adopted).labels() == []
+    assert _conformance(Telling(), adopted).labels() == []
 
 
 def test_verification_warns_of_a_false_label_in_a_line_of_the_entry_s_own() -> None:
     host = Telling()
     entry = Entry("crax", TRUE | {"json": "ujson"}, PATHS)
-    verdicts = conformance.vet(Server(host, ["crax"], Kept().keep_log), entry, PATHS)
+    verdicts = conformance.verify_entry(make_lifecycle(host, entry), PATHS)
     assert [str(verdict) for verdict in verdicts] == [
         "pass  crax json",
         "pass  crax plaintext",

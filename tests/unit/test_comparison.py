@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -11,21 +12,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
+from benchlab.statistics import comparison
 from benchlab.statistics.comparison import (
     Comparison,
     Outcome,
     Pair,
     Rank,
     Standing,
-    across,
-    compare,
-    decide,
     holm,
     standings,
 )
+from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells, Ratio
 
-from .figures import Array, cells, known, plausible
+from .figures import Array, cells, known, numbered, plausible
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -34,6 +34,15 @@ FASTER, SLOWER, EQUAL, UNDECIDED = Outcome.FASTER, Outcome.SLOWER, Outcome.EQUAL
 NOISE = np.random.default_rng(2).normal(0, 0.01, (4, 8))
 # In the order a, b, c, d: b twice as fast as the rest, which are equal but for noise.
 ONE_AHEAD = cells(NOISE + np.log([[1.0], [2.0], [1.0], [1.0]]))
+
+# How entries compare in a metric of which more is better.
+compare = partial(comparison.compare, better=Better.HIGHER)
+decide = partial(comparison.decide, better=Better.HIGHER)
+
+
+def across(levels: Iterable[Cells]) -> Comparison:
+    return comparison.across(numbered(levels), Better.HIGHER)
+
 
 figures = st.dictionaries(st.integers(1, 5), st.integers(1, 10_000).map(float), max_size=5)
 entries = st.dictionaries(st.sampled_from("abcde"), figures, min_size=2)
@@ -192,7 +201,7 @@ def test_nobody_leads_who_is_known_to_be_slower_than_another() -> None:
 def test_where_each_of_three_is_slower_than_another_nobody_leads() -> None:
     pairs = [("a", "b", 2.0), ("a", "c", 0.5), ("b", "c", 2.0)]
     ratios_in_a_ring = [Ratio(first, second, ratio, ratio, ratio, 0.0, 1.0, 5, 0.0) for first, second, ratio in pairs]
-    found = Comparison(("a", "b", "c"), decide(ratios_in_a_ring))
+    found = Comparison(("a", "b", "c"), decide(ratios_in_a_ring), Better.HIGHER)
     assert found.leader is None
     assert [standing.relative for standing in standings(found)] == [None, None, None]
 

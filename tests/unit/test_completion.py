@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from benchlab.cli import cli, completion
+from benchlab.cli.command import MAIN
 from benchlab.records.plan import Manifest
 from benchlab.storage import store
 
@@ -55,7 +56,7 @@ def test_a_line_that_begins_with_python_is_completed_too(tmp_path: Path) -> None
 
 
 def test_every_command_but_the_main_one_is_offered(tmp_path: Path) -> None:
-    assert set(cli.COMMANDS) - {cli.MAIN} <= _completed("./lab.py ", tmp_path)
+    assert set(cli.COMMANDS) - {MAIN} <= _completed("./lab.py ", tmp_path)
 
 
 def _completer(root: Path, command: str, dest: str) -> Any:

@@ -15,16 +15,18 @@ import statsmodels.formula.api as models
 from statsmodels.stats.multitest import multipletests
 
 from benchlab.core.errors import ConfigError
-from benchlab.records.plan import Level, Manifest, Trial
+from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
-from benchlab.statistics import analysis, effects
+from benchlab.statistics import effects
+from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.comparison import Outcome, decide
 from benchlab.statistics.effects import Told
 from benchlab.statistics.factorial import Crossing, cross
+from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import contrasts
 
 from .conftest import LABELS, STARTED, make_load, make_sample
-from .figures import Array, cells, known, plausible
+from .figures import Array, at, cells, known, plausible
 
 FACTORS = {"orm": ("full", "raw"), "framework": ("a", "b"), "server": ("one", "two", "three")}
 
@@ -37,7 +39,7 @@ def _crossed(*names: str) -> Crossing:
 
 def _ratios(crossing: Crossing, logs: Array) -> dict[tuple[str, str], Any]:
     weights = {effect.names: effect.weights for effect in crossing.effects}
-    return {(ratio.first, ratio.second): ratio for ratio in contrasts([cells(logs)], weights)}
+    return {(ratio.first, ratio.second): ratio for ratio in contrasts({at(16): cells(logs)}, weights)}
 
 
 def _model(crossing: Crossing, logs: Array) -> Any:
@@ -128,7 +130,7 @@ def test_where_no_factor_does_anything_five_runs_in_a_hundred_tell_of_one_at_mos
     wrong = 0
     for _ in range(runs):
         logs = rng.normal(0, 0.2, (1, 6)) + rng.normal(0, 0.03, (4, 6))
-        pairs = decide(tuple(_ratios(crossing, logs).values()))
+        pairs = decide(tuple(_ratios(crossing, logs).values()), Better.HIGHER)
         wrong += any(pair.outcome in (Outcome.FASTER, Outcome.SLOWER) for pair in pairs)
     assert 0 < wrong < plausible(runs, 0.05).stop
 
@@ -161,16 +163,19 @@ def _samples(
     )
 
 
-def _of(told: Iterable[Told], level: int | str, figure: str = analysis.RATE) -> list[Told]:
-    return [each for each in told if (each.level, each.figure) == (level, figure)]
+ONE, TWENTY = (LevelKey(queries, QUERIES) for queries in (1, 20))
 
 
-def test_a_run_tells_of_each_level_and_of_all_in_both_figures(manifest: Manifest) -> None:
+def _of(told: Iterable[Told], level: Scope, metric: Metric = RATE) -> list[Told]:
+    return [each for each in told if (each.level, each.metric) == (level, metric)]
+
+
+def test_a_run_tells_of_each_level_and_of_all_in_both_metrics(manifest: Manifest) -> None:
     answer = effects.answer(Run(_manifest(manifest), _samples(), ()))
-    assert {(told.level, told.figure) for told in answer.told} == set(
-        product((1, 20, analysis.ALL_LEVELS), (analysis.RATE, analysis.PER_CPU))
+    assert {(told.level, told.metric) for told in answer.told} == set(
+        product((ONE, TWENTY, ALL_LEVELS), (RATE, PER_CPU))
     )
-    for level in (1, 20, analysis.ALL_LEVELS):
+    for level in (ONE, TWENTY, ALL_LEVELS):
         found = _of(answer.told, level)
         assert [told.pair.ratio.ratio for told in found] == pytest.approx(
             [2 * math.sqrt(1.2), 1.5 * math.sqrt(1.2), 1.2], rel=0.03
@@ -182,7 +187,7 @@ def test_a_run_tells_of_each_level_and_of_all_in_both_figures(manifest: Manifest
 
 def test_an_entry_without_samples_of_a_test_leaves_what_the_others_tell(manifest: Manifest) -> None:
     answer = effects.answer(Run(_manifest(manifest), _samples(names=["a-full", "a-raw", "b-full"]), ()))
-    assert [(told.effect.names, told.effect.weights) for told in _of(answer.told, 20)] == [
+    assert [(told.effect.names, told.effect.weights) for told in _of(answer.told, TWENTY)] == [
         (("orm raw", "orm full"), {"a-raw": 1.0, "a-full": -1.0}),
         (("framework b", "framework a"), {"b-full": 1.0, "a-full": -1.0}),
     ]
@@ -197,8 +202,8 @@ def test_what_wrk_was_the_limit_of_has_no_part_in_an_effect_at_that_level(manife
         for sample in _samples()
     )
     answer = effects.answer(Run(_manifest(manifest), bound, ()))
-    assert _of(answer.told, 1) == []
-    assert len(_of(answer.told, 20)) == len(_of(answer.told, analysis.ALL_LEVELS)) == 3
+    assert _of(answer.told, ONE) == []
+    assert len(_of(answer.told, TWENTY)) == len(_of(answer.told, ALL_LEVELS)) == 3
     assert answer.untold == {"query": ("wrk was the limit of b-raw at 1",)}
 
 
@@ -212,7 +217,7 @@ def test_where_a_pilot_decided_the_number_of_blocks_the_wider_interval_counts(ma
     pilot, rest = _samples(3, noise=0.2), _samples(9, noise=0.001)
     samples = (*pilot, *(sample for sample in rest if sample.trial.block > 3))
     plain, staged = (
-        _of(effects.answer(Run(_manifest(manifest), samples, (), decision)).told, 20)[0].pair.ratio
+        _of(effects.answer(Run(_manifest(manifest), samples, (), decision)).told, TWENTY)[0].pair.ratio
         for decision in (None, Decision(STARTED, 3, 9, 9, "spread"))
     )
     assert staged.ratio == plain.ratio
@@ -222,7 +227,7 @@ def test_where_a_pilot_decided_the_number_of_blocks_the_wider_interval_counts(ma
 def test_a_run_may_be_asked_of_some_of_its_entries_and_of_one_factor(manifest: Manifest) -> None:
     run = Run(_manifest(manifest), _samples(), ())
     answer = effects.answer(run, ["orm=raw"], ["a-full", "a-raw"])
-    (told,) = _of(answer.told, 20)
+    (told,) = _of(answer.told, TWENTY)
     assert told.effect.names == ("orm full", "orm raw")
     assert told.pair.ratio.ratio == pytest.approx(0.5, rel=0.03)
     with pytest.raises(ConfigError, match="has no entry c; there is a-full, a-raw, b-full, b-raw"):

@@ -15,7 +15,7 @@ from benchlab.core.errors import StoreError
 from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.report import export, outputs
-from benchlab.statistics.analysis import PER_CPU
+from benchlab.statistics.metrics import PER_CPU
 from benchlab.storage import store
 
 from ..results_schema import problems
@@ -150,7 +150,7 @@ def test_where_the_host_was_full_both_figures_are_compared_over_all_levels(run: 
         for sample in SAMPLES
     )
     (test,) = export.document(replace(run, taken=full))["tests"]
-    assert test["ranked_by"] == PER_CPU
+    assert test["ranked_by"] == PER_CPU.name
     assert [(compared["level"], compared["figure"]) for compared in test["comparisons"]] == [
         (16, "requests/s"),
         ("all", "requests/s"),

@@ -9,13 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchlab.cli import read
+from benchlab.cli import cli
 from benchlab.report import changes, sentences
 from benchlab.statistics import baseline, candidate, regression, stats
-from benchlab.statistics.analysis import ALL_LEVELS, FIGURES
+from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
+from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
+
+from .figures import at
 
 NUMBER = r"(\d+\.\d+)"
 INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}–{NUMBER}\]")
@@ -30,18 +33,19 @@ def _made_up(seed: int) -> tuple[Row, ...]:
 
     def ratios() -> Iterator[tuple[candidate.Cell, stats.Ratio]]:
         for test in range(chance.integers(1, 4)):
-            for level in (*range(chance.integers(1, 4)), ALL_LEVELS):
-                for figure in FIGURES:
+            levels: list[Scope] = [*map(at, range(chance.integers(1, 4))), ALL_LEVELS]
+            for level in levels:
+                for metric in CLOSED_LOOP.compared:
                     log = chance.choice([0.0, np.log(0.97), np.log(1.03), -1e-5]) + chance.normal(0, spread)
                     blocks = int(chance.integers(2, 20))
                     yield (
-                        ("entry", f"t{test}", level, figure),
+                        ("entry", f"t{test}", level, metric),
                         stats.tested("new", "old", float(log), float(spread * 2), blocks, blocks - 1),
                     )
 
     found = list(ratios())
-    levels = tuple({cell[2] for cell, _ in found if isinstance(cell[2], int)})
-    return candidate.judged([(cell, replace(ratio, over=levels)) for cell, ratio in found], design)
+    single = tuple({cell[2] for cell, _ in found if cell[2] is not ALL_LEVELS})
+    return candidate.judged([(cell, replace(ratio, over=single)) for cell, ratio in found], design)
 
 
 def _bounds(text: str) -> tuple[float, float]:
@@ -92,7 +96,7 @@ WORDS = {
 @pytest.mark.parametrize("first", range(0, COUNT, 100))
 def test_a_sentence_says_what_the_row_of_the_table_says(first: int) -> None:
     for seed in range(first, first + 100):
-        rows = [row for row in _made_up(seed) if row.level == ALL_LEVELS]
+        rows = [row for row in _made_up(seed) if row.level is ALL_LEVELS]
         table = changes.frame(rows).to_dict("records")
         for told, row in zip(sentences.changes(rows), table, strict=True):
             (word,) = (outcome for said, outcome in WORDS.items() if said in told)
@@ -101,7 +105,7 @@ def test_a_sentence_says_what_the_row_of_the_table_says(first: int) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, COUNT, 100))
-def test_what_the_gate_says_of_a_limit_is_so_of_the_figures_beside_it(first: int) -> None:
+def test_what_the_gate_says_of_a_limit_is_so_of_the_values_beside_it(first: int) -> None:
     answers = set()
     for seed in range(first, first + 100):
         rows, margin = _made_up(seed), (0.03, 0.0275, 0.005, 0.1)[seed % 4]
@@ -127,9 +131,9 @@ def test_what_the_gate_says_of_a_limit_is_so_of_the_figures_beside_it(first: int
 
 
 def test_the_help_of_compare_says_what_each_exit_code_means_and_what_counts_as_a_day() -> None:
-    told = " ".join(read.compare_parser().format_help().split())
+    told = " ".join(cli.parser("compare").format_help().split())
     # Exit code 3 shows no regression either.
-    assert "Exit code with --fail-if-slower: 0 a regression is excluded, 1 shown, 2 error, 3 neither" in told
+    assert "Exit codes with --fail-if-slower: 0 a regression is excluded, 1 it is shown, 2 error, 3 neither" in told
     assert "no regression shown" not in told
     assert f"unless each side has {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days" in told
     assert told.count(f"those that began less than {baseline.BREAK_HOURS} hours apart are of one day") == len(

@@ -7,6 +7,7 @@ from benchlab.report import heat
 from benchlab.report.heat import EQUAL, SAME, UNTOLD
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison
+from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells
 
 from . import figures
@@ -19,7 +20,7 @@ def _compared(**means: float) -> Comparison:
     cells: Cells = {
         name: figures.blocks(mean + np.roll(CALM, place)) for place, (name, mean) in enumerate(means.items())
     }
-    return comparison.compare(cells)
+    return comparison.compare(cells, Better.HIGHER)
 
 
 def test_a_square_tells_the_row_against_the_column_and_its_mirror_the_other_way_round() -> None:
@@ -43,7 +44,7 @@ def test_the_further_apart_the_deeper_the_colour(ratio: float, tone: str) -> Non
 
 def test_what_cannot_be_told_apart_is_neutral_however_large_its_ratio() -> None:
     wild = {"a": {1: 1000.0, 2: 4000.0, 3: 500.0}, "b": {1: 400.0, 2: 500.0, 3: 900.0}}
-    square = heat.heat_map("t", comparison.compare(wild), ["a", "b"]).squares[0][1]
+    square = heat.heat_map("t", comparison.compare(wild, Better.HIGHER), ["a", "b"]).squares[0][1]
     assert (square.tone, square.sign) == (UNTOLD, "?")
     assert square.words.endswith("cannot be told apart")
 
@@ -55,7 +56,7 @@ def test_equal_is_another_neutral() -> None:
 
 def test_a_pair_without_a_block_in_common_is_left_blank_and_says_why() -> None:
     apart: Cells = {"a": {1: 1.0, 2: 1.1}, "b": {3: 1.0, 4: 1.1}}
-    square = heat.heat_map("t", comparison.compare(apart), ["a", "b"]).squares[0][1]
+    square = heat.heat_map("t", comparison.compare(apart, Better.HIGHER), ["a", "b"]).squares[0][1]
     assert (square.tone, square.ratio, square.words) == (heat.NONE, "–", "no block in common")
 
 

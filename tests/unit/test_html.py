@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from benchlab.core import letters
-from benchlab.experiment import profiles
+from benchlab.experiment.settings import choose
 from benchlab.records.plan import Manifest, Settings
 from benchlab.records.run import INVALID, Run
 from benchlab.report import outputs
@@ -223,7 +223,7 @@ def test_a_server_that_ends_each_connection_is_said_to_among_the_warnings() -> N
 
 
 def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, settings: Settings) -> None:
-    seeded = profiles.settings("quick", settings.frameworks, ["json"], {}, 3, None, "none", 4711)
+    seeded = choose("quick", frameworks=settings.frameworks, tests=["json"], blocks=3, seed=4711)
     text = outputs.html(Run(replace(manifest, settings=seeded), (), ()))
     assert "--profile quick --test json --blocks 3 --seed 4711" in text
 

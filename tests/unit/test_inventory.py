@@ -7,14 +7,16 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from benchlab.core.errors import EngineError
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executed
+from benchlab.engine.endpoints import Endpoint, Roles
 from benchlab.host import inventory
+
+from .fake_host import FakeHost
 
 PYTHON = {"python": "3.13.5", "gil": True, "packages": ["ujson==5.10.0"]}
 CALLS = {
@@ -27,20 +29,13 @@ CALLS = {
 }
 
 
-@dataclass
-class Answering:
+class Answering(FakeHost):
     """An engine that knows `calls` by how a command ends, and `images` by id; `asked` has the images in order."""
 
-    calls: dict[str, str] = field(default_factory=lambda: dict(CALLS))
-    images: dict[str, str] = field(default_factory=dict)
-    started: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-
-    def start(self, service: str) -> None:
-        self.started.append(service)
-
-    def container_id(self, service: str) -> str:
-        return f"id-of-{service}"
+    def __init__(self, calls: dict[str, str] = CALLS, images: dict[str, str] | None = None) -> None:
+        super().__init__()
+        self.calls, self.images = calls, images or {}
+        self.asked: list[str] = []
 
     def execute(self, service: str, command: list[str]) -> Executed:
         word = command[-1].removeprefix("--command=")
@@ -53,9 +48,17 @@ class Answering:
         return self.images[image]
 
 
+def _client(host: FakeHost) -> Endpoint:
+    return Roles.on_one(host).client
+
+
+def _database(host: FakeHost) -> Endpoint:
+    return Roles.on_one(host).database
+
+
 def test_the_host_is_watched_on_the_cpus_that_containers_may_use_and_not_on_the_load_generator_s_alone() -> None:
     host = Answering({"3,11": '{"busy_share": 0.5}'})
-    assert inventory.machine(host, (3, 11)) == {"busy_share": 0.5}
+    assert inventory.machine(_client(host), (3, 11)) == {"busy_share": 0.5}
 
 
 def test_what_an_image_holds_is_asked_once_and_kept_in_the_file(tmp_path: Path) -> None:
@@ -107,22 +110,22 @@ def test_what_an_entry_without_python_holds_is_unavailable(tmp_path: Path, image
 
 def test_the_database_tells_version_settings_and_content() -> None:
     host = Answering()
-    assert inventory.database(host) == {
+    assert inventory.database(_database(host)) == {
         "version": "17.5",
         "settings": {"fsync": "off", "max_connections": "2000", "search_path": "a|b"},
         "world_md5": "0123abcd",
     }
-    assert host.started == ["db"]
+    assert host.done == ["start db"]
 
 
 def test_the_load_generator_tells_its_version_and_a_hash_of_its_scripts() -> None:
     host = Answering()
-    assert inventory.load_generator(host) == {"version": "wrk 4.2.0", "scripts_sha256": "feed"}
-    assert host.started == ["wrk"]
+    assert inventory.load_generator(_client(host)) == {"version": "wrk 4.2.0", "scripts_sha256": "feed"}
+    assert host.done == ["start wrk"]
 
 
 def test_the_machine_s_facts_are_those_of_the_script_and_what_it_does_not_know_is_unavailable() -> None:
-    assert inventory.machine(Answering()) == {"cpu_count": 2, "cpu_turbo": "unavailable"}
+    assert inventory.machine(_client(Answering())) == {"cpu_count": 2, "cpu_turbo": "unavailable"}
 
 
 @pytest.mark.parametrize(
@@ -138,15 +141,17 @@ def test_a_host_whose_cgroup_tree_cannot_be_read_is_blind(facts: dict[str, objec
 
 
 @pytest.mark.parametrize(
-    ("ask", "failing", "said"),
+    ("ask", "place", "failing", "message"),
     [
-        (inventory.database, "wait-database", "wait-database in db failed: it is tired"),
-        (inventory.database, "SHOW server_version", "psql in db failed: it is tired"),
-        (inventory.load_generator, inventory.WRK, "sh in wrk failed: it is tired"),
-        (inventory.machine, "id-of-wrk", "python3 in wrk failed: it is tired"),
+        (inventory.database, _database, "wait-database", "wait-database in db failed: exit code 2: it is tired"),
+        (inventory.database, _database, "SHOW server_version", "psql in db failed: exit code 2: it is tired"),
+        (inventory.load_generator, _client, inventory.WRK, "sh in wrk failed: exit code 2: it is tired"),
+        (inventory.machine, _client, "id-of-wrk", "facts.py in wrk failed: exit code 2: it is tired"),
     ],
 )
-def test_a_command_that_fails_is_quoted(ask: Callable[[Answering], object], failing: str, said: str) -> None:
+def test_a_command_that_fails_is_quoted(
+    ask: Callable[[Endpoint], object], place: Callable[[FakeHost], Endpoint], failing: str, message: str
+) -> None:
     host = Answering(calls={word: answer for word, answer in CALLS.items() if word != failing})
-    with pytest.raises(EngineError, match=f"^{said}$"):
-        ask(host)
+    with pytest.raises(EngineError, match=f"^{message}$"):
+        ask(place(host))

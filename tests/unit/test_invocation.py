@@ -7,22 +7,29 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.cli import flags, measure
-from benchlab.experiment import profiles
+from benchlab.cli import cli, flags
+from benchlab.experiment.settings import choose
 from benchlab.records.plan import Settings
 from benchlab.report import invocation
 
-PLAIN = profiles.settings("default", ["aiohttp", "crax"], [], {}, None, None, "none", 7)
+PLAIN = choose(frameworks=["aiohttp", "crax"], seed=7)
 
 
 @pytest.mark.parametrize(
     "settings",
     [
         PLAIN,
-        profiles.settings("seed", ["crax"], ["json"], {"json": (16,)}, 3, 2, "nginx", 11),
-        profiles.settings(
-            "tfb", ["crax"], [], {}, None, None, "none", 0, precision=0.025, budget_s=90, placement="split", repeats=4
+        choose(
+            "study",
+            frameworks=["crax"],
+            tests=["json"],
+            levels={"json": (16,)},
+            blocks=3,
+            duration_s=2,
+            proxy="nginx",
+            seed=11,
         ),
+        choose("tfb", frameworks=["crax"], precision=0.025, budget_s=90, placement="split", repeats=4, seed=0),
         replace(PLAIN, against="abc123"),
         replace(PLAIN, proxy="none,nginx", db_connections=(16, 32)),
     ],
@@ -30,7 +37,7 @@ PLAIN = profiles.settings("default", ["aiohttp", "crax"], [], {}, None, None, "n
 def test_the_command_gives_the_same_settings(settings: Settings) -> None:
     words = shlex.split(invocation.command(settings))
     assert words[:2] == ["python", "lab.py"]
-    assert flags.settings(measure.bench_parser().parse_args(words[2:])) == settings
+    assert flags.settings(cli.parser().parse_args(words[2:])) == settings
 
 
 def test_versions_of_an_entry_come_from_against_and_are_not_named() -> None:

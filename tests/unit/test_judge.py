@@ -177,7 +177,7 @@ def test_where_littles_law_is_asked_such_a_server_keeps_it(answers: float) -> No
         pytest.param(_calm(clock_set_us=2_000_000), id="the clock was set"),
     ],
 )
-def test_where_littles_law_cannot_be_asked_its_rule_has_no_figure(change: Callable[[Evidence], Evidence]) -> None:
+def test_where_littles_law_cannot_be_asked_its_rule_has_no_value(change: Callable[[Evidence], Evidence]) -> None:
     verdict = judge.judge(change(CALM))
     assert ("hung" in verdict.broken, "hung" in verdict.unknown) == (False, True)
 

@@ -10,14 +10,12 @@ from rich.console import Console
 
 from benchlab.core.errors import EngineError
 from benchlab.experiment.forecast import Forecast
-from benchlab.experiment.workloads import varied
 from benchlab.records.plan import Entry, Manifest, Settings, Visit
 from benchlab.records.run import Run
 from benchlab.report import report, tfb_results
 from benchlab.run.progress import Progress
-from benchlab.run.runner import Runner
 
-from .conftest import LEVELS, Kept, planned, run_planned
+from .conftest import Kept, make_runner, planned, run_planned
 from .fake_host import FakeHost
 
 CRAX = "crax is not running (exit code 3)"
@@ -26,7 +24,7 @@ CRAX = "crax is not running (exit code 3)"
 def _first(visit: Visit) -> str:
     """Return test type and level of the visit's first trial."""
     trial = visit.trials[0]
-    return f"{trial.test} {varied(trial.test, trial.level)}"
+    return f"{trial.test} {trial.level.key}"
 
 
 def _dying_at(load: int, how: str) -> FakeHost:
@@ -116,9 +114,8 @@ def test_a_run_says_what_a_lost_visit_cost_in_one_line_after_its_cause(
 ) -> None:
     screen, visits = StringIO(), planned(entries, blocks=1)
     progress = Progress(Console(file=screen), Forecast(visits, settings), Run(manifest, (), ()), "")
-    by_name = {entry.name: entry for entry in entries}
     with progress.running():
-        list(Runner(stillborn, Kept(), by_name, LEVELS, settings, progress, 2).run(visits))
+        list(make_runner(stillborn, Kept(), entries, settings, progress).run(visits))
     (visit,) = (visit for visit in visits if visit.entry == "crax")
     assert [line for line in screen.getvalue().splitlines() if CRAX in line] == [
         f"  block 1: crax: {_first(visit)}: not measured: in start-up, {CRAX}; it said last: crax is tired; "

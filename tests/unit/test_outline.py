@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from benchlab.engine.endpoints import load_address
 from benchlab.experiment import profiles, schedule
+from benchlab.experiment.settings import choose
 from benchlab.records.plan import Entry, Settings
 from benchlab.report import markdown
 from benchlab.report.document import Document
-from benchlab.run import lifecycle, planning
+from benchlab.run import planning
 
 from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
 from .fake_host import FakeHost
@@ -20,7 +22,7 @@ from .fake_host import FakeHost
 
 def _typed(settings: Settings, entries: list[Entry]) -> list[str]:
     own = replace(settings, levels=dict.fromkeys(LEVELS, ()))
-    return list(planning.commands(own, entries, LEVELS, lifecycle.target))
+    return list(planning.commands(own, entries, LEVELS, load_address))
 
 
 @pytest.mark.parametrize("proxy", ["none", "nginx"])
@@ -62,7 +64,7 @@ def _plan(entries: list[Entry], **changes: Any) -> str:
         "proxy": "none",
         "seed": 7,
     }
-    settings = profiles.settings(**(given | changes))
+    settings = choose(**(given | changes))
     levels = profiles.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
     return markdown.text(Document((planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"),)))
@@ -91,7 +93,7 @@ def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"profile": "seed"}, "a primer of 5 s, a warm-up of 15 s"),
+        ({"profile": "study"}, "a primer of 5 s, a warm-up of 15 s"),
         ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
         ({"proxy": "none,nginx"}, "aiohttp, crax, through no proxy and nginx"),
         ({"repeats": 3}, "8, every entry once in each, each level 3 times"),

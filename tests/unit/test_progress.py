@@ -14,10 +14,9 @@ from benchlab.experiment.forecast import Forecast
 from benchlab.records.plan import Entry, Manifest, Settings, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Run
 from benchlab.run.progress import Progress
-from benchlab.run.runner import Runner
 from benchlab.storage import store
 
-from .conftest import STARTED, make_load, make_sample, make_trial
+from .conftest import STARTED, make_load, make_runner, make_sample, make_trial
 from .fake_host import FakeHost
 from .made_runs import make_run
 
@@ -224,9 +223,8 @@ def test_nothing_is_drawn_or_written_while_a_sample_is_taken(
     host.on_load = under_load
     console = Console(file=screen, width=80, _environ={"TERM": "xterm"})
     progress = Progress(console, Forecast(visits, manifest.settings), Run(manifest, (), ()), "")
-    by_name = {entry.name: entry for entry in entries}
     with progress.running():
-        for block in Runner(host, journal, by_name, LEVELS, manifest.settings, progress, 2).run(visits):
+        for block in make_runner(host, journal, entries, manifest.settings, progress).run(visits):
             progress.block(block)
     assert changed == [False] * sum(len(visit.trials) for visit in visits)
     assert "latest: " in screen.getvalue()

@@ -1,4 +1,4 @@
-"""The gate's three answers, by which figures it gives them, and what keeps it undecided."""
+"""The gate's three answers, by which values it gives them, and what keeps it undecided."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 
 from benchlab.records.run import Decision, Run
 from benchlab.statistics import baseline, candidate, regression, sequential, stats
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design, Side
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
+from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED, Gate
 from benchlab.statistics.stats import Ratio
 from tests.benchmarks import gate as simulated
@@ -63,7 +64,7 @@ def test_requests_per_cpu_second_alone_show_a_regression() -> None:
 def test_requests_per_cpu_second_alone_leave_the_gate_undecided() -> None:
     costs = [COST_US + more for more in (-20, 30, -30, 20, 10, -10)]
     answer = _gate(run_of(*samples(OLD, CALM), *samples(NEW, CALM, costs)))
-    assert (answer.exit_code, RATE in answer.reason, PER_CPU in answer.reason) == (UNDECIDED, False, True)
+    assert (answer.exit_code, RATE.name in answer.reason, PER_CPU.name in answer.reason) == (UNDECIDED, False, True)
 
 
 # One level that lost a tenth, and two that gained as much together: their mean is 0.990.
@@ -121,7 +122,7 @@ def test_a_level_is_not_told_again_where_the_mean_over_levels_shows_the_regressi
 
 def test_a_pass_says_of_what_it_speaks_and_rounds_to_no_contradiction() -> None:
     tight = stats.tested("new", "old", math.log(0.9704), 1e-6, 6, 5)
-    answer = regression.gate([Row("crax", "json", ALL_LEVELS, RATE, decide([tight])[0])], 0.03)
+    answer = regression.gate([Row("crax", "json", ALL_LEVELS, RATE, decide([tight], Better.HIGHER)[0])], 0.03)
     assert answer == Gate(
         NO_REGRESSION,
         "no regression: each test's mean over its levels is above 0.97 of what it was (the lowest 95 % interval begins "
@@ -255,7 +256,7 @@ def test_what_is_too_noisy_names_the_blocks_it_would_take() -> None:
 
 def test_an_interval_that_ends_at_the_margin_takes_one_block_more() -> None:
     ends = Ratio("new", "old", 0.98, 0.97, 0.98**2 / 0.97, 0.2, 0.2, 6, 0.01)
-    assert _named(regression.gate([Row("crax", "json", ALL_LEVELS, RATE, decide([ends])[0])], 0.03)) == 7
+    assert _named(regression.gate([Row("crax", "json", ALL_LEVELS, RATE, decide([ends], Better.HIGHER)[0])], 0.03)) == 7
 
 
 def test_after_a_pilot_its_spread_decides_and_the_blocks_named_are_more_than_there_are() -> None:

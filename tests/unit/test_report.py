@@ -7,6 +7,7 @@ from datetime import timedelta
 from benchlab import __version__
 from benchlab.core import quantities
 from benchlab.experiment import profiles
+from benchlab.experiment.settings import choose
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.load import Errors, Latency
 from benchlab.records.plan import Level, Manifest, Trial
@@ -189,7 +190,7 @@ def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manif
     assert re.search(r"\| late +\| +4 \| invalid +\|", text)
 
 
-def test_rules_that_some_samples_had_no_figure_for_are_told_with_their_number_and_the_reason(
+def test_rules_that_some_samples_had_no_value_for_are_told_with_their_number_and_the_reason(
     manifest: Manifest,
 ) -> None:
     unknown = [("heat", "speed"), ("heat", "speed"), ("heat",), ("heat",)]
@@ -199,11 +200,11 @@ def test_rules_that_some_samples_had_no_figure_for_are_told_with_their_number_an
     ]
     text = outputs.text(Run(manifest, tuple(taken), ()))
     assert (
-        "4 samples were taken: 4 count (1 of them suspect). Rules without a figure: heat in all samples (this "
+        "4 samples were taken: 4 count (1 of them suspect). Rules without a value: heat in all samples (this "
         "host does not tell), speed in 2 of them (a run's first samples come before it is known what is usual).\n"
     ) in text
     assert re.search(r"\| speed +\| +1 \| suspect +\|", text)
-    assert "without a figure" not in outputs.text(Run(manifest, SAMPLES, ()))
+    assert "without a value" not in outputs.text(Run(manifest, SAMPLES, ()))
 
 
 def _again(sample: Sample, severity: str, attempt: int, minute: int) -> Sample:
@@ -235,7 +236,7 @@ def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) ->
     one = replace(manifest, settings=replace(manifest.settings, blocks=1, levels={"json": (16,)}), cpus=1)
     text = outputs.text(Run(one, SAMPLES[:1], ()))
     assert "1 sample was taken: 1 counts." in text
-    assert "Changed: 1 block, other levels, only some tests." in text
+    assert "Changed: only some tests, other levels, 1 block." in text
     assert "CPUs: all roles share the 1 CPU." in text
     assert not re.search(r"\b1 (samples|blocks|trials|CPUs)\b|\(s\)", text)
 
@@ -256,7 +257,7 @@ def _large_run(manifest: Manifest) -> Run:
     """Return a run of all test types with whatever makes the tables of two entries wide."""
     more = {"framework": "aiohttp", "cpus": "all", "proxy": "none", "tests": " ".join(WORKLOADS)}
     labels = manifest.entries["crax"] | more
-    settings = profiles.settings("default", ["aiohttp", "crax"], WORKLOADS, {}, 3, None, "none", 7)
+    settings = choose(frameworks=["aiohttp", "crax"], tests=WORKLOADS, blocks=3, seed=7)
     trials = [
         Trial(block, entry, test, level)
         for block in (1, 2, 3)

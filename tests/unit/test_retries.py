@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from benchlab.engine.engine import Executed
+from benchlab.engine.command import Executed
 from benchlab.quality import judge
 from benchlab.records.plan import Entry, Settings, Trial
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample

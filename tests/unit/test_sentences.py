@@ -10,14 +10,15 @@ from benchlab.records.counters import Counters
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.report import sentences, tables
 from benchlab.statistics import analysis, stats
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics.analysis import ALL_LEVELS, Over
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
+from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Ratio
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
-from .figures import known
+from .figures import at, known
 from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, run_of, with_samples
 
 
@@ -96,7 +97,7 @@ def test_an_entry_alone_on_a_host_that_some_of_its_rows_filled_is_not_said_to_ha
 def test_ratios_that_have_no_outcome_are_told_with_the_interval_of_the_table() -> None:
     result = result_of(_levels({"a": {16: 2010}, "b": {16: 2000}}, {("a", 16): full_host()}))
     rows = tables.ratios(result)
-    of_rates = rows[(rows["figure"] == RATE) & (rows["level"] == "all")].iloc[0]
+    of_rates = rows[(rows["metric"] == RATE.name) & (rows["level"] == "all")].iloc[0]
     told = f"a / b is {of_rates['ratio']} {of_rates['95 % interval']} in requests per second and"
     assert told in sentences.answer(result)
     assert "(90 %)" not in sentences.answer(result)
@@ -168,7 +169,7 @@ def test_a_lead_over_fewer_levels_than_were_asked_for_says_which() -> None:
     assert sentences.answer(result_of(alone)).endswith(" at 16 alone.")
 
 
-def test_where_some_rows_filled_the_host_and_others_did_not_nobody_leads_and_both_figures_are_told() -> None:
+def test_where_some_rows_filled_the_host_and_others_did_not_nobody_leads_and_both_ratios_are_told() -> None:
     # Equal cost, but a CPU-second of the full host is worth less: b would lead by 40 %.
     full = {("a", 16): full_host()}
     result = result_of(_levels({"a": {16: 4000}, "b": {16: 2000}}, full))
@@ -365,7 +366,7 @@ def _unsteady(count: int, warmup_s: tuple[int, int] = (3, 5)) -> Run:
 @pytest.mark.parametrize(
     ("warmup_s", "advice"),
     [
-        ((3, 5), "--profile seed warms up for 15 s, and a longer --duration makes the beginning weigh less."),
+        ((3, 5), "--profile study warms up for 15 s, and a longer --duration makes the beginning weigh less."),
         ((15, 15), "a longer --duration makes the beginning weigh less."),
     ],
 )
@@ -422,13 +423,13 @@ def test_many_names_are_counted() -> None:
     assert sentences.names(list("abcdef")) == "a, b, c and 3 others"
 
 
-def _row(figure: str, log_ratio: float, stdev: float = 0.01, design: Design = Design.VERSIONS) -> Row:
-    pairs = decide([stats.tested("new", "old", log_ratio, stdev, 5, 4)])
-    return Row("crax", "json", ALL_LEVELS, figure, pairs[0], design)
+def _row(metric: Metric, log_ratio: float, stdev: float = 0.01, design: Design = Design.VERSIONS) -> Row:
+    pairs = decide([stats.tested("new", "old", log_ratio, stdev, 5, 4)], metric.better)
+    return Row("crax", "json", ALL_LEVELS, metric, pairs[0], design)
 
 
 def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
-    rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=16)]
+    rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=at(16))]
     assert list(sentences.changes(rows)) == [
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
         "crax, json: requests per second are within 3% of what they were: 1.001 [0.992–1.011] (90 %).",
@@ -448,14 +449,15 @@ def test_of_two_runs_at_two_times_nothing_is_said_to_have_changed_but_that_they_
 
 def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear() -> None:
     near, wide = (stats.tested("new", "old", log, stdev, 5, 4) for log, stdev in ((-0.03, 0.02), (0.0, 0.1)))
-    row = Row("crax", "json", ALL_LEVELS, RATE, decide([near, wide, wide])[0])
+    row = Row("crax", "json", ALL_LEVELS, RATE, decide([near, wide, wide], Better.HIGHER)[0])
     assert list(sentences.changes([row])) == [
         "crax, json: requests per second are unclear among 3 comparisons: 0.970 [0.947–0.995]."
     ]
 
 
 def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
-    (told,) = sentences.changes([replace(_row(RATE, -0.2), over="all but 16 and 32")])
+    over = Over((at(64), at(128), at(256)), (at(16), at(32)))
+    (told,) = sentences.changes([replace(_row(RATE, -0.2), over=over)])
     assert told == "crax, json over all levels but 16 and 32: requests per second went down: 0.819 [0.809–0.829]."
 
 
@@ -469,12 +471,12 @@ def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
     ],
 )
 def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, design: Design, why: str) -> None:
-    pairs = decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)])
+    pairs = decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)], Better.HIGHER)
     bare = Row("crax", "json", ALL_LEVELS, RATE, pairs[0], design)
     assert list(sentences.changes([bare])) == [f"crax, json: requests per second {why}."]
 
 
 def test_a_change_on_two_blocks_has_no_direction() -> None:
-    pairs = decide([stats.tested("new", "old", -0.2, 0.001, 2, 1)])
+    pairs = decide([stats.tested("new", "old", -0.2, 0.001, 2, 1)], Better.HIGHER)
     (told,) = sentences.changes([Row("crax", "json", ALL_LEVELS, RATE, pairs[0])])
     assert told == "crax, json: requests per second 0.819 [0.811–0.826] of what they were; 2 blocks are too few."

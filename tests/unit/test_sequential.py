@@ -9,8 +9,9 @@ from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
 from benchlab.statistics.comparison import Outcome, decide
+from benchlab.statistics.metrics import Better
 from benchlab.statistics.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
-from benchlab.statistics.stats import Cells, Ratio, ratio, ratios
+from benchlab.statistics.stats import Cells, Ratio, ratio, ratios_at
 
 from .figures import Array, cells, first_blocks, known, plausible
 
@@ -80,7 +81,7 @@ def test_the_wider_interval_comes_with_the_larger_p_of_each_test() -> None:
 
 
 def test_a_run_is_concluded_with_the_wider_interval_of_every_ratio() -> None:
-    pilot, final = ratios([PILOT]), ratios([WHOLE])
+    pilot, final = ratios_at(PILOT), ratios_at(WHOLE)
     expected = [wider(after, stein_interval(before, after)) for before, after in zip(pilot, final, strict=True)]
     assert conclude(pilot, final) == expected
 
@@ -88,9 +89,9 @@ def test_a_run_is_concluded_with_the_wider_interval_of_every_ratio() -> None:
 def test_a_difference_that_only_the_last_blocks_make_look_sure_is_not_claimed() -> None:
     differences = np.log([1.00, 1.10, 0.98, 1.07, 1.02, 1.05, 1.05, 1.05, 1.05])
     whole = cells(np.array([differences, 0 * differences]))
-    pilot, final = ratios([first_blocks(whole, 5)]), ratios([whole])
-    assert [pair.outcome for pair in decide(final)] == [Outcome.FASTER]
-    assert [pair.outcome for pair in decide(conclude(pilot, final))] == [Outcome.UNDECIDED]
+    pilot, final = ratios_at(first_blocks(whole, 5)), ratios_at(whole)
+    assert [pair.outcome for pair in decide(final, Better.HIGHER)] == [Outcome.FASTER]
+    assert [pair.outcome for pair in decide(conclude(pilot, final), Better.HIGHER)] == [Outcome.UNDECIDED]
 
 
 @pytest.mark.parametrize(
@@ -102,8 +103,8 @@ def test_a_difference_that_only_the_last_blocks_make_look_sure_is_not_claimed() 
     ],
 )
 def test_a_pair_that_the_pilot_says_nothing_of_keeps_its_own_interval(pilot: Cells) -> None:
-    final = ratios([{name: WHOLE[name] for name in "ab"}])
-    assert conclude(ratios([pilot]), final) == list(final)
+    final = ratios_at({name: WHOLE[name] for name in "ab"})
+    assert conclude(ratios_at(pilot), final) == list(final)
 
 
 @pytest.mark.parametrize("stdev", [0.02, 0.04])

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
 import pytest
 
-from benchlab.cli import flags, measure
+from benchlab.cli import cli, flags
 from benchlab.core.errors import ConfigError
 from benchlab.experiment import profiles, workloads
+from benchlab.experiment.settings import SETTINGS, choose, note
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.plan import Level, Settings
 
@@ -23,12 +25,16 @@ def _settings(**changes: Any) -> Settings:
         "proxy": "none",
         "seed": 7,
     }
-    return profiles.settings(**(given | changes))
+    return choose(**(given | changes))
 
 
-def test_the_seed_profile_is_the_protocol_of_the_study() -> None:
-    assert _settings(profile="seed") == Settings(
-        profile="seed",
+def _asked(*words: str) -> Settings:
+    return flags.settings(cli.parser().parse_args(words))
+
+
+def test_the_study_profile_is_the_protocol_of_the_study() -> None:
+    assert _settings(profile="study") == Settings(
+        profile="study",
         frameworks=(),
         levels={"json": (16, 32, 128), "plaintext": (256, 1024), "query": (1, 10, 20)},
         blocks=5,
@@ -40,7 +46,7 @@ def test_the_seed_profile_is_the_protocol_of_the_study() -> None:
     )
 
 
-@pytest.mark.parametrize("profile", ["default", "quick", "seed"])
+@pytest.mark.parametrize("profile", ["default", "quick", "study"])
 def test_the_study_s_tests_and_levels_are_what_is_measured_where_nothing_else_is_asked_for(profile: str) -> None:
     assert _settings(profile=profile).levels == {"json": (16, 32, 128), "plaintext": (256, 1024), "query": (1, 10, 20)}
 
@@ -76,14 +82,14 @@ def test_a_test_that_the_profile_leaves_out_has_levels_all_the_same(test: str, l
     assert _settings(tests=[test]).levels == {test: levels}
 
 
-@pytest.mark.parametrize(("profile", "connections"), [("default", 128), ("seed", 128), ("tfb", 512)])
+@pytest.mark.parametrize(("profile", "connections"), [("default", 128), ("study", 128), ("tfb", 512)])
 def test_where_n_varies_the_profile_says_at_how_many_connections(profile: str, connections: int) -> None:
     found = profiles.levels(_settings(profile=profile, tests=["json", "update"], levels={"update": (5,)}), 2)
     assert found["update"] == (Level(connections, 2, queries=5),)
     assert {level.queries for level in found["json"]} == {0}
 
 
-@pytest.mark.parametrize(("profile", "connections"), [("default", 1024), ("seed", 1024), ("tfb", 512)])
+@pytest.mark.parametrize(("profile", "connections"), [("default", 1024), ("study", 1024), ("tfb", 512)])
 def test_only_the_tfb_profile_warms_up_with_fewer_connections_than_it_measures(profile: str, connections: int) -> None:
     settings = _settings(profile=profile, tests=["plaintext"])
     of = profiles.levels(settings, 2)["plaintext"]
@@ -106,7 +112,7 @@ def test_a_warm_up_within_the_profile_s_connections_is_that_of_the_largest_level
 
 
 def test_verification_covers_every_test_type_unless_some_are_named() -> None:
-    parser = measure.verify_parser()
+    parser = cli.parser("verify")
     assert flags.verify_settings(parser.parse_args([])).tests == tuple(WORKLOADS)
     assert flags.verify_settings(parser.parse_args(["--test", "update"])).tests == ("update",)
 
@@ -117,24 +123,50 @@ def test_flags_change_only_what_they_name() -> None:
 
 
 def test_several_proxies_and_numbers_of_connections_are_kept_in_order() -> None:
-    given = measure.bench_parser().parse_args(["--proxy", "none,nginx", "--db-connections", "64,8"])
+    given = cli.parser("bench").parse_args(["--proxy", "none,nginx", "--db-connections", "64,8"])
     found = flags.settings(given)
     assert (found.proxy, found.proxies, found.db_connections) == ("none,nginx", ("none", "nginx"), (8, 64))
 
 
 def test_factors_are_told_of_the_tests_that_ask_the_database_unless_some_are_named() -> None:
-    parser = measure.factors_parser()
+    parser = cli.parser("factors")
     assert flags.factors_settings(parser.parse_args([])).tests == ("query", "db", "fortune", "update")
     assert flags.factors_settings(parser.parse_args(["--test", "json"])).tests == ("json",)
 
 
+def test_every_field_of_the_settings_has_a_flag_or_comes_from_the_profile() -> None:
+    fields = {field.name for field in dataclasses.fields(Settings)}
+    assert fields - {setting.place for setting in SETTINGS} == {"primer_s", "warmup_s"}
+    assert {setting.place for setting in SETTINGS} - fields == {"tests"}
+
+
+def test_every_flag_of_the_main_command_is_declared_once_and_says_what_holds_without_it() -> None:
+    flags_of_bench = [flag for flag in cli.COMMANDS["bench"].flags if flag.name != "--version"]
+    assert [flag.name for flag in flags_of_bench if not flag.default] == []
+    assert len({flag.key for flag in flags_of_bench}) == len(flags_of_bench)
+
+
+def test_a_setting_that_there_is_not_is_a_fault_of_the_lab() -> None:
+    with pytest.raises(TypeError, match="no setting has the place block"):
+        choose(block=3, seed=7)
+
+
+def test_the_study_s_profile_is_known_by_its_old_name_too_with_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _asked("--profile", "seed", "--seed", "7") == _settings(profile="study")
+    assert capsys.readouterr() == ("", "--profile seed: it is called study now\n")
+
+
 def test_levels_are_read_as_test_and_numbers() -> None:
-    assert profiles.parse_levels(["json=16,32", "query=1"]) == {"json": (16, 32), "query": (1,)}
+    assert _asked("--levels", "json=32,16", "--levels", "query=1").levels == {
+        "json": (32, 16),
+        "plaintext": (256, 1024),
+        "query": (1,),
+    }
 
 
 def test_levels_of_one_test_given_twice_are_refused() -> None:
     with pytest.raises(ConfigError, match="--levels json is given twice"):
-        profiles.parse_levels(["json=16", "json=32"])
+        _asked("--levels", "json=16", "--levels", "json=32")
 
 
 @pytest.mark.parametrize(
@@ -150,7 +182,7 @@ def test_levels_of_one_test_given_twice_are_refused() -> None:
 )
 def test_levels_that_cannot_be_read_are_refused_by_name(text: str, named: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(named)):
-        profiles.parse_levels([text])
+        _asked("--levels", text)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +209,7 @@ def test_impossible_settings_are_refused_by_name(changes: dict[str, Any], named:
 
 
 def test_all_problems_are_told_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"--blocks 0.*--duration 0.*json=0"):
+    with pytest.raises(ConfigError, match=r"json=0.*--blocks 0.*--duration 0"):
         _settings(blocks=0, duration_s=0, levels={"json": (0,)})
 
 
@@ -187,8 +219,8 @@ def test_a_level_that_leaves_one_thread_on_many_cpus_is_refused_with_the_remedy(
 
 
 def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:
-    assert "first look" in profiles.note(_settings(profile="quick", blocks=7)).lower()
-    assert "first look" not in profiles.note(_settings(profile="default", blocks=7)).lower()
+    assert "first look" in note(_settings(profile="quick", blocks=7)).lower()
+    assert "first look" not in note(_settings(profile="default", blocks=7)).lower()
 
 
 @pytest.mark.parametrize(
@@ -204,5 +236,5 @@ def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:
     ],
 )
 def test_a_changed_profile_is_not_called_by_its_name_alone(changes: dict[str, Any], told: str) -> None:
-    assert profiles.note(_settings(profile="seed")) == profiles.PROFILES["seed"].note
-    assert profiles.note(_settings(profile="seed", **changes)).endswith(f"Changed: {told}.")
+    assert note(_settings(profile="study")) == profiles.PROFILES["study"].note
+    assert note(_settings(profile="study", **changes)).endswith(f"Changed: {told}.")

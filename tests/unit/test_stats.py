@@ -11,9 +11,21 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 from statsmodels.stats.weightstats import ttost_paired
 
-from benchlab.statistics.stats import Blocks, Cells, Estimate, Ratio, contrasts, estimate, kept, ratio, ratios, unpaired
+from benchlab.statistics.stats import (
+    Blocks,
+    Cells,
+    Estimate,
+    Ratio,
+    contrasts,
+    estimate,
+    kept,
+    ratio,
+    ratios,
+    ratios_at,
+    unpaired,
+)
 
-from .figures import blocks, cells, known, plausible
+from .figures import at, blocks, cells, known, numbered, plausible
 
 A: Blocks = {1: 1010.0, 2: 1043.0, 3: 987.0, 4: 1102.0, 5: 995.0}
 B: Blocks = {1: 960.0, 2: 1001.0, 3: 970.0, 4: 1031.0, 5: 981.0}
@@ -67,7 +79,7 @@ def test_a_figure_that_is_not_a_positive_number_is_refused_by_name(value: float)
         estimate({1: 5.0, 2: value})
     for names in ("xy", "x"):
         with pytest.raises(ValueError, match=rf"^x, block 2: {value} is not a positive number; leave out"):
-            ratios([{name: {1: 5.0, 2: value} for name in names}])
+            ratios_at({name: {1: 5.0, 2: value} for name in names})
 
 
 def test_a_ratio_is_the_paired_t_test_on_logarithms() -> None:
@@ -152,7 +164,7 @@ def test_without_a_block_in_common_there_is_no_ratio(second: Cells) -> None:
 def test_several_levels_are_averaged_within_each_block() -> None:
     logs = np.random.default_rng(3).normal(7, 0.05, (4, 2, 6))
     test = reference.ttest_rel(logs[:, 0].mean(axis=0), logs[:, 1].mean(axis=0))
-    (found,) = ratios([cells(level) for level in logs])
+    (found,) = ratios(numbered(cells(level) for level in logs))
     low, high = test.confidence_interval(0.95)
     assert [found.low, found.high, found.p] == pytest.approx([math.exp(low), math.exp(high), test.pvalue])
     of_levels = [known(ratio(cells(level), "a", "b")).ratio for level in logs]
@@ -167,18 +179,18 @@ def test_a_block_that_lacks_a_shared_level_does_not_count_and_a_level_not_shared
     means = [
         (math.log(A[block] / B[block]) + math.log(heavy["a"][block] / heavy["b"][block])) / 2 for block in (2, 4, 5)
     ]
-    (found,) = ratios([light, heavy, only_a])
+    (found,) = ratios(numbered([light, heavy, only_a]))
     assert [found.ratio, found.p] == pytest.approx([math.exp(np.mean(means)), reference.ttest_1samp(means, 0).pvalue])
-    assert (found.blocks, found.over) == (3, (0, 1))
+    assert (found.blocks, found.over) == (3, (at(1), at(2)))
 
 
 def test_a_level_that_was_lost_in_most_blocks_is_left_out_and_costs_the_others_no_block() -> None:
     logs = np.random.default_rng(6).normal([[0.1], [0.0]], 0.01, (3, 2, 8))
     whole = [cells(level) for level in logs]
     lost = {name: {block: value for block, value in of.items() if block > 6} for name, of in whole[1].items()}
-    (found,) = ratios([whole[0], lost, whole[2]])
-    (without,) = ratios([whole[0], whole[2]])
-    assert found == replace(without, over=(0, 2))
+    (found,) = ratios(numbered([whole[0], lost, whole[2]]))
+    (without,) = ratios(numbered([whole[0], whole[2]]))
+    assert found == replace(without, over=(at(1), at(3)))
     assert found.blocks == 8
 
 
@@ -203,8 +215,8 @@ def test_of_levels_those_are_kept_that_leave_half_of_the_blocks_whole(
 
 def test_pairs_come_in_alphabetical_order_whatever_the_order_of_the_entries() -> None:
     entries = {"c": A, "a": B, "d": {}, "b": A}
-    assert [(found.first, found.second) for found in ratios([entries])] == [("a", "b"), ("a", "c"), ("b", "c")]
-    assert ratios([dict(reversed(entries.items()))]) == ratios([entries])
+    assert [(found.first, found.second) for found in ratios_at(entries)] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert ratios_at(dict(reversed(entries.items()))) == ratios_at(entries)
 
 
 def test_the_half_width_is_what_the_interval_adds_above_the_ratio() -> None:
@@ -266,13 +278,13 @@ def test_unpaired_figures_of_few_blocks_say_what_is_known(others: Blocks, blocks
 @settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), figures), max_size=3))
 def test_a_contrast_of_two_entries_is_their_ratio_whatever_is_missing(levels: list[Cells]) -> None:
-    assert contrasts(levels, {("a", "b"): {"a": 1.0, "b": -1.0}}) == ratios(levels)
+    assert contrasts(numbered(levels), {("a", "b"): {"a": 1.0, "b": -1.0}}) == ratios(numbered(levels))
 
 
 def test_a_contrast_is_the_one_sample_t_test_of_its_weighted_sum_in_each_block() -> None:
     logs = np.random.default_rng(3).normal([[0.5], [0.1], [0.3], [0.2]], 0.03, (4, 6))
     weights = {"a": 1.0, "b": -1.0, "c": -1.0, "d": 1.0}
-    (found,) = contrasts([cells(logs)], {("more", "less"): weights})
+    (found,) = contrasts(numbered([cells(logs)]), {("more", "less"): weights})
     sums = np.array(list(weights.values())) @ logs
     test = reference.ttest_1samp(sums, 0.0)
     low, high = test.confidence_interval(0.95)
@@ -285,7 +297,7 @@ def test_a_contrast_counts_the_blocks_that_all_of_its_entries_have() -> None:
     whole = cells(np.random.default_rng(4).normal(0, 0.1, (3, 5)))
     weights = {"a": 1.0, "b": -0.5, "c": -0.5}
     gap = {**whole, "c": {block: value for block, value in whole["c"].items() if block != 2}}
-    (found,) = contrasts([gap], {("a", "others"): weights})
+    (found,) = contrasts(numbered([gap]), {("a", "others"): weights})
     without = {name: {block: value for block, value in each.items() if block != 2} for name, each in whole.items()}
-    assert (found,) == contrasts([without], {("a", "others"): weights})
-    assert contrasts([{**whole, "c": {}}], {("a", "others"): weights}) == ()
+    assert (found,) == contrasts(numbered([without]), {("a", "others"): weights})
+    assert contrasts(numbered([{**whole, "c": {}}]), {("a", "others"): weights}) == ()

@@ -9,10 +9,8 @@ import pytest
 from benchlab.experiment import schedule, workloads
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
-from benchlab.run.lifecycle import Server
-from benchlab.run.runner import Events, Runner
 
-from .conftest import LABELS, Kept
+from .conftest import LABELS, Kept, make_lifecycle, make_runner
 from .fake_host import WORLD, FakeHost, printed, seen
 
 # Declared first, and yet an entry that starts is not looked at by updating World.
@@ -29,7 +27,7 @@ def entry() -> Entry:
 def _run(host: FakeHost, entry: Entry, settings: Settings) -> Kept:
     """Make two visits and return their records."""
     kept = Kept()
-    runner = Runner(host, kept, {entry.name: entry}, LEVELS, replace(settings, levels=TRIALS), Events(), 2)
+    runner = make_runner(host, kept, [entry], replace(settings, levels=TRIALS), levels=LEVELS)
     list(runner.run(schedule.plan([entry], LEVELS, 2, seed=7)))
     return kept
 
@@ -64,8 +62,7 @@ def test_updates_that_are_not_written_are_told_and_never_loaded(entry: Entry, se
 
 
 def test_verification_without_a_load_comes_to_updates_last_too(entry: Entry) -> None:
-    server = Server(FakeHost(), ["crax"], Kept().keep_log)
-    verdicts = conformance.vet(server, entry, TRIALS)
+    verdicts = conformance.verify_entry(make_lifecycle(FakeHost(), entry), TRIALS)
     assert [verdict.test for verdict in verdicts] == ["query", "db", "fortune", "update"]
     assert all(verdict.passed for verdict in verdicts)
 

@@ -40,7 +40,7 @@ def _run(manifest: Manifest, logs: Array) -> Run:
 
 
 def _found(run: Run) -> Components:
-    return variance.components(run, "json", metrics.rate)
+    return variance.components(run, "json", metrics.RATE)
 
 
 def test_the_components_of_a_large_run_are_those_it_was_made_of(manifest: Manifest) -> None:

@@ -12,13 +12,14 @@ from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, document, markdown, sentences
-from benchlab.statistics import baseline, candidate, comparison, metrics, stats
-from benchlab.statistics.analysis import ALL_LEVELS, PER_CPU, RATE
+from benchlab.statistics import baseline, candidate, comparison, stats
+from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import Versus
 from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
 
-from .figures import known
+from .figures import at, known, numbered
 from .made_runs import busy_client, full_host
 from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
 
@@ -48,9 +49,9 @@ def _against(old: Run, new: Run) -> candidate.Versus:
 
 def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() -> None:
     found = _against(run_of(*samples("crax", CALM)), run_of(*samples("crax", [n // 2 for n in CALM])))
-    assert [(row.entry, row.test, row.level) for row in found.rows if row.figure == RATE] == [
-        ("crax", "json", 16),
-        ("crax", "json", "all"),
+    assert [(row.entry, row.test, row.level) for row in found.rows if row.metric == RATE] == [
+        ("crax", "json", at(16)),
+        ("crax", "json", ALL_LEVELS),
     ]
     assert found.rows[0].ratio.ratio == pytest.approx(0.5, rel=0.01)
     assert found.untold == ()
@@ -92,8 +93,8 @@ def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_eac
     head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in table.strip().splitlines())
     assert head[-1] == "outcome"
     assert [(row[3], row[-1]) for row in rows] == [
-        *[(RATE, "lower")] * 2,
-        *[(PER_CPU, "cannot be told apart")] * 2,
+        *[(RATE.name, "lower")] * 2,
+        *[(PER_CPU.name, "cannot be told apart")] * 2,
     ]
 
 
@@ -103,7 +104,7 @@ def test_outcomes_over_all_levels_are_corrected_together_as_the_gate_s_are() -> 
     alone = _against(run_of(*samples("crax", CALM)), run_of(*unsure))
     among = _against(run_of(*samples("crax", CALM), *calm), run_of(*unsure, *calm))
     assert overall(alone, RATE).pair.outcome is Outcome.SLOWER
-    (row,) = (row for row in among.rows if (row.test, row.level, row.figure) == ("json", "all", RATE))
+    (row,) = (row for row in among.rows if (row.test, row.level, row.metric) == ("json", ALL_LEVELS, RATE))
     assert row.pair.outcome is Outcome.UNDECIDED
 
 
@@ -121,13 +122,14 @@ def test_the_worst_ratio_comes_first() -> None:
     assert _table(found).splitlines()[2].split("|")[1].strip() == "aiohttp"
 
 
-def test_a_side_has_no_figures_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
+def test_a_side_has_no_values_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
     old, new = baseline.of_versions(run_of(*samples(OLD, CALM), *samples(NEW, CALM), *samples("rill", CALM)))
-    assert [side.figures("rill", "json", metrics.rate) for side in (old, new)] == [{}, {}]
-    assert list(old.figures("crax", "json", metrics.rate)) == [16]
-    assert old.figures("crax", "plaintext", metrics.rate) == {}
+    assert [side.values("rill", "json", RATE) for side in (old, new)] == [{}, {}]
+    assert list(old.values("crax", "json", RATE)) == [at(16)]
+    assert old.values("crax", "plaintext", RATE) == {}
+    unknown = replace(RATE, read=lambda sample: sample.load.seconds)
     with pytest.raises(KeyError):
-        old.figures("crax", "json", lambda sample: sample.load.seconds)
+        old.values("crax", "json", unknown)
 
 
 def test_a_run_without_versions_is_no_comparison() -> None:
@@ -214,12 +216,12 @@ def test_a_rate_that_wrk_limited_in_one_of_several_runs_has_no_ratio() -> None:
     old = [run_of(*samples("crax", CALM)) for _ in range(3)]
     new = [*old[1:], run_of(*_limited(samples("crax", CALM)))]
     found = candidate.hold(*baseline.of_several(old, new))
-    assert {row.figure for row in found.rows} == {PER_CPU}
+    assert {row.metric for row in found.rows} == {PER_CPU}
     assert found.untold == ("requests/s of crax json at 16 (wrk was the limit)",)
 
 
 def _row(ratio: stats.Ratio, *others: stats.Ratio) -> candidate.Row:
-    return candidate.Row("crax", "json", ALL_LEVELS, RATE, comparison.decide([ratio, *others])[0])
+    return candidate.Row("crax", "json", ALL_LEVELS, RATE, comparison.decide([ratio, *others], Better.HIGHER)[0])
 
 
 def test_an_equal_ratio_shows_the_interval_that_decided_it() -> None:
@@ -301,7 +303,7 @@ def test_a_rate_that_wrk_limited_on_either_side_is_untold_and_has_no_ratio(limit
     taken[limited] = _limited(taken[limited])
     found = held(run_of(*taken[OLD], *taken[NEW]))
     assert found.untold == ("requests/s of crax json at 16 (wrk was the limit)",)
-    assert {row.figure for row in found.rows} == {PER_CPU}
+    assert {row.metric for row in found.rows} == {PER_CPU}
 
 
 @pytest.mark.parametrize(("blind", "told"), [(OLD, "new"), (NEW, "old")])
@@ -315,13 +317,13 @@ def test_cpu_time_that_one_side_alone_tells_is_untold(blind: str, told: str) -> 
 
 def test_where_the_host_tells_no_cpu_time_at_all_the_rate_is_what_is_compared() -> None:
     found = held(run_of(*_blind(samples(OLD, CALM)), *_blind(samples(NEW, CALM))))
-    assert ({row.figure for row in found.rows}, found.untold) == ({RATE}, ())
+    assert ({row.metric for row in found.rows}, found.untold) == ({RATE}, ())
 
 
 def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not_compared() -> None:
     full = tuple(replace(sample, counters=full_host()) for sample in samples(OLD, CALM))
     found = held(run_of(*full, *samples(NEW, CALM)))
-    assert {row.figure for row in found.rows} == {RATE}
+    assert {row.metric for row in found.rows} == {RATE}
     assert found.untold == ("requests/CPU-s of crax json at 16 (only old filled the host)",)
     assert held(run_of(*full, *(replace(s, trial=replace(s.trial, entry=NEW)) for s in full))).untold == ()
 
@@ -329,5 +331,5 @@ def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not
 def test_of_sides_that_lost_different_levels_the_one_that_both_have_most_of_is_compared() -> None:
     new: list[Blocks] = [{1: 2.0, 2: 2.0, 3: 2.0, 4: 2.0}, {1: 2.0}]
     old: list[Blocks] = [{1: 1.0, 2: 1.0}, {1: 1.0, 2: 1.0, 3: 1.0, 4: 1.0, 5: 1.0}]
-    found = candidate.unpaired(new, old)
-    assert (found.over, found.blocks, found.ratio) == ((0,), 2, 2.0)
+    found = candidate.unpaired(numbered(new), numbered(old))
+    assert (found.over, found.blocks, found.ratio) == ((at(1),), 2, 2.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,18 +10,17 @@ from benchlab.contract.answers import Verification
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
-from benchlab.run.lifecycle import Server
-from benchlab.run.runner import Events, Runner
+from benchlab.run.state import SessionState
 
-from .conftest import LABELS, LEVELS, Kept, make_remark, planned
+from .conftest import LABELS, Kept, make_lifecycle, make_remark, make_runner, planned
 from .fake_host import FakeHost
 
 PATHS = {test: workload.path for test, workload in WORKLOADS.items()}
 ALL = Entry("crax", LABELS, PATHS)
 
 
-def _vet(host: FakeHost, *tests: str) -> list[Verification]:
-    return conformance.vet(Server(host, ["crax"], Kept().keep_log), ALL, tests or WORKLOADS)
+def _verified(host: FakeHost, *tests: str) -> list[Verification]:
+    return conformance.verify_entry(make_lifecycle(host, ALL), tests or WORKLOADS)
 
 
 def _rules(verdicts: list[Verification]) -> dict[str, list[str]]:
@@ -30,7 +28,7 @@ def _rules(verdicts: list[Verification]) -> dict[str, list[str]]:
 
 
 def test_an_honest_entry_passes_in_every_test_type() -> None:
-    assert [str(verdict) for verdict in _vet(FakeHost())] == [f"pass  crax {test}" for test in WORKLOADS]
+    assert [str(verdict) for verdict in _verified(FakeHost())] == [f"pass  crax {test}" for test in WORKLOADS]
 
 
 def test_an_entry_that_does_not_start_fails_in_one_line_with_what_was_raised_and_where() -> None:
@@ -43,7 +41,7 @@ def test_an_entry_that_does_not_start_fails_in_one_line_with_what_was_raised_and
 
     host = Importing()
     host.stillborn = {"crax"}
-    assert [str(verdict) for verdict in _vet(host, "json", "db")] == [
+    assert [str(verdict) for verdict in _verified(host, "json", "db")] == [
         "fail  crax: in start-up, crax is not running (exit code 3); it raised ImportError: no x (app.py:12); "
         "its log: logs/verify-crax [serves]"
     ]
@@ -58,7 +56,7 @@ def test_an_entry_that_dies_while_it_is_verified_fails_as_a_whole_not_by_what_it
         def answer(self, path: str) -> dict[str, object]:
             return {"path": path, "error": "refused"} if self.dead else super().answer(path)
 
-    (found,) = _vet(Dying(), "db", "json")
+    (found,) = _verified(Dying(), "db", "json")
     assert str(found).startswith("fail  crax: while it was verified, crax is not running (exit code 1); ")
 
 
@@ -66,7 +64,7 @@ def test_an_entry_that_answers_from_memory_is_told_by_what_the_database_counted(
     host = FakeHost()
     host.remembers = {"crax"}
     counted = ["queries", "rows read"]
-    assert _rules(_vet(host)) == {
+    assert _rules(_verified(host)) == {
         "db": counted,
         "query": counted,
         "fortune": counted,
@@ -76,7 +74,7 @@ def test_an_entry_that_answers_from_memory_is_told_by_what_the_database_counted(
 
 def test_statements_are_counted_only_while_the_requests_are_sent() -> None:
     host = FakeHost()
-    _vet(host, "query", "json")
+    _verified(host, "query", "json")
     steps = [step for step in host.done if step.startswith(("count", "burst"))]
     assert steps == [
         "count-statements on",
@@ -88,7 +86,7 @@ def test_statements_are_counted_only_while_the_requests_are_sent() -> None:
 
 def test_test_types_share_one_counting_but_for_those_that_write() -> None:
     host = FakeHost()
-    _vet(host, "db", "query", "update")
+    _verified(host, "db", "query", "update")
     assert [step for step in host.done if step.startswith(("count", "burst"))] == [
         "count-statements on",
         "burst /db",
@@ -110,7 +108,7 @@ def test_counting_is_switched_off_where_the_requests_cannot_be_sent() -> None:
 
     host = Broken()
     with pytest.raises(KeyboardInterrupt):
-        _vet(host, "query")
+        _verified(host, "query")
     assert host.done[-2:] == ["count-statements off", "stop crax"]
 
 
@@ -132,31 +130,31 @@ class Reading(FakeHost):
 
 def test_a_cache_may_be_filled_by_the_first_requests() -> None:
     host = Reading(9000, 3000, 400, 2, 1, 2)
-    assert _rules(_vet(host, "cached-query")) == {}
+    assert _rules(_verified(host, "cached-query")) == {}
     assert host.filled == 6
 
 
 def test_a_cache_that_is_filled_at_the_start_is_asked_once() -> None:
     host = Reading()
-    assert _rules(_vet(host, "cached-query")) == {}
+    assert _rules(_verified(host, "cached-query")) == {}
     assert host.filled == 0
 
 
 @pytest.mark.parametrize("rounds", [[10_240, 10_240], [512] * 2, [2] * 30])
 def test_a_cache_that_goes_on_reading_is_none(rounds: list[int]) -> None:
-    assert _rules(_vet(Reading(*rounds), "cached-query")) == {"cached-query": ["cached"]}
+    assert _rules(_verified(Reading(*rounds), "cached-query")) == {"cached-query": ["cached"]}
 
 
 def test_updates_may_be_written_to_the_quoted_twin_of_world() -> None:
     host = FakeHost()
     host.quotes = {"crax"}
-    assert _rules(_vet(host, "update")) == {}
+    assert _rules(_verified(host, "update")) == {}
 
 
 def test_a_date_that_stands_still_is_told_for_each_test_type() -> None:
     host = FakeHost()
     host.still = {"crax"}
-    assert _rules(_vet(host, "json", "db")) == {"json": ["date"], "db": ["date"]}
+    assert _rules(_verified(host, "json", "db")) == {"json": ["date"], "db": ["date"]}
 
 
 def test_where_a_date_has_changed_already_nothing_more_is_asked() -> None:
@@ -166,8 +164,8 @@ def test_where_a_date_has_changed_already_nothing_more_is_asked() -> None:
             return super().answer(path)
 
     host, slow = Quick(), FakeHost()
-    _vet(host, "json")
-    _vet(slow, "json")
+    _verified(host, "json")
+    _verified(slow, "json")
     assert (host.fetched, slow.fetched) == (2, 3)
 
 
@@ -192,16 +190,12 @@ class Concurrent(FakeHost):
     [({"status": 302}, "status"), ({"body": ""}, "body"), ({"closing": True}, "keep-alive")],
 )
 def test_what_goes_wrong_only_with_many_requests_at_once_is_told(changes: dict[str, object], rule: str) -> None:
-    assert _rules(_vet(Concurrent(**changes), "db")) == {"db": [rule]}
-
-
-def _runner(host: FakeHost, entries: list[Entry], settings: Settings, kept: Kept) -> Runner:
-    return Runner(host, kept, {entry.name: entry for entry in entries}, LEVELS, settings, Events(), 2)
+    assert _rules(_verified(Concurrent(**changes), "db")) == {"db": [rule]}
 
 
 def test_a_run_holds_an_entry_against_all_of_the_contract_once(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
-    list(_runner(host, entries, settings, Kept()).run(planned(entries)))
+    list(make_runner(host, Kept(), entries, settings).run(planned(entries)))
     assert host.done.count("burst /queries?queries=20") == len(entries)
 
 
@@ -210,7 +204,7 @@ def test_a_type_that_broke_a_rule_is_held_against_all_of_them_in_each_visit_and_
 ) -> None:
     host, kept = FakeHost(), Kept()
     host.still, host.remembers = {"crax"}, {"aiohttp"}
-    list(_runner(host, entries, settings, kept).run(planned(entries)))
+    list(make_runner(host, kept, entries, settings).run(planned(entries)))
     reasons = {(failure.trial.entry, failure.trial.test, failure.reason.split("[")[-1]) for failure in kept.failures}
     assert reasons == {
         ("crax", "json", "date]"),
@@ -242,7 +236,7 @@ def test_what_is_only_warned_of_is_kept_once_in_a_run_and_loaded_all_the_same(
     entries: list[Entry], settings: Settings
 ) -> None:
     kept = Kept()
-    list(_runner(Chatty(), entries, settings, kept).run(planned(entries)))
+    list(make_runner(Chatty(), kept, entries, settings).run(planned(entries)))
     assert _told(kept) == [(1, entry.name, "json", "extra keys", True) for entry in entries]
     assert kept.remarks[0].message == "has more keys than message: 'more'"
     assert (kept.failures, len(kept.samples)) == ([], 20)
@@ -251,7 +245,7 @@ def test_what_is_only_warned_of_is_kept_once_in_a_run_and_loaded_all_the_same(
 def test_a_key_that_no_file_takes_is_remarked_upon_and_ends_nothing(entries: list[Entry], settings: Settings) -> None:
     host, kept = Chatty(), Kept()
     host.more = "\ud800"
-    list(_runner(host, entries, settings, kept).run(planned(entries)))
+    list(make_runner(host, kept, entries, settings).run(planned(entries)))
     assert [remark.message for remark in kept.remarks] == ["has more keys than message: '\\ud800'"] * 2
     assert (kept.failures, len(kept.samples)) == ([], 20)
 
@@ -261,20 +255,20 @@ def test_what_is_wrong_is_kept_once_in_a_run_and_is_the_failure_of_each_trial(
 ) -> None:
     host, kept = FakeHost(), Kept()
     host.lies = {"crax"}
-    list(_runner(host, entries, settings, kept).run(planned(entries)))
+    list(make_runner(host, kept, entries, settings).run(planned(entries)))
     assert _told(kept) == [(1, "crax", "json", "body", False)]
     assert {failure.trial.block for failure in kept.failures} == {1, 2}
 
 
 def test_of_an_entry_that_keeps_the_contract_nothing_is_kept(entries: list[Entry], settings: Settings) -> None:
     kept = Kept()
-    list(_runner(FakeHost(), entries, settings, kept).run(planned(entries)))
+    list(make_runner(FakeHost(), kept, entries, settings).run(planned(entries)))
     assert kept.remarks == []
 
 
 def test_a_resumed_run_keeps_only_what_it_had_not_seen_before(entries: list[Entry], settings: Settings) -> None:
     kept = Kept()
-    seen = {make_remark(entries[0].name).key}
-    runner = replace(_runner(Chatty(), entries, settings, kept), remarked=seen)
+    state = SessionState(findings=[make_remark(entries[0].name)])
+    runner = make_runner(Chatty(), kept, entries, settings, state=state)
     list(runner.run(planned(entries)))
     assert _told(kept) == [(1, entries[1].name, "json", "extra keys", True)]

@@ -10,10 +10,10 @@ from benchlab.core.errors import EngineError, SetupError
 from benchlab.experiment import schedule, workloads
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
-from benchlab.run.lifecycle import MOST_RAISED, Server
-from benchlab.run.runner import Events, Runner
+from benchlab.run.events import Events
+from benchlab.run.lifecycle import MOST_RAISED
 
-from .conftest import LEVELS, Kept, planned, run_planned
+from .conftest import LEVELS, Kept, make_lifecycle, make_runner, planned, run_planned
 from .fake_host import FakeHost, printed
 
 
@@ -92,8 +92,7 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
 def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry], settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.mute = {"aiohttp"}
-    by_name = {entry.name: entry for entry in entries}
-    list(Runner(host, kept, by_name, LEVELS, settings, Events(), 2, ready_s=0).run(planned(entries)))
+    list(make_runner(host, kept, entries, settings, ready_s=0).run(planned(entries)))
     assert kept.failures[0].reason == (
         "aiohttp did not answer /json on port 8080 within 0 s of its start: nothing listens in its container; "
         "it said last: aiohttp is tired; its log: logs/block1-aiohttp"
@@ -109,8 +108,7 @@ def test_where_the_engine_cannot_look_why_is_left_open(entries: list[Entry], set
 
     host, kept = Blind(), Kept()
     host.mute = {"aiohttp"}
-    by_name = {entry.name: entry for entry in entries}
-    list(Runner(host, kept, by_name, LEVELS, settings, Events(), 2, ready_s=0).run(planned(entries)))
+    list(make_runner(host, kept, entries, settings, ready_s=0).run(planned(entries)))
     assert kept.failures[0].reason == (
         "aiohttp did not answer /json on port 8080 within 0 s of its start; it said last: aiohttp is tired; "
         "its log: logs/block1-aiohttp"
@@ -234,8 +232,7 @@ def test_a_visit_that_is_not_allowed_any_more_ends_the_run_and_is_not_made(
             raise EngineError("the lease is lost")
 
     host, kept = FakeHost(), Kept()
-    by_name = {entry.name: entry for entry in entries}
-    runner = Runner(host, kept, by_name, LEVELS, settings, Events(), 2, allow=allow)
+    runner = make_runner(host, kept, entries, settings, allow=allow)
     with pytest.raises(EngineError, match="the lease is lost"):
         list(runner.run(planned(entries)))
     assert (len(kept.samples), kept.failures) == (10, [])
@@ -247,7 +244,7 @@ def test_a_resumed_visit_warms_up_at_the_largest_level_of_the_run(entries: list[
     visits = planned(entries[:1], blocks=1)
     small = next(trial for trial in visits[0].trials if trial.level.connections == 16)
     measured = {trial.key for trial in visits[0].trials if trial != small}
-    runner = Runner(host, Kept(), {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2)
+    runner = make_runner(host, Kept(), entries[:1], settings)
     list(runner.run(schedule.remaining(visits, measured)))
     assert [f"-c {connections} " in command for connections, command in zip((32, 16), host.commands, strict=True)] == [
         True,
@@ -273,7 +270,7 @@ def test_a_process_killed_for_its_memory_counts_for_the_samples_of_its_test_type
     # The first load is the warm-up of the visit's first test type.
     host.on_load = lambda entry, number: printed(kills=(0, 1) if number == 1 else (1, 1))
     (visit,) = planned(entries[:1], blocks=1)
-    list(Runner(host, kept, {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2).make([visit]))
+    list(make_runner(host, kept, entries[:1], settings).make([visit]))
     first = visit.trials[0].test
     assert {(sample.trial.test == first, sample.counters.roles["app"].oom_kills) for sample in kept.samples} == {
         (True, 1),
@@ -285,7 +282,7 @@ def test_kills_in_a_warm_up_that_told_nothing_are_unknown(entries: list[Entry], 
     host, kept = FakeHost(), Kept()
     host.on_load = lambda entry, number: "unable to connect" if number == 1 else None
     (visit,) = planned(entries[:1], blocks=1)
-    list(Runner(host, kept, {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2).make([visit]))
+    list(make_runner(host, kept, entries[:1], settings).make([visit]))
     first = visit.trials[0].test
     assert {("out of memory" in sample.verdict.unknown, sample.trial.test == first) for sample in kept.samples} == {
         (True, True),
@@ -297,7 +294,7 @@ def test_where_the_cgroup_tree_cannot_be_read_the_engine_is_asked_around_each_lo
     entries: list[Entry], settings: Settings
 ) -> None:
     host, kept = FakeHost(), Kept()
-    runner = Runner(host, kept, {"aiohttp": entries[0]}, LEVELS, settings, Events(), 2, ask_engine=True)
+    runner = make_runner(host, kept, entries[:1], settings, ask_engine=True)
     list(runner.run(planned(entries[:1], blocks=1)))
     # FakeHost's containers use a second, and grow by a megabyte, from one question to the next. The first two questions
     # are those around the warm-up.
@@ -377,7 +374,7 @@ def test_a_warm_up_has_no_more_connections_than_the_profile_s(entries: list[Entr
     host = FakeHost()
     levels = {**LEVELS, "plaintext": workloads.levels("plaintext", (1024,), 2)}
     tfb = replace(settings, profile="tfb")
-    runner = Runner(host, Kept(), {"aiohttp": entries[0]}, levels, tfb, Events(), 2)
+    runner = make_runner(host, Kept(), entries[:1], tfb, levels=levels)
     list(runner.run(schedule.plan(entries[:1], levels, 1, seed=7)))
     warm_up, load = (command for command in host.commands if "/plaintext" in command)
     assert (" -c 512 " in warm_up, " -c 1024 " in load) == (True, True)
@@ -386,8 +383,8 @@ def test_a_warm_up_has_no_more_connections_than_the_profile_s(entries: list[Entr
 def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry]) -> None:
     host = FakeHost()
     host.lies = {"crax"}
-    server = Server(host, [entry.name for entry in entries], Kept().keep_log)
-    verdicts = [verdict for entry in entries for verdict in conformance.vet(server, entry, LEVELS)]
+    lifecycles = [make_lifecycle(host, entry) for entry in entries]
+    verdicts = [verdict for each in lifecycles for verdict in conformance.verify_entry(each, LEVELS)]
     assert [verdict.passed for verdict in verdicts] == [True, True, True, False, True, True]
     assert str(verdicts[0]) == "pass  aiohttp json"
     assert host.loads == []
@@ -408,8 +405,7 @@ def test_an_entry_that_does_not_end_when_it_is_asked_to_is_told_once_in_a_run(
 ) -> None:
     host, kept, events = FakeHost(), Kept(), Noticing()
     host.late["crax"] = "took 2.2 s to end"
-    by_name = {entry.name: entry for entry in entries}
-    list(Runner(host, kept, by_name, LEVELS, settings, events, 2).run(planned(entries)))
+    list(make_runner(host, kept, entries, settings, events).run(planned(entries)))
     (line,) = events.lines
     assert line.startswith("crax took 2.2 s to end; no sample is harmed, but each visit takes so much longer; ")
     assert not kept.failures
@@ -431,8 +427,7 @@ def test_a_role_that_may_use_other_cpus_than_were_planned_for_it_ends_the_run_be
 ) -> None:
     host, kept = FakeHost(), Kept()
     host.cpusets = {**KEPT_TO, **cpusets}
-    by_name = {entry.name: entry for entry in entries}
-    runner = Runner(host, kept, by_name, LEVELS, settings, Events(), 2, placement=PLACEMENT)
+    runner = make_runner(host, kept, entries, settings, placement=PLACEMENT)
     with pytest.raises(SetupError, match=told):
         list(runner.run(planned(entries)))
     assert (host.loads, kept, host.entry) == ([], [], "")
@@ -444,13 +439,11 @@ def test_roles_that_keep_to_their_cpus_or_of_which_nobody_can_tell_are_measured(
 ) -> None:
     host, kept = FakeHost(), Kept()
     host.cpusets = cpusets
-    by_name = {entry.name: entry for entry in entries}
-    list(Runner(host, kept, by_name, LEVELS, settings, Events(), 2, placement=PLACEMENT).run(planned(entries)))
+    list(make_runner(host, kept, entries, settings, placement=PLACEMENT).run(planned(entries)))
     assert not kept.failures
 
 
 def test_a_load_is_read_on_the_cpus_that_containers_may_use(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
-    by_name = {entry.name: entry for entry in entries}
-    list(Runner(host, Kept(), by_name, LEVELS, settings, Events(), 2, allowed_cpus=(3, 11)).run(planned(entries)))
+    list(make_runner(host, Kept(), entries, settings, allowed_cpus=(3, 11)).run(planned(entries)))
     assert {tuple(job["cpus"]) for job in host.jobs} == {(3, 11)}

@@ -12,7 +12,7 @@ RUNNING: dict[str, Any] = {"Running": True, "Restarting": False, "OOMKilled": Fa
 
 
 @pytest.mark.parametrize(
-    ("state", "told"),
+    ("state", "words"),
     [
         (RUNNING, None),
         (RUNNING | {"Restarting": True}, "exit code 0"),
@@ -26,8 +26,8 @@ RUNNING: dict[str, Any] = {"Running": True, "Restarting": False, "OOMKilled": Fa
         (RUNNING | {"Running": False, "ExitCode": 255}, "exit code 255"),
     ],
 )
-def test_how_a_container_ended_names_the_signal_that_ended_it(state: dict[str, Any], told: str | None) -> None:
-    assert container_state.ended(state) == told
+def test_how_a_container_ended_names_the_signal_that_ended_it(state: dict[str, Any], words: str | None) -> None:
+    assert container_state.ended(state) == words
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ KILLED = "did not end when it was asked to: the engine killed it after 5 s"
 
 
 @pytest.mark.parametrize(
-    ("state", "asked_s", "told"),
+    ("state", "asked_s", "words"),
     [
         (ENDED, 100.0, None),
         (ENDED, 99.3, None),
@@ -66,12 +66,12 @@ KILLED = "did not end when it was asked to: the engine killed it after 5 s"
     ],
 )
 def test_a_container_that_ends_late_or_by_force_is_told_by_its_state_and_the_engine_s_clock(
-    state: dict[str, Any], asked_s: float, told: str | None
+    state: dict[str, Any], asked_s: float, words: str | None
 ) -> None:
-    assert container_state.resisted(state, asked_s, 5) == told
+    assert container_state.resisted(state, asked_s, 5) == words
 
 
-@pytest.mark.parametrize(("seconds", "lines", "told"), [(0, 0, 0.0), (2, 5000, 2500.0), (4, 8, 2.0), (0, 40, 40.0)])
-def test_how_much_a_container_printed_is_told_by_the_second(seconds: int, lines: int, told: float) -> None:
+@pytest.mark.parametrize(("seconds", "lines", "per_s"), [(0, 0, 0.0), (2, 5000, 2500.0), (4, 8, 2.0), (0, 40, 40.0)])
+def test_how_much_a_container_printed_is_told_by_the_second(seconds: int, lines: int, per_s: float) -> None:
     times = [f"2026-11-29T22:30:{seconds * line / max(1, lines - 1):012.9f}Z GET / 200\n" for line in range(lines)]
-    assert container_state.lines_per_s("".join(times).encode()) == pytest.approx(told)
+    assert container_state.lines_per_s("".join(times).encode()) == pytest.approx(per_s)

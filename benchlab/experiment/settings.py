@@ -1,0 +1,496 @@
+"""The settings of a run, each declared once: its flag, its place in `Settings`, its default, its bounds, its words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import KW_ONLY, dataclass, field, replace
+from operator import attrgetter
+from typing import Any, Self
+
+from benchlab.core import letters, quantities
+from benchlab.core.errors import UsageError
+from benchlab.core.quantities import MOST_SHARE, counted
+from benchlab.experiment import placement
+from benchlab.experiment.profiles import DEFAULT, MAX_CONNECTIONS, PROFILES, PROXY_CHOICES, RENAMED, Profile
+from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
+from benchlab.records.plan import NO_PROXY, QUERIES, Settings
+
+# The entries keep an idle connection for 620 s: a sample must end before.
+MAX_DURATION_S = 600
+MAX_BLOCKS = 1_000
+MAX_REPEATS = 100
+# Python's shuffling takes a seed and its negative for the same, and other programs read no larger number for certain.
+MAX_SEED = 2**53 - 1
+# Postgres is configured for 2,000 connections; some stay free for the lab itself.
+MAX_DB_CONNECTIONS = 1_900
+
+# What the shell offers for a flag.
+ENTRIES, ADOPTED_ENTRIES, RUNS = "entries", "adopted entries", "runs"
+OF_PROFILE = "the profile's"
+PROTOCOLS = "; ".join(
+    f"{each.name} is {counted(each.blocks, 'block')} of {each.duration_s}-s samples" for each in PROFILES.values()
+)
+
+
+def _as_typed(_: str, text: str) -> str:
+    return text
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A flag of a command, or an argument: its name has no dashes then. `explained` is its help.
+
+    `parse` takes the flag's name and what was typed, and returns the value. It raises ValueError, or UsageError where
+    its message names the flag itself. `choices` are what it takes, `renamed` has older words for some of them.
+    `default` says what holds without the flag, `unit` what its number counts. `nargs` is argparse's. `completes` names
+    what the shell offers for it, `kept_as` is its key where that is not its name.
+    """
+
+    name: str
+    help: str
+    _: KW_ONLY
+    metavar: str = ""
+    parse: Callable[[str, str], Any] = _as_typed
+    default: str = ""
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    is_repeatable: bool = False
+    is_required: bool = False
+    is_switch: bool = False
+    nargs: str = ""
+    short: str = ""
+    kept_as: str = ""
+    completes: str = ""
+
+    @property
+    def is_argument(self) -> bool:
+        return not self.name.startswith("-")
+
+    @property
+    def key(self) -> str:
+        """Return the name that its value has among those of the command: db_connections of --db-connections."""
+        return self.kept_as or self.name.lstrip("-").replace("-", "_")
+
+    @property
+    def explained(self) -> str:
+        """Return its help with the unit and the default."""
+        notes = [
+            *([f"in {self.unit}"] if self.unit else []),
+            *([f"default: {self.default}"] if self.default else []),
+            *(["repeatable"] if self.is_repeatable else []),
+        ]
+        return f"{self.help} ({'; '.join(notes)})" if notes else self.help
+
+    def by_default(self, default: str) -> Self:
+        """Return the flag as a command has it that does something else without it."""
+        return replace(self, default=default)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What a number may be; the words follow "use" on the command line, and "must be" in a manifest."""
+
+    least: float
+    most: float
+    words: str
+
+    def allow(self, number: float) -> bool:
+        return self.least <= number <= self.most
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting(Flag):
+    """A flag whose value has a place in `Settings`.
+
+    `usual` returns what a profile has there. `gather` makes the place's value of what was given, of a repeatable flag
+    of all its values. `write` returns a value as it is typed. `bounds` are those of each number in it, by the key of a
+    mapping, else under "". `changed` says in a report's words what is not as in the profile; `compared_as` what the
+    setting is called where it must be equal for two runs to be compared. Bounds that older runs did not have
+    are `of_new_runs`.
+    """
+
+    place: str
+    usual: Callable[[Profile], Any]
+    gather: Callable[[Any], Any] = _same
+    write: Callable[[Any], str] = str
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    of_new_runs: bool = False
+    changed: Callable[[Any, Any], str] | None = None
+    compared_as: str = ""
+
+    def value(self, given: Any, profile: Profile) -> Any:
+        return self.gather(given) if is_given(given) else self.usual(profile)
+
+    def unusual(self, settings: Settings) -> Any:
+        """Return the value where it is not the profile's, of a mapping the parts that are not; else None."""
+        value, usual = getattr(settings, self.place), self.usual(PROFILES[settings.profile])
+        if isinstance(value, Mapping):
+            return {key: part for key, part in value.items() if part != usual.get(key)} or None
+        return None if value == usual else value
+
+    def beyond(self, settings: Settings) -> Iterator[tuple[str, Any, str]]:
+        """Yield each number that is out of bounds: its key in a mapping, itself, and what it could be."""
+        for key, part in _parts(getattr(settings, self.place)).items():
+            for number in part if isinstance(part, tuple) else () if part is None else (part,):
+                if key in self.bounds and not self.bounds[key].allow(number):
+                    yield key, number, self.bounds[key].words
+
+    def differences(self, given: Any, settings: Settings) -> Iterator[str]:
+        """Yield how what was given differs from what the run has, as both are typed."""
+        kept = _parts(getattr(settings, self.place))
+        for key, part in _parts(self.gather(given)).items():
+            other = kept.get(key, ())
+            if (set(part) != set(other)) if isinstance(part, tuple) else part != other:
+                named = f"{self.name} {key}=" if key else f"{self.name} "
+                yield f"{named}{self._shown(part)} was given, the run has {self._shown(other)}"
+
+    def _shown(self, value: Any) -> str:
+        if isinstance(value, tuple):
+            return ",".join(map(str, sorted(value))) or "none"
+        return "none" if value is None else self.write(value)
+
+
+def is_given(value: Any) -> bool:
+    return value is not None and value is not False and value not in ([], (), {})
+
+
+def _parts(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"": value}
+
+
+def _always(value: Any) -> Callable[[Profile], Any]:
+    return lambda _: value
+
+
+def _whole(_: str, text: str) -> int:
+    return quantities.whole(text)
+
+
+def _numbers(_: str, text: str) -> tuple[int, ...]:
+    """Return the numbers in a text such as 8,16, the smallest first."""
+    try:
+        numbers = {quantities.whole(number) for number in text.split(",")}
+    except ValueError:
+        numbers = set()
+    if len(numbers) < len(text.split(",")):
+        raise ValueError(f"{text!r}: use whole numbers, each once, as in 16,32")
+    return tuple(sorted(numbers))
+
+
+def _levels(flag: str, text: str) -> tuple[str, tuple[int, ...]]:
+    """Return the test type and the values in a text such as `json=16,32`."""
+    test, equals, values = text.partition("=")
+    if not equals or test not in WORKLOADS:
+        hint = "" if test in WORKLOADS else letters.meant(test, WORKLOADS)
+        raise UsageError(f"{flag} {text}: {hint}write TEST=N,N with a test of {', '.join(WORKLOADS)}, as in json=16,32")
+    try:
+        numbers = tuple(quantities.whole(value) for value in values.split(","))
+    except ValueError:
+        raise UsageError(f"{flag} {text}: levels are whole numbers, such as {test}=16,32") from None
+    if len(set(numbers)) < len(numbers):
+        raise UsageError(f"{flag} {text}: a level is named twice; name each once")
+    return test, numbers
+
+
+def _of_each_test(given: Mapping[str, tuple[int, ...]] | Iterable[tuple[str, tuple[int, ...]]]) -> dict[str, Any]:
+    levels: dict[str, tuple[int, ...]] = {}
+    for test, values in given.items() if isinstance(given, Mapping) else given:
+        if test in levels:
+            raise UsageError(f"--levels {test} is given twice; name all its levels in one: {test}=16,32")
+        levels[test] = tuple(values)
+    return levels
+
+
+def _commit(flag: str, text: str) -> str:
+    if not text:
+        raise UsageError(f"{flag} names nothing; name a commit, a branch or a tag")
+    return text
+
+
+def _other_tests(tests: tuple[str, ...], usual: tuple[str, ...]) -> str:
+    if set(tests) < set(usual):
+        return "only some tests"
+    return "" if set(tests) == set(usual) else "other tests"
+
+
+def _up_to(most: int, what: str = "", least: int = 1) -> Bounds:
+    return Bounds(least, most, f"{least} to {most}{what}")
+
+
+FRAMEWORK = Setting(
+    "--framework",
+    "an entry, by its name",
+    place="frameworks",
+    metavar="NAME",
+    default="the usual ones; list shows them",
+    is_repeatable=True,
+    completes=ENTRIES,
+    usual=_always(()),
+    gather=lambda names: tuple(sorted(set(names))),
+)
+PROFILE = Setting(
+    "--profile",
+    f"named settings: {PROTOCOLS}",
+    place="profile",
+    default=DEFAULT,
+    choices=tuple(PROFILES),
+    renamed=RENAMED,
+    usual=_always(None),
+)
+TEST = Setting(
+    "--test",
+    "a test type",
+    place="tests",
+    default=OF_PROFILE,
+    choices=tuple(WORKLOADS),
+    is_repeatable=True,
+    usual=attrgetter("tests"),
+    gather=lambda tests: tuple(dict.fromkeys(tests)),
+    changed=_other_tests,
+)
+LEVELS = Setting(
+    "--levels",
+    "the levels of a test: numbers of connections, or of queries a request where that varies",
+    place="levels",
+    metavar="TEST=N,N",
+    parse=_levels,
+    default=OF_PROFILE,
+    is_repeatable=True,
+    usual=attrgetter("levels"),
+    gather=_of_each_test,
+    write=lambda level: f"{level[0]}={','.join(map(str, level[1]))}",
+    bounds={
+        test: _up_to(MAX_QUERIES, " queries") if workload.varies == QUERIES else _up_to(MAX_CONNECTIONS, " connections")
+        for test, workload in WORKLOADS.items()
+    },
+    changed=lambda *_: "other levels",
+)
+BLOCKS = Setting(
+    "--blocks",
+    "how many times each entry is measured; with --precision or --budget, the blocks of the pilot",
+    place="blocks",
+    metavar="N",
+    parse=_whole,
+    default=OF_PROFILE,
+    usual=attrgetter("blocks"),
+    bounds={"": _up_to(MAX_BLOCKS)},
+    changed=lambda blocks, _: counted(blocks, "block"),
+)
+REPEATS = Setting(
+    "--repeats",
+    "samples of each level in a block",
+    place="repeats",
+    metavar="N",
+    parse=_whole,
+    default=OF_PROFILE,
+    usual=attrgetter("repeats"),
+    bounds={"": _up_to(MAX_REPEATS)},
+    changed=lambda repeats, _: f"{counted(repeats, 'sample')} of a level in a visit",
+    compared_as="samples of a level in a visit",
+)
+DURATION = Setting(
+    "--duration",
+    "the length of a sample",
+    place="duration_s",
+    metavar="S",
+    parse=_whole,
+    unit="seconds",
+    default=OF_PROFILE,
+    usual=attrgetter("duration_s"),
+    bounds={"": _up_to(MAX_DURATION_S, " seconds")},
+    changed=lambda duration_s, _: f"{duration_s}-s samples",
+    compared_as="duration in s",
+)
+PROXY = Setting(
+    "--proxy",
+    "what stands in front of the entry: none, nginx, or none,nginx to measure both",
+    place="proxy",
+    metavar="PROXY",
+    default=NO_PROXY,
+    choices=PROXY_CHOICES,
+    usual=_always(NO_PROXY),
+    compared_as="proxy",
+)
+DB_CONNECTIONS = Setting(
+    "--db-connections",
+    "database connections of an entry, over all its workers; several numbers measure it with each",
+    place="db_connections",
+    metavar="N[,N]",
+    parse=_numbers,
+    default="LAB_DB_CONNECTIONS in .env",
+    usual=_always(()),
+    write=lambda totals: ",".join(map(str, totals)),
+    bounds={"": _up_to(MAX_DB_CONNECTIONS, ", which Postgres has for an entry")},
+)
+PRECISION = Setting(
+    "--precision",
+    "measure until ratios over all levels are within ± P %; decided once, after a pilot",
+    place="precision",
+    metavar="P%",
+    parse=quantities.share,
+    default="as many blocks as the profile has",
+    usual=_always(None),
+    write=lambda share: f"{100 * share:g}%",
+    bounds={"": Bounds(math.ulp(0.0), MOST_SHARE, f"above 0 and up to {MOST_SHARE}")},
+)
+BUDGET = Setting(
+    "--budget",
+    "plan for no longer than this, with its unit: 90s, 20m, 1h30m",
+    place="budget_s",
+    metavar="TIME",
+    parse=quantities.seconds,
+    default="no limit",
+    usual=_always(None),
+    write=lambda seconds: f"{seconds}s",
+    bounds={"": Bounds(1, math.inf, "1 or more")},
+)
+PLACEMENT = Setting(
+    "--placement",
+    "the CPUs of client, entry and database: shared, split, or auto, which splits from 4 CPUs on",
+    place="placement",
+    default=placement.AUTO,
+    choices=tuple(placement.MODES),
+    usual=_always(placement.AUTO),
+)
+AGAINST = Setting(
+    "--against",
+    "measure each entry beside its own version at this commit, in one run",
+    place="against",
+    metavar="REF",
+    parse=_commit,
+    default="no other version",
+    usual=_always(""),
+)
+SEED = Setting(
+    "--seed",
+    "the seed that shuffles the plan",
+    place="seed",
+    metavar="N",
+    parse=_whole,
+    default="a new one",
+    usual=_always(None),
+    bounds={"": _up_to(MAX_SEED, least=0)},
+    of_new_runs=True,
+)
+# In the order of their help, and of the command that makes a run again.
+SETTINGS: tuple[Setting, ...] = (
+    FRAMEWORK,
+    PROFILE,
+    TEST,
+    LEVELS,
+    BLOCKS,
+    REPEATS,
+    DURATION,
+    PROXY,
+    DB_CONNECTIONS,
+    PRECISION,
+    BUDGET,
+    PLACEMENT,
+    AGAINST,
+    SEED,
+)
+
+
+def choose(profile: str = DEFAULT, **given: Any) -> Settings:
+    """Return the profile's settings with what is given in place of its own, each by its place; the seed has to be.
+
+    What is None or empty changes nothing. Raises UsageError, once, with every problem.
+    """
+    if strangers := given.keys() - {setting.place for setting in SETTINGS}:
+        raise TypeError(f"no setting has the place {', '.join(sorted(strangers))}")
+    usual = PROFILES[profile]
+    values = {setting.place: setting.value(given.get(setting.place), usual) for setting in SETTINGS}
+    tests, levels = values.pop("tests"), values.pop("levels")
+    values |= {
+        "profile": profile,
+        "levels": {test: levels.get(test, usual.levels[test]) for test in tests},
+        "primer_s": usual.primer_s,
+        "warmup_s": usual.warmup_s,
+    }
+    settings = Settings(**values)
+    problems = [
+        f"{LEVELS.name} {test}=…: {test} is not among the tests; add {TEST.name} {test}"
+        for test in _of_each_test(given.get(LEVELS.place) or ())
+        if test not in tests
+    ]
+    problems += [
+        f"{setting.name} {f'{key}=' if key else ''}{letters.quoted(number)}: use {words}"
+        for setting in SETTINGS
+        for key, number, words in setting.beyond(settings)
+    ]
+    if problems:
+        raise UsageError("; ".join(problems))
+    return settings
+
+
+def impossible(settings: Settings) -> list[str]:
+    """Return why no lab makes a run with the settings, by the keys that a manifest has them under."""
+    single = [(setting, getattr(settings, setting.place)) for setting in SETTINGS if not setting.is_repeatable]
+    times = {"primer_s": settings.primer_s, "warmup_s[1]": settings.warmup_s[0], "warmup_s[2]": settings.warmup_s[1]}
+    return [
+        *(
+            _must(setting.place, value, f"one of {', '.join(setting.choices)}")
+            for setting, value in single
+            if setting.choices and value not in setting.choices
+        ),
+        *_impossible_levels(settings),
+        *(
+            _must(key, value, f"0 to {MAX_DURATION_S}")
+            for key, value in times.items()
+            if not 0 <= value <= MAX_DURATION_S
+        ),
+        *(
+            _must(f"{setting.place}.{key}" if key else setting.place, number, words)
+            for setting in SETTINGS
+            if not setting.of_new_runs
+            for key, number, words in setting.beyond(settings)
+        ),
+    ]
+
+
+def _impossible_levels(settings: Settings) -> Iterator[str]:
+    if not settings.levels:
+        yield "settings.levels has no test"
+    for test, values in settings.levels.items():
+        if test not in WORKLOADS:
+            yield f"settings.levels has {letters.quoted(test)}, which is no test; there is {', '.join(WORKLOADS)}"
+        if not values or len(set(values)) < len(values):
+            yield _must(f"levels.{test}", values, "levels, each once")
+
+
+def _must(key: str, value: object, what: str) -> str:
+    return f"settings.{key} is {letters.quoted(value)}, and must be {what}"
+
+
+def typed(settings: Settings) -> Iterator[str]:
+    """Yield the words of a command line that asks for the settings: the flags that differ from what holds without."""
+    for setting in SETTINGS:
+        value = setting.unusual(settings)
+        if value is None:
+            continue
+        items = value.items() if isinstance(value, Mapping) else value if setting.is_repeatable else (value,)
+        for item in items:
+            yield from (setting.name, setting.write(item))
+
+
+def compared(settings: Settings) -> Iterator[tuple[str, object]]:
+    """Yield the settings that must be equal for two runs to be compared, by their names in that comparison."""
+    yield from ((setting.compared_as, getattr(settings, setting.place)) for setting in SETTINGS if setting.compared_as)
+
+
+def note(settings: Settings) -> str:
+    """Return the profile's note, with what was changed in it."""
+    profile = PROFILES[settings.profile]
+    changes = [
+        setting.changed(value, setting.usual(profile))
+        for setting in SETTINGS
+        if setting.changed and (value := setting.unusual(settings)) is not None
+    ]
+    words = ", ".join(filter(None, changes))
+    return f"{profile.note} Changed: {words}." if words else profile.note

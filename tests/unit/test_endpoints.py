@@ -1,0 +1,73 @@
+"""Roles on engines of their own, and entries under names of their own: what is asked of which."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchlab.engine.endpoints import Roles, load_address
+from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.plan import Entry, Target
+from benchlab.run.lifecycle import EntryLifecycle
+
+from .conftest import LABELS, PATHS, Kept
+from .fake_host import FakeHost
+
+DIRECT = Entry("crax", LABELS, PATHS)
+PROXIED = Entry("aiohttp", LABELS | {"proxy": "nginx"}, PATHS, port=9000)
+
+
+@pytest.fixture
+def engines() -> dict[str, FakeHost]:
+    return {role: FakeHost() for role in (CLIENT, APP, DB, PROXY)}
+
+
+def test_the_load_goes_to_the_entry_or_to_the_proxy_in_front_of_it() -> None:
+    roles = Roles.on_one(FakeHost())
+    for entry, host in ((DIRECT, "tfb-server"), (PROXIED, "nginx")):
+        assert roles.of(entry).front.address == load_address(entry) == Target(host, entry.port)
+
+
+def test_each_role_is_started_and_stopped_on_its_own_engine(engines: dict[str, FakeHost]) -> None:
+    lifecycle = EntryLifecycle(PROXIED, Roles(engines), [PROXIED, DIRECT], Kept().keep_log)
+    with lifecycle.up("first") as running:
+        running.check("meanwhile")
+    assert {role: engine.done for role, engine in engines.items()} == {
+        CLIENT: ["start wrk"],
+        APP: ["start aiohttp", "stop aiohttp"],
+        DB: ["start db", "pristine-world"],
+        PROXY: ["start nginx", "stop nginx"],
+    }
+
+
+def test_counters_are_read_beside_the_load_of_those_containers_only_that_are_there(
+    engines: dict[str, FakeHost],
+) -> None:
+    assert Roles(engines).of(PROXIED).containers_near_load() == {CLIENT: "id-of-wrk"}
+    near = Roles(engines | {APP: engines[CLIENT]}).of(DIRECT)
+    assert near.containers_near_load() == {CLIENT: "id-of-wrk", APP: "id-of-crax"}
+    assert near.usage().keys() == {CLIENT, APP, DB}
+
+
+def test_one_engine_that_does_not_answer_is_enough_to_end_a_run(engines: dict[str, FakeHost]) -> None:
+    at = Roles(engines).of(DIRECT)
+    assert at.engines_answer()
+    # No proxy takes part.
+    engines[PROXY].gone = True
+    assert at.engines_answer()
+    engines[DB].gone = True
+    assert not at.engines_answer()
+
+
+def test_entries_that_answer_under_one_name_are_rivals() -> None:
+    others = [DIRECT, PROXIED, replace(DIRECT, name="starlette", port=9001)]
+    assert [rival.service for rival in Roles.on_one(FakeHost()).rivals(DIRECT, others)] == ["aiohttp", "starlette"]
+
+
+def test_a_rival_that_still_runs_is_stopped_before_the_entry_starts() -> None:
+    host = FakeHost()
+    host.start("aiohttp")
+    with EntryLifecycle(DIRECT, Roles.on_one(host), [PROXIED, DIRECT], Kept().keep_log).up("first"):
+        assert host.done[:3] == ["start aiohttp", "stop aiohttp", "start db"]
+        assert host.running == {"db", "wrk", "crax"}
