@@ -43,13 +43,13 @@ def warn(margin: float | None, old: Side, new: Side) -> None:
 
     Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
     """
-    from benchlab.statistics import regression
+    from benchlab.report import gate
 
-    if margin is not None and (why := regression.too_few_days(old, new)):
+    if margin is not None and (why := gate.too_few_days(old, new)):
         say(why)
     elif len(old.runs) == len(new.runs) == 1:
         say(APART)
-    elif once := regression.counted_once(old, new):
+    elif once := gate.counted_once(old, new):
         say(once)
 
 
@@ -57,13 +57,15 @@ def decide(held: Versus, margin: float | None) -> Gate | None:
     """Return what the gate says of how new compares with old; None where there is no margin."""
     from benchlab.statistics import regression
 
-    return None if margin is None else regression.gate(held.rows, margin, held.untold)
+    return None if margin is None else regression.gate(held.rows, margin, held.uncompared)
 
 
 def report(held: Versus, comparison: Document, answer: Gate | None) -> None:
     """Print the comparison, and in a line each what nothing can be said of and what the gate says."""
+    from benchlab.report import changes, gate
+
     show(comparison)
-    if held.untold:
-        say(f"nothing can be said of {'; '.join(held.untold)}")
+    if held.uncompared:
+        say(f"nothing can be said of {changes.uncompared(held)}")
     if answer is not None:
-        say(answer.reason)
+        say(gate.reason(answer))

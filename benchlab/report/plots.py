@@ -12,6 +12,7 @@ from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.run import GOOD, Run
 from benchlab.report import charts, points, tables
 from benchlab.report import factors as report_factors
+from benchlab.report.changes import outcome, written
 from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, safe
 from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
 from benchlab.report.sentences import LIMITS
@@ -171,12 +172,12 @@ def changes(found: Iterable[Row]) -> Chart:
     dots = []
     for row in overall:
         name, (low, high, _) = f"{row.entry}, {row.test}", row.pair.bounds
-        words = f"{row.told} {row.metric.name}<br>{row.told.outcome}; {counted(row.ratio.blocks, row.design.unit)}"
+        words = f"{written(row)} {row.metric.name}<br>{outcome(row)}; {counted(row.ratio.blocks, row.design.unit)}"
         place = rows.at[row.metric.long_name, name]
         dots.append(Dot(place, row.ratio.ratio, low, high, f"<b>{safe(name)}</b><br>{words}"))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
-    told = [f"{row.entry} {row.test} {row.metric.name} {row.told.ratio}" for row in overall]
+    told = [f"{row.entry} {row.test} {row.metric.name} {quantities.ratio(row.ratio.ratio)}" for row in overall]
     return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(told)}")
 
 

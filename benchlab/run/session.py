@@ -22,8 +22,8 @@ from benchlab.experiment.forecast import Forecast
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Visit
-from benchlab.records.run import Run
-from benchlab.report import outputs, terminal
+from benchlab.records.run import Decision, Run
+from benchlab.report import outputs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import planning
 from benchlab.run.progress import Progress
@@ -238,8 +238,9 @@ class Session:
         settings, run = self.manifest.settings, self.journal.run()
         block_s = sizing.block_s(run)
         left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
-        now = datetime.now(UTC)
-        decision = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, now)
+        size = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s)
+        reason = sentences.why_so_many(size, settings.precision, block_s)
+        decision = Decision(datetime.now(UTC), settings.blocks, size.blocks, size.needed, reason)
         self.journal.append(decision)
         self.lab.say(f"{counted(decision.blocks, 'block')} in all: {decision.reason}")
 

@@ -15,7 +15,7 @@ from benchlab.core.errors import ConfigError
 from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
-from benchlab.report import outputs, tables
+from benchlab.report import outputs, sentences, tables
 from benchlab.statistics import analysis, bottleneck, cells, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
@@ -364,7 +364,8 @@ def _decide(precision: float | None, left_s: float | None, manifest: Manifest, r
 
 
 def _decided(run: Run, precision: float | None = 0.03, left_s: float | None = None) -> Decision:
-    return sizing.decide(sizing.decisive(run), 5, precision, 60.0, left_s, STARTED)
+    size = sizing.decide(sizing.decisive(run), 5, precision, 60.0, left_s)
+    return Decision(STARTED, 5, size.blocks, size.needed, sentences.why_so_many(size, precision, 60.0))
 
 
 def test_a_run_gets_the_blocks_that_its_pilot_asks_for(manifest: Manifest) -> None:

@@ -231,7 +231,7 @@ def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, s
 def test_a_comparison_has_answer_gate_and_plot() -> None:
     run = make_run({"crax-at-abc1234": [1000, 1010, 990], "crax": [800, 810, 790]})
     held = candidate.hold(*baseline.of_versions(run))
-    text = comparison_page(held, [], regression.gate(held.rows, 0.03, held.untold))
+    text = comparison_page(held, [], regression.gate(held.rows, 0.03, held.uncompared))
     assert "crax, json: requests per second went down: 0.800" in text
     assert "Slower: crax json" in text
     assert "measured in turns in one run" in text
@@ -242,7 +242,7 @@ def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ
     held = candidate.hold(
         *baseline.of_several([make_run({"crax": [1000, 1010, 990]})], [make_run({"crax": [800, 810, 790]})])
     )
-    text = comparison_page(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.untold))
+    text = comparison_page(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.uncompared))
     assert "crax, json: requests per second were lower in the new run: 0.800" in text
     assert "These are two runs at two times" in text
     assert "A regression of 3% is neither shown nor excluded: two runs at two times" in text

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, sentences, tables
+from benchlab.report import changes, gate, sentences, tables
 from benchlab.statistics import analysis, candidate, comparison, metrics, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.baseline import Design
@@ -179,7 +179,7 @@ def _rows(*found: tuple[Metric, float, float], design: Design = Design.VERSIONS)
 
 def test_the_worst_ratio_comes_first_whichever_way_it_goes() -> None:
     rows = _rows((P99, 0.1, 0.01), (RATE, 0.2, 0.01), (P99, -0.3, 0.01), (RATE, -0.2, 0.01))
-    assert [(row.metric, row.told.outcome, round(math.log(row.ratio.ratio), 1)) for row in rows] == [
+    assert [(row.metric, changes.outcome(row), round(math.log(row.ratio.ratio), 1)) for row in rows] == [
         (RATE, "slower", -0.2),
         (P99, "slower", 0.1),
         (RATE, "faster", 0.2),
@@ -189,7 +189,7 @@ def test_the_worst_ratio_comes_first_whichever_way_it_goes() -> None:
 
 def test_a_change_is_told_as_it_went_and_judged_by_what_is_better() -> None:
     rows = _rows((P99, 0.1, 0.01), (P99, -0.1, 0.01), (P99, 0.0, 0.01))
-    assert [told.split(": ")[1] for told in sentences.changes(rows)] == [
+    assert [told.split(": ")[1] for told in changes.changes(rows)] == [
         "p99 latencies went up",
         "p99 latencies are within 3% of what they were",
         "p99 latencies went down",
@@ -200,8 +200,8 @@ def test_a_change_is_told_as_it_went_and_judged_by_what_is_better() -> None:
         ["p99, ms", "faster"],
     ]
     apart = _rows((P99, 0.1, 0.01), (P99, -0.1, 0.01), design=Design.TWO_RUNS)
-    assert [row.word for row in apart] == ["higher", "lower"]
-    assert [told.split(": ")[1] for told in sentences.changes(apart)] == [
+    assert [changes.outcome(row) for row in apart] == ["higher", "lower"]
+    assert [told.split(": ")[1] for told in changes.changes(apart)] == [
         "p99 latencies were higher in the new run",
         "p99 latencies were lower in the new run",
     ]
@@ -221,16 +221,17 @@ def test_the_gate_s_limit_is_above_1_where_lower_is_better(
     log_ratio: float, stdev: float, exit_code: int, reason: str
 ) -> None:
     answer = regression.gate(_rows((P99, log_ratio, stdev)), 0.03)
-    assert (answer.exit_code, reason in answer.reason) == (exit_code, True), answer.reason
+    assert (answer.exit_code, reason in gate.reason(answer)) == (exit_code, True), gate.reason(answer)
 
 
 def test_the_gate_holds_each_metric_against_a_limit_of_its_own() -> None:
     calm = ((RATE, 0.0, 0.001), (P99, 0.0, 0.001))
     passed = regression.gate(_rows(*calm), 0.03)
     assert passed.exit_code == NO_REGRESSION
-    assert "is above 0.97 of what it was (the lowest 95 % interval begins at 0.99" in passed.reason
+    assert "is above 0.97 of what it was (the lowest 95 % interval begins at 0.99" in gate.reason(passed)
     assert (
-        "and where lower is better, below 1.03 of what it was (the highest 95 % interval ends at 1.00" in passed.reason
+        "and where lower is better, below 1.03 of what it was (the highest 95 % interval ends at 1.00"
+        in gate.reason(passed)
     )
     assert regression.gate(_rows(*calm, (P99, 0.1, 0.001)), 0.03).exit_code == REGRESSION
     assert regression.gate(_rows(*calm, (RATE, -0.1, 0.001)), 0.03).exit_code == REGRESSION
@@ -247,14 +248,14 @@ def test_a_single_level_is_slower_where_its_whole_interval_lies_above_the_limit(
         return candidate.judged([*levels, (("crax", "json", ALL_LEVELS, P99), overall)], Design.VERSIONS)
 
     shown = regression.gate(rows((0.1, -0.1)), 0.03)
-    assert (shown.exit_code, "crax json at 16 p99, ms 1.105" in shown.reason) == (REGRESSION, True)
-    assert "at 32" not in shown.reason
+    assert (shown.exit_code, "crax json at 16 p99, ms 1.105" in gate.reason(shown)) == (REGRESSION, True)
+    assert "at 32" not in gate.reason(shown)
     assert regression.gate(rows((0.01, -0.01)), 0.03).exit_code == NO_REGRESSION
 
 
 def test_the_blocks_that_a_gate_asks_for_are_the_same_for_a_mirrored_ratio() -> None:
     # ln 1.03 above 1 and ln 1/1.03 below it are equally far away.
-    higher = regression.gate(_rows((RATE, 0.0, 0.1)), 1 - 1 / 1.03).reason
-    lower = regression.gate(_rows((P99, 0.0, 0.1)), 0.03).reason
+    higher = gate.reason(regression.gate(_rows((RATE, 0.0, 0.1)), 1 - 1 / 1.03))
+    lower = gate.reason(regression.gate(_rows((P99, 0.0, 0.1)), 0.03))
     blocks = [reason.partition("about ")[2].partition(" block")[0] for reason in (higher, lower)]
     assert blocks[0] == blocks[1] != ""

@@ -8,7 +8,7 @@ import pytest
 
 from benchlab.records.counters import Counters
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
-from benchlab.report import sentences, tables
+from benchlab.report import changes, sentences, tables
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over
 from benchlab.statistics.baseline import Design
@@ -430,7 +430,7 @@ def _row(metric: Metric, log_ratio: float, stdev: float = 0.01, design: Design =
 
 def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
     rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=at(16))]
-    assert list(sentences.changes(rows)) == [
+    assert list(changes.changes(rows)) == [
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
         "crax, json: requests per second are within 3% of what they were: 1.001 [0.992–1.011] (90 %).",
         "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.884–1.133].",
@@ -439,7 +439,7 @@ def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
 
 def test_of_two_runs_at_two_times_nothing_is_said_to_have_changed_but_that_they_differ() -> None:
     rows = [_row(RATE, -0.2), _row(RATE, 0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1)]
-    assert list(sentences.changes([replace(row, design=Design.TWO_RUNS) for row in rows])) == [
+    assert list(changes.changes([replace(row, design=Design.TWO_RUNS) for row in rows])) == [
         "crax, json: requests per second were lower in the new run: 0.819 [0.809–0.829].",
         "crax, json: requests per second were higher in the new run: 1.221 [1.206–1.237].",
         "crax, json: requests per second of the two runs are within 3% of each other: 1.001 [0.992–1.011] (90 %).",
@@ -450,14 +450,14 @@ def test_of_two_runs_at_two_times_nothing_is_said_to_have_changed_but_that_they_
 def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear() -> None:
     near, wide = (stats.tested("new", "old", log, stdev, 5, 4) for log, stdev in ((-0.03, 0.02), (0.0, 0.1)))
     row = Row("crax", "json", ALL_LEVELS, RATE, decide([near, wide, wide], Better.HIGHER)[0])
-    assert list(sentences.changes([row])) == [
+    assert list(changes.changes([row])) == [
         "crax, json: requests per second are unclear among 3 comparisons: 0.970 [0.947–0.995]."
     ]
 
 
 def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
     over = Over((at(64), at(128), at(256)), (at(16), at(32)))
-    (told,) = sentences.changes([replace(_row(RATE, -0.2), over=over)])
+    (told,) = changes.changes([replace(_row(RATE, -0.2), over=over)])
     assert told == "crax, json over all levels but 16 and 32: requests per second went down: 0.819 [0.809–0.829]."
 
 
@@ -473,10 +473,10 @@ def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
 def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, design: Design, why: str) -> None:
     pairs = decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)], Better.HIGHER)
     bare = Row("crax", "json", ALL_LEVELS, RATE, pairs[0], design)
-    assert list(sentences.changes([bare])) == [f"crax, json: requests per second {why}."]
+    assert list(changes.changes([bare])) == [f"crax, json: requests per second {why}."]
 
 
 def test_a_change_on_two_blocks_has_no_direction() -> None:
     pairs = decide([stats.tested("new", "old", -0.2, 0.001, 2, 1)], Better.HIGHER)
-    (told,) = sentences.changes([Row("crax", "json", ALL_LEVELS, RATE, pairs[0])])
+    (told,) = changes.changes([Row("crax", "json", ALL_LEVELS, RATE, pairs[0])])
     assert told == "crax, json: requests per second 0.819 [0.811–0.826] of what they were; 2 blocks are too few."
