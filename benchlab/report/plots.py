@@ -236,7 +236,11 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
         "meta": "bars",
         "x": [charts.figure(peak_mb)],
         "y": [place],
-        "marker": {"color": look.color},
+        "marker": {
+            "color": look.color,
+            "pattern": {"shape": look.pattern, "solidity": 0.5},
+            "line": {"color": look.color, "width": 1},
+        },
         "hovertext": [f"<b>{safe(entry)}</b><br>{peak_mb:,.0f} MB"],
         "hoverinfo": "text",
     }
@@ -271,6 +275,7 @@ def _listed(told: Sequence[str]) -> str:
     return f"{'; '.join(told[:MOST_TOLD])}{rest}." if told else "nothing is known."
 
 
+COURSE_PX = 296
 # So far from the usual rate the axis reaches at least, in per cent: a calm run looks calm.
 LEAST_REACH = 25
 # A mean of logarithms needs something above nothing.
@@ -291,7 +296,8 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
         # They look alike: a legend could not tell them apart.
         trails = [trail | {"showlegend": trail["name"] in points.KINDS} for trail in trails]
     means = _blocks(counting)
-    layout = _layout(low, high) | {
+    names = {trail["name"] for trail in trails if trail["showlegend"]}
+    layout = _layout(low, high, charts.legend_px(len(names))) | {
         "shapes": [charts.line(y0=100, y1=100), *(charts.line(x0=at, x1=at) for at in time.pauses)]
     }
     return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(found, counting, means))
@@ -360,11 +366,11 @@ def _line(means: Sequence[Mean]) -> Trace:
     }
 
 
-def _layout(low: float, high: float) -> dict[str, object]:
+def _layout(low: float, high: float, legend_px: int) -> dict[str, object]:
     fixed = {"fixedrange": True, "zeroline": False}
     return {
-        "height": 340,
-        "margin": {"l": 8, "r": 16, "t": charts.LEGEND_PX, "b": 44},
+        "height": COURSE_PX + legend_px,
+        "margin": {"l": 8, "r": 16, "t": legend_px, "b": 44},
         "xaxis": {**fixed, "title": {"text": "minutes since the run began"}, "nticks": 8, "rangemode": "tozero"},
         "yaxis": {
             **fixed,

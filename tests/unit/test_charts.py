@@ -169,10 +169,38 @@ def test_where_the_host_does_not_tell_nothing_is_made_up() -> None:
     assert bottleneck.of_host([blind, sample]) == bottleneck.of_host([sample])
 
 
-def test_as_many_entries_as_there_are_marks_look_different_and_more_look_alike() -> None:
-    few = charts.looks(map(str, range(len(charts.MARKS))))
-    assert len({look.color for look in few.values()}) == len({look.mark for look in few.values()}) == len(few)
-    assert len(set(charts.looks(map(str, range(len(charts.MARKS) + 1))).values())) == 1
+def test_eight_entries_have_colours_and_marks_of_their_own() -> None:
+    few = charts.looks(map(str, range(8)))
+    assert len({look.color for look in few.values()}) == len({look.mark for look in few.values()}) == 8
+
+
+def test_up_to_24_entries_look_different_as_marks_and_as_bars_and_more_look_alike() -> None:
+    many = charts.looks(f"{number:02}" for number in range(24)).values()
+    assert len({(look.color, look.mark) for look in many}) == len({(look.color, look.pattern) for look in many}) == 24
+    # The mark of a colour's second and third entry is no neighbour, such as a pentagon is of a triangle.
+    places = [(look.color, charts.MARKS.index(look.mark)) for look in many]
+    apart = [abs(one - other) for (a, one), (b, other) in combinations(places, 2) if a == b]
+    assert min(min(apart), 8 - max(apart)) >= 2
+    assert len(set(charts.looks(map(str, range(25))).values())) == 1
+
+
+@pytest.mark.parametrize("count", [3, 24])
+def test_an_entry_looks_the_same_in_all_plots_of_a_run_and_stands_in_the_legend(count: int) -> None:
+    names = [f"entry-{number:02}" for number in range(count)]
+    run = make_run({name: [1000 + 10 * number, 1010, 990] for number, name in enumerate(names)})
+    seen: dict[str, set[tuple[str, str]]] = {name: set() for name in names}
+    for chart in plots.of_run(run):
+        for trace in chart.traces:
+            if trace["name"] in seen:
+                marker = trace["marker"]
+                seen[trace["name"]].add((marker["color"], marker.get("symbol", "").removesuffix("-open")))
+        if chart.name == "json-course":
+            legend = [trace["name"] for trace in chart.traces if trace.get("showlegend", True)]
+            assert set(names) <= set(legend)
+            assert chart.layout["height"] - chart.layout["margin"]["t"] == plots.COURSE_PX
+    looks = charts.looks(names)
+    # A bar has no mark.
+    assert all(of == {(looks[name].color, looks[name].mark), (looks[name].color, "")} for name, of in seen.items())
 
 
 def test_plotly_s_tags_in_names_and_texts_are_shown_as_they_are() -> None:
