@@ -73,7 +73,7 @@ $(VENV)/lab: requirements.txt
 	    $(PYTHON) -m venv --clear $(VENV); } || \
 	  { echo "error: $(PYTHON) -m venv failed; install your system's python3-venv package" >&2; exit 1; }
 	$(PY) -m pip install $(PIP_OPTIONS) -r requirements.txt
-	@PYTHONDONTWRITEBYTECODE= $(PY) -c 'import argcomplete, docker, jinja2, pandas, rich.progress, scipy.optimize, scipy.stats, tabulate, yaml'
+	@PYTHONDONTWRITEBYTECODE= $(PY) -c 'import argcomplete, docker, jinja2, pandas, pydantic, rich.progress, scipy.optimize, scipy.stats, tabulate, yaml'
 	@touch $@
 
 $(VENV)/dev: requirements-dev.txt $(VENV)/lab

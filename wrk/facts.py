@@ -42,9 +42,9 @@ PARAMETERS = (
 def main():
     speeds_us = readings.speeds_us()
     cpus = expanded(sys.argv[3]) if len(sys.argv) > 3 else sorted(os.sched_getaffinity(0))
-    before = readings.read({}, cpus)["host"]
+    before = vars(readings.read({}, cpus).host)
     time.sleep(float(sys.argv[1]) if len(sys.argv) > 1 else 1.0)
-    after = readings.read({}, cpus)["host"]
+    after = vars(readings.read({}, cpus).host)
     print(json.dumps({**processor(), **memory(), **kernel(), **activity(before, after), "speed_us": min(speeds_us)}))
 
 

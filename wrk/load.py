@@ -3,14 +3,7 @@
     load.py '{"command": ["wrk", "-d", "5", …], "containers": {"app": "<id>", …}, "warm_up_s": null, "check": null,
              "cpus": [0, 1]}'
 
-What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a JSON object: `wall_us`, the life of
-wrk's process; `before` and `after`, the readings; `speeds_us`, the rounds of the speed probe before and after;
-`idle_before`, whether the servers were done with the load before, null where that cannot be told; `clock_set_us`, how
-far the clock that wrk times itself by was set forth meanwhile, or back where it is negative; `aside_us`, the CPU time
-that this program used outside the readings; `received`, once a second and at the end the time since the start and the
-bytes that came so far; `memory_bytes`, by role the most of the looks at the container's memory, once a second between
-the readings, null without any; `ports`, how many local ports there are for connections to a server, and how many of
-them waited after one that had ended, when the load was over; `answers`, where `check` asked for some; `steady`.
+What wrk prints passes through; behind it comes one line, `BENCHLAB-SEEN` and a JSON object: see Seen in schema.py.
 
 `cpus` are the host's CPUs that containers may use, null for all: this container's own may be fewer.
 With `warm_up_s` of [least, most], wrk is ended as soon as the load is steady, between these.
@@ -25,9 +18,11 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
 import readings
 from answering import Checker
+from schema import SCHEMA, Seen
 
 MARK = "BENCHLAB-SEEN"
 CLIENT = "client"
@@ -63,7 +58,7 @@ def main():
     seen["speeds_us"].append(readings.speeds_us())
     seen["aside_us"] = (began_ns + time.process_time_ns() - ended_ns) // 1000
     seen["answers"] = checker.answers
-    print(f"{MARK} {json.dumps(seen)}")
+    print(f"{MARK} {json.dumps(asdict(Seen(SCHEMA, **seen)))}")
     sys.exit(exit_code)
 
 
@@ -81,7 +76,7 @@ def await_ports(ports, clock=time):
     over = clock.monotonic() + TIME_WAIT_S
     while clock.monotonic() < over:
         found = ports()
-        if found is None or found["waiting"] <= FEW_PORTS_SHARE * found["range"]:
+        if found is None or found.waiting <= FEW_PORTS_SHARE * found.range:
             return
         clock.sleep(PORTS_SLICE_S)
 
@@ -129,7 +124,7 @@ def load(command, warm_up_s, places, seen):
     set_us = clock_lead_us() - lead_us
     seen["clock_set_us"] = set_us if abs(set_us) >= LEAST_SET_US else 0
     look(started_ns, received)
-    seen |= {"received": received, "memory_bytes": memory_bytes}
+    seen |= {"received_us_bytes": received, "memory_bytes": memory_bytes}
     return exit_code
 
 

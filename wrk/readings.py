@@ -1,8 +1,6 @@
-"""Reads the counters of the host and of the lab's containers, and how fast the host is just now.
+"""Reads the counters of the host and of the lab's containers, and how fast the host is just now; see schema.py.
 
-The host's cgroup tree is mounted at /host/cgroup; version 1 and version 2 are read. What the host does not tell is
-null. Times are microseconds, sizes bytes; all but memory counts up from the start of host or container, so that the
-difference of two readings is what happened between them.
+The host's cgroup tree is mounted at /host/cgroup; version 1 and version 2 are read.
 
 CPU time of the host is that of the CPUs that the lab's containers may use: a cpuset around the engine may leave it two
 of sixteen, and fourteen that idle beside them are no room for anything that is measured.
@@ -12,6 +10,8 @@ import hashlib
 import os
 import time
 from pathlib import Path
+
+from schema import ContainerReading, HostReading, Ports, Reading
 
 CGROUP = Path("/host/cgroup")
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory")
@@ -62,24 +62,21 @@ def read(places, cpus=None):
 
     Without any, all of the host's CPUs are counted.
     """
-    return {
-        "at_us": time.monotonic_ns() // 1000,
-        "host": _host(cpus),
-        "roles": {role: container(found) for role, found in places.items()},
-    }
+    return Reading(
+        at_us=time.monotonic_ns() // 1000,
+        host=_host(cpus),
+        roles={role: container(found) for role, found in places.items()},
+    )
 
 
 def ports(top=Path("/proc")):
-    """Return {range, waiting}: how many local ports there are, and how many wait after a connection that has ended.
-
-    They are this container's own. Null where the kernel does not tell.
-    """
+    """Return the local ports of this container, or null where the kernel does not tell."""
     first_last = _text(top / "sys/net/ipv4/ip_local_port_range").split()
     words = next((line.split() for line in _text(top / "net/sockstat").splitlines() if line.startswith("TCP:")), [])
     if len(first_last) != 2 or "tw" not in words:
         return None
     first, last = map(int, first_last)
-    return {"range": last - first + 1, "waiting": int(words[words.index("tw") + 1])}
+    return Ports(range=last - first + 1, waiting=int(words[words.index("tw") + 1]))
 
 
 def received_bytes():
@@ -92,13 +89,13 @@ def received_bytes():
 
 
 def _host(cpus):
-    return {
+    return HostReading(
         **processors(cpus),
-        "swapped_pages": _sum(_pairs("/proc/vmstat"), "pswpin", "pswpout"),
-        "memory_stalled_us": _stalled_us("memory"),
-        "io_stalled_us": _stalled_us("io"),
-        "thermal_throttles": _thermal_throttles(),
-    }
+        swapped_pages=_sum(_pairs("/proc/vmstat"), "pswpin", "pswpout"),
+        memory_stalled_us=_stalled_us("memory"),
+        io_stalled_us=_stalled_us("io"),
+        thermal_throttles=_thermal_throttles(),
+    )
 
 
 def processors(cpus, stat=STAT):
@@ -125,12 +122,12 @@ def container(found):
     """Return what a container used so far, and its memory just now, as its `folders` tell."""
     # Of each two, the first is version 2's.
     out_of_memory = _pairs(found["memory"], "memory.events") or _pairs(found["memory"], "memory.oom_control")
-    return {
-        "cpu_us": cpu_us(found),
-        "throttled_periods": throttled_periods(found["cpu"]),
-        "oom_kills": out_of_memory.get("oom_kill"),
-        "memory_bytes": memory_bytes(found),
-    }
+    return ContainerReading(
+        cpu_us=cpu_us(found),
+        throttled_periods=throttled_periods(found["cpu"]),
+        oom_kills=out_of_memory.get("oom_kill"),
+        memory_bytes=memory_bytes(found),
+    )
 
 
 def throttled_periods(folder):

@@ -14,7 +14,7 @@ from benchlab.cli import cli
 from benchlab.cli.command import MAIN, Command
 from benchlab.engine.compose import ADOPTED, ENTRY_PROFILE
 from benchlab.experiment.settings import ADOPTED_ENTRIES, ENTRIES, RUNS
-from benchlab.storage.store import MANIFEST, PART
+from benchlab.storage.store import MANIFEST
 
 Completer = Callable[..., list[str]]
 
@@ -61,5 +61,5 @@ def _runs(root: Path) -> Iterator[str]:
     """Yield the folders of runs, and those of calibrations, which hold runs."""
     results = root / "results"
     folders = {path.parent for path in results.glob(f"*/{MANIFEST}")}
-    folders |= {path.parent.parent for path in results.glob(f"*/{PART}/{MANIFEST}")}
+    folders |= {path.parent.parent for path in results.glob(f"*/*/{MANIFEST}")}
     yield from map(os.path.relpath, sorted(folders))

@@ -8,6 +8,7 @@ from benchlab.cli.command import say, show
 from benchlab.core import quantities
 from benchlab.core.errors import UsageError
 from benchlab.experiment.settings import Flag
+from benchlab.factors import catalog
 
 if TYPE_CHECKING:
     from benchlab.records.plan import Settings
@@ -34,7 +35,7 @@ APART = (
 
 def refuse_without_versions(margin: float | None, settings: Settings) -> None:
     """Raise UsageError where a run that is to pass the gate has no older version of its entries."""
-    if margin is not None and not settings.against:
+    if margin is not None and not catalog.compares_versions(settings):
         raise UsageError(f"{SLOWER.name} needs an older version to compare with; add --against REF, or use compare")
 
 

@@ -13,8 +13,7 @@ from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.experiment.settings import AGAINST, FRAMEWORK, PROXY, RUNS, SETTINGS, TEST, Flag
-from benchlab.factors import naming
-from benchlab.storage import files, pinned, store
+from benchlab.storage import files, store
 
 if TYPE_CHECKING:
     from benchlab.engine.stage import Conditions, Lab
@@ -92,11 +91,13 @@ def _show_plan(lab: Lab, settings: Settings) -> int:
 def _start(root: Path, settings: Settings, margin: float | None) -> int:
     from benchlab.run import session
 
-    return finish(*session.start(_open(root, settings), settings, root / "results", console()), margin)
+    return finish(
+        *session.start(_open(root, settings, settings.frameworks), settings, root / "results", console()), margin
+    )
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
-    from benchlab.run import session
+    from benchlab.run import pinned, session
 
     if given.dry_run:
         raise UsageError("--dry-run is of a new run; leave --resume out")
@@ -104,28 +105,29 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     gate.refuse_without_versions(given.margin, manifest.settings)
     flags.refuse_other_settings(given, manifest.settings)
     with pinned.going_on(manifest):
-        made = session.resume(_open(root, manifest.settings), folder, console())
+        made = session.resume(_open(root, manifest.settings, manifest.origins), folder, console())
     return finish(*made, given.margin)
 
 
 def finish(folder: Path, run: Run, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
+    from benchlab.factors import catalog
     from benchlab.quality import judge
-    from benchlab.report import changes, outputs, sentences
+    from benchlab.report import changes, outputs, runs, sentences
+    from benchlab.selftest import kept
     from benchlab.statistics import analysis, baseline, candidate
-    from benchlab.storage import runs
 
     shown = files.shown(folder)
     show(outputs.document(run))
     for line in sentences.last_lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
-    if missed := runs.left(run, folder):
+    if not kept.is_part(folder) and (missed := runs.left(run, folder)):
         say(missed)
     if unbuilt := run.manifest.unbuilt:
         say(f"not built, and not measured: {', '.join(unbuilt)}")
     code = FAILED if judge.missing(run) or unbuilt else OK
-    if not run.manifest.settings.against:
+    if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
     held = candidate.hold(*baseline.of_versions(run))
@@ -163,20 +165,20 @@ def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
     from benchlab.run import session
 
     settings = flags.factors_settings(given)
-    lab = _open(root, settings)
+    lab = _open(root, settings, settings.frameworks)
     return session.start(lab, _crossed(lab, settings, given.factor), root / "results", console())
 
 
 def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
     """Return the settings with entries that tell of the factors. Raises UsageError where they would not."""
-    from benchlab.engine import contestants
+    from benchlab.engine import variants
     from benchlab.statistics import factorial
 
     if not settings.frameworks:
         labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
         chosen = factorial.comparable(labels, lab.topology.usual, asked)
         settings = replace(settings, frameworks=tuple(chosen))
-    factorial.cross({entry.name: entry.labels for entry in contestants.contestants(lab, settings)[1]}, asked)
+    factorial.cross({entry.name: entry.labels for entry in variants.taking_part(lab, settings)[1]}, asked)
     return settings
 
 
@@ -185,7 +187,7 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     from benchlab.run import conformance
 
     settings = flags.verify_settings(given)
-    lab = _open(root, settings)
+    lab = _open(root, settings, settings.frameworks)
     verdicts = conformance.verify_entries(lab, settings)
     show(Document((Terms(tuple(verdict.row for verdict in verdicts)),)))
     if not all(verdict.passed for verdict in verdicts):
@@ -197,12 +199,11 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     return OK
 
 
-def _open(root: Path, settings: Settings) -> Lab:
-    """Return the lab that the settings need; variants of entries are added to it later."""
+def _open(root: Path, settings: Settings, names: Sequence[str]) -> Lab:
+    """Return the lab that the settings need, with these entries; variants of them are added to it later."""
     from benchlab.engine import stage
     from benchlab.techempower import adopt
 
-    names = naming.originals(settings)
     lab = stage.open_lab(root, names, say, _conditions(settings))
     for name in adopt.outdated(root, [entry.name for entry in lab.topology.choose(names)]):
         say(f"{name}: the folder that it was adopted from has changed; adopt it again to measure that")
@@ -213,7 +214,7 @@ def _look(root: Path, settings: Settings) -> Lab:
     """Return the lab as it is, for a plan: nothing is started for it."""
     from benchlab.engine import stage
 
-    return stage.look(root, naming.originals(settings), say, _conditions(settings))
+    return stage.look(root, settings.frameworks, say, _conditions(settings))
 
 
 def _conditions(settings: Settings) -> Conditions:

@@ -73,22 +73,23 @@ HTML = Flag(
 
 
 def _report(_: Path, given: argparse.Namespace) -> int:
-    from benchlab.report import outputs
-    from benchlab.storage import runs
+    from benchlab.report import outputs, runs
+    from benchlab.selftest import kept
 
     folder = store.named(given.run)
-    if store.is_calibration(folder):
+    if kept.is_calibration(folder):
         return _report_calibration(folder)
     run = store.read(folder)
     show(outputs.document(run))
-    if cut := runs.cut(folder):
+    goes_on = not kept.is_part(folder)
+    if cut := runs.cut(folder, goes_on):
         say(cut)
     try:
         store.Journal(folder).derive(run, outputs.outputs(run))
     except StoreError as error:
         say(f"the files of the run stay as they were: {error}")
         return FAILED
-    if missed := runs.left(run, folder):
+    if goes_on and (missed := runs.left(run, folder)):
         say(missed)
     return OK
 
@@ -203,10 +204,11 @@ def _tell_changed_sources(old: Sequence[Run], new: Sequence[Run]) -> None:
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:
+    from benchlab.report import runs
     from benchlab.report.document import Document, Table
-    from benchlab.storage import runs
+    from benchlab.selftest import kept
 
-    listed = runs.listing(root / "results")
+    listed = runs.listing(root / "results", kept.first_manifest)
     if listed.rows:
         rows = tuple(tuple(row) for row in listed.rows)
         show(Document((Table(tuple(runs.COLUMNS), rows, words=runs.COLUMNS),)))

@@ -59,9 +59,9 @@ def _doctor(root: Path, given: argparse.Namespace) -> int:
     from benchlab.host import doctor
     from benchlab.report.document import Document, Terms
 
-    facts, findings = doctor.examine_host(root)
+    host, findings = doctor.examine_host(root)
     if given.json:
-        print(json.dumps({"findings": doctor.plain(findings), "facts": facts}, indent=2))
+        print(json.dumps({"findings": doctor.plain(findings), "facts": host.plain()}, indent=2))
     else:
         show(Document((Terms(tuple(row for finding in findings for row in finding.rows)),)))
     return FAILED if any(finding.state == doctor.FATAL for finding in findings) else OK

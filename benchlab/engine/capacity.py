@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -133,12 +133,12 @@ def keeps_apart(engine: Engine, image: str, seen: Capacity) -> bool:
     return parsed(printed, engine.cpus).allowed == first
 
 
-def differing(planned: Mapping[str, tuple[int, ...]], role: str, found: object) -> str | None:
+def differing(planned: Mapping[str, tuple[int, ...]], role: str, found: Sequence[int] | None) -> str | None:
     """Return in words how the CPUs that a role's container found it may use are not those that were planned for it.
 
     None where they are, where none were planned, and where the container does not tell.
     """
-    if role not in planned or not isinstance(found, list) or tuple(found) == planned[role]:
+    if role not in planned or found is None or tuple(found) == planned[role]:
         return None
     return f"{placement.cpuset(found)} instead of {placement.cpuset(planned[role])}"
 

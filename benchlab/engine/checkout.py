@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from benchlab import __version__
-from benchlab.records.plan import UNAVAILABLE, is_unavailable
+from benchlab.records.facts import UNAVAILABLE, is_unavailable
 
 # What git has its hooks inherit: with these it tells of the repository that they name, wherever it is asked.
 OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, EngineError, SetupError
 from benchlab.experiment.settings import MAX_DB_CONNECTIONS
+from benchlab.factors.connections import pool_size
 
 # An entry is what Compose shows under this profile; the rest of the topology has none.
 ENTRY_PROFILE = "entry"
@@ -135,11 +136,6 @@ def resources(root: Path, cpus: int, db_connections: int | None = None) -> dict[
     """
     total = _db_connections(root) if db_connections is None else db_connections
     return {"LAB_WORKERS": str(cpus), "LAB_DB_CONNECTIONS": str(total), "LAB_POOL_SIZE": str(pool_size(total, cpus))}
-
-
-def pool_size(db_connections: int, workers: int) -> int:
-    """Return how many database connections each worker has: an equal share of its entry's total, at least one."""
-    return max(1, db_connections // workers)
 
 
 def _db_connections(root: Path) -> int:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from benchlab.records.seen import ContainerReading
+
 # A shell, and the init process of the containers, end so where a signal has ended what they ran: this plus its number.
 SIGNALLED = 128
 SIGKILL = 9
@@ -70,14 +72,13 @@ def resisted(state: Mapping[str, Any], asked_s: float, most_s: float) -> str | N
     return f"took {took_s:.1f} s to end" if took_s > PROMPT_S else None
 
 
-def used(stats: Mapping[str, Any]) -> dict[str, int | None]:
-    """Return what a container used by the engine's statistics, under the names of the wrk container's readings.py."""
+def used(stats: Mapping[str, Any]) -> ContainerReading:
+    """Return what a container used so far, by the engine's statistics."""
     cpu, memory = stats.get("cpu_stats") or {}, (stats.get("memory_stats") or {}).get("stats") or {}
     nanoseconds = (cpu.get("cpu_usage") or {}).get("total_usage")
-    return {
-        "cpu_us": None if nanoseconds is None else nanoseconds // 1000,
-        "throttled_periods": (cpu.get("throttling_data") or {}).get("throttled_periods"),
-        "oom_kills": None,
+    return ContainerReading(
+        cpu_us=None if nanoseconds is None else nanoseconds // 1000,
+        throttled_periods=(cpu.get("throttling_data") or {}).get("throttled_periods"),
         # Of version 2, or of version 1. No process is without any: 0 is memory that nobody counted.
-        "memory_bytes": memory.get("anon", memory.get("total_rss")) or None,
-    }
+        memory_bytes=memory.get("anon", memory.get("total_rss")) or None,
+    )

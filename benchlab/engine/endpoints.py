@@ -9,6 +9,7 @@ from typing import Protocol
 from benchlab.engine.command import Executed, Executor, command_output
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import NO_PROXY, Entry, Target
+from benchlab.records.seen import ContainerReading
 
 # The services of compose.yaml that serve every entry.
 CLIENT_SERVICE, DATABASE_SERVICE = "wrk", "db"
@@ -25,7 +26,7 @@ class Host(Executor, Protocol):
     def log(self, service: str) -> str: ...
     def log_lines_per_s(self, service: str) -> float: ...
     def container_id(self, service: str) -> str: ...
-    def usage(self, service: str) -> dict[str, int | None]: ...
+    def usage(self, service: str) -> ContainerReading: ...
     def sockets(self, service: str, beside: str) -> str: ...
     def answers(self) -> bool: ...
 
@@ -61,7 +62,7 @@ class Endpoint:
     def container_id(self) -> str:
         return self.engine.container_id(self.service)
 
-    def usage(self) -> dict[str, int | None]:
+    def usage(self) -> ContainerReading:
         """Return what the container has used so far, as the engine counts."""
         return self.engine.usage(self.service)
 
@@ -116,7 +117,7 @@ class Endpoints:
         near = (endpoint for endpoint in self.every if endpoint.engine is self.client.engine)
         return {endpoint.role: endpoint.container_id() for endpoint in near}
 
-    def usage(self) -> dict[str, dict[str, int | None]]:
+    def usage(self) -> dict[str, ContainerReading]:
         """Return by role what the containers have used so far, as their engines count."""
         return {endpoint.role: endpoint.usage() for endpoint in self.every}
 

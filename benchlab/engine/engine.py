@@ -29,6 +29,7 @@ from benchlab.engine import container_state, images, sandbox
 from benchlab.engine.command import Executed
 from benchlab.engine.images import Image
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, SERVICE_LABEL
+from benchlab.records.seen import ContainerReading
 
 # Within these the engine must answer: anything, and an exec or an import that is silent meanwhile (a sample has 600 s).
 ANSWER_S = 60
@@ -173,7 +174,7 @@ class Engine:
         with translated("inspecting the containers"):
             return {service: str(self._inspected(service).attrs["Image"]) for service in services}
 
-    def usage(self, service: str) -> dict[str, int | None]:
+    def usage(self, service: str) -> ContainerReading:
         """Return what the service's container has used so far, and its memory just now. Raises EngineError.
 
         This is read when the engine comes to it, some time around a load; the cgroup tree is read right at it.

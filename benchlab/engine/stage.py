@@ -10,18 +10,18 @@ from pathlib import Path
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, compose, lease, provision, topology, variants
+from benchlab.engine import building, capacity, compose, lease, overlay, provision, topology
 from benchlab.engine.capacity import Capacity
 from benchlab.engine.endpoints import Roles
 from benchlab.engine.engine import Engine, engine_address
 from benchlab.engine.lease import Lease
+from benchlab.engine.overlay import Services
 from benchlab.engine.provision import Say
 from benchlab.engine.topology import Topology
-from benchlab.engine.variants import Services
 from benchlab.experiment import placement, stack
 from benchlab.experiment.placement import AUTO, SHARED, SPLIT_CPUS
 from benchlab.records.counters import APP, CLIENT
-from benchlab.records.plan import NO_PROXY
+from benchlab.records.plan import NO_PROXY, Variant
 
 # Beside the entries, whether or not a proxy is asked for: it is part of what is built.
 BESIDE = ("db", "wrk", "nginx")
@@ -56,7 +56,8 @@ class Lab:
 
     A plan alone needs no engine, and the CPUs are then this machine's. `cpus` are those that can be in
     use at a time, which may be fewer than the engine counts; `seen` is what that follows from. `placement` are those of
-    each role; empty where all share them. `added` are the services beside compose.yaml's.
+    each role; empty where all share them. `added` are the services beside compose.yaml's; `variants` says by name what
+    takes part in a run.
     """
 
     root: Path
@@ -68,6 +69,7 @@ class Lab:
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     added: Services = field(default_factory=dict)
     seen: Capacity | None = None
+    variants: Mapping[str, Variant] = field(default_factory=dict)
 
     @property
     def engine(self) -> Engine:
@@ -98,8 +100,8 @@ class Lab:
     def with_services(self, services: Services) -> Lab:
         """Return the lab with more services in its topology."""
         added = {**self.added, **services}
-        overlay = variants.write(added, self.state / "overlay.yaml")
-        return replace(self, topology=topology.load(self.root, self.topology.environment, [overlay]), added=added)
+        path = overlay.write(added, self.state / "overlay.yaml")
+        return replace(self, topology=topology.load(self.root, self.topology.environment, [path]), added=added)
 
 
 def open_lab(root: Path, frameworks: Iterable[str], say: Say, under: Conditions = USUAL) -> Lab:

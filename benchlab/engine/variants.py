@@ -1,48 +1,88 @@
-"""More services made of an entry's own: with another environment, proxy or pool, or its folder as it was once."""
+"""Who takes part in a run: the entries named, or the usual ones, and the variants of each as services of their own."""
 
 from __future__ import annotations
 
 import copy
 import io
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.engine import checkout, declared, images
-from benchlab.engine.compose import pool_size
+from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
-from benchlab.experiment.stack import PREFIX
-from benchlab.factors import naming
+from benchlab.factors import catalog
+from benchlab.factors.factor import AS_IS, Service, Tools
+from benchlab.records.plan import Entry, Settings, Variant
 
-Services = dict[str, dict[str, Any]]
+
+def taking_part(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
+    """Return the lab with all that take part in its topology, and these in alphabetical order.
+
+    Each entry takes part at all levels that the settings ask for of each factor that a run varies. Raises UsageError
+    where an entry cannot take part so, ConfigError where no entry is measured unless it is named, or git is missing.
+    """
+    names = (
+        [entry.name for entry in lab.topology.choose(settings.frameworks)]
+        if settings.frameworks
+        else lab.topology.usual
+    )
+    if not names:
+        raise ConfigError("no entry is measured where none is named: each has the label benchlab.default: no; name one")
+    for factor in catalog.VARIED:
+        if factor.levels(settings) != (AS_IS,):
+            factor.refuse(lab.topology.choose(names))
+    chosen = dict(catalog.variants(names, settings))
+    _refuse_taken(lab.topology, chosen)
+    lab = with_variants(lab, chosen)
+    return lab, lab.topology.choose(chosen)
 
 
-def alias(topology: Topology, entry: str, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
+def with_variants(lab: Lab, variants: Mapping[str, Variant]) -> Lab:
+    """Return the lab with these variants of its entries, of which those that differ from theirs get services.
+
+    Raises UsageError where there is no such entry, or an entry cannot have such a variant, ConfigError without git.
+    """
+    lab.topology.choose(variant.origin for variant in variants.values())
+    services = {name: _service(lab, variant) for name, variant in variants.items() if variant.levels}
+    lab = replace(lab, variants=dict(variants))
+    return lab.with_services(services) if services else lab
+
+
+def refuse_nothing(entries: Iterable[Entry], settings: Settings) -> None:
+    """Raise UsageError where no entry has any of the tests."""
+    if not any(test in entry.tests for entry in entries for test in settings.tests):
+        raise UsageError(f"no chosen entry has the test {', '.join(settings.tests)}; see `python lab.py list`")
+
+
+def alias(topology: Topology, entry: str, environment: Mapping[str, str] | None = None) -> Service:
     """Return the entry's service, to be given another name; `environment` is what it gets besides its own."""
-    service: dict[str, Any] = copy.deepcopy(dict(topology.services[entry]))
+    service: Service = copy.deepcopy(dict(topology.services[entry]))
+    service["labels"] = declared.labels(service)
     service["environment"] = {**service.get("environment", {}), **(environment or {})}
     return service
 
 
-def behind(topology: Topology, entry: str, proxy: str) -> dict[str, Any]:
-    """Return the entry's service, to be measured behind the proxy."""
-    return _labelled(alias(topology, entry), proxy=proxy)
+def _service(lab: Lab, variant: Variant) -> Service:
+    tools = Tools(lambda name, number: at_commit(lab.topology, name, number, lab.state))
+    service = alias(lab.topology, variant.origin)
+    for factor in catalog.VARIED:
+        if factor.name in variant.levels:
+            service = factor.made(variant.origin, service, variant.levels[factor.name], tools)
+    return service
 
 
-def with_connections(topology: Topology, entry: str, total: int) -> dict[str, Any]:
-    """Return the entry's service with as many database connections, which its workers share.
-
-    Raises UsageError for an entry whose workers are not the lab's to number.
-    """
-    workers = topology.entries[entry].labels["workers"]
-    if not workers.isdecimal():
-        raise UsageError(f"--db-connections: {entry} opens as many as it likes; leave it out with --framework")
-    size = str(pool_size(total, int(workers)))
-    return _labelled(alias(topology, entry, {"DB_POOL_SIZE": size}), pool=size, connections=str(total))
+def _refuse_taken(topology: Topology, variants: Mapping[str, Variant]) -> None:
+    """Raise UsageError where a variant would be called as an entry is."""
+    for name, variant in variants.items():
+        if variant.levels and name in topology.services:
+            levels = " and ".join(f"{factor} {level}" for factor, level in variant.levels.items())
+            raise UsageError(
+                f"{name} is an entry, and {variant.origin} with {levels} would be called so too; give that entry "
+                "another name"
+            )
 
 
 def resolved(root: Path, ref: str) -> str:
@@ -53,8 +93,8 @@ def resolved(root: Path, ref: str) -> str:
     return _asked(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
 
 
-def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> tuple[str, dict[str, Any]]:
-    """Return name and service of the entry with its folder as it was at a commit; the folder goes below `state`.
+def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> Service:
+    """Return image and build of the entry with its folder as it was at a commit; the folder goes below `state`.
 
     All but the folder is as it is now: stanza, labels, base image. Raises UsageError where git knows no such commit or
     no such folder there, ConfigError without git.
@@ -74,31 +114,11 @@ def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> tuple[st
         if hasattr(tarfile, "data_filter"):
             tar.extraction_filter = tarfile.data_filter
         tar.extractall(target)
-    service = alias(topology, entry)
-    service["image"] = images.at_commit(service["image"], number)
-    service["build"] = {**service["build"], "context": str(target / folder)}
-    return naming.at(entry, number), service
-
-
-def write(services: Services, path: Path) -> Path:
-    """Write the services as a file that Compose merges into compose.yaml, and return its path."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump({"services": _escaped(services)}, sort_keys=True), encoding="utf-8")
-    return path
-
-
-def _labelled(service: dict[str, Any], **changes: str) -> dict[str, Any]:
-    service["labels"] = declared.labels(service) | {f"{PREFIX}{name}": value for name, value in changes.items()}
-    return service
-
-
-def _escaped(content: Any) -> Any:
-    """Return what Compose reads as the content: it would take a dollar for the begin of a variable."""
-    if isinstance(content, dict):
-        return {key: _escaped(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [_escaped(value) for value in content]
-    return content.replace("$", "$$") if isinstance(content, str) else content
+    service = topology.services[entry]
+    return {
+        "image": images.at_commit(str(service["image"]), number),
+        "build": {**service["build"], "context": str(target / folder)},
+    }
 
 
 def _asked(root: Path, *arguments: str) -> bytes:

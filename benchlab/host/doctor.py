@@ -17,16 +17,14 @@ from benchlab.engine import capacity, compose, lease, topology
 from benchlab.engine.engine import Engine
 from benchlab.experiment.placement import SPLIT_CPUS
 from benchlab.quality import rules
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.facts import UNAVAILABLE, Host
 
 FINE, WARNING, UNKNOWN, FATAL = "fine", "warning", UNAVAILABLE, "fatal"
 # The worst first.
 STATES = (FATAL, WARNING, UNKNOWN, FINE)
 LEAST_MEMORY_BYTES = 2 * 1024**3
-BUSY_SHARE = rules.BY_NAME["foreign"].limit
+BUSY_SHARE = rules.BY_NAME[rules.BACKGROUND_CPU].limit
 STOLEN_SHARE = rules.BY_NAME["steal"].limit
-
-Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,9 @@ class Finding:
         return [(self.state, f"{self.subject}: {self.found}"), *([("", self.remedy)] if self.remedy else [])]
 
 
-def examine(facts: Facts) -> list[Finding]:
+def examine(host: Host) -> list[Finding]:
     """Return one finding for each thing looked at, the worst first."""
-    return worst_first(look(facts) for look in LOOKS)
+    return worst_first(look(host) for look in LOOKS)
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
@@ -66,13 +64,13 @@ def plain(findings: list[Finding]) -> list[dict[str, str]]:
     return [asdict(finding) for finding in findings]
 
 
-def _cpus(facts: Facts) -> Finding:
-    count = facts.get("cpu_count")
+def _cpus(host: Host) -> Finding:
+    count = host.cpu_count
     if count is None:
         return Finding("CPUs", UNKNOWN, "the host does not tell how many there are")
-    allowed, quota = facts.get("cpus_allowed"), facts.get("cpu_quota")
+    allowed, quota = host.cpus_allowed, host.cpu_quota
     usable = len(allowed) if allowed else count
-    if isinstance(quota, int | float) and quota < usable:
+    if quota is not None and quota < usable:
         return Finding(
             "CPUs",
             WARNING,
@@ -90,10 +88,9 @@ def _cpus(facts: Facts) -> Finding:
     )
 
 
-def _neighbours(facts: Facts) -> Finding:
+def _neighbours(host: Host) -> Finding:
     return _share(
-        facts,
-        "busy_share",
+        host.busy_share,
         "neighbours",
         BUSY_SHARE,
         "{:.1%} of the CPU was busy while nothing was measured",
@@ -101,10 +98,9 @@ def _neighbours(facts: Facts) -> Finding:
     )
 
 
-def _steal(facts: Facts) -> Finding:
+def _steal(host: Host) -> Finding:
     return _share(
-        facts,
-        "stolen_share",
+        host.stolen_share,
         "steal",
         STOLEN_SHARE,
         "the hypervisor took {:.1%} of the CPU",
@@ -112,16 +108,15 @@ def _steal(facts: Facts) -> Finding:
     )
 
 
-def _share(facts: Facts, name: str, subject: str, limit: float, found: str, remedy: str) -> Finding:
-    share = facts.get(name)
+def _share(share: float | None, subject: str, limit: float, found: str, remedy: str) -> Finding:
     if share is None:
         return Finding(subject, UNKNOWN, "the host does not tell")
     too_much = share > limit
     return Finding(subject, WARNING if too_much else FINE, found.format(share), remedy if too_much else "")
 
 
-def _hypervisor(facts: Facts) -> Finding:
-    found = facts.get("hypervisor")
+def _hypervisor(host: Host) -> Finding:
+    found = host.hypervisor
     if found is None:
         return Finding("hypervisor", UNKNOWN, "the host does not tell whether it is a virtual machine")
     if found == "none":
@@ -134,12 +129,12 @@ def _hypervisor(facts: Facts) -> Finding:
     )
 
 
-def _desktop(facts: Facts) -> Finding:
-    system = facts.get("engine_os")
+def _desktop(host: Host) -> Finding:
+    system = host.engine_os
     if system is None:
         return Finding("engine's system", UNKNOWN, "no engine tells what it runs on")
-    if "desktop" not in str(system).lower():
-        return Finding("engine's system", FINE, str(system))
+    if "desktop" not in system.lower():
+        return Finding("engine's system", FINE, system)
     return Finding(
         "engine's system",
         WARNING,
@@ -148,8 +143,8 @@ def _desktop(facts: Facts) -> Finding:
     )
 
 
-def _governor(facts: Facts) -> Finding:
-    governors = facts.get("cpu_governors")
+def _governor(host: Host) -> Finding:
+    governors = host.cpu_governors
     if not governors:
         return Finding("governor", UNKNOWN, "the host does not tell how it chooses the CPU's frequency")
     if set(governors) == {"performance"}:
@@ -162,10 +157,10 @@ def _governor(facts: Facts) -> Finding:
     )
 
 
-def _turbo(facts: Facts) -> Finding:
-    if facts.get("cpu_turbo") is None:
+def _turbo(host: Host) -> Finding:
+    if host.cpu_turbo is None:
         return Finding("turbo", UNKNOWN, "the host does not tell whether its CPU speeds up when it is cool")
-    if facts["cpu_turbo"] == "off":
+    if host.cpu_turbo == "off":
         return Finding("turbo", FINE, "off")
     return Finding(
         "turbo",
@@ -175,8 +170,8 @@ def _turbo(facts: Facts) -> Finding:
     )
 
 
-def _heat(facts: Facts) -> Finding:
-    throttles = facts.get("thermal_throttles")
+def _heat(host: Host) -> Finding:
+    throttles = host.thermal_throttles
     if throttles is None:
         return Finding("heat", UNKNOWN, "the host does not tell whether its CPU slowed down for its temperature")
     if not throttles:
@@ -184,11 +179,11 @@ def _heat(facts: Facts) -> Finding:
     return Finding("heat", WARNING, f"the CPU slowed down for its temperature {throttles} times", "cool it; raise it")
 
 
-def _swap(facts: Facts) -> Finding:
-    size, free = facts.get("swap_bytes"), facts.get("swap_free_bytes")
+def _swap(host: Host) -> Finding:
+    size, free = host.swap_bytes, host.swap_free_bytes
     if size is None or free is None:
         return Finding("swap", UNKNOWN, "the host does not tell")
-    if facts.get("swapped_pages"):
+    if host.swapped_pages:
         return Finding("swap", WARNING, "the host is swapping just now", "end what uses the memory")
     used = size - free
     if used:
@@ -198,8 +193,8 @@ def _swap(facts: Facts) -> Finding:
     return Finding("swap", FINE, "not in use" if size else "none")
 
 
-def _memory(facts: Facts) -> Finding:
-    available = facts.get("memory_available_bytes")
+def _memory(host: Host) -> Finding:
+    available = host.memory_available_bytes
     if available is None:
         return Finding("memory", UNKNOWN, "the host does not tell how much is free")
     if available < LEAST_MEMORY_BYTES:
@@ -208,8 +203,8 @@ def _memory(facts: Facts) -> Finding:
     return Finding("memory", FINE, f"{available / 1024**3:.1f} GiB available")
 
 
-def _cgroups(facts: Facts) -> Finding:
-    if tree := facts.get("cgroup_tree"):
+def _cgroups(host: Host) -> Finding:
+    if tree := host.cgroup_tree:
         return Finding("cgroups", FINE, f"{tree}: the containers' counters can be read")
     return Finding(
         "cgroups",
@@ -219,15 +214,15 @@ def _cgroups(facts: Facts) -> Finding:
     )
 
 
-def _pressure(facts: Facts) -> Finding:
-    if facts.get("pressure"):
+def _pressure(host: Host) -> Finding:
+    if host.pressure:
         return Finding("pressure", FINE, "the kernel tells when all wait for memory or a disk")
     remedy = "start the kernel with psi=1 to have it"
     return Finding("pressure", UNKNOWN, "the kernel does not tell when all wait for memory or a disk", remedy)
 
 
-def _clock(facts: Facts) -> Finding:
-    source = facts.get("clocksource")
+def _clock(host: Host) -> Finding:
+    source = host.clocksource
     if source is None:
         return Finding("clock", UNKNOWN, "the host does not tell what its clock is made of")
     if source in ("hpet", "acpi_pm", "jiffies"):
@@ -240,7 +235,7 @@ def _clock(facts: Facts) -> Finding:
     return Finding("clock", FINE, source)
 
 
-LOOKS: tuple[Callable[[Facts], Finding], ...] = (
+LOOKS: tuple[Callable[[Host], Finding], ...] = (
     _cpus,
     _neighbours,
     _steal,
@@ -262,12 +257,12 @@ FACTS = "/wrk/facts.py"
 LEAST_DISK_BYTES = 3 * 1024**3
 
 
-def examine_host(root: Path) -> tuple[Mapping[str, Any], list[Finding]]:
+def examine_host(root: Path) -> tuple[Host, list[Finding]]:
     """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
     engine, found = _reached(root)
-    facts, source = _facts(root, engine)
-    return facts, worst_first(
-        [*found, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *examine(facts)]
+    host, source = _facts(root, engine)
+    return host, worst_first(
+        [*found, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *examine(host)]
     )
 
 
@@ -280,25 +275,23 @@ def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:
     return engine, _engine(engine)
 
 
-def _facts(root: Path, engine: Engine | None) -> tuple[dict[str, Any], Finding]:
+def _facts(root: Path, engine: Engine | None) -> tuple[Host, Finding]:
     """Return the facts of the engine's host, or of this machine where there is no image yet to look from."""
     if engine is not None:
         try:
             image = topology.load(root, {}).image("wrk")
             if engine.image_id(image):
                 facts = json.loads(engine.run_once(image, ["python3", FACTS], [capacity.CGROUP]))
-                facts |= capacity.read(engine, image).facts
-                facts["engine_os"] = _system(engine)
-                return facts, Finding("facts", FINE, "seen from a container on the engine's host")
+                seen = {**facts, **capacity.read(engine, image).facts, "engine_os": _system(engine)}
+                return Host.of(seen), Finding("facts", FINE, "seen from a container on the engine's host")
         except (LabError, ValueError) as error:
-            return {}, Finding("facts", UNKNOWN, f"the engine's host cannot be looked at ({error})")
+            return Host(), Finding("facts", UNKNOWN, f"the engine's host cannot be looked at ({error})")
     printed = subprocess.run([sys.executable, str(root / "wrk/facts.py")], capture_output=True, encoding="utf-8")
     facts = json.loads(printed.stdout) if printed.returncode == 0 else {}
     # The containers' view of the cgroup tree is not this process's.
-    facts["cgroup_tree"] = None
-    facts["engine_os"] = _system(engine)
+    host = Host.of({**facts, "cgroup_tree": None, "engine_os": _system(engine)})
     remedy = "run `make setup` first; a remote engine's host may differ"
-    return facts, Finding("facts", UNKNOWN, "of this machine, because the images are not built yet", remedy)
+    return host, Finding("facts", UNKNOWN, "of this machine, because the images are not built yet", remedy)
 
 
 def _system(engine: Engine | None) -> str | None:

@@ -11,42 +11,42 @@ from urllib.parse import urlsplit, urlunsplit
 from benchlab import __version__
 from benchlab.engine import checkout, compose
 from benchlab.engine.engine import Engine
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.facts import UNAVAILABLE, Facts
 
 REMOTE = ("https", "http", "ssh", "git")
 # git@host:owner/repository.git, whose name before the @ is no secret.
 SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^@\s]+")
 
 
-def facts(root: Path, engine: Engine, debian_image: str) -> dict[str, object]:
-    """Return what a reader must know to place the run's figures; memory in bytes."""
+def facts(root: Path, engine: Engine, debian_image: str) -> Facts:
+    """Return what a reader must know of lab, engine and tools to place the run's figures."""
     info, version = engine.info(), engine.version()
     parts = {part.get("Name"): part.get("Version", UNAVAILABLE) for part in version.get("Components") or ()}
-    return {
-        "lab_version": __version__,
-        "lab_commit": checkout.commit(root),
-        "lab_branch": checkout.branch(root),
-        "lab_repository": repository(checkout.remote(root)),
-        "lab_changed_files": checkout.changed_files(root),
-        "argv": sys.argv[1:],
-        "python": platform.python_version(),
-        "compose": compose.compose_version(),
-        "engine_id": info.get("ID", UNAVAILABLE),
-        "engine_version": version.get("Version", UNAVAILABLE),
-        "engine_containerd": parts.get("containerd", UNAVAILABLE),
-        "engine_runc": parts.get("runc", UNAVAILABLE),
-        # No engine tells; it plays no part, because no port is published.
-        "engine_userland_proxy": UNAVAILABLE,
-        "engine_os": info.get("OperatingSystem", UNAVAILABLE),
-        "engine_kernel": info.get("KernelVersion", UNAVAILABLE),
-        "engine_architecture": info.get("Architecture", UNAVAILABLE),
-        "engine_cpus": info.get("NCPU", UNAVAILABLE),
-        "engine_memory_bytes": info.get("MemTotal", UNAVAILABLE),
-        "engine_cgroup_version": info.get("CgroupVersion", UNAVAILABLE),
-        "engine_storage_driver": info.get("Driver", UNAVAILABLE),
-        "base_image_from": debian_image,
-        "base_image_id": engine.image_id(debian_image) or UNAVAILABLE,
-    }
+    return Facts.of(
+        {
+            "lab_version": __version__,
+            "lab_commit": checkout.commit(root),
+            "lab_branch": checkout.branch(root),
+            "lab_repository": repository(checkout.remote(root)),
+            "lab_changed_files": checkout.changed_files(root),
+            "argv": sys.argv[1:],
+            "python": platform.python_version(),
+            "compose": compose.compose_version(),
+            "engine_id": info.get("ID", UNAVAILABLE),
+            "engine_version": version.get("Version", UNAVAILABLE),
+            "engine_containerd": parts.get("containerd", UNAVAILABLE),
+            "engine_runc": parts.get("runc", UNAVAILABLE),
+            "engine_os": info.get("OperatingSystem", UNAVAILABLE),
+            "engine_kernel": info.get("KernelVersion", UNAVAILABLE),
+            "engine_architecture": info.get("Architecture", UNAVAILABLE),
+            "engine_cpus": info.get("NCPU", UNAVAILABLE),
+            "engine_memory_bytes": info.get("MemTotal", UNAVAILABLE),
+            "engine_cgroup_version": info.get("CgroupVersion", UNAVAILABLE),
+            "engine_storage_driver": info.get("Driver", UNAVAILABLE),
+            "base_image_from": debian_image,
+            "base_image_id": engine.image_id(debian_image) or UNAVAILABLE,
+        }
+    )
 
 
 def brief(engine: Engine | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from benchlab.core.errors import EngineError
 from benchlab.engine.endpoints import Endpoint
-from benchlab.records.plan import UNAVAILABLE
+from benchlab.records.facts import UNAVAILABLE, Contents, Database, Facts, Host, LoadGenerator, is_unavailable
 
 WANTED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 LOCKED = re.compile(r"([A-Za-z0-9][\w.-]*)==([^\s;]+)")
@@ -62,17 +62,17 @@ class RunsImages(Protocol):
     def run_once(self, image: str, command: list[str]) -> str: ...
 
 
-def entries(on: RunsImages, images: Mapping[str, str], kept: Path) -> dict[str, object]:
+def entries(on: RunsImages, images: Mapping[str, str], kept: Path) -> dict[str, Contents]:
     """Return what each entry's image holds, by name; what is known of an image id is kept in a file."""
     known = _known(kept)
     contents = {image_id: known.get(image_id) or _python(on, image_id) for image_id in dict.fromkeys(images.values())}
     kept.parent.mkdir(parents=True, exist_ok=True)
     available = {image_id: content for image_id, content in contents.items() if content != UNAVAILABLE}
     kept.write_text(json.dumps({"asked": PYTHON, "images": available}), encoding="utf-8")
-    return {name: contents[image_id] for name, image_id in images.items()}
+    return {name: Contents.of(contents[image_id]) for name, image_id in images.items()}
 
 
-def database(at: Endpoint) -> dict[str, object]:
+def database(at: Endpoint) -> Database:
     """Return Postgres' version, the settings that are not its defaults, and a hash of World's rows.
 
     The database is started where it does not run. Raises EngineError where it does not answer.
@@ -80,21 +80,21 @@ def database(at: Endpoint) -> dict[str, object]:
     at.start()
     at.output("wait-database")
     settings = (line.partition("|") for line in _ask(at, SETTINGS).splitlines())
-    return {
-        "version": _ask(at, "SHOW server_version"),
-        "settings": {name: value for name, _, value in settings},
-        "world_md5": _ask(at, CONTENT),
-    }
+    return Database(
+        version=_ask(at, "SHOW server_version"),
+        settings={name: value for name, _, value in settings},
+        world_md5=_ask(at, CONTENT),
+    )
 
 
-def load_generator(at: Endpoint) -> dict[str, object]:
+def load_generator(at: Endpoint) -> LoadGenerator:
     """Return wrk's version, and a hash of all scripts that take part in a measurement. Raises EngineError."""
     at.start()
     version, _, digest = at.output("sh", "-c", WRK).strip().partition("\n")
-    return {"version": " ".join(version.split()[:2]), "scripts_sha256": digest.split()[0]}
+    return LoadGenerator(version=" ".join(version.split()[:2]), scripts_sha256=digest.split()[0])
 
 
-def machine(load_generator: Endpoint, cpus: Sequence[int] = ()) -> dict[str, object]:
+def machine(load_generator: Endpoint, cpus: Sequence[int] = ()) -> Host:
     """Return the facts of the engine's host, as facts.py in the load generator's container sees them.
 
     `cpus` are those that containers may use: the load generator's own may be fewer. Raises EngineError.
@@ -102,13 +102,12 @@ def machine(load_generator: Endpoint, cpus: Sequence[int] = ()) -> dict[str, obj
     command = ["python3", "/wrk/facts.py", GLANCE_S, load_generator.container_id()]
     command += [",".join(map(str, cpus))] if cpus else []
     facts: dict[str, object] = json.loads(load_generator.output(*command))
-    return {name: UNAVAILABLE if value is None else value for name, value in facts.items()}
+    return Host.of({name: UNAVAILABLE if value is None else value for name, value in facts.items()})
 
 
-def is_blind(facts: Mapping[str, object]) -> bool:
+def is_blind(facts: Facts) -> bool:
     """Return whether the manifest's facts say that the containers' counters cannot be read where the load runs."""
-    host_facts = facts.get("host")
-    return isinstance(host_facts, dict) and host_facts.get("cgroup_tree") == UNAVAILABLE
+    return is_unavailable(facts.host.fact("cgroup_tree"))
 
 
 def _python(on: RunsImages, image_id: str) -> object:
@@ -118,7 +117,7 @@ def _python(on: RunsImages, image_id: str) -> object:
         return UNAVAILABLE  # an entry need not have a Python
 
 
-def _known(kept: Path) -> dict[str, object]:
+def _known(kept: Path) -> dict[str, Contents]:
     """Return what earlier runs learnt, by image id; nothing where they asked for something else."""
     try:
         content: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))

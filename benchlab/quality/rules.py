@@ -30,27 +30,27 @@ LEAST_ANSWERS = 10
 # A hundredth of the CPU is what the lab wants to tell apart; what is taken away from all alike cancels in a ratio.
 STOLEN_SHARE = 0.01
 # A quiet host's own daemons, the engine and kernel threads used 0.4 to 1.8 %.
-FOREIGN_SHARE = 0.03
+BACKGROUND_CPU_SHARE = 0.03
 # Entries and database work in memory: on a healthy host all of them never wait at once.
-STALLED_SHARE = 0.01
+PRESSURE_SHARE = 0.01
 # Repeated on an idle host, the probe alone varied by 3 % (standard deviation).
 OFF_SPEED = 0.10
 # A steady rate varied by 3 to 4 % from second to second (standard deviation), query's by more.
-UNEVEN = 0.35
+STALL_SHARE = 0.35
 # With as many lines of an entry's log to carry in a second, the engine may well be what is busy. Chosen, not measured.
 MANY_LINES = 1000
 # With a tenth of its CPUs idle wrk still waits for answers more often than answers wait for it.
 CLIENT_SHARE = 0.9
 # A port may be free again by the time that they are counted.
 ALL_PORTS_SHARE = 0.9
-# With fewer seconds than these no one of them is called uneven.
+# With fewer seconds than these no one of them is called a stall.
 LEAST_SLICES = 3
 # The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
 LEAST_SLICE_US = 400_000
 # The microseconds since a load began, and the bytes that had come by then.
 Received = Sequence[tuple[int, int]]
-# What others ask for by name.
-FOREIGN, LOG = "foreign", "log"
+# What others ask for by name. A journal calls background CPU foreign, and a stall uneven.
+BACKGROUND_CPU, STALL, LOG = "foreign", "uneven", "log"
 # Why a rule mostly has no figure.
 UNTOLD = "this host does not tell"
 
@@ -190,10 +190,10 @@ def _stolen(evidence: Evidence) -> float | None:
     return share_of_host(evidence.counters.host.stolen_us, evidence.counters)
 
 
-def _foreign(evidence: Evidence) -> float | None:
+def _background_cpu(evidence: Evidence) -> float | None:
     """Return the share of the host's CPU that was used by nothing of ours.
 
-    None where the engine had much of the entry's log to carry: its CPU time cannot be told from a stranger's.
+    None where the engine had much of the entry's log to carry: its CPU time cannot be told from background CPU.
     """
     if evidence.log_lines_per_s > MANY_LINES:
         return None
@@ -204,7 +204,7 @@ def _log(evidence: Evidence) -> float:
     return evidence.log_lines_per_s
 
 
-def _stalled(resource: str) -> Callable[[Evidence], float | None]:
+def _pressure(resource: str) -> Callable[[Evidence], float | None]:
     def measure(evidence: Evidence) -> float | None:
         stalled_us = getattr(evidence.counters.host, f"{resource}_stalled_us")
         return None if stalled_us is None else stalled_us / evidence.counters.between_us
@@ -212,7 +212,7 @@ def _stalled(resource: str) -> Callable[[Evidence], float | None]:
     return measure
 
 
-def _uneven(evidence: Evidence) -> float | None:
+def _stall(evidence: Evidence) -> float | None:
     """Return how far the rate of one second fell below or rose above that of the median second."""
     rates = [
         _rate(since, at) for since, at in pairwise(evidence.counters.received) if at[0] - since[0] >= LEAST_SLICE_US
@@ -268,16 +268,18 @@ RULES = (
     Rule("busy before", SUSPECT, _busy_before, 0, "", "the servers were not done with the load before"),
     Rule("steal", SUSPECT, _stolen, STOLEN_SHARE, "{:.1%}", "the hypervisor took CPU time away"),
     Rule(
-        FOREIGN,
+        BACKGROUND_CPU,
         SUSPECT,
-        _foreign,
-        FOREIGN_SHARE,
+        _background_cpu,
+        BACKGROUND_CPU_SHARE,
         "{:.1%} of the CPU",
         "something else on this host was busy",
         f"{UNTOLD}, or the engine had much of the entry's log to carry",
     ),
-    Rule("memory pressure", SUSPECT, _stalled("memory"), STALLED_SHARE, "{:.1%} of the time", "all waited for memory"),
-    Rule("io pressure", SUSPECT, _stalled("io"), STALLED_SHARE, "{:.1%} of the time", "all waited for a disk"),
+    Rule(
+        "memory pressure", SUSPECT, _pressure("memory"), PRESSURE_SHARE, "{:.1%} of the time", "all waited for memory"
+    ),
+    Rule("io pressure", SUSPECT, _pressure("io"), PRESSURE_SHARE, "{:.1%} of the time", "all waited for a disk"),
     Rule("heat", SUSPECT, _throttles, 0, "times: {:.0f}", "the CPU slowed down for its temperature"),
     Rule(
         "speed",
@@ -289,10 +291,10 @@ RULES = (
         "a run's first samples come before it is known what is usual",
     ),
     Rule(
-        "uneven",
+        STALL,
         GOOD,
-        _uneven,
-        UNEVEN,
+        _stall,
+        STALL_SHARE,
         "{:.0%}",
         "for a second the rate was far from the sample's own",
         f"it takes {LEAST_SLICES} whole seconds of a sample",

@@ -1,29 +1,24 @@
-"""What a figure or a word in a record must be: refused when it is made, so that no table fails over it."""
+"""What a number or a time in a record must be: refused when it is made, so that no table fails over it."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 from benchlab.core.letters import quoted
-from benchlab.records.counters import MOST
 
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema
+
+# A petabyte, or thirty years in microseconds: no counter of one sample grows by more.
+MOST = 10**15
 # Sums of times and lengths end in the year 9999; no length in a record is longer than MOST microseconds, 32 years.
 LAST_YEAR = 9900
 
 
-def integers(of: str, /, **figures: object) -> None:
-    """Raise ValueError where a figure is no whole number. `of` is what they are figures of."""
-    for name, figure in figures.items():
-        # For Python True is an integer, too.
-        if type(figure) is not int:
-            raise _not_whole(of, name, figure)
-
-
 def counts(of: str, least: int, /, **figures: int) -> None:
-    """Raise ValueError where a figure is no whole number from `least` to MOST."""
+    """Raise ValueError where a figure is not from `least` to MOST. `of` is what they are figures of."""
     for name, figure in figures.items():
-        if type(figure) is not int:
-            raise _not_whole(of, name, figure)
         if not least <= figure <= MOST:
             raise ValueError(
                 f"{of}: {name} of {quoted(figure)} cannot be; it is {least} or more, and {MOST:.0e} at most"
@@ -33,35 +28,44 @@ def counts(of: str, least: int, /, **figures: int) -> None:
 def amounts(of: str, /, **figures: float) -> None:
     """Raise ValueError where a figure is no number from 0 to MOST."""
     for name, figure in figures.items():
-        if type(figure) not in (int, float) or not 0 <= figure <= MOST:
+        if not 0 <= figure <= MOST:
             raise ValueError(f"{of}: {name} of {quoted(figure)} cannot be; it is a number from 0 to {MOST:.0e}")
 
 
-def truths(of: str, /, **flags: object) -> None:
-    """Raise ValueError where a flag is neither true nor false."""
-    for name, flag in flags.items():
-        if type(flag) is not bool:
-            raise ValueError(f"{of}: {name} of {quoted(flag)} is neither true nor false")
-
-
-def words(of: str, /, **texts: object) -> None:
-    """Raise ValueError where a text is none, or cannot be written."""
-    for name, text in texts.items():
-        if not isinstance(text, str):
-            raise ValueError(f"{of}: {name} of {quoted(text)} is no text")
-        # Half of a pair of surrogates, which JSON allows, is refused by every file.
-        text.encode()
-
-
 def moment(text: str) -> datetime:
-    """Return the time in a text of ISO 8601, in UTC. Raises ValueError, TypeError or OverflowError."""
-    found = datetime.fromisoformat(text)
-    if found.tzinfo is None:
+    """Return the time in a text of ISO 8601, in UTC. Raises ValueError or OverflowError."""
+    read = datetime.fromisoformat(text)
+    if read.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
-    if found.year > LAST_YEAR:
+    if read.year > LAST_YEAR:
         raise ValueError(f"{text} cannot be: it is after the year {LAST_YEAR}")
-    return found.astimezone(UTC)
+    return read.astimezone(UTC)
 
 
-def _not_whole(of: str, name: str, figure: object) -> ValueError:
-    return ValueError(f"{of}: {name} of {quoted(figure)} is no whole number")
+class _AsMoment:
+    """Has pydantic read a time as `moment` does."""
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
+        from pydantic_core import PydanticCustomError, core_schema
+
+        def read(text: str) -> datetime:
+            try:
+                return moment(text)
+            except (ValueError, OverflowError) as error:
+                raise PydanticCustomError("moment", "no time with its zone") from error
+
+        return core_schema.no_info_after_validator_function(read, core_schema.str_schema())
+
+
+class _AsWritten:
+    """Has pydantic read a whole number as one, although others stand in its place."""
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        either = core_schema.union_schema([core_schema.int_schema(), core_schema.float_schema()])
+        return core_schema.custom_error_schema(either, "float_type")
+
+
+Moment = Annotated[datetime, _AsMoment()]
+Number = Annotated[float, _AsWritten()]

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TypeVar
 
 from benchlab.core.letters import quoted
+from benchlab.records.checks import MOST
+from benchlab.records.seen import ContainerReading, HostReading, Seen
 
 # The parts that a container can play in a measurement, in the order of the load's way.
 CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
-# A petabyte, or thirty years in microseconds: no counter of one sample grows by more.
-MOST = 10**15
 # By role, how many processes of its container the kernel had killed for memory; None, or no role, where unknown.
 Kills = Mapping[str, int | None]
+Figures = TypeVar("Figures", HostReading, ContainerReading)
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ class Counters:
     idle_before: bool | None = None
 
     def __post_init__(self) -> None:
+        if strangers := sorted(self.roles.keys() - {CLIENT, PROXY, APP, DB}):
+            raise ValueError(f"counters: {quoted(strangers[0])} is no part that a container plays")
         if not 0 < self.between_us <= MOST:
             raise ValueError(f"counters: {quoted(self.between_us)} us between two readings cannot be")
         if not all(0 < speed <= MOST for speed in self.speeds_us):
@@ -106,60 +109,65 @@ def share_of_host(part_us: int | None, counters: Counters) -> float | None:
     return None if part_us is None or None in times or not whole_us else part_us / whole_us
 
 
-def between(seen: Mapping[str, Any], kills_before: Kills | None = None) -> Counters:
-    """Return the counters in what load.py saw. Raises ValueError, KeyError or TypeError where they cannot be.
+def between(seen: Seen, kills_before: Kills | None = None) -> Counters:
+    """Return the counters in what load.py saw. Raises ValueError where they cannot be.
 
     Out-of-memory kills count from `kills_before` on, by role; a role that it lacks has an unknown number of them, and
     without it they are those since the reading before the load.
     """
-    before, after = seen["before"], seen["after"]
-    began = before["roles"]
+    before, after = seen.before, seen.after
+    began = before.roles
     if kills_before is not None:
-        began = {role: {**reading, "oom_kills": kills_before.get(role)} for role, reading in began.items()}
+        began = {role: replace(reading, oom_kills=kills_before.get(role)) for role, reading in began.items()}
     return Counters(
-        between_us=int(after["at_us"]) - int(before["at_us"]),
-        host=HostUsage(**_grown(before["host"], after["host"])),
-        roles=usages(began, after["roles"], seen["memory_bytes"]),
-        received=tuple((int(at_us), int(count)) for at_us, count in seen["received"] if count is not None),
-        speeds_us=tuple(float(min(rounds)) for rounds in seen["speeds_us"]),
-        idle_before=seen["idle_before"],
+        between_us=after.at_us - before.at_us,
+        host=HostUsage(**_grown(before.host, after.host)),
+        roles=usages(began, after.roles, seen.memory_bytes),
+        received=tuple((at_us, count) for at_us, count in seen.received_us_bytes if count is not None),
+        speeds_us=tuple(float(min(rounds)) for rounds in seen.speeds_us),
+        idle_before=seen.idle_before,
     )
 
 
-def killed(seen: Mapping[str, Any]) -> Kills:
+def killed(seen: Seen) -> Kills:
     """Return what had been killed before what load.py saw."""
-    return {role: reading["oom_kills"] for role, reading in seen["before"]["roles"].items()}
+    return {role: reading.oom_kills for role, reading in seen.before.roles.items()}
 
 
 def usages(
-    before: Mapping[str, Mapping[str, int | None]],
-    after: Mapping[str, Mapping[str, int | None]],
+    before: Mapping[str, ContainerReading],
+    after: Mapping[str, ContainerReading],
     most_bytes: Mapping[str, int | None],
 ) -> dict[str, Usage]:
     """Return what each role's container used between two readings of it. Raises as `between` does.
 
-    `most_bytes` is the most memory that was seen of it between the two, where anyone looked.
+    `most_bytes` is the most memory that was seen of it between the two, where anyone looked. Of a role that was not
+    read before, nothing is known.
     """
-    return {role: _usage(before[role], found, most_bytes.get(role)) for role, found in after.items()}
+    nothing = ContainerReading()
+    return {role: _usage(before.get(role, nothing), read, most_bytes.get(role)) for role, read in after.items()}
 
 
-def without(roles: Mapping[str, Usage], role: str, cpu_us: int) -> dict[str, Usage]:
+def without(roles: Mapping[str, Usage], role: str, cpu_us: int | None) -> dict[str, Usage]:
     """Return the usages, the role's without this much CPU time, which it used before and after the load."""
     used = roles[role].cpu_us
-    return {**roles, role: replace(roles[role], cpu_us=None if used is None else max(0, used - cpu_us))}
+    left = None if used is None or cpu_us is None else max(0, used - cpu_us)
+    return {**roles, role: replace(roles[role], cpu_us=left)}
 
 
-def _usage(before: Mapping[str, int | None], after: Mapping[str, int | None], most_bytes: int | None) -> Usage:
-    grown = _grown(before, {name: value for name, value in after.items() if name != "memory_bytes"})
-    sizes = (before["memory_bytes"], most_bytes, after["memory_bytes"])
+def _usage(before: ContainerReading, after: ContainerReading, most_bytes: int | None) -> Usage:
+    grown = _grown(before, after)
+    del grown["memory_bytes"]
+    sizes = (before.memory_bytes, most_bytes, after.memory_bytes)
     return Usage(**grown, memory_peak_bytes=max((size for size in sizes if size is not None), default=None))
 
 
-def _grown(before: Mapping[str, int | None], after: Mapping[str, int | None]) -> dict[str, int | None]:
+def _grown(before: Figures, after: Figures) -> dict[str, int | None]:
     """Return by how much each counter grew."""
+    began = vars(before)
     return {
-        name: None if value is None or before[name] is None else value - int(before[name] or 0)
-        for name, value in after.items()
+        name: None if value is None or began[name] is None else value - began[name]
+        for name, value in vars(after).items()
     }
 
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from datetime import datetime
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from benchlab.core.quantities import counted
 from benchlab.records import checks
+from benchlab.records.checks import Moment
+from benchlab.records.facts import Facts
 
 # Where an entry listens that names no other port.
 PORT = 8080
-# What a manifest says of what cannot be known.
-UNAVAILABLE = "unavailable"
 # Where nothing stands in front of an entry.
 NO_PROXY = "none"
 # What varies in the levels of a test.
 CONNECTIONS, QUERIES = "connections", "queries"
-# The fact of a manifest that says which entries were asked for and have no image.
-UNBUILT = "unbuilt"
-
-
-def is_unavailable(fact: object) -> bool:
-    """Return whether the fact is that something cannot be known: "unavailable", alone or with the reason behind it."""
-    return isinstance(fact, str) and fact.partition(":")[0] == UNAVAILABLE
 
 
 @dataclass(frozen=True)
@@ -101,7 +93,6 @@ class Trial:
     repeat: int = 1
 
     def __post_init__(self) -> None:
-        checks.words("trial", entry=self.entry, test=self.test)
         checks.counts("trial", 0, block=self.block, repeat=self.repeat)
 
     @cached_property
@@ -157,10 +148,6 @@ class Settings:
     repeats: int = 1
     db_connections: tuple[int, ...] = ()
 
-    def __post_init__(self) -> None:
-        whole = {of.name: getattr(self, of.name) for of in fields(self) if of.type == "int"}
-        checks.integers("settings", **whole)
-
     @property
     def tests(self) -> tuple[str, ...]:
         return tuple(self.levels)
@@ -176,17 +163,29 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """What a run measures under one name: an entry of compose.yaml, and what the lab changes in it.
+
+    `levels` maps a factor to its level, where that is another than the entry has as it is.
+    """
+
+    origin: str
+    levels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What a run is: written before its first sample, compared before it is resumed.
 
-    `entries` holds each entry's labels; `images` the image id, and `services` the resolved definition, of each
+    `entries` holds each entry's labels; `variants` what each is made of, where one that is not among them is an entry
+    as it is; `images` the image id, and `services` the resolved definition, of each
     container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
     CPUs of each role, empty where all share them; `facts` describes lab, engine, host and tools: a run is not resumed
     by a lab of another version or with other limits, nor compared with the run of another host.
     """
 
     run_id: str
-    created_at: datetime
+    created_at: Moment
     settings: Settings
     entries: dict[str, dict[str, str]]
     images: dict[str, str]
@@ -194,7 +193,14 @@ class Manifest:
     sources: dict[str, str]
     cpus: int
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
+    variants: dict[str, Variant] = field(default_factory=dict)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Return the entries of compose.yaml that the run measures variants of, themselves among these."""
+        names = self.settings.frameworks
+        return tuple(dict.fromkeys(self.variants.get(name, Variant(name)).origin for name in names))
 
     def tests(self, entry: str) -> tuple[str, ...]:
         """Return the test types of the run that the entry declares."""
@@ -204,5 +210,4 @@ class Manifest:
     @property
     def unbuilt(self) -> dict[str, str]:
         """Return why entries that were asked for take no part, by name: they could not be built."""
-        found = self.facts.get(UNBUILT)
-        return found if isinstance(found, dict) else {}
+        return self.facts.unbuilt or {}

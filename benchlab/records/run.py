@@ -1,4 +1,4 @@
-"""What came of a plan: samples, failures, remarks, and the run of them. Frozen, checked when made, free of I/O."""
+"""What came of a plan: samples, failures, findings, and the run of them. Frozen, checked when made, free of I/O."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from benchlab.records import checks
+from benchlab.records.checks import Moment, Number
 from benchlab.records.counters import Counters
 from benchlab.records.load import Load
 from benchlab.records.plan import Manifest, Trial
@@ -33,7 +34,7 @@ class Verdict:
     """
 
     severity: str
-    broken: dict[str, float]
+    broken: dict[str, Number]
     unknown: tuple[str, ...] = ()
     detail: str = ""
 
@@ -41,8 +42,6 @@ class Verdict:
         if self.severity not in (GOOD, SUSPECT, INVALID):
             raise ValueError(f"verdict: {self.severity!r} is none of {GOOD}, {SUSPECT}, {INVALID}")
         checks.amounts("verdict", **self.broken)
-        named = {f"rule {name!r}": name for name in (*self.broken, *self.unknown)}
-        checks.words("verdict", detail=self.detail, **named)
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Sample:
 
     trial: Trial
     attempt: int
-    started_at: datetime
+    started_at: Moment
     load: Load
     counters: Counters
     verdict: Verdict
@@ -65,13 +64,9 @@ class Failure:
     """A trial that could not be measured, and why. A `passing` one is worth another try."""
 
     trial: Trial
-    started_at: datetime
+    started_at: Moment
     reason: str
     passing: bool = False
-
-    def __post_init__(self) -> None:
-        checks.words("failure", reason=self.reason)
-        checks.truths("failure", passing=self.passing)
 
     @property
     def is_wrong_answer(self) -> bool:
@@ -96,7 +91,7 @@ class Decision:
     `needed` is how many its precision asks for, None where it has none.
     """
 
-    decided_at: datetime
+    decided_at: Moment
     pilot: int
     blocks: int
     needed: int | None
@@ -106,48 +101,45 @@ class Decision:
         checks.counts("decision", 1, pilot=self.pilot, blocks=self.blocks)
         if self.needed is not None:
             checks.counts("decision", 1, needed=self.needed)
-        checks.words("decision", reason=self.reason)
 
 
 @dataclass(frozen=True)
-class Remark:
-    """A rule of the contract that an entry was seen to break before a load: in this block first, told as it was then.
+class ContractFinding:
+    """A rule of the contract that an entry broke before a load, in this block first, and how it did.
 
-    A `warning` kept nothing from being loaded. Of what breaks the same rule again, then or later, there is no other.
+    A `warning` kept nothing from being loaded. Where the same rule is broken again, there is no other finding.
     """
 
     block: int
     entry: str
     test: str
-    found_at: datetime
+    found_at: Moment
     rule: str
     message: str
     warning: bool
 
     def __post_init__(self) -> None:
-        checks.counts("remark", 1, block=self.block)
-        checks.words("remark", entry=self.entry, test=self.test, rule=self.rule, message=self.message)
-        checks.truths("remark", warning=self.warning)
+        checks.counts("finding", 1, block=self.block)
 
     @property
     def key(self) -> tuple[str, str, str, bool]:
-        """Return what identifies the remark in a run: the same rule may be broken now and only warn then."""
+        """Return what identifies the finding in a run: the same rule may be broken now and only warn then."""
         return self.entry, self.test, self.rule, self.warning
 
 
 # What a journal is made of, a line each.
-Record = Sample | Failure | Decision | Remark
+Record = Sample | Failure | Decision | ContractFinding
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read back, its `taken` and `failures` in the order of time, its `remarks` in that of their keys."""
+    """A run as read back, its `taken` and `failures` in the order of time, its `findings` in that of their keys."""
 
     manifest: Manifest
     taken: tuple[Sample, ...]
     failures: tuple[Failure, ...]
     decision: Decision | None = None
-    remarks: tuple[Remark, ...] = ()
+    findings: tuple[ContractFinding, ...] = ()
 
     def once(self, make: Callable[[Run], Made]) -> Made:
         """Return what is made of the run: made when it is asked for first, and kept, because a run does not change."""

@@ -15,6 +15,7 @@ from benchlab import __version__
 from benchlab.core.errors import ConfigError, StoreError
 from benchlab.experiment import profiles, stack, workloads
 from benchlab.quality import judge
+from benchlab.records import schema
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, LevelKey
@@ -25,7 +26,6 @@ from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
-from benchlab.storage import records
 
 # Of a role without a container.
 NO_USAGE = Usage()
@@ -102,13 +102,13 @@ def document(run: Run) -> dict[str, Any]:
         "version": VERSION,
         "analysed_by": __version__,
         "parameters": analysis.parameters(),
-        "manifest": records.plain(run.manifest),
+        "manifest": schema.plain(run.manifest),
         "cautions": profiles.cautions(run.manifest),
         "ended_at": run.ended_at.isoformat(),
         "blocks": run.blocks,
         "untried": run.to_come,
-        "decision": None if run.decision is None else records.plain(run.decision),
-        "verification": [records.plain(remark) for remark in run.remarks],
+        "decision": None if run.decision is None else schema.plain(run.decision),
+        "verification": [schema.plain(finding) for finding in run.findings],
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],
         "factors": _factors(run),

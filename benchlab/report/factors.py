@@ -11,8 +11,9 @@ import pandas as pd
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.core.quantities import counted
-from benchlab.experiment import profiles, stack
+from benchlab.experiment import profiles
 from benchlab.experiment.workloads import DATABASE
+from benchlab.factors import catalog
 from benchlab.records.plan import QUERIES, LevelKey
 from benchlab.records.run import Run
 from benchlab.report import document
@@ -24,14 +25,6 @@ from benchlab.statistics.effects import Answer, Told
 from benchlab.statistics.factorial import Change, Crossing, Effect
 from benchlab.statistics.stats import EQUIVALENCE
 
-# How levels and factors are called in a sentence, where not by their labels.
-LEVELS = {
-    ("orm", "full"): "the ORM",
-    ("orm", "raw"): "raw SQL",
-    ("proxy", "none"): "no proxy",
-    ("origin", stack.ADOPTED): "an adopted entry",
-    ("origin", stack.LAB): "the lab's own",
-}
 # What two changes do together beyond the product of each.
 INDEPENDENT, MORE, LESS = "independent", "more together", "less together"
 PLOT = Plot(
@@ -243,9 +236,7 @@ def _step(change: Change) -> str:
 
 
 def _named(factor: str, level: str) -> str:
-    if factor == "connections":
-        return counted(int(level), "connection") if level.isdecimal() else f"{level} connections"
-    return LEVELS.get((factor, level), level)
+    return catalog.of_label(factor).called(level)
 
 
 def _times(pair: Pair) -> str:

@@ -6,14 +6,13 @@ import shlex
 from dataclasses import replace
 
 from benchlab.experiment.settings import typed
-from benchlab.factors import naming
-from benchlab.records.plan import Settings
+from benchlab.records.plan import Manifest
 
 
-def command(settings: Settings) -> str:
+def command(manifest: Manifest) -> str:
     """Return the command line: the seed, and what differs from the profile or from what holds without a flag.
 
     Variants of entries come from other flags than --framework.
     """
-    original = replace(settings, frameworks=tuple(naming.originals(settings)))
+    original = replace(manifest.settings, frameworks=manifest.origins)
     return shlex.join(["python", "lab.py", *typed(original)])

@@ -11,8 +11,10 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.settings import note
 from benchlab.experiment.stack import Labels
+from benchlab.factors import catalog
 from benchlab.quality import judge
-from benchlab.records.plan import NO_PROXY, UNAVAILABLE, is_unavailable
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
 from benchlab.report import document, factors, heat, invocation, sentences, tables
 from benchlab.report.document import (
@@ -162,7 +164,7 @@ def _samples(run: Run) -> Iterator[Block]:
     if run.taken:
         yield Paragraph((judged(run),))
         yield from tables.broken_rules(run)
-    if found := tuple(remarks(run)):
+    if found := tuple(findings(run)):
         yield Heading("Verification", level=3)
         yield Paragraph((VERIFICATION,))
         yield Bullets(found)
@@ -175,9 +177,9 @@ def _run(run: Run) -> Iterator[Block]:
     yield Heading("The run", key="run", short="the run")
     yield from entries(run.manifest.entries)
     manifest = asdict(run.manifest)
-    facts = manifest.pop("facts")
+    del manifest["facts"]
     yield Facts("Settings, images and containers", manifest)
-    yield Facts("Host, engine and tools", facts)
+    yield Facts("Host, engine and tools", run.manifest.facts.plain())
     about = {
         store.JOURNAL: "the journal: every sample",
         store.CSV: "",
@@ -196,12 +198,12 @@ def _method(results: Sequence[Result]) -> Iterator[Block]:
 
 
 def _again(run: Run) -> Iterator[Block]:
-    commit = run.manifest.facts.get("lab_commit")
-    at = f", from the commit {commit[:12]}" if isinstance(commit, str) and not is_unavailable(commit) else ""
+    commit = run.manifest.facts.lab_commit
+    at = f", from the commit {commit[:12]}" if commit else ""
     folder = f"results/{run.manifest.run_id}"
     yield Heading("Again", key="again", short="again")
     yield Paragraph((f"With the same settings and the same order{at}:",))
-    yield Code(("make setup", invocation.command(run.manifest.settings)))
+    yield Code(("make setup", invocation.command(run.manifest)))
     yield Paragraph(("This report from its journal, and what is still missing:",))
     yield Code((f"python lab.py report {folder}", f"python lab.py --resume {folder}"))
 
@@ -215,9 +217,8 @@ def entries(labels: Mapping[str, Labels]) -> Iterator[Block]:
 
 
 def _subtitle(run: Run) -> str:
-    host = run.manifest.facts.get("host")
-    cpu = host.get("cpu_model") if isinstance(host, dict) else None
-    where = counted(run.manifest.cpus, "CPU") + (f" ({cpu})" if cpu not in (None, UNAVAILABLE) else "")
+    cpu = run.manifest.facts.host.cpu_model
+    where = counted(run.manifest.cpus, "CPU") + (f" ({cpu})" if cpu else "")
     names = sentences.names(sorted(run.manifest.entries))
     return f"{names} on {where}, {run.manifest.created_at:%Y-%m-%d %H:%M} UTC"
 
@@ -255,12 +256,12 @@ def reasons(run: Run) -> list[str]:
     return [*unbuilt, *_told(judge.missing(run)), *measured, *to_come]
 
 
-def remarks(run: Run) -> list[str]:
+def findings(run: Run) -> list[str]:
     """Return what verification found wrong with entries, or warned of, each rule of a test type once."""
     return [
-        f"{remark.entry}, {remark.test}: {'warning' if remark.warning else 'wrong'}: {remark.message} [{remark.rule}] "
-        f"(block {remark.block})"
-        for remark in run.remarks
+        f"{finding.entry}, {finding.test}: {'warning' if finding.warning else 'wrong'}: {finding.message} "
+        f"[{finding.rule}] (block {finding.block})"
+        for finding in run.findings
     ]
 
 
@@ -286,7 +287,7 @@ def _alike(failures: Sequence[Failure]) -> str:
 
 def _origin(run: Run) -> str:
     """Return when, and by which version of the lab, the run was measured; this one's too where that is another."""
-    by = str(run.manifest.facts.get("lab_version", UNAVAILABLE))
+    by = run.manifest.facts.lab_version or UNAVAILABLE
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     began, ended = run.manifest.created_at, run.ended_at
     return f"Measured from {began:%Y-%m-%d %H:%M} to {ended:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}."
@@ -340,5 +341,5 @@ def _decided(run: Run) -> Iterator[str]:
     ratios = sizing.decisive(run)
     if (widest := sizing.reached(ratios)) is not None:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
-        of = "of new to old" if run.manifest.settings.against else "of two entries"
+        of = "of new to old" if catalog.compares_versions(run.manifest.settings) else "of two entries"
         yield f"The widest ratio {of} over all levels is known to ± {widest:.1%}{bare}."

@@ -10,7 +10,7 @@ from itertools import combinations
 from benchlab.core import quantities
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import profiles
-from benchlab.factors.naming import AT
+from benchlab.factors import catalog
 from benchlab.quality import judge
 from benchlab.quality.rules import LOG
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
@@ -159,11 +159,13 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
         yield f"wrk was the limit of {names(bound)}: these rates are lower bounds, without a rank."
-    if reopened := sorted({remark.entry for remark in run.remarks if remark.rule == "keep-alive" and remark.warning}):
+    if reopened := sorted(
+        {finding.entry for finding in run.findings if finding.rule == "keep-alive" and finding.warning}
+    ):
         ends = "ends its connection" if len(reopened) == 1 else "end their connections"
         yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
     yield from _twins(run)
-    if warned := sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}):
+    if warned := sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}):
         yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
     if unbuilt := run.manifest.unbuilt:
         yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
@@ -344,8 +346,7 @@ def _times(pair: Pair) -> str:
 def _twins(run: Run) -> Iterator[str]:
     """Yield which versions are the same image as the entry of today: what these differ by is noise."""
     images = run.manifest.images
-    for version in sorted(name for name in run.manifest.entries if AT in name):
-        entry = version.partition(AT)[0]
+    for version, entry in sorted(catalog.versions(run.manifest.variants).items()):
         if version in images and images[version] == images.get(entry):
             yield f"{entry} and {version} are the same image: what they differ by is noise."
 

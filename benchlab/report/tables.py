@@ -13,7 +13,8 @@ from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
 from benchlab.experiment.workloads import TIMEOUT_S, WORKLOADS
 from benchlab.quality import judge
-from benchlab.records.plan import UNAVAILABLE, LevelKey, Manifest
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.report import document
 from benchlab.report.document import Table

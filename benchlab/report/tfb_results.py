@@ -11,7 +11,8 @@ from typing import Any
 from benchlab.core.quantities import counted
 from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.stack import UNTOLD
-from benchlab.records.plan import NO_PROXY, UNAVAILABLE, Manifest, Settings, is_unavailable
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import NO_PROXY, Manifest, Settings
 from benchlab.records.run import Failure, Run, Sample
 from benchlab.statistics.cells import Cell, every_cell
 
@@ -157,10 +158,10 @@ def _completed(run: Run) -> dict[str, str]:
 def _verified(run: Run) -> dict[str, dict[str, str]]:
     """Return, by entry and test, the worst that verification found before any load: pass, warn or fail."""
     passed = [(sample.trial.entry, sample.trial.test) for sample in run.taken]
-    warned = [(remark.entry, remark.test) for remark in run.remarks if remark.warning]
+    warned = [(finding.entry, finding.test) for finding in run.findings if finding.warning]
     failed = [
         *((failure.trial.entry, failure.trial.test) for failure in run.failures if failure.is_wrong_answer),
-        *((remark.entry, remark.test) for remark in run.remarks if not remark.warning),
+        *((finding.entry, finding.test) for finding in run.findings if not finding.warning),
     ]
     words = dict.fromkeys(passed, "pass") | dict.fromkeys(warned, "warn") | dict.fromkeys(failed, "fail")
     found: dict[str, dict[str, str]] = defaultdict(dict)
@@ -204,22 +205,24 @@ def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
 
 def _git(manifest: Manifest) -> dict[str, str] | None:
     """Return where the lab was taken from; null without a commit, and else empty what is not known."""
-    names = {"commitId": "lab_commit", "repositoryUrl": "lab_repository", "branchName": "lab_branch"}
-    facts = {key: manifest.facts.get(name, UNAVAILABLE) for key, name in names.items()}
-    found = {key: "" if is_unavailable(fact) else str(fact) for key, fact in facts.items()}
-    return found if found["commitId"] else None
+    facts = manifest.facts
+    if not facts.lab_commit:
+        return None
+    return {
+        "commitId": facts.lab_commit,
+        "repositoryUrl": facts.lab_repository or "",
+        "branchName": facts.lab_branch or "",
+    }
 
 
 def _environment(run: Run) -> str:
     """Return what the run was measured on and how, and what is left out: the one place for words in the format."""
     facts, settings = run.manifest.facts, run.manifest.settings
-    host = facts.get("host")
-    model = str(host.get("cpu_model", UNAVAILABLE)) if isinstance(host, dict) else UNAVAILABLE
     parts = [
-        *([] if model == UNAVAILABLE else [model]),
+        *([facts.host.cpu_model] if facts.host.cpu_model else []),
         placement.told(run.manifest.placement, run.manifest.cpus),
-        f"Docker {facts.get('engine_version', UNAVAILABLE)}",
-        f"benchlab {facts.get('lab_version', UNAVAILABLE)}, profile {settings.profile}",
+        f"Docker {facts.engine_version or UNAVAILABLE}",
+        f"benchlab {facts.lab_version or UNAVAILABLE}, profile {settings.profile}",
         *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),
         *profiles.cautions(run.manifest),
         f"geometric means over up to {counted(run.blocks, 'block')} of {settings.duration_s}-s samples",

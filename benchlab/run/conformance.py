@@ -11,7 +11,7 @@ from benchlab.contract import claims, envelope, payloads, statements, verify
 from benchlab.contract.answers import Answer, Problem, Verification, World, faults
 from benchlab.contract.statements import PROBES, Counted
 from benchlab.core.errors import EngineError, EntryError
-from benchlab.engine import contestants, stage
+from benchlab.engine import stage, variants
 from benchlab.engine.endpoints import Endpoint
 from benchlab.engine.stage import Lab
 from benchlab.experiment import stack, workloads
@@ -218,8 +218,8 @@ class Conformance:
 def verify_entries(lab: Lab, settings: Settings) -> list[Verification]:
     """Return how the entries and each of their test types keep the contract; nothing is loaded or kept."""
     everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
-    lab, entries = contestants.contestants(lab, replace(settings, frameworks=tuple(everyone)))
-    contestants.refuse_nothing(entries, settings)
+    lab, entries = variants.taking_part(lab, replace(settings, frameworks=tuple(everyone)))
+    variants.refuse_nothing(entries, settings)
     state, keep_log = SessionState(), Unkept(lab.state).keep_log
     with stage.stage(lab, [entry.name for entry in entries], accept=lambda unbuilt: None) as on:
         verifications: list[Verification] = []

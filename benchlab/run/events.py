@@ -6,13 +6,13 @@ from typing import Protocol
 
 from benchlab.contract.answers import Problem
 from benchlab.records.plan import Trial, Visit
-from benchlab.records.run import Failure, Remark, Sample
+from benchlab.records.run import ContractFinding, Failure, Sample
 
 
 class Journal(Protocol):
     """Where a run is kept."""
 
-    def append(self, record: Sample | Failure | Remark) -> None: ...
+    def append(self, record: Sample | Failure | ContractFinding) -> None: ...
     def keep_log(self, name: str, text: str) -> str: ...
 
 

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted, minutes
-from benchlab.engine import contestants, variants
+from benchlab.engine import variants
 from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import placement, profiles, schedule, workloads
@@ -121,13 +121,13 @@ def _blocks(settings: Settings) -> str:
 def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     """Return lab and settings with everything in them that a plan is made of.
 
-    Raises UsageError where what was asked for cannot be measured, ConfigError as `contestants` does.
+    Raises UsageError where what was asked for cannot be measured, ConfigError as `taking_part` does.
     """
     if settings.against:
         settings = replace(settings, against=variants.resolved(lab.root, settings.against))
-    lab, entries = contestants.contestants(lab, settings)
+    lab, entries = variants.taking_part(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
-    contestants.refuse_nothing(entries, settings)
+    variants.refuse_nothing(entries, settings)
     return lab, fitted(lab, settings)
 
 

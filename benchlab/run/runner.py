@@ -14,9 +14,9 @@ from benchlab.core.errors import EngineError, EntryError, SetupError, WrkError
 from benchlab.engine.endpoints import Roles
 from benchlab.experiment import stack
 from benchlab.quality import judge
-from benchlab.quality.rules import FOREIGN, Evidence
+from benchlab.quality.rules import BACKGROUND_CPU, Evidence
 from benchlab.records.plan import Entry, Level, Settings, Trial, Visit
-from benchlab.records.run import NOT_TRIED, WRONG_ANSWER, Failure, Remark, Sample, Verdict
+from benchlab.records.run import NOT_TRIED, WRONG_ANSWER, ContractFinding, Failure, Sample, Verdict
 from benchlab.run import retries
 from benchlab.run.conformance import Conformance
 from benchlab.run.events import Events, Journal
@@ -136,7 +136,9 @@ class Runner:
         conformance.refuse_dead(problems, f"while {test} was verified")
         for problem in problems:
             now = datetime.now(UTC)
-            finding = Remark(visit.block, visit.entry, test, now, problem.rule, problem.message, problem.warning)
+            finding = ContractFinding(
+                visit.block, visit.entry, test, now, problem.rule, problem.message, problem.warning
+            )
             if self.state.is_new(finding):
                 self.journal.append(finding)
                 self.state.add_finding(finding)
@@ -168,13 +170,13 @@ class Runner:
         return Sample(trial, self.state.next_attempt(trial), started_at, outcome.load, outcome.counters, verdict)
 
     def _verdict(self, trial: Trial, outcome: Outcome, warm_up: WarmUp, running: RunningEntry) -> Verdict:
-        """Return the verdict. Where a stranger seems to have been busy, the entry's log is asked for first.
+        """Return the verdict. Where it speaks of background CPU, the entry's log is looked at first.
 
-        What the engine does to carry it is the entry's doing.
+        The CPU that the engine uses to carry that log is the entry's doing.
         """
         evidence = self._evidence(trial, outcome, warm_up, running)
         verdict = judge.judge(evidence)
-        if FOREIGN in verdict.broken:
+        if BACKGROUND_CPU in verdict.broken:
             # A sample is not lost with the answer.
             with suppress(EngineError):
                 return judge.judge(replace(evidence, log_lines_per_s=running.endpoints.app.log_lines_per_s()))

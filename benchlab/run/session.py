@@ -14,23 +14,25 @@ from rich.console import Console
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, contestants, stage, topology
+from benchlab.engine import building, capacity, stage, topology, variants
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab, Stage
 from benchlab.experiment import profiles, schedule
 from benchlab.experiment.forecast import Forecast
+from benchlab.factors import catalog
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
-from benchlab.records.plan import NO_PROXY, UNAVAILABLE, UNBUILT, Manifest, Settings, Visit
+from benchlab.records.facts import UNAVAILABLE, Facts, Host
+from benchlab.records.plan import NO_PROXY, Manifest, Settings, Variant, Visit
 from benchlab.records.run import Decision, Run
-from benchlab.report import outputs, sentences, terminal
+from benchlab.report import outputs, runs, sentences, terminal
 from benchlab.report.document import Document
-from benchlab.run import planning
+from benchlab.run import pinned, planning
 from benchlab.run.progress import Progress
 from benchlab.run.runner import Runner
 from benchlab.run.state import SessionState
 from benchlab.statistics import analysis, sizing
-from benchlab.storage import pinned, runs, store
+from benchlab.storage import store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
 
@@ -38,7 +40,7 @@ from benchlab.storage.store import Journal
 def describe(lab: Lab, settings: Settings, on: Stage) -> Manifest:
     """Return the manifest of a new run, with what describes it for its reader."""
     made = identify(lab, settings, on.images)
-    return replace(made, facts={**_facts(lab, settings, on.images), UNBUILT: dict(on.unbuilt)})
+    return replace(made, facts=replace(_facts(lab, settings, on.images), unbuilt=dict(on.unbuilt)))
 
 
 def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
@@ -55,6 +57,7 @@ def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
         sources=sources(lab, settings),
         cpus=lab.cpus,
         placement=lab.placement,
+        variants={name: lab.variants.get(name, Variant(name)) for name in settings.frameworks},
     )
 
 
@@ -66,33 +69,31 @@ def sources(lab: Lab, settings: Settings) -> dict[str, str]:
 
 def advice(manifest: Manifest) -> str:
     """Return in one line what on the host harms a measurement."""
-    seen = manifest.facts["host"]
-    known = {"engine_os": manifest.facts["engine_os"], **(seen if isinstance(seen, dict) else {})}
-    known_facts = {name: None if value == UNAVAILABLE else value for name, value in known.items()}
-    return doctor.brief(doctor.examine(known_facts))
+    host = replace(manifest.facts.host, engine_os=manifest.facts.engine_os)
+    return doctor.brief(doctor.examine(host))
 
 
-def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> dict[str, object]:
+def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> Facts:
     """Return what describes the run for its reader: lab, engine, host, and what is inside the containers."""
     base = lab.topology.services[topology.BASE]["build"]["args"]["DEBIAN_IMAGE"]
     entries = {name: images[name] for name in settings.frameworks}
-    return {
-        **facts.facts(lab.root, lab.engine, str(base)),
-        "analysis": analysis.parameters(),
-        "wrk": inventory.load_generator(lab.roles.client),
-        "host": _host(lab),
-        "database": inventory.database(lab.roles.database),
-        "entries": inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
-    }
+    return replace(
+        facts.facts(lab.root, lab.engine, str(base)),
+        analysis=analysis.parameters(),
+        wrk=inventory.load_generator(lab.roles.client),
+        host=_host(lab),
+        database=inventory.database(lab.roles.database),
+        entries=inventory.entries(lab.engine, entries, lab.state / "inventory.json"),
+    )
 
 
-def _host(lab: Lab) -> dict[str, object]:
+def _host(lab: Lab) -> Host:
     """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
     seen = inventory.machine(lab.roles.client, lab.allowed_cpus or ())
-    if other := capacity.differing(lab.placement, CLIENT, seen.get("cpus_allowed")):
+    if other := capacity.differing(lab.placement, CLIENT, seen.cpus_allowed):
         raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
     known = lab.seen.facts if lab.seen else {}
-    return {**seen, **{name: UNAVAILABLE if value is None else value for name, value in known.items()}}
+    return Host.of(seen.plain() | {name: UNAVAILABLE if value is None else value for name, value in known.items()})
 
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
@@ -100,7 +101,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tupl
     lab, settings = planning.settled(lab, settings)
     store.check(results)
     # Versions are measured in pairs.
-    accept = stage.refuse if settings.against else partial(_refuse_if_none_left, settings.frameworks)
+    accept = stage.refuse if catalog.compares_versions(settings) else partial(_refuse_if_none_left, settings.frameworks)
     with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), accept) as on:
         left = tuple(name for name in settings.frameworks if name not in on.unbuilt)
         manifest = describe(lab, replace(settings, frameworks=left), on)
@@ -129,7 +130,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
     Raises StoreError where lab or images are no longer those of the run.
     """
     manifest = store.read_manifest(folder)
-    lab, _ = contestants.contestants(lab, manifest.settings)
+    lab = variants.with_variants(lab, manifest.variants)
     journal = Journal(folder)
     left = _left(lab, journal.run())
     if not left and not journal.run().awaits_decision:
@@ -211,7 +212,7 @@ class Session:
             settings=manifest.settings,
             events=progress,
             cpus=lab.client_cpus,
-            state=SessionState(run.taken, run.remarks),
+            state=SessionState(run.taken, run.findings),
             allow=self.allow,
             ask_engine=inventory.is_blind(manifest.facts),
             allowed_cpus=lab.allowed_cpus,
@@ -226,7 +227,7 @@ class Session:
         """Raise EngineError where another visit would not belong to this run."""
         self.held.check()
         # Not what the run may use of them, which takes a container to see.
-        began = self.manifest.facts.get("engine_cpus", self.manifest.cpus)
+        began = self.manifest.facts.engine_cpus or self.manifest.cpus
         if (cpus := self.lab.engine.cpus) != began:
             raise EngineError(
                 f"the engine had {began} CPUs when the run began, and has {cpus} now; bring them back, "

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from benchlab.quality import judge
 from benchlab.records.plan import Trial
-from benchlab.records.run import Remark, Sample
+from benchlab.records.run import ContractFinding, Sample
 
 
 class SessionState:
     """What is known after the visits made so far; a resumed run begins with its earlier samples and findings."""
 
-    def __init__(self, samples: Iterable[Sample] = (), findings: Iterable[Remark] = ()):
+    def __init__(self, samples: Iterable[Sample] = (), findings: Iterable[ContractFinding] = ()):
         self._samples = list(samples)
         self._findings = {finding.key for finding in findings}
         self._conforming: set[tuple[str, str]] = set()
@@ -27,14 +27,14 @@ class SessionState:
         return 1 + sum(sample.trial == trial for sample in self._samples)
 
     def usual_speed_us(self, block: int) -> float | None:
-        """Return what the calm samples up to the block took for a fixed piece of work, in microseconds."""
+        """Return how long the speed probe took in the block so far, None where it is too early to say."""
         return judge.usual_speed_us(self._samples, block)
 
-    def is_new(self, finding: Remark) -> bool:
+    def is_new(self, finding: ContractFinding) -> bool:
         """Return whether the run has no finding yet of that entry, test type and rule."""
         return finding.key not in self._findings
 
-    def add_finding(self, finding: Remark) -> None:
+    def add_finding(self, finding: ContractFinding) -> None:
         self._findings.add(finding.key)
 
     def conforms(self, entry: str, test: str) -> bool:

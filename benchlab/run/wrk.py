@@ -14,6 +14,7 @@ from benchlab.records import counters
 from benchlab.records.counters import Counters, Kills
 from benchlab.records.load import Errors, Latency, Load, Ports
 from benchlab.records.plan import Level, Target
+from benchlab.records.seen import seen as read
 
 # report.lua and load.py each print one line of JSON behind a mark.
 MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
@@ -25,8 +26,8 @@ class Outcome:
 
     `kills_before` is how many processes of each role had been killed for their memory before those in the counters.
     `clock_set_us` is how far the clock that wrk times itself by was set under the load: the load's own time is
-    corrected for that, its latencies are not. `aside_us` is the CPU time that load.py used outside the readings.
-    `ports` is None where the host does not tell.
+    corrected for that, its latencies are not. `aside_us` is the CPU time that load.py used outside the
+    readings. That and `ports` are None where it does not tell.
     """
 
     load: Load
@@ -35,7 +36,7 @@ class Outcome:
     steady: bool
     kills_before: Kills
     clock_set_us: int = 0
-    aside_us: int = 0
+    aside_us: int | None = None
     ports: Ports | None = None
 
 
@@ -77,18 +78,24 @@ def observed(
 def parse(output: str, kills_before: Kills | None = None) -> Outcome:
     """Return what load.py printed. Raises WrkError where there is no result, or one that cannot be.
 
+    Raises SetupError where the image is of another version of the lab.
+
     Out-of-memory kills count from `kills_before` on, as another outcome has it, else from where this load began.
     """
     report, seen_text = _only(output, MARK), _only(output, SEEN_MARK)
     try:
-        seen = json.loads(seen_text)
-        set_us = int(seen["clock_set_us"])
-        load = _load(json.loads(report), int(seen["wall_us"]), set_us)
-        answers = tuple(map(answer, seen["answers"]))
-        found = counters.between(seen, kills_before)
-        began = counters.killed(seen) if kills_before is None else kills_before
-        ports = Ports(int(seen["ports"]["range"]), int(seen["ports"]["waiting"])) if seen.get("ports") else None
-        return Outcome(load, found, answers, bool(seen["steady"]), began, set_us, int(seen["aside_us"]), ports)
+        seen = read(seen_text)
+        set_us = seen.clock_set_us or 0
+        return Outcome(
+            load=_load(json.loads(report), seen.wall_us, set_us),
+            counters=counters.between(seen, kills_before),
+            answers=tuple(map(answer, seen.answers)),
+            steady=bool(seen.steady),
+            kills_before=counters.killed(seen) if kills_before is None else kills_before,
+            clock_set_us=set_us,
+            aside_us=seen.aside_us,
+            ports=seen.ports,
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise WrkError(f"wrk: its result cannot be read ({type(error).__name__}: {error}): {report[:200]}") from error
 

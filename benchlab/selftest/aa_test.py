@@ -9,7 +9,8 @@ from statistics import mean
 from scipy.stats import binom
 
 from benchlab.core.quantities import counted
-from benchlab.records.plan import UNAVAILABLE, LevelKey
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import GOOD, Run
 from benchlab.selftest import check
 from benchlab.selftest.check import NO_SAMPLE, Check

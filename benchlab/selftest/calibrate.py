@@ -12,7 +12,8 @@ from statistics import mean
 from benchlab import __version__
 from benchlab.core.quantities import counted
 from benchlab.host.overhead import Overhead
-from benchlab.records.plan import UNAVAILABLE, Manifest
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Sample
 from benchlab.report.document import Bullets, Document, Heading, Paragraph, Table
 from benchlab.selftest import aa_test, slowdown
@@ -26,10 +27,10 @@ BIAS_LIMIT, CHECKING_LIMIT, BIAS_CONFIDENCE = 0.01, 0.005, 0.90
 LAB_CPU = 0.01
 HEADERS = ("check", "measured", "goal", "result")
 # What of the manifest's facts stands in the report: of the host first, then of lab and engine.
-FACTS = (
+OF_THE_HOST = (
     *("cpu_model", "cpu_count", "cpu_cores", "hypervisor", "kernel", "memory_bytes", "swap_bytes", "clocksource"),
-    *("lab_version", "compose", "engine_version", "engine_cgroup_version", "engine_storage_driver"),
 )
+OF_THE_LAB = ("lab_version", "compose", "engine_version", "engine_cgroup_version", "engine_storage_driver")
 
 
 def checks(found: Calibration) -> list[Check]:
@@ -54,7 +55,7 @@ def report(found: Calibration) -> Document:
         Table(HEADERS, rows, words=HEADERS),
         Heading("The host", key="host"),
         Paragraph(("All of it is in twins/manifest.json.",)),
-        Bullets(tuple(f"{name}: {facts[name]}" for name in FACTS if facts.get(name) is not None)),
+        Bullets(tuple(f"{name}: {fact}" for name, fact in facts.items() if fact is not None)),
     )
     return Document(blocks, found.name)
 
@@ -104,7 +105,7 @@ def _about(found: Calibration) -> str:
     manifest = found.twins.manifest
     settings = manifest.settings
     tried = "The full version (`--full`)" if found.is_full else "The short version"
-    by = str(manifest.facts.get("lab_version", UNAVAILABLE))
+    by = manifest.facts.lab_version or UNAVAILABLE
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     lines = [
         f"{tried}, seed {settings.seed}, begun {manifest.created_at:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}.",
@@ -116,9 +117,9 @@ def _about(found: Calibration) -> str:
 
 
 def _facts(manifest: Manifest) -> dict[str, object]:
-    """Return the facts of lab and engine, and those of the host beside them."""
-    host = manifest.facts.get("host")
-    return manifest.facts | (host if isinstance(host, dict) else {})
+    """Return what the manifest has of the host, and of lab and engine, by name."""
+    facts = manifest.facts
+    return {name: facts.host.fact(name) for name in OF_THE_HOST} | {name: facts.fact(name) for name in OF_THE_LAB}
 
 
 def _equal(name: str, rates: Mapping[str, Mapping[int, float]], other: str, limit: float) -> Check:

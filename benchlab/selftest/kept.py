@@ -8,7 +8,7 @@ report.md           derived from these
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,17 @@ from typing import Any
 from benchlab.core.errors import StoreError
 from benchlab.core.letters import quoted
 from benchlab.host.overhead import Overhead
-from benchlab.records import checks
+from benchlab.records import checks, schema, shapes
+from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run, Sample
-from benchlab.storage import files, records, shapes, store
+from benchlab.storage import files, store
 
 # That of calibration.json; the samples in it are as in a journal.
 # 1: the first form.
 SCHEMA = 1
 
-TWINS, BURDEN = store.PART, "burden"
+# The folders of its runs, the first of which every calibration has, and the file of what else it keeps.
+TWINS, BURDEN, CALIBRATION = "twins", "burden", "calibration.json"
 # The profile that a calibration's runs are made with tells how much was tried.
 SHORT, FULL = "quick", "default"
 
@@ -36,10 +38,6 @@ class Found:
     name: str
     record: Sample | Failure
     expected: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        rules = {f"rule {number}": rule for number, rule in enumerate(self.expected, start=1)}
-        checks.words("fault", name=self.name, **rules)
 
 
 @dataclass(frozen=True)
@@ -57,10 +55,6 @@ class Calibration:
     used: Overhead | None = None
     faults: tuple[Found, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        parts = {f"part {part!r}": part for part in self.broken}
-        checks.words("calibration", **parts, **{f"reason of {part!r}": why for part, why in self.broken.items()})
 
     @property
     def is_full(self) -> bool:
@@ -83,12 +77,27 @@ def write(folder: Path, found: Calibration) -> None:
         "faults": [_plain(each) for each in found.faults],
         "broken": dict(found.broken),
     }
-    store.write_calibration(folder, json.dumps(content, indent=2) + "\n")
+    files.write(folder / CALIBRATION, json.dumps(content, indent=2) + "\n", files.MEND)
+
+
+def is_calibration(folder: Path) -> bool:
+    """Return whether the folder holds the runs of a calibration."""
+    return files.exists(folder / TWINS / store.MANIFEST)
+
+
+def is_part(folder: Path) -> bool:
+    """Return whether the run in the folder is a part of a calibration, which cannot go on."""
+    return is_calibration(folder.parent)
+
+
+def first_manifest(folder: Path) -> Manifest | None:
+    """Return the manifest of the calibration's first run, None where the folder holds none. Raises StoreError."""
+    return store.read_manifest(folder / TWINS) if is_calibration(folder) else None
 
 
 def is_whole(folder: Path) -> bool:
     """Return whether the folder keeps all that its report is made of: those of older labs lack what no run holds."""
-    return files.exists(folder / store.CALIBRATION)
+    return files.exists(folder / CALIBRATION)
 
 
 def read(folder: Path) -> Calibration:
@@ -98,7 +107,7 @@ def read(folder: Path) -> Calibration:
         raise StoreError(f"{folder / TWINS} has no sample, so that nothing is known of the instrument; calibrate anew")
     burden = store.read(folder / BURDEN) if files.exists(folder / BURDEN / store.MANIFEST) else None
     found = Calibration(folder.name, twins, burden)
-    path = folder / store.CALIBRATION
+    path = folder / CALIBRATION
     if not is_whole(folder):
         return found
     try:
@@ -131,18 +140,17 @@ def _with(found: Calibration, content: Any) -> Calibration:
     """Return the calibration with what the file has of it. Raises ValueError, in plain words."""
     if isinstance(content, dict) and content.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(f"schema {quoted(content['schema'])}, this lab reads {SCHEMA}")
-    shapes.refuse_other(content, _Content)
-    rates, used = content["rates"], content["used"]
+    made = shapes.made(_Content, content)
     return replace(
         found,
-        rates=None if rates is None else {way: _rounds(way, of) for way, of in rates.items()},
-        used=None if used is None else Overhead(**used),
-        faults=tuple(map(_found, content["faults"])),
-        broken=content.get("broken", {}),
+        rates=None if made.rates is None else {way: _rounds(way, rates) for way, rates in made.rates.items()},
+        used=made.used,
+        faults=tuple(map(_found, made.faults)),
+        broken=made.broken,
     )
 
 
-def _rounds(way: str, rates: list[float]) -> dict[int, float]:
+def _rounds(way: str, rates: Sequence[float]) -> dict[int, float]:
     for rate in rates:
         checks.amounts(way, rate=rate)
         if not rate:
@@ -151,11 +159,11 @@ def _rounds(way: str, rates: list[float]) -> dict[int, float]:
 
 
 def _plain(found: Found) -> dict[str, Any]:
-    return {"name": found.name, "expected": list(found.expected), "record": records.line(found.record)}
+    return {"name": found.name, "expected": list(found.expected), "record": schema.line(found.record)}
 
 
-def _found(content: dict[str, Any]) -> Found:
-    record = records.record(content["record"])
+def _found(fault: _Fault) -> Found:
+    record = schema.record(fault.record)
     if not isinstance(record, Sample | Failure):
-        raise ValueError(f"{content['name']}: no sample and no failure")
-    return Found(content["name"], record, tuple(content["expected"]))
+        raise ValueError(f"{fault.name}: no sample and no failure")
+    return Found(fault.name, record, fault.expected)

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from benchlab.core.errors import LabError, WrkError
 from benchlab.engine import stage, variants
+from benchlab.engine.overlay import Services
 from benchlab.engine.stage import Lab
-from benchlab.engine.variants import Services
 from benchlab.experiment.settings import choose
 from benchlab.host import inventory
 from benchlab.records.run import Run

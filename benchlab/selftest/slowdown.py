@@ -10,7 +10,8 @@ from benchlab.core.quantities import counted
 from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.counters import APP
-from benchlab.records.plan import UNAVAILABLE, LevelKey
+from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.plan import LevelKey
 from benchlab.records.run import Run, Sample
 from benchlab.selftest import aa_test, check
 from benchlab.selftest.check import NO_SAMPLE, Check

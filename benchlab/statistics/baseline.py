@@ -14,7 +14,7 @@ from statistics import geometric_mean
 
 from benchlab.core.errors import UsageError
 from benchlab.experiment import workloads
-from benchlab.factors.naming import AT
+from benchlab.factors import catalog
 from benchlab.quality import judge
 from benchlab.records.plan import LevelKey, Trial
 from benchlab.records.run import Run
@@ -235,7 +235,7 @@ def of_several(old: Sequence[Run], new: Sequence[Run]) -> tuple[Side, Side]:
 
 def of_versions(run: Run) -> tuple[Side, Side]:
     """Return the two versions of the entries in one run as sides. Raises UsageError where it has none."""
-    old = {name: name.partition(AT)[0] for name in run.manifest.entries if AT in name}
+    old = catalog.versions(run.manifest.variants)
     if not old:
         raise UsageError(
             f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 from benchlab.experiment.profiles import PROFILES
 from benchlab.experiment.settings import compared
+from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import Manifest
 
 # What of an entry's labels decides which resources it has.
@@ -49,8 +50,8 @@ def _differing(old: Manifest, new: Manifest) -> Iterator[tuple[str, object, obje
 def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]:
     """Return, by name, what must be equal for two runs to be comparable."""
     return {
-        "lab version": manifest.facts.get("lab_version"),
-        "digest of the rules' and tests' limits": _digest(manifest.facts.get("analysis")),
+        "lab version": manifest.facts.lab_version,
+        "digest of the rules' and tests' limits": _digest(manifest.facts.analysis),
         **dict(_machine(manifest)),
         **dict(_load(manifest)),
         **{f"{name}'s {label}": manifest.entries[name].get(label) for name in entries for label in RESOURCES},
@@ -59,26 +60,26 @@ def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]
 
 def _machine(manifest: Manifest) -> Iterator[tuple[str, object]]:
     """Yield what the samples were taken on: the engine and its host, and the database."""
-    host, database = (_section(manifest, name) for name in ("host", "database"))
+    facts = manifest.facts
+    host, database = facts.host, facts.database
     # Two machines of one type are alike in all the rest.
-    yield "id of the engine", manifest.facts.get("engine_id")
-    yield "engine", manifest.facts.get("engine_version")
+    yield "id of the engine", facts.engine_id or UNAVAILABLE
+    yield "engine", facts.engine_version or UNAVAILABLE
     yield "number of CPUs", manifest.cpus
-    yield "CPU model", host.get("cpu_model")
-    yield "CPU governor", host.get("cpu_governors")
-    yield "CPU turbo", host.get("cpu_turbo")
-    yield "kernel", host.get("kernel")
-    yield "Postgres", database.get("version")
-    settings = database.get("settings")
-    for name, value in settings.items() if isinstance(settings, dict) else ():
+    yield "CPU model", host.cpu_model or UNAVAILABLE
+    yield "CPU governor", ", ".join(host.cpu_governors or ()) or UNAVAILABLE
+    yield "CPU turbo", host.cpu_turbo or UNAVAILABLE
+    yield "kernel", host.kernel or UNAVAILABLE
+    yield "Postgres", database.version or UNAVAILABLE
+    for name, value in (database.settings or {}).items():
         yield f"Postgres' {name}", value
 
 
 def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
     """Yield what decides the load, apart from the levels: those that only one run has are not compared."""
-    settings, wrk = manifest.settings, _section(manifest, "wrk")
-    yield "wrk", wrk.get("version")
-    yield "wrk's scripts", wrk.get("scripts_sha256")
+    settings, wrk = manifest.settings, manifest.facts.wrk
+    yield "wrk", wrk.version or UNAVAILABLE
+    yield "wrk's scripts", wrk.scripts_sha256 or UNAVAILABLE
     yield from compared(settings)
     yield "primer in s", settings.primer_s
     yield "warm-up in s", settings.warmup_s
@@ -86,15 +87,8 @@ def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
     yield "connections where N varies", PROFILES[settings.profile].query_connections
 
 
-def _section(manifest: Manifest, name: str) -> Mapping[str, object]:
-    found = manifest.facts.get(name)
-    return found if isinstance(found, dict) else {}
-
-
 def _told(value: object) -> object:
-    if isinstance(value, tuple):
-        return " to ".join(map(str, value))
-    return ", ".join(map(str, value)) if isinstance(value, list) else value
+    return " to ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _digest(content: object) -> str | None:

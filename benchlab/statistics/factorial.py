@@ -14,27 +14,8 @@ from itertools import combinations, product
 
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.experiment import stack
-from benchlab.records.plan import NO_PROXY
-
-# The labels that are taken for factors wherever entries differ in them, and those that only go with another.
-FACTORS = ("orm", "framework", "server", "proxy", "connections", "origin")
-OTHERS = ("driver", "loop", "json", "workers")
-# What an entry is given, and no part of it: where it changes with a factor, it is a part of that.
-RESOURCE = "connections"
-# In what entries differ only where a run has variants of them, and how it gets these.
-VARIANTS = {
-    "proxy": "measure with --proxy none,nginx to have it told; ",
-    RESOURCE: "measure with --db-connections 16,32 to have it told; ",
-}
-# Those whose entries are measured where none is named, and those that the lab itself makes variants of entries for.
-USUAL = ("orm", "framework")
-MADE = ("proxy", "connections")
-# What a factor's level is called where an entry says nothing of it, and where that says enough.
-UNSAID = "–"
-IMPLIED = {"origin": stack.LAB}
-# The levels that are nothing of their kind, or what is usual.
-NOTHING = (NO_PROXY, UNSAID, stack.LAB)
+from benchlab.factors import catalog
+from benchlab.factors.factor import Varied
 
 Labels = Mapping[str, str]
 # The entry's level of each factor, in the order of the factors.
@@ -118,10 +99,10 @@ class Crossing:
         Whatever these do is part of the effect.
         """
         found: dict[str, list[str]] = {}
-        for name in (name for name in (*FACTORS, *OTHERS) if name not in self.factors):
-            said = [{_level(self.labels[entry], name) for entry in group} for group in effect.groups]
-            if any(len(levels) > 1 for levels in said):
-                found[name] = sorted(set().union(*said))
+        for factor in (factor for factor in (*catalog.MAIN, *catalog.PARTS) if factor.name not in self.factors):
+            by_group = [{factor.level(self.labels[entry]) for entry in group} for group in effect.groups]
+            if any(len(levels) > 1 for levels in by_group):
+                found[factor.name] = sorted(set().union(*by_group))
         return found
 
     def _changes(self, name: str) -> list[Change]:
@@ -156,13 +137,12 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     """Return how the entries, given with their labels, are crossed.
 
     `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
-    them, all of FACTORS. The reference is the level asked for, or else the one that is nothing, such as no proxy, or
-    usual, such as the lab's own; else the smallest, or first in the alphabet. Raises UsageError where the entries do
-    not tell of what is asked.
+    them, all main ones. The reference is the level asked for, or else the factor's own. Raises UsageError where the
+    entries do not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
-    names = [name for name in dict.fromkeys([*FACTORS, *references]) if _varies(entries, name)]
-    names = [name for name in names if name != RESOURCE or name in references or not _goes_along(entries, name, names)]
+    names = [name for name in dict.fromkeys([*_main(), *references]) if _varies(entries, name)]
+    names = [name for name in names if name in references or not _is_part(entries, name, names)]
     if unknown := [name for name in references if name not in names]:
         raise UsageError(f"--factor {unknown[0]}: {_refused(unknown[0], entries)}")
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
@@ -183,37 +163,45 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
 
 def _refused(name: str, entries: Mapping[str, Labels]) -> str:
     """Return why the entries do not tell of the factor."""
-    known = {*FACTORS, *(label for labels in entries.values() for label in labels)}
+    known = {*_main(), *(label for labels in entries.values() for label in labels)}
     if name not in known:
-        return f"{letters.meant(name, sorted(known))}there is {', '.join(FACTORS)}, or any other label of the entries"
-    return f"{VARIANTS.get(name, '')}the entries {', '.join(entries)} do not differ in it"
+        return f"{letters.meant(name, sorted(known))}there is {', '.join(_main())}, or any other label of the entries"
+    factor = catalog.of_label(name)
+    remedy = f"measure with {factor.example} to have it told; " if isinstance(factor, Varied) else ""
+    return f"{remedy}the entries {', '.join(entries)} do not differ in it"
 
 
 def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Iterable[str]) -> list[str]:
-    """Return the entries that tell of the factors asked for, or of USUAL; the usual entries where variants of each do.
+    """Return the entries that tell of the factors asked for, or the usual factors; the usual entries where variants do.
 
     That is, of those that differ from a usual one in nothing but these factors, each that has a counterpart. Raises
     UsageError where there are none.
     """
-    asked = list(asked) or list(USUAL)
-    asked = [part for part in asked if part.partition("=")[0] not in MADE]
+    asked = list(asked) or [factor.name for factor in catalog.FACTORS if factor.is_usual]
+    asked = [part for part in asked if not isinstance(catalog.of_label(part.partition("=")[0]), Varied)]
     if not asked:
         return list(usual)
     free = {part.partition("=")[0] for part in asked}
-    held = [name for name in FACTORS if name not in free and name != RESOURCE]
-    allowed = {tuple(_level(entries[name], label) for label in held) for name in usual}
+    held = [factor for factor in catalog.MAIN if factor.name not in free and not factor.is_resource]
+    allowed = {tuple(factor.level(entries[name]) for factor in held) for name in usual}
     chosen = {
-        entry: labels for entry, labels in entries.items() if tuple(_level(labels, label) for label in held) in allowed
+        entry: labels for entry, labels in entries.items() if tuple(factor.level(labels) for factor in held) in allowed
     }
     return cross(chosen, asked).entries
+
+
+def _main() -> list[str]:
+    return [factor.name for factor in catalog.MAIN]
 
 
 def _varies(entries: Mapping[str, Labels], name: str) -> bool:
     return len({_level(labels, name) for labels in entries.values()}) > 1
 
 
-def _goes_along(entries: Mapping[str, Labels], name: str, others: Iterable[str]) -> bool:
-    """Return whether the level of one of the others tells that of the factor: then it is no factor of its own."""
+def _is_part(entries: Mapping[str, Labels], name: str, others: Iterable[str]) -> bool:
+    """Return whether the factor is a resource, and the level of another tells its own: then it is a part of that."""
+    if not catalog.of_label(name).is_resource:
+        return False
     pairs = (
         {(_level(labels, other), _level(labels, name)) for labels in entries.values()}
         for other in others
@@ -223,21 +211,18 @@ def _goes_along(entries: Mapping[str, Labels], name: str, others: Iterable[str])
 
 
 def _level(labels: Labels, name: str) -> str:
-    return labels.get(name, IMPLIED.get(name, UNSAID))
+    return catalog.of_label(name).level(labels)
 
 
 def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
     found = {_level(labels, name) for labels in entries.values()}
     if reference and reference not in found:
         raise UsageError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
-    return tuple(sorted(found, key=lambda level: (level != reference, level not in NOTHING, _numeric(level), level)))
-
-
-def _numeric(level: str) -> int:
-    return int(level) if level.isdecimal() else -1
+    ordered = catalog.of_label(name).ordered(found)
+    return (reference, *(level for level in ordered if level != reference)) if reference else ordered
 
 
 def _untold(crossing: Crossing) -> str:
-    factors = " or ".join(crossing.told) or " or ".join(FACTORS)
+    factors = " or ".join(crossing.told or _main())
     told = ", ".join(f"{entry} ({' '.join(cell)})" if cell else entry for cell, entry in crossing.cells.items())
     return f"no two entries differ in {factors} alone: there is {told}; measure entries that do, see `lab.py list`"

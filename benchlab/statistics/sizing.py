@@ -14,6 +14,7 @@ from benchlab.core.errors import UsageError
 from benchlab.core.quantities import minutes
 from benchlab.experiment import forecast
 from benchlab.experiment.settings import MAX_BLOCKS
+from benchlab.factors import catalog
 from benchlab.records.run import Run, Sample
 from benchlab.statistics import analysis, baseline, candidate, sequential
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -58,7 +59,7 @@ def decisive(run: Run) -> tuple[Ratio, ...]:
     run of versions what the gate looks at, new to old in each metric over all levels. Single levels have no say: the
     widest of many would ask for twice the blocks that any sentence is in need of.
     """
-    if run.manifest.settings.against:
+    if catalog.compares_versions(run.manifest.settings):
         versions = candidate.rows(*baseline.of_versions(run))
         return tuple(row.ratio for row in versions if row.level is ALL_LEVELS)
     comparisons = [

@@ -1,1 +1,1 @@
-"""A run's folder: manifest, journal, what is derived from them; resuming."""
+"""A run's folder: manifest, journal, and what is derived from them."""

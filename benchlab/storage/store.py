@@ -18,7 +18,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,12 +26,17 @@ from benchlab.core import letters
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment import workloads
+from benchlab.experiment.profiles import RENAMED
 from benchlab.experiment.settings import MAX_BLOCKS
-from benchlab.records.plan import Manifest
-from benchlab.records.run import Decision, Failure, Record, Remark, Run, Sample
-from benchlab.storage import files, records, shapes
+from benchlab.factors import catalog
+from benchlab.records import schema
+from benchlab.records.plan import Manifest, Settings, Variant
+from benchlab.records.run import ContractFinding, Decision, Failure, Record, Run, Sample
+from benchlab.storage import files, impossible
 
 MIXED = "were two runs mixed?"
+# From this schema on a manifest says what its entries are variants of.
+RECORDED = 5
 
 Kind = TypeVar("Kind", bound=Record)
 
@@ -63,7 +68,7 @@ def run(manifest: Manifest, content: bytes, path: Path) -> Run:
         tuple(sorted(_of(Sample, found), key=lambda sample: (sample.started_at, sample.trial.key, sample.attempt))),
         tuple(sorted(_of(Failure, found), key=lambda failed: (failed.started_at, failed.trial.key, failed.reason))),
         decisions[0] if decisions else None,
-        tuple(sorted(_of(Remark, found), key=lambda remark: remark.key)),
+        tuple(sorted(_of(ContractFinding, found), key=lambda finding: finding.key)),
     )
     _refuse_doubles(told, path)
     _refuse_beyond(told, path)
@@ -74,7 +79,7 @@ def _records(manifest: Manifest, content: bytes, path: Path) -> Iterator[Record]
     whole = content[: content.rfind(b"\n") + 1]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
-            record = records.record(shapes.decoded(line))
+            record = schema.of_line(line)
             _refuse_stranger(record, manifest)
             yield record
         except ValueError as error:
@@ -91,7 +96,7 @@ def _refuse_stranger(record: Record, manifest: Manifest) -> None:
     if isinstance(record, Decision):
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
         told = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
-    elif isinstance(record, Remark):
+    elif isinstance(record, ContractFinding):
         own = record.entry in manifest.entries and record.test in manifest.tests(record.entry)
         told = f"{record.entry} {record.test} is no test type of"
     else:
@@ -115,7 +120,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
 def _refuse_doubles(run: Run, path: Path) -> None:
     """Raise StoreError where a record is in the journal twice."""
     keys: Counter[tuple[object, ...]] = Counter((sample.trial.key, sample.attempt) for sample in run.taken)
-    keys.update(remark.key for remark in run.remarks)
+    keys.update(finding.key for finding in run.findings)
     if doubles := [" ".join(map(str, key[:-1])) for key, count in keys.items() if count > 1]:
         raise StoreError(f"{path}: {doubles[0]} is in it twice; {MIXED} remove the lines that are not its own")
 
@@ -123,31 +128,15 @@ def _refuse_doubles(run: Run, path: Path) -> None:
 def _refuse_beyond(run: Run, path: Path) -> None:
     """Raise StoreError where a record is of a block that the run has not."""
     blocks = [(record.trial.block, record.trial.key) for record in run.taken + run.failures]
-    blocks += [(remark.block, " ".join(map(str, remark.key[:-1]))) for remark in run.remarks]
+    blocks += [(finding.block, " ".join(map(str, finding.key[:-1]))) for finding in run.findings]
     if beyond := [key for block, key in blocks if block > run.blocks]:
         raise StoreError(f"{path}: {beyond[0]} is of a block beyond the run's {run.blocks}; {MIXED}")
 
-
-# 1: the first form of manifest and journal.
-# 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
-#    manifest has digests of what the images were built from.
-# 3: a sample's memory is the anonymous memory seen while it was taken, not the most of any kind since its container's
-#    start; its out-of-memory kills count from its test type's warm-up on; it says whether the servers were idle before.
-#    What verification finds is in the journal, its warnings too.
-# 4: the same form, judged otherwise: an uneven second is a note, and so are a clock that was set and a long log; hung
-#    is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU time is
-#    that of the CPUs that containers may use.
-# The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
-SCHEMA = 4
-# What is read, too: the verdicts of such a run stay what they were.
-READABLE = (3, SCHEMA)
 
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
 REPORT, PAGE = "report.md", "report.html"
 # Bytes that the name of a file has at the most, on nearly every file system.
 LONGEST_NAME = 255
-# The first run of a calibration's folder, and what is kept beside its runs.
-PART, CALIBRATION = "twins", "calibration.json"
 
 
 class Journal:
@@ -168,7 +157,7 @@ class Journal:
     def append(self, record: Record) -> None:
         """Write the record so that it survives a crash. Raises StoreError; the journal stays whole."""
         self._run = None
-        line = json.dumps(records.line(record), ensure_ascii=False).encode() + b"\n"
+        line = json.dumps(schema.line(record), ensure_ascii=False).encode() + b"\n"
         with files.writing(self._path, files.SINCE), self._path.open("ab", buffering=0) as file:
             before = file.tell()
             try:
@@ -213,16 +202,6 @@ def write_comparison(folder: Path, name: str, page: str) -> Path:
     path = folder / f"compare-{name}.html"
     files.write(path, page, files.MEND)
     return path
-
-
-def is_calibration(folder: Path) -> bool:
-    """Return whether the folder holds the runs of a calibration."""
-    return files.exists(folder / PART / MANIFEST)
-
-
-def write_calibration(folder: Path, text: str) -> None:
-    """Write what a calibration keeps beside its runs into its folder: whole, or not at all. Raises StoreError."""
-    files.write(folder / CALIBRATION, text, files.MEND)
 
 
 def write_report(folder: Path, text: str) -> None:
@@ -277,7 +256,7 @@ def create_part(folder: Path, manifest: Manifest) -> Journal:
         folder.mkdir(parents=True)
     with _whole(folder), files.writing(folder, files.BEFORE):
         (folder / JOURNAL).touch()
-        content = json.dumps({"schema": SCHEMA, **records.plain(manifest)}, indent=2) + "\n"
+        content = json.dumps(schema.described(manifest), indent=2) + "\n"
         files.write(folder / MANIFEST, content, files.BEFORE)
     return Journal(folder)
 
@@ -355,18 +334,37 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST
     _refuse_no_run(folder)
     try:
-        content = shapes.decoded(files.read(path))
-        if not isinstance(content, dict) or "schema" not in content:
+        content = schema.manifest(files.read(path))
+        if content is None:
             raise StoreError(f"{path} is not one of a run; {files.LOST}")
-        schema = content.pop("schema")
-        if schema not in READABLE or type(schema) is not int:
-            raise StoreError(
-                f"{path}: written in schema {letters.quoted(schema)}, this lab reads "
-                f"{' and '.join(map(str, READABLE))}; use the lab that wrote it"
-            )
-        return records.manifest(content)
+        manifest = _current(*content)
+        if faults := impossible.faults(manifest):
+            raise ValueError("; ".join(faults))
+    except schema.OtherSchemaError as error:
+        raise StoreError(f"{path}: {error}; use the lab that wrote it") from error
     except ValueError as error:
         raise StoreError(f"{path} cannot be read ({error}); {files.LOST}") from error
+    return manifest
+
+
+def _current(number: int, manifest: Manifest) -> Manifest:
+    """Return the manifest of that schema as one of today's: with the profile's name of today, and with variants."""
+    settings = manifest.settings
+    settings = replace(settings, profile=RENAMED.get(settings.profile, settings.profile))
+    variants = manifest.variants if number >= RECORDED else _unrecorded(manifest.entries, settings)
+    return replace(manifest, settings=settings, variants=variants)
+
+
+def _unrecorded(entries: Iterable[str], settings: Settings) -> dict[str, Variant]:
+    """Return what the entries are variants of by their names, which are all that runs before schema 5 kept of it.
+
+    A variant is only what the run's own settings would have made of another of its entries.
+    """
+    names = [*entries]
+    asked = catalog.variants(dict.fromkeys([*names, *settings.frameworks]), settings)
+    # Where two would have the name, it is that of the entry with the shorter name.
+    made = dict(sorted(asked, key=lambda named: len(named[1].levels)))
+    return {name: made[name] for name in names}
 
 
 def _refuse_no_run(folder: Path) -> None:
@@ -374,9 +372,9 @@ def _refuse_no_run(folder: Path) -> None:
     try:
         (folder / MANIFEST).lstat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        if is_calibration(folder):
+        if inside := _runs_in(folder):
             raise NoRunError(
-                f"{folder} is a calibration; the runs that it is made of are in it: name {folder / PART}"
+                f"{folder} is not a run, but holds {counted(len(inside), 'run')}: name one, such as {inside[-1]}"
             ) from error
         if folder.is_file():
             raise NoRunError(f"{folder} is a file, not a run's folder; name a folder of results/") from error
@@ -391,6 +389,13 @@ def _refuse_no_run(folder: Path) -> None:
 
 def _neighbours(folder: Path) -> list[str]:
     """Return the names of runs beside the folder, as far as they can be seen."""
+    return [run.name for run in _runs_in(folder.parent)]
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return the folders of runs in a folder by their names, as far as they can be seen; links are left out."""
     with suppress(OSError):
-        return [found.name for found in folder.parent.iterdir() if files.exists(found / MANIFEST)]
+        return sorted(
+            inside for inside in folder.iterdir() if not inside.is_symlink() and files.exists(inside / MANIFEST)
+        )
     return []

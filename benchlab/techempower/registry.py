@@ -15,6 +15,7 @@ import yaml
 
 from benchlab.core.errors import ConfigError
 from benchlab.engine.compose import ADOPTED
+from benchlab.engine.overlay import escaped
 from benchlab.experiment import stack
 from benchlab.experiment.stack import PREFIX
 from benchlab.records.plan import PORT
@@ -139,7 +140,7 @@ def build_arguments(candidate: Candidate) -> dict[str, str]:
 def stanza(entry: AdoptedEntry, templates: Mapping[str, Any], grants: Grants) -> dict[str, Any]:
     """Return the entry's stanza as Compose reads it; `templates` are those of compose.yaml, as they are written."""
     candidate = entry.candidate
-    arguments = {name: _escaped(text) for name, text in build_arguments(candidate).items()}
+    arguments = {name: escaped(text) for name, text in build_arguments(candidate).items()}
     keys = {
         **{key: value for key, value in templates["x-entry"].items() if key not in OMITTED_KEYS},
         "image": f"{IMAGE}:{entry.name}",
@@ -153,8 +154,8 @@ def stanza(entry: AdoptedEntry, templates: Mapping[str, Any], grants: Grants) ->
         "ulimits": {"nofile": {"soft": grants.open_files, "hard": grants.open_files}},
         # The image's own would run while samples are taken.
         "healthcheck": {"disable": True},
-        "labels": {**templates["x-labels"], **{PREFIX + name: _escaped(text) for name, text in _labels(entry)}},
-        "command": [_escaped(word) for word in candidate.command],
+        "labels": {**templates["x-labels"], **{PREFIX + name: escaped(text) for name, text in _labels(entry)}},
+        "command": [escaped(word) for word in candidate.command],
         "sysctls": dict(grants.sysctls),
     }
     # An empty list or map says no more than none; and what stanzas share would be written as a reference.
@@ -195,11 +196,6 @@ def _labels(entry: AdoptedEntry) -> Iterator[tuple[str, str]]:
 
 def _is_given(text: str | None) -> bool:
     return text is not None and text.lower() not in ("", "none")
-
-
-def _escaped(text: str) -> str:
-    """Return what Compose reads as the text: it would take a dollar for the begin of a variable."""
-    return text.replace("$", "$$")
 
 
 def _yaml(path: Path) -> dict[str, Any]:

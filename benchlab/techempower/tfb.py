@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.experiment.workloads import WORKLOADS
-from benchlab.factors.naming import AT, POOL, VIA
 from benchlab.records.plan import PORT
 
 CONFIG = "benchmark_config.json"
@@ -30,11 +29,9 @@ ABOUT = (
     *("approach", "classification", "database", "display_name", "flavor", "framework", "language", "notes", "orm"),
     *("platform", "versus", "webserver"),
 )
-# What stands in the names of variants.
-MARKS = (VIA, POOL, AT)
 # What Compose and the engine take as the name of a service, a container and a tag.
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-NO_NAME = f"cannot be an entry's name; use letters, digits, '.', '_' and '-', and none of {', '.join(MARKS)}"
+NO_NAME = "cannot be an entry's name; use letters, digits, '.', '_' and '-'"
 MAX_PORT = 65_535
 # What a path and a query may hold (RFC 3986).
 PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
@@ -121,7 +118,7 @@ def chosen(suite: Suite, wanted: Iterable[str]) -> tuple[list[Candidate], dict[s
 
 def is_name(text: str) -> bool:
     """Return whether an entry can have this name."""
-    return NAME.fullmatch(text) is not None and not any(mark in text for mark in MARKS)
+    return NAME.fullmatch(text) is not None
 
 
 def printable(text: str) -> str:

@@ -21,13 +21,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchlab.experiment import workloads
+from benchlab.records import schema
 from benchlab.records.plan import Manifest, Settings, Trial
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, markdown, outputs
 from benchlab.statistics import baseline, candidate
 from benchlab.storage import store
-from benchlab.storage.records import plain
-from tests.unit.conftest import STARTED, make_load, make_sample
+from tests.unit.conftest import LABELS, STARTED, make_load, make_sample
 
 ENTRIES, BLOCKS = 40, 30
 LEVELS = {"json": tuple(range(16, 144, 16)), "plaintext": (256, 512, 1024, 2048), "query": (1, 2, 4, 6, 8, 10, 15, 20)}
@@ -37,7 +37,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as results:
         run = made_up()
         folder = store.create(Path(results), run.manifest).folder
-        lines = (json.dumps({"kind": "sample", **plain(sample)}) for sample in run.taken)
+        lines = (json.dumps(schema.line(sample)) for sample in run.taken)
         (folder / store.JOURNAL).write_text("\n".join(lines) + "\n", encoding="utf-8")
         # In a process of its own: the memory of making the run up is none of the analysis'.
         subprocess.run([sys.executable, "-m", __spec__.name, str(folder)], check=True)
@@ -70,15 +70,7 @@ def made_up() -> Run:
 
 
 def _manifest() -> Manifest:
-    labels = {
-        "framework": "x",
-        "orm": "raw",
-        "driver": "asyncpg",
-        "server": "gunicorn",
-        "workers": "2",
-        "pool": "32",
-        "tests": " ".join(LEVELS),
-    }
+    labels = LABELS | {"pool": "32", "tests": " ".join(LEVELS)}
     names = tuple(f"entry-{number:02}" for number in range(ENTRIES))
     settings = Settings("default", names, LEVELS, BLOCKS, 5, 0, (3, 8), "none", 1)
     return Manifest("made-up", STARTED, settings, dict.fromkeys(names, labels), {}, {}, {}, 2)

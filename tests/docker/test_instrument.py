@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from benchlab.factors.naming import AT
 from benchlab.records.counters import APP, CLIENT, DB
+from benchlab.records.plan import Variant
 from benchlab.records.run import INVALID
 from benchlab.selftest import faults
 from benchlab.statistics.metrics import CLOSED_LOOP
@@ -59,7 +59,7 @@ def test_every_sample_has_the_counters_of_all_roles_and_a_verdict(project: Proje
     (sample,) = run.samples
     roles = sample.counters.roles
     assert code == 0
-    assert run.manifest.facts["engine_id"] not in ("", "unavailable")
+    assert run.manifest.facts.engine_id
     assert set(roles) == {CLIENT, APP, DB}
     assert all((usage.cpu_us or 0) > 0 and (usage.memory_peak_bytes or 0) > 1_000_000 for usage in roles.values())
     assert sample.counters.host.idle_us is not None
@@ -105,20 +105,24 @@ def test_a_sample_that_begins_beside_a_busy_server_is_suspect(project: Project) 
 
 @pytest.mark.long
 def test_versions_of_an_entry_are_measured_in_one_run_and_a_slower_one_fails_the_gate(project: Project) -> None:
+    # It is called as an old version might be.
+    project.add_entry("x-at-y", "aiohttp", lambda app: app)
     _commit(project)
-    app = project.root / "frameworks/aiohttp/app.py"
+    app = project.root / "frameworks/x-at-y/app.py"
     app.write_text(app.read_text().replace(SLOW, f"sum(range(20_000))\n    {SLOW}"))
     code, printed = project.run(
-        *JSON, "--blocks", "3", "--framework", "aiohttp", "--against", "HEAD", "--fail-if-slower", "10%"
+        *JSON, "--blocks", "3", "--framework", "x-at-y", "--against", "HEAD", "--fail-if-slower", "10%"
     )
     run = project.latest()
-    old = next(name for name in run.manifest.entries if AT in name)
+    (old,) = (name for name, of in run.manifest.variants.items() if of.levels)
+    assert run.manifest.variants["x-at-y"] == Variant("x-at-y")
+    assert run.manifest.variants[old] == Variant("x-at-y", {"commit": run.manifest.settings.against})
     assert code == REGRESSION
-    assert {sample.trial.entry for sample in run.samples} == {"aiohttp", old}
-    assert "slower: aiohttp json requests/" in printed
+    assert {sample.trial.entry for sample in run.samples} == {"x-at-y", old}
+    assert "slower: x-at-y json requests/" in printed
     compared, table = project.run("compare", "results/latest", "--fail-if-slower", "10%")
     assert compared == REGRESSION
-    assert "| aiohttp | json" in table
+    assert "| x-at-y" in table
 
 
 @pytest.mark.long
@@ -182,7 +186,7 @@ def test_where_the_cgroup_tree_cannot_be_read_the_engine_tells_what_containers_u
     run = project.latest()
     (sample,) = run.samples
     assert code == 0
-    assert run.manifest.facts["host"]["cgroup_tree"] == "unavailable"  # type: ignore[index]
+    assert run.manifest.facts.host.fact("cgroup_tree") == "unavailable"
     assert all((sample.counters.roles[role].cpu_us or 0) > 0 for role in (CLIENT, APP, DB))
     assert (sample.counters.roles[APP].memory_peak_bytes or 0) > 1_000_000
     assert {"out of memory", "busy before"} <= set(sample.verdict.unknown)

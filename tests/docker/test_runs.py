@@ -16,6 +16,7 @@ from benchlab.engine import images as built
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
+from benchlab.records.plan import Variant
 from benchlab.storage import store
 
 from ..results_schema import problems
@@ -134,6 +135,7 @@ def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(
     run = project.latest()
     assert code == 0, printed
     assert run.manifest.run_id.endswith("-quick-none-nginx")
+    assert run.manifest.variants == {"crax": Variant("crax"), "crax-via-nginx": Variant("crax", {"proxy": "nginx"})}
     assert len(run.samples) == 2 * 2 * 2
     roles = {sample.trial.entry: set(sample.counters.roles) for sample in run.samples}
     assert roles == {"crax": {"client", "app", "db"}, "crax-via-nginx": {"client", "app", "db", "proxy"}}
@@ -221,14 +223,14 @@ def _with_one_key_more(app: str) -> str:
 def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run_goes_on(project: Project) -> None:
     project.add_entry("chatty", "aiohttp", _with_one_key_more)
     lab = project.start(*JSON, "--blocks", "2", "--framework", "chatty")
-    remark, sample, *_ = await_lines(project, 2, lab)
-    assert (remark["kind"], remark["rule"], sample["kind"]) == ("verification", "extra keys", "sample")
+    finding, sample, *_ = await_lines(project, 2, lab)
+    assert (finding["kind"], finding["rule"], sample["kind"]) == ("verification", "extra keys", "sample")
     assert end(lab, signal.SIGINT)[0] == 130
     code, printed = project.run("--resume", "results/latest")
     run = project.latest()
     assert code == 0, printed
     assert len(run.samples) == 4
-    assert [(found.test, found.rule, found.warning) for found in run.remarks] == [("json", "extra keys", True)]
+    assert [(found.test, found.rule, found.warning) for found in run.findings] == [("json", "extra keys", True)]
     assert "* chatty, json: warning: has more keys than message: 'more' [extra keys] (block 1)" in printed
     assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
     assert json.loads((project.root / "tfb.json").read_text())["verify"] == {"chatty": {"json": "warn"}}

@@ -223,7 +223,7 @@ def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
 
     Where a test has no figure that ranks, both count.
     """
-    is_of_versions = any("-at-" in entry for entry in place.records.tests)
+    is_of_versions = bool(place.records.versions)
     if (match["of"] != "two entries") != is_of_versions:
         yield f"the run is {'' if is_of_versions else 'not '}one of versions"
     if is_of_versions:

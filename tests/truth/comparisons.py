@@ -31,7 +31,6 @@ WORDS = {
     "of the two runs are within 3% of each other": "equal",
     "of the two runs cannot be told apart": "cannot be told apart",
 }
-AT = "-at-"
 # What stands among the warnings.
 WARNED = r"These are two runs at two times: |Compared although |Nothing can be said of "
 # Runs of a side that begin nearer to each other than this are one observation.
@@ -198,7 +197,7 @@ class _Sides:
             {side: _cells(of, full) for side, of in (("old", compared.old), ("new", compared.new))}
             for full in (True, False)
         )
-        self._names = {entry.partition(AT)[0]: entry for entry in compared.old[0][0].tests if AT in entry}
+        self._names = {origin: entry for entry, origin in compared.old[0][0].versions.items()}
 
     def _run(self, of: object) -> tuple[Sampled, set[tuple[str, str, int]]]:
         assert isinstance(of, tuple)

@@ -14,15 +14,31 @@ import numpy as np
 from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
-from benchlab.records.plan import Manifest, Settings, Trial
-from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Remark, Run, Sample, Verdict
+from benchlab.records.plan import Manifest, Settings, Trial, Variant
+from benchlab.records.run import GOOD, INVALID, SUSPECT, ContractFinding, Decision, Failure, Run, Sample, Verdict
 from tests.unit.conftest import LABELS, STARTED
 
 T = TypeVar("T")
 
-NAMES = ("aiohttp", "crax", "crax-raw", "django", "falcon", "granian", "hug", "muffin", "quart", "robyn", "sanic", "x1")
+NAMES = (
+    "aiohttp",
+    "crax",
+    "crax-raw",
+    "django",
+    "falcon",
+    "granian",
+    "hug",
+    "muffin",
+    "quart",
+    "robyn",
+    "sanic",
+    "x-at-y",
+)
 COMMIT = "abc1234"
+# What the names of these versions end in.
+AT = f"-at-{COMMIT}"
 CPUS = 2
 BETWEEN_US = 1_050_000
 # What each role uses of two CPUs in a second, and what the host has left: of cells in every state that a name fits.
@@ -168,7 +184,7 @@ class _Maker:
         self._kind = "versions"
         self._levels = {test: (16, 32, 64)}
         name = chance.one(NAMES)
-        self._labels = {one: LABELS | {"tests": " ".join(WORKLOADS)} for one in (name, f"{name}-at-{COMMIT}")}
+        self._labels = {one: LABELS | {"tests": " ".join(WORKLOADS)} for one in (name, f"{name}{AT}")}
         self._blocks, self._noise, self._lost = chance.one((6, 8, 12)), chance.one((0.002, 0.004)), set()
         self._invalid = self._suspect = 0.0
         self._states = _states(chance, ("idle", "app"), ("idle",))
@@ -234,7 +250,7 @@ class _Maker:
             records = records[: 1 + int(chance.between(0, len(records)))]
         taken = tuple(record for record in records if isinstance(record, Sample))
         failures = tuple(record for record in records if isinstance(record, Failure))
-        return Run(manifest, taken, failures, self._decision(), tuple(self._remarks()))
+        return Run(manifest, taken, failures, self._decision(), tuple(self._findings()))
 
     def _manifest(self, side: str, began: datetime) -> Manifest:
         chance = self._chance
@@ -262,7 +278,8 @@ class _Maker:
             {},
             CPUS,
             {},
-            {"lab_version": "1", **unbuilt},
+            Facts.of({"lab_version": "1", **unbuilt}),
+            {name: _variant(name) for name in self._labels},
         )
 
     def _expected(self) -> dict[tuple[str, str, int], float]:
@@ -356,13 +373,13 @@ class _Maker:
         needed = chance.one((None, self._blocks, self._blocks + 3))
         return Decision(STARTED, pilot, self._blocks, needed, "as the pilot's spread asks for")
 
-    def _remarks(self) -> Iterator[Remark]:
+    def _findings(self) -> Iterator[ContractFinding]:
         if self._chance.hits(0.1):
             entry, test = self._chance.one(sorted(self._labels)), self._chance.one(sorted(self._levels))
-            yield Remark(1, entry, test, STARTED, "extra keys", "has more keys", self._chance.hits(0.5))
+            yield ContractFinding(1, entry, test, STARTED, "extra keys", "has more keys", self._chance.hits(0.5))
         for entry in self._labels if self._chance.hits(0.05) else ():
             for test in self._levels:
-                yield Remark(1, entry, test, STARTED, KEEP_ALIVE, "closes its connection", warning=True)
+                yield ContractFinding(1, entry, test, STARTED, KEEP_ALIVE, "closes its connection", warning=True)
 
 
 def _of_connections(chance: Chance) -> str:
@@ -371,7 +388,11 @@ def _of_connections(chance: Chance) -> str:
 
 
 def _origin(entry: str) -> str:
-    return entry.partition("-at-")[0]
+    return entry.removesuffix(AT)
+
+
+def _variant(entry: str) -> Variant:
+    return Variant(_origin(entry), {} if entry == _origin(entry) else {"commit": COMMIT})
 
 
 def _entries(chance: Chance, kind: str) -> Iterable[tuple[str, dict[str, str]]]:
@@ -385,7 +406,7 @@ def _entries(chance: Chance, kind: str) -> Iterable[tuple[str, dict[str, str]]]:
     if chance.hits(0.03):
         names = names[:1]
     if kind == "versions":
-        names = [name for origin in names for name in (origin, f"{origin}-at-{COMMIT}")]
+        names = [name for origin in names for name in (origin, f"{origin}{AT}")]
     # One entry may declare fewer tests than the others.
     shy = chance.one(names) if chance.hits(0.1) else ""
     return [(name, LABELS | ({"tests": "json query"} if name == shy else tests)) for name in sorted(names)]

@@ -12,9 +12,8 @@ from datetime import datetime
 from benchlab.cli import gate
 from benchlab.core.errors import LabError
 from benchlab.records.run import Run
-from benchlab.report import changes, export, factors, markdown, outputs, sentences
+from benchlab.report import changes, export, factors, markdown, outputs, runs, sentences
 from benchlab.statistics import analysis, baseline, candidate, effects
-from benchlab.storage import runs
 from tests.unit.pages import comparison_page
 
 from .made_reports import Case
@@ -22,13 +21,17 @@ from .made_reports import Case
 
 @dataclass(frozen=True)
 class Records:
-    """What stands in the files of a run: when it began, samples.csv, what failed, and what was asked for."""
+    """What stands in the files of a run: when it began, samples.csv, what failed, and what was asked for.
+
+    `versions` has the entries of another version, each with the one that it is of.
+    """
 
     began: datetime
     samples_csv: str
     failed: Sequence[str]
     levels: Mapping[str, Sequence[int]]
     tests: Mapping[str, Sequence[str]]
+    versions: Mapping[str, str]
     blocks: int
     repeats: int
     pilot: int | None
@@ -117,13 +120,14 @@ def records(run: Run) -> Records:
         failed=[failure.trial.key for failure in run.failures],
         levels=manifest.settings.levels,
         tests={entry: manifest.tests(entry) for entry in manifest.entries},
+        versions={name: variant.origin for name, variant in manifest.variants.items() if variant.levels},
         blocks=run.blocks,
         repeats=manifest.settings.repeats,
         pilot=run.decision.pilot if run.decision else None,
         needed=run.decision.needed if run.decision else None,
         unbuilt=list(manifest.unbuilt),
-        warned=sorted({f"{remark.entry} in {remark.test}" for remark in run.remarks if remark.warning}),
-        reopened=sorted({r.entry for r in run.remarks if r.warning and r.rule == "keep-alive"}),
+        warned=sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}),
+        reopened=sorted({r.entry for r in run.findings if r.warning and r.rule == "keep-alive"}),
         unknown=Counter(name for sample in run.taken for name in sample.verdict.unknown),
     )
 

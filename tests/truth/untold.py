@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from .printed import Row
 from .sampled import PER_CPU, QUERIES, RATE, Sampled, key
 from .tables import FULL, Report, is_full, is_spare
 from .telling import Compared, Records
 
-AT = "-at-"
 # Entry under the name that it is compared by, test and level.
 Cell = tuple[str, str, int]
 
@@ -69,7 +68,7 @@ class _Side:
         self.may_spare = self._where(is_spare)
         self.spare = self._where(lambda row: is_spare(row) and not is_full(row))
 
-    def _add(self, records: Records, report: Report, called: dict[str, str]) -> None:
+    def _add(self, records: Records, report: Report, called: Mapping[str, str]) -> None:
         sampled = Sampled(records.samples_csv)
         counting = {key(row) for row in sampled.counting}
         for entry, test, level in map(_cell, counting):
@@ -92,12 +91,11 @@ class _Side:
         return {cell for cell, row in self._rows if is_so(row)}
 
 
-def _called(side: str, records: Records, compared: Compared) -> dict[str, str]:
+def _called(side: str, records: Records, compared: Compared) -> Mapping[str, str]:
     """Return the name that each entry of the side is compared by: of two versions in one run, that of the new one."""
     if not compared.is_one_run:
         return {entry: entry for entry in records.tests}
-    olds = {entry: entry.partition(AT)[0] for entry in records.tests if AT in entry}
-    return olds if side == "old" else {name: name for name in olds.values()}
+    return records.versions if side == "old" else {name: name for name in records.versions.values()}
 
 
 def _cell(told: str) -> Cell:

@@ -12,9 +12,10 @@ from benchlab.engine.endpoints import Roles
 from benchlab.experiment import schedule, workloads
 from benchlab.experiment.settings import choose
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
-from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Visit
-from benchlab.records.run import GOOD, Failure, Remark, Sample, Verdict
+from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
+from benchlab.records.run import GOOD, ContractFinding, Failure, Sample, Verdict
 from benchlab.run.events import Events, Journal
 from benchlab.run.lifecycle import EntryLifecycle
 from benchlab.run.runner import Runner
@@ -33,6 +34,8 @@ LABELS = {
     "tests": "json plaintext query",
 }
 PATHS = {"json": "/json", "plaintext": "/plaintext", "query": "/queries?queries="}
+# What older versions of entries are of.
+COMMIT = "abc1234"
 STARTED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LEVELS = {
     "json": workloads.levels("json", (16, 32), 2),
@@ -63,10 +66,10 @@ def make_sample(trial: Trial | None = None, load: Load | None = None, severity: 
     return Sample(trial or make_trial(), attempt, STARTED, load or make_load(), make_counters(), verdict)
 
 
-def make_remark(entry: str = "crax", test: str = "json", warning: bool = True, block: int = 1) -> Remark:
+def make_finding(entry: str = "crax", test: str = "json", warning: bool = True, block: int = 1) -> ContractFinding:
     """Return what verification says of one key too many, or of another message."""
     rule, message = ("extra keys", "has more keys") if warning else ("body", "answered 'Bye'")
-    return Remark(block, entry, test, STARTED, rule, message, warning)
+    return ContractFinding(block, entry, test, STARTED, rule, message, warning)
 
 
 def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connections: int = 16) -> Trial:
@@ -74,15 +77,15 @@ def make_trial(block: int = 1, entry: str = "crax", test: str = "json", connecti
 
 
 class Kept(list[Sample | Failure]):
-    """A journal in memory, with the remarks apart."""
+    """A journal in memory, with the findings apart."""
 
     def __init__(self) -> None:
         self.logs: dict[str, str] = {}
-        self.remarks: list[Remark] = []
+        self.findings: list[ContractFinding] = []
 
-    def append(self, record: Sample | Failure | Remark) -> None:
-        if isinstance(record, Remark):
-            self.remarks.append(record)
+    def append(self, record: Sample | Failure | ContractFinding) -> None:
+        if isinstance(record, ContractFinding):
+            self.findings.append(record)
         else:
             super().append(record)
 
@@ -156,8 +159,18 @@ def make_manifest() -> Manifest:
         services={"aiohttp": {}, "crax": {"mem_limit": "1g", "environment": {"A": "1"}}},
         sources={"base": "b", "crax": "c"},
         cpus=2,
-        facts={"engine_version": "20.10"},
+        facts=Facts.of({"engine_version": "20.10"}),
     )
+
+
+def versions(*entries: str) -> dict[str, Variant]:
+    """Return what a run measures of these entries and their versions at a commit, which are called as in `older`."""
+    pairs = {entry: Variant(entry) for entry in entries}
+    return pairs | {older(entry): Variant(entry, {"commit": COMMIT}) for entry in entries}
+
+
+def older(entry: str) -> str:
+    return f"{entry}-at-{COMMIT}"
 
 
 @pytest.fixture

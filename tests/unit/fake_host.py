@@ -11,6 +11,7 @@ from typing import Any
 from benchlab.contract.payloads import FORTUNES
 from benchlab.core.errors import EngineError
 from benchlab.engine.command import Executed
+from benchlab.records.seen import SCHEMA, ContainerReading
 from benchlab.run.wrk import MARK, SEEN_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
@@ -66,6 +67,7 @@ def seen(
     host = READING["host"] | {"busy_us": busy_us, "idle_us": 1_100_000, "stolen_us": stolen_us}
     roles = {role: usage | {"cpu_us": 1_000_000} for role, usage in READING["roles"].items()}
     found = {
+        "schema": SCHEMA,
         "wall_us": wall_us,
         "idle_before": True,
         "clock_set_us": clock_set_us,
@@ -73,7 +75,7 @@ def seen(
         "before": {"at_us": 0, "host": READING["host"], "roles": _with_kills(READING["roles"], kills[0])},
         "after": {"at_us": wall_us + 2000, "host": host, "roles": _with_kills(roles, kills[1])},
         "speeds_us": [[5000], [5000]],
-        "received": received,
+        "received_us_bytes": received,
         "memory_bytes": dict.fromkeys(roles, 90_000_000),
         "ports": {"range": 28_232, "waiting": 0},
         "answers": answers or [],
@@ -157,16 +159,11 @@ class FakeHost:
     def container_id(self, service: str) -> str:
         return f"id-of-{service}"
 
-    def usage(self, service: str) -> dict[str, int | None]:
+    def usage(self, service: str) -> ContainerReading:
         """Return a second of CPU time and a megabyte more each time it is asked."""
         self.done.append(f"usage {service}")
         asked = self.done.count(f"usage {service}")
-        return {
-            "cpu_us": asked * 1_000_000,
-            "throttled_periods": 0,
-            "oom_kills": None,
-            "memory_bytes": asked * 1_000_000,
-        }
+        return ContainerReading(asked * 1_000_000, 0, None, asked * 1_000_000)
 
     def log(self, service: str) -> str:
         return f"{service} is tired"

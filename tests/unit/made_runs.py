@@ -10,8 +10,9 @@ from datetime import timedelta
 import numpy as np
 
 from benchlab.records.counters import CLIENT, Counters, HostUsage, Usage
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
-from benchlab.records.run import INVALID, Failure, Remark, Run, Sample, Verdict
+from benchlab.records.run import INVALID, ContractFinding, Failure, Run, Sample, Verdict
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 
@@ -111,10 +112,10 @@ def hostile_run(text: str) -> Run:
     manifest = replace(
         run.manifest,
         entries={**run.manifest.entries, text: labels},
-        facts={text: [text, {text: text}]},
+        facts=Facts.of({text: [text, {text: text}]}),
         images={text: text},
     )
     wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))
     failed = Failure(make_trial(3, "crax", connections=32), STARTED, text)
-    remark = Remark(1, text, text, STARTED, text, text, warning=True)
-    return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,), remarks=(remark,))
+    finding = ContractFinding(1, text, text, STARTED, text, text, warning=True)
+    return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,), findings=(finding,))

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from benchlab.records.plan import Manifest
+from benchlab.records.plan import Manifest, Variant
 from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.statistics import baseline, candidate
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import Row, Versus
 from benchlab.statistics.metrics import Metric
 
-from .conftest import STARTED, make_load, make_manifest, make_sample, make_trial
+from .conftest import STARTED, make_load, make_manifest, make_sample, make_trial, older, versions
 
-OLD, NEW = "crax-at-abc1234", "crax"
+OLD, NEW = older("crax"), "crax"
+VERSIONS = versions("aiohttp", "crax")
 CALM = (1000, 1003, 998, 1001, 999, 1002)
 # Microseconds of each role's CPU time for a request.
 COST_US = 250
@@ -46,7 +47,11 @@ def run_of(*taken: Sample, failed: Sequence[Failure] = (), decision: Decision | 
 
 def manifest_of(entries: set[str]) -> Manifest:
     manifest = make_manifest()
-    return replace(manifest, entries=dict.fromkeys(sorted(entries), manifest.entries["crax"]))
+    return replace(
+        manifest,
+        entries=dict.fromkeys(sorted(entries), manifest.entries["crax"]),
+        variants={name: VERSIONS.get(name, Variant(name)) for name in entries},
+    )
 
 
 def held(run: Run) -> Versus:

@@ -279,13 +279,19 @@ def test_a_name_that_cannot_be_had_is_a_wrong_command_line_and_one_line(lab: Pat
     assert str(raised.value).startswith("--as my app: that cannot be an entry's name; use letters, ")
 
 
-@pytest.mark.parametrize("framework", ["../brook", "a b", "brook-at-home", "-x", "\u202e"])
+@pytest.mark.parametrize("framework", ["../brook", "a b", "-x", "\u202e"])
 def test_a_name_that_no_container_can_have_is_refused(lab: Path, folder: Path, framework: str) -> None:
     config = {"framework": framework, "tests": [{"default": {"json_url": "/json", "dockerfile": "brook.dockerfile"}}]}
     (folder / "benchmark_config.json").write_text(json.dumps(config))
     refusal = _refusal(lab, Request(folder))
     assert "that cannot be an entry's name" in refusal
     assert refusal.isprintable()
+
+
+def test_a_name_may_look_like_that_of_a_variant(lab: Path, folder: Path) -> None:
+    for name in ("brook-at-home", "brook-via-nginx", "brook-pool-8"):
+        _adopt(lab, Request(folder, name=name))
+        assert name in _stanzas(lab)
 
 
 def test_a_framework_whose_name_no_container_can_have_is_adopted_under_another(lab: Path, folder: Path) -> None:

@@ -13,6 +13,7 @@ from scipy import stats as reference
 
 from benchlab.core.errors import ConfigError
 from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
+from benchlab.records.facts import Facts
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.report import outputs, sentences, tables
@@ -21,7 +22,7 @@ from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE
 
-from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
+from .conftest import COMMIT, STARTED, make_counters, make_load, make_sample, make_trial, older, versions
 from .figures import at, known
 from .made_runs import full_host
 
@@ -162,7 +163,9 @@ def test_of_a_test_that_an_entry_does_not_declare_nothing_is_called_unmeasured(m
 
 
 def test_of_an_entry_that_could_not_be_built_no_single_test_is_called_unmeasured(manifest: Manifest) -> None:
-    (result,) = analysis.analyse(Run(replace(manifest, facts={"unbuilt": {"brook": "why"}}), _samples(RATES), ()))
+    (result,) = analysis.analyse(
+        Run(replace(manifest, facts=Facts.of({"unbuilt": {"brook": "why"}})), _samples(RATES), ())
+    )
     assert "brook" not in tables.order(result)
 
 
@@ -405,29 +408,31 @@ def test_where_the_host_was_full_the_figure_that_ranks_asks_for_blocks(manifest:
 
 
 def test_in_a_run_of_versions_the_gate_s_metrics_ask_for_blocks(manifest: Manifest) -> None:
-    rates = {"crax-at-abc1234": RATES["aiohttp"], "crax": RATES["crax"]}
+    rates = {older("crax"): RATES["aiohttp"], "crax": RATES["crax"]}
     entries = dict.fromkeys(rates, manifest.entries["crax"])
     samples = _with_cpu_noise(_samples(rates), "crax", make_counters())
-    plain = replace(manifest, entries=entries)
+    plain = replace(manifest, entries=entries, variants=versions("crax"))
     assert _decided(Run(plain, samples, ())).needed == 5
-    versions = replace(plain, settings=replace(plain.settings, against="abc1234"))
-    needed = _blocks_for_cpu_noise(rates, "crax", "crax-at-abc1234")
-    assert _decided(Run(versions, samples, ())).needed == needed > 5
+    of_versions = replace(plain, settings=replace(plain.settings, against=COMMIT))
+    needed = _blocks_for_cpu_noise(rates, "crax", older("crax"))
+    assert _decided(Run(of_versions, samples, ())).needed == needed > 5
 
 
 @pytest.mark.parametrize(
     ("rates", "against", "why"),
     [
         ({"crax": RATES["crax"]}, "", "there is no pair to compare"),
-        ({"crax-at-abc1234": RATES["crax"]}, "abc1234", "there is no pair to compare"),
+        ({older("crax"): RATES["crax"]}, COMMIT, "there is no pair to compare"),
         ({"aiohttp": [1000], "crax": [500]}, "", "no pair has two blocks in common"),
     ],
 )
 def test_a_pilot_without_a_spread_gets_no_more_blocks_and_says_why(
     manifest: Manifest, rates: dict[str, list[int]], against: str, why: str
 ) -> None:
-    entries = dict.fromkeys(["aiohttp", "crax", "crax-at-abc1234"], manifest.entries["crax"])
-    changed = replace(manifest, entries=entries, settings=replace(manifest.settings, against=against))
+    entries = dict.fromkeys(["aiohttp", "crax", older("crax")], manifest.entries["crax"])
+    changed = replace(
+        manifest, entries=entries, variants=versions("crax"), settings=replace(manifest.settings, against=against)
+    )
     decision = _decided(Run(changed, _samples(rates), ()))
     assert (decision.blocks, decision.needed) == (5, None)
     assert decision.reason == f"{why}, so no spread is known to decide by"
@@ -443,10 +448,11 @@ def test_the_widest_ratio_is_looked_for_in_what_the_report_leads_with(manifest: 
 
 
 def test_of_versions_the_widest_ratio_is_one_of_new_to_old(manifest: Manifest) -> None:
-    entries = dict.fromkeys(["crax", "crax-at-abc1234"], manifest.entries["crax"])
-    versions = replace(manifest, entries=entries, settings=replace(manifest.settings, against="abc1234"))
-    samples = _samples({"crax-at-abc1234": RATES["crax"], "crax": RATES["aiohttp"]})
-    text = outputs.text(Run(versions, samples, (), Decision(STARTED, 5, 5, None, "x")))
+    entries = dict.fromkeys(["crax", older("crax")], manifest.entries["crax"])
+    settings = replace(manifest.settings, against=COMMIT)
+    of_versions = replace(manifest, entries=entries, variants=versions("crax"), settings=settings)
+    samples = _samples({older("crax"): RATES["crax"], "crax": RATES["aiohttp"]})
+    text = outputs.text(Run(of_versions, samples, (), Decision(STARTED, 5, 5, None, "x")))
     assert "The widest ratio of new to old over all levels is known to ± " in text
 
 
@@ -467,12 +473,12 @@ def test_single_levels_have_no_say_in_the_number_of_blocks(manifest: Manifest) -
 
 
 def test_in_a_run_of_versions_other_pairs_have_no_say_in_the_number_of_blocks(manifest: Manifest) -> None:
-    rates = {"crax-at-abc1234": RATES["crax"], "crax": RATES["crax"], "rill": [1000, 1100, 900, 1050, 950]}
+    rates = {older("crax"): RATES["crax"], "crax": RATES["crax"], "rill": [1000, 1100, 900, 1050, 950]}
     entries = dict.fromkeys(rates, manifest.entries["crax"])
-    plain = replace(manifest, entries=entries)
-    versions = replace(plain, settings=replace(plain.settings, against="abc1234"))
+    plain = replace(manifest, entries=entries, variants=versions("crax"))
+    of_versions = replace(plain, settings=replace(plain.settings, against=COMMIT))
     assert _decided(Run(plain, _samples(rates), ())).blocks > 5
-    assert _decided(Run(versions, _samples(rates), ())).blocks == 5
+    assert _decided(Run(of_versions, _samples(rates), ())).blocks == 5
 
 
 def test_the_budget_caps_the_blocks_and_the_rest_is_told(manifest: Manifest) -> None:

@@ -48,6 +48,13 @@ def test_a_report_is_made_without_packages_that_only_other_commands_need() -> No
     assert {"scipy.stats", "scipy.optimize", "docker"} & set(made.stdout.split()) == set()
 
 
+def test_a_command_that_reads_no_run_does_not_wait_for_what_makes_records_of_json() -> None:
+    code = "import sys, benchlab.cli.completion, benchlab.cli.measure, benchlab.run.session; print(*sys.modules)"
+    made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = made.stdout.split()
+    assert ("pydantic" in loaded, "benchlab.records.schema" in loaded) == (False, True)
+
+
 def test_verification_without_a_run_loads_no_statistics() -> None:
     script = "import sys, benchlab.run.conformance; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout

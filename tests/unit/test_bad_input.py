@@ -24,7 +24,7 @@ from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure
 from benchlab.storage import store
 
-from .conftest import STARTED, make_remark, make_sample, make_trial
+from .conftest import COMMIT, STARTED, make_finding, make_sample, make_trial, older, versions
 
 ROOT = Path(__file__).parents[2]
 REPORT = """
@@ -407,14 +407,16 @@ def test_sides_that_cannot_be_are_one_line(
 def _versions(results: Path, manifest: Manifest) -> Path:
     """Keep a run of two versions, of which the newer one fails in the last of three blocks; return its folder."""
     labels = manifest.entries["crax"]
-    versions = replace(
+    variants = versions("crax")
+    both = replace(
         manifest,
-        entries={"crax": labels, "crax-at-abc1234": labels},
-        settings=replace(manifest.settings, against="abc1234", blocks=3),
+        entries=dict.fromkeys(variants, labels),
+        variants=variants,
+        settings=replace(manifest.settings, against=COMMIT, blocks=3),
     )
-    journal = store.create(results, versions)
+    journal = store.create(results, both)
     for block in (1, 2, 3):
-        journal.append(make_sample(make_trial(block, "crax-at-abc1234")))
+        journal.append(make_sample(make_trial(block, older("crax"))))
     for block in (1, 2):
         journal.append(make_sample(make_trial(block, "crax")))
     journal.append(Failure(make_trial(3, "crax"), STARTED, "it died"))
@@ -477,7 +479,7 @@ def test_what_is_derived_from_a_run_is_made_anew_byte_for_byte_the_same(tmp_path
         for entry in manifest.entries:
             journal.append(make_sample(make_trial(block, entry)))
             journal.append(make_sample(make_trial(block, entry, "plaintext", 256), severity=INVALID))
-            journal.append(make_remark(entry, warning=block == 1, block=block))
+            journal.append(make_finding(entry, warning=block == 1, block=block))
     made = []
     for seed in ("1", "2"):
         # What has no order of its own has another one with each seed.

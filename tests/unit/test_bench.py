@@ -17,6 +17,7 @@ from benchlab.engine.lease import Lease
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment import profiles, schedule
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Entry, Manifest
 from benchlab.records.run import Run
 from benchlab.report import outputs
@@ -24,7 +25,7 @@ from benchlab.run import planning, session
 from benchlab.storage import store
 from benchlab.storage.store import Journal
 
-from .conftest import LABELS, make_manifest, make_sample, make_settings
+from .conftest import LABELS, make_sample
 from .fake_host import FakeHost
 
 OURS = {"benchlab.lab": "yes"}
@@ -76,17 +77,6 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
     assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
     assert (journal.folder / store.JOURNAL).read_bytes() == kept
     assert (journal.folder / store.REPORT).exists()
-
-
-def test_versions_of_an_adopted_entry_are_refused_because_there_are_none(lab: Lab, tmp_path: Path) -> None:
-    labels = {**SERVICE["labels"], "benchlab.origin": "adopted"}  # type: ignore[dict-item]
-    services = {"crax": SERVICE, "rill": {**SERVICE, "labels": labels}}
-    with_rill = replace(lab, topology=replace(lab.topology, services=services))
-    asked = replace(make_settings(), frameworks=(), against="0" * 40)
-    both = dict.fromkeys(("crax", "crax-at-0000000"), make_manifest().entries["crax"])
-    manifest = replace(make_manifest(), settings=asked, entries=both)
-    with pytest.raises(ConfigError, match="--against: rill was adopted, and has no versions here"):
-        session.resume(with_rill, store.create(tmp_path, manifest).folder, Console(file=StringIO()))
 
 
 class Shrunk:
@@ -152,7 +142,7 @@ def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_a
 def test_a_run_that_another_version_of_the_lab_began_is_not_resumed_and_nothing_is_built_for_it(
     lab: Lab, tmp_path: Path, manifest: Manifest
 ) -> None:
-    folder = store.create(tmp_path, replace(manifest, facts={"lab_version": "0.0.9"})).folder
+    folder = store.create(tmp_path, replace(manifest, facts=Facts.of({"lab_version": "0.0.9"}))).folder
     with pytest.raises(StoreError, match=r"benchlab 0\.0\.9 began it"):
         session.resume(lab, folder, Console(file=StringIO()))
 

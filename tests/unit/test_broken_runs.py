@@ -13,12 +13,15 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import ConfigError, StoreError
+from benchlab.records import schema
+from benchlab.records.facts import Facts
+from benchlab.records.plan import Variant
 from benchlab.records.run import Decision, Failure, Record
-from benchlab.report import export, outputs
+from benchlab.report import export, outputs, runs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
-from benchlab.storage import records, runs, store
+from benchlab.storage import store
 
-from .conftest import LABELS, STARTED, make_manifest, make_remark, make_sample, make_trial
+from .conftest import LABELS, STARTED, make_finding, make_manifest, make_sample, make_trial
 from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written
 
 FACTS: dict[str, object] = {
@@ -47,15 +50,17 @@ def _manifest() -> dict[str, Any]:
     )
     labels = LABELS | {"origin": "adopted", "base": "python:3=benchlab/base", "tfb.notes": "one"}
     entries = {"aiohttp": LABELS | {"orm": "full"}, "crax": labels}
-    full = replace(made, settings=own, entries=entries, placement={"client": (0,), "app": (1,)}, facts=FACTS)
-    content: dict[str, Any] = json.loads(json.dumps({"schema": store.SCHEMA, **records.plain(full)}))
+    variants = {"aiohttp": Variant("aiohttp"), "crax": Variant("wave", {"connections": "32"})}
+    full = replace(made, settings=own, entries=entries, variants=variants, facts=Facts.of(FACTS))
+    full = replace(full, placement={"client": (0,), "app": (1,)})
+    content: dict[str, Any] = json.loads(json.dumps(schema.described(full)))
     return content
 
 
 def _lines() -> list[dict[str, Any]]:
     samples = [make_sample(make_trial(block, entry)) for block in (1, 2) for entry in ("aiohttp", "crax")]
-    others: list[Record] = [Failure(make_trial(3), STARTED, "it died"), Decision(STARTED, 2, 4, 4, "x"), make_remark()]
-    return [json.loads(json.dumps(records.line(record))) for record in (*samples, *others)]
+    others: list[Record] = [Failure(make_trial(3), STARTED, "it died"), Decision(STARTED, 2, 4, 4, "x"), make_finding()]
+    return [json.loads(json.dumps(schema.line(record))) for record in (*samples, *others)]
 
 
 @pytest.fixture
@@ -148,6 +153,19 @@ def test_a_run_of_an_older_lab_with_the_old_name_of_the_study_s_profile_is_read(
         (("run_id",), "a\nb", 'run_id is "a\\nb", and must be a word in one line'),
         (("facts", "host", "more"), math.inf, "facts.host.more is beyond all numbers"),
         (("cpus",), 0, "cpus is 0, and must be from 1 to 999999"),
+        (("variants", "wave"), {"origin": "crax", "levels": {}}, 'variants has "wave", which is no entry of the run'),
+        (("variants", "crax", "origin"), "a\nb", 'variants.crax.origin is "a\\nb", which is no name of an entry'),
+        (
+            ("variants", "crax", "levels", "moon"),
+            "full",
+            'variants.crax.levels has "moon", which is no factor that this lab varies',
+        ),
+        (
+            ("variants", "crax", "levels", "commit"),
+            "abc1234",
+            "entries.crax has no other version beside it",
+        ),
+        (("settings", "against"), "abc1234", 'settings.against is "abc1234", and entries has none of another commit'),
     ],
 )
 def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Place, value: object, said: str) -> None:

@@ -12,6 +12,7 @@ from scipy import stats as reference
 
 from benchlab import __version__
 from benchlab.host.overhead import Overhead
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, SUSPECT, Failure, Verdict
 from benchlab.report import markdown
@@ -113,7 +114,7 @@ def test_a_fault_that_costs_the_entry_its_sample_is_caught() -> None:
 
 def _calibration(manifest: Manifest, **facts: object) -> Calibration:
     run = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
-    return Calibration("a calibration", replace(run, manifest=replace(run.manifest, facts=facts)))
+    return Calibration("a calibration", replace(run, manifest=replace(run.manifest, facts=Facts.of(facts))))
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,20 @@ from typing import Any
 import pytest
 
 from benchlab.core.errors import StoreError, UsageError
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
-from benchlab.storage import pinned
+from benchlab.run import pinned
 
 CRAX = {"mem_limit": "1g", "environment": {"A": "1"}}
 
 
 def test_a_run_goes_on_where_nothing_changed_but_the_facts(manifest: Manifest) -> None:
-    pinned.refuse(manifest, replace(manifest, run_id="another", facts={"engine_version": "28.0"}))
+    pinned.refuse(manifest, replace(manifest, run_id="another", facts=Facts.of({"engine_version": "28.0"})))
     pinned.refuse_other_sources(manifest, manifest.sources)
 
 
 def test_another_version_of_the_lab_does_not_go_on_with_a_run(manifest: Manifest) -> None:
-    begun = replace(manifest, facts={"lab_version": "0.1.0", "analysis": {"significance": 0.05}})
+    begun = replace(manifest, facts=Facts.of({"lab_version": "0.1.0", "analysis": {"significance": 0.05}}))
     pinned.refuse_other_version(begun, "0.1.0", {"significance": 0.05})
     with pytest.raises(StoreError, match="the limits of the lab's rules or tests have changed"):
         pinned.refuse_other_version(begun, "0.1.0", {"significance": 0.1})

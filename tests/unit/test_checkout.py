@@ -11,7 +11,7 @@ import pytest
 from benchlab import __version__
 from benchlab.engine import checkout
 from benchlab.host.facts import repository
-from benchlab.records.plan import UNAVAILABLE, is_unavailable
+from benchlab.records.facts import UNAVAILABLE, is_unavailable
 
 from .made_commits import commit, git
 

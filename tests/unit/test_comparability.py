@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
 from benchlab.statistics.comparability import among, differences
 
@@ -22,7 +23,7 @@ FACTS: dict[str, Any] = {
 
 @pytest.fixture
 def described(manifest: Manifest) -> Manifest:
-    return replace(manifest, facts=FACTS)
+    return replace(manifest, facts=Facts.of(FACTS))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_another_machine_engine_or_database_is_told_with_both_values(
 ) -> None:
     section, _, key = name.rpartition(".")
     changed = {section: FACTS[section] | {key: value}} if section else {key: value}
-    assert differences(described, replace(described, facts=FACTS | changed)) == [told]
+    assert differences(described, replace(described, facts=Facts.of(FACTS | changed))) == [told]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_other_cpus_are_told_with_both_values(described: Manifest) -> None:
 
 
 def test_other_limits_of_the_rules_are_told_by_their_digests(described: Manifest) -> None:
-    (told,) = differences(described, replace(described, facts={**FACTS, "analysis": {"significance": 0.1}}))
+    (told,) = differences(described, replace(described, facts=Facts.of({**FACTS, "analysis": {"significance": 0.1}})))
     assert told.startswith("digest of the rules' and tests' limits was None, is ")
 
 
@@ -97,15 +98,15 @@ def test_runs_alike_in_all_of_it_are_comparable_whatever_else_differs(described:
 
 
 def test_runs_of_which_nothing_is_known_but_the_plan_are_compared_by_that(manifest: Manifest) -> None:
-    bare = replace(manifest, facts={})
+    bare = replace(manifest, facts=Facts())
     assert differences(bare, bare) == []
-    assert "CPU model was None, is A" in differences(bare, replace(manifest, facts=FACTS))
+    assert "CPU model was unavailable, is A" in differences(bare, replace(manifest, facts=Facts.of(FACTS)))
 
 
 def test_of_several_runs_each_difference_is_told_once_with_the_runs_that_differ(described: Manifest) -> None:
     runs = [replace(described, run_id=name) for name in "abcd"]
     assert among(runs) == []
-    other = [replace(run, facts=FACTS | {"engine_version": "28.0"}, cpus=8) for run in runs[2:]]
+    other = [replace(run, facts=Facts.of(FACTS | {"engine_version": "28.0"}), cpus=8) for run in runs[2:]]
     assert among([*runs[:2], *other]) == [
         "engine was 20.10 in a, is 28.0 in c",
         "number of CPUs was 2 in a, is 8 in c",

@@ -8,6 +8,7 @@ import pytest
 
 from benchlab.host import doctor
 from benchlab.host.doctor import FATAL, FINE, WARNING, Finding
+from benchlab.records.facts import Host
 
 # A machine as one would wish it.
 CALM: dict[str, Any] = {
@@ -30,7 +31,7 @@ CALM: dict[str, Any] = {
 
 
 def test_a_calm_host_needs_nothing() -> None:
-    findings = doctor.examine(CALM)
+    findings = doctor.examine(Host.of(CALM))
     assert {finding.state for finding in findings} == {doctor.FINE}
     assert {finding.remedy for finding in findings} == {""}
 
@@ -55,18 +56,18 @@ def test_a_calm_host_needs_nothing() -> None:
     ],
 )
 def test_what_harms_a_measurement_is_named_first_and_has_a_remedy(subject: str, changes: dict[str, Any]) -> None:
-    first, *others = doctor.examine(CALM | changes)
+    first, *others = doctor.examine(Host.of(CALM | changes))
     assert (first.subject, first.state) == (subject, doctor.WARNING)
     assert first.remedy
     assert {finding.state for finding in others} == {doctor.FINE}
 
 
 def test_what_the_host_does_not_tell_is_unavailable_and_never_fine() -> None:
-    assert {finding.state for finding in doctor.examine({})} == {doctor.UNKNOWN}
+    assert {finding.state for finding in doctor.examine(Host())} == {doctor.UNKNOWN}
 
 
 def test_a_finding_is_printed_with_its_remedy_below() -> None:
-    (first, *_) = doctor.examine(CALM | {"swapped_pages": 1})
+    (first, *_) = doctor.examine(Host.of(CALM | {"swapped_pages": 1}))
     assert first.rows == [(WARNING, "swap: the host is swapping just now"), ("", "end what uses the memory")]
 
 
@@ -81,7 +82,7 @@ def test_a_finding_is_printed_with_its_remedy_below() -> None:
     ],
 )
 def test_the_cpus_that_are_told_are_those_that_containers_may_use(changes: dict[str, Any], found: str) -> None:
-    (cpus,) = (finding for finding in doctor.examine(CALM | changes) if finding.subject == "CPUs")
+    (cpus,) = (finding for finding in doctor.examine(Host.of(CALM | changes)) if finding.subject == "CPUs")
     assert cpus.found == found
 
 

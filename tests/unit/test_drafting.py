@@ -106,7 +106,6 @@ def test_a_stanza_that_is_written_another_way_is_copied_as_it_is(tmp_path: Path)
         ("wrk", "aiohttp", "wrk is in compose.yaml already"),
         ("Novel", "aiohttp", "'Novel' cannot be an entry's name"),
         ("../novel", "aiohttp", "'../novel' cannot be an entry's name"),
-        ("x-via-nginx", "aiohttp", "'x-via-nginx' cannot be an entry's name"),
         ("novel", "aiohtp", "--from aiohtp: did you mean aiohttp? there is aiohttp, "),
         ("novel", "db", "--from db: there is aiohttp, "),
         ("left", "aiohttp", "frameworks/left is there already; take another name, or remove it"),

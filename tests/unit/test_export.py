@@ -19,7 +19,7 @@ from benchlab.statistics.metrics import PER_CPU
 from benchlab.storage import store
 
 from ..results_schema import problems
-from .conftest import LABELS, STARTED, make_load, make_remark, make_sample, make_trial
+from .conftest import LABELS, STARTED, make_finding, make_load, make_sample, make_trial
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
 
 def test_the_json_has_what_verification_found(run: Run) -> None:
     assert json.loads(export.text(run, "json"))["verification"] == []
-    (found,) = json.loads(export.text(replace(run, remarks=(make_remark(),)), "json"))["verification"]
+    (found,) = json.loads(export.text(replace(run, findings=(make_finding(),)), "json"))["verification"]
     assert found == {
         "block": 1,
         "entry": "crax",

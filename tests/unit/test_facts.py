@@ -10,6 +10,8 @@ from typing import Any
 import facts
 import pytest
 
+from benchlab.records.facts import Host
+
 COMMAND_LINE = Path("/proc/cmdline").read_text()
 CALM = {"busy_us": 0, "interrupts_us": 0, "idle_us": 0, "stolen_us": 0, "swapped_pages": 0, "thermal_throttles": None}
 
@@ -23,6 +25,8 @@ def test_this_machine_is_described_as_json(capsys: pytest.CaptureFixture[str], m
     assert told["memory_bytes"] > told["memory_available_bytes"] > 0
     assert told["open_files"]["soft"] <= told["open_files"]["hard"] or told["open_files"]["hard"] == -1
     assert told["kernel"] == os.uname().release
+    # Of the same keys as the record, and of their kinds.
+    assert {name: fact for name, fact in Host.of(told).rest.items() if fact is not None} == {}
     assert (told["kernel_parameters"], "kernel_command_line" in told) == (facts.parameters(COMMAND_LINE), False)
 
 

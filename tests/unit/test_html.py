@@ -17,14 +17,15 @@ import pytest
 
 from benchlab.core import letters
 from benchlab.experiment.settings import choose
+from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest, Settings
 from benchlab.records.run import INVALID, Run
 from benchlab.report import outputs
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.storage import store
 
-from .conftest import LABELS, make_manifest, make_remark, make_sample
-from .made_runs import full_host, hostile_run, make_run, with_samples
+from .conftest import LABELS, make_finding, make_manifest, make_sample, older, versions
+from .made_runs import Rates, full_host, hostile_run, make_run, with_samples
 from .pages import comparison_page
 
 HOSTILE = (
@@ -167,7 +168,9 @@ def test_a_run_that_has_hardly_begun_has_a_page(run: Run) -> None:
 
 def test_an_entry_that_was_not_built_stands_under_what_was_not_measured() -> None:
     run = _run()
-    without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "building brook failed"}}))
+    without = replace(
+        run, manifest=replace(run.manifest, facts=Facts.of({"unbuilt": {"brook": "building brook failed"}}))
+    )
     assert "brook, all of it: building brook failed" in Page(outputs.html(without)).texts
 
 
@@ -202,8 +205,8 @@ def test_who_is_faster_is_readable_on_the_page_without_its_colours() -> None:
 
 
 def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warnings() -> None:
-    found = (make_remark("aiohttp", warning=False), make_remark("crax"))
-    page = Page(outputs.html(replace(_run(), remarks=found)))
+    found = (make_finding("aiohttp", warning=False), make_finding("crax"))
+    page = Page(outputs.html(replace(_run(), findings=found)))
     assert "aiohttp, json: wrong: answered 'Bye' [body] (block 1)" in page.texts
     assert "crax, json: warning: has more keys [extra keys] (block 1)" in page.texts
     assert "Verification warned of crax in json; of what, stands under “Verification”." in page.texts
@@ -211,14 +214,14 @@ def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warn
 
 
 def test_a_server_that_ends_each_connection_is_said_to_among_the_warnings() -> None:
-    ends = replace(make_remark("crax"), rule="keep-alive", message="was answered with the end of its connection")
+    ends = replace(make_finding("crax"), rule="keep-alive", message="was answered with the end of its connection")
     told = "{} after each answer: each request makes a new one, and that is measured too."
-    page = Page(outputs.html(replace(_run(), remarks=(ends, replace(ends, test="db")))))
+    page = Page(outputs.html(replace(_run(), findings=(ends, replace(ends, test="db")))))
     assert told.format("crax ends its connection") in page.texts
-    page = Page(outputs.html(replace(_run(), remarks=(ends, replace(ends, entry="aiohttp")))))
+    page = Page(outputs.html(replace(_run(), findings=(ends, replace(ends, entry="aiohttp")))))
     assert told.format("aiohttp and crax end their connections") in page.texts
     # A fault, for which the test type is not loaded, is no figure's.
-    page = Page(outputs.html(replace(_run(), remarks=(replace(ends, warning=False),))))
+    page = Page(outputs.html(replace(_run(), findings=(replace(ends, warning=False),))))
     assert not any("after each answer" in text for text in page.texts)
 
 
@@ -228,8 +231,13 @@ def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, s
     assert "--profile quick --test json --blocks 3 --seed 4711" in text
 
 
+def _of_versions(rates: Rates) -> Run:
+    run = make_run(rates)
+    return replace(run, manifest=replace(run.manifest, variants=versions("crax")))
+
+
 def test_a_comparison_has_answer_gate_and_plot() -> None:
-    run = make_run({"crax-at-abc1234": [1000, 1010, 990], "crax": [800, 810, 790]})
+    run = _of_versions({older("crax"): [1000, 1010, 990], "crax": [800, 810, 790]})
     held = candidate.hold(*baseline.of_versions(run))
     text = comparison_page(held, [], regression.gate(held.rows, 0.03, held.uncompared))
     assert "crax, json: requests per second went down: 0.800" in text
@@ -250,7 +258,7 @@ def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ
 
 
 def test_a_plot_of_changes_shows_the_interval_that_the_outcome_follows_from() -> None:
-    run = make_run({"crax-at-abc1234": [10_000, 10_350, 9_700], "crax": [10_000, 10_300, 9_750]})
+    run = _of_versions({older("crax"): [10_000, 10_350, 9_700], "crax": [10_000, 10_300, 9_750]})
     text = comparison_page(candidate.hold(*baseline.of_versions(run)), [], None)
     (trace,) = _figures(text)["changes"]["data"]
     assert all("(90 %)" in shown and "equal" in shown for shown in trace["hovertext"])

@@ -15,10 +15,12 @@ from benchlab.core.errors import EngineError
 from benchlab.engine.command import Executed
 from benchlab.engine.endpoints import Endpoint, Roles
 from benchlab.host import inventory
+from benchlab.records.facts import Contents, Database, Facts, Host, LoadGenerator
 
 from .fake_host import FakeHost
 
 PYTHON = {"python": "3.13.5", "gil": True, "packages": ["ujson==5.10.0"]}
+CONTENTS = Contents(python="3.13.5", gil=True, packages=("ujson==5.10.0",))
 CALLS = {
     "wait-database": "",
     "SHOW server_version": "17.5\n",
@@ -58,20 +60,20 @@ def _database(host: FakeHost) -> Endpoint:
 
 def test_the_host_is_watched_on_the_cpus_that_containers_may_use_and_not_on_the_load_generator_s_alone() -> None:
     host = Answering({"3,11": '{"busy_share": 0.5}'})
-    assert inventory.machine(_client(host), (3, 11)) == {"busy_share": 0.5}
+    assert inventory.machine(_client(host), (3, 11)) == Host(busy_share=0.5)
 
 
 def test_what_an_image_holds_is_asked_once_and_kept_in_the_file(tmp_path: Path) -> None:
     host, kept = Answering(images={"sha256:a": json.dumps(PYTHON)}), tmp_path / ".lab/images.json"
     first, second = (inventory.entries(host, {"crax": "sha256:a"}, kept) for _ in range(2))
-    assert first == second == {"crax": PYTHON}
+    assert first == second == {"crax": CONTENTS}
     assert host.asked == ["sha256:a"]
 
 
 def test_entries_of_one_image_are_asked_once(tmp_path: Path) -> None:
     host = Answering(images={"sha256:a": json.dumps(PYTHON)})
     images = dict.fromkeys(("crax", "crax-again"), "sha256:a")
-    assert inventory.entries(host, images, tmp_path / "images.json") == dict.fromkeys(images, PYTHON)
+    assert inventory.entries(host, images, tmp_path / "images.json") == dict.fromkeys(images, CONTENTS)
     assert host.asked == ["sha256:a"]
 
 
@@ -79,20 +81,20 @@ def test_an_image_of_another_id_is_asked_anew(tmp_path: Path) -> None:
     newer = PYTHON | {"python": "3.14.0"}
     host = Answering(images={"sha256:a": json.dumps(PYTHON), "sha256:b": json.dumps(newer)})
     inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json")
-    assert inventory.entries(host, {"crax": "sha256:b"}, tmp_path / "images.json") == {"crax": newer}
+    assert inventory.entries(host, {"crax": "sha256:b"}, tmp_path / "images.json") == {"crax": Contents.of(newer)}
 
 
 def test_a_file_that_was_cut_off_is_made_anew(tmp_path: Path) -> None:
     (tmp_path / "images.json").write_text('{"sha256:a": ')
     host = Answering(images={"sha256:a": json.dumps(PYTHON)})
-    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": PYTHON}
+    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": CONTENTS}
     assert json.loads((tmp_path / "images.json").read_text())["images"] == {"sha256:a": PYTHON}
 
 
 def test_what_an_older_lab_asked_is_asked_anew(tmp_path: Path) -> None:
     (tmp_path / "images.json").write_text(json.dumps({"asked": "less", "images": {"sha256:a": {"python": "3.13.5"}}}))
     host = Answering(images={"sha256:a": json.dumps(PYTHON)})
-    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": PYTHON}
+    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": CONTENTS}
 
 
 def test_what_is_asked_of_an_image_is_answered_by_this_python() -> None:
@@ -100,32 +102,32 @@ def test_what_is_asked_of_an_image_is_answered_by_this_python() -> None:
     assert told["python"] == platform.python_version()
     assert any(package.startswith("docker==") for package in told["packages"])
     assert isinstance(told["jit"], bool)
+    assert (Contents.of(told).rest, Contents.of(told).plain()) == ({}, told)
 
 
 @pytest.mark.parametrize("images", [{}, {"sha256:a": "no JSON"}])
 def test_what_an_entry_without_python_holds_is_unavailable(tmp_path: Path, images: dict[str, str]) -> None:
     host = Answering(images=images)
-    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {"crax": "unavailable"}
+    assert inventory.entries(host, {"crax": "sha256:a"}, tmp_path / "images.json") == {
+        "crax": Contents(rest="unavailable")
+    }
 
 
 def test_the_database_tells_version_settings_and_content() -> None:
     host = Answering()
-    assert inventory.database(_database(host)) == {
-        "version": "17.5",
-        "settings": {"fsync": "off", "max_connections": "2000", "search_path": "a|b"},
-        "world_md5": "0123abcd",
-    }
+    settings = {"fsync": "off", "max_connections": "2000", "search_path": "a|b"}
+    assert inventory.database(_database(host)) == Database("17.5", settings, "0123abcd")
     assert host.done == ["start db"]
 
 
 def test_the_load_generator_tells_its_version_and_a_hash_of_its_scripts() -> None:
     host = Answering()
-    assert inventory.load_generator(_client(host)) == {"version": "wrk 4.2.0", "scripts_sha256": "feed"}
+    assert inventory.load_generator(_client(host)) == LoadGenerator("wrk 4.2.0", "feed")
     assert host.done == ["start wrk"]
 
 
 def test_the_machine_s_facts_are_those_of_the_script_and_what_it_does_not_know_is_unavailable() -> None:
-    assert inventory.machine(_client(Answering())) == {"cpu_count": 2, "cpu_turbo": "unavailable"}
+    assert inventory.machine(_client(Answering())).plain() == {"cpu_count": 2, "cpu_turbo": "unavailable"}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +139,7 @@ def test_the_machine_s_facts_are_those_of_the_script_and_what_it_does_not_know_i
     ],
 )
 def test_a_host_whose_cgroup_tree_cannot_be_read_is_blind(facts: dict[str, object], blind: bool) -> None:
-    assert inventory.is_blind(facts) is blind
+    assert inventory.is_blind(Facts.of(facts)) is blind
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ import pytest
 from benchlab.cli import cli
 from benchlab.core.errors import StoreError
 from benchlab.host.overhead import Overhead
+from benchlab.records import schema
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run
 from benchlab.report import markdown
 from benchlab.selftest import calibrate, kept, slowdown
 from benchlab.selftest.kept import Calibration, Found
-from benchlab.storage import records, store
+from benchlab.storage import store
 
 from .conftest import STARTED, make_sample, make_trial
 from .figures import blocks
@@ -83,7 +84,7 @@ def test_its_report_is_made_anew_the_same_as_the_calibration_wrote_it(
 def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays_as_it_was(
     folder: Path, whole: Calibration, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (folder / store.CALIBRATION).unlink()
+    (folder / kept.CALIBRATION).unlink()
     (folder / store.REPORT).write_text("all of it")
     assert cli.main(folder, ["report", str(folder)]) == 0
     printed = capsys.readouterr()
@@ -133,7 +134,7 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
     assert printed.err.endswith(f"{told}\n")
 
 
-FAILURE = records.line(Failure(make_trial(), STARTED, "it died"))
+FAILURE = schema.line(Failure(make_trial(), STARTED, "it died"))
 
 
 def _late(**changes: object) -> dict[str, object]:
@@ -176,9 +177,9 @@ def _late(**changes: object) -> dict[str, object]:
     ],
 )
 def test_a_file_that_cannot_be_is_refused_by_name(folder: Path, whole: Calibration, change: dict[str, object]) -> None:
-    path = folder / store.CALIBRATION
+    path = folder / kept.CALIBRATION
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(StoreError, match=rf"{store.CALIBRATION} cannot be read \(.*restore it, or calibrate anew"):
+    with pytest.raises(StoreError, match=rf"{kept.CALIBRATION} cannot be read \(.*restore it, or calibrate anew"):
         kept.read(folder)
 
 
@@ -186,7 +187,7 @@ def test_a_file_that_cannot_be_is_refused_by_name(folder: Path, whole: Calibrati
 def test_a_file_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
     folder: Path, whole: Calibration, value: object
 ) -> None:
-    path = folder / store.CALIBRATION
+    path = folder / kept.CALIBRATION
     content = json.loads(path.read_text())
 
     def refused() -> str:
@@ -207,6 +208,15 @@ def test_a_file_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
 
 
 def test_a_file_that_is_no_json_is_refused_by_name(folder: Path, whole: Calibration) -> None:
-    (folder / store.CALIBRATION).write_text("{")
-    with pytest.raises(StoreError, match=f"{store.CALIBRATION} cannot be read"):
+    (folder / kept.CALIBRATION).write_text("{")
+    with pytest.raises(StoreError, match=f"{kept.CALIBRATION} cannot be read"):
         kept.read(folder)
+
+
+def test_where_it_cannot_be_written_is_told_with_what_helps(folder: Path, whole: Calibration) -> None:
+    path = folder / kept.CALIBRATION
+    # The tests may run as root, whom no mode keeps from writing.
+    path.with_name(f".{path.name}.draft").mkdir()
+    with pytest.raises(StoreError) as error:
+        kept.write(folder, whole)
+    assert str(error.value) == f"{path} cannot be written (Is a directory); mend its owner or rights, or make room"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,18 +13,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
-from benchlab.records.counters import MOST
+from benchlab.records.checks import MOST
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Decision, Failure, Record
 from benchlab.report import outputs
 from benchlab.storage import store
 
-from .conftest import LABELS, STARTED, make_load, make_manifest, make_remark, make_sample, make_trial
+from .conftest import LABELS, STARTED, make_finding, make_load, make_manifest, make_sample, make_trial
 
-SAMPLE, REMARK = make_sample(), make_remark()
+SAMPLE, FINDING = make_sample(), make_finding()
 FAILURE = Failure(make_trial(block=2), STARTED, "it died")
 DECISION = Decision(STARTED, 2, 4, 4, "spread")
-EVERY = (SAMPLE, FAILURE, DECISION, REMARK)
+EVERY = (SAMPLE, FAILURE, DECISION, FINDING)
 DERIVED = (store.CSV, store.REPORT, store.PAGE)
 
 
@@ -70,8 +71,8 @@ def _lines_of_a_run() -> list[Record]:
         *(Failure(trials[-1], STARTED + timedelta(seconds=second), f"died {second}") for second in (1, 1, 2)),
         Failure(trials[-1], STARTED + timedelta(seconds=2), "died otherwise"),
     ]
-    remarks = [make_remark(), make_remark("aiohttp"), make_remark("aiohttp", warning=False)]
-    return [*taken, *failures, *remarks, Decision(STARTED, 2, 3, 3, "spread")]
+    findings = [make_finding(), make_finding("aiohttp"), make_finding("aiohttp", warning=False)]
+    return [*taken, *failures, *findings, Decision(STARTED, 2, 3, 3, "spread")]
 
 
 def _derived(folder: Path) -> list[bytes]:
@@ -120,6 +121,7 @@ def test_the_order_of_the_lines_changes_nothing_that_is_derived(
         (SAMPLE, '"cpu_us": 500000', f'"cpu_us": {MOST + 1}'),
         (SAMPLE, '"between_us": 1050000', f'"between_us": {MOST + 1}'),
         (SAMPLE, '"speeds_us": [5000.0,', '"speeds_us": [1e400,'),
+        (SAMPLE, '"speeds_us": [5000.0,', '"speeds_us": [true,'),
         (SAMPLE, '"app": {', '"stranger": {'),
         (SAMPLE, '"kind": "sample"', '"kind": "simple"'),
         (FAILURE, '"reason": "it died"', '"reason": 5'),
@@ -132,12 +134,12 @@ def test_the_order_of_the_lines_changes_nothing_that_is_derived(
         (DECISION, '"needed": 4', '"needed": 0'),
         (DECISION, '"reason": "spread"', '"reason": null'),
         (DECISION, "+00:00", ""),
-        (REMARK, '"block": 1', '"block": 0'),
-        (REMARK, '"rule": "extra keys"', '"rule": null'),
-        (REMARK, '"warning": true', '"warning": 1'),
-        (REMARK, '"test": "json"', '"test": "update"'),
-        (REMARK, '"entry": "crax"', '"entry": "stranger"'),
-        (REMARK, "+00:00", ""),
+        (FINDING, '"block": 1', '"block": 0'),
+        (FINDING, '"rule": "extra keys"', '"rule": null'),
+        (FINDING, '"warning": true', '"warning": 1'),
+        (FINDING, '"test": "json"', '"test": "update"'),
+        (FINDING, '"entry": "crax"', '"entry": "stranger"'),
+        (FINDING, "+00:00", ""),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(
@@ -168,7 +170,9 @@ def test_a_second_decision_is_refused(tmp_path: Path, manifest: Manifest) -> Non
 
 
 @pytest.mark.parametrize(
-    ("record", "named"), [(SAMPLE, "1/crax/json/c16-q0-p1"), (REMARK, "crax json extra keys")], ids=["sample", "remark"]
+    ("record", "named"),
+    [(SAMPLE, "1/crax/json/c16-q0-p1"), (FINDING, "crax json extra keys")],
+    ids=["sample", "finding"],
 )
 def test_what_is_in_the_journal_twice_is_refused(
     tmp_path: Path, manifest: Manifest, record: Record, named: str
@@ -183,9 +187,9 @@ def test_what_is_in_the_journal_twice_is_refused(
     [
         (make_sample(make_trial(block=99)), "99/crax/json/c16-q0-p1"),
         (Failure(make_trial(block=99), STARTED, "it died"), "99/crax/json/c16-q0-p1"),
-        (make_remark(block=99), "crax json extra keys"),
+        (make_finding(block=99), "crax json extra keys"),
     ],
-    ids=["sample", "failure", "remark"],
+    ids=["sample", "failure", "finding"],
 )
 def test_a_block_beyond_the_run_s_is_refused(tmp_path: Path, manifest: Manifest, record: Record, named: str) -> None:
     folder = _kept(tmp_path, manifest, SAMPLE, record)
@@ -193,7 +197,7 @@ def test_a_block_beyond_the_run_s_is_refused(tmp_path: Path, manifest: Manifest,
         store.read(folder)
 
 
-@pytest.mark.parametrize("record", [SAMPLE, FAILURE, REMARK], ids=["sample", "failure", "remark"])
+@pytest.mark.parametrize("record", [SAMPLE, FAILURE, FINDING], ids=["sample", "failure", "finding"])
 def test_a_test_type_that_the_entry_does_not_declare_is_refused(
     tmp_path: Path, manifest: Manifest, record: Record
 ) -> None:
@@ -209,3 +213,18 @@ def test_a_time_of_another_zone_is_told_in_utc(tmp_path: Path, manifest: Manifes
     path.write_text(path.read_text().replace("T12:00:00+00:00", "T13:00:00+01:00"))
     (sample,) = store.read(folder).taken
     assert sample.started_at.isoformat() == "2026-11-23T12:00:00+00:00"
+
+
+def test_a_line_with_its_keys_in_another_order_is_the_same_record(tmp_path: Path, manifest: Manifest) -> None:
+    folder = _kept(tmp_path, manifest, *EVERY)
+    as_measured = store.read(folder)
+    path = folder / store.JOURNAL
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(f"{json.dumps(dict(reversed(line.items())), indent=None)}\n" for line in lines))
+    assert store.read(folder) == as_measured
+
+
+def test_a_whole_number_that_broke_a_rule_is_kept_as_one(tmp_path: Path, manifest: Manifest) -> None:
+    broken = replace(SAMPLE, verdict=replace(SAMPLE.verdict, severity=SUSPECT, broken={"late": 2, "steal": 0.5}))
+    (sample,) = store.read(_kept(tmp_path, manifest, broken)).taken
+    assert json.dumps(sample.verdict.broken) == '{"late": 2, "steal": 0.5}'

@@ -78,7 +78,7 @@ def test_an_entry_that_dies_before_a_test_type_is_asked_gives_no_wrong_answers(
     assert [failure.trial for failure in kept.failures] == list(lost)
     assert kept.failures[0].reason.startswith(f"while {lost[0].test} was verified, it is dead; ")
     assert {failure.reason for failure in kept.failures[1:]} == {"not tried: it is dead"}
-    assert kept.remarks == []
+    assert kept.findings == []
 
 
 def test_what_was_not_tried_because_the_engine_failed_says_so(entries: list[Entry], settings: Settings) -> None:

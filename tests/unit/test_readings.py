@@ -9,6 +9,7 @@ from typing import Any
 import load
 import pytest
 import readings
+from schema import Ports
 
 ID = "4f0c9e21ab"
 USED = {"cpu_us": 123, "throttled_periods": 2, "oom_kills": 1, "memory_bytes": 4096}
@@ -31,7 +32,7 @@ def test_counters_of_cgroup_version_1_are_read_wherever_the_engine_keeps_them(tm
         "memory.oom_control": "under_oom 0\noom_kill 1\n",
     }
     _write(tmp_path / "memory" / place, memory)
-    assert readings.container(readings.folders(ID, tmp_path)) == USED
+    assert vars(readings.container(readings.folders(ID, tmp_path))) == USED
 
 
 def test_counters_of_cgroup_version_2_are_read(tmp_path: Path) -> None:
@@ -42,7 +43,7 @@ def test_counters_of_cgroup_version_2_are_read(tmp_path: Path) -> None:
     }
     _write(tmp_path / f"system.slice/docker-{ID}.scope", files)
     (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
-    assert readings.container(readings.folders(ID, tmp_path)) == USED
+    assert vars(readings.container(readings.folders(ID, tmp_path))) == USED
 
 
 @pytest.mark.parametrize("top", ["cpu/cpu.stat", "cpu.stat"])
@@ -52,14 +53,14 @@ def test_a_quota_around_the_whole_engine_holds_each_of_its_containers_back(tmp_p
     (tmp_path / top).write_text("nr_periods 90\nnr_throttled 40\n")
     if top == "cpu.stat":
         (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
-    assert readings.container(readings.folders(ID, tmp_path))["throttled_periods"] == 42
+    assert readings.container(readings.folders(ID, tmp_path)).throttled_periods == 42
 
 
 def test_what_the_kernel_does_not_tell_is_null_and_not_zero(tmp_path: Path) -> None:
-    assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
+    assert vars(readings.container(readings.folders(ID, tmp_path))) == NOTHING
     _write(tmp_path / f"docker/{ID}", {"memory.stat": "file 9000\n", "cpu.stat": "garbage"})
     (tmp_path / "cgroup.controllers").write_text("")
-    assert readings.container(readings.folders(ID, tmp_path)) == NOTHING
+    assert vars(readings.container(readings.folders(ID, tmp_path))) == NOTHING
 
 
 STAT = """cpu 60 0 0 1540 0 0 0 0 0 0
@@ -112,10 +113,10 @@ def test_the_cpus_that_a_container_may_use_are_those_of_its_cgroup_or_of_the_nex
 
 
 def test_a_reading_of_this_machine_has_every_figure_or_null() -> None:
-    reading: dict[str, Any] = readings.read({})
-    assert reading["at_us"] > 0
-    assert reading["host"]["idle_us"] > 0
-    assert all(value is None or value >= 0 for value in reading["host"].values())
+    reading = readings.read({})
+    assert reading.at_us > 0
+    assert reading.host.idle_us > 0
+    assert all(value is None or value >= 0 for value in vars(reading.host).values())
     assert len(readings.speeds_us()) == readings.PROBE_ROUNDS
 
 
@@ -238,7 +239,7 @@ def test_a_load_tells_that_no_clock_was_set(capsys: pytest.CaptureFixture[str]) 
 def test_a_cgroup_tree_that_may_not_be_looked_at_is_one_without_figures(tmp_path: Path) -> None:
     """SELinux refuses the look itself; a name that no file system takes is refused alike."""
     forbidden = tmp_path / ("x" * 300)
-    assert readings.container(readings.folders(ID, forbidden)) == NOTHING
+    assert vars(readings.container(readings.folders(ID, forbidden))) == NOTHING
     assert not readings.is_there(forbidden / "cgroup.controllers")
 
 
@@ -248,9 +249,9 @@ class _Ports:
     def __init__(self, *waiting: int):
         self._waiting, self.now_s = waiting, 0.0
 
-    def __call__(self) -> dict[str, int]:
+    def __call__(self) -> Any:
         number = min(int(self.now_s), len(self._waiting) - 1)
-        return {"range": 1000, "waiting": self._waiting[number]}
+        return Ports(1000, self._waiting[number])
 
     def monotonic(self) -> float:
         return self.now_s
@@ -279,4 +280,4 @@ def test_local_ports_are_counted_as_the_kernel_tells_of_them(tmp_path: Path) -> 
     (tmp_path / "sys/net/ipv4").mkdir(parents=True)
     (tmp_path / "sys/net/ipv4/ip_local_port_range").write_text("32768\t60999\n")
     (tmp_path / "net/sockstat").write_text("sockets: used 1\nTCP: inuse 1 orphan 0 tw 8373 alloc 4 mem 0\n")
-    assert readings.ports(tmp_path) == {"range": 28_232, "waiting": 8373}
+    assert readings.ports(tmp_path) == Ports(28_232, 8373)

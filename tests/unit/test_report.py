@@ -9,12 +9,13 @@ from benchlab.core import quantities
 from benchlab.experiment import profiles
 from benchlab.experiment.settings import choose
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency
 from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
 from benchlab.report import outputs, tables
 
-from .conftest import STARTED, make_counters, make_load, make_remark, make_sample, make_trial
+from .conftest import STARTED, make_counters, make_finding, make_load, make_sample, make_trial
 from .made_runs import full_host
 
 
@@ -118,7 +119,7 @@ def test_what_lost_a_visit_is_told_where_another_visit_measured_the_trial_and_wh
 
 def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> None:
     settings = replace(manifest.settings, levels={"json": (16,)})
-    without = replace(manifest, settings=settings, facts={"unbuilt": {"brook": "building brook failed"}})
+    without = replace(manifest, settings=settings, facts=Facts.of({"unbuilt": {"brook": "building brook failed"}}))
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
     told = outputs.text(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told.startswith(
@@ -129,7 +130,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
 
 
 def test_what_verification_found_is_reported_with_the_block_in_which_it_was_seen_first(manifest: Manifest) -> None:
-    found = (make_remark("aiohttp", warning=False), make_remark("crax", block=2))
+    found = (make_finding("aiohttp", warning=False), make_finding("crax", block=2))
     text = outputs.text(Run(manifest, SAMPLES, (), None, found))
     assert text.partition("## Verification\n\n")[2].split("\n\n")[1] == (
         "* aiohttp, json: wrong: answered 'Bye' [body] (block 1)\n"
@@ -171,10 +172,10 @@ def test_the_report_says_how_much_of_the_time_went_into_samples(manifest: Manife
 
 def test_the_report_says_when_and_by_which_lab_the_run_was_measured(manifest: Manifest) -> None:
     late = replace(SAMPLES[1], started_at=STARTED + timedelta(minutes=3))
-    ours = replace(manifest, facts={"lab_version": __version__})
+    ours = replace(manifest, facts=Facts.of({"lab_version": __version__}))
     told = f"Measured from 2026-11-23 12:00 to 2026-11-23 12:03 UTC by benchlab {__version__}"
     assert f"{told}." in outputs.text(Run(ours, (SAMPLES[0], late), ()))
-    older = replace(manifest, facts={"lab_version": "0.1.0"})
+    older = replace(manifest, facts=Facts.of({"lab_version": "0.1.0"}))
     assert f"by benchlab 0.1.0, analysed by {__version__}." in outputs.text(Run(older, SAMPLES, ()))
 
 

@@ -16,8 +16,10 @@ from benchlab.cli import cli
 from benchlab.experiment import profiles, schedule
 from benchlab.records.plan import Entry, Manifest, Trial
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
-from benchlab.storage import files, runs, store
-from benchlab.storage.runs import Listing
+from benchlab.report import runs
+from benchlab.report.runs import Listing
+from benchlab.selftest import kept
+from benchlab.storage import files, store
 
 from .conftest import STARTED, make_load, make_sample
 
@@ -193,13 +195,16 @@ def test_after_wrong_answers_a_new_run_is_asked_for_because_mended_sources_end_t
 
 
 def test_a_run_whose_blocks_are_undecided_goes_on_and_a_part_of_a_calibration_does_not(
-    tmp_path: Path, manifest: Manifest, entries: list[Entry]
+    tmp_path: Path, manifest: Manifest, entries: list[Entry], capsys: pytest.CaptureFixture[str]
 ) -> None:
     precise = replace(manifest, settings=replace(manifest.settings, precision=0.03))
     run = Run(precise, tuple(map(_sample, _trials(precise, entries))), ())
     assert runs.left(run, tmp_path / "run") == runs.go_on(tmp_path / "run")
-    store.create_part(tmp_path / "calibration" / store.PART, precise)
-    assert runs.left(run, tmp_path / "calibration" / store.PART) == ""
+    part = tmp_path / "results/calibration" / kept.TWINS
+    journal = store.create_part(part, precise)
+    for sample in run.taken:
+        journal.append(sample)
+    assert (cli.main(tmp_path, ["report", str(part)]), capsys.readouterr().err) == (0, "")
 
 
 def test_a_journal_whose_last_line_was_cut_off_is_told_by_report_and_results(
@@ -220,7 +225,7 @@ def test_a_journal_whose_last_line_was_cut_off_is_told_by_report_and_results(
 def test_a_calibration_is_listed_and_points_to_its_report(tmp_path: Path, manifest: Manifest) -> None:
     _keep(tmp_path, replace(manifest, run_id="20261123-120000-calibration/twins"), [])
     (tmp_path / "latest").unlink()
-    ((name, _, profile, _, _, verdict, _),) = runs.listing(tmp_path).rows
+    ((name, _, profile, _, _, verdict, _),) = runs.listing(tmp_path, kept.first_manifest).rows
     assert (name, profile, verdict) == ("20261123-120000-calibration", "calibration", "see its report.md")
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from benchlab.records.counters import Counters
+from benchlab.records.facts import Facts
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.report import changes, sentences, tables
 from benchlab.statistics import analysis, stats
@@ -17,7 +18,7 @@ from benchlab.statistics.comparison import decide
 from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Ratio
 
-from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
+from .conftest import STARTED, make_counters, make_load, make_sample, make_trial, older, versions
 from .figures import at, known
 from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, run_of, with_samples
 
@@ -394,20 +395,20 @@ def test_an_entry_whose_log_keeps_the_engine_busy_is_named_with_what_that_costs(
 
 def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
     run = make_run({"a": [1000, 1010]})
-    without = replace(run, manifest=replace(run.manifest, facts={"unbuilt": {"brook": "why"}}))
+    without = replace(run, manifest=replace(run.manifest, facts=Facts.of({"unbuilt": {"brook": "why"}})))
     told = "brook could not be built, and took no part; why stands under “Not measured”."
     assert told in list(sentences.warnings(without, ()))
 
 
 def test_versions_that_are_one_image_are_warned_of() -> None:
-    run = make_run({"a": [1000, 1010, 1005], "a-at-abc1234": [1000, 1010, 1005]})
-    told = "a and a-at-abc1234 are the same image: what they differ by is noise."
+    run = make_run({"a": [1000, 1010, 1005], older("a"): [1000, 1010, 1005]})
+    told = f"a and {older('a')} are the same image: what they differ by is noise."
     for images, warned in (
-        ({"a": "x", "a-at-abc1234": "x"}, True),
-        ({"a": "x", "a-at-abc1234": "y"}, False),
+        ({"a": "x", older("a"): "x"}, True),
+        ({"a": "x", older("a"): "y"}, False),
         ({}, False),
     ):
-        found = replace(run, manifest=replace(run.manifest, images=images))
+        found = replace(run, manifest=replace(run.manifest, images=images, variants=versions("a")))
         assert (told in list(sentences.warnings(found, ()))) is warned
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import errno
+import json
 import os
 import re
 import subprocess
@@ -21,13 +22,14 @@ from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
 from benchlab.quality import judge
+from benchlab.records import schema
 from benchlab.records.load import Load
-from benchlab.records.plan import Level, Manifest
+from benchlab.records.plan import Level, Manifest, Variant
 from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.report import export, outputs
 from benchlab.storage import files, store
 
-from .conftest import STARTED, make_manifest, make_remark, make_trial
+from .conftest import COMMIT, LABELS, STARTED, make_finding, make_manifest, make_trial
 
 ROOT = Path(__file__).parents[2]
 # The user who owns nothing.
@@ -56,10 +58,10 @@ def _failure(reason: str = "it died") -> Failure:
 def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, manifest: Manifest, sample: Sample) -> None:
     journal = store.create(tmp_path, manifest)
     failures = (_failure(), Failure(make_trial(block=3), STARTED, "errors", passing=True))
-    decision, remarks = Decision(STARTED, 2, 4, None, "a budget"), (make_remark("aiohttp"), make_remark())
-    for record in (sample, *failures, decision, *remarks):
+    decision, findings = Decision(STARTED, 2, 4, None, "a budget"), (make_finding("aiohttp"), make_finding())
+    for record in (sample, *failures, decision, *findings):
         journal.append(record)
-    assert store.read(tmp_path / manifest.run_id) == Run(manifest, (sample,), failures, decision, remarks)
+    assert store.read(tmp_path / manifest.run_id) == Run(manifest, (sample,), failures, decision, findings)
 
 
 @settings(deadline=None)
@@ -115,8 +117,8 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_another_schema_is_refused_with_all_numbers(tmp_path: Path, manifest: Manifest) -> None:
     journal = store.create(tmp_path, manifest)
     path = journal.folder / store.MANIFEST
-    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 99'))
-    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3 and {store.SCHEMA}; "):
+    path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 99'))
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4 and {schema.SCHEMA}; "):
         store.read(journal.folder)
 
 
@@ -126,8 +128,56 @@ def test_a_run_of_the_schema_before_is_read_with_its_verdicts_as_they_were(
     journal = store.create(tmp_path, manifest)
     journal.append(sample)
     path = journal.folder / store.MANIFEST
-    path.write_text(path.read_text().replace(f'"schema": {store.SCHEMA}', '"schema": 3'))
+    path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 3'))
     assert store.read(journal.folder).taken == (sample,)
+
+
+def _without_variants(folder: Path) -> None:
+    """Make of the run's manifest one as it was before it had records of the variants."""
+    path = folder / store.MANIFEST
+    content = json.loads(path.read_text())
+    del content["variants"]
+    path.write_text(json.dumps(content | {"schema": 4}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "variants"),
+    [
+        ({}, {name: Variant(name) for name in ("x", "x-at-y", "x-pool-3", "x-via-nginx")}),
+        (
+            {"proxy": "none,nginx"},
+            {name: Variant(name) for name in ("x", "x-at-y", "x-pool-3")}
+            | {"x-via-nginx": Variant("x", {"proxy": "nginx"})},
+        ),
+        (
+            {"db_connections": (16, 3)},
+            {name: Variant(name) for name in ("x", "x-at-y", "x-via-nginx")}
+            | {"x-pool-3": Variant("x", {"connections": "3"})},
+        ),
+        (
+            {"against": COMMIT * 3},
+            {name: Variant(name) for name in ("x", "x-at-y")}
+            | {f"{name}-at-{COMMIT}": Variant(name, {"commit": COMMIT * 3}) for name in ("x", "x-at-y")},
+        ),
+        (
+            {"proxy": "none,nginx", "db_connections": (16, 3)},
+            {
+                "x": Variant("x"),
+                "x-pool-3": Variant("x", {"connections": "3"}),
+                "x-via-nginx": Variant("x", {"proxy": "nginx"}),
+                "x-via-nginx-pool-3": Variant("x", {"proxy": "nginx", "connections": "3"}),
+            },
+        ),
+    ],
+)
+def test_of_a_run_before_there_were_records_its_settings_say_which_names_are_those_of_variants(
+    tmp_path: Path, manifest: Manifest, changes: dict[str, Any], variants: dict[str, Variant]
+) -> None:
+    settings = replace(manifest.settings, frameworks=tuple(sorted(variants)), **changes)
+    made = replace(manifest, settings=settings, entries=dict.fromkeys(variants, LABELS), variants=variants)
+    journal = store.create(tmp_path, made)
+    _without_variants(journal.folder)
+    assert store.read_manifest(journal.folder) == made
 
 
 def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> None:
@@ -192,7 +242,6 @@ def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path,
     [
         (store.CSV, lambda folder: store.Journal(folder).derive(store.read(folder), {store.CSV: ""})),
         (store.REPORT, lambda folder: store.write_report(folder, "")),
-        (store.CALIBRATION, lambda folder: store.write_calibration(folder, "")),
         ("compare-old.html", lambda folder: store.write_comparison(folder, "old", "")),
         (f"{store.LOGS}/crax.log", lambda folder: store.keep_log(folder, "crax", "")),
     ],
@@ -395,7 +444,11 @@ def test_a_journal_that_ends_in_the_middle_of_a_line_is_known(
     assert store.is_cut(journal.folder)
 
 
-def test_a_calibration_s_folder_is_told_from_a_run_s(tmp_path: Path, manifest: Manifest) -> None:
-    store.create(tmp_path, manifest).folder.rename(tmp_path / store.PART)
-    with pytest.raises(StoreError, match=f"is a calibration; .* name .*/{store.PART}$"):
+@pytest.mark.parametrize(("names", "count"), [(["twins"], "1 run"), (["burden", "twins"], "2 runs")])
+def test_a_folder_that_holds_runs_is_told_from_a_run_s(
+    tmp_path: Path, manifest: Manifest, names: list[str], count: str
+) -> None:
+    for name in names:
+        store.create_part(tmp_path / name, manifest)
+    with pytest.raises(StoreError, match=f"is not a run, but holds {count}: name one, such as .*/twins$"):
         store.read(tmp_path)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, Manifest, Settings, Trial
 from benchlab.records.run import INVALID, Failure, Run, Sample
@@ -16,7 +17,7 @@ from benchlab.report import tfb_results
 from benchlab.statistics import analysis
 
 from ..results_schema import SCHEMA, problems
-from .conftest import LABELS, STARTED, make_load, make_remark, make_sample
+from .conftest import LABELS, STARTED, make_finding, make_load, make_sample
 
 LEVELS = {"json": (32, 16), "plaintext": (256,), "query": (1, 20)}
 # Requests per second in blocks 1 and 2: their geometric mean is 2,000.
@@ -197,7 +198,9 @@ def test_wrong_and_dying_entries_have_failed_each_in_its_way(manifest: Manifest)
 
 
 def test_verification_is_told_by_the_worst_that_it_found(run: Run) -> None:
-    warned = replace(run, remarks=(make_remark("crax"), make_remark("aiohttp"), make_remark("aiohttp", warning=False)))
+    warned = replace(
+        run, findings=(make_finding("crax"), make_finding("aiohttp"), make_finding("aiohttp", warning=False))
+    )
     document = tfb_results.results(warned)
     assert problems(document) == []
     assert document["verify"] == {
@@ -224,7 +227,7 @@ def test_the_commit_is_told_where_it_is_known(run: Run) -> None:
         "lab_branch": "main",
         "lab_repository": "https://example.org/lab",
     }
-    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))
+    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=Facts.of(facts))))
     assert told["git"] == {"commitId": "a" * 40, "repositoryUrl": "https://example.org/lab", "branchName": "main"}
     assert problems(told) == []
     assert tfb_results.results(run)["git"] is None
@@ -235,10 +238,12 @@ def test_what_is_not_known_of_the_checkout_is_empty_and_no_word_in_the_place_of_
     run: Run, unknown: str
 ) -> None:
     facts: dict[str, object] = {"lab_commit": "a" * 40, "lab_branch": unknown, "lab_repository": unknown}
-    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))
+    told = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=Facts.of(facts))))
     assert told["git"] == {"commitId": "a" * 40, "repositoryUrl": "", "branchName": ""}
     assert problems(told) == []
-    without = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts | {"lab_commit": unknown})))
+    without = tfb_results.results(
+        replace(run, manifest=replace(run.manifest, facts=Facts.of(facts | {"lab_commit": unknown})))
+    )
     assert without["git"] is None
 
 
@@ -256,7 +261,9 @@ def test_tests_of_one_adopted_folder_have_its_name_and_the_mark_of_another_base_
 
 def test_the_description_names_the_host_and_what_is_left_out(run: Run) -> None:
     facts: dict[str, object] = {"engine_version": "20.10", "host": {"cpu_model": "Model X"}}
-    said = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=facts)))["environmentDescription"]
+    said = tfb_results.results(replace(run, manifest=replace(run.manifest, facts=Facts.of(facts))))[
+        "environmentDescription"
+    ]
     assert said.startswith("Model X; all roles share the 2 CPUs; Docker 20.10; ")
     assert "without intervals, ranks, verdicts" in said
 

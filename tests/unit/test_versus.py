@@ -19,6 +19,7 @@ from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
 
+from .conftest import older
 from .figures import at, known, numbered
 from .made_runs import busy_client, full_host
 from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
@@ -111,9 +112,9 @@ def test_outcomes_over_all_levels_are_corrected_together_as_the_gate_s_are() -> 
 def test_the_worst_ratio_comes_first() -> None:
     found = held(
         run_of(
-            *samples("crax-at-abc1234", CALM),
+            *samples(older("crax"), CALM),
             *samples("crax", [1100] * 6),
-            *samples("aiohttp-at-abc1234", CALM),
+            *samples(older("aiohttp"), CALM),
             *samples("aiohttp", [900] * 6),
         )
     )

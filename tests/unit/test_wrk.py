@@ -17,6 +17,8 @@ from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, Target
 from benchlab.run import wrk
 
+from .fake_host import seen
+
 CAPTURED = Path(__file__).parents[1] / "captured"
 
 
@@ -88,7 +90,7 @@ def test_no_other_text_is_taken_for_a_load(text: str) -> None:
 )
 def test_a_result_line_of_nonsense_is_refused(report: dict[str, str | None]) -> None:
     with pytest.raises(WrkError):
-        wrk.parse(f"{wrk.MARK}{json.dumps(report)}\n{wrk.SEEN_MARK}{{}}\n")
+        wrk.parse(f"{wrk.MARK}{json.dumps(report)}\n{seen()}")
 
 
 def test_two_result_lines_are_refused() -> None:

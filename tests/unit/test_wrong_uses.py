@@ -19,9 +19,9 @@ import pytest
 from benchlab.cli import cli
 from benchlab.core import interrupts, letters
 from benchlab.records.plan import Manifest
-from benchlab.report import changes, export, factors, outputs, sentences, terminal
+from benchlab.report import changes, export, factors, outputs, runs, sentences, terminal
 from benchlab.statistics import baseline, candidate, effects
-from benchlab.storage import files, runs, store
+from benchlab.storage import files, store
 
 from .conftest import make_manifest, make_sample, make_trial
 

@@ -12,7 +12,7 @@ from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
 from benchlab.run.state import SessionState
 
-from .conftest import LABELS, Kept, make_lifecycle, make_remark, make_runner, planned
+from .conftest import LABELS, Kept, make_finding, make_lifecycle, make_runner, planned
 from .fake_host import FakeHost
 
 PATHS = {test: workload.path for test, workload in WORKLOADS.items()}
@@ -229,7 +229,7 @@ class Chatty(FakeHost):
 
 
 def _told(kept: Kept) -> list[tuple[int, str, str, str, bool]]:
-    return sorted((found.block, found.entry, found.test, found.rule, found.warning) for found in kept.remarks)
+    return sorted((found.block, found.entry, found.test, found.rule, found.warning) for found in kept.findings)
 
 
 def test_what_is_only_warned_of_is_kept_once_in_a_run_and_loaded_all_the_same(
@@ -238,15 +238,15 @@ def test_what_is_only_warned_of_is_kept_once_in_a_run_and_loaded_all_the_same(
     kept = Kept()
     list(make_runner(Chatty(), kept, entries, settings).run(planned(entries)))
     assert _told(kept) == [(1, entry.name, "json", "extra keys", True) for entry in entries]
-    assert kept.remarks[0].message == "has more keys than message: 'more'"
+    assert kept.findings[0].message == "has more keys than message: 'more'"
     assert (kept.failures, len(kept.samples)) == ([], 20)
 
 
-def test_a_key_that_no_file_takes_is_remarked_upon_and_ends_nothing(entries: list[Entry], settings: Settings) -> None:
+def test_a_key_that_no_file_takes_is_noted_and_ends_nothing(entries: list[Entry], settings: Settings) -> None:
     host, kept = Chatty(), Kept()
     host.more = "\ud800"
     list(make_runner(host, kept, entries, settings).run(planned(entries)))
-    assert [remark.message for remark in kept.remarks] == ["has more keys than message: '\\ud800'"] * 2
+    assert [finding.message for finding in kept.findings] == ["has more keys than message: '\\ud800'"] * 2
     assert (kept.failures, len(kept.samples)) == ([], 20)
 
 
@@ -263,12 +263,12 @@ def test_what_is_wrong_is_kept_once_in_a_run_and_is_the_failure_of_each_trial(
 def test_of_an_entry_that_keeps_the_contract_nothing_is_kept(entries: list[Entry], settings: Settings) -> None:
     kept = Kept()
     list(make_runner(FakeHost(), kept, entries, settings).run(planned(entries)))
-    assert kept.remarks == []
+    assert kept.findings == []
 
 
 def test_a_resumed_run_keeps_only_what_it_had_not_seen_before(entries: list[Entry], settings: Settings) -> None:
     kept = Kept()
-    state = SessionState(findings=[make_remark(entries[0].name)])
+    state = SessionState(findings=[make_finding(entries[0].name)])
     runner = make_runner(Chatty(), kept, entries, settings, state=state)
     list(runner.run(planned(entries)))
     assert _told(kept) == [(1, entries[1].name, "json", "extra keys", True)]

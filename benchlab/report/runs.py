@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,13 +29,23 @@ class Listing:
     unreadable: list[str]
 
 
-def listing(results: Path) -> Listing:
-    """Return the runs in the folder; one that cannot be read hides no other. Raises StoreError of the folder."""
+def _no_calibration(folder: Path) -> Manifest | None:
+    return None
+
+
+def listing(results: Path, calibration: Callable[[Path], Manifest | None] = _no_calibration) -> Listing:
+    """Return the runs in the folder; one that cannot be read hides no other. Raises StoreError of the folder.
+
+    `calibration` returns the manifest of a folder that holds the runs of one, None of any other.
+    """
     found: list[tuple[Manifest, list[str], str]] = []
     unreadable: list[str] = []
     for folder in _folders(results):
         try:
-            found.append((*_row(folder), cut(folder)))
+            if manifest := calibration(folder):
+                found.append((manifest, _calibration_row(folder, manifest), ""))
+            else:
+                found.append((*_row(folder), cut(folder)))
         except StoreError as error:
             unreadable.append(letters.one_line(str(error)))
         except LabError as error:
@@ -55,12 +65,7 @@ def verdict(run: Run, going: bool) -> str:
 
 
 def left(run: Run, folder: Path) -> str:
-    """Return how to have what the run in the folder misses, in a line; nothing where that is nothing.
-
-    A part of a calibration cannot go on.
-    """
-    if store.is_calibration(folder.parent):
-        return ""
+    """Return how to have what the run in the folder misses, in a line; nothing where that is nothing."""
     if store.is_being_measured(folder):
         return "the run is still being measured: this is what there is of it so far"
     if run.to_come or run.awaits_decision:
@@ -73,12 +78,12 @@ def left(run: Run, folder: Path) -> str:
     return ""
 
 
-def cut(folder: Path) -> str:
+def cut(folder: Path, goes_on: bool = True) -> str:
     """Return that the journal in the folder ends in the middle of a line, and what comes of it; else nothing."""
-    if store.is_calibration(folder) or not store.is_cut(folder):
+    if not store.is_cut(folder):
         return ""
     told = f"the last line of {files.shown(folder / store.JOURNAL)} was cut off and is left out"
-    return told if store.is_calibration(folder.parent) else f"{told}; --resume measures what is missing for it"
+    return f"{told}; --resume measures what is missing for it" if goes_on else told
 
 
 def go_on(folder: Path) -> str:
@@ -116,10 +121,11 @@ def _folders(results: Path) -> Iterator[Path]:
     yield from (folder for folder in folders if files.is_folder(folder) and not folder.is_symlink())
 
 
+def _calibration_row(folder: Path, manifest: Manifest) -> list[str]:
+    return [*_heading(folder, manifest, "calibration"), "", f"see its {store.REPORT}", ""]
+
+
 def _row(folder: Path) -> tuple[Manifest, list[str]]:
-    if store.is_calibration(folder):
-        manifest = store.read_manifest(folder / store.PART)
-        return manifest, [*_heading(folder, manifest, "calibration"), "", f"see its {store.REPORT}", ""]
     # Asked before: a run that ends meanwhile is not told to have stopped where it was read.
     going = store.is_being_measured(folder)
     run = store.read(folder)

@@ -43,12 +43,12 @@ def refuse_other_version(run: Manifest, version: str, parameters: Mapping[str, o
 
     `parameters` are those of this lab's analysis, which were fixed before the run began.
     """
-    if (of_run := run.facts.get("lab_version")) != version:
+    if (of_run := run.facts.lab_version) != version:
         raise StoreError(
             f"{run.run_id} cannot be resumed: benchlab {of_run} began it, and this is {version}; use that one, or "
             "start a new run"
         )
-    if run.facts.get("analysis") != parameters:
+    if run.facts.analysis != parameters:
         raise StoreError(
             f"{run.run_id} cannot be resumed: the limits of the lab's rules or tests have changed since it began; use "
             "the lab as it was, or start a new run"

@@ -1,0 +1,39 @@
+"""The factor commit: an entry's folder as it was at a commit, beside the one of today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from benchlab.core.errors import UsageError
+from benchlab.experiment import stack
+from benchlab.factors.factor import AS_IS, Kind, Service, Tools, Varied
+from benchlab.records.plan import Entry, Settings
+
+# So much of a commit's number stands in a name.
+SHORT = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit(Varied):
+    """A level is the whole number of a commit."""
+
+    def levels(self, settings: Settings) -> tuple[str, ...]:
+        return (AS_IS, settings.against) if settings.against else (AS_IS,)
+
+    def refuse(self, entries: Iterable[Entry]) -> None:
+        """Raise UsageError where entries were adopted: git ignores their folders."""
+        if adopted := [entry.name for entry in entries if stack.is_adopted(entry.labels)]:
+            raise UsageError(
+                f"{self.flag}: {', '.join(adopted)} was adopted, and has no versions here; name the others with "
+                "--framework"
+            )
+
+    def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
+        return {**service, **tools.at_commit(entry, level)}
+
+    def suffix(self, level: str) -> str:
+        return f"{self.mark}{level[:SHORT]}"
+
+
+COMMIT = Commit(name="commit", kind=Kind.VERSION, flag="--against", example="--against REF", mark="-at-")

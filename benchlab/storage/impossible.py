@@ -1,0 +1,81 @@
+"""What no run of this lab can be, although its manifest is of the right form: a manifest in, its faults out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from benchlab.core import letters
+from benchlab.experiment.settings import impossible
+from benchlab.factors import catalog
+from benchlab.factors.commit import COMMIT
+from benchlab.records.plan import Manifest
+
+# More than any host has.
+MOST_CPUS = 999_999
+# Labels without which nothing can be said of an entry.
+NEEDED = ("framework", "orm", "driver", "server", "workers", "tests")
+
+
+def faults(made: Manifest) -> list[str]:
+    """Return what no run of this lab can be, by the keys of its manifest."""
+    return [
+        *(
+            []
+            if _is_word(made.run_id)
+            else [f"run_id is {letters.quoted(made.run_id)}, and must be a word in one line"]
+        ),
+        *(
+            f"entries has {letters.quoted(name)}, which is no name of an entry"
+            for name in made.entries
+            if not _is_word(name)
+        ),
+        *(
+            f"entries.{name}.{label} is missing"
+            for name, labels in made.entries.items()
+            for label in NEEDED
+            if label not in labels
+        ),
+        *_workers(made),
+        *(
+            []
+            if 1 <= made.cpus <= MOST_CPUS
+            else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
+        ),
+        *impossible(made.settings),
+        *_variants(made),
+        *_versions(made),
+    ]
+
+
+def _workers(made: Manifest) -> Iterator[str]:
+    """Yield the entries whose number of workers is none; of what is no number the choice is their own."""
+    for name, labels in made.entries.items():
+        workers = labels.get("workers", "")
+        if workers.isdecimal() and not re.fullmatch(r"0*[1-9][0-9]{,5}", workers):
+            yield f"entries.{name}.workers is {letters.quoted(workers)}, and must be from 1 to {MOST_CPUS}"
+
+
+def _variants(made: Manifest) -> Iterator[str]:
+    """Yield what no run can have measured: of what is no entry of it, or at a level of what the lab does not vary."""
+    varied = {factor.name for factor in catalog.VARIED}
+    for name, variant in made.variants.items():
+        if name not in made.entries:
+            yield f"variants has {letters.quoted(name)}, which is no entry of the run"
+        if not _is_word(variant.origin):
+            yield f"variants.{name}.origin is {letters.quoted(variant.origin)}, which is no name of an entry"
+        if unknown := sorted(variant.levels.keys() - varied):
+            yield f"variants.{name}.levels has {letters.quoted(unknown[0])}, which is no factor that this lab varies"
+
+
+def _versions(made: Manifest) -> Iterator[str]:
+    """Yield what is missing of two versions that the settings ask for, or of which the run has one."""
+    against, pairs = made.settings.against, catalog.versions(made.variants)
+    versions = [name for name, variant in made.variants.items() if COMMIT.name in variant.levels]
+    if against and not versions:
+        yield f"settings.against is {letters.quoted(against)}, and entries has none of another commit"
+    yield from (f"entries.{name} has no other version beside it" for name in versions if name not in pairs)
+
+
+def _is_word(text: str) -> bool:
+    return bool(text) and not text.isspace() and letters.one_line(text) == text
