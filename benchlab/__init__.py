@@ -8,6 +8,7 @@ ROOMS = (
     "records",
     "experiment",
     "factors",
+    "load",
     "storage",
     "contract",
     "quality",

@@ -13,12 +13,12 @@ SECONDS = {"h": 3600, "m": 60, "s": 1}
 MOST_SHARE = 0.5
 # A hundred days have no more in seconds.
 MOST_DIGITS = 7
-# An interval that reaches beyond so many times its figure tells not even the order of magnitude, and its bounds would
+# An interval that reaches beyond so many times its value tells not even the order of magnitude, and its bounds would
 # be read for figures. Two blocks make one, by a t of 12.7, where one of them gave half as much again as the other.
 WIDEST = 10
 TOO_WIDE = "[too wide]"
 MEANING = (
-    f"An interval that is {TOO_WIDE} reaches beyond {WIDEST} times its figure, and so says nothing of its size; more "
+    f"An interval that is {TOO_WIDE} reaches beyond {WIDEST} times its value, and so says nothing of its size; more "
     "blocks make it narrower."
 )
 # A ratio's decimals, and how many may show what fewer hide: logarithms of figures are exact to twelve.

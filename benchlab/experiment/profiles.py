@@ -1,17 +1,19 @@
-"""The profiles: named protocols, the levels and warm-up that they lead to, and what a reader must know of one."""
+"""The profiles: named protocols, and what a reader must know of one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from benchlab.experiment import stack, workloads
+from benchlab.experiment import stack
 from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
-from benchlab.records.plan import NO_PROXY, Level, Manifest, Settings
+from benchlab.records.plan import NO_PROXY, Manifest
 
 Levels = Mapping[str, tuple[int, ...]]
 
 DEFAULT = "default"
+# The load model of a profile: a file of load/.
+CLOSED = "closed"
 # What runs and command lines of older labs call a profile.
 RENAMED = {"seed": "study"}
 STUDY_TESTS = ("json", "plaintext", "query")
@@ -32,8 +34,8 @@ MAX_CONNECTIONS = 20_000
 class Profile:
     """A named protocol. Times are seconds, of the warm-up the least and the most; `note` heads a report.
 
-    `tests` are measured where none is named; `levels` has those of every test type. Where N varies, the load has
-    `query_connections`. No warm-up has more than `warmup_connections`.
+    `tests` are measured where none is named; `levels` has those of every test type, and `load` is the load model. Where
+    N varies, the load has `query_connections`. No warm-up has more than `warmup_connections`.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Profile:
     note: str
     tests: tuple[str, ...] = STUDY_TESTS
     levels: Levels = field(default_factory=lambda: LEVELS)
+    load: str = CLOSED
     query_connections: int = QUERY_CONNECTIONS
     warmup_connections: int = MAX_CONNECTIONS
 
@@ -87,16 +90,3 @@ def cautions(manifest: Manifest) -> list[str]:
 def of_run(manifest: Manifest) -> list[str]:
     """Return what a reader must know of every row of the run's tables."""
     return [FIRST_LOOK] if manifest.settings.profile == "quick" else []
-
-
-def levels(settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
-    """Return the levels of each test type on an engine of `cpus`. Raises UsageError."""
-    connections = PROFILES[settings.profile].query_connections
-    return {test: workloads.levels(test, values, cpus, connections) for test, values in settings.levels.items()}
-
-
-def warmup_level(settings: Settings, test: str, of: Iterable[Level]) -> Level:
-    """Return what the test type with these levels is warmed up at: the largest, as far as the profile goes."""
-    largest = workloads.warmup_level(test, of)
-    connections = min(largest.connections, PROFILES[settings.profile].warmup_connections)
-    return replace(largest, connections=connections, threads=workloads.threads(connections, largest.threads))

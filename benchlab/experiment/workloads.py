@@ -1,22 +1,15 @@
-"""The test types as one table, and the levels of load made from it."""
+"""The test types as one table: what each asks for, and its levels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from benchlab.core.errors import UsageError
-from benchlab.records.plan import CONNECTIONS, QUERIES, Level, LevelKey
+from benchlab.records.plan import CONNECTIONS, QUERIES, Level
 
 # The study keeps the query test at its largest concurrency and varies N instead.
 QUERY_CONNECTIONS = 128
-# N of the primer and the warm-up where N varies.
-QUERY_WARMUP_N = 2
 MAX_QUERIES = 500
-# wrk counts what is answered later as timed out.
-TIMEOUT_S = 8
-# The study's primer is the same for every test type, whatever the host's CPUs.
-PRIMER = Level(connections=8, threads=8)
 JSON, HTML, TEXT = "application/json", "text/html", "text/plain"
 
 
@@ -72,53 +65,6 @@ def in_order(tests: Iterable[str]) -> list[str]:
     measured on a table that updates have swollen, whichever order chance gave.
     """
     return sorted(tests, key=lambda test: WORKLOADS[test].writes)
-
-
-def threads(connections: int, cpus: int) -> int:
-    """Return wrk's threads: one per CPU, lowered to a divisor of the connections.
-
-    wrk gives each thread connections // threads and drops the remainder. Raises UsageError where
-    only a single thread would be left although the engine has more CPUs.
-    """
-    wanted = min(connections, cpus)
-    chosen = next(n for n in range(wanted, 0, -1) if connections % n == 0)
-    if chosen == 1 and wanted > 1:
-        raise UsageError(
-            f"level {connections}: no thread count from 2 to {wanted} divides it, so wrk would drop "
-            f"connections or load from one thread; use a multiple of {wanted}"
-        )
-    return chosen
-
-
-def levels(
-    test: str, values: Iterable[int], cpus: int, query_connections: int = QUERY_CONNECTIONS
-) -> tuple[Level, ...]:
-    """Return the levels of a test type for the values that vary in it, on an engine of `cpus`.
-
-    Where N varies, all of them are at `query_connections`.
-    """
-    workload = WORKLOADS[test]
-    if workload.varies == QUERIES:
-        wrk_threads = threads(query_connections, cpus)
-        return tuple(Level(query_connections, wrk_threads, queries=n) for n in values)
-    return tuple(Level(n, threads(n, cpus), pipeline=workload.pipeline) for n in values)
-
-
-def warmup_level(test: str, test_levels: Iterable[Level]) -> Level:
-    """Return the largest level as the study warms up with it: unpipelined, and N=2 where N varies."""
-    largest = max(test_levels)
-    queries = QUERY_WARMUP_N if WORKLOADS[test].varies == QUERIES else 0
-    return Level(largest.connections, largest.threads, queries)
-
-
-def primer_level(test: str) -> Level:
-    queries = QUERY_WARMUP_N if WORKLOADS[test].varies == QUERIES else 0
-    return Level(PRIMER.connections, PRIMER.threads, queries)
-
-
-def keys(test: str, values: Iterable[int]) -> tuple[LevelKey, ...]:
-    """Return what the levels of a test type are known by, for the values that vary in it."""
-    return tuple(LevelKey(value, WORKLOADS[test].varies) for value in values)
 
 
 def url_path(test: str, path: str, level: Level) -> str:

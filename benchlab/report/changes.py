@@ -58,8 +58,9 @@ def _answer(held: Versus, differences: Sequence[str], gate: Gate | None) -> Iter
     yield Plot(
         "changes",
         "New / old, over all levels",
-        "Further right is better. The axis is logarithmic. An interval that crosses 1 leaves open whether anything "
-        "changed; of what is called equal it is the one of 90 %, of all else that of 95 %.",
+        f"{sentences.better_side(row.metric.better for row in held.rows)}. The axis is logarithmic. An interval that "
+        "crosses 1 leaves open whether anything changed; of what is called equal it is the one of 90 %, of all else "
+        "that of 95 %.",
     )
 
 

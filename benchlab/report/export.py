@@ -13,7 +13,8 @@ from typing import Any
 
 from benchlab import __version__
 from benchlab.core.errors import ConfigError, StoreError
-from benchlab.experiment import profiles, stack, workloads
+from benchlab.experiment import profiles, stack
+from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.records import schema
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
@@ -228,8 +229,9 @@ def _rows(run: Run) -> Iterator[dict[str, object]]:
     """Yield a row for each planned cell; one without a sample that counts has 0 blocks and no values."""
     measured = {(cell.entry, cell.test, cell.level): cell for cell in cells.every_cell(run)}
     counts = Counter((sample.trial.entry, sample.trial.test, sample.trial.level.key) for sample in run.samples)
+    keys = registry.of(run.manifest.settings).keys
     for test, levels in run.manifest.settings.levels.items():
-        for level in sorted(workloads.keys(test, levels)):
+        for level in sorted(keys(test, levels)):
             for entry in sorted(run.manifest.entries):
                 if test in run.manifest.tests(entry):
                     key = entry, test, level

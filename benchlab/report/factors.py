@@ -77,9 +77,9 @@ def sentences(answer: Answer) -> Iterator[str]:
     at = _at(test, level)
     metric = answer.metric(test, level)
     if metric is None:
+        neither = " nor ".join(each.long_name for each in answer.results[test].measures.ranking)
         yield (
-            f"At {at} some entries filled the host and others did not, so neither requests per second nor requests per "
-            "CPU-second tell what a factor does."
+            f"At {at} some entries filled the host and others did not, so neither {neither} tell what a factor does."
         )
         return
     alone = [_alone(told) for told in shown if len(told.effect.changes) == 1 and told.metric == metric]

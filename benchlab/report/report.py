@@ -12,6 +12,7 @@ from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.settings import note
 from benchlab.experiment.stack import Labels
 from benchlab.factors import catalog
+from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
@@ -93,9 +94,9 @@ def _answer(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block
         yield Plot(
             "overall",
             "Standings over all levels",
-            "Further right is better; the bars are 95 % intervals, of what is equal the 90 % one that shows it. The "
-            "axis is logarithmic: half and twice are equally far from 1. What can be told apart is said by the ranks "
-            "in the tables below, not by whether intervals overlap.",
+            f"{sentences.better_side(result.overall.better for result in results)}; the bars are 95 % intervals, of "
+            "what is equal the 90 % one that shows it. The axis is logarithmic: half and twice are equally far from 1. "
+            "What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
         )
     yield Paragraph(tuple(about(run)), is_quiet=True)
 
@@ -230,7 +231,8 @@ def about(run: Run) -> list[str]:
     return [
         note(settings),
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
-        f"Samples: {len(run.samples)}. Load{through}: closed loop, from the same {run.manifest.cpus}-CPU host. "
+        f"Samples: {len(run.samples)}. Load{through}: {registry.of(settings).NAME}, "
+        f"from the same {run.manifest.cpus}-CPU host. "
         f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
         _origin(run),
         *_asked(run),

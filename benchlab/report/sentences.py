@@ -116,9 +116,10 @@ def _led(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
 
 def _unranked(result: Result) -> Iterator[str]:
     """Yield that no metric ranks the entries, and what the ratios in each are."""
+    neither = " nor ".join(metric.long_name for metric in result.measures.ranking)
     yield (
-        "Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
-        "CPU-second are comparable over all levels."
+        f"Nobody leads: some rows filled the host and others did not, so neither {neither} are comparable over all "
+        "levels."
     )
     pairs = result.compared[result.measures.ranked_by].pairs
     if len(pairs) == 1:
@@ -189,6 +190,14 @@ def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
         case Because.MOST_BEFORE_PRECISION:
             cap = "a run can have"
     return f"± {precision:.1%} would take {size.needed}; {size.blocks} are what {cap}: it will be less precise"
+
+
+def better_side(of: Iterable[Better]) -> str:
+    """Return on which side of a plot of ratios the better ones are, where they are of these metrics."""
+    directions = set(of)
+    if Better.LOWER not in directions:
+        return "Further right is better"
+    return "Further left is better" + (", or further right where higher is better" if len(directions) > 1 else "")
 
 
 def names(of: Sequence[str]) -> str:

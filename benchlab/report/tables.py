@@ -11,7 +11,8 @@ import pandas as pd
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
-from benchlab.experiment.workloads import TIMEOUT_S, WORKLOADS
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load.closed import TIMEOUT_S
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey, Manifest
@@ -31,8 +32,8 @@ MOST_PAIRS = 15
 UNMEASURED = "not measured"
 MEMORY = "peak memory, MB"
 # What stands under ratios of which some have no outcome, for that.
-BY_CPU = (
-    f"Outcomes are those of {PER_CPU.name}: all rows left the host hardly any time to spare (less than "
+ON_FULL_HOST = (
+    "Outcomes are those of {}: all rows left the host hardly any time to spare (less than "
     f"{NEARLY_FULL_IDLE:.0%}), and there a rate says as much about wrk as about an entry."
 )
 UNRANKED = (
@@ -341,8 +342,15 @@ def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
     """Yield the ratios of the test's pairs, where it has any."""
     pairs = ratios(result)
     if not pairs.empty:
-        notes = [UNRANKED] if result.basis is None else [BY_CPU] if result.is_host_full else []
-        yield document.table(pairs, f"{result.test}: ratios{caution}", notes=notes, is_detail=True)
+        yield document.table(pairs, f"{result.test}: ratios{caution}", notes=list(_note(result)), is_detail=True)
+
+
+def _note(result: Result) -> Iterator[str]:
+    """Yield what stands under ratios of which some have no outcome, for that."""
+    if result.basis is None:
+        yield UNRANKED
+    elif result.is_host_full:
+        yield ON_FULL_HOST.format(result.basis.name)
 
 
 def bottlenecks(results: Iterable[Result]) -> Table:

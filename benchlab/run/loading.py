@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from benchlab.core.errors import WrkError
-from benchlab.experiment import profiles, workloads
+from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import registry
+from benchlab.load.model import LoadModel
 from benchlab.records import counters
 from benchlab.records.counters import CLIENT, Kills
 from benchlab.records.plan import Level, Settings, Trial
@@ -46,23 +48,23 @@ class Loading:
     allowed_cpus: tuple[int, ...] | None = None
 
     def warm_up(self, first: Trial, levels: tuple[Level, ...]) -> WarmUp:
-        """Send primer and warm-up before the first trial of a test type, as far as the settings have them.
+        """Send what the load model has before the first trial of a test type, such as primer and warm-up.
 
         Where they fail, the samples will say so. Raises EntryError where a container ended meanwhile.
         """
-        test, primer_s, (least_s, most_s) = first.test, self.settings.primer_s, self.settings.warmup_s
+        test, warming = first.test, f"while {first.test} was warmed up"
         kills_before: Kills | None = None
+        steady: bool | None = None
         try:
-            warming = f"while {test} was warmed up"
-            if primer_s:
-                kills_before = self._load(test, workloads.primer_level(test), primer_s, warming).kills_before
-            if not most_s:
-                return WarmUp(None, kills_before)
-            largest = profiles.warmup_level(self.settings, test, levels)
-            warmed = self._load(test, largest, most_s, warming, warm_up_s=(least_s, most_s), kills_before=kills_before)
-            return WarmUp(warmed.steady if most_s > STEADY_S else None, warmed.kills_before)
+            for step in self._model.before(self.settings, test, levels):
+                window_s = None if step.steady_after_s is None else (step.steady_after_s, step.duration_s)
+                outcome = self._load(test, step.level, step.duration_s, warming, window_s, kills_before=kills_before)
+                kills_before = outcome.kills_before
+                if window_s is not None and step.duration_s > STEADY_S:
+                    steady = outcome.steady
         except WrkError:
             return WarmUp(None, kills_before or {})
+        return WarmUp(steady, kills_before)
 
     def sample(self, trial: Trial, kills_before: Kills | None) -> Outcome:
         """Return what wrk and the counters say of the trial's load, and some answers from before and under it.
@@ -85,18 +87,22 @@ class Loading:
         kills_before: Kills | None = None,
     ) -> Outcome:
         at, accept = self.running.endpoints, WORKLOADS[test].accept
-        command = wrk.command(level, at.front.address, self._path(test, level), accept, duration_s)
+        command = self._model.command(level, at.front.address, self._path(test, level), accept, duration_s)
         job = wrk.observed(command, at.containers_near_load(), warm_up_s, check, self.allowed_cpus)
         before = at.usage() if self.ask_engine else {}
         result = at.client.execute(job)
         self.running.check(doing)
         if result.failure:
             raise WrkError(f"wrk ended with {result.failure}")
-        outcome = wrk.parse(result.stdout, kills_before)
+        outcome = wrk.parse(self._model, result.stdout, kills_before)
         if not self.ask_engine:
             return outcome
         roles = counters.without(counters.usages(before, at.usage(), {}), CLIENT, outcome.aside_us)
         return replace(outcome, counters=replace(outcome.counters, roles=roles))
+
+    @property
+    def _model(self) -> LoadModel:
+        return registry.of(self.settings)
 
     def _path(self, test: str, level: Level) -> str:
         return workloads.url_path(test, self.running.entry.tests[test], level)

@@ -1,4 +1,4 @@
-"""A run before it starts: its plan in a few lines, and the wrk commands that it will make, as they could be typed."""
+"""A run before it starts: its plan in a few lines, and the commands of its loads, as they could be typed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.engine import variants
 from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
-from benchlab.experiment import placement, profiles, schedule, workloads
+from benchlab.experiment import placement, schedule, workloads
 from benchlab.experiment.forecast import Forecast
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import facts
-from benchlab.records.plan import NO_PROXY, QUERIES, Entry, Level, Settings, Target, Visit
+from benchlab.load import registry
+from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
 from benchlab.report.document import Document, Lines, Terms
-from benchlab.run import retries, wrk
+from benchlab.run import retries
 from benchlab.statistics import sizing
 
 Levels = Mapping[str, Sequence[Level]]
@@ -33,7 +34,7 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
         ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}"),
         ("time", f"{duration(Forecast(visits, settings).total_s)}; builds not counted"),
         ("entries", f"{entries}{through}"),
-        *((test, _levels(test, levels[test])) for test in settings.tests),
+        *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
         ("blocks", _blocks(settings)),
         ("order", f"shuffled by seed {settings.seed}"),
@@ -62,7 +63,7 @@ def order(visits: Iterable[Visit]) -> Iterator[str]:
 def commands(
     settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], Target]
 ) -> Iterator[str]:
-    """Yield the wrk commands of each test type as they could be typed, below the entries that they are the same for.
+    """Yield the commands of each test type as they could be typed, below the entries that they are the same for.
 
     `target` gives where an entry's load goes to.
     """
@@ -81,26 +82,16 @@ def commands(
 def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: Target) -> Iterator[str]:
     for name, level, duration_s in _loads(settings, test, levels):
         path = workloads.url_path(test, entry.tests[test], level)
-        command = wrk.command(level, target, path, WORKLOADS[test].accept, duration_s)
+        command = registry.of(settings).command(level, target, path, WORKLOADS[test].accept, duration_s)
         yield f"{shlex.join(command)}  # {name}"
 
 
 def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[tuple[str, Level, int]]:
     """Yield each load of a test type in a visit: its name, its level, and its seconds."""
-    if settings.primer_s:
-        yield "primer", workloads.primer_level(test), settings.primer_s
-    if settings.warmup_s[1]:
-        yield "warm-up", profiles.warmup_level(settings, test, levels), settings.warmup_s[1]
+    for step in registry.of(settings).before(settings, test, levels):
+        yield step.name, step.level, step.duration_s
     for level in levels:
         yield f"level {level.key}", level, settings.duration_s
-
-
-def _levels(test: str, levels: Sequence[Level]) -> str:
-    values = ", ".join(str(level.key) for level in levels)
-    if levels[0].key.unit == QUERIES:
-        return f"{values} queries a request, at {levels[0].connections} connections"
-    depth = levels[0].pipeline
-    return f"{values} connections" + (f", {depth} requests deep" if depth > 1 else "")
 
 
 def _before(settings: Settings) -> str:
@@ -137,7 +128,7 @@ def visits(lab: Lab, settings: Settings, blocks: int) -> tuple[Visit, ...]:
 
 
 def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
-    return profiles.levels(settings, lab.client_cpus)
+    return registry.of(settings).levels(settings, lab.client_cpus)
 
 
 def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:

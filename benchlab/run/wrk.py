@@ -1,19 +1,17 @@
-"""wrk at both ends: the command line of one load, and what it and load.py printed of it."""
+"""load.py at both ends: the job that it is given, and what it printed of the load and of what happened around it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from benchlab.contract.answers import Answer, answer
 from benchlab.core.errors import WrkError
-from benchlab.experiment.workloads import TIMEOUT_S
+from benchlab.load.model import LoadModel
 from benchlab.records import counters
 from benchlab.records.counters import Counters, Kills
-from benchlab.records.load import Errors, Latency, Load, Ports
-from benchlab.records.plan import Level, Target
+from benchlab.records.load import Load, Ports
 from benchlab.records.seen import seen as read
 
 # report.lua and load.py each print one line of JSON behind a mark.
@@ -22,7 +20,7 @@ MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run of wrk left: its counts, the counters around it, and the answers that were looked at.
+    """What one load left: its counts, the counters around it, and the answers that were looked at.
 
     `kills_before` is how many processes of each role had been killed for their memory before those in the counters.
     `clock_set_us` is how far the clock that wrk times itself by was set under the load: the load's own time is
@@ -40,54 +38,34 @@ class Outcome:
     ports: Ports | None = None
 
 
-def command(level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
-    """Return the wrk command of one load, as it could be typed, with the study's headers."""
-    script = ["-s", "/wrk/pipeline.lua"] if level.pipeline > 1 else ["-s", "/wrk/report.lua"]
-    depth = ["--", str(level.pipeline)] if level.pipeline > 1 else []
-    return [
-        "wrk",
-        *("-H", f"Host: {target.host}"),
-        *("-H", f"Accept: {accept}"),
-        *("-H", "Connection: keep-alive"),
-        "--latency",
-        *("-d", str(duration_s)),
-        *("-c", str(level.connections)),
-        *("--timeout", str(TIMEOUT_S)),
-        *("-t", str(level.threads)),
-        *script,
-        f"http://{target.host}:{target.port}{path}",
-        *depth,
-    ]
-
-
 def observed(
-    wrk_command: Sequence[str],
+    command: Sequence[str],
     containers: Mapping[str, str],
     warm_up_s: tuple[int, int] | None = None,
     check: Mapping[str, object] | None = None,
     cpus: Sequence[int] | None = None,
 ) -> list[str]:
-    """Return the command that runs wrk between two readings of the counters.
+    """Return the command that runs a load between two readings of the counters.
 
     `containers` maps each role to its container's id; see load.py for the rest.
     """
-    job = {"command": wrk_command, "containers": containers, "warm_up_s": warm_up_s, "check": check, "cpus": cpus}
+    job = {"command": command, "containers": containers, "warm_up_s": warm_up_s, "check": check, "cpus": cpus}
     return ["python3", "/wrk/load.py", json.dumps(job)]
 
 
-def parse(output: str, kills_before: Kills | None = None) -> Outcome:
-    """Return what load.py printed. Raises WrkError where there is no result, or one that cannot be.
+def parse(model: LoadModel, output: str, kills_before: Kills | None = None) -> Outcome:
+    """Return what load.py printed of a load of this model.
 
-    Raises SetupError where the image is of another version of the lab.
-
-    Out-of-memory kills count from `kills_before` on, as another outcome has it, else from where this load began.
+    Out-of-memory kills count from `kills_before` on, as another outcome has it, else from where this load began. Raises
+    WrkError where there is no result, or one that cannot be, and SetupError where the image is of another version of
+    the lab.
     """
     report, seen_text = _only(output, MARK), _only(output, SEEN_MARK)
     try:
         seen = read(seen_text)
         set_us = seen.clock_set_us or 0
         return Outcome(
-            load=_load(json.loads(report), seen.wall_us, set_us),
+            load=model.read(json.loads(report), seen.wall_us, set_us),
             counters=counters.between(seen, kills_before),
             answers=tuple(map(answer, seen.answers)),
             steady=bool(seen.steady),
@@ -108,16 +86,3 @@ def _only(output: str, mark: str) -> str:
         last = output.strip().splitlines()[-1:] or ["nothing"]
         raise WrkError(f"wrk: expected one line {mark.strip()}, found {len(lines)}; it ended with: {last[0][:200]}")
     return lines[0].removeprefix(mark)
-
-
-def _load(report: dict[str, Any], wall_us: int, clock_set_us: int) -> Load:
-    return Load(
-        # wrk waits for as long as it is told whatever is done to the clock, and then takes the difference of two times
-        # of day for what that took.
-        duration_us=int(report["duration_us"]) - clock_set_us,
-        wall_us=wall_us,
-        requests=int(report["requests"]),
-        bytes=int(report["bytes"]),
-        latency=Latency(**{name: float(value) for name, value in report["latency"].items()}),
-        errors=Errors(**{kind: int(count) for kind, count in report["errors"].items()}),
-    )

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import replace
 
 from benchlab.engine.stage import Lab
-from benchlab.experiment import profiles
+from benchlab.load import registry
 from benchlab.records.plan import Settings, Trial, Visit
 from benchlab.records.run import Failure, Sample
 from benchlab.run.events import Events
@@ -71,7 +71,7 @@ def _sample(
 ) -> Sample | Failure:
     """Return what comes of one sample of the settings' entry while the trouble lasts."""
     (name,), (test,) = settings.frameworks, settings.tests
-    levels = profiles.levels(settings, lab.client_cpus)
+    levels = registry.of(settings).levels(settings, lab.client_cpus)
     events = _Troubled(trouble)
     runner = Runner(
         roles=lab.roles,

@@ -14,10 +14,10 @@ from typing import TypeVar
 from benchlab.core.errors import WrkError
 from benchlab.engine import stage
 from benchlab.engine.stage import Lab
-from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import overhead
 from benchlab.host.overhead import Overhead
+from benchlab.load import closed
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
 from benchlab.run.lifecycle import EntryLifecycle, RunningEntry
@@ -84,16 +84,16 @@ class _Load:
     def _observed(self, duration_s: int, check: Mapping[str, object] | None) -> float:
         at = self.running.endpoints
         job = wrk.observed(self._command(duration_s), at.containers_near_load(), None, check)
-        return wrk.parse(at.client.execute(job).stdout).load.requests_per_second
+        return wrk.parse(closed, at.client.execute(job).stdout).load.requests_per_second
 
     def _command(self, duration_s: int) -> list[str]:
-        return wrk.command(self.level, self._target, PATH, ACCEPT, duration_s)
+        return closed.command(self.level, self._target, PATH, ACCEPT, duration_s)
 
 
 @contextmanager
 def _serving(lab: Lab, name: str, connections: int) -> Iterator[_Load]:
     """Run the entry, warmed up a little, for the length of the with block."""
-    (level,) = workloads.levels(TEST, (connections,), lab.client_cpus)
+    (level,) = closed.levels_of(TEST, (connections,), lab.client_cpus)
     entry = lab.topology.entries[name]
     lifecycle = EntryLifecycle(entry, lab.roles, [entry], Unkept(lab.state).keep_log, say=lab.say)
     with lifecycle.up("bias") as running:

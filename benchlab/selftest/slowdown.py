@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping
 
 from benchlab.core.quantities import counted
-from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import closed
 from benchlab.records.counters import APP
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey
@@ -81,7 +81,7 @@ def _spread(equal: Run, result: Result, metric: Metric) -> float | None:
 
 def _level(test: str) -> LevelKey:
     """Return the level of the test that is burdened."""
-    (level,) = workloads.keys(test, LEVELS[test])
+    (level,) = closed.keys(test, LEVELS[test])
     return level
 
 

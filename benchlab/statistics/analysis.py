@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Final
 
-from benchlab.experiment import workloads
+from benchlab.load import registry
 from benchlab.quality import rules
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
@@ -154,7 +154,8 @@ def over(levels: Sequence[LevelKey], asked: Iterable[LevelKey]) -> Over:
 def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tuple[tuple[str, LevelKey], ...]:
     """Return entry and level of what has no cell, but of no entry that could not be built: its tests are not known."""
     declaring = [entry for entry in manifest.entries if test in manifest.tests(entry)]
-    wanted = set(product(declaring, workloads.keys(test, manifest.settings.levels[test])))
+    levels = registry.of(manifest.settings).keys(test, manifest.settings.levels[test])
+    wanted = set(product(declaring, levels))
     return tuple(sorted(wanted - {(cell.entry, cell.level) for cell in cells}))
 
 
@@ -198,13 +199,14 @@ def _result(manifest: Manifest, measures: Measures, measured: Measured, decision
 
 
 def _basis(measures: Measures, of: Iterable[Cell]) -> Metric | None:
-    """Return what ranks the cells (docs/method.md, section 6.5): the usual metric where none was limited by the host.
+    """Return what ranks the cells (docs/method.md, section 6.5): the usual metric where the host limited none of them.
 
     The metric of full hosts where all filled it: a CPU-second of a full host does less than one of an idle host, so
     full and idle cells are comparable in no metric, and nothing ranks them.
     """
     ranked = [cell for cell in of if not cell.client_bound]
-    if not any(cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS) for cell in ranked):
+    are_spare = not any(cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS) for cell in ranked)
+    if are_spare or measures.on_full_host is None:
         return measures.ranked_by
     return measures.on_full_host if all(bottleneck.fills_host(cell.shares) for cell in ranked) else None
 

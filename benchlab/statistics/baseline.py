@@ -13,8 +13,8 @@ from itertools import pairwise
 from statistics import geometric_mean
 
 from benchlab.core.errors import UsageError
-from benchlab.experiment import workloads
 from benchlab.factors import catalog
+from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.records.plan import LevelKey, Trial
 from benchlab.records.run import Run
@@ -120,11 +120,12 @@ class Part:
     def planned(self) -> set[Key]:
         """Return what the run was to measure."""
         manifest = self.run.manifest
+        keys = registry.of(manifest.settings).keys
         return {
             (name, test, level)
             for entry, name in self.names.items()
             for test in manifest.tests(entry)
-            for level in workloads.keys(test, manifest.settings.levels[test])
+            for level in keys(test, manifest.settings.levels[test])
         }
 
     @cached_property

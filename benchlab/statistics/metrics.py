@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import geometric_mean
 
+from benchlab.experiment import profiles
 from benchlab.records.counters import APP, DB, PROXY
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Sample
@@ -60,7 +61,8 @@ class Measures:
     """The metrics that are reported of a load model's samples.
 
     `ranked_by` ranks the entries; `on_full_host` does in its place where all rows compared filled the host, and is not
-    compared where none did. Those `beside` are compared and rank nobody; those `shown` stand in tables only.
+    compared where none did; without one, a full host changes nothing. Those `beside` are compared and rank nobody;
+    those `shown` stand in tables only.
     """
 
     ranked_by: Metric
@@ -128,8 +130,10 @@ PER_APP_CPU = Metric(
 )
 
 CLOSED_LOOP = Measures(ranked_by=RATE, on_full_host=PER_CPU, shown=(PER_APP_CPU,))
+# What is reported of each load model.
+BY_LOAD = {profiles.CLOSED: CLOSED_LOOP}
 
 
 def of_run(manifest: Manifest) -> Measures:
     """Return what is reported of the run's samples."""
-    return CLOSED_LOOP
+    return BY_LOAD[profiles.PROFILES[manifest.settings.profile].load]

@@ -25,10 +25,10 @@ from typing import TypeVar
 from benchlab.core import letters
 from benchlab.core.errors import NoRunError, StoreError, UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment import workloads
 from benchlab.experiment.profiles import RENAMED
 from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.factors import catalog
+from benchlab.load import registry
 from benchlab.records import schema
 from benchlab.records.plan import Manifest, Settings, Variant
 from benchlab.records.run import ContractFinding, Decision, Failure, Record, Run, Sample
@@ -111,7 +111,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
     return (
         trial.entry in manifest.entries
         and trial.test in manifest.tests(trial.entry)
-        and trial.level.key in workloads.keys(trial.test, settings.levels[trial.test])
+        and trial.level.key in registry.of(settings).keys(trial.test, settings.levels[trial.test])
         and trial.block >= 1
         and 1 <= trial.repeat <= settings.repeats
     )

@@ -20,7 +20,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from benchlab.experiment import workloads
+from benchlab.load import closed
 from benchlab.records import schema
 from benchlab.records.plan import Manifest, Settings, Trial
 from benchlab.records.run import Run, Sample
@@ -78,7 +78,7 @@ def _manifest() -> Manifest:
 
 def _samples() -> list[Sample]:
     chance = random.Random(1)
-    levels = {test: workloads.levels(test, values, 2) for test, values in LEVELS.items()}
+    levels = {test: closed.levels_of(test, values, 2) for test, values in LEVELS.items()}
     trials = (
         Trial(block, f"entry-{number:02}", test, level)
         for block in range(1, BLOCKS + 1)

@@ -18,6 +18,7 @@ from benchlab.engine.command import command_output
 from benchlab.engine.endpoints import ENTRY_HOST
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL, SERVICE_LABEL
 from benchlab.engine.stage import Lab
+from benchlab.load import closed
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
 from benchlab.run.database import Database
@@ -249,8 +250,8 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, entry: str) -> None:
     with _serving(staged, entry):
-        command = wrk.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)
-        load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
+        command = closed.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)
+        load = wrk.parse(closed, _execute(staged, "wrk", *wrk.observed(command, {}))).load
         deadlocks = _ask(staged, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'hello_world'")
     assert load.requests > 0
     assert load.errors.broken == 0
@@ -339,7 +340,7 @@ def test_the_counting_that_a_lost_lab_left_on_is_switched_off_by_the_next_reset(
 def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: int, batch: int) -> None:
     staged.engine.start("wrk")
     level = Level(1, 1, pipeline=pipeline)
-    command = wrk.command(level, Target("127.0.0.1"), "/plaintext", "text/plain", 5)
+    command = closed.command(level, Target("127.0.0.1"), "/plaintext", "text/plain", 5)
     received = _execute(staged, "wrk", "python3", "-c", LISTEN, *command)
     request = "GET /plaintext HTTP/1.1\r\n"
     assert received.startswith(request)
@@ -351,8 +352,8 @@ def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: in
 
 def test_wrk_counts_what_is_no_answer(staged: Lab) -> None:
     with _serving(staged, "crax"):
-        command = wrk.command(Level(2, 2), TARGET, "/nowhere", "*/*", 1)
-        load = wrk.parse(_execute(staged, "wrk", *wrk.observed(command, {}))).load
+        command = closed.command(Level(2, 2), TARGET, "/nowhere", "*/*", 1)
+        load = wrk.parse(closed, _execute(staged, "wrk", *wrk.observed(command, {}))).load
     assert load.requests > 0
     assert load.errors.status == load.requests
 

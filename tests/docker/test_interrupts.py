@@ -11,7 +11,8 @@ import docker
 import pytest
 
 from benchlab.engine.engine import LEASE
-from benchlab.experiment import profiles, schedule
+from benchlab.experiment import schedule
+from benchlab.load import closed
 from benchlab.records.counters import CLIENT
 from benchlab.records.plan import Entry, Trial
 from benchlab.records.run import Run
@@ -41,7 +42,7 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on_in_the_planned_order(
 def _plan(run: Run) -> list[Trial]:
     """Return the trials of the run in the order of its plan."""
     cpus = len(run.manifest.placement.get(CLIENT, ())) or run.manifest.cpus
-    levels = profiles.levels(run.manifest.settings, cpus)
+    levels = closed.levels(run.manifest.settings, cpus)
     entries = [Entry(name, {}, {"json": "/json"}) for name in run.manifest.settings.frameworks]
     visits = schedule.plan(entries, levels, run.manifest.settings.blocks, run.manifest.settings.seed)
     return [trial for visit in visits for trial in visit.trials]

@@ -11,8 +11,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from benchlab.experiment import workloads
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import closed
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
@@ -330,7 +330,7 @@ class _Maker:
             for entry, test in product(self._labels, self._levels):
                 if test not in self._labels[entry]["tests"].split():
                     continue
-                for level in workloads.levels(test, self._levels[test], CPUS):
+                for level in closed.levels_of(test, self._levels[test], CPUS):
                     for repeat in range(1, self._repeats + 1):
                         trial = Trial(block, entry, test, level, repeat)
                         for record in self._tries(trial, common):

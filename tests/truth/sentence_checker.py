@@ -21,7 +21,7 @@ CONSTANT = (
     r"Peak memory is the most anonymous memory .+ have kept\.",
     r"wrk's latencies of pipelined batches are too low: .+ Go by N / X\.",
     r"Rules of the contract that entries broke before a load, .+ a warning changes nothing\.",
-    r"An interval that is \[too wide\] reaches beyond 10 times its figure, .+ more blocks make it narrower\.",
+    r"An interval that is \[too wide\] reaches beyond 10 times its value, .+ more blocks make it narrower\.",
     r"Outcomes are those of requests/CPU-s: all rows left the host hardly any time to spare \(less than 7%\), .+\.",
     r"Some rows filled the host and others did not: over all levels nothing has an outcome, .+\.",
     r"Test types: .+\.",

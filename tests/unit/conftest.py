@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from benchlab.engine.endpoints import Roles
-from benchlab.experiment import schedule, workloads
+from benchlab.experiment import schedule
 from benchlab.experiment.settings import choose
+from benchlab.load import closed
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
@@ -38,9 +39,9 @@ PATHS = {"json": "/json", "plaintext": "/plaintext", "query": "/queries?queries=
 COMMIT = "abc1234"
 STARTED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LEVELS = {
-    "json": workloads.levels("json", (16, 32), 2),
-    "plaintext": workloads.levels("plaintext", (256,), 2),
-    "query": workloads.levels("query", (1, 20), 2),
+    "json": closed.levels_of("json", (16, 32), 2),
+    "plaintext": closed.levels_of("plaintext", (256,), 2),
+    "query": closed.levels_of("query", (1, 20), 2),
 }
 
 

@@ -16,7 +16,8 @@ from benchlab.engine.engine import Engine
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
-from benchlab.experiment import profiles, schedule
+from benchlab.experiment import schedule
+from benchlab.load import closed
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Entry, Manifest
 from benchlab.records.run import Run
@@ -67,7 +68,7 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
     lab: Lab, tmp_path: Path, manifest: Manifest, entries: list[Entry], said: list[str]
 ) -> None:
     journal = store.create(tmp_path, manifest)
-    levels = profiles.levels(manifest.settings, 2)
+    levels = closed.levels(manifest.settings, 2)
     for visit in schedule.plan(entries, levels, manifest.settings.blocks, manifest.settings.seed):
         for trial in visit.trials:
             journal.append(make_sample(trial))

@@ -191,7 +191,7 @@ def test_an_entry_that_failed_wholly_stands_in_the_tables_of_the_page() -> None:
 def test_an_interval_that_says_nothing_is_called_too_wide_on_the_page() -> None:
     text = outputs.html(make_run({"a": [1000, 3000], "b": [1500, 1700]}))
     assert "<td>1,732 [too wide]</td>" in text
-    assert "An interval that is [too wide] reaches beyond 10 times its figure" in text
+    assert "An interval that is [too wide] reaches beyond 10 times its value" in text
 
 
 def test_who_is_faster_is_readable_on_the_page_without_its_colours() -> None:

@@ -9,8 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchlab.experiment import profiles
+from benchlab.load import registry
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, gate, sentences, tables
+from benchlab.report import changes, charts, gate, plots, sentences, tables
 from benchlab.statistics import analysis, candidate, comparison, metrics, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.baseline import Design
@@ -23,7 +25,7 @@ from benchlab.statistics.stats import Cells, Ratio
 
 from .conftest import make_load, make_sample, make_trial
 from .figures import at, cells
-from .made_runs import manifest_of
+from .made_runs import full_host, manifest_of
 
 P99 = Metric(
     name="p99, ms",
@@ -259,3 +261,25 @@ def test_the_blocks_that_a_gate_asks_for_are_the_same_for_a_mirrored_ratio() -> 
     lower = gate.reason(regression.gate(_rows((P99, 0.0, 0.1)), 0.03))
     blocks = [reason.partition("about ")[2].partition(" block")[0] for reason in (higher, lower)]
     assert blocks[0] == blocks[1] != ""
+
+
+def test_each_profile_has_a_load_model_and_each_load_model_its_metrics() -> None:
+    assert set(registry.MODELS) == set(metrics.BY_LOAD)
+    assert {profile.load for profile in profiles.PROFILES.values()} <= set(registry.MODELS)
+
+
+def test_the_page_says_on_which_side_the_better_ratios_are() -> None:
+    assert sentences.better_side([Better.HIGHER, Better.HIGHER]) == "Further right is better"
+    assert sentences.better_side([Better.LOWER]) == "Further left is better"
+    assert sentences.better_side(Better) == "Further left is better, or further right where higher is better"
+    axis = plots.overall([_result(slow=4.0, quick=2.0)], charts.looks(["slow", "quick"])).layout["xaxis"]
+    assert axis["range"][0] < 0 < math.log10(2) < axis["range"][1]
+
+
+def test_without_a_metric_of_full_hosts_the_usual_one_ranks_there_too() -> None:
+    run = _run({"slow": {16: 4.0}, "quick": {16: 2.0}})
+    full = replace(run, taken=tuple(replace(sample, counters=full_host()) for sample in run.taken))
+    (result,) = analysis.results(full, LATENCY)
+    assert (result.basis, result.is_host_full, result.decided_levels[at(16)].better) == (P99, False, Better.LOWER)
+    (result,) = analysis.results(full, replace(LATENCY, on_full_host=PER_CPU))
+    assert (result.basis, result.is_host_full) == (PER_CPU, True)

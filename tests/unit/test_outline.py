@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from benchlab.engine.endpoints import load_address
-from benchlab.experiment import profiles, schedule
+from benchlab.experiment import schedule
 from benchlab.experiment.settings import choose
+from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.report import markdown
 from benchlab.report.document import Document
@@ -65,7 +66,7 @@ def _plan(entries: list[Entry], **changes: Any) -> str:
         "seed": 7,
     }
     settings = choose(**(given | changes))
-    levels = profiles.levels(settings, 2)
+    levels = closed.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
     return markdown.text(Document((planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"),)))
 

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from benchlab.contract.answers import Problem
-from benchlab.experiment import schedule, workloads
+from benchlab.experiment import schedule
 from benchlab.experiment.forecast import Forecast
+from benchlab.load import closed
 from benchlab.records.plan import Entry, Manifest, Settings, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Run
 from benchlab.run.progress import Progress
@@ -20,7 +21,7 @@ from .conftest import STARTED, make_load, make_runner, make_sample, make_trial
 from .fake_host import FakeHost
 from .made_runs import make_run
 
-LEVELS = {"json": workloads.levels("json", (16, 32), 2)}
+LEVELS = {"json": closed.levels_of("json", (16, 32), 2)}
 
 
 def _visits(entries: list[Entry]) -> tuple[Visit, ...]:

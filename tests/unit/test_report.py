@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from benchlab import __version__
 from benchlab.core import quantities
-from benchlab.experiment import profiles
 from benchlab.experiment.settings import choose
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import closed
 from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency
 from benchlab.records.plan import Level, Manifest, Trial
@@ -263,7 +263,7 @@ def _large_run(manifest: Manifest) -> Run:
         Trial(block, entry, test, level)
         for block in (1, 2, 3)
         for entry in ("aiohttp", "crax")
-        for test, levels in profiles.levels(settings, 2).items()
+        for test, levels in closed.levels(settings, 2).items()
         for level in levels
     ]
     # One cell lacks a block, one entry a level; at some levels the host is full; the rates are as large as they get.

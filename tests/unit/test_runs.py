@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchlab.cli import cli
-from benchlab.experiment import profiles, schedule
+from benchlab.experiment import schedule
+from benchlab.load import closed
 from benchlab.records.plan import Entry, Manifest, Trial
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.report import runs
@@ -36,7 +37,7 @@ with store.Journal(Path(sys.argv[1])).being_measured():
 
 def _trials(manifest: Manifest, entries: list[Entry]) -> list[Trial]:
     settings = manifest.settings
-    visits = schedule.plan(entries, profiles.levels(settings, 2), settings.blocks, settings.seed)
+    visits = schedule.plan(entries, closed.levels(settings, 2), settings.blocks, settings.seed)
     return [trial for visit in visits for trial in visit.trials]
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from benchlab.experiment import schedule, workloads
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import closed
 from benchlab.records.plan import Entry, Level, Visit
 
-LEVELS = {"json": workloads.levels("json", (16, 32, 128), 2), "query": workloads.levels("query", (1, 10, 20), 2)}
+LEVELS = {"json": closed.levels_of("json", (16, 32, 128), 2), "query": closed.levels_of("query", (1, 10, 20), 2)}
 
 
 def _plan(entries: list[Entry], blocks: int = 5, seed: int = 7) -> tuple[Visit, ...]:
@@ -61,7 +62,7 @@ def test_more_blocks_begin_with_the_plan_of_fewer(entries: list[Entry]) -> None:
 
 def test_updates_come_last_in_each_visit_and_the_other_tests_in_shuffled_order() -> None:
     everything = Entry("all", {}, {test: workload.path for test, workload in WORKLOADS.items()})
-    levels = {test: workloads.levels(test, workload.levels, 2) for test, workload in WORKLOADS.items()}
+    levels = {test: closed.levels_of(test, workload.levels, 2) for test, workload in WORKLOADS.items()}
     visits = schedule.plan([everything], levels, 40, seed=7)
     orders = {tuple(dict.fromkeys(trial.test for trial in visit.trials)) for visit in visits}
     assert {order[-1] for order in orders} == {"update"}
@@ -101,27 +102,27 @@ def test_resume_keys_are_distinct_for_all_trials_of_a_run(entries: list[Entry]) 
     [(16, 2, 2), (16, 1, 1), (1, 8, 1), (16, 6, 4), (128, 12, 8), (1024, 96, 64), (9, 4, 3), (8, 64, 8)],
 )
 def test_threads_are_one_per_cpu_lowered_to_a_divisor(connections: int, cpus: int, threads: int) -> None:
-    assert workloads.threads(connections, cpus) == threads
+    assert closed.threads(connections, cpus) == threads
     assert connections % threads == 0
 
 
 @pytest.mark.parametrize(("test", "level"), [("json", Level(128, 2)), ("plaintext", Level(1024, 2))])
 def test_the_warm_up_is_the_largest_level_unpipelined(test: str, level: Level) -> None:
     values = {"json": (16, 128, 32), "plaintext": (1024, 256)}[test]
-    assert workloads.warmup_level(test, workloads.levels(test, values, 2)) == level
+    assert closed.warmup_level(test, closed.levels_of(test, values, 2)) == level
 
 
 @pytest.mark.parametrize("test", ["query", "cached-query", "update"])
 def test_primer_and_warm_up_ask_for_two_rows_where_n_varies(test: str) -> None:
-    assert workloads.warmup_level(test, workloads.levels(test, (1, 20), 2)) == Level(128, 2, queries=2)
-    assert workloads.warmup_level(test, workloads.levels(test, (1, 20), 2, 512)) == Level(512, 2, queries=2)
-    assert workloads.primer_level(test) == Level(8, 8, queries=2)
+    assert closed.warmup_level(test, closed.levels_of(test, (1, 20), 2)) == Level(128, 2, queries=2)
+    assert closed.warmup_level(test, closed.levels_of(test, (1, 20), 2, 512)) == Level(512, 2, queries=2)
+    assert closed.primer_level(test) == Level(8, 8, queries=2)
 
 
 @pytest.mark.parametrize("test", ["db", "fortune"])
 def test_primer_and_warm_up_ask_for_no_n_where_connections_vary(test: str) -> None:
-    assert workloads.warmup_level(test, workloads.levels(test, (16, 512, 32), 2)) == Level(512, 2)
-    assert workloads.primer_level(test) == Level(8, 8)
+    assert closed.warmup_level(test, closed.levels_of(test, (16, 512, 32), 2)) == Level(512, 2)
+    assert closed.primer_level(test) == Level(8, 8)
 
 
 @pytest.mark.parametrize(
@@ -135,4 +136,4 @@ def test_primer_and_warm_up_ask_for_no_n_where_connections_vary(test: str) -> No
     ],
 )
 def test_n_is_appended_to_the_path_where_it_varies(test: str, path: str) -> None:
-    assert workloads.url_path(test, WORKLOADS[test].path, workloads.levels(test, (20,), 2)[0]) == path
+    assert workloads.url_path(test, WORKLOADS[test].path, closed.levels_of(test, (20,), 2)[0]) == path

@@ -13,6 +13,7 @@ import pytest
 import schema
 
 from benchlab.core.errors import SetupError, WrkError
+from benchlab.load import closed
 from benchlab.records import seen
 from benchlab.records.load import Ports
 from benchlab.run import wrk
@@ -65,7 +66,7 @@ def test_a_key_that_is_missing_is_unavailable() -> None:
         del content[key]
     for reading in (content["before"], content["after"]):
         del reading["host"]["stolen_us"], reading["roles"]["app"]["cpu_us"]
-    outcome = wrk.parse(f"{wrk.MARK}{json.dumps(REPORT)}\n{wrk.SEEN_MARK}{json.dumps(content)}\n")
+    outcome = wrk.parse(closed, f"{wrk.MARK}{json.dumps(REPORT)}\n{wrk.SEEN_MARK}{json.dumps(content)}\n")
     counters = outcome.counters
     assert (counters.host.stolen_us, counters.roles["app"].cpu_us, counters.idle_before) == (None, None, None)
     assert (outcome.ports, outcome.clock_set_us, outcome.aside_us) == (None, 0, None)
@@ -75,7 +76,7 @@ def test_a_key_that_is_missing_is_unavailable() -> None:
 def test_another_schema_is_one_error_with_what_to_do(number: object, quoted: str) -> None:
     content = _content() | {"schema": number}
     with pytest.raises(SetupError) as error:
-        wrk.parse(printed().partition(wrk.SEEN_MARK)[0] + f"{wrk.SEEN_MARK}{json.dumps(content)}\n")
+        wrk.parse(closed, printed().partition(wrk.SEEN_MARK)[0] + f"{wrk.SEEN_MARK}{json.dumps(content)}\n")
     assert str(error.value) == (
         f"the load generator's image prints schema {quoted} of its readings, and this lab reads 1; "
         "rebuild the images: make setup"
@@ -94,4 +95,4 @@ def test_another_schema_is_one_error_with_what_to_do(number: object, quoted: str
 def test_what_cannot_be_is_told_by_its_key(key: str, value: object, fault: str) -> None:
     text = f"{wrk.MARK}{json.dumps(REPORT)}\n{wrk.SEEN_MARK}{json.dumps(_content() | {key: value})}\n"
     with pytest.raises(WrkError, match=fault):
-        wrk.parse(text)
+        wrk.parse(closed, text)

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from benchlab.cli import cli, flags
 from benchlab.core.errors import ConfigError
-from benchlab.experiment import profiles, workloads
+from benchlab.experiment import profiles
 from benchlab.experiment.settings import SETTINGS, choose, note
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import closed
 from benchlab.records.plan import Level, Settings
 
 
@@ -84,31 +86,36 @@ def test_a_test_that_the_profile_leaves_out_has_levels_all_the_same(test: str, l
 
 @pytest.mark.parametrize(("profile", "connections"), [("default", 128), ("study", 128), ("tfb", 512)])
 def test_where_n_varies_the_profile_says_at_how_many_connections(profile: str, connections: int) -> None:
-    found = profiles.levels(_settings(profile=profile, tests=["json", "update"], levels={"update": (5,)}), 2)
+    found = closed.levels(_settings(profile=profile, tests=["json", "update"], levels={"update": (5,)}), 2)
     assert found["update"] == (Level(connections, 2, queries=5),)
     assert {level.queries for level in found["json"]} == {0}
+
+
+def _warmup_level(settings: Settings, test: str, levels: Sequence[Level]) -> Level:
+    (step,) = (step for step in closed.before(settings, test, levels) if step.name == "warm-up")
+    return step.level
 
 
 @pytest.mark.parametrize(("profile", "connections"), [("default", 1024), ("study", 1024), ("tfb", 512)])
 def test_only_the_tfb_profile_warms_up_with_fewer_connections_than_it_measures(profile: str, connections: int) -> None:
     settings = _settings(profile=profile, tests=["plaintext"])
-    of = profiles.levels(settings, 2)["plaintext"]
+    of = closed.levels(settings, 2)["plaintext"]
     assert max(level.connections for level in of) >= 1024
-    assert profiles.warmup_level(settings, "plaintext", of) == Level(connections, 2)
+    assert _warmup_level(settings, "plaintext", of) == Level(connections, 2)
 
 
 def test_a_warm_up_with_fewer_connections_has_threads_that_divide_them() -> None:
     settings = _settings(profile="tfb", tests=["plaintext"], levels={"plaintext": (3000,)})
-    (level,) = profiles.levels(settings, 24)["plaintext"]
+    (level,) = closed.levels(settings, 24)["plaintext"]
     assert level.threads == 24
-    assert profiles.warmup_level(settings, "plaintext", [level]) == Level(512, 16)
+    assert _warmup_level(settings, "plaintext", [level]) == Level(512, 16)
 
 
 def test_a_warm_up_within_the_profile_s_connections_is_that_of_the_largest_level() -> None:
     settings = _settings(profile="tfb", tests=["json", "query"], levels={"json": (16, 9)})
-    levels = profiles.levels(settings, 3)
-    assert profiles.warmup_level(settings, "json", levels["json"]) == Level(16, 2)
-    assert profiles.warmup_level(settings, "query", levels["query"]) == Level(512, 2, queries=2)
+    levels = closed.levels(settings, 3)
+    assert _warmup_level(settings, "json", levels["json"]) == Level(16, 2)
+    assert _warmup_level(settings, "query", levels["query"]) == Level(512, 2, queries=2)
 
 
 def test_verification_covers_every_test_type_unless_some_are_named() -> None:
@@ -215,7 +222,7 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_a_level_that_leaves_one_thread_on_many_cpus_is_refused_with_the_remedy() -> None:
     with pytest.raises(ConfigError, match=r"level 17: .*use a multiple of 2"):
-        workloads.levels("json", (17,), 2)
+        closed.levels_of("json", (17,), 2)
 
 
 def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:

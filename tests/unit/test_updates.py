@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.experiment import schedule, workloads
+from benchlab.experiment import schedule
+from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
 
@@ -16,7 +17,7 @@ from .fake_host import WORLD, FakeHost, printed, seen
 # Declared first, and yet an entry that starts is not looked at by updating World.
 PATHS = {"update": "/updates?queries=", "query": "/queries?queries=", "db": "/db", "fortune": "/fortunes"}
 TRIALS = {"update": (1, 20), "query": (20,), "db": (16,), "fortune": (16,)}
-LEVELS = {test: workloads.levels(test, values, 2) for test, values in TRIALS.items()}
+LEVELS = {test: closed.levels_of(test, values, 2) for test, values in TRIALS.items()}
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from benchlab.core.errors import EngineError, SetupError
-from benchlab.experiment import schedule, workloads
+from benchlab.experiment import schedule
+from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
 from benchlab.run.events import Events
@@ -372,7 +373,7 @@ def test_the_study_primes_with_eight_threads_and_warms_up_at_the_largest_level(
 
 def test_a_warm_up_has_no_more_connections_than_the_profile_s(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
-    levels = {**LEVELS, "plaintext": workloads.levels("plaintext", (1024,), 2)}
+    levels = {**LEVELS, "plaintext": closed.levels_of("plaintext", (1024,), 2)}
     tfb = replace(settings, profile="tfb")
     runner = make_runner(host, Kept(), entries[:1], tfb, levels=levels)
     list(runner.run(schedule.plan(entries[:1], levels, 1, seed=7)))

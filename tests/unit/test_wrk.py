@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchlab.core.errors import WrkError
+from benchlab.load import closed
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, Target
 from benchlab.run import wrk
@@ -27,7 +28,7 @@ def _captured(name: str) -> str:
 
 
 def test_a_load_is_read_with_every_figure_in_its_unit() -> None:
-    assert wrk.parse(_captured("json")).load == Load(
+    assert wrk.parse(closed, _captured("json")).load == Load(
         duration_us=2_100_518,
         wall_us=2_113_847,
         requests=113_295,
@@ -57,32 +58,32 @@ def test_a_load_is_read_with_every_figure_in_its_unit() -> None:
     ],
 )
 def test_what_went_wrong_is_counted_by_kind(name: str, requests: int, errors: Errors) -> None:
-    load = wrk.parse(_captured(name)).load
+    load = wrk.parse(closed, _captured(name)).load
     assert (load.requests, load.errors) == (requests, errors)
 
 
 def test_a_maximum_is_never_below_the_average() -> None:
     broken = _captured("json").replace('"max_us":3204', '"max_us":100')
     with pytest.raises(WrkError, match=r"mean 294\.985 us, max 100\.0 us: the mean lies"):
-        wrk.parse(broken)
+        wrk.parse(closed, broken)
 
 
 def test_a_refused_connection_is_told_in_the_words_of_wrk() -> None:
     with pytest.raises(WrkError, match="unable to connect to db:8080 Connection refused"):
-        wrk.parse(_captured("refused"))
+        wrk.parse(closed, _captured("refused"))
 
 
 def test_output_cut_off_anywhere_is_refused_and_never_half_read() -> None:
     output = _captured("json")
     for length in range(len(output)):
         with pytest.raises(WrkError):
-            wrk.parse(output[:length])
+            wrk.parse(closed, output[:length])
 
 
 @given(st.text())
 def test_no_other_text_is_taken_for_a_load(text: str) -> None:
     with pytest.raises(WrkError):
-        wrk.parse(text)
+        wrk.parse(closed, text)
 
 
 @given(
@@ -90,16 +91,16 @@ def test_no_other_text_is_taken_for_a_load(text: str) -> None:
 )
 def test_a_result_line_of_nonsense_is_refused(report: dict[str, str | None]) -> None:
     with pytest.raises(WrkError):
-        wrk.parse(f"{wrk.MARK}{json.dumps(report)}\n{seen()}")
+        wrk.parse(closed, f"{wrk.MARK}{json.dumps(report)}\n{seen()}")
 
 
 def test_two_result_lines_are_refused() -> None:
     with pytest.raises(WrkError, match="found 2"):
-        wrk.parse(_captured("json") + _captured("json"))
+        wrk.parse(closed, _captured("json") + _captured("json"))
 
 
 def test_the_command_is_that_of_the_study() -> None:
-    command = wrk.command(Level(128, 2), Target("tfb-server"), "/json", "application/json", 15)
+    command = closed.command(Level(128, 2), Target("tfb-server"), "/json", "application/json", 15)
     assert command == [
         *("wrk", "-H", "Host: tfb-server", "-H", "Accept: application/json", "-H", "Connection: keep-alive"),
         *("--latency", "-d", "15", "-c", "128", "--timeout", "8", "-t", "2"),
@@ -108,12 +109,12 @@ def test_the_command_is_that_of_the_study() -> None:
 
 
 def test_a_pipelined_command_names_its_depth() -> None:
-    command = wrk.command(Level(256, 2, pipeline=16), Target("tfb-server"), "/plaintext", "text/plain", 15)
+    command = closed.command(Level(256, 2, pipeline=16), Target("tfb-server"), "/plaintext", "text/plain", 15)
     assert command[-5:] == ["-s", "/wrk/pipeline.lua", "http://tfb-server:8080/plaintext", "--", "16"]
 
 
 def test_wrk_s_own_time_is_corrected_for_a_clock_that_was_set_back_beyond_its_start() -> None:
     output = _captured("json").replace('"duration_us":2100518', '"duration_us":-3597899482')
     output = output.replace('"clock_set_us": 0', '"clock_set_us": -3600000000')
-    found = wrk.parse(output)
-    assert (found.load, found.clock_set_us) == (wrk.parse(_captured("json")).load, -3_600_000_000)
+    found = wrk.parse(closed, output)
+    assert (found.load, found.clock_set_us) == (wrk.parse(closed, _captured("json")).load, -3_600_000_000)

@@ -156,6 +156,6 @@
   document.querySelectorAll("table.sortable").forEach(sortable);
   plots.forEach(walk);
   unpack().then(watch, () => plots.forEach((plot) => {
-    plot.textContent = "This browser cannot unpack the plots; the tables have the same figures.";
+    plot.textContent = "This browser cannot unpack the plots; the tables have the same values.";
   }));
 })();

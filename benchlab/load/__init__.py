@@ -1,0 +1,1 @@
+"""How entries are loaded: a file for each load model."""

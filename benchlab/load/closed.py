@@ -1,0 +1,128 @@
+"""The closed loop: wrk keeps so many connections busy, and sends the next request when an answer has come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from benchlab.core.errors import UsageError
+from benchlab.experiment.profiles import MAX_CONNECTIONS, PROFILES
+from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
+from benchlab.load.model import Step
+from benchlab.records.load import Errors, Latency, Load
+from benchlab.records.plan import QUERIES, Level, LevelKey, Settings, Target
+
+NAME = "closed loop"
+# wrk counts what is answered later as timed out.
+TIMEOUT_S = 8
+# N of the primer and the warm-up where N varies.
+QUERY_WARMUP_N = 2
+# The study's primer is the same for every test type, whatever the host's CPUs.
+PRIMER = Level(connections=8, threads=8)
+
+
+def keys(test: str, values: Iterable[int]) -> tuple[LevelKey, ...]:
+    return tuple(LevelKey(value, WORKLOADS[test].varies) for value in values)
+
+
+def levels(settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
+    connections = PROFILES[settings.profile].query_connections
+    return {test: levels_of(test, values, cpus, connections) for test, values in settings.levels.items()}
+
+
+def levels_of(
+    test: str, values: Iterable[int], cpus: int, query_connections: int = QUERY_CONNECTIONS
+) -> tuple[Level, ...]:
+    """Return the levels of a test type for the values that vary in it, on an engine of `cpus`.
+
+    Where N varies, all of them are at `query_connections`.
+    """
+    workload = WORKLOADS[test]
+    if workload.varies == QUERIES:
+        wrk_threads = threads(query_connections, cpus)
+        return tuple(Level(query_connections, wrk_threads, queries=n) for n in values)
+    return tuple(Level(n, threads(n, cpus), pipeline=workload.pipeline) for n in values)
+
+
+def threads(connections: int, cpus: int) -> int:
+    """Return wrk's threads: one per CPU, lowered to a divisor of the connections.
+
+    wrk gives each thread connections // threads and drops the remainder. Raises UsageError where
+    only a single thread would be left although the engine has more CPUs.
+    """
+    wanted = min(connections, cpus)
+    chosen = next(n for n in range(wanted, 0, -1) if connections % n == 0)
+    if chosen == 1 and wanted > 1:
+        raise UsageError(
+            f"level {connections}: no thread count from 2 to {wanted} divides it, so wrk would drop "
+            f"connections or load from one thread; use a multiple of {wanted}"
+        )
+    return chosen
+
+
+def spelled(levels: Sequence[Level]) -> str:
+    values, first = ", ".join(str(level.key) for level in levels), levels[0]
+    if first.key.unit == QUERIES:
+        return f"{values} queries a request, at {first.connections} connections"
+    return f"{values} connections" + (f", {first.pipeline} requests deep" if first.pipeline > 1 else "")
+
+
+def before(settings: Settings, test: str, levels: Iterable[Level]) -> Iterator[Step]:
+    """Yield the study's primer and warm-up, as far as the settings have them."""
+    least_s, most_s = settings.warmup_s
+    if settings.primer_s:
+        yield Step("primer", primer_level(test), settings.primer_s)
+    if most_s:
+        most_connections = PROFILES[settings.profile].warmup_connections
+        yield Step("warm-up", warmup_level(test, levels, most_connections), most_s, least_s)
+
+
+def primer_level(test: str) -> Level:
+    return Level(PRIMER.connections, PRIMER.threads, _warmup_queries(test))
+
+
+def warmup_level(test: str, levels: Iterable[Level], most_connections: int = MAX_CONNECTIONS) -> Level:
+    """Return the largest level as the study warms up with it: unpipelined, and N=2 where N varies.
+
+    It has no more connections than `most_connections`.
+    """
+    largest = max(levels)
+    connections = min(largest.connections, most_connections)
+    return Level(connections, threads(connections, largest.threads), _warmup_queries(test))
+
+
+def command(level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
+    """Return the wrk command of one load, as it could be typed, with the study's headers."""
+    script = ["-s", "/wrk/pipeline.lua"] if level.pipeline > 1 else ["-s", "/wrk/report.lua"]
+    depth = ["--", str(level.pipeline)] if level.pipeline > 1 else []
+    return [
+        "wrk",
+        *("-H", f"Host: {target.host}"),
+        *("-H", f"Accept: {accept}"),
+        *("-H", "Connection: keep-alive"),
+        "--latency",
+        *("-d", str(duration_s)),
+        *("-c", str(level.connections)),
+        *("--timeout", str(TIMEOUT_S)),
+        *("-t", str(level.threads)),
+        *script,
+        f"http://{target.host}:{target.port}{path}",
+        *depth,
+    ]
+
+
+def read(report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:
+    return Load(
+        # wrk waits for as long as it is told whatever is done to the clock, and then takes the difference of two times
+        # of day for what that took.
+        duration_us=int(report["duration_us"]) - clock_set_us,
+        wall_us=wall_us,
+        requests=int(report["requests"]),
+        bytes=int(report["bytes"]),
+        latency=Latency(**{name: float(value) for name, value in report["latency"].items()}),
+        errors=Errors(**{kind: int(count) for kind, count in report["errors"].items()}),
+    )
+
+
+def _warmup_queries(test: str) -> int:
+    return QUERY_WARMUP_N if WORKLOADS[test].varies == QUERIES else 0

@@ -1,0 +1,51 @@
+"""What a load model tells: its levels, what comes before samples, its command, and how what that prints is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from benchlab.records.load import Load
+from benchlab.records.plan import Level, LevelKey, Settings, Target
+
+
+@dataclass(frozen=True)
+class Step:
+    """A load before the samples of a test type.
+
+    With `steady_after_s` it ends as soon as the rate is steady, not before so many seconds and not after `duration_s`.
+    """
+
+    name: str
+    level: Level
+    duration_s: int
+    steady_after_s: int | None = None
+
+
+class LoadModel(Protocol):
+    """A module of this room is one. `NAME` is what reports call it."""
+
+    NAME: str
+
+    def keys(self, test: str, values: Iterable[int]) -> tuple[LevelKey, ...]:
+        """Return what the levels of a test type are known by, for the values that vary in it."""
+
+    def levels(self, settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
+        """Return the levels of each test type, with a load generator of so many CPUs. Raises UsageError."""
+
+    def spelled(self, levels: Sequence[Level]) -> str:
+        """Return the levels of a test type as a plan lists them."""
+
+    def before(self, settings: Settings, test: str, levels: Iterable[Level]) -> Iterator[Step]:
+        """Yield the loads that come before the samples of a test type at these levels."""
+
+    def command(self, level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
+        """Return the command of one load, as it could be typed."""
+
+    def read(self, report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:
+        """Return the load of what the command reported, which took `wall_us`.
+
+        `clock_set_us` is how far the clock was set meanwhile. Raises ValueError, KeyError, TypeError or AttributeError
+        where the report is none.
+        """

@@ -1,0 +1,17 @@
+"""Which load models there are, and which one a run has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from benchlab.experiment import profiles
+from benchlab.load import closed
+from benchlab.load.model import LoadModel
+from benchlab.records.plan import Settings
+
+MODELS: Mapping[str, LoadModel] = {profiles.CLOSED: closed}
+
+
+def of(settings: Settings) -> LoadModel:
+    """Return the load model of the run's profile."""
+    return MODELS[profiles.PROFILES[settings.profile].load]
