@@ -17,6 +17,8 @@ from benchlab.experiment.settings import Flag
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from benchlab.report.document import Document
+
 # The main job, which needs no name.
 MAIN = "bench"
 # Exit codes.
@@ -67,11 +69,11 @@ def screen() -> Console:
     return Console(color_system=None if os.environ.get("NO_COLOR") else "auto")
 
 
-def tell(text: str) -> None:
-    """Print what was asked for, a text of Markdown."""
-    from benchlab.report import printed
+def show(document: Document) -> None:
+    """Print what was asked for."""
+    from benchlab.report import terminal
 
-    printed.tell(screen(), text)
+    terminal.show(screen(), document)
 
 
 def console() -> Console:

@@ -7,7 +7,7 @@ import errno
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchlab.cli.command import OK, Command, say, screen, tell
+from benchlab.cli.command import OK, Command, say, show
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment import stack
@@ -60,7 +60,7 @@ def _list(root: Path, _: argparse.Namespace) -> int:
     from benchlab.engine import capacity, compose, provision, stage, topology
     from benchlab.engine.engine import Engine
     from benchlab.host import inventory
-    from benchlab.report import printed
+    from benchlab.report.document import Document, Paragraph, Table
 
     engine = Engine.if_any(compose.project(root))
     if engine is None:
@@ -71,10 +71,11 @@ def _list(root: Path, _: argparse.Namespace) -> int:
         available = stage.seen(engine, provision.local(engine))
     resolved = topology.load(root, compose.resources(root, available.cpus))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
-    rows = [[*row[:-1], inventory.versions(resolved.context(row[0]))] for row in stack.rows(labels)]
-    printed.show(screen(), ["entry", *stack.COLUMNS[:-1], "in its image"], rows)
+    rows = tuple((*row[:-1], inventory.versions(resolved.context(row[0]))) for row in stack.rows(labels))
+    headers = ("entry", *stack.COLUMNS[:-1], "in its image")
     usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
-    tell("\n" + "\n\n".join([*stack.below(labels), usual]))
+    below = (Paragraph((line,)) for line in (*stack.below(labels), usual))
+    show(Document((Table(headers, rows, words=headers), *below)))
     return OK
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchlab.cli.command import say, tell
+from benchlab.cli.command import say, show
 from benchlab.core import quantities
 from benchlab.core.errors import UsageError
 from benchlab.experiment.settings import Flag
@@ -12,6 +12,7 @@ from benchlab.factors import catalog
 
 if TYPE_CHECKING:
     from benchlab.records.plan import Settings
+    from benchlab.report.document import Document
     from benchlab.statistics.baseline import Side
     from benchlab.statistics.candidate import Versus
     from benchlab.statistics.regression import Gate
@@ -43,26 +44,29 @@ def warn(margin: float | None, old: Side, new: Side) -> None:
 
     Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
     """
-    from benchlab.statistics import regression
+    from benchlab.report import gate
 
-    if margin is not None and (why := regression.too_few_days(old, new)):
+    if margin is not None and (why := gate.too_few_days(old, new)):
         say(why)
     elif len(old.runs) == len(new.runs) == 1:
         say(APART)
-    elif once := regression.counted_once(old, new):
+    elif once := gate.counted_once(old, new):
         say(once)
 
 
-def show(held: Versus, margin: float | None) -> Gate | None:
-    """Print how new compares with old, and what the gate says of it; return that, None where there is no margin."""
-    from benchlab.report import changes, lead, markdown
+def decide(held: Versus, margin: float | None) -> Gate | None:
+    """Return what the gate says of how new compares with old; None where there is no margin."""
     from benchlab.statistics import regression
 
-    tell(markdown.explained(f"{lead.changes(held.rows)}\n\n{changes.table(held.rows)}"))
-    if held.untold:
-        say(f"nothing can be said of {'; '.join(held.untold)}")
-    if margin is None:
-        return None
-    answer = regression.gate(held.rows, margin, held.untold)
-    say(answer.reason)
-    return answer
+    return None if margin is None else regression.gate(held.rows, margin, held.uncompared)
+
+
+def report(held: Versus, comparison: Document, answer: Gate | None) -> None:
+    """Print the comparison, and in a line each what nothing can be said of and what the gate says."""
+    from benchlab.report import changes, gate
+
+    show(comparison)
+    if held.uncompared:
+        say(f"nothing can be said of {changes.uncompared(held)}")
+    if answer is not None:
+        say(gate.reason(answer))

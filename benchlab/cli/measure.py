@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.cli import flags, gate
-from benchlab.cli.command import FAILED, OK, Command, console, say, tell
+from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.experiment.settings import AGAINST, FRAMEWORK, PROXY, RUNS, SETTINGS, TEST, Flag
@@ -83,8 +83,8 @@ def _show_plan(lab: Lab, settings: Settings) -> int:
     from benchlab.run import planning
 
     plan, typed = planning.rehearse(lab, settings)
-    tell(f"{plan}\n")
-    print(typed)
+    show(plan)
+    print(f"\n{typed}")
     return OK
 
 
@@ -113,13 +113,13 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
     from benchlab.factors import catalog
     from benchlab.quality import judge
-    from benchlab.report import lead, report, runs
+    from benchlab.report import changes, outputs, runs, sentences
     from benchlab.selftest import kept
     from benchlab.statistics import analysis, baseline, candidate
 
     shown = files.shown(folder)
-    tell(run.once(report.report))
-    for line in lead.lines(run, analysis.analyse(run)):
+    show(outputs.document(run))
+    for line in sentences.last_lines(run, analysis.analyse(run)):
         say(line)
     say(f"kept in {shown}; with plots: {shown}/{store.PAGE}")
     if not kept.is_part(folder) and (missed := runs.left(run, folder)):
@@ -130,7 +130,9 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    answer = gate.show(candidate.hold(*baseline.of_versions(run)), margin)
+    held = candidate.hold(*baseline.of_versions(run))
+    answer = gate.decide(held, margin)
+    gate.report(held, changes.report(held, [], answer), answer)
     return code if answer is None else answer.exit_code
 
 
@@ -149,7 +151,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
         lab = _look(root, settings)
         return _show_plan(lab, _crossed(lab, settings, given.factor))
     folder, run = _run_of_factors(root, given)
-    tell(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    show(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
     say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.typed(folder)}")
@@ -181,12 +183,13 @@ def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
 
 
 def _verify(root: Path, given: argparse.Namespace) -> int:
+    from benchlab.report.document import Document, Terms
     from benchlab.run import conformance
 
     settings = flags.verify_settings(given)
     lab = _open(root, settings, settings.frameworks)
     verdicts = conformance.verify_entries(lab, settings)
-    tell("\n".join(map(str, verdicts)))
+    show(Document((Terms(tuple(verdict.row for verdict in verdicts)),)))
     if not all(verdict.passed for verdict in verdicts):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.cli import gate
-from benchlab.cli.command import FAILED, OK, Command, say, screen, tell
+from benchlab.cli.command import FAILED, OK, Command, say, show
 from benchlab.core.errors import StoreError, UsageError
 from benchlab.experiment.settings import RUNS, Flag
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
     from benchlab.records.run import Run
+    from benchlab.report.document import Document
     from benchlab.statistics.candidate import Versus
-    from benchlab.statistics.regression import Gate
 
 # What `export` writes. Named here too, because help is given where the packages that write it are not installed.
 EXPORTS = ("tfb", "csv", "json", "markdown")
@@ -73,14 +73,14 @@ HTML = Flag(
 
 
 def _report(_: Path, given: argparse.Namespace) -> int:
-    from benchlab.report import outputs, report, runs
+    from benchlab.report import outputs, runs
     from benchlab.selftest import kept
 
     folder = store.named(given.run)
     if kept.is_calibration(folder):
         return _report_calibration(folder)
     run = store.read(folder)
-    tell(run.once(report.report))
+    show(outputs.document(run))
     goes_on = not kept.is_part(folder)
     if cut := runs.cut(folder, goes_on):
         say(cut)
@@ -95,15 +95,16 @@ def _report(_: Path, given: argparse.Namespace) -> int:
 
 
 def _report_calibration(folder: Path) -> int:
+    from benchlab.report import markdown
     from benchlab.selftest import calibrate, kept
 
-    text = calibrate.report(kept.read(folder))
-    tell(text)
+    document = calibrate.report(kept.read(folder))
+    show(document)
     if not kept.is_whole(folder) and files.exists(folder / store.REPORT):
         say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
         return OK
     try:
-        store.write_report(folder, text)
+        store.write_report(folder, markdown.text(document))
     except StoreError as error:
         say(f"the files of the calibration stay as they were: {error}")
         return FAILED
@@ -128,6 +129,7 @@ def _export(_: Path, given: argparse.Namespace) -> int:
 
 
 def _compare(_: Path, given: argparse.Namespace) -> int:
+    from benchlab.report import changes
     from benchlab.statistics import baseline, candidate, comparability
 
     margin = given.margin
@@ -143,11 +145,12 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     if new:
         gate.warn(margin, *pair)
         _tell_changed_sources(before, after)
-    _tell_other_conditions(differences)
     held = candidate.hold(*pair)
-    answer = gate.show(held, margin)
+    answer = gate.decide(held, margin)
+    compared = changes.report(held, differences, answer)
+    gate.report(held, compared, answer)
     if given.html:
-        _write_comparison(store.named((new or old)[-1]), _name(old, new), held, differences, answer)
+        _write_comparison(store.named((new or old)[-1]), _name(old, new), held, compared)
     return OK if answer is None else answer.exit_code
 
 
@@ -180,10 +183,10 @@ def _refuse_the_same(names: Sequence[str], runs: Sequence[Run]) -> None:
             )
 
 
-def _write_comparison(folder: Path, name: str, held: Versus, differences: Sequence[str], answer: Gate | None) -> None:
-    from benchlab.report import html
+def _write_comparison(folder: Path, name: str, held: Versus, compared: Document) -> None:
+    from benchlab.report import page, plots
 
-    path = store.write_comparison(folder, name, html.comparison(held, differences, answer))
+    path = store.write_comparison(folder, name, page.page(compared, [plots.changes(held.rows)]))
     say(f"kept in {files.shown(path)}")
 
 
@@ -200,18 +203,15 @@ def _tell_changed_sources(old: Sequence[Run], new: Sequence[Run]) -> None:
             say(f"the {side} runs are of different files of {', '.join(changed)}: what these changed counts as spread")
 
 
-def _tell_other_conditions(differences: Sequence[str]) -> None:
-    if differences:
-        tell(f"Compared although {'; '.join(differences)}.\n")
-
-
 def _results(root: Path, _: argparse.Namespace) -> int:
-    from benchlab.report import printed, runs
+    from benchlab.report import runs
+    from benchlab.report.document import Document, Table
     from benchlab.selftest import kept
 
     listed = runs.listing(root / "results", kept.first_manifest)
     if listed.rows:
-        printed.show(screen(), runs.COLUMNS, listed.rows)
+        rows = tuple(tuple(row) for row in listed.rows)
+        show(Document((Table(tuple(runs.COLUMNS), rows, words=runs.COLUMNS),)))
     else:
         say(f"no run {'that can be read' if listed.unreadable else 'on disk yet'}; `python lab.py` makes one")
     for line in [*listed.notes, *(f"left out: {error}" for error in listed.unreadable)]:

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from benchlab.cli import flags
-from benchlab.cli.command import FAILED, OK, Command, console, say, tell
+from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core.errors import SetupError
 from benchlab.core.quantities import counted
 from benchlab.experiment.settings import SEED, Flag
-from benchlab.storage import files, store
+from benchlab.storage import files
 
 DOCTOR = """
 python lab.py doctor
@@ -57,12 +57,13 @@ def _doctor(root: Path, given: argparse.Namespace) -> int:
     import json
 
     from benchlab.host import doctor
+    from benchlab.report.document import Document, Terms
 
     host, findings = doctor.examine_host(root)
     if given.json:
         print(json.dumps({"findings": doctor.plain(findings), "facts": host.plain()}, indent=2))
     else:
-        tell("\n".join(map(str, findings)))
+        show(Document((Terms(tuple(row for finding in findings for row in finding.rows)),)))
     return FAILED if any(finding.state == doctor.FATAL for finding in findings) else OK
 
 
@@ -71,14 +72,14 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
 
     from benchlab.engine import stage
     from benchlab.experiment import placement
-    from benchlab.selftest import selftest
+    from benchlab.selftest import calibrate, kept, selftest
 
     seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
     # As runs are, so that the instrument under test is the one that is used.
     lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
     extent = selftest.FULL if given.full else selftest.SHORT
     folder, checks = selftest.prove(lab, extent, seed, root / "results", console())
-    tell((folder / store.REPORT).read_text(encoding="utf-8"))
+    show(calibrate.report(kept.read(folder)))
     say(f"kept in {files.shown(folder)}")
     return FAILED if any(check.passed is False for check in checks) else OK
 

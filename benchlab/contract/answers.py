@@ -93,14 +93,18 @@ class Verification:
         return not faults(self.problems)
 
     def __str__(self) -> str:
-        """Return one line: pass, warn or fail, and why; what is a warning only comes last, and is called that."""
+        return "  ".join(self.row)
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Return pass, warn or fail, and of what and why; what is a warning only comes last, and is called that."""
         word = ("warn" if self.problems else "pass") if self.passed else "fail"
         found = sorted(self.problems, key=lambda problem: problem.warning)
         only = "" if self.passed else "a warning: "
         told = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in found[:MOST_TOLD]]
         more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
         why = f": {'; '.join([*told, *more])}" if found else ""
-        return f"{word}  {' '.join(filter(None, [self.entry, self.test]))}{why}"
+        return word, f"{' '.join(filter(None, [self.entry, self.test]))}{why}"
 
 
 @dataclass(frozen=True)

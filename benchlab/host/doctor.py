@@ -36,8 +36,10 @@ class Finding:
     found: str
     remedy: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.state:<11}  {self.subject}: {self.found}" + (f"\n{'':13}{self.remedy}" if self.remedy else "")
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """Return the state with what was seen, and below it what is to be done."""
+        return [(self.state, f"{self.subject}: {self.found}"), *([("", self.remedy)] if self.remedy else [])]
 
 
 def examine(host: Host) -> list[Finding]:

@@ -1,18 +1,207 @@
-"""How two versions, or two runs, compare: the ratios as a table."""
+"""The comparison of new with old: the answer for each test, the gate, what to be wary of, and every ratio."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
-from benchlab.report import markdown
-from benchlab.statistics.candidate import Row
+from benchlab.core import quantities
+from benchlab.report import document, sentences
+from benchlab.report.document import Block, Bullets, Document, Heading, Paragraph, Plot, Table, Warnings
+from benchlab.report.gate import COUNTED_ONCE, counts, reason
+from benchlab.statistics.analysis import ALL_LEVELS
+from benchlab.statistics.baseline import Design, Side
+from benchlab.statistics.candidate import NEW, OLD, Row, Uncompared, Versus, Why
+from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.regression import Gate
+from benchlab.statistics.stats import EQUIVALENCE
+
+TWO_RUNS = (
+    "These are two runs at two times: they differ by what changed in the entry and by what changed from day to day, "
+    "some per cent, and cannot tell one from the other. To tell, measure both versions in one run with --against."
+)
+# What became of a value since the old side was measured, where it is not known to have gone up or down.
+CHANGES = {
+    Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
+    Outcome.UNDECIDED: "cannot be told apart from what they were",
+}
+# How the values of two runs at two times differ, where none is known to be higher.
+DIFFERENCES = {
+    Outcome.EQUAL: f"of the two runs are within {EQUIVALENCE:.0%} of each other",
+    Outcome.UNDECIDED: "of the two runs cannot be told apart",
+}
+CORRECTED = (
+    "The outcomes over all levels are corrected together (Holm), as those of the gate (--fail-if-slower) are, and "
+    "those of single levels together: for each of the two, 5 % is the chance that any of its outcomes says faster or "
+    "slower wrongly."
+)
 
 
-def table(found: Sequence[Row]) -> str:
-    """Return the ratios as Markdown, in the order given."""
-    return markdown.table(frame(found))
+def report(held: Versus, differences: Sequence[str], gate: Gate | None) -> Document:
+    """Return how the new side compares with the old one, and what the gate says of it.
+
+    `differences` are those of runs that are compared although they differ in more than the entries.
+    """
+    blocks = [*_answer(held, differences, gate), *_ratios(held), *_sides(held)]
+    return Document(tuple(blocks), "New against old", f"{_run_ids(held.new)} against {_run_ids(held.old)}")
+
+
+def _answer(held: Versus, differences: Sequence[str], gate: Gate | None) -> Iterator[Block]:
+    yield Heading("The answer", key="answer")
+    if gate is not None:
+        why = reason(gate)
+        yield Paragraph((f"{why[0].upper()}{why[1:]}.",), is_strong=True)
+    yield Bullets(tuple(changes(held.rows)))
+    if warnings := tuple(_warnings(held, differences)):
+        yield Warnings(warnings)
+    yield Plot(
+        "changes",
+        "New / old, over all levels",
+        f"{sentences.better_side(row.metric.better for row in held.rows)}. The axis is logarithmic. An interval that "
+        "crosses 1 leaves open whether anything changed; of what is called equal it is the one of 90 %, of all else "
+        "that of 95 %.",
+    )
+
+
+def _warnings(held: Versus, differences: Sequence[str]) -> Iterator[str]:
+    if held.design is Design.TWO_RUNS:
+        yield TWO_RUNS
+    if differences:
+        yield f"Compared although {'; '.join(differences)}."
+    if held.uncompared:
+        yield f"Nothing can be said of {uncompared(held)}."
+
+
+def uncompared(held: Versus) -> str:
+    """Return what nothing can be said of, and why; nothing where all was compared."""
+    return "; ".join(map(_uncompared, held.uncompared))
+
+
+def _uncompared(part: Uncompared) -> str:
+    entry, test, level = part.key
+    what = f"{entry} {test} at {level}"
+    return f"{f'{part.metric.name} of ' if part.metric else ''}{what} ({_why(part)})"
+
+
+def _why(part: Uncompared) -> str:
+    match part.why:
+        case Why.FAILED:
+            sides = ", ".join(
+                f"{count} in {name}" for name, count in zip((OLD, NEW), part.failed, strict=True) if count
+            )
+            return f"samples that failed: {sides}"
+        case Why.ONE_SIDED:
+            return f"only {part.side} has samples"
+        case Why.CLIENT_BOUND:
+            return "wrk was the limit"
+        case Why.KNOWN_ONCE:
+            return f"only {part.side} tells it"
+        case Why.HOST_FULL:
+            return f"only {part.side} filled the host"
+
+
+def changes(rows: Iterable[Row]) -> Iterator[str]:
+    """Yield, for each metric of each test over all levels, whether the new is faster or slower than the old.
+
+    Of two runs at two times no more is said than that they differ: the entry need not be why.
+    """
+    for row in rows:
+        if row.level is not ALL_LEVELS:
+            continue
+        what = f"{row.entry}, {row.test}{sentences.of_levels(row.over)}: {row.metric.long_name}"
+        if row.pair.adjusted_p is None:
+            yield f"{what} {written(row)} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
+        elif row.pair.is_unclear:
+            yield f"{what} are {row.pair.word}: {written(row)}."
+        else:
+            yield f"{what} {_change(row)}: {written(row)}."
+
+
+def _change(row: Row) -> str:
+    """Return what became of the metric, or how the two runs differ in it."""
+    if row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
+        is_up = row.ratio.ratio > 1
+        if _apart(row):
+            return f"were {'higher' if is_up else 'lower'} in the new run"
+        return f"went {'up' if is_up else 'down'}"
+    return (DIFFERENCES if _apart(row) else CHANGES)[row.pair.outcome]
+
+
+def _apart(row: Row) -> bool:
+    return row.design is Design.TWO_RUNS
+
+
+def _few(row: Row) -> str:
+    """Return why the row has no outcome."""
+    unit, count = row.design.unit, row.ratio.blocks
+    return {0: f"no {unit} has all levels", 1: f"one {unit} shows no spread"}.get(count, f"{count} {unit}s are too few")
+
+
+def written(row: Row) -> str:
+    """Return the ratio with the interval that its outcome follows from, and as many decimals as show that it does."""
+    return f"{quantities.ratio(row.ratio.ratio)} {interval(row)}".strip()
+
+
+def interval(row: Row) -> str:
+    low, high, confidence = row.pair.bounds
+    bounds = quantities.bounds(low, high).strip()
+    return f"{bounds}{confidence}" if bounds else ""
+
+
+def outcome(row: Row) -> str:
+    """Return the outcome as a table has it: of two runs at two times only whose value is higher."""
+    if row.pair.adjusted_p is None:
+        return f"too few {row.design.unit}s"
+    if _apart(row) and row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
+        return "higher" if row.ratio.ratio > 1 else "lower"
+    return row.pair.word
+
+
+def _ratios(held: Versus) -> Iterator[Block]:
+    yield Heading("All ratios", key="ratios", short="ratios")
+    yield document.table(frame(held.rows), "New / old, the worst first")
+
+
+def _sides(held: Versus) -> Iterator[Block]:
+    headers = ("side", "run", "measured", "entries")
+    rows = tuple(
+        (
+            name,
+            part.run.manifest.run_id,
+            f"{part.run.manifest.created_at:%Y-%m-%d %H:%M} UTC",
+            ", ".join(part.names.values()),
+        )
+        for name, side in (("old", held.old), ("new", held.new))
+        for part in side.parts
+    )
+    yield Heading("The sides", key="run", short="the sides")
+    yield Table(headers, rows, words=headers, title="What was compared")
+    yield Bullets((_method(held), CORRECTED))
+
+
+def _method(held: Versus) -> str:
+    match held.design:
+        case Design.VERSIONS:
+            return (
+                "Both sides were measured in turns in one run: their blocks are compared in pairs, and drift of the "
+                "host cancels."
+            )
+        case Design.TWO_RUNS:
+            return (
+                "The two runs share no time: a change of the host cannot be told from a change of the entries. "
+                "Intervals (Welch's, unpaired) say how the two runs differ, and nothing of other runs."
+            )
+        case Design.RUNS:
+            return (
+                f"{counts(held.old, held.new)} are compared by day: {COUNTED_ONCE}. Each day gives "
+                "one value, the mean over its runs, each the mean over its blocks, so that what differs from day to "
+                "day is seen; intervals are Welch's, unpaired."
+            )
+
+
+def _run_ids(side: Side) -> str:
+    return sentences.names([run.manifest.run_id for run in side.runs])
 
 
 def frame(found: Sequence[Row]) -> pd.DataFrame:
@@ -26,8 +215,8 @@ def _shown(row: Row) -> dict[str, object]:
         "test": row.test,
         "level": row.where,
         "metric": row.metric.name,
-        "new / old": row.told.ratio,
-        "95 % interval": row.told.interval or "–",
+        "new / old": quantities.ratio(row.ratio.ratio),
+        "95 % interval": interval(row) or "–",
         f"{row.design.unit}s": row.ratio.blocks,
-        "outcome": row.told.outcome,
+        "outcome": outcome(row),
     }

@@ -14,8 +14,14 @@ from typing import Any
 
 Trace = dict[str, Any]
 
-# As many entries have a colour and a mark of their own; more than these could not be told apart by them.
+# The page has as many colours as there are marks.
 MARKS = ("circle", "square", "diamond", "triangle-up", "pentagon", "triangle-down", "hexagram", "star")
+# Entries that share a colour have another pattern of their bars, and marks that lie so far apart in MARKS.
+PATTERNS, MARK_STEP = ("", "/", "."), 3
+# As many entries have a look of their own; more could not be told apart.
+MOST_LOOKS = len(PATTERNS) * len(MARKS)
+# So many names stand in a line of a legend, as a rule; each line takes so much.
+NAMES_A_LINE, LEGEND_LINE_PX = 6, 20
 LONGEST_NAME, LONGEST_LINE, MOST_TEXT = 22, 56, 240
 ROW_PX, TALL_ROW_PX, FRAME_PX = 28, 38, 64
 # An axis of ratios reaches at least as far from 1, so that a difference of a per cent does not look like a gulf.
@@ -59,10 +65,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class Look:
-    """How an entry is drawn: the page's colour, and plotly's mark."""
+    """How an entry is drawn: the page's colour, and plotly's mark; the pattern is that of its bars."""
 
     color: str
     mark: str
+    pattern: str = ""
 
 
 @dataclass(frozen=True)
@@ -94,11 +101,22 @@ class Rows:
 
 
 def looks(entries: Iterable[str]) -> dict[str, Look]:
-    """Return how each entry is drawn, in all plots alike; of many, all are drawn the same."""
+    """Return how each entry is drawn, in all plots alike; of more than MOST_LOOKS, all are drawn the same."""
     names = sorted(entries)
-    if len(names) > len(MARKS):
-        return dict.fromkeys(names, Look("--entry-1", MARKS[0]))
-    return {name: Look(f"--entry-{number}", MARKS[number - 1]) for number, name in enumerate(names, start=1)}
+    if len(names) > MOST_LOOKS:
+        return dict.fromkeys(names, _look(0))
+    return {name: _look(number) for number, name in enumerate(names)}
+
+
+def _look(number: int) -> Look:
+    turn, place = divmod(number, len(MARKS))
+    mark = MARKS[(place + MARK_STEP * turn) % len(MARKS)]
+    return Look(f"--entry-{place + 1}", mark, PATTERNS[turn])
+
+
+def legend_px(names: int) -> int:
+    """Return how much room a legend of so many names takes above a plot."""
+    return LEGEND_PX + LEGEND_LINE_PX * max(0, math.ceil(names / NAMES_A_LINE) - 2)
 
 
 def rows(groups: Mapping[str, Sequence[str]], below: Mapping[tuple[str, str], str] | None = None) -> Rows:

@@ -21,7 +21,7 @@ from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, LevelKey
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
-from benchlab.report import report, tfb_results
+from benchlab.report import markdown, report, tfb_results
 from benchlab.statistics import analysis, cells, effects, metrics
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
 from benchlab.statistics.cells import Cell
@@ -265,4 +265,8 @@ def _estimate(metric: Metric, cell: Cell | None) -> dict[str, object]:
     return {f"{metric.key}{suffix}": estimate and getattr(estimate, field) for suffix, field in ESTIMATE.items()}
 
 
-FORMATS: Mapping[str, Callable[[Run], str]] = {TFB: _tfb, "csv": _csv, "json": _json, "markdown": report.report}
+def _markdown(run: Run) -> str:
+    return markdown.text(run.once(report.report))
+
+
+FORMATS: Mapping[str, Callable[[Run], str]] = {TFB: _tfb, "csv": _csv, "json": _json, "markdown": _markdown}

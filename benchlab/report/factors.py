@@ -9,13 +9,16 @@ from operator import itemgetter
 import pandas as pd
 
 from benchlab.core import quantities
+from benchlab.core.errors import ConfigError
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
 from benchlab.experiment.workloads import DATABASE
 from benchlab.factors import catalog
 from benchlab.records.plan import QUERIES, LevelKey
 from benchlab.records.run import Run
-from benchlab.report import markdown
+from benchlab.report import document
+from benchlab.report.document import Block, Bullets, Document, Paragraph, Plot, Table
+from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import Outcome, Pair
 from benchlab.statistics.effects import Answer, Told
@@ -24,19 +27,43 @@ from benchlab.statistics.stats import EQUIVALENCE
 
 # What two changes do together beyond the product of each.
 INDEPENDENT, MORE, LESS = "independent", "more together", "less together"
+PLOT = Plot(
+    "factors",
+    "What each change did, over all levels",
+    "Each change alone, and with × what two do together beyond the product of each; 95 % intervals, of what makes no "
+    "difference the 90 % one that shows it. Hollow: cannot be told from no change. The axis is logarithmic.",
+)
 # More cells without an entry than these are counted only.
 MOST_MISSING = 4
 
 
-def report(run: Run, answer: Answer) -> str:
-    """Return the answer as Markdown."""
+def of_run(run: Run) -> Answer | None:
+    """Return what the run tells of factors; None where its entries tell nothing."""
+    if not run.samples:
+        return None
+    try:
+        answer = effects.answer(run)
+    except ConfigError:
+        return None
+    return answer if answer.told else None
+
+
+def report(run: Run, answer: Answer) -> Document:
+    """Return what `lab.py factors` reports: the answer, how the entries are crossed, a table for each test."""
     caution = profiles.caution(run.manifest)
-    parts = [f"# Factors of {run.manifest.run_id}{caution}", *sentences(answer), _cells(answer.crossing)]
-    if told := notes(answer):
-        parts.append("\n".join(f"* {line}" for line in told))
-    by_test = groupby(answer.told, key=lambda told: told.test)
-    parts += [_section(answer, test, list(told), caution) for test, told in by_test]
-    return markdown.explained("\n\n".join(parts)) + "\n"
+    return Document(tuple(blocks(answer, caution)), f"Factors of {run.manifest.run_id}{caution}")
+
+
+def blocks(answer: Answer, caution: str) -> Iterator[Block]:
+    """Yield the answer in blocks: sentences, the cells of the crossing, notes, and a table for each test."""
+    yield Paragraph((" ".join(sentences(answer)),))
+    if answer.told:
+        yield PLOT
+    yield _cells(answer.crossing)
+    if lines := notes(answer):
+        yield Bullets(tuple(lines))
+    for test, found in groupby(answer.told, key=lambda found: found.test):
+        yield _table(answer, test, list(found), caution)
 
 
 def sentences(answer: Answer) -> Iterator[str]:
@@ -119,10 +146,10 @@ def _doubt(pair: Pair) -> str:
     return f" among {pair.among} effects" if pair.is_unclear else ""
 
 
-def _cells(crossing: Crossing) -> str:
-    rows = [[entry, *cell] for cell, entry in sorted(crossing.cells.items(), key=itemgetter(1))]
-    headers = ["entry", *crossing.factors]
-    return markdown.rows(headers, rows, left=headers)
+def _cells(crossing: Crossing) -> Table:
+    headers = ("entry", *crossing.factors)
+    rows = tuple((entry, *cell) for cell, entry in sorted(crossing.cells.items(), key=itemgetter(1)))
+    return Table(headers, rows, words=headers, title="How the entries are crossed")
 
 
 def notes(answer: Answer) -> list[str]:
@@ -164,7 +191,7 @@ def effect_title(effect: Effect) -> str:
 def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
     """Return a row for each effect at each level of the test, with each metric."""
     names = [metric.name for metric in answer.results[test].measures.compared]
-    columns = ["level", markdown.EFFECT, *names, "blocks", "outcome"]
+    columns = ["level", document.EFFECT, *names, "blocks", "outcome"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
     for each in told:
         row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
@@ -177,19 +204,22 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
     return pd.DataFrame(rows.values(), columns=columns)
 
 
-def _section(answer: Answer, test: str, told: list[Told], caution: str) -> str:
+def _table(answer: Answer, test: str, found: list[Told], caution: str) -> Table:
     basis = answer.results[test].basis
     by = (
         f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
     )
-    parts = [f"## {test}: ratios [95 % interval], {by}{caution}", markdown.table(frame(answer, test, told))]
-    if untold := answer.untold[test]:
-        parts.append(f"Left out: {'; '.join(untold)}.")
-    return "\n\n".join(parts)
+    untold = answer.untold[test]
+    return document.table(
+        frame(answer, test, found),
+        f"Factors in {test}: ratios [95 % interval], {by}{caution}",
+        notes=[f"Left out: {'; '.join(untold)}."] if untold else [],
+        is_detail=True,
+    )
 
 
 def _row(told: Told) -> dict[str, object]:
-    return {"level": str(told.over), markdown.EFFECT: effect_title(told.effect)}
+    return {"level": str(told.over), document.EFFECT: effect_title(told.effect)}
 
 
 def _outcome(told: Told) -> str:

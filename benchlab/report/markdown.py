@@ -1,48 +1,52 @@
-"""Tables as Markdown."""
+"""Renders a document as Markdown."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from tabulate import tabulate
 
 from benchlab.core import letters
-from benchlab.core.quantities import MEANING, TOO_WIDE
+from benchlab.core.letters import one_line
+from benchlab.report.document import Bullets, Code, Document, Files, Heading, Lines, Paragraph, Plain, Table, Terms
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-# The head of the effects of factors: which way their ratios go.
-EFFECT = "effect: level / reference"
-# What stands between two cells, what stands for it in one, and what cells are parted by.
+# What stands between two cells, and what stands for it in one.
 BETWEEN, ESCAPED = "|", r"\|"
-PARTING = re.compile(r"(?<!\\)\|")
-# Words stand left, numbers right.
-LEFT = ("framework", "test", "entry", "pair", EFFECT, "outcome", "limited by", "rule", "meaning")
 
 
-def table(frame: pd.DataFrame) -> str:
-    return rows(list(frame.columns), frame.itertuples(index=False, name=None), LEFT)
+def text(document: Document) -> str:
+    """Return the document as Markdown, without what only a page can show."""
+    blocks = "\n\n".join(map(_block, document.plain))
+    return f"{letters.visible(blocks)}\n"
 
 
-def rows(headers: Sequence[str], cells: Iterable[Sequence[object]], left: Collection[str]) -> str:
-    """Return the rows of cells as a table, whose columns stand right but those named in `left`."""
-    alignment = ["left" if header in left else "right" for header in headers]
-    lines = [[_escaped(cell) for cell in row] for row in [headers, *cells]]
+def table(shown: Table) -> str:
+    """Return the rows of the table as they are, without its title and notes."""
+    alignment = ["left" if header in shown.words else "right" for header in shown.headers]
+    lines = [[one_line(cell).replace(BETWEEN, ESCAPED) for cell in row] for row in (shown.headers, *shown.rows)]
     return tabulate(lines, headers="firstrow", tablefmt="github", disable_numparse=True, colalign=alignment)
 
 
-def cells(line: str) -> list[str]:
-    """Return the cells of a table's line, with the spaces around them."""
-    return [cell.replace(ESCAPED, BETWEEN) for cell in PARTING.split(line.strip(BETWEEN))]
+def _block(block: Plain) -> str:
+    match block:
+        case Heading():
+            return f"{'#' * block.level} {one_line(block.text)}"
+        case Paragraph():
+            return _lines(block.sentences)
+        case Bullets():
+            return _lines(f"* {item}" for item in block.items)
+        case Table():
+            return table(block)
+        case Code():
+            return "\n".join(["```sh", *block.lines, "```"])
+        case Terms():
+            return _lines(f"{name}{words}" for name, words in block.aligned)
+        case Lines():
+            return _lines(block.lines)
+        case Files():
+            named = (f"[{name}]({name}){f' ({about})' if about else ''}" for name, about in block.files.items())
+            return f"{block.title}: {', '.join(named)}."
 
 
-def explained(text: str) -> str:
-    """Return the text, with what TOO_WIDE means at its end where that stands in it."""
-    return f"{text}\n\n{MEANING}" if TOO_WIDE in text else text
-
-
-def _escaped(cell: object) -> object:
-    return letters.one_line(cell).replace(BETWEEN, ESCAPED) if isinstance(cell, str) else cell
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(map(one_line, lines))

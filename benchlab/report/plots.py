@@ -2,98 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from statistics import geometric_mean, median
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
-from benchlab.records.run import GOOD
-from benchlab.report import charts, points, standings
+from benchlab.records.run import GOOD, Run
+from benchlab.report import charts, points, tables
+from benchlab.report import factors as report_factors
+from benchlab.report.changes import outcome, written
 from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, safe
-from benchlab.report.factors import effect_title
 from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
 from benchlab.report.sentences import LIMITS
-from benchlab.statistics import bottleneck
+from benchlab.statistics import analysis, bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.cells import Cell
-from benchlab.statistics.comparison import Comparison, Outcome, Pair
+from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.effects import Answer
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Estimate
-
-# From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
-DEPTHS = (1.1, 1.5)
-SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
-# What a colour means, for eyes, screens and paper that do not show it.
-SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
-
-
-@dataclass(frozen=True)
-class Square:
-    """The entry of the row against that of the column.
-
-    `tone` names the colour; `sign` and `word` say the same without one; `told` has all of it in words.
-    """
-
-    tone: str
-    sign: str
-    word: str
-    ratio: str
-    interval: str
-    told: str
-
-
-# An entry against itself.
-SELF = Square(SAME, "", "", "", "", "")
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """A row of squares for each entry, and a column for each, in the same order."""
-
-    title: str
-    entries: tuple[str, ...]
-    squares: tuple[tuple[Square, ...], ...]
-
-
-def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: bool = True) -> HeatMap:
-    """Return the squares of the comparison, its entries in this order; without outcomes where it does not decide."""
-    entries = tuple(entry for entry in order if entry in comparison.entries)
-    pairs = {(pair.ratio.first, pair.ratio.second): pair for pair in comparison.pairs}
-    pairs |= {(second, first): pair.inverse for (first, second), pair in pairs.items()}
-    squares = tuple(
-        tuple(SELF if row == column else _square(pairs.get((row, column)), decides) for column in entries)
-        for row in entries
-    )
-    return HeatMap(title, entries, squares)
-
-
-def _square(pair: Pair | None, decides: bool) -> Square:
-    if pair is None:
-        return Square(NONE, "", "", "–", "", "no block in common")
-    ratio, written = pair.ratio, quantities.ratio(pair.ratio.ratio)
-    if not decides:
-        interval = quantities.bounds(ratio.low, ratio.high).strip()
-        return Square(NONE, "", "", written, interval, f"{written} {interval}, no outcome")
-    low, high, confidence = pair.bounds
-    interval, outcome = quantities.bounds(low, high, confidence=confidence).strip(), pair.outcome
-    told = f"{written} {interval}, {pair.word}"
-    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, written, interval, told)
-
-
-def _tone(outcome: Outcome, ratio: float) -> str:
-    if outcome is Outcome.UNDECIDED:
-        return UNTOLD
-    if outcome is Outcome.EQUAL:
-        return EQUAL
-    times = math.exp(abs(math.log(ratio)))
-    return f"{outcome.value}-{1 + sum(times >= depth for depth in DEPTHS)}"
-
 
 # What the host's CPU time can go to, with its colour, in the order of the bars.
 PARTS = {
@@ -110,6 +40,33 @@ MOST_TOLD = 24
 ALL_LEVELS_TOGETHER = "all levels"
 
 
+def of_run(run: Run) -> Iterator[Chart]:
+    """Yield the charts of the run's report, each by the name that its place has."""
+    results = analysis.analyse(run)
+    looks, time = charts.looks(run.manifest.entries), points.clock(run)
+    if any(len(result.standings) > 1 for result in results):
+        yield overall(results, looks)
+    if (answer := report_factors.of_run(run)) is not None:
+        yield factors(answer)
+    for result in results:
+        yield from _of_test(run, result, looks, time)
+
+
+def _of_test(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -> Iterator[Chart]:
+    taken, order = points.points(run, result, time), tables.order(result)
+    groups = points.groups(taken, order)
+    rows = charts.rows(groups)
+    shares = {
+        key: bottleneck.of_host(samples)
+        for key, samples in points.by_row(point for point in taken if point.kind in COUNTING).items()
+    }
+    yield rates(result, taken, rows, looks, run.blocks)
+    yield course(result.test, taken, looks, time)
+    yield per_cpu(result, rows, looks)
+    yield memory(result, order, looks)
+    yield cpus(result, groups, shares)
+
+
 def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     """Return each test's standings: how many times the leader's value each entry's is, over all levels."""
     ranked = [result for result in results if result.standings]
@@ -119,7 +76,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     for result in ranked:
         for standing in result.standings:
             if standing.relative is not None:
-                value = standings.relative(result, standing)
+                value = tables.relative(result, standing)
                 text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{value}<br>rank {standing.rank}"
                 place = rows.at[_ranking(result), standing.entry]
                 low, high, _ = standing.pair.bounds if standing.pair else (None, None, "")
@@ -134,14 +91,6 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     return Chart(
         "overall", traces, layout, f"Each entry's value over all levels, relative to the leader's: {_listed(told)}"
     )
-
-
-def better_side(of: Iterable[Better]) -> str:
-    """Return on which side of a plot of ratios the better ones are, where they are of these metrics."""
-    directions = set(of)
-    if Better.LOWER not in directions:
-        return "Further right is better"
-    return "Further left is better" + (", or further right where higher is better" if len(directions) > 1 else "")
 
 
 def rates(result: Result, found: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
@@ -164,7 +113,7 @@ def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
 
 def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> Chart:
     """Return the app's peak memory, one for each entry: that of the level where it was largest."""
-    peaks = {entry: standings.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
+    peaks = {entry: tables.memory_mb(cell for cell in result.cells if cell.entry == entry) for entry in order}
     known = {entry: peak_mb for entry, peak_mb in peaks.items() if peak_mb is not None}
     rows = charts.rows({ALL_LEVELS_TOGETHER: list(known)})
     traces = [_bar(rows.at[ALL_LEVELS_TOGETHER, entry], entry, known[entry], looks[entry]) for entry in known]
@@ -193,14 +142,14 @@ def factors(answer: Answer) -> Chart:
     found = [told for told in answer.told if told.level is ALL_LEVELS and answer.is_headed_by(told)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
-        groups[f"{told.test}, {told.metric.name}"].append(effect_title(told.effect))
+        groups[f"{told.test}, {told.metric.name}"].append(report_factors.effect_title(told.effect))
     rows = charts.rows(groups)
     dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
     for told in found:
         ratio, (low, high, confidence) = told.pair.ratio, told.pair.bounds
         value = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
-        text = f"<b>{safe(effect_title(told.effect))}</b>, {told.test}<br>{value}<br>{told.pair.word}"
-        place = rows.at[f"{told.test}, {told.metric.name}", effect_title(told.effect)]
+        text = f"<b>{safe(report_factors.effect_title(told.effect))}</b>, {told.test}<br>{value}<br>{told.pair.word}"
+        place = rows.at[f"{told.test}, {told.metric.name}", report_factors.effect_title(told.effect)]
         kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
         dots[kind].append(Dot(place, ratio.ratio, low, high, text))
     mark = charts.MARKS[0]
@@ -209,7 +158,7 @@ def factors(answer: Answer) -> Chart:
         for kind, of in dots.items()
     ]
     layout = _of_ratios(rows, "times, by the change", traces)
-    told_of = [f"{told.test} {effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
+    told_of = [f"{told.test} {report_factors.effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
     return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(told_of)}")
 
 
@@ -223,12 +172,12 @@ def changes(found: Iterable[Row]) -> Chart:
     dots = []
     for row in overall:
         name, (low, high, _) = f"{row.entry}, {row.test}", row.pair.bounds
-        words = f"{row.told} {row.metric.name}<br>{row.told.outcome}; {counted(row.ratio.blocks, row.design.unit)}"
+        words = f"{written(row)} {row.metric.name}<br>{outcome(row)}; {counted(row.ratio.blocks, row.design.unit)}"
         place = rows.at[row.metric.long_name, name]
         dots.append(Dot(place, row.ratio.ratio, low, high, f"<b>{safe(name)}</b><br>{words}"))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
-    told = [f"{row.entry} {row.test} {row.metric.name} {row.told.ratio}" for row in overall]
+    told = [f"{row.entry} {row.test} {row.metric.name} {quantities.ratio(row.ratio.ratio)}" for row in overall]
     return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(told)}")
 
 
@@ -287,7 +236,11 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
         "meta": "bars",
         "x": [charts.figure(peak_mb)],
         "y": [place],
-        "marker": {"color": look.color},
+        "marker": {
+            "color": look.color,
+            "pattern": {"shape": look.pattern, "solidity": 0.5},
+            "line": {"color": look.color, "width": 1},
+        },
         "hovertext": [f"<b>{safe(entry)}</b><br>{peak_mb:,.0f} MB"],
         "hoverinfo": "text",
     }
@@ -322,6 +275,7 @@ def _listed(told: Sequence[str]) -> str:
     return f"{'; '.join(told[:MOST_TOLD])}{rest}." if told else "nothing is known."
 
 
+COURSE_PX = 296
 # So far from the usual rate the axis reaches at least, in per cent: a calm run looks calm.
 LEAST_REACH = 25
 # A mean of logarithms needs something above nothing.
@@ -342,7 +296,8 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
         # They look alike: a legend could not tell them apart.
         trails = [trail | {"showlegend": trail["name"] in points.KINDS} for trail in trails]
     means = _blocks(counting)
-    layout = _layout(low, high) | {
+    names = {trail["name"] for trail in trails if trail["showlegend"]}
+    layout = _layout(low, high, charts.legend_px(len(names))) | {
         "shapes": [charts.line(y0=100, y1=100), *(charts.line(x0=at, x1=at) for at in time.pauses)]
     }
     return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(found, counting, means))
@@ -411,11 +366,11 @@ def _line(means: Sequence[Mean]) -> Trace:
     }
 
 
-def _layout(low: float, high: float) -> dict[str, object]:
+def _layout(low: float, high: float, legend_px: int) -> dict[str, object]:
     fixed = {"fixedrange": True, "zeroline": False}
     return {
-        "height": 340,
-        "margin": {"l": 8, "r": 16, "t": charts.LEGEND_PX, "b": 44},
+        "height": COURSE_PX + legend_px,
+        "margin": {"l": 8, "r": 16, "t": legend_px, "b": 44},
         "xaxis": {**fixed, "title": {"text": "minutes since the run began"}, "nticks": 8, "rangemode": "tozero"},
         "yaxis": {
             **fixed,

@@ -1,29 +1,44 @@
-"""A run's report as Markdown, made from its samples: pure, so that equal runs give equal reports."""
+"""The report of a run, made from its samples: pure, so that equal runs give equal reports."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-
-import pandas as pd
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 from benchlab import __version__
-from benchlab.core import letters
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
 from benchlab.experiment.settings import note
+from benchlab.experiment.stack import Labels
 from benchlab.factors import catalog
 from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
-from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run
-from benchlab.report import lead, markdown, standings, study
+from benchlab.records.run import INVALID, SUSPECT, Failure, Run
+from benchlab.report import document, factors, heat, invocation, sentences, tables
+from benchlab.report.document import (
+    Answers,
+    Block,
+    Bullets,
+    Code,
+    Document,
+    Facts,
+    Files,
+    Heading,
+    HeatMaps,
+    Paragraph,
+    Plot,
+    Table,
+    Warnings,
+)
 from benchlab.statistics import analysis, sizing
 from benchlab.statistics.analysis import Result
+from benchlab.statistics.comparison import LEAST_BLOCKS
+from benchlab.statistics.stats import EQUIVALENCE
+from benchlab.storage import store
 
-# What a rule means for the samples that break it. One that breaks a good one is no more than a note.
-VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
 # What no head of a column has room for.
 MEMORY = (
     "Peak memory is the most anonymous memory that all processes of the app together were seen to hold while samples "
@@ -35,32 +50,178 @@ VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
     "wrong is not loaded in that visit; a warning changes nothing."
 )
+METHOD = (
+    "A block visits every entry once, in shuffled order. Only blocks count as repetitions, so what slows the whole "
+    "host down hits all alike.",
+    "A value is the geometric mean over the blocks, with Student's interval on logarithms (95 %). Two entries are "
+    "compared within each block.",
+    f"“Equal” means within {EQUIVALENCE:.0%}, shown by two one-sided tests: the 90 % interval lies within. All else "
+    "cannot be told apart, which does not mean that it is equal; “unclear among N comparisons” are those that would be "
+    f"told apart if they were the only ones. Fewer than {LEAST_BLOCKS} blocks have no outcome.",
+    "A sample is judged by what happened around it, never by its rate; what does not count is kept and drawn.",
+    "The load generator and the database share this host with the entry. Where all rows of a test filled the host, "
+    "ranks are made of requests per CPU-second; where only some did, nobody is ranked.",
+    "The load is a closed loop: it tells what a server can do, not how long a user waits.",
+    "An entry is a whole stack: framework, data layer, server and settings. The values are of this host: run it on "
+    "yours.",
+)
 
 
-def report(run: Run) -> str:
-    """Return the answer, what the run is, its tables and the study's, how samples were judged, and what failed."""
+def report(run: Run) -> Document:
+    """Return the answer, what ranks whom in each test, how samples were judged, what failed, and what the run was."""
     results = analysis.analyse(run)
-    parts = [f"# {run.manifest.run_id}", lead.markdown(run, results), "\n".join(about(run))]
-    parts.append("## Entries\n\n" + _entries(run))
-    if run.samples:
-        caution = profiles.caution(run.manifest)
-        parts += [_overview(run, results, caution), *standings.sections(results, caution), MEMORY]
-        parts += _shares(results, caution)
-        parts += study.sections(run)
-    else:
-        none = f"Of the {counted(len(run.taken), 'sample')} taken, none counts."
-        parts.append(none if run.taken else "No sample was measured.")
-    if run.taken:
-        parts.append(_verdicts(run))
-    if found := findings(run):
-        parts.append(
-            "\n".join(
-                ["## Verification", "", VERIFICATION, "", *(f"* {letters.one_line(finding)}" for finding in found)]
-            )
+    caution = profiles.caution(run.manifest)
+    blocks = [
+        *_answer(run, results, caution),
+        *_factors(run, caution),
+        *(_overview(run, results, caution) if run.samples else ()),
+        *(block for result in results for block in _test(run, result, caution)),
+        *(_bottlenecks(results, caution) if run.samples else ()),
+        *_samples(run),
+        *_run(run),
+        *_method(results),
+        *_again(run),
+    ]
+    return Document(tuple(blocks), run.manifest.run_id, _subtitle(run))
+
+
+def _answer(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
+    yield Heading(f"The answer{caution}", key="answer")
+    yield Answers(tuple(sentences.answers(run, results)))
+    if warnings := tuple(sentences.warnings(run, results)):
+        yield Warnings(warnings)
+    if any(len(result.standings) > 1 for result in results):
+        yield Plot(
+            "overall",
+            "Standings over all levels",
+            f"{sentences.better_side(result.overall.better for result in results)}; the bars are 95 % intervals, of "
+            "what is equal the 90 % one that shows it. The axis is logarithmic: half and twice are equally far from 1. "
+            "What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
         )
-    if missing := reasons(run):
-        parts.append("\n".join(["## Not measured", "", *(f"* {letters.one_line(reason)}" for reason in missing)]))
-    return letters.visible(markdown.explained("\n\n".join(parts)) + "\n")
+    yield Paragraph(tuple(about(run)), is_quiet=True)
+
+
+def _factors(run: Run, caution: str) -> Iterator[Block]:
+    if (answer := factors.of_run(run)) is not None:
+        yield Heading(f"Factors{caution}", key="factors-told", short="factors")
+        yield from factors.blocks(answer, caution)
+
+
+def _overview(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
+    title = f"Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
+    yield Heading(title, key="overview", short="overview")
+    yield document.table(tables.overview(run.manifest, results), is_detail=True)
+    yield Paragraph((MEMORY,))
+
+
+def _test(run: Run, result: Result, caution: str) -> Iterator[Block]:
+    test = result.test
+    yield Heading(f"{test}{caution}", key=test, short=test)
+    yield Plot(
+        f"{test}-rates",
+        "Requests per second",
+        "A large mark is the mean over the blocks, with its 95 % interval. Below it stands every sample, the first "
+        "block at the top: hollow where it is suspect; a cross where it does not count, grey if it was taken anew, red "
+        "if it was invalid.",
+    )
+    yield tables.summary_table(result, caution)
+    if maps := tuple(heat.maps(result)):
+        yield HeatMaps(maps)
+    yield from tables.ratio_tables(result, caution)
+    yield Plot(
+        f"{test}-course",
+        "The course of the run",
+        "Every sample as a share of the mean of its row, so that all rows share one axis: what moves all of them "
+        "together is the host. What lies beyond the axis is drawn at its edge.",
+    )
+    yield Plot(
+        f"{test}-per-cpu",
+        "Requests per CPU-second",
+        "Full: of app, database and proxy together, with 95 % intervals. Hollow: of the app alone; it is hidden where "
+        "the two are the same.",
+    )
+    yield Plot(f"{test}-memory", "Memory", "The most that the app was seen to hold, at the level where it was most.")
+    yield Plot(
+        f"{test}-cpus",
+        "What used the CPUs",
+        f"{sentences.limits(result)} Shares of the host's CPU time while samples ran; below each entry's name stands "
+        "what limited it.",
+    )
+    yield tables.values_table(result, caution)
+    yield from tables.study_tables(run, test)
+
+
+def _bottlenecks(results: Sequence[Result], caution: str) -> Iterator[Block]:
+    title = f"Bottlenecks: CPU used, of what each role could use{caution}"
+    yield Heading(title, key="bottlenecks", short="bottlenecks")
+    yield tables.bottlenecks(results)
+
+
+def _samples(run: Run) -> Iterator[Block]:
+    yield Heading("Verdicts", key="samples", short="samples")
+    if not run.samples:
+        none = f"Of the {counted(len(run.taken), 'sample')} taken, none counts."
+        yield Paragraph((none if run.taken else "No sample was measured.",))
+    if run.taken:
+        yield Paragraph((judged(run),))
+        yield from tables.broken_rules(run)
+    if found := tuple(findings(run)):
+        yield Heading("Verification", level=3)
+        yield Paragraph((VERIFICATION,))
+        yield Bullets(found)
+    if missing := tuple(reasons(run)):
+        yield Heading("Not measured", level=3)
+        yield Bullets(missing)
+
+
+def _run(run: Run) -> Iterator[Block]:
+    yield Heading("The run", key="run", short="the run")
+    yield from entries(run.manifest.entries)
+    manifest = asdict(run.manifest)
+    del manifest["facts"]
+    yield Facts("Settings, images and containers", manifest)
+    yield Facts("Host, engine and tools", run.manifest.facts.plain())
+    about = {
+        store.JOURNAL: "the journal: every sample",
+        store.CSV: "",
+        store.MANIFEST: "",
+        store.REPORT: "",
+        store.PAGE: "with plots",
+    }
+    yield Files("Files of the run", about)
+
+
+def _method(results: Sequence[Result]) -> Iterator[Block]:
+    yield Heading("The method, and its limits", key="method", short="method")
+    if chance := tables.chance(results):
+        yield Paragraph((chance,))
+    yield Bullets(METHOD)
+
+
+def _again(run: Run) -> Iterator[Block]:
+    commit = run.manifest.facts.lab_commit
+    at = f", from the commit {commit[:12]}" if commit else ""
+    folder = f"results/{run.manifest.run_id}"
+    yield Heading("Again", key="again", short="again")
+    yield Paragraph((f"With the same settings and the same order{at}:",))
+    yield Code(("make setup", invocation.command(run.manifest)))
+    yield Paragraph(("This report from its journal, and what is still missing:",))
+    yield Code((f"python lab.py report {folder}", f"python lab.py --resume {folder}"))
+
+
+def entries(labels: Mapping[str, Labels]) -> Iterator[Block]:
+    """Yield what the entries are made of, below it their tests, for which a row has no room, and what must be said."""
+    headers = ("entry", *stack.COLUMNS)
+    rows = tuple(tuple(row) for row in stack.rows(labels))
+    yield Table(headers, rows, words=headers, title="Entries", narrow=(headers[:-1],))
+    yield from (Paragraph((line,)) for line in stack.below(labels))
+
+
+def _subtitle(run: Run) -> str:
+    cpu = run.manifest.facts.host.cpu_model
+    where = counted(run.manifest.cpus, "CPU") + (f" ({cpu})" if cpu else "")
+    names = sentences.names(sorted(run.manifest.entries))
+    return f"{names} on {where}, {run.manifest.created_at:%Y-%m-%d %H:%M} UTC"
 
 
 def about(run: Run) -> list[str]:
@@ -87,15 +248,6 @@ def judged(run: Run) -> str:
         told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
         lines.append(f"Rules without a value: {', '.join(told)}.")
     return " ".join(lines)
-
-
-def broken_rules(run: Run) -> pd.DataFrame:
-    """Return which rules the samples broke, and how often."""
-    broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
-    return pd.DataFrame(
-        {"rule": name, "samples": count, "verdict": VERDICTS[judge.severity(name)], "meaning": judge.meaning(name)}
-        for name, count in sorted(broken.items(), key=lambda item: (-item[1], item[0]))
-    )
 
 
 def reasons(run: Run) -> list[str]:
@@ -193,40 +345,3 @@ def _decided(run: Run) -> Iterator[str]:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
         of = "of new to old" if catalog.compares_versions(run.manifest.settings) else "of two entries"
         yield f"The widest ratio {of} over all levels is known to ± {widest:.1%}{bare}."
-
-
-def _entries(run: Run) -> str:
-    """Return what the entries are made of, below it their tests, for which a row has no room, and what must be said."""
-    *columns, _ = stack.COLUMNS
-    headers = ["entry", *columns]
-    made = markdown.rows(headers, (row[:-1] for row in stack.rows(run.manifest.entries)), left=headers)
-    return "\n\n".join([made, *stack.below(run.manifest.entries)])
-
-
-def _overview(run: Run, results: Iterable[Result], caution: str) -> str:
-    title = f"## Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
-    return f"{title}\n\n{markdown.table(standings.overview(run.manifest, results))}"
-
-
-def _shares(results: Iterable[Result], caution: str) -> Iterator[str]:
-    """Yield how much of its CPUs each role used, and what limited each cell."""
-    rows = [
-        {
-            "test": cell.test,
-            "level": cell.level.value,
-            "entry": cell.entry,
-            **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
-            "host idle": UNAVAILABLE if cell.shares.idle is None else f"{cell.shares.idle:.0%}",
-            "limited by": cell.bottleneck,
-        }
-        for result in results
-        for cell in result.cells
-    ]
-    title = f"## Bottlenecks: CPU used, of what each role could use{caution}"
-    yield f"{title}\n\n{markdown.table(pd.DataFrame(rows))}"
-
-
-def _verdicts(run: Run) -> str:
-    broken = broken_rules(run)
-    table = "" if broken.empty else f"\n\n{markdown.table(broken)}"
-    return f"## Verdicts\n\n{judged(run)}{table}"

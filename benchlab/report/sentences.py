@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from benchlab.core import quantities
-from benchlab.core.quantities import counted
+from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import profiles
 from benchlab.factors import catalog
 from benchlab.quality import judge
@@ -16,14 +16,15 @@ from benchlab.quality.rules import LOG
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
+from benchlab.report.document import Answer, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
-from benchlab.statistics.baseline import Design
-from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
 from benchlab.statistics.metrics import PER_CPU, Better, Metric
+from benchlab.statistics.sizing import Because, Size
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
+NO_ANSWER = "No sample counts, so there is no answer."
 # What limited a row, as the end of "limited by".
 LIMITS = {
     bottleneck.HOST: "the host's CPUs, which all roles share",
@@ -37,16 +38,6 @@ LIMITS = {
     bottleneck.UNMEASURED_GROWTH: "waiting, or too few connections: not measured",
     bottleneck.MIXED: "several things at once",
     bottleneck.UNKNOWN: "what this host does not tell",
-}
-# What became of a value since the old side was measured, where it is not known to have gone up or down.
-CHANGES = {
-    Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
-    Outcome.UNDECIDED: "cannot be told apart from what they were",
-}
-# How the values of two runs at two times differ, where none is known to be higher.
-DIFFERENCES = {
-    Outcome.EQUAL: f"of the two runs are within {EQUIVALENCE:.0%} of each other",
-    Outcome.UNDECIDED: "of the two runs cannot be told apart",
 }
 # So many names stand in a sentence; of more, the rest are counted.
 MOST_NAMES = 4
@@ -69,6 +60,29 @@ class _Field:
     equal: list[Standing]
     untold: list[Standing]
     apart: list[Standing]
+
+
+def answers(run: Run, results: Sequence[Result]) -> list[Answer]:
+    """Return what the run answers, test by test; of a test that has no result, that it was not measured."""
+    if not results:
+        return [Answer("", NO_ANSWER, "")]
+    limited = [limits(result) for result in results]
+    # Counts of rows are those of one test: only what limited every row can be reported of several tests at once.
+    alike = len(results) == 1 or len({cell.bottleneck for result in results for cell in result.cells}) == 1
+    common = limited[0] if alike and len(set(limited)) == 1 else ""
+    measured = {
+        result.test: Answer(result.test, answer(result), "" if common else own)
+        for result, own in zip(results, limited, strict=True)
+    }
+    tests = [measured.get(test, Answer(test, "Not measured.", "")) for test in run.manifest.settings.tests]
+    return [*tests, *([Answer("", "", common)] if common else [])]
+
+
+def last_lines(run: Run, results: Sequence[Result]) -> Iterator[str]:
+    """Yield what a run ends with: each answer as a line, and after them all warnings as one line."""
+    yield from map(str, answers(run, results))
+    if warned := list(warnings(run, results)):
+        yield f"{Warnings.title}: {' '.join(warned)}"
 
 
 def answer(result: Result) -> str:
@@ -160,41 +174,30 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
         yield f"{counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
 
 
-def changes(rows: Iterable[Row]) -> Iterator[str]:
-    """Yield, for each metric of each test over all levels, whether the new is faster or slower than the old.
-
-    Of two runs at two times no more is said than that they differ: the entry need not be why.
-    """
-    for row in rows:
-        if row.level is not ALL_LEVELS:
-            continue
-        what = f"{row.entry}, {row.test}{_over(row.over)}: {row.metric.long_name}"
-        if row.pair.adjusted_p is None:
-            yield f"{what} {row.told} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
-        elif row.pair.is_unclear:
-            yield f"{what} are {row.pair.word}: {row.told}."
-        else:
-            yield f"{what} {_change(row)}: {row.told}."
-
-
-def _change(row: Row) -> str:
-    """Return what became of the metric, or how the two runs differ in it."""
-    if row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
-        is_up = row.ratio.ratio > 1
-        if _apart(row):
-            return f"were {'higher' if is_up else 'lower'} in the new run"
-        return f"went {'up' if is_up else 'down'}"
-    return (DIFFERENCES if _apart(row) else CHANGES)[row.pair.outcome]
+def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
+    """Return why a run gets so many blocks, of which one takes `block_s`."""
+    match size.because:
+        case Because.BUDGET:
+            return f"what the budget has time for, at {minutes(block_s)} a block"
+        case Because.NO_PAIR:
+            return "there is no pair to compare, so no spread is known to decide by"
+        case Because.NO_SPREAD:
+            return "no pair has two blocks in common, so no spread is known to decide by"
+        case Because.PRECISION:
+            return f"the pilot's spread asks for {size.needed} for ± {precision:.1%}"
+        case Because.BUDGET_BEFORE_PRECISION:
+            cap = "the budget has time for"
+        case Because.MOST_BEFORE_PRECISION:
+            cap = "a run can have"
+    return f"± {precision:.1%} would take {size.needed}; {size.blocks} are what {cap}: it will be less precise"
 
 
-def _apart(row: Row) -> bool:
-    return row.design is Design.TWO_RUNS
-
-
-def _few(row: Row) -> str:
-    """Return why the row has no outcome."""
-    unit, count = row.design.unit, row.ratio.blocks
-    return {0: f"no {unit} has all levels", 1: f"one {unit} shows no spread"}.get(count, f"{count} {unit}s are too few")
+def better_side(of: Iterable[Better]) -> str:
+    """Return on which side of a plot of ratios the better ones are, where they are of these metrics."""
+    directions = set(of)
+    if Better.LOWER not in directions:
+        return "Further right is better"
+    return "Further left is better" + (", or further right where higher is better" if len(directions) > 1 else "")
 
 
 def names(of: Sequence[str]) -> str:
@@ -317,7 +320,7 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
     pair = result.overall.between(leader, other.entry)
     assert pair is not None  # `_Field.apart` holds those without
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
-    over = _over(result.over(pair.ratio.over))
+    over = of_levels(result.over(pair.ratio.over))
     if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):
         bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
         more, fewer = ("more", "fewer") if basis.better is Better.HIGHER else ("higher", "lower")
@@ -332,7 +335,7 @@ def _share(part: float, sign: str = "") -> str:
     return next((text for text in told if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
 
 
-def _over(over: Over | None) -> str:
+def of_levels(over: Over | None) -> str:
     """Return which levels a value is over, where it is not over all of them."""
     if over is None or over.are_all:
         return ""

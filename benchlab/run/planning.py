@@ -18,18 +18,19 @@ from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import facts
 from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
+from benchlab.report.document import Document, Lines, Terms
 from benchlab.run import retries
 from benchlab.statistics import sizing
 
 Levels = Mapping[str, Sequence[Level]]
 
 
-def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> str:
+def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> Terms:
     """Return what will be measured, on which host, and how long that takes; `cpus` tells how the roles share them."""
     entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
     samples = counted(sum(len(visit.trials) for visit in visits), "sample")
-    rows = [
+    rows = (
         ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}"),
         ("time", f"{duration(Forecast(visits, settings).total_s)}; builds not counted"),
         ("entries", f"{entries}{through}"),
@@ -39,9 +40,8 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
         ("order", f"shuffled by seed {settings.seed}"),
         ("CPUs", cpus),
         ("host", host),
-    ]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {told}" for name, told in rows)
+    )
+    return Terms(rows)
 
 
 def duration(total_s: float) -> str:
@@ -131,16 +131,17 @@ def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
     return registry.of(settings).levels(settings, lab.client_cpus)
 
 
-def rehearse(lab: Lab, settings: Settings) -> tuple[str, str]:
+def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     """Return what `start` would do: the plan with every visit in its order; and the wrk commands."""
     lab, settings = settled(lab, settings)
     planned = visits(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
     typed = commands(settings, entries, levels(lab, settings), load_address)
-    return "\n".join([told(lab, settings, planned), "", *order(planned)]), "\n".join(typed)
+    plan_of_run = Document((outline(lab, settings, planned), Lines(tuple(order(planned)))))
+    return plan_of_run, "\n".join(typed)
 
 
-def told(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> str:
+def outline(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> Terms:
     """Return in a few lines what the visits will measure, and on what."""
     cpus = placement.told(lab.placement, lab.cpus)
     return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.engine_if_any))

@@ -22,8 +22,8 @@ from benchlab.experiment.forecast import Forecast
 from benchlab.quality import judge
 from benchlab.records.plan import LevelKey, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample
-from benchlab.report import markdown, standings
-from benchlab.report.printed import fitted, is_whole
+from benchlab.report import document, markdown, tables
+from benchlab.report.terminal import fitted, is_whole
 from benchlab.run.events import Events
 from benchlab.statistics import analysis
 
@@ -113,11 +113,11 @@ class Progress(Events):
         results = analysis.analyse(Run(self._manifest, tuple(self._taken), ()))
         if not results:
             return
-        overview = standings.overview(self._manifest, results)
+        overview = tables.overview(self._manifest, results)
         title = f"after block {block}, {self._title}"
         self._standing = Group(Text(title), _standing(self._console, overview))
         if self._live is None:
-            self._print(f"{title}\n{markdown.table(overview)}")
+            self._print(f"{title}\n{markdown.table(document.table(overview))}")
         self._draw()
 
     def _reckon(self, record: Sample | Failure) -> None:
@@ -174,15 +174,11 @@ class Progress(Events):
 
 def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:
     """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row."""
-    wide = _cells(overview)
-    if is_whole(console, *wide):
-        return fitted(console, *wide, markdown.LEFT)
+    wide = document.table(overview)
+    if is_whole(console, wide):
+        return fitted(console, wide)
     by_row = overview.melt(["test", "level"], var_name="entry", value_name="requests/s")
-    return fitted(console, *_cells(by_row.sort_values(["test", "level", "entry"])), markdown.LEFT)
-
-
-def _cells(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    return list(frame.columns), frame.astype(str).to_numpy().tolist()
+    return fitted(console, document.table(by_row.sort_values(["test", "level", "entry"])))
 
 
 def _cell(trial: Trial) -> Cell:

@@ -24,8 +24,9 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
 from benchlab.records.plan import NO_PROXY, Manifest, Settings, Variant, Visit
-from benchlab.records.run import Run
-from benchlab.report import outputs, printed, runs
+from benchlab.records.run import Decision, Run
+from benchlab.report import outputs, runs, sentences, terminal
+from benchlab.report.document import Document
 from benchlab.run import pinned, planning
 from benchlab.run.progress import Progress
 from benchlab.run.runner import Runner
@@ -238,8 +239,9 @@ class Session:
         settings, run = self.manifest.settings, self.journal.run()
         block_s = sizing.block_s(run)
         left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
-        now = datetime.now(UTC)
-        decision = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, now)
+        size = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s)
+        reason = sentences.why_so_many(size, settings.precision, block_s)
+        decision = Decision(datetime.now(UTC), settings.blocks, size.blocks, size.needed, reason)
         self.journal.append(decision)
         self.lab.say(f"{counted(decision.blocks, 'block')} in all: {decision.reason}")
 
@@ -269,9 +271,10 @@ def _left(lab: Lab, run: Run) -> tuple[Visit, ...]:
 
 def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     """Say what will be measured, before anything is built or started for it."""
-    printed.tell(console, planning.told(lab, settings, planning.visits(lab, settings, settings.blocks)))
+    planned = planning.visits(lab, settings, settings.blocks)
+    terminal.show(console, Document((planning.outline(lab, settings, planned),)))
 
 
 def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit], console: Console) -> None:
     pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
-    printed.tell(console, planning.told(lab, manifest.settings, left))
+    terminal.show(console, Document((planning.outline(lab, manifest.settings, left),)))

@@ -15,7 +15,7 @@ from benchlab.host.overhead import Overhead
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Sample
-from benchlab.report import markdown
+from benchlab.report.document import Bullets, Document, Heading, Paragraph, Table
 from benchlab.selftest import aa_test, slowdown
 from benchlab.selftest.check import Check
 from benchlab.selftest.kept import Calibration, Found
@@ -45,15 +45,19 @@ def checks(found: Calibration) -> list[Check]:
     ]
 
 
-def report(found: Calibration) -> str:
-    """Return the checks as Markdown, how much was tried, and facts of the host, lab and engine that they hold for."""
+def report(found: Calibration) -> Document:
+    """Return the checks, how much was tried, and facts of the host, lab and engine that they hold for."""
     words = {True: "pass", False: "FAIL", None: "–"}
-    rows = [[check.name, check.measured, check.goal, words[check.passed]] for check in checks(found)]
-    table = markdown.rows(HEADERS, rows, left=HEADERS)
+    rows = tuple((check.name, check.measured, check.goal, words[check.passed]) for check in checks(found))
     facts = _facts(found.twins.manifest)
-    host = "\n".join(f"* {name}: {fact}" for name, fact in facts.items() if fact is not None)
-    manifest = "All of it is in twins/manifest.json."
-    return f"# {found.name}\n\n{_about(found)}\n\n{table}\n\n## The host\n\n{manifest}\n\n{host}\n"
+    blocks = (
+        Paragraph((_about(found),)),
+        Table(HEADERS, rows, words=HEADERS),
+        Heading("The host", key="host"),
+        Paragraph(("All of it is in twins/manifest.json.",)),
+        Bullets(tuple(f"{name}: {fact}" for name, fact in facts.items() if fact is not None)),
+    )
+    return Document(blocks, found.name)
 
 
 def bias(rates: Mapping[str, Mapping[int, float]]) -> list[Check]:

@@ -18,6 +18,7 @@ from benchlab.engine.stage import Lab
 from benchlab.experiment.settings import choose
 from benchlab.host import inventory
 from benchlab.records.run import Run
+from benchlab.report import markdown
 from benchlab.run import session
 from benchlab.selftest import calibrate, faults, kept, plainwrk, slowdown
 from benchlab.selftest.check import Check
@@ -156,7 +157,7 @@ def go_through(
 def _keep(folder: Path, found: Calibration) -> None:
     """Write what was found, and the report as far as it has come."""
     kept.write(folder, found)
-    store.write_report(folder, calibrate.report(found))
+    store.write_report(folder, markdown.text(calibrate.report(found)))
 
 
 def _burdened(lab: Lab, environment: Mapping[str, str]) -> dict[str, Any]:

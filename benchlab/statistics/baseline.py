@@ -13,7 +13,6 @@ from itertools import pairwise
 from statistics import geometric_mean
 
 from benchlab.core.errors import UsageError
-from benchlab.core.quantities import counted
 from benchlab.factors import catalog
 from benchlab.load import registry
 from benchlab.quality import judge
@@ -228,15 +227,6 @@ def design(old: Side, new: Side) -> Design:
     if len(old.runs) > 1 or len(new.runs) > 1:
         return Design.RUNS
     return Design.VERSIONS if old.runs[0] is new.runs[0] else Design.TWO_RUNS
-
-
-def counts(old: Side, new: Side) -> str:
-    """Return how many runs each side has, and of how many days they are."""
-    told = (
-        f"{counted(len(side.runs), f'{name} run')} of {counted(max(side.days), 'day')}"
-        for name, side in (("old", old), ("new", new))
-    )
-    return " and ".join(told)
 
 
 def of_several(old: Sequence[Run], new: Sequence[Run]) -> tuple[Side, Side]:

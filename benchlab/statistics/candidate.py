@@ -6,19 +6,19 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from functools import partial
 from statistics import fmean, geometric_mean
 
 import numpy as np
 
-from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision
 from benchlab.statistics import analysis, baseline, comparison, metrics, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Scope
 from benchlab.statistics.baseline import Design, Key, Side
-from benchlab.statistics.comparison import Outcome, Pair
+from benchlab.statistics.comparison import Pair
 from benchlab.statistics.metrics import Measures, Metric
 from benchlab.statistics.stats import Blocks, Ratio
 
@@ -33,16 +33,30 @@ Compare = Callable[[OfSide, OfSide], Ratio]
 Values = Callable[[str, str, Metric], Mapping[LevelKey, Blocks]]
 
 
+class Why(Enum):
+    """Why nothing can be said of a cell, or of one metric of it."""
+
+    # Samples failed on either side, be it in some blocks only: those that are left may be the lucky ones.
+    FAILED = "failed"
+    ONE_SIDED = "one side has samples"
+    CLIENT_BOUND = "wrk was the limit"
+    KNOWN_ONCE = "one side knows the metric"
+    # There a CPU-second does less than on the other side's host.
+    HOST_FULL = "one side filled the host"
+
+
 @dataclass(frozen=True)
-class Told:
-    """A ratio in words: with the interval that its outcome follows from, and as many decimals as show that it does."""
+class Uncompared:
+    """What nothing can be said of: a cell, or one metric of it.
 
-    ratio: str
-    interval: str
-    outcome: str
+    `side` is the one that alone has it, where it is only one; `failed` counts the trials of old and new that failed.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.ratio} {self.interval}".strip()
+    key: Key
+    why: Why
+    metric: Metric | None = None
+    side: str = ""
+    failed: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -70,21 +84,6 @@ class Row:
         """Return the level as it is told, or those that a row over all of them is made of."""
         return str(self.over or self.level)
 
-    @property
-    def told(self) -> Told:
-        low, high, confidence = self.pair.bounds
-        interval = quantities.bounds(low, high).strip()
-        return Told(quantities.ratio(self.ratio.ratio), f"{interval}{confidence}" if interval else "", self.word)
-
-    @property
-    def word(self) -> str:
-        """Return the outcome as a table tells it: of two runs at two times only whose value is higher."""
-        if self.pair.adjusted_p is None:
-            return f"too few {self.design.unit}s"
-        if self.design is Design.TWO_RUNS and self.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
-            return "higher" if self.ratio.ratio > 1 else "lower"
-        return self.pair.word
-
 
 @dataclass(frozen=True)
 class Versus:
@@ -93,7 +92,7 @@ class Versus:
     old: Side
     new: Side
     rows: tuple[Row, ...]
-    untold: tuple[str, ...]
+    uncompared: tuple[Uncompared, ...]
 
     @property
     def design(self) -> Design:
@@ -108,7 +107,7 @@ def hold(old: Side, new: Side) -> Versus:
             "the two have no entry, test and level in common that has samples; compare runs of the same ones, or see "
             "in their reports what was not measured"
         )
-    return Versus(old, new, found, untold(old, new))
+    return Versus(old, new, found, uncompared(old, new))
 
 
 def rows(old: Side, new: Side) -> tuple[Row, ...]:
@@ -181,40 +180,35 @@ def unpaired(new: OfSide, old: OfSide) -> Ratio:
     return replace(ratio, over=over) if ratio else _apart(new, old)
 
 
-def untold(old: Side, new: Side) -> tuple[str, ...]:
+def uncompared(old: Side, new: Side) -> tuple[Uncompared, ...]:
     """Return what nothing can be said of, each with the reason.
 
-    It is what failed on either side, be it in some blocks only: those that are left may be the lucky ones. It is what
-    one side alone has samples of, or tells the metric of; metrics that wrk was the limit of; and those that a full host
-    limits, where one side alone filled it. What only the new side was to have is no doubt about the rest, and
-    left out.
+    It is what failed on either side, be it in some blocks only; what one side alone has samples of, or knows the metric
+    of; metrics that wrk was the limit of; and those that a full host limits, where one side alone filled it. What only
+    the new side was to have is no doubt about the rest, and left out.
     """
-    doubts = [
-        *((_named(key), f"samples that failed: {_counts(key, old, new)}") for key in sorted(_failed(old, new))),
-        *((_named(key), f"only {side} has samples") for key, side in _one_sided(old, new)),
-        *(doubt for metric in measures(old).compared for doubt in _of_metric(metric, old, new)),
-    ]
-    return tuple(f"{what} ({why})" for what, why in doubts)
+    failed = (
+        Uncompared(key, Why.FAILED, failed=(old.failed[key], new.failed[key])) for key in sorted(_failed(old, new))
+    )
+    one_sided = (Uncompared(key, Why.ONE_SIDED, side=side) for key, side in _one_sided(old, new))
+    of_metrics = (each for metric in measures(old).compared for each in _of_metric(metric, old, new))
+    return (*failed, *one_sided, *of_metrics)
 
 
-def _of_metric(metric: Metric, old: Side, new: Side) -> Iterator[tuple[str, str]]:
+def _of_metric(metric: Metric, old: Side, new: Side) -> Iterator[Uncompared]:
     """Yield of what the metric says nothing though both sides have samples, and why."""
     both = old.cells & new.cells
     bound = (old.client_bound | new.client_bound) & both if metric.client_limits else set()
-    unlike = _unlike(old, new) if metric.host_limits else []
-    yield from ((f"{metric.name} of {_named(key)}", "wrk was the limit") for key in sorted(bound))
-    known_once = _known_once(metric, old, new, both - bound)
-    yield from ((f"{metric.name} of {_named(key)}", f"only {side} tells it") for key, side in known_once)
-    yield from ((f"{metric.name} of {_named(key)}", f"only {side} filled the host") for key, side in unlike)
+    yield from (Uncompared(key, Why.CLIENT_BOUND, metric) for key in sorted(bound))
+    for key, side in _known_once(metric, old, new, both - bound):
+        yield Uncompared(key, Why.KNOWN_ONCE, metric, side)
+    for key, side in _unlike(old, new) if metric.host_limits else []:
+        yield Uncompared(key, Why.HOST_FULL, metric, side)
 
 
 def _failed(old: Side, new: Side) -> set[Key]:
     """Return what failed on either side, of what both were to measure."""
     return old.planned & new.planned & (old.failed.keys() | new.failed.keys())
-
-
-def _counts(key: Key, old: Side, new: Side) -> str:
-    return ", ".join(f"{side.failed[key]} in {name}" for name, side in ((OLD, old), (NEW, new)) if side.failed[key])
 
 
 def _one_sided(old: Side, new: Side) -> list[tuple[Key, str]]:
@@ -235,11 +229,6 @@ def _unlike(old: Side, new: Side) -> list[tuple[Key, str]]:
     """Return where one side alone filled the host, and which: a CPU-second there does less than on the other's."""
     found = [(key, OLD) for key in old.full & new.spare]
     return sorted([*found, *((key, NEW) for key in new.full & old.spare)])
-
-
-def _named(key: Key) -> str:
-    entry, test, level = key
-    return f"{entry} {test} at {level}"
 
 
 def _decided(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from enum import Enum
 from itertools import pairwise
 from statistics import median
 
@@ -14,7 +15,7 @@ from benchlab.core.quantities import minutes
 from benchlab.experiment import forecast
 from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.factors import catalog
-from benchlab.records.run import Decision, Run, Sample
+from benchlab.records.run import Run, Sample
 from benchlab.statistics import analysis, baseline, candidate, sequential
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.stats import Ratio
@@ -71,9 +72,29 @@ def decisive(run: Run) -> tuple[Ratio, ...]:
     return tuple(pair.ratio for comparison in comparisons for pair in comparison.pairs)
 
 
-def decide(
-    ratios: Sequence[Ratio], pilot: int, precision: float | None, block_s: float, left_s: float | None, now: datetime
-) -> Decision:
+class Because(Enum):
+    """Why a run gets so many blocks."""
+
+    # Without a precision: what the budget has time for.
+    BUDGET = "budget"
+    NO_PAIR = "no pair to compare"
+    NO_SPREAD = "no pair with two blocks in common"
+    PRECISION = "the pilot's spread"
+    # The precision would take more than these.
+    BUDGET_BEFORE_PRECISION = "budget before precision"
+    MOST_BEFORE_PRECISION = "the most that a run can have"
+
+
+@dataclass(frozen=True)
+class Size:
+    """How many blocks a run gets in all, and why; `needed` are those that its precision takes, where that is known."""
+
+    blocks: int
+    because: Because
+    needed: int | None = None
+
+
+def decide(ratios: Sequence[Ratio], pilot: int, precision: float | None, block_s: float, left_s: float | None) -> Size:
     """Return how many blocks the run gets in all, and why.
 
     `ratios` are those that must become as precise as asked for, `block_s` is what a block of the pilot took, `left_s`
@@ -83,30 +104,19 @@ def decide(
     fitting = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
     most = min(MAX_BLOCKS, fitting)
     if precision is None:
-        return Decision(now, pilot, most, None, f"what the budget has time for, at {minutes(block_s)} a block")
+        return Size(most, Because.BUDGET)
     if all(ratio.stdev is None for ratio in ratios):
-        return Decision(now, pilot, pilot, None, _without_spread(ratios))
+        return Size(pilot, Because.NO_SPREAD if ratios else Because.NO_PAIR)
     needed = max(pilot, sequential.blocks_needed(ratios, precision))
     if needed <= most:
-        return Decision(now, pilot, needed, needed, f"the pilot's spread asks for {needed} for ± {precision:.1%}")
-    cap = "the budget has time for" if left_s is not None else "a run can have"
-    return Decision(
-        now,
-        pilot,
-        most,
-        needed,
-        f"± {precision:.1%} would take {needed}; {most} are what {cap}: it will be less precise",
-    )
+        return Size(needed, Because.PRECISION, needed)
+    capped = Because.MOST_BEFORE_PRECISION if left_s is None else Because.BUDGET_BEFORE_PRECISION
+    return Size(most, capped, needed)
 
 
 def reached(ratios: Iterable[Ratio]) -> float | None:
     """Return the widest relative half-width of the ratios that have an interval; None where none has."""
     return max((ratio.half_width for ratio in ratios if ratio.half_width is not None), default=None)
-
-
-def _without_spread(ratios: Sequence[Ratio]) -> str:
-    why = "no pair has two blocks in common" if ratios else "there is no pair to compare"
-    return f"{why}, so no spread is known to decide by"
 
 
 # What lies between two samples, starts and warm-ups of entries that fail among it, takes minutes at the most: more is a

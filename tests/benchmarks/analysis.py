@@ -24,7 +24,7 @@ from benchlab.load import closed
 from benchlab.records import schema
 from benchlab.records.plan import Manifest, Settings, Trial
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, html, report
+from benchlab.report import changes, markdown, outputs
 from benchlab.statistics import baseline, candidate
 from benchlab.storage import store
 from tests.unit.conftest import LABELS, STARTED, make_load, make_sample
@@ -45,15 +45,15 @@ def main() -> None:
 
 def measure(folder: Path) -> None:
     """Print how long the run in the folder takes to read, to make tables of and to compare, and how much memory."""
-    whole_s = _timed(lambda: report.report(store.read(folder)))
+    whole_s = _timed(lambda: outputs.text(store.read(folder)))
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
     run = store.read(folder)
-    report_s = _timed(lambda: report.report(run))
-    page_s = _timed(lambda: html.page(run))
+    report_s = _timed(lambda: outputs.text(run))
+    page_s = _timed(lambda: outputs.html(run))
     compare_s = _timed(lambda: compared(folder))
     json_s = _timed(lambda: [json.loads(line) for line in (folder / store.JOURNAL).read_bytes().splitlines()])
     print(f"{len(run.taken):,} samples: {whole_s:.2f} s, of which the tables take {report_s:.2f} s; {peak_mb:,.0f} MB")
-    print(f"report.html: {page_s:.2f} s, {len(html.page(run).encode()) / 1e6:.2f} MB")
+    print(f"report.html: {page_s:.2f} s, {len(outputs.html(run).encode()) / 1e6:.2f} MB")
     print(f"compare, with a run as large: {compare_s:.2f} s")
     print(f"{whole_s / json_s:.1f} times as long as reading the journal's JSON alone ({json_s:.2f} s)")
 
@@ -61,7 +61,7 @@ def measure(folder: Path) -> None:
 def compared(folder: Path) -> str:
     """Return the table of the run in the folder against itself, as if there were two of them."""
     old, new = store.read(folder), store.read(folder)
-    return changes.table(candidate.hold(*baseline.of_several([old], [new])).rows)
+    return markdown.text(changes.report(candidate.hold(*baseline.of_several([old], [new])), [], None))
 
 
 def made_up() -> Run:

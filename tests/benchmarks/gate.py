@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from benchlab.records.plan import CONNECTIONS, LevelKey
 from benchlab.report import markdown
+from benchlab.report.document import Table
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design
@@ -77,8 +78,13 @@ PLANS = {
 def main(runs: int) -> None:
     chance = np.random.default_rng(SEED)
     print(f"{runs:,} simulated runs a row, seed {SEED}; shares of exit codes 0 / 1 / 3 in per cent\n")
-    print(markdown.rows(*versions(chance, runs), left=()), "\n")
-    print(markdown.rows(*at_times(chance, runs), left=("compared",)))
+    print(_table(versions(chance, runs)), "\n")
+    print(_table(at_times(chance, runs)))
+
+
+def _table(made: tuple[list[str], list[list[str]]]) -> str:
+    heads, rows = made
+    return markdown.table(Table(tuple(heads), tuple(map(tuple, rows)), words=("compared",)))
 
 
 def versions(chance: np.random.Generator, runs: int) -> tuple[list[str], list[list[str]]]:

@@ -12,7 +12,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from benchlab.records.run import Run
-from benchlab.report import html, standings
+from benchlab.report import outputs, tables
 from benchlab.statistics import analysis
 from benchlab.storage import store
 from tests.benchmarks.analysis import made_up
@@ -91,7 +91,7 @@ def test_the_arrow_keys_go_from_dot_to_dot_and_say_what_is_shown(reader: Browser
     def said() -> str:
         return reader.one("#said").get_attribute("textContent") or ""
 
-    for entry in standings.order(next(result for result in analysis.analyse(run) if result.test == "json")):
+    for entry in tables.order(next(result for result in analysis.analyse(run) if result.test == "json")):
         plot.send_keys(Keys.ARROW_RIGHT)
         reader.wait(lambda entry=entry: said().startswith(f"{entry}, "))
         assert "connections" in said()
@@ -175,7 +175,7 @@ def test_a_comparison_opens_as_well(reader: Browser, precise_run: Measured) -> N
     "text", ["</script><img src=x onerror=alert(1)>", "<b>%{x}</b> <a href='javascript:alert(1)'>"]
 )
 def test_hostile_names_are_shown_and_do_nothing(reader: Browser, text: str) -> None:
-    reader.open(html.page(hostile_run(text)))
+    reader.open(outputs.html(hostile_run(text)))
     assert reader.console() == []
     assert not reader.all("img, .plot a")
     labels = [label.get_attribute("textContent") or "" for label in reader.all("#json-rates .yaxislayer-above .ytick")]
@@ -184,7 +184,7 @@ def test_hostile_names_are_shown_and_do_nothing(reader: Browser, text: str) -> N
 
 
 def test_a_run_of_24_000_samples_is_still_one_small_file_that_opens(reader: Browser) -> None:
-    text = html.page(made_up())
+    text = outputs.html(made_up())
     assert len(text.encode()) < LARGEST_BYTES
     reader.open(text, DESKTOP)
     assert reader.console() == []

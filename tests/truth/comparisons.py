@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -10,10 +11,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from . import sampled, untold
+from . import pages, sampled, untold
 from .cautions import WIDEST
 from .findings import Findings, Sentence, fine, read
-from .printed import Row, page, sections
+from .printed import Row, Section, page, sections
 from .sampled import PER_CPU, RATE, Sampled, Versus, holm
 from .table_checker import ALPHA, DOWN, LEAST_BLOCKS, UP, beside_1, outcome
 from .tables import FULL, MEASURES, UNCLEAR, Printed, Report, is_full, is_spare, levels_of, number, printed
@@ -30,6 +31,8 @@ WORDS = {
     "of the two runs are within 3% of each other": "equal",
     "of the two runs cannot be told apart": "cannot be told apart",
 }
+# What stands among the warnings.
+WARNED = r"These are two runs at two times: |Compared although |Nothing can be said of "
 # Runs of a side that begin nearer to each other than this are one observation.
 BREAK = timedelta(hours=12)
 
@@ -99,15 +102,22 @@ class Place:
 
 def check(compared: Compared) -> Findings:
     findings, sides = Findings(), _Sides(compared)
-    section = sections(compared.text)[0]
-    rows = [_change(row, sides) for row in section.tables[0].rows]
+    parts = {section.title: section for section in sections(compared.text)}
+    table = parts["New / old, the worst first"].tables[0]
+    rows = [_change(row, sides) for row in table.rows]
     silent = [line for line in compared.said if line.startswith("nothing can be said of ")]
     is_two_runs = not compared.is_one_run and len(compared.old) == len(compared.new) == 1
     old, new = ((len(side), len(set(_days(side)))) for side in (compared.old, compared.new))
     place = Place(rows, compared.margin, compared.exit_code, silent, is_two_runs, old, new)
-    for bullet in section.bullets:
+    answer = parts["The answer"]
+    warnings = [bullet for bullet in answer.bullets if re.match(WARNED, bullet)]
+    bullets = [bullet for bullet in answer.bullets if bullet not in warnings]
+    for bullet in bullets:
         read(bullet, CHANGES, place, findings, "comparison")
-    findings.hold("a bullet a row", compared.text[:200], _each_once(section.bullets, place))
+    findings.hold("a bullet a row", compared.text[:200], _each_once(bullets, place))
+    findings.hold("warnings of a comparison", "; ".join(warnings), _warned(warnings, place))
+    findings.hold("gate of a comparison", compared.said[-1], _gate(answer.paragraphs, compared))
+    findings.hold("the sides", str(parts["What was compared"]), _sides(parts["What was compared"], place))
     for line in compared.said:
         read(line, SAID, place, findings, "gate")
     findings.hold("what is untold", "; ".join(silent), untold.check(silent, compared))
@@ -125,8 +135,39 @@ def check(compared: Compared) -> Findings:
         findings.hold("outcomes of a comparison", "; ".join(map(str, family[:3])), _together(family))
     if compared.is_one_run and (match := re.search(WIDEST, compared.old[0][1])):
         findings.hold("widest of versions", match[0], _widest(match, place))
-    findings.hold("page of a comparison", compared.text[:200], _page(compared, section.bullets, section.tables[0].rows))
+    pages.same(list(parts.values()), page(compared.page), findings)
     return findings
+
+
+def _warned(warnings: Sequence[str], place: Place) -> Iterator[str]:
+    """Hold what stands above the rows against what is said of them beside: two runs, and what is untold."""
+    silent = [f"N{line[1:]}." for line in place.untold]
+    if [line for line in warnings if line.startswith("Nothing")] != silent:
+        yield f"beside it is said {silent}"
+    if any(line.startswith("These are two runs") for line in warnings) != place.is_two_runs:
+        yield f"of two runs: {place.is_two_runs}"
+
+
+def _gate(paragraphs: Sequence[str], compared: Compared) -> Iterator[str]:
+    last = compared.said[-1]
+    if f"{last[0].upper()}{last[1:]}." not in paragraphs:
+        yield f"the document says {paragraphs}"
+
+
+def _sides(section: Section, place: Place) -> Iterator[str]:
+    """Hold how many runs are listed, and what is said of how they are compared."""
+    counts = Counter(row["side"] for row in section.tables[0].rows)
+    if (counts["old"], counts["new"]) != (place.old[0], place.new[0]):
+        yield f"listed are {counts}"
+    method, corrected = section.bullets
+    if not corrected.startswith("The outcomes over all levels are corrected together (Holm)"):
+        yield f"not read: {corrected}"
+    if match := re.match(r"(.+) are compared by day: runs of a side that began .+ count once\. Each day .+", method):
+        yield from _counted(match[1], place)
+    elif method.startswith("The two runs share no time") != place.is_two_runs:
+        yield f"of two runs: {place.is_two_runs}"
+    elif not method.startswith(("The two runs share no time", "Both sides were measured in turns in one run")):
+        yield f"not read: {method}"
 
 
 def _days(side: Sequence[tuple[Records, str]]) -> list[int]:
@@ -497,18 +538,6 @@ def _named(text: str, place: Place) -> Change | None:
             if np.allclose(row.bounds, (found.low, found.high), atol=2e-3, rtol=2e-3):
                 return row
     return None
-
-
-def _page(compared: Compared, bullets: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
-    """Hold the page against the text: the same sentences, and the same table."""
-    shown = page(compared.page)
-    if missing := [bullet for bullet in bullets if bullet not in shown.bullets]:
-        yield f"not on the page: {missing}"
-    tables = [table for table in shown.tables if "new / old" in table.columns]
-    if [list(map(dict, table.rows)) for table in tables] != [list(map(dict, rows))]:
-        yield "the page has another table"
-    if not any(compared.said[-1].lower() in paragraph.lower() for paragraph in shown.paragraphs):
-        yield f"not on the page: {compared.said[-1]}"
 
 
 WHAT = (

@@ -95,23 +95,23 @@ class Crossing:
 
 def check(text: str, report: Report, sampled: Sampled) -> Findings:
     findings = Findings()
-    _, top, *rest = sections(text) if not sections(text)[0].title else [Section(""), *sections(text)]
-    table = top.tables[0]
+    top, crossed, *rest = (section for section in sections(text) if section.title)
+    table = crossed.tables[0]
     names = table.columns[1:]
     crossing = Crossing(
         names,
         {tuple(row[name] for name in names): row["entry"] for row in table.rows},
         {name: sorted({row[name] for row in table.rows}) for name in names},
     )
-    rows = {section.title.partition(":")[0]: [_effect(row) for row in section.tables[0].rows] for section in rest}
-    figures = {section.title.partition(":")[0]: _by(section.title) for section in rest}
+    rows = {_test(section): [_effect(row) for row in section.tables[0].rows] for section in rest}
+    figures = {_test(section): _by(section.title) for section in rest}
     for test, effects in rows.items():
         for effect in effects:
             told = f"{test} {effect.level} {effect.title} {effect.outcome}"
             findings.hold("row of effects", told, _row(effect, test, figures[test], rows, crossing, report, sampled))
     sentence = " ".join(top.paragraphs)
     _sentence(sentence, rows, figures, crossing, sampled, findings)
-    for note in top.bullets:
+    for note in crossed.bullets:
         _note(note, rows, crossing, findings)
     for section in rest:
         for paragraph in section.paragraphs:
@@ -120,6 +120,10 @@ def check(text: str, report: Report, sampled: Sampled) -> Findings:
             else:
                 findings.unread.append(("factors", paragraph))
     return findings
+
+
+def _test(section: Section) -> str:
+    return section.title.removeprefix("Factors in ").partition(":")[0]
 
 
 def _by(title: str) -> str:

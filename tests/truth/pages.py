@@ -8,14 +8,13 @@ from collections.abc import Iterator, Sequence
 
 from .answers import LIMITS
 from .findings import Findings
-from .printed import Page, Row, page, sections
+from .printed import Page, Row, Section, Table, page
 from .sampled import Sampled
 from .tables import OfTest, Report, printed
 from .telling import Texts
 
-BEWARE = "Before you believe it:"
 ARROWS = " The arrow keys go from dot to dot."
-# What stands on every page, whatever was measured.
+# What every page has beside the report: what stands around it, and beside its plots.
 CONSTANT = (
     r"",
     r"benchlab",
@@ -26,26 +25,13 @@ CONSTANT = (
     r"▲ faster ▼ slower \? cannot be told apart = equal within 3% .+",
     r"Every sample as a share of the mean of its row, .+",
     r"Full: of app, database and proxy together, .+",
-    r"Peak memory is the most anonymous memory .+",
-    r"Raw files, beside this one: .+",
-    r"With the same settings and the same order.*:",
-    r"This report from its journal, and what is still missing:",
+    r"The most that the app was seen to hold, .+",
     r"Made by benchlab .+",
-    r"An interval that is \[too wide\] reaches .+",
-    r"Rules of the contract that entries broke .+",
-    r"0 samples were taken: none counts\.",
     r".+ on \d+ CPUs?(?: \(.+\))?, \d{4}-\d\d-\d\d \d\d:\d\d UTC",
 )
-NAVIGATION = ("factors", "samples", "the run", "method", "again")
-METHOD = (
-    r"A block visits every entry once, .+",
-    r"A value is the geometric mean over the blocks, .+",
-    r"(?:Over all levels, 5 % .+ |At a single level it is 5 % .+ )?“Equal” means within 3%, .+ no outcome\.",
-    r"A sample is judged by what happened around it, .+",
-    r"The load generator and the database share this host .+",
-    r"The load is a closed loop: .+",
-    r"An entry is a whole stack: .+",
-)
+FILES = "Files of the run: "
+BEWARE = "Before you believe it:"
+NAVIGATION = ("factors", "overview", "bottlenecks", "samples", "the run", "method", "again")
 TEST = r"(?P<test>[\w-]+)"
 # What the plots tell a reader who cannot see them, each up to the first so many figures.
 MORE = r"(?:; \d+ more stand in the table)?\."
@@ -54,42 +40,46 @@ MORE = r"(?:; \d+ more stand in the table)?\."
 def check(texts: Texts, report: Report, sampled: Sampled) -> Findings:
     """Return what the page says, and where it says something else than the report."""
     findings, shown = Findings(), page(texts.page)
-    top = report.top
-    warned = BEWARE in top.paragraphs
-    leads = len(texts.lines) - warned
-    found = sections(texts.factors) if texts.factors else []
-    # Without a row of effects the page has none of it.
-    factors = (
-        next((section for section in found if section.bullets or section.tables), None) if len(found) > 2 else None
-    )
-    about = " ".join(line for line in top.paragraphs if line != BEWARE)
-    verdicts = [
-        line
-        for section in report.sections
-        if section.title == "Verdicts"
-        for line in section.paragraphs
-        if not any(re.fullmatch(known, line) for known in CONSTANT)
-    ]
-    wanted = [*top.bullets[:leads], about, *verdicts, *([" ".join(factors.paragraphs)] if factors else [])]
-    bullets = [*top.bullets[leads:], *(factors.bullets if factors else [])]
-    bullets += [b for section in report.sections for b in section.bullets if section is not top]
-    _same("paragraph", wanted, shown.paragraphs, findings)
-    _same("bullet", bullets, shown.bullets, findings)
-    rest = Counter(shown.paragraphs) - Counter(" ".join(line.split()) for line in wanted)
-    for paragraph in rest.elements():
-        _paragraph(paragraph, report, sampled, findings)
-    others = [*NAVIGATION, *report.tests]
-    for bullet in (Counter(shown.bullets) - Counter(" ".join(line.split()) for line in bullets)).elements():
-        if bullet not in others and not any(re.fullmatch(known, bullet) for known in METHOD):
-            findings.unread.append(("page", bullet))
+    paragraphs, bullets = same(report.sections, shown, findings)
+    for paragraph in paragraphs.elements():
+        if not paragraph.startswith(FILES):
+            _paragraph(paragraph, report, sampled, findings)
+    findings.unread += [("page", bullet) for bullet in bullets.elements() if bullet not in (*NAVIGATION, *report.tests)]
     _tables(shown, report, findings)
     return findings
 
 
-def _same(kind: str, wanted: Sequence[str], shown: Sequence[str], findings: Findings) -> None:
-    for told in wanted:
-        same = " ".join(told.split()) in shown
-        findings.hold(f"{kind} of a page", told, iter(() if same else ("not on the page",)))
+def same(sections: Sequence[Section], shown: Page, findings: Findings) -> tuple[Counter[str], Counter[str]]:
+    """Find what the page lacks of a text, or has otherwise; return the paragraphs and bullets that it has beside."""
+    paragraphs, bullets = Counter(shown.paragraphs), Counter(shown.bullets)
+    for section in sections:
+        for line in section.whole:
+            if not line.startswith(FILES) and line != BEWARE:
+                _same("paragraph", line, paragraphs, findings)
+        for line in section.bullets:
+            _same("bullet", line, bullets, findings)
+        for table in section.tables:
+            findings.hold("table of a page", section.title, _table(section.title, table, shown))
+    return +paragraphs, +bullets
+
+
+def _same(kind: str, line: str, shown: Counter[str], findings: Findings) -> None:
+    """Find a line that the page does not have, or not as often; and note that it was read."""
+    words = " ".join(line.split())
+    findings.hold(f"{kind} of a page", line, iter(() if shown[words] > 0 else ("not on the page",)))
+    shown[words] -= 1
+
+
+def _table(title: str, table: Table, shown: Page) -> Iterator[str]:
+    """Hold a table against that of the page, which may have more columns."""
+    same = [
+        [{column: row[column] for column in table.columns} for row in other.rows]
+        for other in shown.tables
+        if other.caption == " ".join(title.split()) and set(table.columns) <= set(other.columns)
+    ]
+    wanted = [{column: " ".join(cell.split()) for column, cell in row.items()} for row in table.rows]
+    if same != [wanted]:
+        yield f"the page has {same}"
 
 
 def _paragraph(text: str, report: Report, sampled: Sampled, findings: Findings) -> None:
@@ -204,13 +194,9 @@ PLOTS = (
 
 
 def _tables(shown: Page, report: Report, findings: Findings) -> None:
-    """Hold the page's tables against the report's: the summaries, all metrics, and the squares of who against whom."""
+    """Hold what the page has more of against the report's tables: all metrics, and the squares of who against whom."""
     for table in shown.tables:
-        if match := re.match(r"([\w-]+): summary, over all levels\.", table.caption):
-            own = [dict(row) for row in report.tests[match[1]].summary]
-            same = [dict(row) for row in table.rows] == own
-            findings.hold("summary of a page", table.caption, iter(() if same else (f"the report has {own}",)))
-        elif match := re.match(r"([\w-]+): all metrics", table.caption):
+        if match := re.match(r"([\w-]+): all metrics", table.caption):
             for row in table.rows:
                 findings.hold("row of all metrics", str(dict(row)), _figures(match[1], row, report))
     for test, caption, squares in shown.heat_maps:

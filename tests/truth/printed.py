@@ -26,7 +26,9 @@ class Section:
     title: str
     tables: list[Table] = field(default_factory=list)
     bullets: list[str] = field(default_factory=list)
+    # The lines of its paragraphs, and each paragraph as one line.
     paragraphs: list[str] = field(default_factory=list)
+    whole: list[str] = field(default_factory=list)
 
 
 def sections(text: str) -> list[Section]:
@@ -41,8 +43,9 @@ def sections(text: str) -> list[Section]:
             found[-1].tables.append(_table(lines))
         elif lines and lines[0].startswith("* "):
             found[-1].bullets += [line[2:] for line in lines]
-        else:
+        elif lines and not lines[0].startswith("```"):
             found[-1].paragraphs += lines
+            found[-1].whole.append(" ".join(lines))
     return found
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from . import answers, cautions, factors_checker, pages, table_checker
 from .findings import Findings, read
+from .printed import Section, Table, sections
 from .sampled import Sampled
 from .tables import MEASURES, Report
 from .telling import Texts
@@ -24,8 +25,23 @@ CONSTANT = (
     r"Outcomes are those of requests/CPU-s: all rows left the host hardly any time to spare \(less than 7%\), .+\.",
     r"Some rows filled the host and others did not: over all levels nothing has an outcome, .+\.",
     r"Test types: .+\.",
+    r"A rank spans all places that the entry may have\.",
+    r"Files of the run: .+\.",
+    r"With the same settings and the same order.*:",
+    r"This report from its journal, and what is still missing:",
     r"No sample was measured\.",
 )
+METHOD = (
+    r"A block visits every entry once, .+",
+    r"A value is the geometric mean over the blocks, .+",
+    r"“Equal” means within 3%, .+ no outcome\.",
+    r"A sample is judged by what happened around it, .+",
+    r"The load generator and the database share this host .+",
+    r"The load is a closed loop: .+",
+    r"An entry is a whole stack: .+",
+)
+# The titles of what a report says of factors.
+FACTORS = r"Factors(?: \(|$)|How the entries are crossed|Factors in "
 
 
 def check(texts: Texts) -> Findings:
@@ -46,8 +62,24 @@ def check(texts: Texts) -> Findings:
         findings.hold("who is ahead", told, _ahead(told, report))
     if texts.factors:
         findings.add(factors_checker.check(texts.factors, report, sampled))
+        findings.hold("factors of a report", texts.factors, _same_factors(texts.factors, report))
     findings.add(pages.check(texts, report, sampled))
     return findings
+
+
+def _same_factors(text: str, report: Report) -> Iterator[str]:
+    """Hold what the report says of factors against `lab.py factors`; without a row of effects it says nothing."""
+    alone = [section for section in sections(text) if section.title]
+    own = [section for section in report.sections if re.match(FACTORS, section.title)]
+    if len(alone) <= 2 and not own:
+        return
+    if [_content(section) for section in own] != [_content(section) for section in alone]:
+        yield f"the report has {own}"
+
+
+def _content(section: Section) -> tuple[list[str], list[str], list[Table]]:
+    paragraphs = [line for line in section.paragraphs if not line.startswith("An interval that is")]
+    return paragraphs, section.bullets, section.tables
 
 
 def _rest(report: Report, place: cautions.Place, findings: Findings) -> None:
@@ -56,11 +88,14 @@ def _rest(report: Report, place: cautions.Place, findings: Findings) -> None:
         if section is report.top:
             continue
         study = re.match(r"([\w-]+), by \w+ \w+ing", section.title)
+        if re.match(FACTORS, section.title):
+            # They are read, by themselves, below.
+            continue
         for paragraph in section.paragraphs:
             if any(re.fullmatch(constant, paragraph) for constant in CONSTANT):
                 findings.read["constant"] += 1
             elif section.title == "Verdicts":
-                read(paragraph, cautions.JUDGED, place, findings, "verdicts")
+                read(paragraph, (*cautions.JUDGED, *cautions.NOTHING), place, findings, "verdicts")
             elif study:
                 read(paragraph, cautions.study(study[1]), place, findings, "study")
             else:
@@ -69,6 +104,10 @@ def _rest(report: Report, place: cautions.Place, findings: Findings) -> None:
             findings.hold("broken rules", section.title, cautions.broken_counts(report.rules, place.sampled))
         elif section.title == "Not measured":
             findings.hold("not measured", "; ".join(section.bullets), cautions.unmeasured(section.bullets, place))
+        elif section.title == "The method, and its limits":
+            for bullet in section.bullets:
+                if not any(re.fullmatch(known, bullet) for known in METHOD):
+                    findings.unread.append((section.title, bullet))
         elif section.bullets and section.title != "Verification":
             findings.unread.append((section.title, section.bullets[0]))
     for test, of_test in report.tests.items():

@@ -203,7 +203,7 @@ class Report:
 
     @property
     def top(self) -> Section:
-        return self.sections[1] if not self.sections[0].bullets else self.sections[0]
+        return next(section for section in self.sections if section.title.startswith("The answer"))
 
     @cached_property
     def tests(self) -> dict[str, OfTest]:

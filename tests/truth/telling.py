@@ -12,8 +12,9 @@ from datetime import datetime
 from benchlab.cli import gate
 from benchlab.core.errors import LabError
 from benchlab.records.run import Run
-from benchlab.report import export, factors, html, lead, report, runs
+from benchlab.report import changes, export, factors, markdown, outputs, runs, sentences
 from benchlab.statistics import analysis, baseline, candidate, effects
+from tests.unit.pages import comparison_page
 
 from .made_reports import Case
 
@@ -76,9 +77,9 @@ def of_run(run: Run) -> Texts:
     results = analysis.analyse(run)
     return Texts(
         records=records(run),
-        report=report.report(run),
-        page=html.page(run),
-        lines=list(lead.lines(run, results)),
+        report=outputs.text(run),
+        page=outputs.html(run),
+        lines=list(sentences.last_lines(run, results)),
         ahead=[runs.ahead(result) for result in results if len(result.overall.entries) > 1],
         factors=_factors(run),
     )
@@ -96,17 +97,18 @@ def of_comparison(case: Case) -> Compared | None:
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         if case.newer:
             gate.warn(case.margin, *pair)
-        answer = gate.show(held, case.margin)
-    assert answer is not None
+        answer = gate.decide(held, case.margin)
+        assert answer is not None
+        gate.report(held, changes.report(held, [], answer), answer)
     return Compared(
-        old=[(records(run), report.report(run)) for run in old],
-        new=[(records(run), report.report(run)) for run in new],
+        old=[(records(run), outputs.text(run)) for run in old],
+        new=[(records(run), outputs.text(run)) for run in new],
         is_one_run=not case.newer,
         margin=case.margin,
         text=shown.getvalue(),
         said=said.getvalue().splitlines(),
         exit_code=answer.exit_code,
-        page=html.comparison(held, [], answer),
+        page=comparison_page(held, [], answer),
     )
 
 
@@ -133,6 +135,6 @@ def records(run: Run) -> Records:
 def _factors(run: Run) -> str:
     """Return what `lab.py factors` prints; nothing where the entries tell of none."""
     try:
-        return factors.report(run, effects.answer(run))
+        return markdown.text(factors.report(run, effects.answer(run)))
     except LabError:
         return ""

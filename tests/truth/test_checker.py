@@ -13,6 +13,8 @@ from .tables import Report, printed
 REPORT = """
 # run
 
+## The answer
+
 * json. {answer}
 
 ## Overview: requests per second
@@ -189,13 +191,15 @@ FACTORS = """
 
 At 20 queries a request, in requests per second, {said}. One factor was looked at, so nothing is said of two together.
 
+### How the entries are crossed
+
 | entry | orm | framework |
 |---|---|---|
 | x-full | full | x |
 | x-raw | raw | x |
 | y-raw | raw | y |
 
-## query: ratios [95 % interval], outcome by requests/s
+### Factors in query: ratios [95 % interval], outcome by requests/s
 
 | level | effect: level / reference | requests/s | requests/CPU-s | blocks | outcome |
 |---|---|---|---|---|---|

@@ -16,7 +16,7 @@ from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
 from benchlab.records.facts import Facts
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
-from benchlab.report import report, standings
+from benchlab.report import outputs, sentences, tables
 from benchlab.statistics import analysis, bottleneck, cells, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
@@ -69,7 +69,7 @@ def test_entries_are_compared_in_pairs_by_block_and_ranked(manifest: Manifest) -
 
 def test_the_order_of_the_journal_changes_nothing(manifest: Manifest) -> None:
     samples = _samples(RATES)
-    forward, backward = (report.report(Run(manifest, order, ())) for order in (samples, tuple(reversed(samples))))
+    forward, backward = (outputs.text(Run(manifest, order, ())) for order in (samples, tuple(reversed(samples))))
     assert forward == backward
 
 
@@ -84,7 +84,7 @@ def test_a_metric_of_a_host_that_tells_nothing_is_unavailable(manifest: Manifest
     (result,) = analysis.analyse(Run(manifest, blind, ()))
     assert {cell.estimates.get(PER_CPU) for cell in result.cells} == {None}
     assert {cell.bottleneck for cell in result.cells} == {bottleneck.UNKNOWN}
-    assert "unavailable" in report.report(Run(manifest, blind, ()))
+    assert "unavailable" in outputs.text(Run(manifest, blind, ()))
 
 
 def _asking(manifest: Manifest, *levels: int) -> Manifest:
@@ -101,19 +101,19 @@ def test_on_a_full_host_the_ranks_are_those_of_requests_per_cpu_second(manifest:
     # aiohttp answers twice as many, and takes three times the CPU time.
     assert [standing.entry for standing in result.standings] == ["crax", "aiohttp"]
     assert result.levels[RATE][at(16)].pairs[0].outcome is Outcome.FASTER
-    assert standings.ratios(result)[["level", "metric", "outcome"]].to_numpy().tolist() == [
+    assert tables.ratios(result)[["level", "metric", "outcome"]].to_numpy().tolist() == [
         [16, RATE.name, "–"],
         [16, PER_CPU.name, "slower"],
         ["all", RATE.name, "–"],
         ["all", PER_CPU.name, "slower"],
     ]
-    assert "Outcomes are those of requests/CPU-s" in report.report(Run(manifest, full, ()))
+    assert "Outcomes are those of requests/CPU-s" in outputs.text(Run(manifest, full, ()))
 
 
 def test_where_the_host_was_not_full_the_rates_have_the_outcomes(manifest: Manifest) -> None:
     (result,) = analysis.analyse(Run(manifest, _samples(RATES), ()))
-    assert set(standings.ratios(result)["outcome"]) == {"faster"}
-    assert "Outcomes are those of" not in report.report(Run(manifest, _samples(RATES), ()))
+    assert set(tables.ratios(result)["outcome"]) == {"faster"}
+    assert "Outcomes are those of" not in outputs.text(Run(manifest, _samples(RATES), ()))
 
 
 def test_the_summary_s_requests_per_cpu_second_are_the_mean_over_all_levels(manifest: Manifest) -> None:
@@ -121,7 +121,7 @@ def test_the_summary_s_requests_per_cpu_second_are_the_mean_over_all_levels(mani
     samples = (*_samples({"crax": [700, 700]}), *_samples({"crax": [2800, 2800]}, connections=32))
     two = replace(manifest, settings=replace(manifest.settings, levels={"json": (16, 32)}))
     (result,) = analysis.analyse(Run(two, samples, ()))
-    row, _ = standings.summary(result).to_dict("records")
+    row, _ = tables.summary(result).to_dict("records")
     assert row[PER_CPU.name] == "2,000 [2,000–2,000]"
     assert row["of the app alone"] == "2,800 [2,800–2,800]"
 
@@ -129,7 +129,7 @@ def test_the_summary_s_requests_per_cpu_second_are_the_mean_over_all_levels(mani
 def test_an_entry_without_some_of_the_levels_says_so_in_the_summary(manifest: Manifest) -> None:
     samples = (*_samples({"aiohttp": [700, 700], "crax": [700, 700]}), *_samples({"aiohttp": [2800, 2800]}, 32))
     (result,) = analysis.analyse(Run(manifest, samples, ()))
-    rows = {row["entry"]: row[PER_CPU.name] for row in standings.summary(result).to_dict("records")}
+    rows = {row["entry"]: row[PER_CPU.name] for row in tables.summary(result).to_dict("records")}
     assert rows == {"aiohttp": "2,000 [2,000–2,000] (all but 128)", "crax": "1,000 [1,000–1,000] (16 alone)"}
 
 
@@ -138,16 +138,16 @@ def test_what_was_asked_for_and_has_no_sample_that_counts_is_called_unmeasured(m
     run = Run(asked, _samples({"aiohttp": RATES["aiohttp"]}), ())
     (result,) = analysis.analyse(run)
     whole = "1,005 [978–1,033]"
-    assert standings.overview(run.manifest, [result]).to_dict("records") == [
+    assert tables.overview(run.manifest, [result]).to_dict("records") == [
         {"test": "json", "level": 16, "aiohttp": whole, "crax": "not measured"},
         {"test": "json", "level": 32, "aiohttp": "not measured", "crax": "not measured"},
         {"test": "query", "level": 20, "aiohttp": "not measured", "crax": "not measured"},
     ]
-    assert standings.summary(result)[["entry", "rank", "relative requests/s", "limited by"]].to_numpy().tolist() == [
+    assert tables.summary(result)[["entry", "rank", "relative requests/s", "limited by"]].to_numpy().tolist() == [
         ["aiohttp", "1", "1.000", "waiting or concurrency"],
         ["crax", "–", "not measured", "–"],
     ]
-    assert standings.values(result)[["level", "entry", RATE.name, "blocks"]].to_numpy().tolist() == [
+    assert tables.values(result)[["level", "entry", RATE.name, "blocks"]].to_numpy().tolist() == [
         [16, "aiohttp", whole, 5],
         *([level, entry, "not measured", 0] for level, entry in ((16, "crax"), (32, "aiohttp"), (32, "crax"))),
     ]
@@ -157,8 +157,8 @@ def test_of_a_test_that_an_entry_does_not_declare_nothing_is_called_unmeasured(m
     other = {"crax": manifest.entries["crax"] | {"tests": "plaintext"}}
     run = Run(replace(manifest, entries=manifest.entries | other), _samples({"aiohttp": RATES["aiohttp"]}), ())
     (result,) = analysis.analyse(run)
-    assert "crax" not in standings.order(result)
-    table = standings.overview(run.manifest, [result])
+    assert "crax" not in tables.order(result)
+    table = tables.overview(run.manifest, [result])
     assert set(table[table["test"] == "json"]["crax"]) == {"–"}
 
 
@@ -166,7 +166,7 @@ def test_of_an_entry_that_could_not_be_built_no_single_test_is_called_unmeasured
     (result,) = analysis.analyse(
         Run(replace(manifest, facts=Facts.of({"unbuilt": {"brook": "why"}})), _samples(RATES), ())
     )
-    assert "brook" not in standings.order(result)
+    assert "brook" not in tables.order(result)
 
 
 def test_a_client_bound_cell_is_a_lower_bound_and_has_no_rank(manifest: Manifest) -> None:
@@ -174,9 +174,9 @@ def test_a_client_bound_cell_is_a_lower_bound_and_has_no_rank(manifest: Manifest
     run = Run(manifest, bound, ())
     (result,) = analysis.analyse(run)
     assert [standing.entry for standing in result.standings] == ["crax"]
-    row, *_ = standings.overview(run.manifest, [result]).to_dict("records")
+    row, *_ = tables.overview(run.manifest, [result]).to_dict("records")
     assert row["aiohttp"].startswith("≥ 1,005 [")
-    assert list(standings.summary(result)["rank"]) == ["1", "–"]
+    assert list(tables.summary(result)["rank"]) == ["1", "–"]
 
 
 @pytest.mark.parametrize(
@@ -367,7 +367,8 @@ def _decide(precision: float | None, left_s: float | None, manifest: Manifest, r
 
 
 def _decided(run: Run, precision: float | None = 0.03, left_s: float | None = None) -> Decision:
-    return sizing.decide(sizing.decisive(run), 5, precision, 60.0, left_s, STARTED)
+    size = sizing.decide(sizing.decisive(run), 5, precision, 60.0, left_s)
+    return Decision(STARTED, 5, size.blocks, size.needed, sentences.why_so_many(size, precision, 60.0))
 
 
 def test_a_run_gets_the_blocks_that_its_pilot_asks_for(manifest: Manifest) -> None:
@@ -443,7 +444,7 @@ def test_the_widest_ratio_is_looked_for_in_what_the_report_leads_with(manifest: 
     (rated,), (ranked,) = result.compared[RATE].pairs, result.overall.pairs
     assert known(rated.ratio.half_width) < known(ranked.ratio.half_width)
     told = f"The widest ratio of two entries over all levels is known to ± {ranked.ratio.half_width:.1%}."
-    assert told in report.report(run)
+    assert told in outputs.text(run)
 
 
 def test_of_versions_the_widest_ratio_is_one_of_new_to_old(manifest: Manifest) -> None:
@@ -451,14 +452,14 @@ def test_of_versions_the_widest_ratio_is_one_of_new_to_old(manifest: Manifest) -
     settings = replace(manifest.settings, against=COMMIT)
     of_versions = replace(manifest, entries=entries, variants=versions("crax"), settings=settings)
     samples = _samples({older("crax"): RATES["crax"], "crax": RATES["aiohttp"]})
-    text = report.report(Run(of_versions, samples, (), Decision(STARTED, 5, 5, None, "x")))
+    text = outputs.text(Run(of_versions, samples, (), Decision(STARTED, 5, 5, None, "x")))
     assert "The widest ratio of new to old over all levels is known to ± " in text
 
 
 def test_a_ratio_without_an_interval_is_told_of_beside_the_widest(manifest: Manifest) -> None:
     taken = _samples({**RATES, "rill": [500]})
     run = Run(_of_three(manifest), taken, (), Decision(STARTED, 5, 5, None, "x"))
-    assert "%; some have no interval." in report.report(run)
+    assert "%; some have no interval." in outputs.text(run)
 
 
 def test_single_levels_have_no_say_in_the_number_of_blocks(manifest: Manifest) -> None:
@@ -501,16 +502,16 @@ def test_a_pilot_fits_into_the_budget_or_is_refused() -> None:
 def test_one_entry_alone_has_estimates_and_no_pairs(manifest: Manifest) -> None:
     alone = replace(manifest, entries={"crax": manifest.entries["crax"]})
     (result,) = analysis.analyse(Run(alone, _samples({"crax": RATES["crax"]}), ()))
-    assert standings.ratios(result).empty
+    assert tables.ratios(result).empty
     assert sizing.reached([]) is None
-    assert list(standings.summary(result)["rank"]) == ["1"]
+    assert list(tables.summary(result)["rank"]) == ["1"]
 
 
 def test_many_pairs_are_shown_over_all_levels_only(manifest: Manifest) -> None:
     names = [f"entry{number}" for number in range(7)]
     labelled = replace(_asking(manifest, 16), entries=dict.fromkeys(names, manifest.entries["crax"]))
     (result,) = analysis.analyse(Run(labelled, _samples({name: [500, 510, 505] for name in names}), ()))
-    assert set(standings.ratios(result)["level"]) == {"all"}
+    assert set(tables.ratios(result)["level"]) == {"all"}
 
 
 def test_a_query_level_is_its_rows_a_request(manifest: Manifest) -> None:

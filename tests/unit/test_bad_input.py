@@ -310,7 +310,7 @@ def test_runs_of_other_settings_are_compared_only_where_that_is_asked_for(
     assert "the runs are not comparable: duration in s was 2, is 3; --anyway compares" in capsys.readouterr().err
     assert cli.main(tmp_path, ["compare", old, new, "--anyway"]) == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("Compared although duration in s was 2, is 3.")
+    assert "* Compared although duration in s was 2, is 3.\n" in printed
     assert "| crax" in printed
 
 
@@ -376,7 +376,7 @@ def test_runs_of_three_days_a_side_go_through_the_gate_however_they_are_spelled(
     assert "| days |" in re.sub(" +", " ", printed.out)
     page = Path(folders["f"], "compare-a-and-2-more.html").read_text(encoding="utf-8")
     assert "3 old runs of 3 days and 3 new runs of 3 days are compared by day" in page
-    assert all(f'data-label="run">{name}<' in page for name in "abcdef")
+    assert all(f'data-label="run" class="left">{name}<' in page for name in "abcdef")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from benchlab.load import closed
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Entry, Manifest
 from benchlab.records.run import Run
-from benchlab.report import report
+from benchlab.report import outputs
 from benchlab.run import planning, session
 from benchlab.storage import store
 from benchlab.storage.store import Journal
@@ -137,7 +137,7 @@ def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_a
     # The first time before there was anything to read.
     assert (journal.reads, journal.derivations) == (1 + 2, 2)
     assert (journal.measured, store.is_being_measured(journal.folder)) == (2, False)
-    assert (journal.folder / store.REPORT).read_text() == report.report(store.read(journal.folder))
+    assert (journal.folder / store.REPORT).read_text() == outputs.text(store.read(journal.folder))
 
 
 def test_a_run_that_another_version_of_the_lab_began_is_not_resumed_and_nothing_is_built_for_it(

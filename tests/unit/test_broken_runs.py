@@ -17,7 +17,7 @@ from benchlab.records import schema
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Variant
 from benchlab.records.run import Decision, Failure, Record
-from benchlab.report import export, html, report, runs
+from benchlab.report import export, outputs, runs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
 from benchlab.storage import store
 
@@ -75,8 +75,8 @@ def folder(tmp_path: Path) -> Path:
 def _told(folder: Path) -> None:
     """Make all that is made of a run."""
     run = store.read(folder)
-    text = report.report(run)
-    for told in (text, html.page(run), export.samples_csv(run)):
+    text = outputs.text(run)
+    for told in (text, outputs.html(run), export.samples_csv(run)):
         told.encode()
     assert not re.search(r"[\x00-\x08\x1b\u202e]", text)
     assert all(export.text(run, form) for form in ("tfb", "csv", "json") if run.samples)

@@ -15,6 +15,7 @@ from benchlab.host.overhead import Overhead
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, SUSPECT, Failure, Verdict
+from benchlab.report import markdown
 from benchlab.selftest import calibrate
 from benchlab.selftest.check import Check
 from benchlab.selftest.kept import Calibration, Found
@@ -123,7 +124,7 @@ def test_the_report_says_how_much_was_tried_with_which_seed_when_and_by_which_la
     manifest: Manifest, profile: str, tried: str
 ) -> None:
     of_profile = replace(manifest, settings=replace(manifest.settings, profile=profile))
-    head = calibrate.report(_calibration(of_profile, lab_version=__version__)).split("\n\n")[:2]
+    head = markdown.text(calibrate.report(_calibration(of_profile, lab_version=__version__))).split("\n\n")[:2]
     assert head == [
         "# a calibration",
         f"{tried}, seed 7, begun 2026-11-23 12:00 UTC by benchlab {__version__}. "
@@ -133,13 +134,13 @@ def test_the_report_says_how_much_was_tried_with_which_seed_when_and_by_which_la
 
 
 def test_a_calibration_of_another_lab_says_so(manifest: Manifest) -> None:
-    told = calibrate.report(_calibration(manifest, lab_version="0.1.0"))
+    told = markdown.text(calibrate.report(_calibration(manifest, lab_version="0.1.0")))
     assert f"by benchlab 0.1.0, analysed by {__version__}." in told
 
 
 def test_the_report_says_for_which_host_it_holds(manifest: Manifest) -> None:
     host = {"cpu_count": 2, "cpu_model": None, "odd": 1}
-    told = calibrate.report(_calibration(manifest, lab_version="0.1.0", host=host))
+    told = markdown.text(calibrate.report(_calibration(manifest, lab_version="0.1.0", host=host)))
     assert told.endswith(
         "\n\n## The host\n\nAll of it is in twins/manifest.json.\n\n* cpu_count: 2\n* lab_version: 0.1.0\n"
     )
@@ -147,7 +148,7 @@ def test_the_report_says_for_which_host_it_holds(manifest: Manifest) -> None:
 
 def test_the_report_says_of_each_check_whether_it_passed(manifest: Manifest) -> None:
     faults = (_found("late", {"late": 2.0}, ("late",)), _found("lie", {}, ("wrong answers",)))
-    told = calibrate.report(replace(_calibration(manifest), faults=faults, used=Overhead(0.0, None)))
+    told = markdown.text(calibrate.report(replace(_calibration(manifest), faults=faults, used=Overhead(0.0, None))))
     assert re.search(r"\| check +\| measured +\| goal +\| result +\|", told)
     assert re.search(r"\| fault: late +\| late +\| late +\| pass +\|", told)
     assert re.search(r"\| fault: lie +\| nothing was flagged +\| wrong answers +\| FAIL +\|", told)

@@ -14,7 +14,7 @@ import pytest
 
 from benchlab.records.counters import APP, CLIENT, DB, HostUsage, Usage
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample, Verdict
-from benchlab.report import charts, html, plots, points, standings
+from benchlab.report import charts, page, plots, points, tables
 from benchlab.report.charts import Trace
 from benchlab.report.points import REPLACED, Point
 from benchlab.statistics import bottleneck
@@ -23,7 +23,7 @@ from .conftest import STARTED, make_load, make_sample, make_trial
 from .figures import Array
 from .made_runs import make_run, result_of, with_samples
 
-STYLE = (Path(html.__file__).parent / "templates" / html.STYLE).read_text()
+STYLE = (Path(page.__file__).parent / "templates" / page.STYLE).read_text()
 # Machado, Oliveira and Fernandes (2009), severity 1: what linear RGB is to eyes without one kind of cones.
 EYES = {
     "all cones": np.eye(3),
@@ -50,7 +50,7 @@ def _all(traces: Iterable[Trace], meta: str, key: str) -> list[float]:
 def test_every_sample_is_a_point_and_every_cell_a_mean() -> None:
     run = make_run({"a": [1000, 1100, 1200], "b": [2000, 2100, 2200]})
     result, found = result_of(run), _points(run)
-    rows = charts.rows(points.groups(found, standings.order(result)))
+    rows = charts.rows(points.groups(found, tables.order(result)))
     drawn = plots.rates(result, found, rows, charts.looks("ab"), run.blocks)
     assert sorted(_all(drawn.traces, "samples", "x")) == [1000, 1100, 1200, 2000, 2100, 2200]
     assert _all(drawn.traces, "means", "x") == [charts.figure(cell.rate.mean) for cell in result.cells]
@@ -59,7 +59,7 @@ def test_every_sample_is_a_point_and_every_cell_a_mean() -> None:
 
 def test_rows_stand_below_their_level_the_fastest_first() -> None:
     run = make_run({"a": [1000, 1100], "b": [2000, 2100]})
-    rows = charts.rows(points.groups(_points(run), standings.order(result_of(run))))
+    rows = charts.rows(points.groups(_points(run), tables.order(result_of(run))))
     assert rows.headings == {0: "<b>16 connections</b>"}
     assert rows.labels == ("", "b", "a")
     assert rows.at == {("16 connections", "b"): 1, ("16 connections", "a"): 2}
@@ -169,10 +169,38 @@ def test_where_the_host_does_not_tell_nothing_is_made_up() -> None:
     assert bottleneck.of_host([blind, sample]) == bottleneck.of_host([sample])
 
 
-def test_as_many_entries_as_there_are_marks_look_different_and_more_look_alike() -> None:
-    few = charts.looks(map(str, range(len(charts.MARKS))))
-    assert len({look.color for look in few.values()}) == len({look.mark for look in few.values()}) == len(few)
-    assert len(set(charts.looks(map(str, range(len(charts.MARKS) + 1))).values())) == 1
+def test_eight_entries_have_colours_and_marks_of_their_own() -> None:
+    few = charts.looks(map(str, range(8)))
+    assert len({look.color for look in few.values()}) == len({look.mark for look in few.values()}) == 8
+
+
+def test_up_to_24_entries_look_different_as_marks_and_as_bars_and_more_look_alike() -> None:
+    many = charts.looks(f"{number:02}" for number in range(24)).values()
+    assert len({(look.color, look.mark) for look in many}) == len({(look.color, look.pattern) for look in many}) == 24
+    # The mark of a colour's second and third entry is no neighbour, such as a pentagon is of a triangle.
+    places = [(look.color, charts.MARKS.index(look.mark)) for look in many]
+    apart = [abs(one - other) for (a, one), (b, other) in combinations(places, 2) if a == b]
+    assert min(min(apart), 8 - max(apart)) >= 2
+    assert len(set(charts.looks(map(str, range(25))).values())) == 1
+
+
+@pytest.mark.parametrize("count", [3, 24])
+def test_an_entry_looks_the_same_in_all_plots_of_a_run_and_stands_in_the_legend(count: int) -> None:
+    names = [f"entry-{number:02}" for number in range(count)]
+    run = make_run({name: [1000 + 10 * number, 1010, 990] for number, name in enumerate(names)})
+    seen: dict[str, set[tuple[str, str]]] = {name: set() for name in names}
+    for chart in plots.of_run(run):
+        for trace in chart.traces:
+            if trace["name"] in seen:
+                marker = trace["marker"]
+                seen[trace["name"]].add((marker["color"], marker.get("symbol", "").removesuffix("-open")))
+        if chart.name == "json-course":
+            legend = [trace["name"] for trace in chart.traces if trace.get("showlegend", True)]
+            assert set(names) <= set(legend)
+            assert chart.layout["height"] - chart.layout["margin"]["t"] == plots.COURSE_PX
+    looks = charts.looks(names)
+    # A bar has no mark.
+    assert all(of == {(looks[name].color, looks[name].mark), (looks[name].color, "")} for name, of in seen.items())
 
 
 def test_plotly_s_tags_in_names_and_texts_are_shown_as_they_are() -> None:

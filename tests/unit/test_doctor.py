@@ -68,7 +68,7 @@ def test_what_the_host_does_not_tell_is_unavailable_and_never_fine() -> None:
 
 def test_a_finding_is_printed_with_its_remedy_below() -> None:
     (first, *_) = doctor.examine(Host.of(CALM | {"swapped_pages": 1}))
-    assert str(first) == ("warning      swap: the host is swapping just now\n             end what uses the memory")
+    assert first.rows == [(WARNING, "swap: the host is swapping just now"), ("", "end what uses the memory")]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from benchlab.cli import cli, read
 from benchlab.core.errors import StoreError
 from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
-from benchlab.report import export, report
+from benchlab.report import export, outputs
 from benchlab.statistics.metrics import PER_CPU
 from benchlab.storage import store
 
@@ -78,7 +78,7 @@ def test_the_csv_has_a_row_for_each_planned_cell_with_its_interval(run: Run) -> 
 
 def test_an_interval_that_tables_call_too_wide_keeps_its_numbers_in_the_csv(manifest: Manifest) -> None:
     run = Run(manifest, (_sample("aiohttp", 1, 1000), _sample("aiohttp", 2, 3000)), ())
-    assert "1,732 [too wide]" in report.report(run)
+    assert "1,732 [too wide]" in outputs.text(run)
     first = _rows(run)[0]
     assert float(first["requests_per_s_high"]) > 100 * float(first["requests_per_s_low"]) > 0
 
@@ -195,7 +195,7 @@ def test_a_run_without_anything_to_beware_of_has_no_caution(run: Run) -> None:
 
 
 def test_markdown_is_the_report(run: Run) -> None:
-    assert export.text(run, "markdown") == report.report(run)
+    assert export.text(run, "markdown") == outputs.text(run)
 
 
 @pytest.mark.parametrize("form", read.EXPORTS)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchlab.cli import cli
-from benchlab.report import changes, sentences
+from benchlab.report import changes, gate
 from benchlab.statistics import baseline, candidate, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.baseline import Design
@@ -98,7 +98,7 @@ def test_a_sentence_says_what_the_row_of_the_table_says(first: int) -> None:
     for seed in range(first, first + 100):
         rows = [row for row in _made_up(seed) if row.level is ALL_LEVELS]
         table = changes.frame(rows).to_dict("records")
-        for told, row in zip(sentences.changes(rows), table, strict=True):
+        for told, row in zip(changes.changes(rows), table, strict=True):
             (word,) = (outcome for said, outcome in WORDS.items() if said in told)
             assert row["outcome"].startswith(word), (seed, told, row)
             assert f"{row['new / old']} {row['95 % interval']}" in told
@@ -111,10 +111,10 @@ def test_what_the_gate_says_of_a_limit_is_so_of_the_values_beside_it(first: int)
         rows, margin = _made_up(seed), (0.03, 0.0275, 0.005, 0.1)[seed % 4]
         answer = regression.gate(rows, margin)
         answers.add(answer.exit_code)
-        told = [tuple(map(float, found)) for found in INTERVAL.findall(answer.reason)]
+        told = [tuple(map(float, found)) for found in INTERVAL.findall(gate.reason(answer))]
         if answer.exit_code == NO_REGRESSION:
             limit, lowest = (
-                float(number) for number in re.findall(r"above (\S+) .*begins at (\S+)\)", answer.reason)[0]
+                float(number) for number in re.findall(r"above (\S+) .*begins at (\S+)\)", gate.reason(answer))[0]
             )
             assert limit == pytest.approx(1 - margin)
             assert lowest > limit, (seed, answer)
@@ -126,7 +126,7 @@ def test_what_the_gate_says_of_a_limit_is_so_of_the_values_beside_it(first: int)
             assert all(row.design is not Design.TWO_RUNS for row in rows)
         else:
             assert answer.exit_code == UNDECIDED
-            assert all(low <= 1 - margin or "at least 3" in answer.reason for _, low, _ in told), (seed, answer)
+            assert all(low <= 1 - margin or "at least 3" in gate.reason(answer) for _, low, _ in told), (seed, answer)
     assert answers == {NO_REGRESSION, REGRESSION, UNDECIDED}
 
 

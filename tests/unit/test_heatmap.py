@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchlab.report import plots
-from benchlab.report.plots import EQUAL, SAME, UNTOLD
+from benchlab.report import heat
+from benchlab.report.heat import EQUAL, SAME, UNTOLD
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison
 from benchlab.statistics.metrics import Better
@@ -24,41 +24,41 @@ def _compared(**means: float) -> Comparison:
 
 
 def test_a_square_tells_the_row_against_the_column_and_its_mirror_the_other_way_round() -> None:
-    found = plots.heat_map("t", _compared(a=0.0, b=np.log(2)), ["b", "a"])
+    found = heat.heat_map("t", _compared(a=0.0, b=np.log(2)), ["b", "a"])
     assert found.entries == ("b", "a")
     ((same, faster), (slower, _)) = found.squares
     assert (same.tone, same.sign, same.ratio) == (SAME, "", "")
     assert (faster.tone, faster.sign, faster.word, faster.ratio) == ("faster-3", "▲", "faster", "2.000")
     assert (slower.tone, slower.sign, slower.word, slower.ratio) == ("slower-3", "▼", "slower", "0.500")
-    assert faster.told.startswith("2.000 [")
-    assert faster.told.endswith("], faster")
-    assert slower.told.endswith("], slower")
+    assert faster.words.startswith("2.000 [")
+    assert faster.words.endswith("], faster")
+    assert slower.words.endswith("], slower")
 
 
 @pytest.mark.parametrize(("ratio", "tone"), [(1.06, "faster-1"), (1.3, "faster-2"), (1.6, "faster-3")])
 def test_the_further_apart_the_deeper_the_colour(ratio: float, tone: str) -> None:
-    found = plots.heat_map("t", _compared(a=np.log(ratio), b=0.0), ["a", "b"])
+    found = heat.heat_map("t", _compared(a=np.log(ratio), b=0.0), ["a", "b"])
     assert found.squares[0][1].tone == tone
     assert found.squares[1][0].tone == tone.replace("faster", "slower")
 
 
 def test_what_cannot_be_told_apart_is_neutral_however_large_its_ratio() -> None:
     wild = {"a": {1: 1000.0, 2: 4000.0, 3: 500.0}, "b": {1: 400.0, 2: 500.0, 3: 900.0}}
-    square = plots.heat_map("t", comparison.compare(wild, Better.HIGHER), ["a", "b"]).squares[0][1]
+    square = heat.heat_map("t", comparison.compare(wild, Better.HIGHER), ["a", "b"]).squares[0][1]
     assert (square.tone, square.sign) == (UNTOLD, "?")
-    assert square.told.endswith("cannot be told apart")
+    assert square.words.endswith("cannot be told apart")
 
 
 def test_equal_is_another_neutral() -> None:
-    square = plots.heat_map("t", _compared(a=0.0, b=0.001), ["a", "b"]).squares[0][1]
+    square = heat.heat_map("t", _compared(a=0.0, b=0.001), ["a", "b"]).squares[0][1]
     assert (square.tone, square.sign, square.word) == (EQUAL, "=", "equal")
 
 
 def test_a_pair_without_a_block_in_common_is_left_blank_and_says_why() -> None:
     apart: Cells = {"a": {1: 1.0, 2: 1.1}, "b": {3: 1.0, 4: 1.1}}
-    square = plots.heat_map("t", comparison.compare(apart, Better.HIGHER), ["a", "b"]).squares[0][1]
-    assert (square.tone, square.ratio, square.told) == (plots.NONE, "–", "no block in common")
+    square = heat.heat_map("t", comparison.compare(apart, Better.HIGHER), ["a", "b"]).squares[0][1]
+    assert (square.tone, square.ratio, square.words) == (heat.NONE, "–", "no block in common")
 
 
 def test_an_entry_without_a_rank_has_no_row() -> None:
-    assert plots.heat_map("t", _compared(a=0.0, b=1.0), ["b", "bound-by-wrk", "a"]).entries == ("b", "a")
+    assert heat.heat_map("t", _compared(a=0.0, b=1.0), ["b", "bound-by-wrk", "a"]).entries == ("b", "a")

@@ -14,6 +14,7 @@ from benchlab.host.overhead import Overhead
 from benchlab.records import schema
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run
+from benchlab.report import markdown
 from benchlab.selftest import calibrate, kept, slowdown
 from benchlab.selftest.kept import Calibration, Found
 from benchlab.storage import store
@@ -73,10 +74,10 @@ def test_a_calibration_that_was_ended_is_read_back_as_far_as_it_came(folder: Pat
 def test_its_report_is_made_anew_the_same_as_the_calibration_wrote_it(
     folder: Path, whole: Calibration, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    written = calibrate.report(whole)
+    written = markdown.text(calibrate.report(whole))
     assert cli.main(folder, ["report", str(folder)]) == 0
     assert (folder / store.REPORT).read_text(encoding="utf-8") == written
-    assert capsys.readouterr() == (f"{written}\n", "")
+    assert capsys.readouterr() == (written, "")
     assert "Not made" not in written
 
 
@@ -87,7 +88,7 @@ def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays
     (folder / store.REPORT).write_text("all of it")
     assert cli.main(folder, ["report", str(folder)]) == 0
     printed = capsys.readouterr()
-    assert printed.out == f"{calibrate.report(replace(whole, rates=None, used=None, faults=(), broken={}))}\n"
+    assert printed.out == markdown.text(calibrate.report(replace(whole, rates=None, used=None, faults=(), broken={})))
     assert "sensitivity: json, requests/CPU-s" in printed.out
     assert "its report.md stays as it was" in printed.err
     assert (folder / store.REPORT).read_text() == "all of it"
@@ -109,7 +110,7 @@ def test_a_calibration_that_was_stopped_in_a_part_is_told_as_far_as_it_came(
     named = "equal entries" if part == kept.TWINS else "the burdened entry and its equal"
     assert f"| samples of {named} that count" in printed.out
     assert "1 of 10" in printed.out
-    assert (folder / store.REPORT).read_text(encoding="utf-8") == printed.out.removesuffix("\n")
+    assert (folder / store.REPORT).read_text(encoding="utf-8") == printed.out
     assert printed.err == ""
 
 
@@ -128,7 +129,7 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
     (folder / f".{store.REPORT}.draft").mkdir()
     assert cli.main(folder, ["report", str(folder)]) == 1
     printed = capsys.readouterr()
-    assert printed.out == f"{calibrate.report(whole)}\n"
+    assert printed.out == markdown.text(calibrate.report(whole))
     told = "report.md cannot be written (Is a directory); mend its owner or rights, or make room"
     assert printed.err.endswith(f"{told}\n")
 
@@ -201,7 +202,7 @@ def test_a_file_with_any_other_value_is_refused_in_plain_words_or_can_be_told(
         value,
         write=lambda changed: path.write_text(written(changed)),
         refused=refused,
-        tell=lambda: calibrate.report(kept.read(folder)).encode(),
+        tell=lambda: markdown.text(calibrate.report(kept.read(folder))).encode(),
         named=str(path),
     )
 

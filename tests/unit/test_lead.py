@@ -12,7 +12,7 @@ import pytest
 from benchlab.cli import measure
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Run
-from benchlab.report import html, lead, report, sentences
+from benchlab.report import outputs, sentences
 from benchlab.statistics import analysis
 from benchlab.storage import store
 
@@ -28,7 +28,7 @@ def _texts(page: str) -> str:
 
 
 def _lines(run: Run) -> list[str]:
-    return list(lead.lines(run, analysis.analyse(run)))
+    return list(sentences.last_lines(run, analysis.analyse(run)))
 
 
 def test_what_limited_all_tests_alike_is_told_once_after_the_answers() -> None:
@@ -79,8 +79,8 @@ def test_where_the_tests_differ_in_it_what_limited_each_stands_beside_its_answer
 )
 def test_page_report_and_the_end_of_a_run_begin_with_the_same_sentences(run: Run) -> None:
     results = analysis.analyse(run)
-    page, top = _texts(html.page(run)), report.report(run).partition("\n## ")[0]
-    for told in lead.answers(run, results):
+    page, top = _texts(outputs.html(run)), outputs.text(run).partition("## The answer")[2].partition("\n## ")[0]
+    for told in sentences.answers(run, results):
         assert str(told) in page
         assert f"\n* {told}\n" in top
     for warning in sentences.warnings(run, results):

@@ -14,7 +14,8 @@ from benchlab.core import letters
 from benchlab.experiment.forecast import Forecast
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run
-from benchlab.report import html, markdown, printed, report
+from benchlab.report import outputs, terminal
+from benchlab.report.document import Bullets, Document, Table
 from benchlab.run.progress import Progress
 
 from .conftest import STARTED, make_trial
@@ -79,12 +80,12 @@ def test_what_was_found_is_quoted_in_a_few_words_that_can_be_read(value: object,
 @pytest.mark.parametrize("screen", [StringIO, Screen])
 def test_neither_a_table_nor_a_text_moves_the_cursor_of_a_terminal_or_breaks_a_row(screen: type[StringIO]) -> None:
     shown = screen()
-    printed.show(_console(shown), ["run", "entries"], [[HOSTILE, "crax"], ["plain", HOSTILE]])
+    terminal.show(_console(shown), Document((Table(("run", "entries"), ((HOSTILE, "crax"), ("plain", HOSTILE))),)))
     assert letters.visible(shown.getvalue()) == shown.getvalue()
     assert shown.getvalue().count("\n") == (3 if isinstance(shown, Screen) else 4)
     assert SHOWN in shown.getvalue()
     told = screen()
-    printed.tell(_console(told), f"# {HOSTILE}\n\n{markdown.rows(['a'], [[HOSTILE]], ['a'])}")
+    terminal.show(_console(told), Document((Table(("a",), ((HOSTILE,),)), Bullets((HOSTILE,))), HOSTILE))
     assert letters.visible(told.getvalue()) == told.getvalue()
 
 
@@ -101,8 +102,8 @@ def test_what_a_container_printed_before_it_died_moves_no_cursor(manifest: Manif
 
 def test_neither_report_nor_page_has_a_letter_that_turns_others_around() -> None:
     run = hostile_run(HOSTILE)
-    for text in (report.report(run), html.page(run)):
+    for text in (outputs.text(run), outputs.html(run)):
         assert letters.visible(text) == text
     # A row of a table has as many cells as its head, whatever the names are.
-    tables = [line for line in report.report(run).splitlines() if line.startswith("|")]
+    tables = [line for line in outputs.text(run).splitlines() if line.startswith("|")]
     assert SHOWN in "".join(tables)

@@ -12,7 +12,7 @@ import pytest
 from benchlab.experiment import profiles
 from benchlab.load import registry
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, charts, plots, sentences, standings
+from benchlab.report import changes, charts, gate, plots, sentences, tables
 from benchlab.statistics import analysis, candidate, comparison, metrics, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.baseline import Design
@@ -133,13 +133,13 @@ def test_a_result_is_ranked_by_the_metric_of_its_load_model() -> None:
 
 def test_the_tables_show_ratios_as_they_are_and_the_lowest_first() -> None:
     result = _result(slow=4.0, quick=2.0)
-    summary = standings.summary(result)
+    summary = tables.summary(result)
     assert summary["entry"].tolist() == ["quick", "slow"]
     assert summary["rank"].tolist() == ["1", "2"]
     assert summary["relative p99, ms"].tolist()[0] == "1.000"
     assert summary["relative p99, ms"].tolist()[1].startswith("2.0")
     assert summary["p99, ms"].tolist()[0].startswith("2.00 [")
-    rows = standings.ratios(result)
+    rows = tables.ratios(result)
     headline = rows[(rows["level"] == "all") & (rows["metric"] == "p99, ms")].iloc[0]
     assert (headline["pair"], headline["ratio"][:3], headline["outcome"]) == ("quick / slow", "0.5", "faster")
     assert set(rows[rows["metric"] == RATE.name]["outcome"]) == {"–"}
@@ -181,7 +181,7 @@ def _rows(*found: tuple[Metric, float, float], design: Design = Design.VERSIONS)
 
 def test_the_worst_ratio_comes_first_whichever_way_it_goes() -> None:
     rows = _rows((P99, 0.1, 0.01), (RATE, 0.2, 0.01), (P99, -0.3, 0.01), (RATE, -0.2, 0.01))
-    assert [(row.metric, row.told.outcome, round(math.log(row.ratio.ratio), 1)) for row in rows] == [
+    assert [(row.metric, changes.outcome(row), round(math.log(row.ratio.ratio), 1)) for row in rows] == [
         (RATE, "slower", -0.2),
         (P99, "slower", 0.1),
         (RATE, "faster", 0.2),
@@ -191,7 +191,7 @@ def test_the_worst_ratio_comes_first_whichever_way_it_goes() -> None:
 
 def test_a_change_is_told_as_it_went_and_judged_by_what_is_better() -> None:
     rows = _rows((P99, 0.1, 0.01), (P99, -0.1, 0.01), (P99, 0.0, 0.01))
-    assert [told.split(": ")[1] for told in sentences.changes(rows)] == [
+    assert [told.split(": ")[1] for told in changes.changes(rows)] == [
         "p99 latencies went up",
         "p99 latencies are within 3% of what they were",
         "p99 latencies went down",
@@ -202,8 +202,8 @@ def test_a_change_is_told_as_it_went_and_judged_by_what_is_better() -> None:
         ["p99, ms", "faster"],
     ]
     apart = _rows((P99, 0.1, 0.01), (P99, -0.1, 0.01), design=Design.TWO_RUNS)
-    assert [row.word for row in apart] == ["higher", "lower"]
-    assert [told.split(": ")[1] for told in sentences.changes(apart)] == [
+    assert [changes.outcome(row) for row in apart] == ["higher", "lower"]
+    assert [told.split(": ")[1] for told in changes.changes(apart)] == [
         "p99 latencies were higher in the new run",
         "p99 latencies were lower in the new run",
     ]
@@ -223,16 +223,17 @@ def test_the_gate_s_limit_is_above_1_where_lower_is_better(
     log_ratio: float, stdev: float, exit_code: int, reason: str
 ) -> None:
     answer = regression.gate(_rows((P99, log_ratio, stdev)), 0.03)
-    assert (answer.exit_code, reason in answer.reason) == (exit_code, True), answer.reason
+    assert (answer.exit_code, reason in gate.reason(answer)) == (exit_code, True), gate.reason(answer)
 
 
 def test_the_gate_holds_each_metric_against_a_limit_of_its_own() -> None:
     calm = ((RATE, 0.0, 0.001), (P99, 0.0, 0.001))
     passed = regression.gate(_rows(*calm), 0.03)
     assert passed.exit_code == NO_REGRESSION
-    assert "is above 0.97 of what it was (the lowest 95 % interval begins at 0.99" in passed.reason
+    assert "is above 0.97 of what it was (the lowest 95 % interval begins at 0.99" in gate.reason(passed)
     assert (
-        "and where lower is better, below 1.03 of what it was (the highest 95 % interval ends at 1.00" in passed.reason
+        "and where lower is better, below 1.03 of what it was (the highest 95 % interval ends at 1.00"
+        in gate.reason(passed)
     )
     assert regression.gate(_rows(*calm, (P99, 0.1, 0.001)), 0.03).exit_code == REGRESSION
     assert regression.gate(_rows(*calm, (RATE, -0.1, 0.001)), 0.03).exit_code == REGRESSION
@@ -249,15 +250,15 @@ def test_a_single_level_is_slower_where_its_whole_interval_lies_above_the_limit(
         return candidate.judged([*levels, (("crax", "json", ALL_LEVELS, P99), overall)], Design.VERSIONS)
 
     shown = regression.gate(rows((0.1, -0.1)), 0.03)
-    assert (shown.exit_code, "crax json at 16 p99, ms 1.105" in shown.reason) == (REGRESSION, True)
-    assert "at 32" not in shown.reason
+    assert (shown.exit_code, "crax json at 16 p99, ms 1.105" in gate.reason(shown)) == (REGRESSION, True)
+    assert "at 32" not in gate.reason(shown)
     assert regression.gate(rows((0.01, -0.01)), 0.03).exit_code == NO_REGRESSION
 
 
 def test_the_blocks_that_a_gate_asks_for_are_the_same_for_a_mirrored_ratio() -> None:
     # ln 1.03 above 1 and ln 1/1.03 below it are equally far away.
-    higher = regression.gate(_rows((RATE, 0.0, 0.1)), 1 - 1 / 1.03).reason
-    lower = regression.gate(_rows((P99, 0.0, 0.1)), 0.03).reason
+    higher = gate.reason(regression.gate(_rows((RATE, 0.0, 0.1)), 1 - 1 / 1.03))
+    lower = gate.reason(regression.gate(_rows((P99, 0.0, 0.1)), 0.03))
     blocks = [reason.partition("about ")[2].partition(" block")[0] for reason in (higher, lower)]
     assert blocks[0] == blocks[1] != ""
 
@@ -268,9 +269,9 @@ def test_each_profile_has_a_load_model_and_each_load_model_its_metrics() -> None
 
 
 def test_the_page_says_on_which_side_the_better_ratios_are() -> None:
-    assert plots.better_side([Better.HIGHER, Better.HIGHER]) == "Further right is better"
-    assert plots.better_side([Better.LOWER]) == "Further left is better"
-    assert plots.better_side(Better) == "Further left is better, or further right where higher is better"
+    assert sentences.better_side([Better.HIGHER, Better.HIGHER]) == "Further right is better"
+    assert sentences.better_side([Better.LOWER]) == "Further left is better"
+    assert sentences.better_side(Better) == "Further left is better, or further right where higher is better"
     axis = plots.overall([_result(slow=4.0, quick=2.0)], charts.looks(["slow", "quick"])).layout["xaxis"]
     assert axis["range"][0] < 0 < math.log10(2) < axis["range"][1]
 

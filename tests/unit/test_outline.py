@@ -13,6 +13,8 @@ from benchlab.experiment import schedule
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
+from benchlab.report import markdown
+from benchlab.report.document import Document
 from benchlab.run import planning
 
 from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
@@ -66,7 +68,7 @@ def _plan(entries: list[Entry], **changes: Any) -> str:
     settings = choose(**(given | changes))
     levels = closed.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
-    return planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory")
+    return markdown.text(Document((planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"),)))
 
 
 def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry]) -> None:

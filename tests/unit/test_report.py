@@ -13,7 +13,7 @@ from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency
 from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
-from benchlab.report import report, study
+from benchlab.report import outputs, tables
 
 from .conftest import STARTED, make_counters, make_finding, make_load, make_sample, make_trial
 from .made_runs import full_host
@@ -23,6 +23,15 @@ def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sam
     return make_sample(make_trial(block, entry, "json", connections), make_load(requests))
 
 
+# The parts of a report that compare no entries.
+UNMARKED = [
+    "## Verdicts",
+    "### Not measured",
+    "## The run",
+    "### Entries",
+    "## The method, and its limits",
+    "## Again",
+]
 SAMPLES = (
     _sample("aiohttp", 1, 1000),
     _sample("aiohttp", 2, 3000),
@@ -32,7 +41,7 @@ SAMPLES = (
 
 
 def test_the_study_table_holds_means_over_blocks_in_its_columns_and_units() -> None:
-    table = study.table(SAMPLES, "json")
+    table = tables.study(SAMPLES, "json")
     assert table.to_dict("records") == [
         {
             "framework": entry,
@@ -50,15 +59,15 @@ def test_the_study_table_holds_means_over_blocks_in_its_columns_and_units() -> N
 
 def test_the_query_table_names_rows_a_request_not_connections() -> None:
     trial = Trial(1, "crax", "query", Level(128, 2, queries=20))
-    table = study.table((make_sample(trial),), "query")
+    table = tables.study((make_sample(trial),), "query")
     assert list(table["queryLevels"]) == [20]
 
 
 def test_each_test_has_its_two_tables_each_in_its_order(manifest: Manifest) -> None:
     slow = Latency(5000.0, 1.0, 6000.0, 1.0, 1.0, 1.0, 1.0, 1.0)
     fast_but_late = replace(_sample("crax", 1, 9000), load=replace(make_load(9000), latency=slow))
-    text = report.report(Run(manifest, (_sample("aiohttp", 1, 1000), fast_but_late), ()))
-    by_rate, by_latency = re.findall(r"## json, by .*?(?=\n## |\Z)", text, re.DOTALL)
+    text = outputs.text(Run(manifest, (_sample("aiohttp", 1, 1000), fast_but_late), ()))
+    by_rate, by_latency = re.findall(r"### json, by .*?(?=\n##|\Z)", text, re.DOTALL)
     assert "requestsPerSecond descending" in by_rate
     assert by_rate.index("crax") < by_rate.index("aiohttp")
     assert "latencyAvg ascending" in by_latency
@@ -66,36 +75,32 @@ def test_each_test_has_its_two_tables_each_in_its_order(manifest: Manifest) -> N
 
 
 def test_the_study_s_tables_name_their_cells_that_miss_blocks(manifest: Manifest) -> None:
-    whole, short = (report.report(Run(manifest, samples, ())) for samples in (SAMPLES, SAMPLES[:3]))
+    whole, short = (outputs.text(Run(manifest, samples, ())) for samples in (SAMPLES, SAMPLES[:3]))
     assert "Means over fewer than 2 samples, so not quite comparable: crax at 16: 1." in short
     assert "fewer than" not in whole
 
 
 def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
     slow = replace(SAMPLES[0], load=make_load(1000, errors=Errors(timeout=3)))
-    text = report.report(Run(manifest, (slow, *SAMPLES[1:]), ()))
+    text = outputs.text(Run(manifest, (slow, *SAMPLES[1:]), ()))
     assert "over all blocks: aiohttp at 16: 3." in text
-    assert "Time-outs" not in report.report(Run(manifest, SAMPLES, ()))
+    assert "Time-outs" not in outputs.text(Run(manifest, SAMPLES, ()))
 
 
 def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest) -> None:
-    titles = [line for line in report.report(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("## ")]
-    assert [title for title in titles if "a first look" not in title] == [
-        "## Entries",
-        "## Verdicts",
-        "## Not measured",
-    ]
+    titles = [line for line in outputs.text(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("##")]
+    assert [title for title in titles if "a first look" not in title] == UNMARKED
 
 
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
     failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
-    text = report.report(Run(manifest, SAMPLES[:2], failures))
+    text = outputs.text(Run(manifest, SAMPLES[:2], failures))
     assert "* crax, json: wrong answer: x (2 trials, first 1/crax/json/c16-q0-p1)" in text
 
 
 def test_an_entry_that_failed_wholly_stands_in_the_tables_as_not_measured(manifest: Manifest) -> None:
     failures = tuple(Failure(make_trial(block, "crax"), STARTED, "wrong answer: x") for block in (1, 2))
-    text = report.report(Run(manifest, SAMPLES[:2], failures))
+    text = outputs.text(Run(manifest, SAMPLES[:2], failures))
     assert re.search(r"^\| json +\| +16 \| 1,732 .*\| +not measured \|$", text, re.MULTILINE)
     assert re.search(r"^\| crax +\| +– \| +not measured \|", text, re.MULTILINE)
 
@@ -106,7 +111,7 @@ def test_what_lost_a_visit_is_told_where_another_visit_measured_the_trial_and_wh
     trial = SAMPLES[0].trial
     lost = Failure(trial, STARTED, f"while json 16 was measured, it died{ITS_LOG}logs/x")
     failures = (lost, Failure(trial, STARTED, "wrk failed", passing=True))
-    text = report.report(Run(manifest, SAMPLES, failures))
+    text = outputs.text(Run(manifest, SAMPLES, failures))
     told = f"* {trial.entry}, json: {lost.reason} (1 trial, {trial.key}); measured in another visit\n"
     assert told in text
     assert "wrk failed" not in text
@@ -116,7 +121,7 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
     settings = replace(manifest.settings, levels={"json": (16,)})
     without = replace(manifest, settings=settings, facts=Facts.of({"unbuilt": {"brook": "building brook failed"}}))
     failures = (Failure(make_trial(1, "crax"), STARTED, "wrong answer: x"),)
-    told = report.report(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
+    told = outputs.text(Run(without, SAMPLES[:2], failures)).partition("## Not measured\n\n")[2]
     assert told.startswith(
         "* brook, all of it: building brook failed\n"
         "* crax, json: wrong answer: x (1 trial, 1/crax/json/c16-q0-p1)\n"
@@ -126,12 +131,12 @@ def test_what_was_not_built_is_reported_with_its_reason(manifest: Manifest) -> N
 
 def test_what_verification_found_is_reported_with_the_block_in_which_it_was_seen_first(manifest: Manifest) -> None:
     found = (make_finding("aiohttp", warning=False), make_finding("crax", block=2))
-    text = report.report(Run(manifest, SAMPLES, (), None, found))
+    text = outputs.text(Run(manifest, SAMPLES, (), None, found))
     assert text.partition("## Verification\n\n")[2].split("\n\n")[1] == (
         "* aiohttp, json: wrong: answered 'Bye' [body] (block 1)\n"
         "* crax, json: warning: has more keys [extra keys] (block 2)"
     )
-    assert "## Verification" not in report.report(Run(manifest, SAMPLES, ()))
+    assert "## Verification" not in outputs.text(Run(manifest, SAMPLES, ()))
 
 
 def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifest) -> None:
@@ -142,48 +147,48 @@ def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifes
         "base": "python:3.12=benchlab/base python:3.12-slim=benchlab/base",
     }
     adopted = replace(manifest, entries={**manifest.entries, "crax": labels})
-    text = report.report(Run(adopted, SAMPLES, ()))
-    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    text = outputs.text(Run(adopted, SAMPLES, ()))
+    titles = [line for line in text.splitlines() if line.startswith("##")]
     mark = "(another base image: crax)"
-    assert [title for title in titles if mark not in title] == ["## Entries", "## Verdicts", "## Not measured"]
-    assert mark not in report.report(Run(manifest, SAMPLES, ()))
+    assert [title for title in titles if mark not in title] == ["### How the entries are crossed", *UNMARKED]
+    assert mark not in outputs.text(Run(manifest, SAMPLES, ()))
     assert "Another base image: crax has benchlab/base for python:3.12, benchlab/base for python:3.12-slim.\n" in text
     assert "Adopted, of the TechEmpower format: crax. Workers and connections are the entry's own choice (own)" in text
 
 
 def test_the_report_says_what_its_peak_memory_is(manifest: Manifest) -> None:
-    assert "\n\nPeak memory is the most anonymous memory that " in report.report(Run(manifest, SAMPLES, ()))
-    assert "Peak memory" not in report.report(Run(manifest, (), ()))
+    assert "\n\nPeak memory is the most anonymous memory that " in outputs.text(Run(manifest, SAMPLES, ()))
+    assert "Peak memory" not in outputs.text(Run(manifest, (), ()))
 
 
 def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
-    assert "No sample was measured" in report.report(Run(manifest, (), ()))
+    assert "No sample was measured" in outputs.text(Run(manifest, (), ()))
 
 
 def test_the_report_says_how_much_of_the_time_went_into_samples(manifest: Manifest) -> None:
     late = replace(SAMPLES[1], started_at=STARTED + timedelta(seconds=3))
-    assert "Sampling took 2 s of 4 s (50%)" in report.report(Run(manifest, (SAMPLES[0], late), ()))
+    assert "Sampling took 2 s of 4 s (50%)" in outputs.text(Run(manifest, (SAMPLES[0], late), ()))
 
 
 def test_the_report_says_when_and_by_which_lab_the_run_was_measured(manifest: Manifest) -> None:
     late = replace(SAMPLES[1], started_at=STARTED + timedelta(minutes=3))
     ours = replace(manifest, facts=Facts.of({"lab_version": __version__}))
     told = f"Measured from 2026-11-23 12:00 to 2026-11-23 12:03 UTC by benchlab {__version__}"
-    assert f"{told}." in report.report(Run(ours, (SAMPLES[0], late), ()))
+    assert f"{told}." in outputs.text(Run(ours, (SAMPLES[0], late), ()))
     older = replace(manifest, facts=Facts.of({"lab_version": "0.1.0"}))
-    assert f"by benchlab 0.1.0, analysed by {__version__}." in report.report(Run(older, SAMPLES, ()))
+    assert f"by benchlab 0.1.0, analysed by {__version__}." in outputs.text(Run(older, SAMPLES, ()))
 
 
 def test_a_clock_that_was_set_back_ends_no_report(manifest: Manifest) -> None:
     set_back = tuple(replace(sample, started_at=STARTED - timedelta(hours=1)) for sample in SAMPLES)
-    assert "the clock was set back" in report.report(Run(manifest, set_back, ()))
+    assert "the clock was set back" in outputs.text(Run(manifest, set_back, ()))
 
 
 def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manifest) -> None:
     invalid = tuple(make_sample(sample.trial, severity=INVALID) for sample in SAMPLES)
-    text = report.report(Run(manifest, invalid, ()))
+    text = outputs.text(Run(manifest, invalid, ()))
     assert "Of the 4 samples taken, none counts." in text
-    assert re.search(r"\| late +\| +4 \| +invalid \|", text)
+    assert re.search(r"\| late +\| +4 \| invalid +\|", text)
 
 
 def test_rules_that_some_samples_had_no_value_for_are_told_with_their_number_and_the_reason(
@@ -194,13 +199,13 @@ def test_rules_that_some_samples_had_no_value_for_are_told_with_their_number_and
         replace(sample, verdict=Verdict(SUSPECT if number == 2 else GOOD, {"speed": 0.2} if number == 2 else {}, names))
         for number, (sample, names) in enumerate(zip(SAMPLES, unknown, strict=True))
     ]
-    text = report.report(Run(manifest, tuple(taken), ()))
+    text = outputs.text(Run(manifest, tuple(taken), ()))
     assert (
         "4 samples were taken: 4 count (1 of them suspect). Rules without a value: heat in all samples (this "
         "host does not tell), speed in 2 of them (a run's first samples come before it is known what is usual).\n"
     ) in text
-    assert re.search(r"\| speed +\| +1 \| +suspect \|", text)
-    assert "without a value" not in report.report(Run(manifest, SAMPLES, ()))
+    assert re.search(r"\| speed +\| +1 \| suspect +\|", text)
+    assert "without a value" not in outputs.text(Run(manifest, SAMPLES, ()))
 
 
 def _again(sample: Sample, severity: str, attempt: int, minute: int) -> Sample:
@@ -218,7 +223,7 @@ def test_sampling_took_what_all_samples_took_and_says_what_became_of_them(manife
         _again(second, SUSPECT, 3, 2),
         *rest,
     )
-    text = report.report(Run(manifest, taken, ()))
+    text = outputs.text(Run(manifest, taken, ()))
     became = "7 samples were taken: 4 count (1 of them suspect), 1 was suspect and taken anew, 2 are invalid."
     assert re.search(rf"Sampling took 7 s of .*, pauses included\. {re.escape(became)}", text)
     assert f"## Verdicts\n\n{became}" in text
@@ -230,7 +235,7 @@ def test_errors_are_named_by_kind() -> None:
 
 def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) -> None:
     one = replace(manifest, settings=replace(manifest.settings, blocks=1, levels={"json": (16,)}), cpus=1)
-    text = report.report(Run(one, SAMPLES[:1], ()))
+    text = outputs.text(Run(one, SAMPLES[:1], ()))
     assert "1 sample was taken: 1 counts." in text
     assert "Changed: only some tests, other levels, 1 block." in text
     assert "CPUs: all roles share the 1 CPU." in text
@@ -238,15 +243,15 @@ def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) ->
 
 
 def test_a_table_calls_an_interval_too_wide_where_two_blocks_lie_far_apart(manifest: Manifest) -> None:
-    text = report.report(Run(manifest, SAMPLES, ()))
+    text = outputs.text(Run(manifest, SAMPLES, ()))
     assert re.search(r"^\| json +\| +16 \| +1,732 \[too wide\] \| 1,597 \[\d", text, re.MULTILINE)
 
 
 def test_what_too_wide_means_stands_once_at_the_end_where_it_is_said(manifest: Manifest) -> None:
-    told = report.report(Run(manifest, SAMPLES, ()))
+    told = outputs.text(Run(manifest, SAMPLES, ()))
     assert told.endswith("\n\n" + quantities.MEANING + "\n")
     assert told.count(quantities.MEANING) == 1
-    assert quantities.MEANING not in report.report(Run(manifest, SAMPLES[:1], ()))
+    assert quantities.MEANING not in outputs.text(Run(manifest, SAMPLES[:1], ()))
 
 
 def _large_run(manifest: Manifest) -> Run:
@@ -275,8 +280,8 @@ def _large_run(manifest: Manifest) -> Run:
 
 
 def test_no_table_of_two_entries_but_the_study_s_is_wider_than_120_columns(manifest: Manifest) -> None:
-    text = report.report(_large_run(manifest))
-    own = re.sub(r"^## \w+, by .*?(?=^## [A-Z])", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = outputs.text(_large_run(manifest))
+    own = re.sub(r"^### [\w-]+, by .*?(?=^##)", "", text, flags=re.MULTILINE | re.DOTALL)
     tables = [line for line in own.splitlines() if line.startswith("|")]
     assert any("host-shared (" in line for line in tables)
     assert any("(all but 16)" in line for line in tables)
@@ -284,7 +289,7 @@ def test_no_table_of_two_entries_but_the_study_s_is_wider_than_120_columns(manif
 
 
 def test_the_tests_that_entries_declare_stand_below_their_table(manifest: Manifest) -> None:
-    assert "\n\nTest types: json plaintext query.\n" in report.report(Run(manifest, SAMPLES, ()))
+    assert "\n\nTest types: json plaintext query.\n" in outputs.text(Run(manifest, SAMPLES, ()))
     other = manifest.entries | {"crax": manifest.entries["crax"] | {"tests": "json"}}
     told = "\n\nTest types: json plaintext query (aiohttp); json (crax).\n"
-    assert told in report.report(Run(replace(manifest, entries=other), SAMPLES, ()))
+    assert told in outputs.text(Run(replace(manifest, entries=other), SAMPLES, ()))

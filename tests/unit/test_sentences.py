@@ -9,7 +9,7 @@ import pytest
 from benchlab.records.counters import Counters
 from benchlab.records.facts import Facts
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
-from benchlab.report import sentences, standings
+from benchlab.report import changes, sentences, tables
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over
 from benchlab.statistics.baseline import Design
@@ -92,12 +92,12 @@ def test_of_all_that_are_behind_those_that_are_faster_at_a_level_are_named() -> 
 def test_an_entry_alone_on_a_host_that_some_of_its_rows_filled_is_not_said_to_have_a_rank() -> None:
     result = result_of(_levels({"a": {16: 4000, 32: 4000}}, {("a", 16): full_host()}))
     assert sentences.answer(result) == "There is nothing to compare a with."
-    assert list(standings.summary(result)["rank"]) == ["–"]
+    assert list(tables.summary(result)["rank"]) == ["–"]
 
 
 def test_ratios_that_have_no_outcome_are_told_with_the_interval_of_the_table() -> None:
     result = result_of(_levels({"a": {16: 2010}, "b": {16: 2000}}, {("a", 16): full_host()}))
-    rows = standings.ratios(result)
+    rows = tables.ratios(result)
     of_rates = rows[(rows["metric"] == RATE.name) & (rows["level"] == "all")].iloc[0]
     told = f"a / b is {of_rates['ratio']} {of_rates['95 % interval']} in requests per second and"
     assert told in sentences.answer(result)
@@ -106,9 +106,9 @@ def test_ratios_that_have_no_outcome_are_told_with_the_interval_of_the_table() -
 
 def test_comparisons_that_have_too_few_blocks_are_not_counted_among_those_corrected_together() -> None:
     run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990], "c": [500, 505]})
-    assert "(Holm, over 1 comparison of all tests)" in standings.chance(analysis.analyse(run))
+    assert "(Holm, over 1 comparison of all tests)" in tables.chance(analysis.analyse(run))
     few = analysis.analyse(make_run({"a": [2000, 2010], "b": [1000, 1010]}))
-    assert standings.chance(few) == ""
+    assert tables.chance(few) == ""
 
 
 def test_of_many_that_a_level_contradicts_the_rest_are_counted() -> None:
@@ -142,7 +142,7 @@ def test_nobody_is_the_last_whom_the_ranks_do_not_call_so() -> None:
     run = _levels({"a": {16: 10000, 128: 10000}, "b": {16: 10500, 128: 8000}, "c": {128: 8500}})
     result = result_of(run)
     assert {standing.entry: str(standing.rank) for standing in result.standings} == {"a": "1", "c": "2", "b": "3"}
-    assert list(standings.summary(result)["entry"]) == ["a", "c", "b"]
+    assert list(tables.summary(result)["entry"]) == ["a", "c", "b"]
     told = sentences.answer(result)
     assert re.search(
         r"than c \[.*\] at 128 alone, and \d\.\d% more requests per second than b \[.*\], the last\.", told
@@ -151,7 +151,7 @@ def test_nobody_is_the_last_whom_the_ranks_do_not_call_so() -> None:
 
 def test_an_entry_that_only_the_correction_ties_with_the_leader_is_marked_in_the_summary() -> None:
     rates = {"a": [1100, 1120, 1060, 1110], "b": [1000, 1050, 1030, 1040], "c": [1060, 1000, 1100, 1010]}
-    rows = standings.summary(result_of(make_run(rates)))
+    rows = tables.summary(result_of(make_run(rates)))
     assert [cell for cell in rows["relative requests/s"] if "unclear among 3 comparisons" in cell]
 
 
@@ -180,8 +180,8 @@ def test_where_some_rows_filled_the_host_and_others_did_not_nobody_leads_and_bot
         "CPU-second are comparable over all levels. a / b is 2.0"
     )
     assert re.search(r" in requests per second and [\d.]+ \[[\d.–]+\] in requests per CPU-second\.$", told)
-    assert list(standings.summary(result)["rank"]) == ["–", "–"]
-    assert set(standings.ratios(result)["outcome"]) == {"–"}
+    assert list(tables.summary(result)["rank"]) == ["–", "–"]
+    assert set(tables.ratios(result)["outcome"]) == {"–"}
     assert "ranks" not in sentences.limits(result)
 
 
@@ -304,7 +304,7 @@ def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_c
         "Limited by what else ran on the host, which took the CPUs (all rows). "
         "So entries are compared by requests per CPU-second."
     )
-    assert list(standings.summary(result)["limited by"]) == ["others", "others"]
+    assert list(tables.summary(result)["limited by"]) == ["others", "others"]
 
 
 def test_where_wrk_was_the_limit_nothing_is_claimed() -> None:
@@ -431,7 +431,7 @@ def _row(metric: Metric, log_ratio: float, stdev: float = 0.01, design: Design =
 
 def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
     rows = [_row(RATE, -0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1), replace(_row(RATE, -0.2), level=at(16))]
-    assert list(sentences.changes(rows)) == [
+    assert list(changes.changes(rows)) == [
         "crax, json: requests per second went down: 0.819 [0.809–0.829].",
         "crax, json: requests per second are within 3% of what they were: 1.001 [0.992–1.011] (90 %).",
         "crax, json: requests per CPU-second cannot be told apart from what they were: 1.001 [0.884–1.133].",
@@ -440,7 +440,7 @@ def test_a_change_is_told_with_its_direction_or_as_equal_or_as_untold() -> None:
 
 def test_of_two_runs_at_two_times_nothing_is_said_to_have_changed_but_that_they_differ() -> None:
     rows = [_row(RATE, -0.2), _row(RATE, 0.2), _row(RATE, 0.001), _row(PER_CPU, 0.001, 0.1)]
-    assert list(sentences.changes([replace(row, design=Design.TWO_RUNS) for row in rows])) == [
+    assert list(changes.changes([replace(row, design=Design.TWO_RUNS) for row in rows])) == [
         "crax, json: requests per second were lower in the new run: 0.819 [0.809–0.829].",
         "crax, json: requests per second were higher in the new run: 1.221 [1.206–1.237].",
         "crax, json: requests per second of the two runs are within 3% of each other: 1.001 [0.992–1.011] (90 %).",
@@ -451,14 +451,14 @@ def test_of_two_runs_at_two_times_nothing_is_said_to_have_changed_but_that_they_
 def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear() -> None:
     near, wide = (stats.tested("new", "old", log, stdev, 5, 4) for log, stdev in ((-0.03, 0.02), (0.0, 0.1)))
     row = Row("crax", "json", ALL_LEVELS, RATE, decide([near, wide, wide], Better.HIGHER)[0])
-    assert list(sentences.changes([row])) == [
+    assert list(changes.changes([row])) == [
         "crax, json: requests per second are unclear among 3 comparisons: 0.970 [0.947–0.995]."
     ]
 
 
 def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
     over = Over((at(64), at(128), at(256)), (at(16), at(32)))
-    (told,) = sentences.changes([replace(_row(RATE, -0.2), over=over)])
+    (told,) = changes.changes([replace(_row(RATE, -0.2), over=over)])
     assert told == "crax, json over all levels but 16 and 32: requests per second went down: 0.819 [0.809–0.829]."
 
 
@@ -474,10 +474,10 @@ def test_a_change_over_some_levels_names_those_that_are_lacking() -> None:
 def test_a_change_without_an_interval_says_why_it_has_none(blocks: int, design: Design, why: str) -> None:
     pairs = decide([Ratio("new", "old", 0.9, None, None, None, None, blocks, None)], Better.HIGHER)
     bare = Row("crax", "json", ALL_LEVELS, RATE, pairs[0], design)
-    assert list(sentences.changes([bare])) == [f"crax, json: requests per second {why}."]
+    assert list(changes.changes([bare])) == [f"crax, json: requests per second {why}."]
 
 
 def test_a_change_on_two_blocks_has_no_direction() -> None:
     pairs = decide([stats.tested("new", "old", -0.2, 0.001, 2, 1)], Better.HIGHER)
-    (told,) = sentences.changes([Row("crax", "json", ALL_LEVELS, RATE, pairs[0])])
+    (told,) = changes.changes([Row("crax", "json", ALL_LEVELS, RATE, pairs[0])])
     assert told == "crax, json: requests per second 0.819 [0.811–0.826] of what they were; 2 blocks are too few."

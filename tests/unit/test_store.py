@@ -26,7 +26,7 @@ from benchlab.records import schema
 from benchlab.records.load import Load
 from benchlab.records.plan import Level, Manifest, Variant
 from benchlab.records.run import Decision, Failure, Run, Sample
-from benchlab.report import export, html, outputs, report
+from benchlab.report import export, outputs
 from benchlab.storage import files, store
 
 from .conftest import COMMIT, LABELS, STARTED, make_finding, make_manifest, make_trial
@@ -41,11 +41,11 @@ import sys
 from pathlib import Path
 from benchlab.cli import measure
 from benchlab.core import output
-from benchlab.report import report
+from benchlab.report import outputs
 from benchlab.storage import store
 folder = Path(sys.argv[1])
 run = store.read(folder)
-store.Journal(folder).derive(run, {store.REPORT: report.report(run)})
+store.Journal(folder).derive(run, {store.REPORT: outputs.text(run)})
 output.install()
 measure.finish(folder, run, None)
 """
@@ -342,8 +342,8 @@ def test_the_csv_holds_every_sample_and_no_failure(tmp_path: Path, manifest: Man
         ("2", "crax", "16", "1000", "9000.0"),
     ]
     assert (rows[0]["host_busy_us"], rows[0]["app_cpu_us"], rows[0]["errors_timeout"]) == ("900000", "500000", "0")
-    assert (journal.folder / store.REPORT).read_text() == report.report(run)
-    assert (journal.folder / store.PAGE).read_text() == html.page(run)
+    assert (journal.folder / store.REPORT).read_text() == outputs.text(run)
+    assert (journal.folder / store.PAGE).read_text() == outputs.html(run)
 
 
 class Summed(Load):

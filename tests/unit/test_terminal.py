@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -12,7 +13,9 @@ from rich.console import Console
 from benchlab.core import terminal
 from benchlab.host.doctor import WARNING, Finding
 from benchlab.records.run import Run
-from benchlab.report import markdown, printed, report
+from benchlab.report import markdown, outputs
+from benchlab.report import terminal as renderer
+from benchlab.report.document import Bullets, Code, Document, Table, Terms
 from benchlab.storage import store
 
 from . import screens
@@ -33,8 +36,12 @@ def _console(screen: StringIO, width: int) -> Console:
     return Console(file=screen, width=width, color_system=None, _environ={"TERM": "xterm"})
 
 
+def _table(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    renderer.show(console, Document((Table(HEADERS, tuple(map(tuple, rows)), words=HEADERS),)))
+
+
 def _shown(screen: StringIO, width: int) -> list[str]:
-    printed.show(_console(screen, width), HEADERS, ROWS)
+    _table(_console(screen, width), ROWS)
     return [line.rstrip() for line in screen.getvalue().splitlines()]
 
 
@@ -75,29 +82,35 @@ def _run() -> Run:
     return replace(run, manifest=replace(run.manifest, entries=labels))
 
 
-REPORT = report.report(_run())
+REPORT = outputs.document(_run())
 
 
-def _told(text: str, width: int) -> list[str]:
+def _told(document: Document, width: int) -> list[str]:
     screen = Screen()
-    printed.tell(_console(screen, width), text)
+    renderer.show(_console(screen, width), document)
     return [line.rstrip() for line in screen.getvalue().splitlines()]
+
+
+def _commands(document: Document) -> set[str]:
+    return {line for block in document.blocks if isinstance(block, Code) for line in block.lines}
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_a_report_is_no_wider_than_the_terminal_and_no_word_of_it_is_broken(width: int) -> None:
     lines = _told(REPORT, width)
-    assert max(map(len, lines)) <= width
-    words = {word for line in REPORT.splitlines() for word in line.split() if not line.startswith("|")}
-    cells = {
-        word
-        for line in REPORT.splitlines()
-        if line.startswith("|") and not line.startswith("|-")
-        for word in line.replace("|", " ").split()
-    }
-    shown = {word for line in lines for word in line.split()}
+    # A command is to be copied: it stands in one line.
+    commands = _commands(REPORT)
+    assert commands <= set(lines)
+    assert max(len(line) for line in lines if line not in commands) <= width
+    words, cells = set(), set()
+    for line in markdown.text(REPORT).splitlines():
+        if line.startswith("|") and not line.startswith("|-"):
+            cells |= set(line.replace("|", " ").split())
+        elif not line.startswith(("|", "```", "Files of the run")):
+            words |= set(line.split())
+    written = {word for line in lines for word in line.split()}
     assert "[20,291–22,777]" in cells
-    assert (words | cells) - shown - {"/"} - {word.rstrip(":") for word in shown} == set()
+    assert (words | cells) - written - {"/"} - {word.rstrip(":") for word in written} == set()
 
 
 def test_a_table_of_a_report_has_its_figures_right_and_its_words_left() -> None:
@@ -123,44 +136,51 @@ def test_the_study_s_table_is_a_block_a_row_where_a_terminal_has_no_room_for_it(
 
 def test_a_line_s_continuation_stands_beside_its_bullet_or_its_first_word() -> None:
     swap = Finding("swap", WARNING, "512 MB in use", "end what uses the memory")
-    assert _told(f"* crax is ahead of all the others\n{swap}", 30) == [
+    assert _told(Document((Bullets(("crax is ahead of all the others",)), Terms(tuple(swap.rows)))), 30) == [
         "* crax is ahead of all the",
         "  others",
-        "warning      swap: 512 MB in",
-        "             use",
-        "             end what uses the",
-        "             memory",
+        "",
+        "warning  swap: 512 MB in use",
+        "         end what uses the",
+        "         memory",
     ]
 
 
 def test_a_plan_s_continuation_stands_beside_what_is_told_whatever_its_name() -> None:
-    rows = "plan              128 samples\nbefore each test  a warm-up until steady, 3 to 5 s"
-    assert _told(rows, 40) == [
+    rows = (("plan", "128 samples"), ("before each test", "a warm-up until steady, 3 to 5 s"))
+    assert _told(Document((Terms(rows),)), 40) == [
         "plan              128 samples",
         "before each test  a warm-up until",
         "                  steady, 3 to 5 s",
     ]
 
 
-def test_a_table_whose_cells_hold_what_parts_cells_is_shown_as_it_is() -> None:
-    lines = ["| a   | b |", "|-----|---|", "| 1|2 | 3 |"]
-    assert _told("\n".join(lines), 40) == lines
-
-
 def test_a_cell_that_holds_what_parts_cells_is_the_same_on_a_terminal() -> None:
-    made = markdown.rows(["entry", "a|b"], [["crax", "1|2"], ["aiohttp", r"3\|4"]], left=["entry"])
-    assert _told(made, 40) == ["entry     a|b", "crax      1|2", r"aiohttp  3\|4"]
+    made = Table(("entry", "a|b"), (("crax", "1|2"), ("aiohttp", r"3\|4")))
+    assert _told(Document((made,)), 40) == ["entry     a|b", "crax      1|2", r"aiohttp  3\|4"]
 
 
-def test_of_two_columns_of_one_name_each_stands_on_its_own_side() -> None:
-    made = "| a     |     a |\n|-------|-------|\n| crax  |     1 |\n| rill  | 20000 |"
-    assert _told(made, 40) == ["a         a", "crax      1", "rill  20000"]
-    assert _told(made, 8) == ["a: crax", "  a: 1", "a: rill", "  a:", "    2000", "    0"]
+def test_a_row_whose_words_do_not_fit_is_broken_within_them_last_of_all() -> None:
+    made = Table(("entry", "rate"), (("crax", "1"), ("rill", "2000000")))
+    assert _told(Document((made,)), 40) == ["entry     rate", "crax         1", "rill   2000000"]
+    assert _told(Document((made,)), 8) == [
+        "entry:",
+        "    crax",
+        "  rate:",
+        "    1",
+        "entry:",
+        "    rill",
+        "  rate:",
+        "    2000",
+        "    000",
+    ]
 
 
 def test_letters_that_take_two_columns_count_as_two_within_tables_and_without() -> None:
     words = " ".join(["計測の結果"] * 6)
-    lines = _told(f"* {words}\n\n| entry | {words} |\n|---|---|\n| crax | {words} |", 30)
+    lines = _told(
+        Document((Bullets((words,)), Table(("entry", words), (("crax", words),), words=("entry", words)))), 30
+    )
     assert max(map(cell_len, lines)) == 28
     assert lines[:3] == ["* 計測の結果 計測の結果", "  計測の結果 計測の結果", "  計測の結果 計測の結果"]
     assert "".join(lines).count("計測の結果") == 3 * 6
@@ -168,8 +188,8 @@ def test_letters_that_take_two_columns_count_as_two_within_tables_and_without() 
 
 def test_a_pipe_gets_a_report_as_it_is() -> None:
     pipe = StringIO()
-    printed.tell(_console(pipe, 40), REPORT)
-    assert pipe.getvalue() == f"{REPORT}\n"
+    renderer.show(_console(pipe, 40), REPORT)
+    assert pipe.getvalue() == markdown.text(REPORT)
 
 
 @pytest.mark.parametrize(("width", "no_color"), [(40, "1"), (80, "1"), (80, "")])
@@ -182,17 +202,18 @@ def test_a_run_s_report_fits_the_terminal_and_has_no_control_characters_where_no
         journal.append(sample)
     text = screens.shown(["report", str(journal.folder)], width, {"NO_COLOR": no_color})
     assert ("\x1b" in text) == (not no_color)
-    assert "## json: ratios" in text
-    assert max(map(len, re.sub(r"\x1b\[[\d;]*m", "", text).splitlines())) <= width
+    assert "### json: ratios" in text
+    lines = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
+    assert max(len(line) for line in lines if line not in _commands(outputs.document(run))) <= width
 
 
 def test_forty_long_names_are_shown_whole_on_a_narrow_terminal() -> None:
     names = [f"{'an-entry-with-a-very-long-name-' * 2}{number:02}" for number in range(40)]
     screen = Screen()
-    printed.show(_console(screen, 40), HEADERS, [[name, ", ".join(names), "complete"] for name in names])
-    shown = screen.getvalue()
-    assert max(map(len, shown.splitlines())) <= 40
-    pieces = re.sub(r"\s", "", shown)
+    _table(_console(screen, 40), [[name, ", ".join(names), "complete"] for name in names])
+    written = screen.getvalue()
+    assert max(map(len, written.splitlines())) <= 40
+    pieces = re.sub(r"\s", "", written)
     assert all(pieces.count(f"run:{name}entries:") == 1 for name in names)
     assert pieces.count(",".join(names)) == len(names)
 

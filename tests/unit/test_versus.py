@@ -8,13 +8,13 @@ from statistics import geometric_mean
 
 import pytest
 
-from benchlab.cli import gate
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, sentences
+from benchlab.report import changes, document, markdown
 from benchlab.statistics import baseline, candidate, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS
+from benchlab.statistics.candidate import Versus
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
@@ -55,7 +55,7 @@ def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() ->
         ("crax", "json", ALL_LEVELS),
     ]
     assert found.rows[0].ratio.ratio == pytest.approx(0.5, rel=0.01)
-    assert found.untold == ()
+    assert found.uncompared == ()
 
 
 def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_figure_lacks_some() -> None:
@@ -66,21 +66,28 @@ def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_f
     )
     found = held(bound)
     assert (overall(found, RATE).where, overall(found, PER_CPU).where) == ("16 alone", "all")
-    assert "crax, json at 16 alone: requests per second" in "\n".join(sentences.changes(found.rows))
+    assert "crax, json at 16 alone: requests per second" in "\n".join(changes.changes(found.rows))
 
 
-def test_what_too_wide_means_stands_below_ratios_that_say_it(capsys: pytest.CaptureFixture[str]) -> None:
+def _text(found: Versus) -> str:
+    return markdown.text(changes.report(found, [], None))
+
+
+def _table(found: Versus) -> str:
+    return markdown.table(document.table(changes.frame(found.rows)))
+
+
+def test_what_too_wide_means_stands_below_ratios_that_say_it() -> None:
     for rates, says in (([1000, 3000], True), ([1000, 1001], False)):
-        gate.show(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))), None)
-        assert capsys.readouterr().out.endswith(f"\n\n{quantities.MEANING}\n") == says
+        text = _text(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))))
+        assert text.endswith(f"\n\n{quantities.MEANING}\n") == says
 
 
-def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_each_row(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_each_row() -> None:
     slower, costs = [n // 2 for n in CALM], [200, 300, 260, 240, 290, 210]
-    gate.show(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))), None)
-    told, table = capsys.readouterr().out.split("\n\n")
+    text = _text(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))))
+    _, _, told, *rest = text.split("\n\n")
+    (table,) = (part for part in rest if part.startswith("| entry"))
     rate, per_cpu = told.splitlines()
     assert rate == "* crax, json: requests per second were lower in the new run: 0.500 [0.499–0.501]."
     assert per_cpu.startswith("* crax, json: requests per CPU-second of the two runs cannot be told apart: ")
@@ -113,7 +120,7 @@ def test_the_worst_ratio_comes_first() -> None:
     )
     assert [row.ratio.ratio for row in found.rows] == sorted(row.ratio.ratio for row in found.rows)
     assert found.rows[0].entry == "aiohttp"
-    assert changes.table(found.rows).splitlines()[2].split("|")[1].strip() == "aiohttp"
+    assert _table(found).splitlines()[2].split("|")[1].strip() == "aiohttp"
 
 
 def test_a_side_has_no_values_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
@@ -180,7 +187,7 @@ def _means(*sides_of: Sequence[int]) -> list[list[float]]:
 def test_runs_of_one_day_are_one_figure_their_mean() -> None:
     old, new = [1000, 1100, 950, 960, 1040, 1020], [900, 950, 850, 900, 940, 960]
     row = overall(_several(old, new, hours=8), RATE)
-    assert (row.ratio.blocks, row.ratio.low, row.told.outcome) == (1, None, "too few days")
+    assert (row.ratio.blocks, row.ratio.low, changes.outcome(row)) == (1, None, "too few days")
     # Two runs of each of three days.
     pairs = [[[side[at], side[at + 1]] for at in (0, 2, 4)] for side in (old, new)]
     sides_of = [
@@ -201,7 +208,7 @@ def test_runs_of_one_day_are_one_figure_their_mean() -> None:
 
 
 def test_of_several_runs_the_table_counts_days() -> None:
-    head, _, first, *_ = changes.table(_several([1000, 1010], [1000, 1010, 990]).rows).splitlines()
+    head, _, first, *_ = _table(_several([1000, 1010], [1000, 1010, 990])).splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in (head, first)]
     assert dict(zip(*cells, strict=True)) | {"days": "2", "outcome": "too few days"} == dict(zip(*cells, strict=True))
 
@@ -211,7 +218,7 @@ def test_a_rate_that_wrk_limited_in_one_of_several_runs_has_no_ratio() -> None:
     new = [*old[1:], run_of(*_limited(samples("crax", CALM)))]
     found = candidate.hold(*baseline.of_several(old, new))
     assert {row.metric for row in found.rows} == {PER_CPU}
-    assert found.untold == ("requests/s of crax json at 16 (wrk was the limit)",)
+    assert changes.uncompared(found) == "requests/s of crax json at 16 (wrk was the limit)"
 
 
 def _row(ratio: stats.Ratio, *others: stats.Ratio) -> candidate.Row:
@@ -222,14 +229,14 @@ def test_an_equal_ratio_shows_the_interval_that_decided_it() -> None:
     equal = _row(stats.tested("new", "old", 0.0, 0.032, 6, 5))
     assert equal.pair.outcome is Outcome.EQUAL
     assert known(equal.ratio.low) < 1 / 1.03
-    assert str(equal.told) == "1.000 [0.974–1.027] (90 %)"
+    assert changes.written(equal) == "1.000 [0.974–1.027] (90 %)"
 
 
 def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among_them() -> None:
     near = stats.tested("new", "old", -0.03, 0.025, 6, 5)
     others = [stats.tested("new", "old", 0.0, 0.1, 6, 5)] * 4
-    told = _row(near, *others).told
-    assert (told.interval, told.outcome) == ("[0.945–0.996]", "unclear among 5 comparisons")
+    row = _row(near, *others)
+    assert (changes.interval(row), changes.outcome(row)) == ("[0.945–0.996]", "unclear among 5 comparisons")
 
 
 @pytest.mark.parametrize(
@@ -237,7 +244,7 @@ def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among
     [(-0.0001, "0.9999 [0.9999–0.9999]"), (0.0004, "1.0004 [1.0004–1.0004]"), (-0.002, "0.998 [0.998–0.998]")],
 )
 def test_rounding_moves_no_figure_to_1_that_is_not(log_ratio: float, figures: str) -> None:
-    assert str(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5)).told) == figures
+    assert changes.written(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5))) == figures
 
 
 def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -> None:
@@ -248,34 +255,36 @@ def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -
 
 def test_what_failed_in_some_blocks_is_untold_though_others_have_samples() -> None:
     run = run_of(*samples(OLD, CALM), *samples(NEW, CALM[:2]), failed=failures(NEW, [3, 4, 5, 6]))
-    assert held(run).untold == ("crax json at 16 (samples that failed: 4 in new)",)
+    assert changes.uncompared(held(run)) == "crax json at 16 (samples that failed: 4 in new)"
 
 
 def test_what_failed_on_both_sides_is_untold_though_neither_has_samples() -> None:
     failed = [*failures(OLD, [1, 2], "plaintext", 256), *failures(NEW, [1], "plaintext", 256)]
     run = run_of(*samples(OLD, CALM), *samples(NEW, CALM), failed=failed)
-    assert held(run).untold == ("crax plaintext at 256 (samples that failed: 2 in old, 1 in new)",)
+    assert changes.uncompared(held(run)) == "crax plaintext at 256 (samples that failed: 2 in old, 1 in new)"
 
 
 def test_what_failed_altogether_is_told_once() -> None:
     taken = (*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
     run = run_of(*taken, failed=failures(NEW, range(1, 7), level=32))
-    assert held(run).untold == ("crax json at 32 (samples that failed: 6 in new)",)
+    assert changes.uncompared(held(run)) == "crax json at 32 (samples that failed: 6 in new)"
 
 
 def test_what_only_one_version_has_samples_of_is_untold() -> None:
     run = run_of(*samples(OLD, CALM), *samples(OLD, CALM, test="plaintext", level=256), *samples(NEW, CALM))
-    assert held(run).untold == ("crax plaintext at 256 (only old has samples)",)
+    assert changes.uncompared(held(run)) == "crax plaintext at 256 (only old has samples)"
 
 
 def test_an_entry_that_only_the_older_run_has_is_untold() -> None:
     old = run_of(*samples("crax", CALM), *samples("aiohttp", CALM))
-    assert _against(old, run_of(*samples("crax", CALM))).untold == ("aiohttp json at 16 (only old has samples)",)
+    assert (
+        changes.uncompared(_against(old, run_of(*samples("crax", CALM)))) == "aiohttp json at 16 (only old has samples)"
+    )
 
 
 def test_what_the_older_run_was_to_have_and_never_tried_is_untold() -> None:
     new = run_of(*samples("crax", CALM), *samples("crax", CALM, level=32))
-    assert _against(run_of(*samples("crax", CALM)), new).untold == ("crax json at 32 (only new has samples)",)
+    assert changes.uncompared(_against(run_of(*samples("crax", CALM)), new)) == "crax json at 32 (only new has samples)"
 
 
 def test_what_only_the_newer_run_was_to_have_is_no_doubt_about_the_rest_even_where_it_failed() -> None:
@@ -288,7 +297,7 @@ def test_what_only_the_newer_run_was_to_have_is_no_doubt_about_the_rest_even_whe
         *samples("aiohttp", CALM),
         failed=[*failures("aiohttp", [1], level=32), *failures("crax", [1], level=128)],
     )
-    assert _against(replace(old, manifest=replace(old.manifest, settings=only_json)), new).untold == ()
+    assert _against(replace(old, manifest=replace(old.manifest, settings=only_json)), new).uncompared == ()
 
 
 @pytest.mark.parametrize("limited", [OLD, NEW])
@@ -296,7 +305,7 @@ def test_a_rate_that_wrk_limited_on_either_side_is_untold_and_has_no_ratio(limit
     taken = {name: samples(name, CALM) for name in (OLD, NEW)}
     taken[limited] = _limited(taken[limited])
     found = held(run_of(*taken[OLD], *taken[NEW]))
-    assert found.untold == ("requests/s of crax json at 16 (wrk was the limit)",)
+    assert changes.uncompared(found) == "requests/s of crax json at 16 (wrk was the limit)"
     assert {row.metric for row in found.rows} == {PER_CPU}
 
 
@@ -305,21 +314,21 @@ def test_cpu_time_that_one_side_alone_tells_is_untold(blind: str, told: str) -> 
     taken = {name: (*samples(name, CALM), *samples(name, CALM, level=32)) for name in (OLD, NEW)}
     taken[blind] = (*taken[blind][:6], *_blind(taken[blind][6:]))
     found = held(run_of(*taken[OLD], *taken[NEW]))
-    assert found.untold == (f"requests/CPU-s of crax json at 32 (only {told} tells it)",)
+    assert changes.uncompared(found) == f"requests/CPU-s of crax json at 32 (only {told} tells it)"
     assert overall(found, PER_CPU).ratio.blocks == 6
 
 
 def test_where_the_host_tells_no_cpu_time_at_all_the_rate_is_what_is_compared() -> None:
     found = held(run_of(*_blind(samples(OLD, CALM)), *_blind(samples(NEW, CALM))))
-    assert ({row.metric for row in found.rows}, found.untold) == ({RATE}, ())
+    assert ({row.metric for row in found.rows}, found.uncompared) == ({RATE}, ())
 
 
 def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not_compared() -> None:
     full = tuple(replace(sample, counters=full_host()) for sample in samples(OLD, CALM))
     found = held(run_of(*full, *samples(NEW, CALM)))
     assert {row.metric for row in found.rows} == {RATE}
-    assert found.untold == ("requests/CPU-s of crax json at 16 (only old filled the host)",)
-    assert held(run_of(*full, *(replace(s, trial=replace(s.trial, entry=NEW)) for s in full))).untold == ()
+    assert changes.uncompared(found) == "requests/CPU-s of crax json at 16 (only old filled the host)"
+    assert held(run_of(*full, *(replace(s, trial=replace(s.trial, entry=NEW)) for s in full))).uncompared == ()
 
 
 def test_of_sides_that_lost_different_levels_the_one_that_both_have_most_of_is_compared() -> None:

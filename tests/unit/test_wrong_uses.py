@@ -19,14 +19,14 @@ import pytest
 from benchlab.cli import cli
 from benchlab.core import interrupts, letters
 from benchlab.records.plan import Manifest
-from benchlab.report import export, factors, html, lead, report, runs
+from benchlab.report import changes, export, factors, outputs, runs, sentences, terminal
 from benchlab.statistics import baseline, candidate, effects
 from benchlab.storage import files, store
 
 from .conftest import make_manifest, make_sample, make_trial
 
 # What commands import when they run is imported here: a test's other user may not read the project's files.
-LOADED = (html, effects, baseline, candidate, export, runs, factors, lead, report)
+LOADED = (outputs, changes, effects, baseline, candidate, export, runs, factors, sentences, terminal)
 NOBODY = 65534
 # What a terminal obeys, what turns letters around, what ends a line, and what a shell obeys.
 HOSTILE = "a b\n\x1b[31m\u202e$(x)'\"|"

@@ -1,16 +1,24 @@
-"""The lab's own tables: the rates, who is ahead by how much, what limited whom, and which pairs can be told apart."""
+"""The tables of a run: its rates, who is ahead by how much, what limited whom, which pairs differ; and the study's."""
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
+from benchlab.experiment import profiles
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load.closed import TIMEOUT_S
+from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey, Manifest
-from benchlab.report import markdown
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
+from benchlab.report import document
+from benchlab.report.document import Table
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
 from benchlab.statistics.cells import Cell
@@ -32,6 +40,23 @@ UNRANKED = (
     "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the metric "
     "that all its rows can be compared by."
 )
+# What must be said under tables of latencies that wrk has miscounted.
+PIPELINED = (
+    "wrk's latencies of pipelined batches are too low: it adds requests that it takes for delayed to its histogram, "
+    "and counts them without their time. Go by N / X."
+)
+FORMATS = {
+    "totalRequests": "{:.1f}",
+    "seconds": "{:.2f}",
+    "requestsPerSecond": "{:.2f}",
+    "latencyAvg": "{:.3f}",
+    "latencyMax": "{:.3f}",
+    "N / X": "{:.3f}",
+}
+# What a rule means for the samples that break it. One that breaks a good one is no more than a note.
+VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
+# What stands under a summary.
+RANKS = "A rank spans all places that the entry may have."
 # The head of the column of values relative to the leader's; behind it stands what ranks, where anything does.
 RELATIVE = "relative"
 
@@ -138,36 +163,6 @@ def chance(results: Sequence[Result]) -> str:
             f"{levels} levels say otherwise in up to {1 - (1 - ALPHA) ** levels:.0%} of reports."
         )
     return " ".join(told)
-
-
-def sections(results: Sequence[Result], caution: str) -> Iterator[str]:
-    """Yield the summary and the ratios of each test, as Markdown, and how often outcomes are wrong."""
-    for result in results:
-        yield f"## {result.test}: summary over all levels, {_ranking(result)}{caution}\n\n{_summaries(result)}"
-        pairs = ratios(result)
-        if not pairs.empty:
-            yield "\n\n".join([f"## {result.test}: ratios{caution}", markdown.table(pairs), *_note(result)])
-    if told := chance(results):
-        yield told
-
-
-def _note(result: Result) -> Iterator[str]:
-    """Yield what stands under ratios of which some have no outcome, for that."""
-    if result.basis is None:
-        yield UNRANKED
-    elif result.is_host_full:
-        yield ON_FULL_HOST.format(result.basis.name)
-
-
-def _ranking(result: Result) -> str:
-    if result.basis is None:
-        return "not ranked: some rows filled the host and others did not"
-    return f"compared by {result.basis.long_name}{' of app, database and proxy' if result.basis == PER_CPU else ''}"
-
-
-def _summaries(result: Result) -> str:
-    found, cost = summary(result), _cost(result)
-    return f"{markdown.table(found.drop(columns=cost))}\n\n{markdown.table(found[['entry', *cost]])}"
 
 
 def _cost(result: Result) -> list[str]:
@@ -283,3 +278,139 @@ def _pair_row(result: Result, scope: Scope, metric: Metric, pair: Pair) -> dict[
         "95 % interval": quantities.bounds(low, high, confidence=confidence).strip() or "–",
         "outcome": pair.word if has_outcome else "–",
     }
+
+
+def study(samples: tuple[Sample, ...], test: str) -> pd.DataFrame:
+    """Return one row for each entry and level of the test, with the study's columns.
+
+    Each value is the mean over the samples. latencyAvg and latencyMax are wrk's own, in ms. The lab adds N / X: what
+    the mean must be in a closed loop whose connections all take part; of a pipelined load, that of a batch.
+    """
+    column = WORKLOADS[test].column
+    rows = [
+        {
+            "framework": sample.trial.entry,
+            column: sample.trial.level.key.value,
+            "totalRequests": sample.load.requests,
+            "seconds": sample.load.seconds,
+            "requestsPerSecond": sample.load.requests_per_second,
+            "latencyAvg": sample.load.latency.mean_us / 1000,
+            "latencyMax": sample.load.latency.max_us / 1000,
+            "N / X": closed_loop_s(sample) * 1000,
+        }
+        for sample in samples
+        if sample.trial.test == test
+    ]
+    columns = ["framework", column, *FORMATS]
+    return pd.DataFrame(rows, columns=columns).groupby(["framework", column], as_index=False).mean()
+
+
+def closed_loop_s(sample: Sample) -> float:
+    """Return connections over rate, in seconds; by pipelined batch where there are any. Source: Little's law."""
+    level = sample.trial.level
+    rate = sample.load.requests_per_second
+    return level.connections * level.pipeline / rate if rate else math.nan
+
+
+def study_tables(run: Run, test: str) -> Iterator[Table]:
+    """Yield the study's two tables of the test, by rate and by latency, below them what must be said of both."""
+    means, caution = study(run.samples, test), profiles.caution(run.manifest)
+    pipelined = [PIPELINED] if WORKLOADS[test].pipeline > 1 else []
+    notes = [*pipelined, *_short(run, test), *_timeouts(run, test)]
+    by_rate, by_latency = (("requestsPerSecond", "descending"), ("latencyAvg", "ascending"))
+    for (by, order), below in ((by_rate, []), (by_latency, notes)):
+        ordered = _formatted(means.sort_values(by, ascending=order == "ascending", kind="stable"))
+        title = f"{test}, by {by} {order} (latency in ms){caution}"
+        yield document.table(ordered, title, notes=below, is_detail=True)
+
+
+def summary_table(result: Result, caution: str) -> Table:
+    """Return the summary; a text has what the entries took as a table of its own, because all would be too wide."""
+    found, cost = summary(result), _cost(result)
+    ranks = [column for column in found.columns if column not in cost]
+    title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
+    return document.table(found, title, notes=[RANKS], narrow=[ranks, ["entry", *cost]])
+
+
+def values_table(result: Result, caution: str) -> Table:
+    """Return all metrics of each cell; a text has its rate in the overview, and its limit among the bottlenecks."""
+    narrow = [["level", "entry", *_cost(result)]]
+    return document.table(values(result), f"{result.test}: all metrics{caution}", narrow=narrow, is_detail=True)
+
+
+def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
+    """Yield the ratios of the test's pairs, where it has any."""
+    pairs = ratios(result)
+    if not pairs.empty:
+        yield document.table(pairs, f"{result.test}: ratios{caution}", notes=list(_note(result)), is_detail=True)
+
+
+def _note(result: Result) -> Iterator[str]:
+    """Yield what stands under ratios of which some have no outcome, for that."""
+    if result.basis is None:
+        yield UNRANKED
+    elif result.is_host_full:
+        yield ON_FULL_HOST.format(result.basis.name)
+
+
+def bottlenecks(results: Iterable[Result]) -> Table:
+    """Return how much of its CPUs each role used, and what limited each cell."""
+    rows = [
+        {
+            "test": cell.test,
+            "level": cell.level.value,
+            "entry": cell.entry,
+            **{role: f"{share:.0%}" for role, share in cell.shares.roles.items()},
+            "host idle": UNAVAILABLE if cell.shares.idle is None else f"{cell.shares.idle:.0%}",
+            "limited by": cell.bottleneck,
+        }
+        for result in results
+        for cell in result.cells
+    ]
+    return document.table(pd.DataFrame(rows), is_detail=True)
+
+
+def broken_rules(run: Run) -> Iterator[Table]:
+    """Yield which rules the samples broke, and how often, where they did."""
+    broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
+    rows = [
+        {"rule": name, "samples": count, "verdict": VERDICTS[judge.severity(name)], "meaning": judge.meaning(name)}
+        for name, count in sorted(broken.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    if rows:
+        yield document.table(pd.DataFrame(rows))
+
+
+def _ranking(result: Result) -> str:
+    if result.basis is None:
+        return "not ranked: some rows filled the host and others did not"
+    return f"compared by {result.basis.long_name}{' of app, database and proxy' if result.basis == PER_CPU else ''}"
+
+
+def _short(run: Run, test: str) -> Iterator[str]:
+    """Yield which cells of the test have fewer samples than its fullest one, where there are any."""
+    counts = Counter(
+        f"{sample.trial.entry} at {sample.trial.level.key}" for sample in run.samples if sample.trial.test == test
+    )
+    most = max(counts.values())
+    if short := [f"{cell}: {count}" for cell, count in sorted(counts.items()) if count < most]:
+        yield f"Means over fewer than {most} samples, so not quite comparable: {', '.join(short)}."
+
+
+def _timeouts(run: Run, test: str) -> Iterator[str]:
+    """Yield how many requests of the test were open for longer than wrk waits, where there were any."""
+    counts: dict[str, int] = {}
+    for sample in run.samples:
+        if sample.trial.test == test and sample.load.errors.timeout:
+            cell = f"{sample.trial.entry} at {sample.trial.level.key}"
+            counts[cell] = counts.get(cell, 0) + sample.load.errors.timeout
+    if counts:
+        told = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))
+        yield f"Time-outs (a request that was answered after more than {TIMEOUT_S} s), over all blocks: {told}."
+
+
+def _formatted(means: pd.DataFrame) -> pd.DataFrame:
+    formatted = means.astype(object)
+    for column, form in FORMATS.items():
+        formatted[column] = means[column].map(form.format)
+    return formatted

@@ -1,0 +1,265 @@
+"""What is reported, as blocks: a document is made once, and rendered for a terminal, as Markdown, and as a page.
+
+A block holds text as it is; each renderer escapes it for its own medium.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import TYPE_CHECKING
+
+from benchlab.core.quantities import MEANING, TOO_WIDE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The head of the effects of factors: which way their ratios go.
+EFFECT = "effect: level / reference"
+# What a cell has that has nothing.
+NONE = "–"
+# The columns that hold words, which stand left; numbers stand right.
+WORDS = ("framework", "test", "entry", "pair", EFFECT, "outcome", "limited by", "rule", "meaning", "verdict")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """The begin of a part. One of level 2 begins a section, which the page lists by `short` and links to by `key`."""
+
+    text: str
+    level: int = 2
+    key: str = ""
+    short: str = ""
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Sentences that belong together; a text has each in a line of its own."""
+
+    sentences: tuple[str, ...]
+    is_strong: bool = False
+    is_quiet: bool = False
+
+
+@dataclass(frozen=True)
+class Bullets:
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Of a test who leads and who cannot be told apart, and what limited its rows.
+
+    What limited all tests alike is reported once, without a test and an answer.
+    """
+
+    test: str
+    answer: str
+    limits: str
+
+    def __str__(self) -> str:
+        return " ".join(filter(None, [self.test and f"{self.test}.", self.answer, self.limits]))
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is read first: a bullet for each test."""
+
+    items: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Warnings:
+    """What a reader must know before any number is believed."""
+
+    items: tuple[str, ...]
+    title: str = "Before you believe it"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells as text; the columns named in `words` stand left.
+
+    `title` stands above it and `notes` below. Where `narrow` names groups of columns, a text has a table for each of
+    them, one below the other: what the others hold stands in other tables of the same document. A page folds a table
+    of details away.
+    """
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: Collection[str] = WORDS
+    title: str = ""
+    notes: tuple[str, ...] = ()
+    narrow: tuple[tuple[str, ...], ...] = ()
+    is_detail: bool = False
+
+    def columns(self, names: Sequence[str]) -> Table:
+        """Return the table of these columns, without title and notes."""
+        places = [self.headers.index(name) for name in names]
+        return Table(tuple(names), tuple(tuple(row[place] for place in places) for row in self.rows), self.words)
+
+    @property
+    def ranked(self) -> int:
+        """Return how many rows have a rank."""
+        place = self.headers.index("rank") if "rank" in self.headers else None
+        return 0 if place is None else sum(row[place] != NONE for row in self.rows)
+
+    @property
+    def parts(self) -> tuple[Table, ...]:
+        """Return the tables that a text has of it."""
+        return tuple(map(self.columns, self.narrow)) if self.narrow else (self,)
+
+
+@dataclass(frozen=True)
+class Plot:
+    """The place of a chart, by its name."""
+
+    name: str
+    title: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Square:
+    """An entry, that of the row, against that of the column.
+
+    `tone` names the colour; `sign` and `word` say the same without one; `words` has all of it.
+    """
+
+    tone: str
+    sign: str
+    word: str
+    ratio: str
+    interval: str
+    words: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A row of squares for each entry, and a column for each, in the same order."""
+
+    title: str
+    entries: tuple[str, ...]
+    squares: tuple[tuple[Square, ...], ...]
+
+
+@dataclass(frozen=True)
+class HeatMaps:
+    """Who against whom, as coloured squares: first over all levels, then level by level."""
+
+    maps: tuple[HeatMap, ...]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Commands to copy."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Names, and beside each what it is; a line without a name goes on with the one before."""
+
+    rows: tuple[tuple[str, str], ...]
+
+    @property
+    def aligned(self) -> list[tuple[str, str]]:
+        """Return the rows with names as wide as the widest one and a gap behind it."""
+        width = max((len(name) for name, _ in self.rows), default=0)
+        return [(f"{name:<{width}}  ", words) for name, words in self.rows]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines that stand by themselves, in their order."""
+
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a file holds, by names within names: whole, to look things up in."""
+
+    title: str
+    facts: Mapping[str, object] = field(hash=False)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files that stand beside this one: names, and what each has."""
+
+    title: str
+    files: Mapping[str, str] = field(hash=False)
+
+
+# What a text is made of.
+Plain = Heading | Paragraph | Bullets | Table | Code | Terms | Lines | Files
+# A page alone shows the last three: plots and squares draw what the tables have, and the facts stand in the manifest.
+Block = Plain | Answers | Warnings | Plot | HeatMaps | Facts
+TABLE_LEVEL = 3
+
+
+@dataclass(frozen=True)
+class Document:
+    """Blocks in the order in which they are read; a page shows the subtitle below the title."""
+
+    blocks: tuple[Block, ...]
+    title: str = ""
+    subtitle: str = ""
+
+    @property
+    def plain(self) -> Iterator[Plain]:
+        """Yield what a text has of the document: what only a page can show is left out."""
+        if self.title:
+            yield Heading(self.title, level=1)
+        for block in self.blocks:
+            yield from _plain(block)
+        if self.has_too_wide:
+            yield Paragraph((MEANING,))
+
+    @property
+    def has_too_wide(self) -> bool:
+        """Return whether an interval is called too wide anywhere, which is then explained."""
+        return any(TOO_WIDE in text for text in _texts(self.blocks))
+
+
+def _plain(block: Block) -> Iterator[Plain]:
+    if isinstance(block, Table):
+        yield from [Heading(block.title, TABLE_LEVEL)] if block.title else []
+        yield from block.parts
+        yield from (Paragraph((note,)) for note in block.notes)
+    elif isinstance(block, Answers):
+        yield Bullets(tuple(map(str, block.items)))
+    elif isinstance(block, Warnings):
+        yield Paragraph((f"{block.title}:",))
+        yield Bullets(block.items)
+    elif not isinstance(block, Plot | HeatMaps | Facts):
+        yield block
+
+
+def table(
+    frame: pd.DataFrame,
+    title: str = "",
+    *,
+    words: Collection[str] = WORDS,
+    notes: Sequence[str] = (),
+    narrow: Sequence[Sequence[str]] = (),
+    is_detail: bool = False,
+) -> Table:
+    """Return the frame as a table, with its cells as they are written."""
+    rows = tuple(tuple(map(str, row)) for row in frame.itertuples(index=False, name=None))
+    groups = tuple(tuple(group) for group in narrow)
+    return Table(tuple(map(str, frame.columns)), rows, words, title, tuple(notes), groups, is_detail)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield every text in the blocks but those of facts, which explain nothing."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for each in value:
+            yield from _texts(each)
+    elif is_dataclass(value) and not isinstance(value, Facts | Files | type):
+        for each in fields(value):
+            yield from _texts(getattr(value, each.name))

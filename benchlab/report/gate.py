@@ -1,0 +1,117 @@
+"""What the gate says of new against old, in sentences: why it passes, fails, or decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from benchlab.core import quantities
+from benchlab.core.quantities import counted
+from benchlab.statistics import regression
+from benchlab.statistics.analysis import ALL_LEVELS
+from benchlab.statistics.baseline import BREAK_HOURS, Side
+from benchlab.statistics.candidate import Row
+from benchlab.statistics.comparison import LEAST_BLOCKS
+from benchlab.statistics.metrics import Better
+from benchlab.statistics.regression import LEAST_DAYS, REGRESSION, Doubts, Gate, Need, Open
+
+COUNTED_ONCE = f"runs of a side that began less than {BREAK_HOURS} hours apart count once"
+
+
+def reason(gate: Gate) -> str:
+    """Return why the gate answers as it does, in one line."""
+    percent = f"{100 * gate.margin:.10g}%"
+    if gate.exit_code == REGRESSION:
+        return f"slower: {_listed(gate.slower, gate.margin)}"
+    if gate.doubts:
+        doubts = "; and ".join(_doubts(gate.doubts, gate.margin, percent))
+        return f"a regression of {percent} is neither shown nor excluded: {doubts}"
+    return (
+        f"no regression: each test's mean over its levels is {' and '.join(_within(gate))}, and no level is "
+        f"shown to be slower by as much as {percent}"
+    )
+
+
+def too_few_days(old: Side, new: Side) -> str:
+    """Return why runs of so few days, at different times, pass no gate and fail none; nothing where they may."""
+    if not regression.has_too_few_days(old, new):
+        return ""
+    are_two = len(old.runs) == len(new.runs) == 1
+    runs = "two runs at two times" if are_two else counts(old, new)
+    count_as = "" if are_two else f", and {COUNTED_ONCE}"
+    return (
+        f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
+        f"day{count_as}; measure each side on {LEAST_DAYS} days or more, best old and new in turns on each of them "
+        "(--old DIR DIR DIR --new DIR DIR DIR), or both versions in one run with --against"
+    )
+
+
+def counted_once(old: Side, new: Side) -> str:
+    """Return that some runs are of one day, and so count once; nothing where each has a day of its own."""
+    return f"{counts(old, new)} are compared by day: {COUNTED_ONCE}" if regression.counts_once(old, new) else ""
+
+
+def counts(old: Side, new: Side) -> str:
+    """Return how many runs each side has, and of how many days they are."""
+    of_sides = (
+        f"{counted(len(side.runs), f'{name} run')} of {counted(max(side.days), 'day')}"
+        for name, side in (("old", old), ("new", new))
+    )
+    return " and ".join(of_sides)
+
+
+def _doubts(doubts: Doubts, margin: float, percent: str) -> Iterator[str]:
+    if doubts.are_two_runs:
+        yield "two runs at two times show how they differ, not whether the entry does"
+    for each in doubts.open:
+        yield f"not known well enough ({_needed(each)}): {_listed(each.rows, margin)}"
+    if doubts.levels:
+        levels = counted(len(doubts.levels), "level")
+        yield f"slower at {levels}, and maybe by {percent}: {_listed(doubts.levels, margin)}"
+    for row in doubts.lacking:
+        yield f"{row.entry} {row.test} {row.metric.name} is a mean over {row.where}"
+    if doubts.uncompared:
+        yield f"nothing can be said of {counted(doubts.uncompared, 'part')} of the comparison"
+    if doubts.is_nothing_compared:
+        yield "nothing was compared"
+
+
+def _needed(each: Open) -> str:
+    """Return what would make the rows exclude the limit; all of them compare blocks, or all days."""
+    row = each.rows[0]
+    unit = row.design.unit
+    match each.need:
+        case Need.A_WHOLE_BLOCK:
+            return f"no {unit} has all levels"
+        case Need.LEAST_BLOCKS:
+            return f"it takes at least {counted(LEAST_BLOCKS, unit)}"
+        case Need.ANOTHER_ESTIMATE:
+            side = "below" if row.metric.better is Better.HIGHER else "above"
+            stays = f"if it stays there, no number of {unit}s excludes it"
+            return f"so far the estimate itself lies {side} the limit; {stays}"
+        case Need.MORE_BLOCKS:
+            return f"it would take about {counted(each.blocks, unit)}"
+
+
+def _within(gate: Gate) -> Iterator[str]:
+    """Yield on which side of the limit the means are, and how near the nearest interval comes to it."""
+    if gate.lowest is not None:
+        limit = Better.HIGHER.limit(gate.margin)
+        begins = f"the lowest 95 % interval begins at {quantities.ratio(gate.lowest, limit)}"
+        yield f"above {limit:.10g} of what it was ({begins})"
+    if gate.highest is not None:
+        limit = Better.LOWER.limit(gate.margin)
+        ends = f"the highest 95 % interval ends at {quantities.ratio(gate.highest, limit)}"
+        where = "" if gate.lowest is None else "where lower is better, "
+        yield f"{where}below {limit:.10g} of what it was ({ends})"
+
+
+def _listed(rows: Iterable[Row], margin: float) -> str:
+    return "; ".join(_named(row, margin) for row in rows)
+
+
+def _named(row: Row, margin: float) -> str:
+    """Return the row with the 95 % interval, which the gate decides by."""
+    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {row.where}"
+    limit = regression.limit(row, margin)
+    bounds = quantities.bounds(row.ratio.low, row.ratio.high, limit)
+    return f"{row.entry} {row.test}{at} {row.metric.name} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"

@@ -1,0 +1,75 @@
+"""Who against whom, as squares: the deeper a square's colour, the further apart the two."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from benchlab.core import quantities
+from benchlab.report import tables
+from benchlab.report.document import HeatMap, Square
+from benchlab.statistics.analysis import Result
+from benchlab.statistics.comparison import Comparison, Outcome, Pair
+
+# From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
+DEPTHS = (1.1, 1.5)
+SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
+# What a colour means, for eyes, screens and paper that do not show it.
+SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
+
+
+# An entry against itself.
+SELF = Square(SAME, "", "", "", "", "")
+
+
+def maps(result: Result) -> Iterator[HeatMap]:
+    """Yield the pairs over all levels, and by what ranks them at each level, where there are not too many of them.
+
+    A metric that does not rank has squares without outcomes.
+    """
+    usual, order = result.compared[result.measures.ranked_by], tables.order(result)
+    if len(usual.entries) < 2:
+        return
+    for metric in (*reversed(result.measures.ranking), *result.measures.beside):
+        if metric in result.compared:
+            is_basis = metric == result.basis
+            compared = result.overall if is_basis else result.compared[metric]
+            yield heat_map(f"{metric.name}, over all levels", compared, order, is_basis)
+    if len(result.level_basis) > 1 and len(usual.pairs) <= tables.MOST_PAIRS:
+        for level, compared in result.decided_levels.items():
+            basis = result.level_basis[level]
+            yield heat_map(f"{basis.name if basis else ''}, {level.name}", compared, order)
+
+
+def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: bool = True) -> HeatMap:
+    """Return the squares of the comparison, its entries in this order; without outcomes where it does not decide."""
+    entries = tuple(entry for entry in order if entry in comparison.entries)
+    pairs = {(pair.ratio.first, pair.ratio.second): pair for pair in comparison.pairs}
+    pairs |= {(second, first): pair.inverse for (first, second), pair in pairs.items()}
+    squares = tuple(
+        tuple(SELF if row == column else _square(pairs.get((row, column)), decides) for column in entries)
+        for row in entries
+    )
+    return HeatMap(title, entries, squares)
+
+
+def _square(pair: Pair | None, decides: bool) -> Square:
+    if pair is None:
+        return Square(NONE, "", "", "–", "", "no block in common")
+    ratio, shown = pair.ratio, quantities.ratio(pair.ratio.ratio)
+    if not decides:
+        interval = quantities.bounds(ratio.low, ratio.high).strip()
+        return Square(NONE, "", "", shown, interval, f"{shown} {interval}, no outcome")
+    low, high, confidence = pair.bounds
+    interval, outcome = quantities.bounds(low, high, confidence=confidence).strip(), pair.outcome
+    words = f"{shown} {interval}, {pair.word}"
+    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, shown, interval, words)
+
+
+def _tone(outcome: Outcome, ratio: float) -> str:
+    if outcome is Outcome.UNDECIDED:
+        return UNTOLD
+    if outcome is Outcome.EQUAL:
+        return EQUAL
+    times = math.exp(abs(math.log(ratio)))
+    return f"{outcome.value}-{1 + sum(times >= depth for depth in DEPTHS)}"
