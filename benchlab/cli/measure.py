@@ -151,7 +151,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
         lab = _look(root, settings)
         return _show_plan(lab, _crossed(lab, settings, given.factor))
     folder, run = _run_of_factors(root, given)
-    show(factors.report(run, effects.answer(run, given.factor, given.framework if given.run else ())))
+    show(factors.report(run, effects.analyse(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
         return OK
     say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.typed(folder)}")

@@ -185,11 +185,11 @@ def _pair(pair: Pair) -> dict[str, Any]:
 def _factors(run: Run) -> dict[str, Any] | None:
     """Return what each factor did, None where the entries are not crossed so that they tell of any."""
     try:
-        answer = effects.answer(run)
+        answer = effects.analyse(run)
     except ConfigError:
         return None
     return {
-        "levels": answer.crossing.factors,
+        "levels": answer.design.factors,
         "effects": [
             {
                 "test": told.test,
@@ -198,9 +198,9 @@ def _factors(run: Run) -> dict[str, Any] | None:
                 **asdict(told.effect),
                 **_pair(told.pair),
             }
-            for told in answer.told
+            for told in answer.effects
         ],
-        "untold": answer.untold,
+        "untold": answer.not_estimated,
     }
 
 

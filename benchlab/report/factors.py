@@ -21,8 +21,8 @@ from benchlab.report.document import Block, Bullets, Document, Paragraph, Plot, 
 from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import Outcome, Pair
-from benchlab.statistics.effects import Answer, Told
-from benchlab.statistics.factorial import Change, Crossing, Effect
+from benchlab.statistics.effects import EstimatedEffect, FactorAnalysis
+from benchlab.statistics.factorial import Change, Effect, FactorialDesign
 from benchlab.statistics.stats import EQUIVALENCE
 
 # What two changes do together beyond the product of each.
@@ -37,40 +37,40 @@ PLOT = Plot(
 MOST_MISSING = 4
 
 
-def of_run(run: Run) -> Answer | None:
+def of_run(run: Run) -> FactorAnalysis | None:
     """Return what the run tells of factors; None where its entries tell nothing."""
     if not run.samples:
         return None
     try:
-        answer = effects.answer(run)
+        answer = effects.analyse(run)
     except ConfigError:
         return None
-    return answer if answer.told else None
+    return answer if answer.effects else None
 
 
-def report(run: Run, answer: Answer) -> Document:
+def report(run: Run, answer: FactorAnalysis) -> Document:
     """Return what `lab.py factors` reports: the answer, how the entries are crossed, a table for each test."""
     caution = profiles.caution(run.manifest)
     return Document(tuple(blocks(answer, caution)), f"Factors of {run.manifest.run_id}{caution}")
 
 
-def blocks(answer: Answer, caution: str) -> Iterator[Block]:
-    """Yield the answer in blocks: sentences, the cells of the crossing, notes, and a table for each test."""
+def blocks(answer: FactorAnalysis, caution: str) -> Iterator[Block]:
+    """Yield the answer in blocks: sentences, the cells of the design, notes, and a table for each test."""
     yield Paragraph((" ".join(sentences(answer)),))
-    if answer.told:
+    if answer.effects:
         yield PLOT
-    yield _cells(answer.crossing)
+    yield _cells(answer.design)
     if lines := notes(answer):
         yield Bullets(tuple(lines))
-    for test, found in groupby(answer.told, key=lambda found: found.test):
+    for test, found in groupby(answer.effects, key=lambda found: found.test):
         yield _table(answer, test, list(found), caution)
 
 
-def sentences(answer: Answer) -> Iterator[str]:
+def sentences(answer: FactorAnalysis) -> Iterator[str]:
     """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
     headline = _headline(answer)
     if headline is None:
-        one = " of one change" if answer.told else ""
+        one = " of one change" if answer.effects else ""
         yield f"No block has a sample of all the entries that an effect{one} needs."
         return
     test, level, shown = headline
@@ -86,7 +86,7 @@ def sentences(answer: Answer) -> Iterator[str]:
     together = [_together(told) for told in shown if len(told.effect.changes) == 2 and told.metric == metric]
     both = "; ".join(together) or (
         "one factor was looked at, so nothing is said of two together"
-        if len(answer.crossing.told) == 1
+        if len(answer.design.studied) == 1
         else "how the factors act together cannot be told, because entries are missing"
     )
     yield f"At {at}, in {metric.long_name}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
@@ -99,18 +99,18 @@ def _at(test: str, level: LevelKey) -> str:
     return f"{counted(level.value, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
 
 
-def _headline(answer: Answer) -> tuple[str, LevelKey, list[Told]] | None:
+def _headline(answer: FactorAnalysis) -> tuple[str, LevelKey, list[EstimatedEffect]] | None:
     """Return the test that asks most of the database, its largest level, and the effects there in each metric."""
-    tests = {told.test for told in answer.told}
+    tests = {told.test for told in answer.effects}
     for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
-        of_test = [told for told in answer.told if told.test == test]
+        of_test = [told for told in answer.effects if told.test == test]
         levels = [each.level for each in of_test if each.level is not ALL_LEVELS and len(each.effect.changes) == 1]
         if levels:
             return test, max(levels), [told for told in of_test if told.level == max(levels)]
     return None
 
 
-def _alone(told: Told) -> str:
+def _alone(told: EstimatedEffect) -> str:
     """Return what the change did, from the reference to the level, as the table has it."""
     (change,) = told.effect.changes
     instead = f"{_step(change)}{_between(told.effect)}"
@@ -121,7 +121,7 @@ def _alone(told: Told) -> str:
     return f"{instead} gave {_times(told.pair)}"
 
 
-def _together(told: Told) -> str:
+def _together(told: EstimatedEffect) -> str:
     """Return how much more the first change did at the second's level than at its reference, as the table has it."""
     first, second = told.effect.changes
     step = f"{_step(first)}{_between(told.effect)}"
@@ -135,7 +135,7 @@ def _together(told: Told) -> str:
 
 
 def _between(effect: Effect) -> str:
-    """Return which entries the effect is taken from, where the crossing lacks others that would tell of it too."""
+    """Return which entries the effect is taken from, where the design lacks others that would tell of it too."""
     return f" (between {_sources(effect.groups)} alone)" if len(effect.groups) < effect.possible else ""
 
 
@@ -146,29 +146,29 @@ def _doubt(pair: Pair) -> str:
     return f" among {pair.among} effects" if pair.is_unclear else ""
 
 
-def _cells(crossing: Crossing) -> Table:
-    headers = ("entry", *crossing.factors)
-    rows = tuple((entry, *cell) for cell, entry in sorted(crossing.cells.items(), key=itemgetter(1)))
+def _cells(design: FactorialDesign) -> Table:
+    headers = ("entry", *design.factors)
+    rows = tuple((entry, *cell) for cell, entry in sorted(design.filled.items(), key=itemgetter(1)))
     return Table(headers, rows, words=headers, title="How the entries are crossed")
 
 
-def notes(answer: Answer) -> list[str]:
+def notes(answer: FactorAnalysis) -> list[str]:
     """Return what must be known: cells without an entry, what changes along with a factor, odd outcomes."""
-    crossing = answer.crossing
+    design = answer.design
     lines = []
-    if missing := crossing.missing:
+    if missing := design.missing:
         shown = "; ".join(" ".join(cell) for cell in missing[:MOST_MISSING])
         more = f"; and {len(missing) - MOST_MISSING} more" if len(missing) > MOST_MISSING else ""
-        lines.append(f"Cells without an entry ({', '.join(crossing.factors)}): {shown}{more}.")
-    for effect in crossing.effects:
+        lines.append(f"Cells without an entry ({', '.join(design.factors)}): {shown}{more}.")
+    for effect in design.effects:
         named = effect_title(effect)
         if len(effect.groups) < effect.possible:
             lines.append(f"{named} comes from {_sources(effect.groups)}.")
-        companions = crossing.companions(effect) if len(effect.changes) == 1 else {}
+        companions = design.companions(effect) if len(effect.changes) == 1 else {}
         if companions:
             told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
             lines.append(f"{named} changes this too, and holds what that does: {told}.")
-    if any(told.pair.is_unclear for told in answer.told if answer.is_headed_by(told)):
+    if any(told.pair.is_unclear for told in answer.effects if answer.is_headed_by(told)):
         lines.append(
             "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
             "an effect may not be told although its own interval leaves out 1."
@@ -188,7 +188,7 @@ def effect_title(effect: Effect) -> str:
     return f"{change.factor}: {change.level} / {change.reference}"
 
 
-def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
+def frame(answer: FactorAnalysis, test: str, told: Iterable[EstimatedEffect]) -> pd.DataFrame:
     """Return a row for each effect at each level of the test, with each metric."""
     names = [metric.name for metric in answer.results[test].measures.compared]
     columns = ["level", document.EFFECT, *names, "blocks", "outcome"]
@@ -204,12 +204,12 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
     return pd.DataFrame(rows.values(), columns=columns)
 
 
-def _table(answer: Answer, test: str, found: list[Told], caution: str) -> Table:
+def _table(answer: FactorAnalysis, test: str, found: list[EstimatedEffect], caution: str) -> Table:
     basis = answer.results[test].basis
     by = (
         f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
     )
-    untold = answer.untold[test]
+    untold = answer.not_estimated[test]
     return document.table(
         frame(answer, test, found),
         f"Factors in {test}: ratios [95 % interval], {by}{caution}",
@@ -218,11 +218,11 @@ def _table(answer: Answer, test: str, found: list[Told], caution: str) -> Table:
     )
 
 
-def _row(told: Told) -> dict[str, object]:
+def _row(told: EstimatedEffect) -> dict[str, object]:
     return {"level": str(told.over), document.EFFECT: effect_title(told.effect)}
 
 
-def _outcome(told: Told) -> str:
+def _outcome(told: EstimatedEffect) -> str:
     outcome = told.pair.outcome
     if outcome is Outcome.UNDECIDED or len(told.effect.changes) == 1:
         return told.pair.word

@@ -21,7 +21,7 @@ from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.effects import Answer
+from benchlab.statistics.effects import FactorAnalysis
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Estimate
 
@@ -137,9 +137,9 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
     return Chart(f"{result.test}-cpus", traces, layout, f"{result.test}, CPU used by each role: {_listed(told)}")
 
 
-def factors(answer: Answer) -> Chart:
+def factors(answer: FactorAnalysis) -> Chart:
     """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
-    found = [told for told in answer.told if told.level is ALL_LEVELS and answer.is_headed_by(told)]
+    found = [told for told in answer.effects if told.level is ALL_LEVELS and answer.is_headed_by(told)]
     groups: dict[str, list[str]] = defaultdict(list)
     for told in found:
         groups[f"{told.test}, {told.metric.name}"].append(report_factors.effect_title(told.effect))

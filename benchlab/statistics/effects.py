@@ -12,13 +12,13 @@ from benchlab.records.run import Decision, Run
 from benchlab.statistics import analysis, cells, comparison, factorial, metrics, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result, Scope
 from benchlab.statistics.comparison import Pair
-from benchlab.statistics.factorial import Crossing, Effect
+from benchlab.statistics.factorial import Effect, FactorialDesign
 from benchlab.statistics.metrics import Better, Metric
 from benchlab.statistics.stats import Cells
 
 
 @dataclass(frozen=True)
-class Told:
+class EstimatedEffect:
     """An effect at one level of a test or over all of them, in one metric; `over` names the levels that it is over.
 
     The ratio is the one that the change makes; of an interaction, that by which both changes together exceed the
@@ -34,28 +34,28 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a run tells of its factors.
+class FactorAnalysis:
+    """The effects of the factors in a run.
 
-    `results` are those of its tests; `untold` has by test what nothing can be said of, and why.
+    `results` are those of its tests; `not_estimated` has, by test, what has no part in an effect, and why.
     """
 
-    crossing: Crossing
-    told: tuple[Told, ...]
+    design: FactorialDesign
+    effects: tuple[EstimatedEffect, ...]
     results: Mapping[str, Result]
-    untold: Mapping[str, tuple[str, ...]]
+    not_estimated: Mapping[str, tuple[str, ...]]
 
     def metric(self, test: str, level: Scope) -> Metric | None:
         """Return the metric whose outcomes hold at the level, or over all of them; None where no one's do."""
         result = self.results[test]
         return result.basis if level is ALL_LEVELS else result.level_basis[level]
 
-    def is_headed_by(self, told: Told) -> bool:
-        """Return whether it is told in the metric whose outcomes hold."""
-        return told.metric == self.metric(told.test, told.level)
+    def is_headed_by(self, effect: EstimatedEffect) -> bool:
+        """Return whether the effect is one in the metric whose outcomes hold."""
+        return effect.metric == self.metric(effect.test, effect.level)
 
 
-def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> Answer:
+def analyse(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> FactorAnalysis:
     """Return the effects of the factors asked for, all that the run's entries tell of without them.
 
     `entries` are those to take them from, all without them. Raises UsageError where they tell nothing.
@@ -63,21 +63,21 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
     known = run.manifest.entries
     if unknown := [name for name in entries if name not in known]:
         raise UsageError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
-    crossed = factorial.cross({name: known[name] for name in entries or known}, asked)
+    design = factorial.cross({name: known[name] for name in entries or known}, asked)
     results = analysis.analyse(run)
     compared = metrics.of_run(run.manifest).compared
-    told = (row for result in results for metric in compared for row in _told(run, result, metric, crossed))
-    return Answer(
-        crossing=crossed,
-        told=tuple(told),
+    estimated = (row for result in results for metric in compared for row in _estimated(run, result, metric, design))
+    return FactorAnalysis(
+        design=design,
+        effects=tuple(estimated),
         results={result.test: result for result in results},
-        untold={result.test: tuple(_untold(result, crossed)) for result in results},
+        not_estimated={result.test: tuple(_not_estimated(result, design)) for result in results},
     )
 
 
-def _told(run: Run, result: Result, metric: Metric, crossed: Crossing) -> Iterable[Told]:
+def _estimated(run: Run, result: Result, metric: Metric, design: FactorialDesign) -> Iterable[EstimatedEffect]:
     """Yield the effects at each level of the test, then over all of them."""
-    effects = crossed.only({cell.entry for cell in result.cells}).effects
+    effects = design.only({cell.entry for cell in result.cells}).effects
     by_level = cells.measured(run)[result.test].ranked(metric)
     named = {effect.names: effect for effect in effects}
     groups: list[tuple[Scope, dict[LevelKey, Cells]]] = [
@@ -86,12 +86,12 @@ def _told(run: Run, result: Result, metric: Metric, crossed: Crossing) -> Iterab
     for level, of_level in [*groups, (ALL_LEVELS, by_level)]:
         for pair in _pairs(of_level, effects, metric.better, run.decision):
             over = result.over(pair.ratio.over) if level is ALL_LEVELS else level
-            yield Told(result.test, level, metric, named[pair.ratio.first, pair.ratio.second], pair, over)
+            yield EstimatedEffect(result.test, level, metric, named[pair.ratio.first, pair.ratio.second], pair, over)
 
 
-def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
+def _not_estimated(result: Result, design: FactorialDesign) -> Iterable[str]:
     measured = {cell.entry for cell in result.cells}
-    yield from (f"{entry} has no sample" for entry in crossed.entries if entry not in measured)
+    yield from (f"{entry} has no sample" for entry in design.entries if entry not in measured)
     yield from (f"wrk was the limit of {cell.entry} at {cell.level}" for cell in result.cells if cell.client_bound)
 
 

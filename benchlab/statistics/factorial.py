@@ -1,6 +1,6 @@
-"""How entries are crossed: which of them differ in one factor alone, and what that can tell. Pure.
+"""Factorial designs of entries: which of them differ in one factor alone, and what that can tell. Pure.
 
-A factor is a label, such as benchlab.orm, in which the entries differ. A *cell* is a choice of one level of each
+A factor is a label, such as benchlab.orm, in which the entries differ. A *combination* is a choice of one level of each
 factor; an entry fills it. A factor's effect is taken from two entries that are equal in all the others, an interaction
 of two factors from four that are, and each is averaged over all such pairs, or fours, that there are.
 """
@@ -19,7 +19,7 @@ from benchlab.factors.factor import Varied
 
 Labels = Mapping[str, str]
 # The entry's level of each factor, in the order of the factors.
-Cell = tuple[str, ...]
+Combination = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Effect:
     """What one change does to the logarithm of a metric; or, of two changes, what both do beyond the sum of each.
 
     `groups` are the pairs or fours of entries that it is the mean of, each entry with its sign; `possible` counts those
-    that a complete crossing would have.
+    that a complete design would have.
     """
 
     changes: tuple[Change, ...]
@@ -56,69 +56,73 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Crossing:
-    """The levels of each factor, the reference first, and the entry of each cell that has one.
+class FactorialDesign:
+    """The levels of each factor, the reference first, and the entry of each combination that has one.
 
-    `told` are the factors whose effects are asked for; `labels` are those of every entry.
+    `studied` are the factors whose effects are asked for; `labels` are those of every entry.
     """
 
     factors: Mapping[str, tuple[str, ...]]
-    cells: Mapping[Cell, str]
-    told: tuple[str, ...]
+    filled: Mapping[Combination, str]
+    studied: tuple[str, ...]
     labels: Mapping[str, Labels]
 
     @cached_property
     def effects(self) -> tuple[Effect, ...]:
-        """Return the effects of the factors that are told, then their interactions, as far as entries tell of them."""
-        alone = [(change,) for name in self.told for change in self._changes(name)]
+        """Return the effects of the studied factors, then their interactions, as far as entries tell of them."""
+        alone = [(change,) for name in self.studied for change in self._changes(name)]
         pairs = [
             pair
-            for first, second in combinations(self.told, 2)
+            for first, second in combinations(self.studied, 2)
             for pair in product(self._changes(first), self._changes(second))
         ]
-        found = (self._effect(changes) for changes in [*alone, *pairs])
-        return tuple(effect for effect in found if effect.groups)
+        every = (self._effect(changes) for changes in [*alone, *pairs])
+        return tuple(effect for effect in every if effect.groups)
 
     @property
-    def missing(self) -> list[Cell]:
-        """Return the cells that no entry fills."""
-        return [cell for cell in product(*self.factors.values()) if cell not in self.cells]
+    def missing(self) -> list[Combination]:
+        """Return the combinations that no entry fills."""
+        return [combination for combination in product(*self.factors.values()) if combination not in self.filled]
 
     @property
     def entries(self) -> list[str]:
         """Return the entries that some effect is taken from, in alphabetical order."""
         return sorted({entry for effect in self.effects for entry in effect.weights})
 
-    def only(self, entries: Collection[str]) -> Crossing:
-        """Return the crossing with the cells of these entries only: what others could tell is not known."""
-        return replace(self, cells={cell: entry for cell, entry in self.cells.items() if entry in entries})
+    def only(self, entries: Collection[str]) -> FactorialDesign:
+        """Return the design with the combinations of these entries only: what others could tell is not known."""
+        return replace(
+            self, filled={combination: entry for combination, entry in self.filled.items() if entry in entries}
+        )
 
     def companions(self, effect: Effect) -> dict[str, list[str]]:
         """Return the labels beside the factors in which entries of one group differ, with what they say.
 
         Whatever these do is part of the effect.
         """
-        found: dict[str, list[str]] = {}
+        differing: dict[str, list[str]] = {}
         for factor in (factor for factor in (*catalog.MAIN, *catalog.PARTS) if factor.name not in self.factors):
             by_group = [{factor.level(self.labels[entry]) for entry in group} for group in effect.groups]
             if any(len(levels) > 1 for levels in by_group):
-                found[factor.name] = sorted(set().union(*by_group))
-        return found
+                differing[factor.name] = sorted(set().union(*by_group))
+        return differing
 
     def _changes(self, name: str) -> list[Change]:
         reference, *levels = self.factors[name]
         return [Change(name, level, reference) for level in levels]
 
     def _effect(self, changes: tuple[Change, ...]) -> Effect:
-        """Return the effect of the changes, from all groups that have an entry for each of their cells."""
+        """Return the effect of the changes, from all groups that have an entry for each of their combinations."""
         groups = list(self._groups(changes))
-        complete = [group for group in groups if all(cell in self.cells for cell in group)]
+        complete = [group for group in groups if all(combination in self.filled for combination in group)]
         return Effect(
-            changes, tuple({self.cells[cell]: sign for cell, sign in group.items()} for group in complete), len(groups)
+            changes,
+            tuple({self.filled[combination]: sign for combination, sign in group.items()} for group in complete),
+            len(groups),
         )
 
-    def _groups(self, changes: tuple[Change, ...]) -> Iterator[dict[Cell, int]]:
-        """Yield, for each choice of levels of the other factors, the cells that the changes lead to and from.
+    def _groups(self, changes: tuple[Change, ...]) -> Iterator[dict[Combination, int]]:
+        """Yield, for each choice of levels of the other factors, the combinations that the changes lead to and from.
 
         Each has its sign: minus for every change that is not made.
         """
@@ -133,8 +137,8 @@ class Crossing:
             yield group
 
 
-def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
-    """Return how the entries, given with their labels, are crossed.
+def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> FactorialDesign:
+    """Return how the entries, given with their labels, as a factorial design.
 
     `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
     them, all main ones. The reference is the level asked for, or else the factor's own. Raises UsageError where the
@@ -146,19 +150,21 @@ def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> Crossing:
     if unknown := [name for name in references if name not in names]:
         raise UsageError(f"--factor {unknown[0]}: {_refused(unknown[0], entries)}")
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
-    cells: dict[Cell, str] = {}
+    filled: dict[Combination, str] = {}
     for entry, labels in entries.items():
-        cell = tuple(_level(labels, name) for name in names)
-        if cell in cells:
+        combination = tuple(_level(labels, name) for name in names)
+        if combination in filled:
             raise UsageError(
-                f"{cells[cell]} and {entry} are equal in {', '.join(names) or 'all factors'}: leave one out with "
-                "--framework, or name the label in which they differ with --factor"
+                f"{filled[combination]} and {entry} are equal in {', '.join(names) or 'all factors'}: leave one out "
+                "with --framework, or name the label in which they differ with --factor"
             )
-        cells[cell] = entry
-    crossing = Crossing(factors, cells, tuple(name for name in names if not references or name in references), entries)
-    if not crossing.effects:
-        raise UsageError(_untold(crossing))
-    return crossing
+        filled[combination] = entry
+    design = FactorialDesign(
+        factors, filled, tuple(name for name in names if not references or name in references), entries
+    )
+    if not design.effects:
+        raise UsageError(_no_effects(design))
+    return design
 
 
 def _refused(name: str, entries: Mapping[str, Labels]) -> str:
@@ -207,7 +213,7 @@ def _is_part(entries: Mapping[str, Labels], name: str, others: Iterable[str]) ->
         for other in others
         if other != name
     )
-    return any(len(dict(found)) == len(found) for found in pairs)
+    return any(len(dict(levels)) == len(levels) for levels in pairs)
 
 
 def _level(labels: Labels, name: str) -> str:
@@ -215,14 +221,16 @@ def _level(labels: Labels, name: str) -> str:
 
 
 def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
-    found = {_level(labels, name) for labels in entries.values()}
-    if reference and reference not in found:
-        raise UsageError(f"--factor {name}={reference}: there is {', '.join(sorted(found))}")
-    ordered = catalog.of_label(name).ordered(found)
+    levels = {_level(labels, name) for labels in entries.values()}
+    if reference and reference not in levels:
+        raise UsageError(f"--factor {name}={reference}: there is {', '.join(sorted(levels))}")
+    ordered = catalog.of_label(name).ordered(levels)
     return (reference, *(level for level in ordered if level != reference)) if reference else ordered
 
 
-def _untold(crossing: Crossing) -> str:
-    factors = " or ".join(crossing.told or _main())
-    told = ", ".join(f"{entry} ({' '.join(cell)})" if cell else entry for cell, entry in crossing.cells.items())
-    return f"no two entries differ in {factors} alone: there is {told}; measure entries that do, see `lab.py list`"
+def _no_effects(design: FactorialDesign) -> str:
+    factors = " or ".join(design.studied or _main())
+    present = ", ".join(
+        f"{entry} ({' '.join(combination)})" if combination else entry for combination, entry in design.filled.items()
+    )
+    return f"no two entries differ in {factors} alone: there is {present} measure entries that do, see `lab.py list`"

@@ -135,6 +135,6 @@ def records(run: Run) -> Records:
 def _factors(run: Run) -> str:
     """Return what `lab.py factors` prints; nothing where the entries tell of none."""
     try:
-        return markdown.text(factors.report(run, effects.answer(run)))
+        return markdown.text(factors.report(run, effects.analyse(run)))
     except LabError:
         return ""

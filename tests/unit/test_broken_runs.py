@@ -83,7 +83,7 @@ def _told(folder: Path) -> None:
     assert comparability.differences(run.manifest, run.manifest) == []
     candidate.hold(*(baseline.of_versions(run) if run.manifest.settings.against else baseline.of_several([run], [run])))
     with suppress(ConfigError):
-        effects.answer(run)
+        effects.analyse(run)
     runs.left(run, folder)
 
 

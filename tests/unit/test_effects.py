@@ -20,8 +20,8 @@ from benchlab.records.run import Decision, Run, Sample
 from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.comparison import Outcome, decide
-from benchlab.statistics.effects import Told
-from benchlab.statistics.factorial import Crossing, cross
+from benchlab.statistics.effects import EstimatedEffect
+from benchlab.statistics.factorial import FactorialDesign, cross
 from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import contrasts
 
@@ -31,38 +31,38 @@ from .figures import Array, at, cells, known, plausible
 FACTORS = {"orm": ("full", "raw"), "framework": ("a", "b"), "server": ("one", "two", "three")}
 
 
-def _crossed(*names: str) -> Crossing:
-    """Return a complete crossing of these factors, whose entries are called a, b, c, …"""
+def _factorial_design(*names: str) -> FactorialDesign:
+    """Return a complete design of these factors, whose entries are called a, b, c, …"""
     choices = product(*(FACTORS[name] for name in names))
     return cross({chr(ord("a") + n): dict(zip(names, cell, strict=True)) for n, cell in enumerate(choices)})
 
 
-def _ratios(crossing: Crossing, logs: Array) -> dict[tuple[str, str], Any]:
-    weights = {effect.names: effect.weights for effect in crossing.effects}
+def _ratios(design: FactorialDesign, logs: Array) -> dict[tuple[str, str], Any]:
+    weights = {effect.names: effect.weights for effect in design.effects}
     return {(ratio.first, ratio.second): ratio for ratio in contrasts({at(16): cells(logs)}, weights)}
 
 
-def _model(crossing: Crossing, logs: Array) -> Any:
+def _model(design: FactorialDesign, logs: Array) -> Any:
     """Return the linear model of the logarithms: every factor, all that they do together, and each block on its own."""
     rows = [
-        {"log": logs[row, block], "block": block, **dict(zip(crossing.factors, cell, strict=True))}
-        for row, cell in enumerate(crossing.cells)
+        {"log": logs[row, block], "block": block, **dict(zip(design.factors, cell, strict=True))}
+        for row, cell in enumerate(design.filled)
         for block in range(logs.shape[1])
     ]
-    coded = " * ".join(f"C({name}, Treatment({levels[0]!r}))" for name, levels in crossing.factors.items())
+    coded = " * ".join(f"C({name}, Treatment({levels[0]!r}))" for name, levels in design.factors.items())
     return models.ols(f"log ~ C(block) + {coded}", pd.DataFrame(rows)).fit()
 
 
-def _cell_means(crossing: Crossing, fitted: Any) -> dict[tuple[str, ...], float]:
+def _cell_means(design: FactorialDesign, fitted: Any) -> dict[tuple[str, ...], float]:
     """Return what the model expects of each cell in the first block."""
-    frame = pd.DataFrame([{"block": 0, **dict(zip(crossing.factors, cell, strict=True))} for cell in crossing.cells])
-    return dict(zip(crossing.cells, fitted.predict(frame), strict=True))
+    frame = pd.DataFrame([{"block": 0, **dict(zip(design.factors, cell, strict=True))} for cell in design.filled])
+    return dict(zip(design.filled, fitted.predict(frame), strict=True))
 
 
-def _averaged(crossing: Crossing, means: Mapping[tuple[str, ...], float], **fixed: str) -> float:
+def _averaged(design: FactorialDesign, means: Mapping[tuple[str, ...], float], **fixed: str) -> float:
     """Return the mean over all cells that have these levels."""
     chosen = [
-        mean for cell, mean in means.items() if fixed.items() <= dict(zip(crossing.factors, cell, strict=True)).items()
+        mean for cell, mean in means.items() if fixed.items() <= dict(zip(design.factors, cell, strict=True)).items()
     ]
     return float(np.mean(chosen))
 
@@ -71,18 +71,18 @@ def _averaged(crossing: Crossing, means: Mapping[tuple[str, ...], float], **fixe
 def test_effects_and_interactions_are_those_of_a_linear_model_with_a_level_for_each_block(
     names: tuple[str, ...],
 ) -> None:
-    crossing = _crossed(*names)
+    design = _factorial_design(*names)
     rng = np.random.default_rng(len(names))
-    logs = rng.normal(0, 0.3, (len(crossing.cells), 1)) + rng.normal(0, 0.2, (1, 5))
-    logs = logs + rng.normal(0, 0.02, (len(crossing.cells), 5))
-    means = _cell_means(crossing, _model(crossing, logs))
+    logs = rng.normal(0, 0.3, (len(design.filled), 1)) + rng.normal(0, 0.2, (1, 5))
+    logs = logs + rng.normal(0, 0.02, (len(design.filled), 5))
+    means = _cell_means(design, _model(design, logs))
     expected = {}
-    for effect in crossing.effects:
+    for effect in design.effects:
         # An effect is a difference of averages over cells, an interaction a difference of such differences.
         expected[effect.names] = sum(
             (-1) ** sum(not made for made in choice)
             * _averaged(
-                crossing,
+                design,
                 means,
                 **{
                     change.factor: change.level if made else change.reference
@@ -91,23 +91,23 @@ def test_effects_and_interactions_are_those_of_a_linear_model_with_a_level_for_e
             )
             for choice in product((True, False), repeat=len(effect.changes))
         )
-    found = {key: math.log(ratio.ratio) for key, ratio in _ratios(crossing, logs).items()}
+    found = {key: math.log(ratio.ratio) for key, ratio in _ratios(design, logs).items()}
     assert found == pytest.approx(expected)
 
 
 def test_two_levels_of_two_factors_are_the_coefficients_of_the_model() -> None:
-    crossing = _crossed("orm", "framework")
+    design = _factorial_design("orm", "framework")
     logs = np.random.default_rng(8).normal([[0.0], [0.1], [1.0], [1.5]], 0.03, (4, 8))
-    fitted = _model(crossing, logs).params
+    fitted = _model(design, logs).params
     raw, b = "C(orm, Treatment('full'))[T.raw]", "C(framework, Treatment('a'))[T.b]"
     together = fitted[f"{raw}:{b}"]
-    found = [math.log(ratio.ratio) for ratio in _ratios(crossing, logs).values()]
+    found = [math.log(ratio.ratio) for ratio in _ratios(design, logs).values()]
     assert found == pytest.approx([fitted[raw] + together / 2, fitted[b] + together / 2, together])
 
 
 def test_the_intervals_hold_the_true_effects_in_95_of_100_runs_whatever_blocks_and_cells_are_like() -> None:
     runs, blocks = 600, 8
-    crossing = _crossed("orm", "server")
+    design = _factorial_design("orm", "server")
     rng = np.random.default_rng(600)
     truth = rng.normal(0, 0.5, (6, 1))
     # Blocks that move by 20 %, and cells that are unlike in their spread.
@@ -115,22 +115,22 @@ def test_the_intervals_hold_the_true_effects_in_95_of_100_runs_whatever_blocks_a
         rng.normal(0, 0.2, (runs, 1, blocks))
         + rng.normal(0, 1, (runs, 6, blocks)) * np.linspace(0.01, 0.06, 6)[:, None]
     )
-    exact = {key: ratio.ratio for key, ratio in _ratios(crossing, np.repeat(truth, 2, axis=1)).items()}
+    exact = {key: ratio.ratio for key, ratio in _ratios(design, np.repeat(truth, 2, axis=1)).items()}
     held = dict.fromkeys(exact, 0)
     for logs in truth + noise:
-        for key, ratio in _ratios(crossing, logs).items():
+        for key, ratio in _ratios(design, logs).items():
             held[key] += known(ratio.low) <= exact[key] <= known(ratio.high)
     assert len(held) == 1 + 2 + 2
     assert all(count in plausible(runs, 0.95) for count in held.values()), held
 
 
 def test_where_no_factor_does_anything_five_runs_in_a_hundred_tell_of_one_at_most() -> None:
-    runs, crossing = 1000, _crossed("orm", "framework")
+    runs, design = 1000, _factorial_design("orm", "framework")
     rng = np.random.default_rng(1000)
     wrong = 0
     for _ in range(runs):
         logs = rng.normal(0, 0.2, (1, 6)) + rng.normal(0, 0.03, (4, 6))
-        pairs = decide(tuple(_ratios(crossing, logs).values()), Better.HIGHER)
+        pairs = decide(tuple(_ratios(design, logs).values()), Better.HIGHER)
         wrong += any(pair.outcome in (Outcome.FASTER, Outcome.SLOWER) for pair in pairs)
     assert 0 < wrong < plausible(runs, 0.05).stop
 
@@ -166,32 +166,32 @@ def _samples(
 ONE, TWENTY = (LevelKey(queries, QUERIES) for queries in (1, 20))
 
 
-def _of(told: Iterable[Told], level: Scope, metric: Metric = RATE) -> list[Told]:
-    return [each for each in told if (each.level, each.metric) == (level, metric)]
+def _of(effects_of: Iterable[EstimatedEffect], level: Scope, metric: Metric = RATE) -> list[EstimatedEffect]:
+    return [each for each in effects_of if (each.level, each.metric) == (level, metric)]
 
 
 def test_a_run_tells_of_each_level_and_of_all_in_both_metrics(manifest: Manifest) -> None:
-    answer = effects.answer(Run(_manifest(manifest), _samples(), ()))
-    assert {(told.level, told.metric) for told in answer.told} == set(
+    answer = effects.analyse(Run(_manifest(manifest), _samples(), ()))
+    assert {(effect.level, effect.metric) for effect in answer.effects} == set(
         product((ONE, TWENTY, ALL_LEVELS), (RATE, PER_CPU))
     )
     for level in (ONE, TWENTY, ALL_LEVELS):
-        found = _of(answer.told, level)
-        assert [told.pair.ratio.ratio for told in found] == pytest.approx(
+        found = _of(answer.effects, level)
+        assert [effect.pair.ratio.ratio for effect in found] == pytest.approx(
             [2 * math.sqrt(1.2), 1.5 * math.sqrt(1.2), 1.2], rel=0.03
         )
-        assert [told.pair.outcome for told in found] == [Outcome.FASTER] * 3
-        corrected = multipletests([told.pair.ratio.p for told in found], method="holm")[1]
-        assert [told.pair.adjusted_p for told in found] == pytest.approx(corrected.tolist())
+        assert [effect.pair.outcome for effect in found] == [Outcome.FASTER] * 3
+        corrected = multipletests([effect.pair.ratio.p for effect in found], method="holm")[1]
+        assert [effect.pair.adjusted_p for effect in found] == pytest.approx(corrected.tolist())
 
 
 def test_an_entry_without_samples_of_a_test_leaves_what_the_others_tell(manifest: Manifest) -> None:
-    answer = effects.answer(Run(_manifest(manifest), _samples(names=["a-full", "a-raw", "b-full"]), ()))
-    assert [(told.effect.names, told.effect.weights) for told in _of(answer.told, TWENTY)] == [
+    answer = effects.analyse(Run(_manifest(manifest), _samples(names=["a-full", "a-raw", "b-full"]), ()))
+    assert [(each.effect.names, each.effect.weights) for each in _of(answer.effects, TWENTY)] == [
         (("orm raw", "orm full"), {"a-raw": 1.0, "a-full": -1.0}),
         (("framework b", "framework a"), {"b-full": 1.0, "a-full": -1.0}),
     ]
-    assert answer.untold == {"query": ("b-raw has no sample",)}
+    assert answer.not_estimated == {"query": ("b-raw has no sample",)}
 
 
 def test_what_wrk_was_the_limit_of_has_no_part_in_an_effect_at_that_level(manifest: Manifest) -> None:
@@ -201,10 +201,10 @@ def test_what_wrk_was_the_limit_of_has_no_part_in_an_effect_at_that_level(manife
         else sample
         for sample in _samples()
     )
-    answer = effects.answer(Run(_manifest(manifest), bound, ()))
-    assert _of(answer.told, ONE) == []
-    assert len(_of(answer.told, TWENTY)) == len(_of(answer.told, ALL_LEVELS)) == 3
-    assert answer.untold == {"query": ("wrk was the limit of b-raw at 1",)}
+    answer = effects.analyse(Run(_manifest(manifest), bound, ()))
+    assert _of(answer.effects, ONE) == []
+    assert len(_of(answer.effects, TWENTY)) == len(_of(answer.effects, ALL_LEVELS)) == 3
+    assert answer.not_estimated == {"query": ("wrk was the limit of b-raw at 1",)}
 
 
 def _busy_client(sample: Sample) -> dict[str, Any]:
@@ -217,7 +217,7 @@ def test_where_a_pilot_decided_the_number_of_blocks_the_wider_interval_counts(ma
     pilot, rest = _samples(3, noise=0.2), _samples(9, noise=0.001)
     samples = (*pilot, *(sample for sample in rest if sample.trial.block > 3))
     plain, staged = (
-        _of(effects.answer(Run(_manifest(manifest), samples, (), decision)).told, TWENTY)[0].pair.ratio
+        _of(effects.analyse(Run(_manifest(manifest), samples, (), decision)).effects, TWENTY)[0].pair.ratio
         for decision in (None, Decision(STARTED, 3, 9, 9, "spread"))
     )
     assert staged.ratio == plain.ratio
@@ -226,9 +226,9 @@ def test_where_a_pilot_decided_the_number_of_blocks_the_wider_interval_counts(ma
 
 def test_a_run_may_be_asked_of_some_of_its_entries_and_of_one_factor(manifest: Manifest) -> None:
     run = Run(_manifest(manifest), _samples(), ())
-    answer = effects.answer(run, ["orm=raw"], ["a-full", "a-raw"])
-    (told,) = _of(answer.told, TWENTY)
-    assert told.effect.names == ("orm full", "orm raw")
-    assert told.pair.ratio.ratio == pytest.approx(0.5, rel=0.03)
+    answer = effects.analyse(run, ["orm=raw"], ["a-full", "a-raw"])
+    (effect,) = _of(answer.effects, TWENTY)
+    assert effect.effect.names == ("orm full", "orm raw")
+    assert effect.pair.ratio.ratio == pytest.approx(0.5, rel=0.03)
     with pytest.raises(ConfigError, match="has no entry c; there is a-full, a-raw, b-full, b-raw"):
-        effects.answer(run, [], ["c"])
+        effects.analyse(run, [], ["c"])

@@ -13,7 +13,7 @@ from benchlab.records.run import Run, Sample
 from benchlab.report import factors, markdown
 from benchlab.statistics import effects
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.effects import Answer
+from benchlab.statistics.effects import FactorAnalysis
 
 from .conftest import LABELS, make_load, make_sample
 from .made_runs import full_host
@@ -27,7 +27,7 @@ ENTRIES = {
 }
 
 
-def _text(run: Run, answer: Answer) -> str:
+def _text(run: Run, answer: FactorAnalysis) -> str:
     return markdown.text(factors.report(run, answer))
 
 
@@ -45,7 +45,7 @@ def _run(manifest: Manifest, rates: dict[str, float], noise: tuple[float, ...] =
 
 def _told(run: Run) -> str:
     """Return the two sentences."""
-    return _text(run, effects.answer(run)).split("\n\n")[1]
+    return _text(run, effects.analyse(run)).split("\n\n")[1]
 
 
 def _plain(sentence: str) -> str:
@@ -72,12 +72,12 @@ def test_of_another_test_than_query_that_varies_queries_the_name_is_told(manifes
 
 def test_where_only_two_changes_together_can_be_told_it_is_said_that_one_cannot(manifest: Manifest) -> None:
     run = _run(manifest, dict.fromkeys(ENTRIES, 1.0))
-    answer = effects.answer(run)
-    both = replace(answer, told=tuple(told for told in answer.told if len(told.effect.changes) == 2))
+    answer = effects.analyse(run)
+    both = replace(answer, effects=tuple(told for told in answer.effects if len(told.effect.changes) == 2))
     assert next(factors.sentences(both)) == (
         "No block has a sample of all the entries that an effect of one change needs."
     )
-    none = replace(answer, told=())
+    none = replace(answer, effects=())
     assert next(factors.sentences(none)) == "No block has a sample of all the entries that an effect needs."
 
 
@@ -92,7 +92,7 @@ def test_the_lab_s_own_entries_are_named_in_the_sentence_and_in_the_table(manife
     run = _run(manifest, {"crax": 2.0, "tfb-crax": 1.0})
     labels = {"crax": LABELS, "tfb-crax": LABELS | {"origin": "adopted"}}
     run = replace(run, manifest=replace(run.manifest, entries=labels))
-    told = _text(run, effects.answer(run, ["origin=adopted"]))
+    told = _text(run, effects.analyse(run, ["origin=adopted"]))
     assert "the lab's own instead of an adopted entry gave 2.00x" in told
     assert "| origin: lab / adopted " in told
 
@@ -108,7 +108,7 @@ def test_sentences_and_tables_tell_an_effect_in_one_direction_that_of_the_table_
     manifest: Manifest, asked: list[str], sentence: str, row: str
 ) -> None:
     run = _run(manifest, {"aiohttp": 4.0, "aiohttp-raw": 1.0, "crax": 1.0, "crax-orm": 1.5})
-    text = _text(run, effects.answer(run, asked))
+    text = _text(run, effects.analyse(run, asked))
     assert sentence in _plain(text)
     assert re.search(rf"^\| +level \| effect: level / reference +\|(.|\n)+\| +20 \| {row}", text, re.MULTILINE)
 
@@ -130,8 +130,8 @@ def test_what_cannot_be_told_is_not_claimed(manifest: Manifest) -> None:
 def test_what_too_wide_means_stands_below_effects_that_say_it(manifest: Manifest) -> None:
     rates = dict.fromkeys(ENTRIES, 1.0)
     wide, calm = (_run(manifest, rates, noise) for noise in ((1.0, 3.0), QUIET))
-    assert _text(wide, effects.answer(wide)).endswith(f"\n\n{quantities.MEANING}\n")
-    assert quantities.MEANING not in _text(calm, effects.answer(calm))
+    assert _text(wide, effects.analyse(wide)).endswith(f"\n\n{quantities.MEANING}\n")
+    assert quantities.MEANING not in _text(calm, effects.analyse(calm))
 
 
 def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manifest: Manifest) -> None:
@@ -145,7 +145,7 @@ def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manife
 def test_where_some_entries_filled_the_host_and_others_did_not_no_factor_is_told_of(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
     mixed = tuple(replace(s, counters=full_host()) if s.trial.entry == "aiohttp" else s for s in run.taken)
-    text = _text(run, effects.answer(replace(run, taken=mixed)))
+    text = _text(run, effects.analyse(replace(run, taken=mixed)))
     assert text.split("\n\n")[1] == (
         "At 20 queries a request some entries filled the host and others did not, so neither requests per second nor "
         "requests per CPU-second tell what a factor does."
@@ -163,12 +163,12 @@ def test_an_effect_over_fewer_levels_says_which(manifest: Manifest) -> None:
         if s.trial.entry == "aiohttp"
     )
     short = replace(run, manifest=replace(run.manifest, settings=levels), taken=run.taken + extra)
-    assert re.search(r"\| 20 alone +\| orm: raw / full", _text(short, effects.answer(short)))
+    assert re.search(r"\| 20 alone +\| orm: raw / full", _text(short, effects.analyse(short)))
 
 
 def test_of_one_factor_alone_no_entry_is_called_missing(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
-    sentence = _text(run, effects.answer(run, ["orm"])).split("\n\n")[1]
+    sentence = _text(run, effects.analyse(run, ["orm"])).split("\n\n")[1]
     assert sentence.endswith("One factor was looked at, so nothing is said of two together.")
 
 
@@ -182,7 +182,7 @@ def test_a_run_without_a_sample_says_so(manifest: Manifest) -> None:
 
 def test_the_table_has_a_row_for_each_level_and_effect_with_both_figures(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
-    text = _text(run, effects.answer(run))
+    text = _text(run, effects.analyse(run))
     section = text.partition("### Factors in query: ratios [95 % interval], outcome by requests/s (a first look")[2]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
     assert [row[:2] + row[4:] for row in rows[1:]] == [
@@ -202,7 +202,7 @@ def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(m
     run = _run(manifest, dict.fromkeys(ENTRIES, 1.0))
     more = ENTRIES | {"crax-uvicorn": ENTRIES["crax"] | {"server": "uvicorn"}}
     run = replace(run, manifest=replace(run.manifest, entries=more))
-    text = _text(run, effects.answer(run))
+    text = _text(run, effects.analyse(run))
     assert "* framework: crax / aiohttp changes this too, and holds what that does: json (json, ujson)." in text
     assert (
         "* Cells without an entry (orm, framework, server): full aiohttp uvicorn; full crax uvicorn; "
@@ -214,11 +214,11 @@ def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(m
 
 def test_an_effect_that_is_lost_among_many_is_explained_where_there_is_one(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
-    answer = effects.answer(run)
+    answer = effects.analyse(run)
     assert not any("although its own interval" in note for note in factors.notes(answer))
-    first, *others = answer.told
+    first, *others = answer.effects
     lost = replace(first, pair=replace(first.pair, outcome=Outcome.UNDECIDED))
-    told = replace(answer, told=(lost, *others))
+    told = replace(answer, effects=(lost, *others))
     assert factors.notes(told)[-1].endswith("although its own interval leaves out 1.")
 
 
@@ -226,5 +226,5 @@ def test_an_effect_that_is_lost_among_many_is_explained_where_there_is_one(manif
 def test_every_entry_stands_in_its_cell(manifest: Manifest, entry: str) -> None:
     run = _run(manifest, dict.fromkeys(ENTRIES, 1.0))
     labels = ENTRIES[entry]
-    text = _text(run, effects.answer(run))
+    text = _text(run, effects.analyse(run))
     assert re.search(rf"\| {entry} +\| {labels['orm']} +\| {labels['framework']} +\|", text)
