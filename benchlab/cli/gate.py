@@ -13,8 +13,8 @@ from benchlab.factors import catalog
 if TYPE_CHECKING:
     from benchlab.records.plan import Settings
     from benchlab.report.document import Document
-    from benchlab.statistics.baseline import Side
-    from benchlab.statistics.candidate import Versus
+    from benchlab.statistics.baseline import ComparedRuns
+    from benchlab.statistics.candidate import BaselineComparison
     from benchlab.statistics.regression import Gate
 
 # With it, exit code 1 is the word for a regression, and 2 for an error.
@@ -39,29 +39,29 @@ def refuse_without_versions(margin: float | None, settings: Settings) -> None:
         raise UsageError(f"{SLOWER.name} needs an older version to compare with; add --against REF, or use compare")
 
 
-def warn(margin: float | None, old: Side, new: Side) -> None:
+def warn(margin: float | None, baseline: ComparedRuns, candidate: ComparedRuns) -> None:
     """Say, before anything else, that runs of so few days decide nothing, if they do not, and which count once.
 
     Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
     """
     from benchlab.report import gate
 
-    if margin is not None and (why := gate.too_few_days(old, new)):
+    if margin is not None and (why := gate.too_few_days(baseline, candidate)):
         say(why)
-    elif len(old.runs) == len(new.runs) == 1:
+    elif len(baseline.runs) == len(candidate.runs) == 1:
         say(APART)
-    elif once := gate.counted_once(old, new):
+    elif once := gate.counted_once(baseline, candidate):
         say(once)
 
 
-def decide(held: Versus, margin: float | None) -> Gate | None:
+def decide(held: BaselineComparison, margin: float | None) -> Gate | None:
     """Return what the gate says of how new compares with old; None where there is no margin."""
     from benchlab.statistics import regression
 
     return None if margin is None else regression.gate(held.rows, margin, held.uncompared)
 
 
-def report(held: Versus, comparison: Document, answer: Gate | None) -> None:
+def report(held: BaselineComparison, comparison: Document, answer: Gate | None) -> None:
     """Print the comparison, and in a line each what nothing can be said of and what the gate says."""
     from benchlab.report import changes, gate
 

@@ -130,7 +130,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    held = candidate.hold(*baseline.of_versions(run))
+    held = candidate.compare(*baseline.of_versions(run))
     answer = gate.decide(held, margin)
     gate.report(held, changes.report(held, [], answer), answer)
     return code if answer is None else answer.exit_code

@@ -17,7 +17,7 @@ from benchlab.storage import files, store
 if TYPE_CHECKING:
     from benchlab.records.run import Run
     from benchlab.report.document import Document
-    from benchlab.statistics.candidate import Versus
+    from benchlab.statistics.candidate import BaselineComparison
 
 # What `export` writes. Named here too, because help is given where the packages that write it are not installed.
 EXPORTS = ("tfb", "csv", "json", "markdown")
@@ -145,7 +145,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     if new:
         gate.warn(margin, *pair)
         _tell_changed_sources(before, after)
-    held = candidate.hold(*pair)
+    held = candidate.compare(*pair)
     answer = gate.decide(held, margin)
     compared = changes.report(held, differences, answer)
     gate.report(held, compared, answer)
@@ -183,7 +183,7 @@ def _refuse_the_same(names: Sequence[str], runs: Sequence[Run]) -> None:
             )
 
 
-def _write_comparison(folder: Path, name: str, held: Versus, compared: Document) -> None:
+def _write_comparison(folder: Path, name: str, held: BaselineComparison, compared: Document) -> None:
     from benchlab.report import page, plots
 
     path = store.write_comparison(folder, name, page.page(compared, [plots.changes(held.rows)]))

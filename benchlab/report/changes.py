@@ -1,4 +1,4 @@
-"""The comparison of new with old: the answer for each test, the gate, what to be wary of, and every ratio."""
+"""The comparison of a candidate with its baseline: answer of each test, gate, warnings, and every ratio."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from benchlab.report import document, sentences
 from benchlab.report.document import Block, Bullets, Document, Heading, Paragraph, Plot, Table, Warnings
 from benchlab.report.gate import COUNTED_ONCE, counts, reason
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.baseline import Design, Side
-from benchlab.statistics.candidate import NEW, OLD, Row, Uncompared, Versus, Why
+from benchlab.statistics.baseline import ComparedRuns, Design
+from benchlab.statistics.candidate import BASELINE, CANDIDATE, BaselineComparison, Row, Uncompared, Why
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.regression import Gate
 from benchlab.statistics.stats import EQUIVALENCE
@@ -21,7 +21,7 @@ TWO_RUNS = (
     "These are two runs at two times: they differ by what changed in the entry and by what changed from day to day, "
     "some per cent, and cannot tell one from the other. To tell, measure both versions in one run with --against."
 )
-# What became of a value since the old side was measured, where it is not known to have gone up or down.
+# What became of a value since the baseline was measured, where it is not known to have gone up or down.
 CHANGES = {
     Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
     Outcome.UNDECIDED: "cannot be told apart from what they were",
@@ -38,16 +38,16 @@ CORRECTED = (
 )
 
 
-def report(held: Versus, differences: Sequence[str], gate: Gate | None) -> Document:
-    """Return how the new side compares with the old one, and what the gate says of it.
+def report(held: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Document:
+    """Return how the candidate compares with its baseline, and what the gate says of it.
 
     `differences` are those of runs that are compared although they differ in more than the entries.
     """
     blocks = [*_answer(held, differences, gate), *_ratios(held), *_sides(held)]
-    return Document(tuple(blocks), "New against old", f"{_run_ids(held.new)} against {_run_ids(held.old)}")
+    return Document(tuple(blocks), "New against old", f"{_run_ids(held.candidate)} against {_run_ids(held.baseline)}")
 
 
-def _answer(held: Versus, differences: Sequence[str], gate: Gate | None) -> Iterator[Block]:
+def _answer(held: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Iterator[Block]:
     yield Heading("The answer", key="answer")
     if gate is not None:
         why = reason(gate)
@@ -64,7 +64,7 @@ def _answer(held: Versus, differences: Sequence[str], gate: Gate | None) -> Iter
     )
 
 
-def _warnings(held: Versus, differences: Sequence[str]) -> Iterator[str]:
+def _warnings(held: BaselineComparison, differences: Sequence[str]) -> Iterator[str]:
     if held.design is Design.TWO_RUNS:
         yield TWO_RUNS
     if differences:
@@ -73,7 +73,7 @@ def _warnings(held: Versus, differences: Sequence[str]) -> Iterator[str]:
         yield f"Nothing can be said of {uncompared(held)}."
 
 
-def uncompared(held: Versus) -> str:
+def uncompared(held: BaselineComparison) -> str:
     """Return what nothing can be said of, and why; nothing where all was compared."""
     return "; ".join(map(_uncompared, held.uncompared))
 
@@ -88,17 +88,17 @@ def _why(part: Uncompared) -> str:
     match part.why:
         case Why.FAILED:
             sides = ", ".join(
-                f"{count} in {name}" for name, count in zip((OLD, NEW), part.failed, strict=True) if count
+                f"{count} in {name}" for name, count in zip((BASELINE, CANDIDATE), part.failed, strict=True) if count
             )
             return f"samples that failed: {sides}"
-        case Why.ONE_SIDED:
-            return f"only {part.side} has samples"
+        case Why.MEASURED_ONCE:
+            return f"only {part.only_in} has samples"
         case Why.CLIENT_BOUND:
             return "wrk was the limit"
         case Why.KNOWN_ONCE:
-            return f"only {part.side} tells it"
+            return f"only {part.only_in} tells it"
         case Why.HOST_FULL:
-            return f"only {part.side} filled the host"
+            return f"only {part.only_in} filled the host"
 
 
 def changes(rows: Iterable[Row]) -> Iterator[str]:
@@ -158,12 +158,12 @@ def outcome(row: Row) -> str:
     return row.pair.word
 
 
-def _ratios(held: Versus) -> Iterator[Block]:
+def _ratios(held: BaselineComparison) -> Iterator[Block]:
     yield Heading("All ratios", key="ratios", short="ratios")
     yield document.table(frame(held.rows), "New / old, the worst first")
 
 
-def _sides(held: Versus) -> Iterator[Block]:
+def _sides(held: BaselineComparison) -> Iterator[Block]:
     headers = ("side", "run", "measured", "entries")
     rows = tuple(
         (
@@ -172,15 +172,15 @@ def _sides(held: Versus) -> Iterator[Block]:
             f"{part.run.manifest.created_at:%Y-%m-%d %H:%M} UTC",
             ", ".join(part.names.values()),
         )
-        for name, side in (("old", held.old), ("new", held.new))
-        for part in side.parts
+        for name, runs in (("old", held.baseline), ("new", held.candidate))
+        for part in runs.parts
     )
     yield Heading("The sides", key="run", short="the sides")
     yield Table(headers, rows, words=headers, title="What was compared")
     yield Bullets((_method(held), CORRECTED))
 
 
-def _method(held: Versus) -> str:
+def _method(held: BaselineComparison) -> str:
     match held.design:
         case Design.VERSIONS:
             return (
@@ -194,14 +194,14 @@ def _method(held: Versus) -> str:
             )
         case Design.RUNS:
             return (
-                f"{counts(held.old, held.new)} are compared by day: {COUNTED_ONCE}. Each day gives "
+                f"{counts(held.baseline, held.candidate)} are compared by day: {COUNTED_ONCE}. Each day gives "
                 "one value, the mean over its runs, each the mean over its blocks, so that what differs from day to "
                 "day is seen; intervals are Welch's, unpaired."
             )
 
 
-def _run_ids(side: Side) -> str:
-    return sentences.names([run.manifest.run_id for run in side.runs])
+def _run_ids(runs: ComparedRuns) -> str:
+    return sentences.names([run.manifest.run_id for run in runs.runs])
 
 
 def frame(found: Sequence[Row]) -> pd.DataFrame:

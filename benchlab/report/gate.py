@@ -8,7 +8,7 @@ from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.statistics import regression
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.baseline import BREAK_HOURS, Side
+from benchlab.statistics.baseline import BREAK_HOURS, ComparedRuns
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.metrics import Better
@@ -31,12 +31,12 @@ def reason(gate: Gate) -> str:
     )
 
 
-def too_few_days(old: Side, new: Side) -> str:
+def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
     """Return why runs of so few days, at different times, pass no gate and fail none; nothing where they may."""
-    if not regression.has_too_few_days(old, new):
+    if not regression.has_too_few_days(baseline, candidate):
         return ""
-    are_two = len(old.runs) == len(new.runs) == 1
-    runs = "two runs at two times" if are_two else counts(old, new)
+    are_two = len(baseline.runs) == len(candidate.runs) == 1
+    runs = "two runs at two times" if are_two else counts(baseline, candidate)
     count_as = "" if are_two else f", and {COUNTED_ONCE}"
     return (
         f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
@@ -45,18 +45,22 @@ def too_few_days(old: Side, new: Side) -> str:
     )
 
 
-def counted_once(old: Side, new: Side) -> str:
+def counted_once(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
     """Return that some runs are of one day, and so count once; nothing where each has a day of its own."""
-    return f"{counts(old, new)} are compared by day: {COUNTED_ONCE}" if regression.counts_once(old, new) else ""
-
-
-def counts(old: Side, new: Side) -> str:
-    """Return how many runs each side has, and of how many days they are."""
-    of_sides = (
-        f"{counted(len(side.runs), f'{name} run')} of {counted(max(side.days), 'day')}"
-        for name, side in (("old", old), ("new", new))
+    return (
+        f"{counts(baseline, candidate)} are compared by day: {COUNTED_ONCE}"
+        if regression.counts_once(baseline, candidate)
+        else ""
     )
-    return " and ".join(of_sides)
+
+
+def counts(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
+    """Return how many runs baseline and candidate have, and of how many days they are."""
+    of_each = (
+        f"{counted(len(runs.runs), f'{name} run')} of {counted(max(runs.days), 'day')}"
+        for name, runs in (("old", baseline), ("new", candidate))
+    )
+    return " and ".join(of_each)
 
 
 def _doubts(doubts: Doubts, margin: float, percent: str) -> Iterator[str]:

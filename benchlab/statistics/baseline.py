@@ -1,4 +1,4 @@
-"""What is held against what: runs, or two versions of the entries in one; what each side has, and what failed."""
+"""Baseline and candidate: runs, or two versions of the entries in one; what each has, and what failed."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ Key = tuple[str, str, LevelKey]
 class Design(Enum):
     """What was measured when, which decides what is compared with what."""
 
-    # Both sides in turns, in one run: its blocks are pairs, and drift cancels.
+    # Both in turns, in one run: its blocks are pairs, and drift cancels.
     VERSIONS = "versions"
-    # A run for each side, at two times: their blocks share no time, and say how the two runs differ, not why.
+    # A run for each, at two times: their blocks share no time, and say how the two runs differ, not why.
     TWO_RUNS = "two runs"
-    # Several runs for a side: those of a day give one value, so that what differs from day to day is seen.
+    # Several runs for one of them: those of a day give one value, so that what differs from day to day is seen.
     RUNS = "runs"
 
     @property
@@ -57,8 +57,8 @@ class Design(Enum):
 
 
 @dataclass(frozen=True)
-class Part:
-    """A run of one side of a comparison, with the name each of its entries is compared under."""
+class ComparedRun:
+    """A run of the baseline or of the candidate, with the name each of its entries is compared under."""
 
     run: Run
     names: Mapping[str, str]
@@ -72,10 +72,10 @@ class Part:
         known, origin = self._known.get(test), self._origins.get(entry)
         if known is None or origin is None:
             return {}
-        found = {level: of[origin] for level, of in known[metric].items() if origin in of}
+        by_level = {level: of[origin] for level, of in known[metric].items() if origin in of}
         if not metric.client_limits:
-            return found
-        return {level: blocks for level, blocks in found.items() if (entry, test, level) not in self.client_bound}
+            return by_level
+        return {level: blocks for level, blocks in by_level.items() if (entry, test, level) not in self.client_bound}
 
     def known(self, metric: Metric) -> set[Key]:
         """Return what the metric is known of, in one block at least."""
@@ -144,10 +144,10 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Side:
-    """One side of a comparison: one run, or several of the same entries."""
+class ComparedRuns:
+    """The baseline or the candidate of a comparison: one run, or several of the same entries."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ComparedRun, ...]
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -159,7 +159,7 @@ class Side:
         return tuple(dict.fromkeys(name for part in self.parts for name in part.names.values()))
 
     def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
-        """Return the metric by level and block, of a side that is one run. Raises ValueError where it is several."""
+        """Return the metric by level and block, of one run. Raises ValueError where it is several."""
         (part,) = self.parts
         return part.values(entry, test, metric)
 
@@ -173,12 +173,12 @@ class Side:
 
         The means are geometric ones. Without what wrk was the limit of in any run, where that limits the metric.
         """
-        found: dict[LevelKey, dict[int, list[float]]] = {}
+        by_level: dict[LevelKey, dict[int, list[float]]] = {}
         for day, part in zip(self.days, self.parts, strict=True):
             for level, blocks in part.values(entry, test, metric).items():
                 if not metric.client_limits or (entry, test, level) not in self.client_bound:
-                    found.setdefault(level, {}).setdefault(day, []).append(geometric_mean(blocks.values()))
-        return {level: {day: geometric_mean(of) for day, of in by_day.items()} for level, by_day in found.items()}
+                    by_level.setdefault(level, {}).setdefault(day, []).append(geometric_mean(blocks.values()))
+        return {level: {day: geometric_mean(of) for day, of in by_day.items()} for level, by_day in by_level.items()}
 
     def known(self, metric: Metric) -> set[Key]:
         """Return what the metric is known of, in one block at least."""
@@ -219,30 +219,31 @@ class Side:
         """Return how many trials have no sample that counts though their turn has come, of what has any such."""
         return sum((part.failed for part in self.parts), Counter())
 
-    def _any(self, of: Callable[[Part], Iterable[Key]]) -> set[Key]:
+    def _any(self, of: Callable[[ComparedRun], Iterable[Key]]) -> set[Key]:
         return {key for part in self.parts for key in of(part)}
 
 
-def design(old: Side, new: Side) -> Design:
-    if len(old.runs) > 1 or len(new.runs) > 1:
+def design_of(baseline: ComparedRuns, candidate: ComparedRuns) -> Design:
+    if len(baseline.runs) > 1 or len(candidate.runs) > 1:
         return Design.RUNS
-    return Design.VERSIONS if old.runs[0] is new.runs[0] else Design.TWO_RUNS
+    return Design.VERSIONS if baseline.runs[0] is candidate.runs[0] else Design.TWO_RUNS
 
 
-def of_several(old: Sequence[Run], new: Sequence[Run]) -> tuple[Side, Side]:
-    """Return the runs as sides, one or more for each; entries are matched by name."""
-    return _of_runs(old), _of_runs(new)
+def of_several(baseline: Sequence[Run], candidate: Sequence[Run]) -> tuple[ComparedRuns, ComparedRuns]:
+    """Return the runs as baseline and candidate, one or more for each; entries are matched by name."""
+    return _of_runs(baseline), _of_runs(candidate)
 
 
-def of_versions(run: Run) -> tuple[Side, Side]:
-    """Return the two versions of the entries in one run as sides. Raises UsageError where it has none."""
-    old = catalog.versions(run.manifest.variants)
-    if not old:
+def of_versions(run: Run) -> tuple[ComparedRuns, ComparedRuns]:
+    """Return the two versions of the entries in one run: baseline, candidate. Raises UsageError where it has none."""
+    older = catalog.versions(run.manifest.variants)
+    if not older:
         raise UsageError(
             f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"
         )
-    return Side((Part(run, old),)), Side((Part(run, {name: name for name in old.values()}),))
+    newer = {name: name for name in older.values()}
+    return ComparedRuns((ComparedRun(run, older),)), ComparedRuns((ComparedRun(run, newer),))
 
 
-def _of_runs(runs: Sequence[Run]) -> Side:
-    return Side(tuple(Part(run, {name: name for name in run.manifest.entries}) for run in runs))
+def _of_runs(runs: Sequence[Run]) -> ComparedRuns:
+    return ComparedRuns(tuple(ComparedRun(run, {name: name for name in run.manifest.entries}) for run in runs))

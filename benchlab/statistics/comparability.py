@@ -16,32 +16,35 @@ from benchlab.records.plan import Manifest
 RESOURCES = ("workers", "pool", "base")
 
 
-def differences(old: Manifest, new: Manifest) -> list[str]:
+def differences(baseline: Manifest, candidate: Manifest) -> list[str]:
     """Return what makes two runs incomparable, each with both values: other host, other load, other resources."""
-    return [f"{name} was {_told(before)}, is {_told(after)}" for name, before, after in _differing(old, new)]
+    return [
+        f"{name} was {_written(before)}, is {_written(after)}"
+        for name, before, after in _differing(baseline, candidate)
+    ]
 
 
 def among(manifests: Sequence[Manifest]) -> list[str]:
     """Return what makes any two of the runs incomparable; of more than two, each difference once, with both runs."""
     if len(manifests) == 2:
         return differences(*manifests)
-    found: dict[str, str] = {}
-    for old, new in combinations(manifests, 2):
-        for name, before, after in _differing(old, new):
-            told = f"{name} was {_told(before)} in {old.run_id}, is {_told(after)} in {new.run_id}"
-            found.setdefault(name, told)
-    return list(found.values())
+    by_name: dict[str, str] = {}
+    for one, other in combinations(manifests, 2):
+        for name, before, after in _differing(one, other):
+            difference = f"{name} was {_written(before)} in {one.run_id}, is {_written(after)} in {other.run_id}"
+            by_name.setdefault(name, difference)
+    return list(by_name.values())
 
 
 def changed_sources(manifests: Sequence[Manifest]) -> list[str]:
-    """Return of what runs of one side were built from different files: entries that they share, and the base image."""
+    """Return what runs of one version were built from different files of: entries that they share, the base image."""
     shared = set.intersection(*(set(manifest.sources) for manifest in manifests))
     return sorted(name for name in shared if len({manifest.sources[name] for manifest in manifests}) > 1)
 
 
-def _differing(old: Manifest, new: Manifest) -> Iterator[tuple[str, object, object]]:
-    common = old.entries.keys() & new.entries.keys()
-    before, after = _conditions(old, common), _conditions(new, common)
+def _differing(one: Manifest, other: Manifest) -> Iterator[tuple[str, object, object]]:
+    common = one.entries.keys() & other.entries.keys()
+    before, after = _conditions(one, common), _conditions(other, common)
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) != after.get(name):
             yield name, before.get(name), after.get(name)
@@ -87,7 +90,7 @@ def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
     yield "connections where N varies", PROFILES[settings.profile].query_connections
 
 
-def _told(value: object) -> object:
+def _written(value: object) -> object:
     return " to ".join(map(str, value)) if isinstance(value, tuple) else value
 
 

@@ -1,4 +1,4 @@
-"""Says whether anything got slower: the gate of new held against old."""
+"""Says whether anything got slower: the gate of a candidate against its baseline."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.baseline import Design, Side
+from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import Row, Uncompared
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome
 from benchlab.statistics.metrics import Better
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
-# Days of a side that show how much days differ; on fewer there is no outcome, as on as few blocks.
+# Days of baseline or candidate that show how much days differ; on fewer there is no outcome, as on as few blocks.
 LEAST_DAYS = LEAST_BLOCKS
 
 
@@ -72,7 +72,7 @@ class Gate:
     highest: float | None = None
 
 
-def gate(found: Iterable[Row], margin: float, uncompared: Sequence[Uncompared] = ()) -> Gate:
+def gate(rows: Iterable[Row], margin: float, uncompared: Sequence[Uncompared] = ()) -> Gate:
     """Return whether anything got slower by `margin`, a share such as 0.03.
 
     A regression is shown where a row over all levels says slower, after Holm over all tests and metrics, and one of the
@@ -84,7 +84,7 @@ def gate(found: Iterable[Row], margin: float, uncompared: Sequence[Uncompared] =
     interval of every row over all levels lies on the good side of the limit, and that of every level that says slower,
     too. Of what is `uncompared` it never is, nor by two runs at two times.
     """
-    rows = list(found)
+    rows = list(rows)
     if any(row.design is Design.TWO_RUNS for row in rows):
         return Gate(UNDECIDED, margin, doubts=Doubts(are_two_runs=True, uncompared=len(uncompared)))
     overall = [row for row in rows if row.level is ALL_LEVELS]
@@ -105,14 +105,14 @@ def gate(found: Iterable[Row], margin: float, uncompared: Sequence[Uncompared] =
     return Gate(NO_REGRESSION, margin, lowest=min(lows, default=None), highest=max(highs, default=None))
 
 
-def has_too_few_days(old: Side, new: Side) -> bool:
+def has_too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> bool:
     """Return whether runs of so few days, at different times, pass no gate and fail none."""
-    return min(max(old.days), max(new.days)) < LEAST_DAYS
+    return min(max(baseline.days), max(candidate.days)) < LEAST_DAYS
 
 
-def counts_once(old: Side, new: Side) -> bool:
+def counts_once(baseline: ComparedRuns, candidate: ComparedRuns) -> bool:
     """Return whether some runs are of one day, and so count once."""
-    return any(len(side.runs) != max(side.days) for side in (old, new))
+    return any(len(of.runs) != max(of.days) for of in (baseline, candidate))
 
 
 def limit(row: Row, margin: float) -> float:

@@ -61,7 +61,7 @@ def measure(folder: Path) -> None:
 def compared(folder: Path) -> str:
     """Return the table of the run in the folder against itself, as if there were two of them."""
     old, new = store.read(folder), store.read(folder)
-    return markdown.text(changes.report(candidate.hold(*baseline.of_several([old], [new])), [], None))
+    return markdown.text(changes.report(candidate.compare(*baseline.of_several([old], [new])), [], None))
 
 
 def made_up() -> Run:

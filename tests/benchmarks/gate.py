@@ -122,26 +122,26 @@ def at_times(chance: np.random.Generator, runs: int) -> tuple[list[str], list[li
 
 def in_turns(
     chance: np.random.Generator, spread: float, blocks: int, change: float
-) -> Iterator[tuple[candidate.Cell, Ratio]]:
+) -> Iterator[tuple[candidate.RowKey, Ratio]]:
     """Yield the ratios of a run of two versions, the newer of which is changed by so much at every level."""
     for metric, noise in _noise(chance, spread, blocks):
         new = {level: _blocks(np.log1p(change) + logs) for level, logs in zip(LEVELS, noise, strict=True)}
         old = {level: dict.fromkeys(of, 1.0) for level, of in new.items()}
         for level, ratio in candidate.ratios(old, new, partial(candidate.paired, None)):
-            yield ("entry", "test", level, metric), ratio
+            yield candidate.RowKey("entry", "test", level, metric), ratio
 
 
-def apart(chance: np.random.Generator, plan: Plan, change: float) -> Iterator[tuple[candidate.Cell, Ratio]]:
-    """Yield the ratios of two sides measured to this plan; what a day does, both metrics and all levels share."""
+def apart(chance: np.random.Generator, plan: Plan, change: float) -> Iterator[tuple[candidate.RowKey, Ratio]]:
+    """Yield the ratios of runs measured to this plan; what a day does, both metrics and all levels share."""
     before = chance.normal(0.0, DAYS / np.sqrt(2), plan.days)
     after = before if plan.in_turns else chance.normal(0.0, DAYS / np.sqrt(2), plan.days)
-    old, new = _side(chance, plan, before), _side(chance, plan, after + float(np.log1p(change)))
+    old, new = _measured(chance, plan, before), _measured(chance, plan, after + float(np.log1p(change)))
     for metric in (RATE, PER_CPU):
         for level, ratio in candidate.ratios(old[metric], new[metric], candidate.unpaired):
-            yield ("entry", "test", level, metric), ratio
+            yield candidate.RowKey("entry", "test", level, metric), ratio
 
 
-def _side(chance: np.random.Generator, plan: Plan, states: Array) -> dict[Metric, dict[LevelKey, Blocks]]:
+def _measured(chance: np.random.Generator, plan: Plan, states: Array) -> dict[Metric, dict[LevelKey, Blocks]]:
     """Return by metric and level a mean for each day or run, else the blocks of the only run, from each day's state."""
     runs: dict[Metric, list[Array]] = {RATE: [], PER_CPU: []}
     began = []

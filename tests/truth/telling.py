@@ -90,7 +90,7 @@ def of_comparison(case: Case) -> Compared | None:
     old, new = case.older, case.newer or case.older
     try:
         pair = baseline.of_several(old, new) if case.newer else baseline.of_versions(case.run)
-        held = candidate.hold(*pair)
+        held = candidate.compare(*pair)
     except LabError:
         return None
     shown, said = io.StringIO(), io.StringIO()

@@ -81,7 +81,9 @@ def _told(folder: Path) -> None:
     assert not re.search(r"[\x00-\x08\x1b\u202e]", text)
     assert all(export.text(run, form) for form in ("tfb", "csv", "json") if run.samples)
     assert comparability.differences(run.manifest, run.manifest) == []
-    candidate.hold(*(baseline.of_versions(run) if run.manifest.settings.against else baseline.of_several([run], [run])))
+    candidate.compare(
+        *(baseline.of_versions(run) if run.manifest.settings.against else baseline.of_several([run], [run]))
+    )
     with suppress(ConfigError):
         effects.analyse(run)
     runs.left(run, folder)

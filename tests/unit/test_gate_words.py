@@ -31,7 +31,7 @@ def _made_up(seed: int) -> tuple[Row, ...]:
     design = list(Design)[seed % 3]
     spread = 10 ** chance.uniform(-4, -1)
 
-    def ratios() -> Iterator[tuple[candidate.Cell, stats.Ratio]]:
+    def ratios() -> Iterator[tuple[candidate.RowKey, stats.Ratio]]:
         for test in range(chance.integers(1, 4)):
             levels: list[Scope] = [*map(at, range(chance.integers(1, 4))), ALL_LEVELS]
             for level in levels:
@@ -39,13 +39,13 @@ def _made_up(seed: int) -> tuple[Row, ...]:
                     log = chance.choice([0.0, np.log(0.97), np.log(1.03), -1e-5]) + chance.normal(0, spread)
                     blocks = int(chance.integers(2, 20))
                     yield (
-                        ("entry", f"t{test}", level, metric),
+                        candidate.RowKey("entry", f"t{test}", level, metric),
                         stats.tested("new", "old", float(log), float(spread * 2), blocks, blocks - 1),
                     )
 
     found = list(ratios())
-    single = tuple({cell[2] for cell, _ in found if cell[2] is not ALL_LEVELS})
-    return candidate.judged([(cell, replace(ratio, over=single)) for cell, ratio in found], design)
+    single = tuple({key.level for key, _ in found if key.level is not ALL_LEVELS})
+    return candidate.judged([(key, replace(ratio, over=single)) for key, ratio in found], design)
 
 
 def _bounds(text: str) -> tuple[float, float]:

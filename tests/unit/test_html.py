@@ -238,7 +238,7 @@ def _of_versions(rates: Rates) -> Run:
 
 def test_a_comparison_has_answer_gate_and_plot() -> None:
     run = _of_versions({older("crax"): [1000, 1010, 990], "crax": [800, 810, 790]})
-    held = candidate.hold(*baseline.of_versions(run))
+    held = candidate.compare(*baseline.of_versions(run))
     text = comparison_page(held, [], regression.gate(held.rows, 0.03, held.uncompared))
     assert "crax, json: requests per second went down: 0.800" in text
     assert "Slower: crax json" in text
@@ -247,7 +247,7 @@ def test_a_comparison_has_answer_gate_and_plot() -> None:
 
 
 def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ_elsewhere() -> None:
-    held = candidate.hold(
+    held = candidate.compare(
         *baseline.of_several([make_run({"crax": [1000, 1010, 990]})], [make_run({"crax": [800, 810, 790]})])
     )
     text = comparison_page(held, ["kernel was a, is b"], regression.gate(held.rows, 0.03, held.uncompared))
@@ -259,7 +259,7 @@ def test_a_comparison_of_two_runs_says_what_they_cannot_tell_and_how_they_differ
 
 def test_a_plot_of_changes_shows_the_interval_that_the_outcome_follows_from() -> None:
     run = _of_versions({older("crax"): [10_000, 10_350, 9_700], "crax": [10_000, 10_300, 9_750]})
-    text = comparison_page(candidate.hold(*baseline.of_versions(run)), [], None)
+    text = comparison_page(candidate.compare(*baseline.of_versions(run)), [], None)
     (trace,) = _figures(text)["changes"]["data"]
     assert all("(90 %)" in shown and "equal" in shown for shown in trace["hovertext"])
 

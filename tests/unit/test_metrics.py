@@ -16,7 +16,7 @@ from benchlab.report import changes, charts, gate, plots, sentences, tables
 from benchlab.statistics import analysis, candidate, comparison, metrics, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.baseline import Design
-from benchlab.statistics.candidate import Row
+from benchlab.statistics.candidate import Row, RowKey
 from benchlab.statistics.cells import by_block
 from benchlab.statistics.comparison import Outcome, Rank
 from benchlab.statistics.metrics import CLOSED_LOOP, PER_CPU, RATE, Better, Measures, Metric
@@ -174,7 +174,10 @@ def _ratio(log_ratio: float, stdev: float = 0.01, blocks: int = 6) -> Ratio:
 def _rows(*found: tuple[Metric, float, float], design: Design = Design.VERSIONS) -> tuple[Row, ...]:
     """Return the rows over all levels of these metrics, with logarithm and spread of new to old."""
     return candidate.judged(
-        [(("crax", f"t{n}", ALL_LEVELS, metric), _ratio(log, stdev)) for n, (metric, log, stdev) in enumerate(found)],
+        [
+            (RowKey("crax", f"t{n}", ALL_LEVELS, metric), _ratio(log, stdev))
+            for n, (metric, log, stdev) in enumerate(found)
+        ],
         design,
     )
 
@@ -243,11 +246,11 @@ def test_the_gate_holds_each_metric_against_a_limit_of_its_own() -> None:
 def test_a_single_level_is_slower_where_its_whole_interval_lies_above_the_limit() -> None:
     def rows(logs: Sequence[float]) -> tuple[Row, ...]:
         levels = [
-            (("crax", "json", level, P99), _ratio(log, 0.003))
+            (RowKey("crax", "json", level, P99), _ratio(log, 0.003))
             for level, log in zip((at(16), at(32)), logs, strict=True)
         ]
         overall = replace(_ratio(0.0, 0.003), over=(at(16), at(32)))
-        return candidate.judged([*levels, (("crax", "json", ALL_LEVELS, P99), overall)], Design.VERSIONS)
+        return candidate.judged([*levels, (RowKey("crax", "json", ALL_LEVELS, P99), overall)], Design.VERSIONS)
 
     shown = regression.gate(rows((0.1, -0.1)), 0.03)
     assert (shown.exit_code, "crax json at 16 p99, ms 1.105" in gate.reason(shown)) == (REGRESSION, True)

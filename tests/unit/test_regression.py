@@ -14,7 +14,7 @@ from benchlab.records.run import Decision, Run
 from benchlab.report import gate
 from benchlab.statistics import baseline, candidate, regression, sequential, stats
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.baseline import Design, Side
+from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
 from benchlab.statistics.metrics import PER_CPU, RATE, Better
@@ -24,8 +24,8 @@ from tests.benchmarks import gate as simulated
 
 from .conftest import STARTED
 from .figures import known, plausible
+from .made_comparisons import CALM, COST_US, NEW, OLD, compared, failures, overall, run_of, samples
 from .made_runs import busy_client
-from .made_sides import CALM, COST_US, NEW, OLD, failures, held, overall, run_of, samples
 
 # Requests of the old version in a sample, so many that rounding does not matter.
 RATE_OF_OLD = 100_000
@@ -34,7 +34,7 @@ UNSURE = (887, 916, 930, 952, 970, 1002)
 
 
 def _gate(run: Run, margin: float = 0.03) -> Gate:
-    found = held(run)
+    found = compared(run)
     return regression.gate(found.rows, margin, found.uncompared)
 
 
@@ -144,7 +144,7 @@ def test_a_pass_says_of_what_it_speaks_and_rounds_to_no_contradiction() -> None:
 
 def test_two_runs_at_two_times_pass_no_gate_and_fail_none_however_far_they_lie_apart() -> None:
     for rates in (CALM, [n // 2 for n in CALM]):
-        found = candidate.hold(
+        found = candidate.compare(
             *baseline.of_several([run_of(*samples("crax", CALM))], [run_of(*samples("crax", rates))])
         )
         answer = regression.gate(found.rows, 0.03, found.uncompared)
@@ -154,7 +154,7 @@ def test_two_runs_at_two_times_pass_no_gate_and_fail_none_however_far_they_lie_a
         )
 
 
-def _apart(old: Sequence[int], new: Sequence[int], hours: float = 24) -> tuple[Side, Side]:
+def _apart(old: Sequence[int], new: Sequence[int], hours: float = 24) -> tuple[ComparedRuns, ComparedRuns]:
     """Return runs of six calm blocks, each at its own rate; those of a side begin so far apart."""
     before, after = (
         [
@@ -167,7 +167,7 @@ def _apart(old: Sequence[int], new: Sequence[int], hours: float = 24) -> tuple[S
 
 
 def _of_runs(old: Sequence[int], new: Sequence[int], hours: float = 24) -> Gate:
-    found = candidate.hold(*_apart(old, new, hours))
+    found = candidate.compare(*_apart(old, new, hours))
     return regression.gate(found.rows, 0.03, found.uncompared)
 
 
@@ -257,7 +257,7 @@ def test_that_runs_of_one_day_count_once_is_told_where_there_are_any() -> None:
 
 def test_a_slower_test_counts_for_less_among_many_after_holm() -> None:
     json = (*samples(OLD, CALM), *samples(NEW, UNSURE))
-    assert 0.05 / 4 < known(overall(held(run_of(*json)), RATE).ratio.p) < 0.05 / 2
+    assert 0.05 / 4 < known(overall(compared(run_of(*json)), RATE).ratio.p) < 0.05 / 2
     assert _gate(run_of(*json)).exit_code == REGRESSION
     calm = [sample for name in (OLD, NEW) for sample in samples(name, CALM, test="plaintext", level=256)]
     assert _gate(run_of(*json, *calm)).exit_code == UNDECIDED
@@ -281,7 +281,7 @@ def test_after_a_pilot_its_spread_decides_and_the_blocks_named_are_more_than_the
     staged = replace(run, decision=Decision(STARTED, 3, 9, 9, "spread"))
     answer = _gate(staged, 0.05)
     pilot = known(stats.ratio({"new": dict(enumerate(rates[:3])), "old": dict.fromkeys(range(3), 1000)}, "new", "old"))
-    asked = sequential.blocks_needed([pilot], overall(held(staged), RATE).ratio.ratio / 0.95 - 1)
+    asked = sequential.blocks_needed([pilot], overall(compared(staged), RATE).ratio.ratio / 0.95 - 1)
     assert answer.exit_code == UNDECIDED
     assert _named(answer) == asked > 9
 
@@ -323,7 +323,7 @@ def test_a_regression_of_a_mean_that_lacks_a_level_says_which() -> None:
 
 def test_a_version_that_fails_in_most_blocks_leaves_the_gate_undecided_though_the_others_are_calm() -> None:
     run = run_of(*samples(OLD, CALM), *samples(NEW, CALM[:3]), failed=failures(NEW, [4, 5, 6]))
-    assert regression.gate(held(run).rows, 0.03).exit_code == NO_REGRESSION
+    assert regression.gate(compared(run).rows, 0.03).exit_code == NO_REGRESSION
     answer = _gate(run)
     assert answer.doubts == Doubts(uncompared=1)
     assert (answer.exit_code, gate.reason(answer)) == (

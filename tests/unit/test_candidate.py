@@ -1,4 +1,4 @@
-"""New against old: sides, ratios, and what nothing can be said of."""
+"""A candidate against its baseline: runs, ratios, and what nothing can be said of."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from benchlab.records.run import Run, Sample
 from benchlab.report import changes, document, markdown
 from benchlab.statistics import baseline, candidate, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.candidate import Versus
+from benchlab.statistics.candidate import BaselineComparison
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
 
 from .conftest import older
 from .figures import at, known, numbered
+from .made_comparisons import CALM, NEW, OLD, compared, failures, overall, run_of, samples
 from .made_runs import busy_client, full_host
-from .made_sides import CALM, NEW, OLD, failures, held, overall, run_of, samples
 
 
 def _blind(taken: tuple[Sample, ...]) -> tuple[Sample, ...]:
@@ -44,8 +44,8 @@ def _limited(taken: tuple[Sample, ...]) -> tuple[Sample, ...]:
     return tuple(replace(sample, counters=busy_client()) for sample in taken)
 
 
-def _against(old: Run, new: Run) -> candidate.Versus:
-    return candidate.hold(*baseline.of_several([old], [new]))
+def _against(old: Run, new: Run) -> candidate.BaselineComparison:
+    return candidate.compare(*baseline.of_several([old], [new]))
 
 
 def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() -> None:
@@ -60,26 +60,26 @@ def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() ->
 
 def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_figure_lacks_some() -> None:
     lacks = run_of(*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
-    assert {row.where for row in held(lacks).rows} == {"16", "16 alone"}
+    assert {row.where for row in compared(lacks).rows} == {"16", "16 alone"}
     bound = run_of(
         *samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM), *_limited(samples(NEW, CALM, level=32))
     )
-    found = held(bound)
+    found = compared(bound)
     assert (overall(found, RATE).where, overall(found, PER_CPU).where) == ("16 alone", "all")
     assert "crax, json at 16 alone: requests per second" in "\n".join(changes.changes(found.rows))
 
 
-def _text(found: Versus) -> str:
+def _text(found: BaselineComparison) -> str:
     return markdown.text(changes.report(found, [], None))
 
 
-def _table(found: Versus) -> str:
+def _table(found: BaselineComparison) -> str:
     return markdown.table(document.table(changes.frame(found.rows)))
 
 
 def test_what_too_wide_means_stands_below_ratios_that_say_it() -> None:
     for rates, says in (([1000, 3000], True), ([1000, 1001], False)):
-        text = _text(held(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))))
+        text = _text(compared(run_of(*samples(OLD, [1000, 1001]), *samples(NEW, rates))))
         assert text.endswith(f"\n\n{quantities.MEANING}\n") == says
 
 
@@ -110,7 +110,7 @@ def test_outcomes_over_all_levels_are_corrected_together_as_the_gate_s_are() -> 
 
 
 def test_the_worst_ratio_comes_first() -> None:
-    found = held(
+    found = compared(
         run_of(
             *samples(older("crax"), CALM),
             *samples("crax", [1100] * 6),
@@ -159,7 +159,7 @@ def test_a_level_that_most_blocks_of_a_side_lack_is_left_out_and_named() -> None
     assert (row.ratio.blocks, row.where) == (3, "16 alone")
 
 
-def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> candidate.Versus:
+def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> candidate.BaselineComparison:
     """Return how runs compare that each have six blocks around their own rate; those of a side begin so far apart."""
     before, after = (
         [
@@ -168,7 +168,7 @@ def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> candi
         ]
         for side in (old, new)
     )
-    return candidate.hold(*baseline.of_several(before, after))
+    return candidate.compare(*baseline.of_several(before, after))
 
 
 def test_several_runs_a_side_are_compared_by_one_figure_for_each_day_whatever_its_blocks() -> None:
@@ -180,8 +180,8 @@ def test_several_runs_a_side_are_compared_by_one_figure_for_each_day_whatever_it
     assert row.ratio.blocks == 3
 
 
-def _means(*sides_of: Sequence[int]) -> list[list[float]]:
-    return [[geometric_mean([n + rate - 1000 for n in CALM]) for rate in side] for side in sides_of]
+def _means(*pair: Sequence[int]) -> list[list[float]]:
+    return [[geometric_mean([n + rate - 1000 for n in CALM]) for rate in side] for side in pair]
 
 
 def test_runs_of_one_day_are_one_figure_their_mean() -> None:
@@ -190,7 +190,7 @@ def test_runs_of_one_day_are_one_figure_their_mean() -> None:
     assert (row.ratio.blocks, row.ratio.low, changes.outcome(row)) == (1, None, "too few days")
     # Two runs of each of three days.
     pairs = [[[side[at], side[at + 1]] for at in (0, 2, 4)] for side in (old, new)]
-    sides_of = [
+    pair = [
         [
             run_of(*samples("crax", [n + rate - 1000 for n in CALM]), hours=24 * day + place)
             for day, rates in enumerate(side)
@@ -198,7 +198,7 @@ def test_runs_of_one_day_are_one_figure_their_mean() -> None:
         ]
         for side in pairs
     ]
-    row = overall(candidate.hold(*baseline.of_several(*sides_of)), RATE)
+    row = overall(candidate.compare(*baseline.of_several(*pair)), RATE)
     before, after = (
         [geometric_mean(day) for day in zip(*[iter(means)] * 2, strict=True)] for means in _means(old, new)
     )
@@ -216,7 +216,7 @@ def test_of_several_runs_the_table_counts_days() -> None:
 def test_a_rate_that_wrk_limited_in_one_of_several_runs_has_no_ratio() -> None:
     old = [run_of(*samples("crax", CALM)) for _ in range(3)]
     new = [*old[1:], run_of(*_limited(samples("crax", CALM)))]
-    found = candidate.hold(*baseline.of_several(old, new))
+    found = candidate.compare(*baseline.of_several(old, new))
     assert {row.metric for row in found.rows} == {PER_CPU}
     assert changes.uncompared(found) == "requests/s of crax json at 16 (wrk was the limit)"
 
@@ -248,31 +248,31 @@ def test_rounding_moves_no_figure_to_1_that_is_not(log_ratio: float, figures: st
 
 
 def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -> None:
-    row = overall(held(run_of(*samples(OLD, CALM)[:3], *samples(NEW, [500] * 6)[3:])), RATE)
+    row = overall(compared(run_of(*samples(OLD, CALM)[:3], *samples(NEW, [500] * 6)[3:])), RATE)
     assert row.ratio.ratio == pytest.approx(0.5, rel=0.01)
     assert (row.ratio.low, row.ratio.blocks) == (None, 0)
 
 
 def test_what_failed_in_some_blocks_is_untold_though_others_have_samples() -> None:
     run = run_of(*samples(OLD, CALM), *samples(NEW, CALM[:2]), failed=failures(NEW, [3, 4, 5, 6]))
-    assert changes.uncompared(held(run)) == "crax json at 16 (samples that failed: 4 in new)"
+    assert changes.uncompared(compared(run)) == "crax json at 16 (samples that failed: 4 in new)"
 
 
 def test_what_failed_on_both_sides_is_untold_though_neither_has_samples() -> None:
     failed = [*failures(OLD, [1, 2], "plaintext", 256), *failures(NEW, [1], "plaintext", 256)]
     run = run_of(*samples(OLD, CALM), *samples(NEW, CALM), failed=failed)
-    assert changes.uncompared(held(run)) == "crax plaintext at 256 (samples that failed: 2 in old, 1 in new)"
+    assert changes.uncompared(compared(run)) == "crax plaintext at 256 (samples that failed: 2 in old, 1 in new)"
 
 
 def test_what_failed_altogether_is_told_once() -> None:
     taken = (*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
     run = run_of(*taken, failed=failures(NEW, range(1, 7), level=32))
-    assert changes.uncompared(held(run)) == "crax json at 32 (samples that failed: 6 in new)"
+    assert changes.uncompared(compared(run)) == "crax json at 32 (samples that failed: 6 in new)"
 
 
 def test_what_only_one_version_has_samples_of_is_untold() -> None:
     run = run_of(*samples(OLD, CALM), *samples(OLD, CALM, test="plaintext", level=256), *samples(NEW, CALM))
-    assert changes.uncompared(held(run)) == "crax plaintext at 256 (only old has samples)"
+    assert changes.uncompared(compared(run)) == "crax plaintext at 256 (only old has samples)"
 
 
 def test_an_entry_that_only_the_older_run_has_is_untold() -> None:
@@ -304,7 +304,7 @@ def test_what_only_the_newer_run_was_to_have_is_no_doubt_about_the_rest_even_whe
 def test_a_rate_that_wrk_limited_on_either_side_is_untold_and_has_no_ratio(limited: str) -> None:
     taken = {name: samples(name, CALM) for name in (OLD, NEW)}
     taken[limited] = _limited(taken[limited])
-    found = held(run_of(*taken[OLD], *taken[NEW]))
+    found = compared(run_of(*taken[OLD], *taken[NEW]))
     assert changes.uncompared(found) == "requests/s of crax json at 16 (wrk was the limit)"
     assert {row.metric for row in found.rows} == {PER_CPU}
 
@@ -313,22 +313,22 @@ def test_a_rate_that_wrk_limited_on_either_side_is_untold_and_has_no_ratio(limit
 def test_cpu_time_that_one_side_alone_tells_is_untold(blind: str, told: str) -> None:
     taken = {name: (*samples(name, CALM), *samples(name, CALM, level=32)) for name in (OLD, NEW)}
     taken[blind] = (*taken[blind][:6], *_blind(taken[blind][6:]))
-    found = held(run_of(*taken[OLD], *taken[NEW]))
+    found = compared(run_of(*taken[OLD], *taken[NEW]))
     assert changes.uncompared(found) == f"requests/CPU-s of crax json at 32 (only {told} tells it)"
     assert overall(found, PER_CPU).ratio.blocks == 6
 
 
 def test_where_the_host_tells_no_cpu_time_at_all_the_rate_is_what_is_compared() -> None:
-    found = held(run_of(*_blind(samples(OLD, CALM)), *_blind(samples(NEW, CALM))))
+    found = compared(run_of(*_blind(samples(OLD, CALM)), *_blind(samples(NEW, CALM))))
     assert ({row.metric for row in found.rows}, found.uncompared) == ({RATE}, ())
 
 
 def test_where_one_version_alone_filled_the_host_requests_per_cpu_second_are_not_compared() -> None:
     full = tuple(replace(sample, counters=full_host()) for sample in samples(OLD, CALM))
-    found = held(run_of(*full, *samples(NEW, CALM)))
+    found = compared(run_of(*full, *samples(NEW, CALM)))
     assert {row.metric for row in found.rows} == {RATE}
     assert changes.uncompared(found) == "requests/CPU-s of crax json at 16 (only old filled the host)"
-    assert held(run_of(*full, *(replace(s, trial=replace(s.trial, entry=NEW)) for s in full))).uncompared == ()
+    assert compared(run_of(*full, *(replace(s, trial=replace(s.trial, entry=NEW)) for s in full))).uncompared == ()
 
 
 def test_of_sides_that_lost_different_levels_the_one_that_both_have_most_of_is_compared() -> None:

@@ -1,4 +1,4 @@
-"""Runs to hold against each other: samples of one test with the CPU time that they took, and runs made of them."""
+"""Runs to compare with each other: samples of one test with the CPU time that they took, and runs made of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchlab.records.plan import Manifest, Variant
 from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.statistics import baseline, candidate
 from benchlab.statistics.analysis import ALL_LEVELS
-from benchlab.statistics.candidate import Row, Versus
+from benchlab.statistics.candidate import BaselineComparison, Row
 from benchlab.statistics.metrics import Metric
 
 from .conftest import STARTED, make_load, make_manifest, make_sample, make_trial, older, versions
@@ -54,12 +54,12 @@ def manifest_of(entries: set[str]) -> Manifest:
     )
 
 
-def held(run: Run) -> Versus:
+def compared(run: Run) -> BaselineComparison:
     """Return how the versions in the run compare."""
-    return candidate.hold(*baseline.of_versions(run))
+    return candidate.compare(*baseline.of_versions(run))
 
 
-def overall(found: Versus, metric: Metric) -> Row:
+def overall(found: BaselineComparison, metric: Metric) -> Row:
     """Return the one row of the metric over all levels."""
     (row,) = (row for row in found.rows if (row.level, row.metric) == (ALL_LEVELS, metric))
     return row
