@@ -34,16 +34,24 @@ class EstimatedEffect:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An entry that has no sample of a test; or, with a level, of which wrk was the limit there."""
+
+    entry: str
+    level: LevelKey | None = None
+
+
+@dataclass(frozen=True)
 class FactorAnalysis:
     """The effects of the factors in a run.
 
-    `results` are those of its tests; `not_estimated` has, by test, what has no part in an effect, and why.
+    `results` are those of its tests; `left_out` has by test what no effect is taken from.
     """
 
     design: FactorialDesign
     effects: tuple[EstimatedEffect, ...]
     results: Mapping[str, Result]
-    not_estimated: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, tuple[LeftOut, ...]]
 
     def metric(self, test: str, level: Scope) -> Metric | None:
         """Return the metric whose outcomes hold at the level, or over all of them; None where no one's do."""
@@ -71,7 +79,7 @@ def analyse(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) ->
         design=design,
         effects=tuple(estimated),
         results={result.test: result for result in results},
-        not_estimated={result.test: tuple(_not_estimated(result, design)) for result in results},
+        left_out={result.test: tuple(_left_out(result, design)) for result in results},
     )
 
 
@@ -89,10 +97,10 @@ def _estimated(run: Run, result: Result, metric: Metric, design: FactorialDesign
             yield EstimatedEffect(result.test, level, metric, named[pair.ratio.first, pair.ratio.second], pair, over)
 
 
-def _not_estimated(result: Result, design: FactorialDesign) -> Iterable[str]:
+def _left_out(result: Result, design: FactorialDesign) -> Iterable[LeftOut]:
     measured = {cell.entry for cell in result.cells}
-    yield from (f"{entry} has no sample" for entry in design.entries if entry not in measured)
-    yield from (f"wrk was the limit of {cell.entry} at {cell.level}" for cell in result.cells if cell.client_bound)
+    yield from (LeftOut(entry) for entry in design.entries if entry not in measured)
+    yield from (LeftOut(cell.entry, cell.level) for cell in result.cells if cell.client_bound)
 
 
 def _pairs(
