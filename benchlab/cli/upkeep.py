@@ -78,7 +78,7 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
     # As runs are, so that the instrument under test is the one that is used.
     lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
     extent = selftest.FULL if given.full else selftest.SHORT
-    folder, checks = selftest.prove(lab, extent, seed, root / "results", console())
+    folder, checks = selftest.run(lab, extent, seed, root / "results", console())
     show(calibrate.report(kept.read(folder)))
     say(f"kept in {files.shown(folder)}")
     return FAILED if any(check.passed is False for check in checks) else OK

@@ -1,1 +1,1 @@
-"""The instrument's own test: A/A tests, injected slowdowns, planted faults, wrk by hand."""
+"""The instrument's own test: A/A tests, injected slowdowns, injected faults, wrk by hand."""

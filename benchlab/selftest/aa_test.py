@@ -1,4 +1,4 @@
-"""Entries that are the same under several names: how often they are told apart, and how far apart they lie. Pure."""
+"""The A/A test: how often entries that are the same are declared different, and how far apart they lie. Pure."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def checks(run: Run) -> list[Check]:
 
 
 def false_positives(run: Run) -> list[Check]:
-    """Return how often entries that are the same were told apart: single pairs at 5 %, and comparisons after Holm.
+    """Return how often equal entries were declared different: single pairs at 5 %, and comparisons after Holm.
 
     Pairs of a comparison share entries and so are not independent; the binomial limit takes them as if they were.
     """
     tests = cells.measured(run).values()
     return [
-        found
+        each
         for metric in metrics.of_run(run.manifest).compared
-        for found in _told_apart(metric, [measured.ranked(metric) for measured in tests])
+        for each in _false_positives_in(metric, [measured.ranked(metric) for measured in tests])
     ]
 
 
@@ -62,7 +62,7 @@ def calm(run: Run) -> Check:
 
 
 def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
-    """Return, for each test and metric, the smallest difference told apart with 80 % power in ten minutes a pair.
+    """Return, for each test and metric, the smallest difference shown with 80 % power in ten minutes a pair.
 
     `block_s` is how long a block of two entries takes with that test alone. The spread is that of all pairs of equal
     entries at all levels together.
@@ -83,7 +83,7 @@ def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
 def spread(run: Run, cost: Cost) -> list[Check]:
     """Return for each test and metric where the spread of equal entries comes from, and the best number of samples.
 
-    That is how many samples of a life show the smallest effect in ten minutes a pair, with one level.
+    That is how many samples of a container lifetime show the smallest effect in ten minutes a pair, with one level.
     """
     return [
         _spread(f"{test}, {metric.name}", variance.components(run, test, metric), cost)
@@ -98,7 +98,7 @@ def pooled_stdev(ratios: Iterable[Ratio]) -> float | None:
     return math.sqrt(mean(variances)) if variances else None
 
 
-def _told_apart(metric: Metric, tests: Sequence[Mapping[LevelKey, Cells]]) -> Iterator[Check]:
+def _false_positives_in(metric: Metric, tests: Sequence[Mapping[LevelKey, Cells]]) -> Iterator[Check]:
     """Yield the false positives in one metric: over all levels, and at each of them where a test has several."""
     if not any(of for levels in tests for of in levels.values()):
         yield Check(f"A/A: {metric.name}", UNAVAILABLE, "", None)
@@ -112,18 +112,20 @@ def _told_apart(metric: Metric, tests: Sequence[Mapping[LevelKey, Cells]]) -> It
 
 def _counts(what: str, compared: Sequence[Comparison]) -> Iterator[Check]:
     ps = [pair.ratio.p for each in compared for pair in each.pairs if pair.ratio.p is not None]
-    yield _counted(f"A/A: pairs told apart at 5 %, {what}", [p <= ALPHA for p in ps])
+    yield _counted(f"A/A: pairs declared different at 5 %, {what}", [p <= ALPHA for p in ps])
     families = [
         any(pair.outcome in (Outcome.FASTER, Outcome.SLOWER) for pair in each.pairs) for each in compared if each.pairs
     ]
     yield _counted(f"A/A: comparisons with a false positive after Holm, {what}", families)
 
 
-def _counted(name: str, found: Sequence[bool]) -> Check:
-    if not found:
+def _counted(name: str, positives: Sequence[bool]) -> Check:
+    if not positives:
         return Check(name, "nothing to count", "", False)
-    limit = int(binom.ppf(1 - ALPHA, len(found), ALPHA))
-    return Check(name, f"{sum(found)} of {len(found)}", f"≤ {limit}, the binomial limit", sum(found) <= limit)
+    limit = int(binom.ppf(1 - ALPHA, len(positives), ALPHA))
+    return Check(
+        name, f"{sum(positives)} of {len(positives)}", f"≤ {limit}, the binomial limit", sum(positives) <= limit
+    )
 
 
 def _pairs(run: Run, result: Result | None, metric: Metric) -> list[Ratio] | None:
@@ -142,17 +144,21 @@ def _effect(name: str, ratios: Sequence[Ratio] | None, blocks: int) -> Check:
     if stdev is None:
         return Check(name, UNAVAILABLE, goal, None)
     if blocks < 2:
-        return Check(name, f"nothing is told apart by {counted(blocks, 'block')} (10 min)", goal, False)
+        return Check(name, f"{counted(blocks, 'block')} (10 min) can show no difference", goal, False)
     effect = sequential.smallest_effect(stdev, blocks)
     measured = f"{effect:.1%} in {blocks} blocks (10 min), spread {stdev:.1%}"
     return Check(name, measured, goal, effect <= SMALLEST)
 
 
-def _spread(what: str, found: Components, cost: Cost) -> Check:
-    parts = {"blocks": found.block, "lives": found.life, "samples of a life": found.within}
+def _spread(what: str, components: Components, cost: Cost) -> Check:
+    parts = {
+        "blocks": components.block,
+        "container lifetimes": components.lifetime,
+        "samples of a lifetime": components.within,
+    }
     measured = ", ".join(f"{name} {UNAVAILABLE if sd is None else f'{sd:.1%}'}" for name, sd in parts.items())
-    best = variance.best_repeats(found, cost, PAIR_S)
+    best = variance.best_repeats(components, cost, PAIR_S)
     goal = ""
-    if best is not None and (effect := variance.effect(found, cost, best, PAIR_S)) is not None:
-        goal = f"for information: {counted(best, 'sample')} a life would show {effect:.1%}"
+    if best is not None and (effect := variance.effect(components, cost, best, PAIR_S)) is not None:
+        goal = f"for information: {counted(best, 'sample')} a lifetime would show {effect:.1%}"
     return Check(f"standard deviation between: {what}", measured, goal, None)

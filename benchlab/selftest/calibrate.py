@@ -18,7 +18,7 @@ from benchlab.records.run import Failure, Sample
 from benchlab.report.document import Bullets, Document, Heading, Paragraph, Table
 from benchlab.selftest import aa_test, slowdown
 from benchlab.selftest.check import Check
-from benchlab.selftest.kept import Calibration, Found
+from benchlab.selftest.kept import Calibration, FaultResult
 from benchlab.statistics import stats
 
 # Ways of measuring the same: the lab's, the lab's without looking at answers, and wrk as it is typed.
@@ -33,31 +33,31 @@ OF_THE_HOST = (
 OF_THE_LAB = ("lab_version", "compose", "engine_version", "engine_cgroup_version", "engine_storage_driver")
 
 
-def checks(found: Calibration) -> list[Check]:
+def checks(calibration: Calibration) -> list[Check]:
     """Return what each part says, as far as there is anything of it."""
     return [
-        *aa_test.checks(found.twins),
-        *(slowdown.checks(found.burden) if found.burden else ()),
-        *(bias(found.rates) if found.rates else ()),
-        *(perturbation(found.used, found.twins.taken) if found.used else ()),
-        *map(fault, found.faults),
-        *(Check(f"part: {part}", f"given up: {reason}", "made", False) for part, reason in found.broken.items()),
+        *aa_test.checks(calibration.aa_test),
+        *(slowdown.checks(calibration.slowdown) if calibration.slowdown else ()),
+        *(bias(calibration.rates) if calibration.rates else ()),
+        *(perturbation(calibration.used, calibration.aa_test.taken) if calibration.used else ()),
+        *map(fault, calibration.faults),
+        *(Check(f"part: {part}", f"given up: {reason}", "made", False) for part, reason in calibration.broken.items()),
     ]
 
 
-def report(found: Calibration) -> Document:
+def report(calibration: Calibration) -> Document:
     """Return the checks, how much was tried, and facts of the host, lab and engine that they hold for."""
     words = {True: "pass", False: "FAIL", None: "–"}
-    rows = tuple((check.name, check.measured, check.goal, words[check.passed]) for check in checks(found))
-    facts = _facts(found.twins.manifest)
+    rows = tuple((check.name, check.measured, check.goal, words[check.passed]) for check in checks(calibration))
+    facts = _facts(calibration.aa_test.manifest)
     blocks = (
-        Paragraph((_about(found),)),
+        Paragraph((_about(calibration),)),
         Table(HEADERS, rows, words=HEADERS),
         Heading("The host", key="host"),
-        Paragraph(("All of it is in twins/manifest.json.",)),
+        Paragraph(("All of it is in the manifest.json of the A/A test.",)),
         Bullets(tuple(f"{name}: {fact}" for name, fact in facts.items() if fact is not None)),
     )
-    return Document(blocks, found.name)
+    return Document(blocks, calibration.name)
 
 
 def bias(rates: Mapping[str, Mapping[int, float]]) -> list[Check]:
@@ -90,29 +90,31 @@ def perturbation(used: Overhead, samples: Iterable[Sample]) -> list[Check]:
     ]
 
 
-def fault(found: Found) -> Check:
-    """Return whether a planted fault broke one of the rules that must catch it, or ended its entry for that reason."""
-    name, goal = f"fault: {found.name}", " or ".join(found.expected)
-    if isinstance(found.record, Failure):
-        caught = any(rule in found.record.reason for rule in found.expected)
-        return Check(name, f"not measured: {found.record.reason}", goal, caught)
-    broken = found.record.verdict.broken
-    return Check(name, ", ".join(broken) or "nothing was flagged", goal, any(rule in broken for rule in found.expected))
+def fault(result: FaultResult) -> Check:
+    """Return whether a injected fault broke one of the rules that must catch it, or ended its entry for that reason."""
+    name, goal = f"fault: {result.name}", " or ".join(result.expected)
+    if isinstance(result.record, Failure):
+        caught = any(rule in result.record.reason for rule in result.expected)
+        return Check(name, f"not measured: {result.record.reason}", goal, caught)
+    broken = result.record.verdict.broken
+    return Check(
+        name, ", ".join(broken) or "nothing was flagged", goal, any(rule in broken for rule in result.expected)
+    )
 
 
-def _about(found: Calibration) -> str:
+def _about(calibration: Calibration) -> str:
     """Return how much was tried, by which lab, when; and which parts there is nothing of."""
-    manifest = found.twins.manifest
+    manifest = calibration.aa_test.manifest
     settings = manifest.settings
-    tried = "The full version (`--full`)" if found.is_full else "The short version"
+    tried = "The full version (`--full`)" if calibration.is_full else "The short version"
     by = manifest.facts.lab_version or UNAVAILABLE
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     lines = [
         f"{tried}, seed {settings.seed}, begun {manifest.created_at:%Y-%m-%d %H:%M} UTC by benchlab {by}{analysed}.",
         f"{len(manifest.entries)} equal entries in {counted(settings.blocks, 'block')}, "
-        f"{counted(settings.repeats, 'sample')} of {settings.duration_s} s at each level in a life.",
+        f"{counted(settings.repeats, 'sample')} of {settings.duration_s} s at each level in a container lifetime.",
     ]
-    lacking = [f"Not made, or not kept here: {', '.join(found.lacking)}."] if found.lacking else []
+    lacking = [f"Not made, or not kept here: {', '.join(calibration.lacking)}."] if calibration.lacking else []
     return " ".join([*lines, *lacking])
 
 

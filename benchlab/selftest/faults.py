@@ -1,4 +1,4 @@
-"""Plants faults in entries and host, and takes a sample under each: the instrument must not take it for good."""
+"""Injects faults into entries and host, and takes a sample under each: the instrument must not take it for good."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from benchlab.records.plan import Settings, Trial, Visit
 from benchlab.records.run import Failure, Sample
 from benchlab.run.events import Events
 from benchlab.run.runner import Runner
-from benchlab.selftest.kept import Found
+from benchlab.selftest.kept import FaultResult
 from benchlab.storage.store import Unkept
 
-# The faults that an entry can have (calibration/burdened.py), with the rules of which one must catch it.
-PLANTED: Mapping[str, tuple[str, ...]] = {
+# The faults that an entry can have (calibration/injected.py), with the rules of which one must catch it.
+INJECTED: Mapping[str, tuple[str, ...]] = {
     "hang": ("hung", "wrong answers"),
     "302": ("wrong answers",),
     "500": ("errors",),
@@ -37,7 +37,7 @@ def entry(fault: str) -> str:
     return f"fault-{fault}"
 
 
-def find(lab: Lab, settings: Settings, sound: str, journal: Unkept, blind: bool) -> Iterator[Found]:
+def inject(lab: Lab, settings: Settings, sound: str, journal: Unkept, blind: bool) -> Iterator[FaultResult]:
     """Take a sample of each entry with a fault, and of the `sound` one on a host with a fault.
 
     The settings have one test with one level; `blind` is whether the host's cgroup tree cannot be read.
@@ -46,11 +46,11 @@ def find(lab: Lab, settings: Settings, sound: str, journal: Unkept, blind: bool)
     def sample(name: str, trouble: AbstractContextManager[None]) -> Sample | Failure:
         return _sample(lab, replace(settings, frameworks=(name,)), journal, trouble, blind)
 
-    for name, expected in PLANTED.items():
-        yield Found(name, sample(entry(name), nullcontext()), expected)
+    for name, expected in INJECTED.items():
+        yield FaultResult(name, sample(entry(name), nullcontext()), expected)
     starved = sample(sound, lab.engine.limited("wrk", STARVED_CPUS))
-    yield Found("starved wrk", starved, ("throttled", "client-bound"))
-    yield Found("busy neighbours", sample(sound, _neighbours(lab)), ("foreign", "steal"))
+    yield FaultResult("starved wrk", starved, ("throttled", "client-bound"))
+    yield FaultResult("busy neighbours", sample(sound, _neighbours(lab)), ("foreign", "steal"))
 
 
 class _Troubled(Events):

@@ -1,8 +1,8 @@
 """What a calibration keeps in its folder, which its report is made of.
 
-twins/, burden/     two runs, each with its manifest and its journal
-calibration.json    what plain wrk and the planted faults gave, written anew after each part
-report.md           derived from these
+aa-test/, slowdown/    two runs, each with its manifest and its journal
+calibration.json       what plain wrk and the injected faults gave, written anew after each part
+report.md              derived from these
 """
 
 from __future__ import annotations
@@ -26,13 +26,15 @@ from benchlab.storage import files, store
 SCHEMA = 1
 
 # The folders of its runs, the first of which every calibration has, and the file of what else it keeps.
-TWINS, BURDEN, CALIBRATION = "twins", "burden", "calibration.json"
+AA_TEST, SLOWDOWN, CALIBRATION = "aa-test", "slowdown", "calibration.json"
+# What the folders were called up to version 0.2.
+FORMER = {AA_TEST: "twins", SLOWDOWN: "burden"}
 # The profile that a calibration's runs are made with tells how much was tried.
 SHORT, FULL = "quick", "default"
 
 
 @dataclass(frozen=True)
-class Found:
+class FaultResult:
     """What came of a sample under a fault; one of the `expected` rules must be broken."""
 
     name: str
@@ -49,40 +51,45 @@ class Calibration:
     """
 
     name: str
-    twins: Run
-    burden: Run | None = None
+    aa_test: Run
+    slowdown: Run | None = None
     rates: Mapping[str, Mapping[int, float]] | None = None
     used: Overhead | None = None
-    faults: tuple[Found, ...] = ()
+    faults: tuple[FaultResult, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_full(self) -> bool:
-        return self.twins.manifest.settings.profile == FULL
+        return self.aa_test.manifest.settings.profile == FULL
 
     @property
     def lacking(self) -> list[str]:
         """Return the parts that there is nothing of."""
-        parts = {"burden": self.burden, "plain wrk": self.rates, "CPU of the lab": self.used, "faults": self.faults}
+        parts = {
+            "injected slowdown": self.slowdown,
+            "plain wrk": self.rates,
+            "CPU of the lab": self.used,
+            "injected faults": self.faults,
+        }
         return [name for name, part in parts.items() if not part]
 
 
-def write(folder: Path, found: Calibration) -> None:
+def write(folder: Path, calibration: Calibration) -> None:
     """Write what is not in the calibration's runs into its folder: whole, or not at all. Raises StoreError."""
-    rates = {way: list(rounds.values()) for way, rounds in (found.rates or {}).items()}
+    rates = {way: list(rounds.values()) for way, rounds in (calibration.rates or {}).items()}
     content = {
         "schema": SCHEMA,
         "rates": rates or None,
-        "used": found.used and asdict(found.used),
-        "faults": [_plain(each) for each in found.faults],
-        "broken": dict(found.broken),
+        "used": calibration.used and asdict(calibration.used),
+        "faults": [_plain(each) for each in calibration.faults],
+        "broken": dict(calibration.broken),
     }
     files.write(folder / CALIBRATION, json.dumps(content, indent=2) + "\n", files.MEND)
 
 
 def is_calibration(folder: Path) -> bool:
     """Return whether the folder holds the runs of a calibration."""
-    return files.exists(folder / TWINS / store.MANIFEST)
+    return files.exists(_run_folder(folder, AA_TEST) / store.MANIFEST)
 
 
 def is_part(folder: Path) -> bool:
@@ -92,7 +99,7 @@ def is_part(folder: Path) -> bool:
 
 def first_manifest(folder: Path) -> Manifest | None:
     """Return the manifest of the calibration's first run, None where the folder holds none. Raises StoreError."""
-    return store.read_manifest(folder / TWINS) if is_calibration(folder) else None
+    return store.read_manifest(_run_folder(folder, AA_TEST)) if is_calibration(folder) else None
 
 
 def is_whole(folder: Path) -> bool:
@@ -102,18 +109,25 @@ def is_whole(folder: Path) -> bool:
 
 def read(folder: Path) -> Calibration:
     """Return what the folder keeps. Raises StoreError, also where it was stopped before its first sample."""
-    twins = store.read(folder / TWINS)
-    if not twins.taken:
-        raise StoreError(f"{folder / TWINS} has no sample, so that nothing is known of the instrument; calibrate anew")
-    burden = store.read(folder / BURDEN) if files.exists(folder / BURDEN / store.MANIFEST) else None
-    found = Calibration(folder.name, twins, burden)
+    of_aa_test, of_slowdown = _run_folder(folder, AA_TEST), _run_folder(folder, SLOWDOWN)
+    aa_test = store.read(of_aa_test)
+    if not aa_test.taken:
+        raise StoreError(f"{of_aa_test} has no sample, so that nothing is known of the instrument; calibrate anew")
+    slowdown = store.read(of_slowdown) if files.exists(of_slowdown / store.MANIFEST) else None
+    calibration = Calibration(folder.name, aa_test, slowdown)
     path = folder / CALIBRATION
     if not is_whole(folder):
-        return found
+        return calibration
     try:
-        return _with(found, shapes.decoded(files.read(path)))
+        return _with(calibration, shapes.decoded(files.read(path)))
     except ValueError as error:
         raise StoreError(f"{path} cannot be read ({error}); restore it, or calibrate anew") from error
+
+
+def _run_folder(folder: Path, name: str) -> Path:
+    """Return the folder of the calibration's run, by the name that it has there."""
+    former = folder / FORMER[name]
+    return former if files.exists(former / store.MANIFEST) else folder / name
 
 
 @dataclass(frozen=True)
@@ -136,16 +150,16 @@ class _Content:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def _with(found: Calibration, content: Any) -> Calibration:
+def _with(calibration: Calibration, content: Any) -> Calibration:
     """Return the calibration with what the file has of it. Raises ValueError, in plain words."""
     if isinstance(content, dict) and content.get("schema", SCHEMA) != SCHEMA:
         raise ValueError(f"schema {quoted(content['schema'])}, this lab reads {SCHEMA}")
     made = shapes.made(_Content, content)
     return replace(
-        found,
+        calibration,
         rates=None if made.rates is None else {way: _rounds(way, rates) for way, rates in made.rates.items()},
         used=made.used,
-        faults=tuple(map(_found, made.faults)),
+        faults=tuple(map(_fault_result, made.faults)),
         broken=made.broken,
     )
 
@@ -158,12 +172,12 @@ def _rounds(way: str, rates: Sequence[float]) -> dict[int, float]:
     return dict(enumerate(rates))
 
 
-def _plain(found: Found) -> dict[str, Any]:
-    return {"name": found.name, "expected": list(found.expected), "record": schema.line(found.record)}
+def _plain(result: FaultResult) -> dict[str, Any]:
+    return {"name": result.name, "expected": list(result.expected), "record": schema.line(result.record)}
 
 
-def _found(fault: _Fault) -> Found:
+def _fault_result(fault: _Fault) -> FaultResult:
     record = schema.record(fault.record)
     if not isinstance(record, Sample | Failure):
         raise ValueError(f"{fault.name}: no sample and no failure")
-    return Found(fault.name, record, fault.expected)
+    return FaultResult(fault.name, record, fault.expected)

@@ -109,22 +109,22 @@ def in_turns(
 
     Raises WrkError where that happens too often.
     """
-    found = anew(lambda: _round(ways, chance), rounds)
-    return {way: {number: rates[way] for number, rates in enumerate(found)} for way in ways}
+    measured = anew(lambda: _round(ways, chance), rounds)
+    return {way: {number: rates[way] for number, rates in enumerate(measured)} for way in ways}
 
 
 def anew(take: Callable[[], Taken], times: int) -> list[Taken]:
     """Return what was taken, so many times; what fails is taken anew. Raises the WrkError after MOST_ANEW of them."""
-    found: list[Taken] = []
+    taken: list[Taken] = []
     failed = 0
-    while len(found) < times:
+    while len(taken) < times:
         try:
-            found.append(take())
+            taken.append(take())
         except WrkError:
             failed += 1
             if failed > MOST_ANEW:
                 raise
-    return found
+    return taken
 
 
 def _round(ways: Mapping[str, Callable[[], float]], chance: random.Random) -> dict[str, float]:

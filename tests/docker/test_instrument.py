@@ -188,7 +188,7 @@ def test_a_cgroup_tree_that_is_mounted_and_cannot_be_read_is_none(
 
 
 @pytest.mark.long
-def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project: Project) -> None:
+def test_a_calibration_catches_every_injected_fault_and_writes_its_report(project: Project) -> None:
     (project.root / "small.py").write_text(SMALL)
     process = subprocess.run([sys.executable, "small.py"], cwd=project.root, capture_output=True, text=True)
     (folder,) = (project.root / "results").glob("*-calibration")
@@ -199,12 +199,12 @@ def test_a_calibration_catches_every_planted_fault_and_writes_its_report(project
     assert process.returncode in (0, 1)
     assert table in process.stdout
     assert set(found.values()) == {"pass"}
-    assert len(found) == len(faults.PLANTED) + 2
+    assert len(found) == len(faults.INJECTED) + 2
     assert {"bias against plain wrk, 90% interval", "samples of equal entries that count"} <= set(rows)
     for metric in CLOSED_LOOP.compared:
         assert {f"sensitivity: json, {metric.name}", f"standard deviation between: json, {metric.name}"} <= set(rows)
     assert table.splitlines()[2].startswith("The short version, seed 1, begun ")
-    assert store.read(folder / "twins").samples
+    assert store.read(folder / "aa-test").samples
     (folder / store.REPORT).unlink()
     code, printed = project.run("report", str(folder))
     assert (code, printed) == (0, f"{table}\n")

@@ -1,4 +1,4 @@
-"""What a calibration says of plain wrk, of the lab's own CPU and of planted faults, and its report."""
+"""What a calibration says of plain wrk, of the lab's own CPU and of injected faults, and its report."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchlab.records.run import GOOD, SUSPECT, Failure, Verdict
 from benchlab.report import markdown
 from benchlab.selftest import calibrate
 from benchlab.selftest.check import Check
-from benchlab.selftest.kept import Calibration, Found
+from benchlab.selftest.kept import Calibration, FaultResult
 
 from .conftest import STARTED, make_counters, make_sample, make_trial
 from .figures import blocks
@@ -86,8 +86,8 @@ def test_what_runs_outside_the_containers_is_unavailable_where_the_host_does_not
     assert calibrate.perturbation(Overhead(0.0, None), [*samples, make_sample()])[1].measured == "2.86% of a core"
 
 
-def _found(name: str, broken: dict[str, float], expected: tuple[str, ...]) -> Found:
-    return Found(name, replace(make_sample(), verdict=Verdict(SUSPECT if broken else GOOD, broken)), expected)
+def _result(name: str, broken: dict[str, float], expected: tuple[str, ...]) -> FaultResult:
+    return FaultResult(name, replace(make_sample(), verdict=Verdict(SUSPECT if broken else GOOD, broken)), expected)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +100,8 @@ def _found(name: str, broken: dict[str, float], expected: tuple[str, ...]) -> Fo
     ],
 )
 def test_a_fault_is_caught_by_one_of_its_own_rules(broken: dict[str, float], measured: str, passed: bool) -> None:
-    found = _found("a 1-s stop", broken, ("late", "gaps"))
-    assert calibrate.fault(found) == Check("fault: a 1-s stop", measured, "late or gaps", passed)
+    result = _result("a 1-s stop", broken, ("late", "gaps"))
+    assert calibrate.fault(result) == Check("fault: a 1-s stop", measured, "late or gaps", passed)
 
 
 def test_a_fault_that_costs_the_entry_its_sample_is_caught() -> None:
@@ -109,7 +109,7 @@ def test_a_fault_that_costs_the_entry_its_sample_is_caught() -> None:
     expected = Check(
         "fault: memory", "not measured: under load, crax is not running (out of memory)", "out of memory", True
     )
-    assert calibrate.fault(Found("memory", lost, ("out of memory",))) == expected
+    assert calibrate.fault(FaultResult("memory", lost, ("out of memory",))) == expected
 
 
 def _calibration(manifest: Manifest, **facts: object) -> Calibration:
@@ -128,8 +128,8 @@ def test_the_report_says_how_much_was_tried_with_which_seed_when_and_by_which_la
     assert head == [
         "# a calibration",
         f"{tried}, seed 7, begun 2026-11-23 12:00 UTC by benchlab {__version__}. "
-        "2 equal entries in 5 blocks, 1 sample of 2 s at each level in a life. "
-        "Not made, or not kept here: burden, plain wrk, CPU of the lab, faults.",
+        "2 equal entries in 5 blocks, 1 sample of 2 s at each level in a container lifetime. "
+        "Not made, or not kept here: injected slowdown, plain wrk, CPU of the lab, injected faults.",
     ]
 
 
@@ -142,25 +142,26 @@ def test_the_report_says_for_which_host_it_holds(manifest: Manifest) -> None:
     host = {"cpu_count": 2, "cpu_model": None, "odd": 1}
     told = markdown.text(calibrate.report(_calibration(manifest, lab_version="0.1.0", host=host)))
     assert told.endswith(
-        "\n\n## The host\n\nAll of it is in twins/manifest.json.\n\n* cpu_count: 2\n* lab_version: 0.1.0\n"
+        "\n\n## The host\n\nAll of it is in the manifest.json of the A/A test.\n\n"
+        "* cpu_count: 2\n* lab_version: 0.1.0\n"
     )
 
 
 def test_the_report_says_of_each_check_whether_it_passed(manifest: Manifest) -> None:
-    faults = (_found("late", {"late": 2.0}, ("late",)), _found("lie", {}, ("wrong answers",)))
+    faults = (_result("late", {"late": 2.0}, ("late",)), _result("lie", {}, ("wrong answers",)))
     told = markdown.text(calibrate.report(replace(_calibration(manifest), faults=faults, used=Overhead(0.0, None))))
     assert re.search(r"\| check +\| measured +\| goal +\| result +\|", told)
     assert re.search(r"\| fault: late +\| late +\| late +\| pass +\|", told)
     assert re.search(r"\| fault: lie +\| nothing was flagged +\| wrong answers +\| FAIL +\|", told)
     assert re.search(r"\| CPU of lab\.py and engine while sampling +\| .*\| – +\|", told)
-    assert "Not made, or not kept here: burden, plain wrk.\n" in told
+    assert "Not made, or not kept here: injected slowdown, plain wrk.\n" in told
 
 
 def test_the_checks_are_those_of_the_parts_there_are(manifest: Manifest) -> None:
-    twins = _calibration(manifest)
+    aa_test = _calibration(manifest)
     rates = {way: blocks(NOISE) for way in (calibrate.LAB, calibrate.UNCHECKED, calibrate.PLAIN)}
-    whole = replace(twins, rates=rates, used=Overhead(0.0, 0.0), faults=(_found("late", {"late": 2.0}, ("late",)),))
-    alone = calibrate.checks(twins)
+    whole = replace(aa_test, rates=rates, used=Overhead(0.0, 0.0), faults=(_result("late", {"late": 2.0}, ("late",)),))
+    alone = calibrate.checks(aa_test)
     more = calibrate.checks(whole)
     assert more[: len(alone)] == alone
     assert [check.name for check in more[len(alone) :]] == [

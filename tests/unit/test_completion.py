@@ -82,8 +82,8 @@ def test_runs_are_completed_as_they_are_typed_here(
 def test_calibrations_are_offered_too_and_what_was_adopted_to_be_removed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "results/1-calibration/twins").mkdir(parents=True)
-    (tmp_path / "results/1-calibration/twins" / store.MANIFEST).write_text("{}")
+    (tmp_path / "results/1-calibration/aa-test").mkdir(parents=True)
+    (tmp_path / "results/1-calibration/aa-test" / store.MANIFEST).write_text("{}")
     stanza = "services: {%s: {profiles: [entry]}}"
     (tmp_path / "compose.yaml").write_text(stanza % "own")
     (tmp_path / "compose.adopted.yaml").write_text(stanza % "adopted")

@@ -16,7 +16,7 @@ from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run
 from benchlab.report import markdown
 from benchlab.selftest import calibrate, kept, slowdown
-from benchlab.selftest.kept import Calibration, Found
+from benchlab.selftest.kept import Calibration, FaultResult
 from benchlab.storage import store
 
 from .conftest import STARTED, make_sample, make_trial
@@ -29,7 +29,7 @@ ENVIRONMENT = {slowdown.VARIABLE: json.dumps({"/json": 0.005})}
 
 def _keep(folder: Path, name: str, run: Run) -> Run:
     """Keep the run in the folder under this name, and return it as it is read back."""
-    services: dict[str, dict[str, object]] = {slowdown.BURDENED: {"environment": ENVIRONMENT}}
+    services: dict[str, dict[str, object]] = {slowdown.SLOWED_ENTRY: {"environment": ENVIRONMENT}}
     journal = store.create_part(folder / name, replace(run.manifest, services=services))
     for sample in run.taken:
         journal.append(sample)
@@ -44,16 +44,19 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def whole(folder: Path, manifest: Manifest) -> Calibration:
     """A calibration with all of its parts, kept in the folder."""
-    twins = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
-    burdened = run_of(manifest, *samples_of({"a": NOISE, slowdown.BURDENED: OTHER_NOISE - 0.05}))
+    aa_test = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
+    slowed = run_of(manifest, *samples_of({"a": NOISE, slowdown.SLOWED_ENTRY: OTHER_NOISE - 0.05}))
     lost = Failure(make_trial(), STARTED, "under load, crax is not running (out of memory)")
     found = Calibration(
         folder.name,
-        _keep(folder, kept.TWINS, twins),
-        _keep(folder, kept.BURDEN, burdened),
+        _keep(folder, kept.AA_TEST, aa_test),
+        _keep(folder, kept.SLOWDOWN, slowed),
         {way: dict(enumerate(blocks(NOISE).values())) for way in (calibrate.LAB, calibrate.UNCHECKED, calibrate.PLAIN)},
         Overhead(0.001, None),
-        (Found("late", make_sample(), ("late",)), Found("memory", lost, ("out of memory", "memory pressure"))),
+        (
+            FaultResult("late", make_sample(), ("late",)),
+            FaultResult("memory", lost, ("out of memory", "memory pressure")),
+        ),
         {"plain wrk": "wrk printed no rate"},
     )
     kept.write(folder, found)
@@ -65,8 +68,8 @@ def test_a_calibration_is_read_back_as_it_was(folder: Path, whole: Calibration) 
 
 
 def test_a_calibration_that_was_ended_is_read_back_as_far_as_it_came(folder: Path, manifest: Manifest) -> None:
-    twins = _keep(folder, kept.TWINS, run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE})))
-    found = Calibration(folder.name, twins)
+    aa_test = _keep(folder, kept.AA_TEST, run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE})))
+    found = Calibration(folder.name, aa_test)
     kept.write(folder, found)
     assert kept.read(folder) == found
 
@@ -79,6 +82,22 @@ def test_its_report_is_made_anew_the_same_as_the_calibration_wrote_it(
     assert (folder / store.REPORT).read_text(encoding="utf-8") == written
     assert capsys.readouterr() == (written, "")
     assert "Not made" not in written
+
+
+def test_a_calibration_of_an_older_lab_is_read_by_the_names_it_has(
+    folder: Path, whole: Calibration, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = markdown.text(calibrate.report(whole))
+    for name, former in kept.FORMER.items():
+        (folder / name).rename(folder / former)
+    slowed = folder / kept.FORMER[kept.SLOWDOWN]
+    for file in (store.MANIFEST, store.JOURNAL):
+        text = (slowed / file).read_text(encoding="utf-8")
+        (slowed / file).write_text(text.replace(slowdown.SLOWED_ENTRY, slowdown.FORMER_ENTRY), encoding="utf-8")
+    assert kept.is_part(slowed)
+    assert kept.first_manifest(folder) == whole.aa_test.manifest
+    assert cli.main(folder, ["report", str(folder)]) == 0
+    assert capsys.readouterr() == (written, "")
 
 
 def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays_as_it_was(
@@ -94,20 +113,20 @@ def test_where_only_the_runs_are_kept_their_checks_are_told_and_the_report_stays
     assert (folder / store.REPORT).read_text() == "all of it"
 
 
-@pytest.mark.parametrize("part", [kept.TWINS, kept.BURDEN])
+@pytest.mark.parametrize("part", [kept.AA_TEST, kept.SLOWDOWN])
 def test_a_calibration_that_was_stopped_in_a_part_is_told_as_far_as_it_came(
     folder: Path, manifest: Manifest, part: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    services: dict[str, dict[str, object]] = {slowdown.BURDENED: {"environment": ENVIRONMENT}}
-    planned = run_of(manifest, *samples_of({"a": NOISE, slowdown.BURDENED: OTHER_NOISE}))
-    if part == kept.BURDEN:
-        kept.write(folder, Calibration(folder.name, _keep(folder, kept.TWINS, planned)))
+    services: dict[str, dict[str, object]] = {slowdown.SLOWED_ENTRY: {"environment": ENVIRONMENT}}
+    planned = run_of(manifest, *samples_of({"a": NOISE, slowdown.SLOWED_ENTRY: OTHER_NOISE}))
+    if part == kept.SLOWDOWN:
+        kept.write(folder, Calibration(folder.name, _keep(folder, kept.AA_TEST, planned)))
     journal = store.create_part(folder / part, replace(planned.manifest, services=services))
     journal.append(planned.taken[0])
     assert not (folder / "latest").is_symlink()
     assert cli.main(folder, ["report", str(folder)]) == 0
     printed = capsys.readouterr()
-    named = "equal entries" if part == kept.TWINS else "the burdened entry and its equal"
+    named = "equal entries" if part == kept.AA_TEST else "the slowed entry and its equal"
     assert f"| samples of {named} that count" in printed.out
     assert "1 of 10" in printed.out
     assert (folder / store.REPORT).read_text(encoding="utf-8") == printed.out
@@ -117,9 +136,11 @@ def test_a_calibration_that_was_stopped_in_a_part_is_told_as_far_as_it_came(
 def test_a_calibration_that_was_stopped_before_its_first_sample_is_refused(
     folder: Path, manifest: Manifest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store.create_part(folder / kept.TWINS, manifest)
+    store.create_part(folder / kept.AA_TEST, manifest)
     assert cli.main(folder, ["report", str(folder)]) == 1
-    assert "twins has no sample, so that nothing is known of the instrument; calibrate anew" in capsys.readouterr().err
+    assert (
+        "aa-test has no sample, so that nothing is known of the instrument; calibrate anew" in capsys.readouterr().err
+    )
 
 
 def test_a_report_that_cannot_be_written_is_printed_all_the_same(

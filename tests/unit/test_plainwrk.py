@@ -70,13 +70,13 @@ def test_where_wrk_fails_in_a_part_the_next_is_made_and_the_calibration_fails(ma
     def plain(found: Calibration) -> Calibration:
         raise WrkError("wrk printed no rate")
 
-    def burdened(found: Calibration) -> Calibration:
-        return replace(found, burden=found.twins)
+    def slowed(done: Calibration) -> Calibration:
+        return replace(done, slowdown=done.aa_test)
 
     begun = Calibration("x", run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE})))
     said: list[str] = []
-    first, last = selftest.go_through({"plain wrk": plain, "burden": burdened}, begun, said.append)
+    first, last = selftest.go_through({"plain wrk": plain, "injected slowdown": slowed}, begun, said.append)
     assert first == replace(begun, broken={"plain wrk": "wrk printed no rate"})
-    assert last == replace(first, burden=begun.twins)
+    assert last == replace(first, slowdown=begun.aa_test)
     assert said == ["the part plain wrk is given up, and those after it are made: wrk printed no rate"]
     assert calibrate.checks(first)[-1] == Check("part: plain wrk", "given up: wrk printed no rate", "made", False)

@@ -67,7 +67,7 @@ def test_clean_removes_what_the_lab_built_whatever_it_is_called_and_nothing_that
     of_another_lab = _built("benchlab/crax:latest", "elsewhere")
     on = Keeping(
         [
-            _built("benchlab/burdened:latest"),
+            _built("benchlab/injected:latest"),
             _built("benchlab/starlette:0123456789ab"),
             _built("me/entry:latest"),
             mine,
@@ -76,7 +76,7 @@ def test_clean_removes_what_the_lab_built_whatever_it_is_called_and_nothing_that
         ]
     )
     removed = building.remove(on, tmp_path)
-    names = ("benchlab/burdened:latest", "benchlab/starlette:0123456789ab", "me/entry:latest")
+    names = ("benchlab/injected:latest", "benchlab/starlette:0123456789ab", "me/entry:latest")
     assert removed == Removed(names, (), ("benchlab/mine:latest", "benchlab/crax:latest"))
     assert on.kept == [mine, on_top, of_another_lab]
     (line,) = building.told(removed)

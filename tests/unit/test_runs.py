@@ -201,7 +201,7 @@ def test_a_run_whose_blocks_are_undecided_goes_on_and_a_part_of_a_calibration_do
     precise = replace(manifest, settings=replace(manifest.settings, precision=0.03))
     run = Run(precise, tuple(map(_sample, _trials(precise, entries))), ())
     assert runs.left(run, tmp_path / "run") == runs.go_on(tmp_path / "run")
-    part = tmp_path / "results/calibration" / kept.TWINS
+    part = tmp_path / "results/calibration" / kept.AA_TEST
     journal = store.create_part(part, precise)
     for sample in run.taken:
         journal.append(sample)
@@ -224,7 +224,7 @@ def test_a_journal_whose_last_line_was_cut_off_is_told_by_report_and_results(
 
 
 def test_a_calibration_is_listed_and_points_to_its_report(tmp_path: Path, manifest: Manifest) -> None:
-    _keep(tmp_path, replace(manifest, run_id="20261123-120000-calibration/twins"), [])
+    _keep(tmp_path, replace(manifest, run_id="20261123-120000-calibration/aa-test"), [])
     (tmp_path / "latest").unlink()
     ((name, _, profile, _, _, verdict, _),) = runs.listing(tmp_path, kept.first_manifest).rows
     assert (name, profile, verdict) == ("20261123-120000-calibration", "calibration", "see its report.md")

@@ -444,11 +444,11 @@ def test_a_journal_that_ends_in_the_middle_of_a_line_is_known(
     assert store.is_cut(journal.folder)
 
 
-@pytest.mark.parametrize(("names", "count"), [(["twins"], "1 run"), (["burden", "twins"], "2 runs")])
+@pytest.mark.parametrize(("names", "count"), [(["slowdown"], "1 run"), (["aa-test", "slowdown"], "2 runs")])
 def test_a_folder_that_holds_runs_is_told_from_a_run_s(
     tmp_path: Path, manifest: Manifest, names: list[str], count: str
 ) -> None:
     for name in names:
         store.create_part(tmp_path / name, manifest)
-    with pytest.raises(StoreError, match=f"is not a run, but holds {count}: name one, such as .*/twins$"):
+    with pytest.raises(StoreError, match=f"is not a run, but holds {count}: name one, such as .*/slowdown$"):
         store.read(tmp_path)

@@ -109,7 +109,7 @@ def test_an_entry_that_a_commit_does_not_have_is_one_line_that_names_both(resolv
 
 
 def test_an_alias_gets_more_environment_and_the_entry_keeps_its_own(resolved: Topology) -> None:
-    service = variants.alias(resolved, "crax", {"BURDEN": "1"})
+    service = variants.alias(resolved, "crax", {"LAB_FAULT": "1"})
     service["labels"]["benchlab.loop"] = "asyncio"
-    assert service["environment"] == {"WEB_CONCURRENCY": "2", "BURDEN": "1"}
+    assert service["environment"] == {"WEB_CONCURRENCY": "2", "LAB_FAULT": "1"}
     assert resolved.services["crax"] == _service(resolved.root, "crax")

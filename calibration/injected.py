@@ -1,4 +1,4 @@
-"""The aiohttp entry with a known burden on every request, or with a fault that shows only under load.
+"""The aiohttp entry with a known slowdown of every request, or with a fault that shows only under load.
 
 LAB_BURN_US is the extra CPU time of a request by path, in microseconds: {"/json": 1.5}. LAB_FAULT is one of FAULTS.
 """
@@ -93,7 +93,7 @@ FAULTS = {"hang": hang, "302": redirect, "500": fail, "lie": lie, "stop": stop, 
 
 
 @web.middleware
-async def burdened(request: web.Request, handler) -> web.StreamResponse:
+async def injected(request: web.Request, handler) -> web.StreamResponse:
     burn(TURNS.get(request.path, 0))
     if FAULT and is_loaded():
         await FAULTS[FAULT](request)
@@ -101,7 +101,7 @@ async def burdened(request: web.Request, handler) -> web.StreamResponse:
 
 
 async def app() -> web.Application:
-    application = web.Application(middlewares=[burdened])
+    application = web.Application(middlewares=[injected])
     application.add_routes(entry.ROUTES)
     application.cleanup_ctx.append(entry.database)
     return application

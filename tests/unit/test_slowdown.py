@@ -1,4 +1,4 @@
-"""A burden that is planted: how large it is made, and whether it is seen as large as it is."""
+"""An injected slowdown: how large it is made, and whether it is detected as large as it is."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from .made_runs import FULL, NOISE, OTHER_NOISE, run_of, samples_of
 FULL_OF_1 = HostUsage(900_000, 80_000, 10_000, 0, 0, 0, 0, None)
 HOST_US, COST_US = 0.098, 0.07
 # What makes the rate of a full host 0.95 of what it was.
-PLANTED_US = HOST_US * (1 / 0.95 - 1)
-RATE_TOLD = "told from 1, the interval reaching what was planted: 0.950, 0.905 where load slows it down"
-COST_TOLD = "told from 1, the interval reaching what was planted: 0.931, 0.872 where load slows it down"
+INJECTED_US = HOST_US * (1 / 0.95 - 1)
+RATE_GOAL = "differs from 1, interval reaches what was injected: 0.950, or 0.905 where load adds to it"
+COST_GOAL = "differs from 1, interval reaches what was injected: 0.931, or 0.872 where load adds to it"
 
 
 def _sample(block: int, entry: str, burn_us: float, log: float) -> Sample:
@@ -44,39 +44,39 @@ def _sample(block: int, entry: str, burn_us: float, log: float) -> Sample:
 
 
 def _run(manifest: Manifest, plain: str, burn_us: float) -> Run:
-    """Return a run in which the burdened entry burns so much, and PLANTED_US is what it was to burn."""
+    """Return a run in which the slowed entry burns so much, and INJECTED_US is what it was to burn."""
     samples = [
         *(_sample(block, plain, 0.0, log) for block, log in enumerate(NOISE, start=1)),
-        *(_sample(block, slowdown.BURDENED, burn_us, log) for block, log in enumerate(OTHER_NOISE, start=1)),
+        *(_sample(block, slowdown.SLOWED_ENTRY, burn_us, log) for block, log in enumerate(OTHER_NOISE, start=1)),
     ]
-    return _planted(run_of(manifest, *samples))
+    return _with_slowdown(run_of(manifest, *samples))
 
 
-def _planted(run: Run) -> Run:
-    environment = {slowdown.VARIABLE: json.dumps({"/json": PLANTED_US})}
-    return replace(run, manifest=replace(run.manifest, services={slowdown.BURDENED: {"environment": environment}}))
+def _with_slowdown(run: Run) -> Run:
+    environment = {slowdown.VARIABLE: json.dumps({"/json": INJECTED_US})}
+    return replace(run, manifest=replace(run.manifest, services={slowdown.SLOWED_ENTRY: {"environment": environment}}))
 
 
 @pytest.mark.parametrize("plain", ["crax", "aiohttp"])
 @pytest.mark.parametrize(
     ("times", "passed"),
     [
-        pytest.param(1.0, True, id="what was planted"),
-        pytest.param(2.0, True, id="slowed down by the load"),
+        pytest.param(1.0, True, id="what was injected"),
+        pytest.param(2.0, True, id="more of it under load"),
         pytest.param(0.0, False, id="none"),
-        pytest.param(-1.0, False, id="faster by a burden"),
-        pytest.param(0.3, False, id="less than was planted"),
-        pytest.param(10.0, False, id="far more than was planted"),
+        pytest.param(-1.0, False, id="faster instead of slower"),
+        pytest.param(0.3, False, id="less than was injected"),
+        pytest.param(10.0, False, id="far more than was injected"),
     ],
 )
-def test_a_planted_burden_is_seen_in_both_figures_and_as_large_as_it_is(
+def test_an_injected_slowdown_is_detected_in_both_figures_and_as_large_as_it_is(
     manifest: Manifest, plain: str, times: float, passed: bool
 ) -> None:
-    burn_us = times * PLANTED_US
+    burn_us = times * INJECTED_US
     found = slowdown.sensitivity(_run(manifest, plain, burn_us))
     ratios = (HOST_US / (HOST_US + burn_us), COST_US / (COST_US + burn_us))
     expected = []
-    for figure, ratio, goal in zip(("requests/s", "requests/CPU-s"), ratios, (RATE_TOLD, COST_TOLD), strict=True):
+    for figure, ratio, goal in zip(("requests/s", "requests/CPU-s"), ratios, (RATE_GOAL, COST_GOAL), strict=True):
         differences = OTHER_NOISE - NOISE + math.log(ratio)
         low, high = np.exp(reference.t.interval(0.95, 4, differences.mean(), reference.sem(differences)))
         measured = f"{math.exp(differences.mean()):.3f} [{low:.3f}–{high:.3f}], 5 blocks"
@@ -84,18 +84,18 @@ def test_a_planted_burden_is_seen_in_both_figures_and_as_large_as_it_is(
     assert found == expected
 
 
-def test_where_the_app_was_full_the_rate_falls_by_what_the_burden_adds_to_it(manifest: Manifest) -> None:
-    run = _run(manifest, "crax", PLANTED_US)
+def test_where_the_app_was_full_the_rate_falls_by_what_the_slowdown_adds_to_it(manifest: Manifest) -> None:
+    run = _run(manifest, "crax", INJECTED_US)
     full = _with_cpu(run, **{APP: 1_950_000, CLIENT: 20_000, DB: 20_000})
     rate, _ = slowdown.sensitivity(full)
     cost_us = 1_950_000 / 10_000_000
-    most, least = (cost_us / (cost_us + times * PLANTED_US) for times in (1, 2))
-    assert rate.goal.endswith(f"planted: {most:.3f}, {least:.3f} where load slows it down")
+    most, least = (cost_us / (cost_us + times * INJECTED_US) for times in (1, 2))
+    assert rate.goal.endswith(f"injected: {most:.3f}, or {least:.3f} where load adds to it")
 
 
 def test_where_something_else_was_full_the_rate_is_for_information_and_the_cost_is_judged(manifest: Manifest) -> None:
     rate, cost = slowdown.sensitivity(
-        _with_cpu(_run(manifest, "crax", PLANTED_US), **{DB: 1_950_000, CLIENT: 20_000, APP: 20_000})
+        _with_cpu(_run(manifest, "crax", INJECTED_US), **{DB: 1_950_000, CLIENT: 20_000, APP: 20_000})
     )
     assert (rate.goal.startswith("for information"), rate.passed) == (True, None)
     assert cost.passed is not None
@@ -112,7 +112,7 @@ def _with_cpu(run: Run, **cpu_us: int) -> Run:
 
 
 def test_where_the_host_does_not_tell_the_cost_is_unavailable_and_the_rate_for_information(manifest: Manifest) -> None:
-    run = _run(manifest, "crax", PLANTED_US)
+    run = _run(manifest, "crax", INJECTED_US)
     blind = tuple(replace(sample, counters=replace(sample.counters, roles={})) for sample in run.taken)
     rate, cost = slowdown.sensitivity(replace(run, taken=blind))
     assert (rate.passed, cost) == (None, Check("sensitivity: json, requests/CPU-s", "unavailable", "", None))
@@ -120,22 +120,22 @@ def test_where_the_host_does_not_tell_the_cost_is_unavailable_and_the_rate_for_i
 
 @pytest.mark.parametrize(
     ("kept", "measured"),
-    [("crax", "no block to compare"), (slowdown.BURDENED, "no sample that counts")],
+    [("crax", "no block to compare"), (slowdown.SLOWED_ENTRY, "no sample that counts")],
 )
-def test_an_entry_without_samples_is_no_burden_that_was_seen(manifest: Manifest, kept: str, measured: str) -> None:
-    run = _run(manifest, "crax", PLANTED_US)
+def test_an_entry_without_samples_is_no_detected_slowdown(manifest: Manifest, kept: str, measured: str) -> None:
+    run = _run(manifest, "crax", INJECTED_US)
     alone = replace(run, taken=tuple(sample for sample in run.taken if sample.trial.entry == kept))
     assert {(found.measured, found.passed) for found in slowdown.sensitivity(alone)} == {(measured, False)}
 
 
 def test_a_test_without_a_sample_that_counts_fails_by_name(manifest: Manifest) -> None:
-    run = _run(manifest, "crax", PLANTED_US)
+    run = _run(manifest, "crax", INJECTED_US)
     settings = replace(run.manifest.settings, levels={"json": (16,), "query": (1,)})
     *_, last = slowdown.checks(replace(run, manifest=replace(run.manifest, settings=settings)))
     assert last == Check("sensitivity: query, requests/CPU-s", "no sample that counts", "", False)
 
 
-def test_a_burden_is_what_its_own_level_shows_plainly(manifest: Manifest) -> None:
+def test_a_slowdown_is_what_its_own_level_shows_plainly(manifest: Manifest) -> None:
     wild = samples_of({"a": 20 * NOISE, "b": np.zeros(5)}, connections=16)
     calm = samples_of({"a": NOISE / NOISE.std(ddof=1) * 0.04, "b": np.zeros(5)}, connections=32)
     found = slowdown.shares(run_of(manifest, *wild, *calm), 12)
@@ -143,7 +143,7 @@ def test_a_burden_is_what_its_own_level_shows_plainly(manifest: Manifest) -> Non
 
 
 @pytest.mark.parametrize("level", [16, 32])
-def test_without_a_spread_at_its_level_a_burden_is_the_least(manifest: Manifest, level: int) -> None:
+def test_without_a_spread_at_its_level_a_slowdown_is_the_least(manifest: Manifest, level: int) -> None:
     alone = samples_of({"a": NOISE}, connections=level)
     assert slowdown.shares(run_of(manifest, *alone), 12) == {"json": 0.03}
 
@@ -162,7 +162,7 @@ def test_the_wider_spread_of_the_two_figures_decides(manifest: Manifest) -> None
     assert found == pytest.approx({"json": 1.5 * smallest_effect(float(logs.std(ddof=1)), 12)})
 
 
-def test_a_burden_is_a_share_of_a_request_at_its_own_level(manifest: Manifest) -> None:
+def test_a_slowdown_is_a_share_of_a_request_at_its_own_level(manifest: Manifest) -> None:
     samples = [
         make_sample(Trial(block, "a", "query", Level(128, 2, queries=queries)), make_load(requests))
         for queries, requests in ((1, 10_000), (20, 1_000))
@@ -172,6 +172,6 @@ def test_a_burden_is_a_share_of_a_request_at_its_own_level(manifest: Manifest) -
     assert slowdown.burn_us(run_of(manifest, *samples), {"query": 0.1}) == {"/queries": 9.8}
 
 
-def test_where_its_level_has_no_sample_a_burden_is_a_share_of_any_request(manifest: Manifest) -> None:
+def test_where_its_level_has_no_sample_a_slowdown_is_a_share_of_any_request(manifest: Manifest) -> None:
     samples = samples_of({"a": np.zeros(2)}, connections=16)
     assert slowdown.burn_us(run_of(manifest, *samples), {"json": 0.5}) == {"/json": 0.049}

@@ -1,4 +1,4 @@
-"""Equal entries: how often they are told apart, and the smallest difference that would be."""
+"""The A/A test: how often equal entries are declared different, and the smallest difference that would be."""
 
 from __future__ import annotations
 
@@ -33,28 +33,30 @@ def _blind(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
     return tuple(replace(sample, counters=replace(sample.counters, roles={})) for sample in samples)
 
 
-def test_equal_entries_that_are_not_told_apart_pass_in_both_figures(manifest: Manifest) -> None:
+def test_equal_entries_that_are_not_declared_different_pass_in_both_figures(manifest: Manifest) -> None:
     run = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1]}))
     assert aa_test.false_positives(run) == [
         Check(f"A/A: {what}, {figure} over all levels", counted, f"≤ {limit}, the binomial limit", True)
         for figure in FIGURES
         for what, counted, limit in (
-            ("pairs told apart at 5 %", "0 of 3", 1),
+            ("pairs declared different at 5 %", "0 of 3", 1),
             ("comparisons with a false positive after Holm", "0 of 1", 0),
         )
     ]
 
 
-def test_equal_entries_that_are_told_apart_are_counted_at_each_level_and_over_all_of_them(manifest: Manifest) -> None:
+def test_equal_entries_that_are_declared_different_are_counted_at_each_level_and_over_all_of_them(
+    manifest: Manifest,
+) -> None:
     apart = samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1] + 0.1})
     alike = samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1]}, connections=32)
     assert aa_test.false_positives(run_of(manifest, *apart, *alike)) == [
         Check(f"A/A: {what}, {figure} {where}", counted, f"≤ {limit}, the binomial limit", passed)
         for figure in FIGURES
         for what, where, counted, limit, passed in (
-            ("pairs told apart at 5 %", "at single levels", "2 of 6", 1, False),
+            ("pairs declared different at 5 %", "at single levels", "2 of 6", 1, False),
             ("comparisons with a false positive after Holm", "at single levels", "1 of 2", 1, True),
-            ("pairs told apart at 5 %", "over all levels", "2 of 3", 1, False),
+            ("pairs declared different at 5 %", "over all levels", "2 of 3", 1, False),
             ("comparisons with a false positive after Holm", "over all levels", "1 of 1", 0, False),
         )
     ]
@@ -133,7 +135,7 @@ def test_each_test_has_its_smallest_effect_by_its_own_time(manifest: Manifest) -
     ("count", "block_s", "measured", "passed"),
     [
         pytest.param(1, 60, "unavailable", None, id="no spread is known"),
-        pytest.param(5, 301, "nothing is told apart by 1 block (10 min)", False, id="ten minutes are too short"),
+        pytest.param(5, 301, "1 block (10 min) can show no difference", False, id="ten minutes are too short"),
     ],
 )
 def test_there_is_no_smallest_effect_of_less_than_two_blocks(
@@ -176,7 +178,7 @@ def test_a_run_of_equal_entries_has_a_row_of_each_kind_for_each_figure(manifest:
     for kind in ("A/A: pairs", "A/A: comparisons", "smallest effect: json", "standard deviation between: json"):
         of_kind = [name for name in names if name.startswith(kind)]
         assert [figure for figure in FIGURES for name in of_kind if figure in name] == [*FIGURES]
-    # Two lives of one sample each, of 2 s and 0.4 s around it; the run took no longer than they must.
+    # Two lifetimes of one sample each, of 2 s and 0.4 s around it; the run took no longer than they must.
     blocks = int(600 / (2 * (forecast.VISIT_S + 2.4)))
     assert f"in {blocks} blocks (10 min)" in next(
         found.measured for found in aa_test.checks(run) if found.name.startswith("smallest effect")
