@@ -162,12 +162,12 @@ def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tup
 def results(run: Run, measures: Measures) -> tuple[Result, ...]:
     """Return the run's results in these metrics; the pairs that a report leads with are corrected together."""
     measured = cells.measured_in(run, measures.every).values()
-    found = [_result(run.manifest, measures, of_test, run.decision) for of_test in measured]
-    ratios = [(pair.ratio, result.overall.better) for result in found for pair in result.overall.pairs]
+    uncorrected = [_result(run.manifest, measures, of_test, run.decision) for of_test in measured]
+    ratios = [(pair.ratio, result.overall.better) for result in uncorrected for pair in result.overall.pairs]
     headlines = iter(comparison.decide_together(ratios))
     return tuple(
         replace(result, overall=replace(result.overall, pairs=tuple(next(headlines) for _ in result.overall.pairs)))
-        for result in found
+        for result in uncorrected
     )
 
 

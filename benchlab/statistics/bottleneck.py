@@ -51,11 +51,11 @@ def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
     """Return how many CPUs each role of a trial can use at once."""
     proxy = manifest.entries[entry].get("proxy", NO_PROXY)
     roles = (CLIENT, APP, DB) if proxy == NO_PROXY else (CLIENT, APP, DB, PROXY)
-    found = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
+    allowed = {role: len(manifest.placement.get(role, ())) or manifest.cpus for role in roles}
     workers = manifest.entries[entry]["workers"]
     # An adopted entry has as many as it likes.
     most = {CLIENT: level.threads, APP: int(workers) if workers.isdecimal() else manifest.cpus}
-    return {role: min(cpus, most.get(role, cpus)) for role, cpus in found.items()}
+    return {role: min(cpus, most.get(role, cpus)) for role, cpus in allowed.items()}
 
 
 def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
@@ -72,9 +72,9 @@ def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
     )
 
 
-def fills_host(found: Shares) -> bool:
+def fills_host(used: Shares) -> bool:
     """Return whether the host had hardly any time to spare: there a CPU-second does less than on an idle one."""
-    return found.idle is not None and found.idle < NEARLY_FULL_IDLE
+    return used.idle is not None and used.idle < NEARLY_FULL_IDLE
 
 
 def of_host(samples: Iterable[Sample]) -> dict[str, float]:
@@ -83,9 +83,9 @@ def of_host(samples: Iterable[Sample]) -> dict[str, float]:
     The CPUs are those that containers may use. Of a sample whose host does not tell all of it, nothing is counted;
     without any other there is nothing to return. They are made of the same amounts as what `shares` returns.
     """
-    found = [parts for sample in samples if (parts := _spent(sample).parts)]
-    names = dict.fromkeys(part for parts in found for part in parts)
-    return {part: fmean(parts.get(part, 0.0) for parts in found) for part in names}
+    spent = [parts for sample in samples if (parts := _spent(sample).parts)]
+    names = dict.fromkeys(part for parts in spent for part in parts)
+    return {part: fmean(parts.get(part, 0.0) for parts in spent) for part in names}
 
 
 def own_share(parts: Mapping[str, float]) -> float | None:
@@ -95,22 +95,22 @@ def own_share(parts: Mapping[str, float]) -> float | None:
     return 1 - used[OTHERS] / whole if whole else None
 
 
-def name(found: Shares, growth: float | None, own: float | None = None) -> str:
+def name(used: Shares, growth: float | None, own: float | None = None) -> str:
     """Return what limited the cell: a role, or one of the words above.
 
     `growth` is the rate at twice the connections over the rate here, None where that was not measured; `own` is the
     roles' share of the CPU time that was used on the host, None where that is not known.
     """
-    if APP not in found.roles or CLIENT not in found.roles:
+    if APP not in used.roles or CLIENT not in used.roles:
         return UNKNOWN
-    if found.roles[CLIENT] >= BUSY:
+    if used.roles[CLIENT] >= BUSY:
         return CLIENT
-    busy = [role for role in (APP, DB, PROXY) if found.roles.get(role, 0.0) >= BUSY]
+    busy = [role for role in (APP, DB, PROXY) if used.roles.get(role, 0.0) >= BUSY]
     if len(busy) == 1:
         return busy[0]
-    if not busy and found.idle is not None and found.idle < FULL_HOST_IDLE:
+    if not busy and used.idle is not None and used.idle < FULL_HOST_IDLE:
         return HOST if own is None or own >= OWN_SHARE else OTHERS
-    if max(found.roles.values()) >= CALM:
+    if max(used.roles.values()) >= CALM:
         return MIXED
     if growth is None:
         return UNMEASURED_GROWTH
@@ -161,8 +161,8 @@ def _spent(sample: Sample) -> _Spent:
     cpus = max(1, round(whole_us / counters.between_us))
     stolen = host.stolen_us / whole_us * cpus
     roles = _fitted(used, cpus - stolen)
-    strangers_us = max(0, host.busy_us + host.interrupts_us - sum(known.values()))
-    idle = cpus - stolen - sum(roles.values()) - strangers_us / counters.between_us
+    background_us = max(0, host.busy_us + host.interrupts_us - sum(known.values()))
+    idle = cpus - stolen - sum(roles.values()) - background_us / counters.between_us
     return _Spent(roles, cpus, stolen, max(0.0, idle), len(known) == len(counters.roles))
 
 

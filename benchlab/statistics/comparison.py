@@ -173,19 +173,19 @@ def standings(comparison: Comparison) -> tuple[Standing, ...]:
     whose ratios to it are over other levels, the one with the better rank comes first, whatever these ratios are.
     """
     leader, ranks = comparison.leader, comparison.ranks
-    found = [
+    unordered = [
         Standing(entry, entry == leader, comparison.between(entry, leader) if leader else None, ranks[entry])
         for entry in comparison.entries
     ]
-    return tuple(sorted(found, key=lambda standing: _place(standing, comparison.better)))
+    return tuple(sorted(unordered, key=lambda standing: _place(standing, comparison.better)))
 
 
-def decide(found: Sequence[Ratio], better: Better) -> tuple[Pair, ...]:
+def decide(estimates: Sequence[Ratio], better: Better) -> tuple[Pair, ...]:
     """Return each ratio of a metric with its outcome, as `decide_together` does."""
-    return decide_together([(ratio, better) for ratio in found])
+    return decide_together([(ratio, better) for ratio in estimates])
 
 
-def decide_together(found: Sequence[tuple[Ratio, Better]]) -> tuple[Pair, ...]:
+def decide_together(estimates: Sequence[tuple[Ratio, Better]]) -> tuple[Pair, ...]:
     """Return each ratio with its outcome; the p of all that have one are corrected together.
 
     Beside each ratio stands which of two values of its metric is the better one.
@@ -193,13 +193,13 @@ def decide_together(found: Sequence[tuple[Ratio, Better]]) -> tuple[Pair, ...]:
     A ratio of fewer than LEAST_BLOCKS is undecided, and costs the others nothing. FASTER and SLOWER: 5 % is the chance
     that any of them is wrong. EQUAL is not corrected: 5 % is the chance for each pair that differs by just the margin.
     """
-    tested = [ratio.p if ratio.blocks >= LEAST_BLOCKS else None for ratio, _ in found]
+    tested = [ratio.p if ratio.blocks >= LEAST_BLOCKS else None for ratio, _ in estimates]
     known = [p for p in tested if p is not None]
     adjusted = iter(holm(known))
     corrected = [None if p is None else next(adjusted) for p in tested]
     return tuple(
         Pair(ratio, p, _outcome(ratio, better, p), len(known))
-        for (ratio, better), p in zip(found, corrected, strict=True)
+        for (ratio, better), p in zip(estimates, corrected, strict=True)
     )
 
 

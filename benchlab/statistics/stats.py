@@ -164,8 +164,8 @@ def unpaired(first: str, second: str, values: Blocks, others: Blocks) -> Ratio |
     if not values or not others:
         return None
     logs = [
-        np.array([[_log(value, f"{name}, block {block}") for block, value in found.items()]])
-        for name, found in ((first, values), (second, others))
+        np.array([[_log(value, f"{name}, block {block}") for block, value in blocks.items()]])
+        for name, blocks in ((first, values), (second, others))
     ]
     counts = [row.size for row in logs]
     log_mean = _snapped(float(logs[0].mean() - logs[1].mean()))
