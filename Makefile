@@ -5,6 +5,8 @@ PY := $(VENV)/bin/python
 ARGS ?=
 # Bytecode is made of what the lab imports, once. Made of all packages, it took 15 s of an installation's 21 s.
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
+# A file of tests stays with one process, which makes what they share once. ARGS="--numprocesses=0" is without.
+ON_ALL_CPUS := --numprocesses=auto --maxprocesses=8 --dist=loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help bench quick test test-long unit unit-313 benchmark docs lint setup clean lock
@@ -27,7 +29,7 @@ test-long: $(VENV)/dev setup ## the other tests on the engine, which take longer
 	$(PY) -m pytest -m long $(ARGS)
 
 unit: $(VENV)/dev ## the tests that need no Docker engine
-	$(PY) -m pytest -m "not docker" $(ARGS)
+	$(PY) -m pytest -m "not docker" $(ON_ALL_CPUS) $(ARGS)
 
 unit-313: $(VENV)/dev setup ## the unit tests on the Python 3.13 of the images; make test-long has them too
 	$(PY) -m pytest tests/docker/test_python.py $(ARGS)

@@ -76,7 +76,7 @@ class Level:
         checks.counts("level", 1, connections=self.connections, threads=self.threads, pipeline=self.pipeline)
         checks.counts("level", 0, queries=self.queries)
 
-    @property
+    @cached_property
     def key(self) -> LevelKey:
         """Return what varies: the queries of a request where it has any, else the connections."""
         return LevelKey(self.queries, QUERIES) if self.queries else LevelKey(self.connections, CONNECTIONS)

@@ -10,12 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 import pytest
 import yaml
+from docker.errors import NotFound
 
 from benchlab.engine import stage
 from benchlab.engine.stage import Lab
@@ -23,7 +25,7 @@ from benchlab.records.run import Run
 from benchlab.storage import store
 from benchlab.techempower import drafting
 
-from .traces import ASIDE, everything, images, named, restore, tag
+from .traces import ASIDE, everything, images, named, objects, restore, tag
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT_S, RUN_S = 120, 300
@@ -33,6 +35,10 @@ ENTRIES = tuple(sorted(name for name, service in SERVICES.items() if service.get
 STUDIED = ("aiohttp", "crax")
 SHORT = ("--profile", "quick", "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
+# As little as a visit can have.
+ONE = (*SHORT, "--test", "json", "--levels", "json=16")
+# A budget for the two blocks of the pilot, and for little more.
+PRECISE = ("--blocks", "2", "--precision", "50%", "--budget", "60s")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -119,12 +125,58 @@ def await_nothing_new(client: docker.DockerClient, before: Collection[str], clea
         time.sleep(0.2)
 
 
+@dataclass(frozen=True)
+class Measured:
+    """A run that several tests read: the project that it is in, its exit code, and what was printed."""
+
+    project: Project
+    code: int
+    printed: str
+
+    @property
+    def folder(self) -> Path:
+        return (self.project.root / "results/latest").resolve()
+
+    @property
+    def run(self) -> Run:
+        return store.read(self.folder)
+
+
+@pytest.fixture(scope="session")
+def short_run(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Measured:
+    """Return a run of the entries that are measured where none is named: a block, and a level of each test type."""
+    few = ("--levels", "json=16", "--levels", "plaintext=256", "--levels", "query=20")
+    return _measured(tmp_path_factory, client, *SHORT, *few, "--blocks", "1", "--seed", "7")
+
+
+@pytest.fixture(scope="session")
+def precise_run(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Measured:
+    """Return a run whose blocks were decided on after two of them. What has no order of its own has that of a seed."""
+    few = ("--test", "json", "--test", "query", "--levels", "json=16,32", "--levels", "query=1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONHASHSEED", "1")
+        return _measured(tmp_path_factory, client, *SHORT, *few, *PRECISE)
+
+
+def _measured(made: pytest.TempPathFactory, client: docker.DockerClient, *arguments: str) -> Measured:
+    project = copy_of_project(made.mktemp("measured") / "project")
+    with nothing_stays(client):
+        return Measured(project, *project.run(*arguments))
+
+
 @pytest.fixture(autouse=True)
 def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) -> Iterator[None]:
-    """Leave the engine as it was: the next test, and the user, find the images that they had."""
-    if "staged" in request.fixturenames:
+    """Hold each test that works in a project of its own to leaving nothing; the others start nothing themselves."""
+    if "project" not in request.fixturenames:
         yield
         return
+    with nothing_stays(client):
+        yield
+
+
+@contextmanager
+def nothing_stays(client: docker.DockerClient) -> Iterator[None]:
+    """Leave the engine as it was: the next test, and the user, find the images that they had."""
     before, own = everything(client), images(client)
     for name, image_id in named(own).items():
         tag(client, image_id, f"{ASIDE}{name}")
@@ -133,7 +185,9 @@ def _nothing_stays(client: docker.DockerClient, request: pytest.FixtureRequest) 
         await_nothing_new(client, before, lambda: restore(client, own))
     finally:
         for name in named(own):
-            client.api.remove_image(f"{ASIDE}{name}")
+            # One within another has removed it already.
+            with suppress(NotFound):
+                client.api.remove_image(f"{ASIDE}{name}")
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +228,11 @@ def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, st
     os.kill(process.pid, number)
     printed, _ = process.communicate(timeout=WAIT_S)
     return process.returncode, printed
+
+
+def end_cleanly(client: docker.DockerClient, process: subprocess.Popen[str], number: signal.Signals) -> str:
+    """End a run by the signal, and return what lab.py printed: its containers are gone, and its samples are kept."""
+    code, printed = end(process, number)
+    assert (code, objects(client)) == (128 + number, [])
+    assert "what was measured is kept; go on with: python lab.py --resume results/" in printed
+    return printed

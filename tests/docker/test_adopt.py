@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
 import pytest
 
+from benchlab.engine import stage
+from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
+from benchlab.run import conformance
+from benchlab.run.lifecycle import EntryLifecycle
 from benchlab.storage import store
 
-from .conftest import SHORT, Project, await_lines
+from .conftest import ONE, ROOT, RUN_S, SHORT, Measured, Project, await_lines, copy_of_project, nothing_stays
 from .traces import images, objects
 
-TFB = Path(__file__).parents[1] / "tfb"
+pytestmark = pytest.mark.long
+
 BASES = ("--bases", "tests/tfb/bases.txt")
+COMPILING = ("--base", "python:3.13=benchlab/base-dev", "--base", "python:3.13-slim=benchlab/base-python")
 TESTS = {
     "asgi": ("json", "plaintext", "db", "query", "fortune", "update"),
     "asgi-psycopg": ("db", "query"),
     "bottle": ("json", "db", "query", "cached-query", "fortune", "update"),
     "rill": ("json", "plaintext"),
 }
+WSGI = ("json", "plaintext", "db")
+# Those that are built, verified without a fault, and removed.
+SOUND = (*TESTS, "wsgi", "built")
 
 # A server of one answer. What comes before it, and how it is started, is each test's own.
 SERVER = """
@@ -65,14 +77,15 @@ ctypes.CDLL("libpython3.13.so.1.0")
 LOST = 'import socket\nprint("looking for it")\nsocket.create_connection(("mysql-of-elsewhere", 3306))\n'
 
 
-def _adopt_all(project: Project) -> str:
-    """Adopt the entries of tests/tfb and return what was printed."""
-    printed = ""
-    for name in ("asgi", "bottle", "rill"):
-        code, told = project.run("adopt", f"tests/tfb/{name}", *BASES)
-        assert code == 0, told
-        printed += told
-    return printed
+def _built(folder: Path) -> Path:
+    """Make the folder of an entry that is built with compilers, and looks at where its Python lies."""
+    folder.mkdir()
+    config = {"framework": "built", "tests": [{"default": {"json_url": "/json"}}]}
+    (folder / "benchmark_config.json").write_text(json.dumps(config))
+    (folder / "server.py").write_text(SERVER)
+    (folder / "looks.py").write_text(LOOKS)
+    (folder / "built.dockerfile").write_text(BUILDS)
+    return folder
 
 
 def _odd(folder: Path, **commands: str) -> Path:
@@ -90,43 +103,120 @@ def _odd(folder: Path, **commands: str) -> Path:
     return folder
 
 
-@pytest.mark.long
-def test_adopted_entries_are_listed_verified_measured_beside_a_native_one_and_removed(
-    project: Project, client: docker.DockerClient
-) -> None:
-    compose = (project.root / "compose.yaml").read_text()
-    told = _adopt_all(project)
-    assert "adopted asgi-psycopg: db, query; port 9080; benchlab/base-python for python:3.12\n" in told
-    assert "left out asgi-mysql: its database is MySQL, and the lab has Postgres or none\n" in told
-    code, listed = project.run("list")
+@dataclass(frozen=True)
+class Adopted:
+    """A project with adopted entries; what adopt printed, and what verify did of the entries, after its exit code."""
+
+    project: Project
+    printed: str
+    code: int
+    verified: str
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Iterator[Adopted]:
+    """Adopt and build the entries of tests/tfb, and one that needs compilers; this file's tests have the images."""
+    made = tmp_path_factory.mktemp("adopted")
+    project = copy_of_project(made / "project")
+    with nothing_stays(client):
+        printed = "".join(_adopted(project, f"tests/tfb/{name}", *BASES) for name in ("asgi", "bottle", "rill", "wsgi"))
+        printed += _adopted(project, str(_built(made / "built")), *COMPILING)
+        yield Adopted(project, printed, *project.run("verify", *_flags(SOUND)))
+
+
+@pytest.fixture
+def project(adopted: Adopted, tmp_path: Path) -> Project:
+    """Return a copy of the project with the adopted entries."""
+    return Project(shutil.copytree(adopted.project.root, tmp_path / "project", symlinks=True))
+
+
+def _adopted(project: Project, folder: str, *bases: str) -> str:
+    code, printed = project.run("adopt", folder, *bases)
+    assert code == 0, printed
+    return printed
+
+
+def _flags(names: Iterable[str]) -> list[str]:
+    return [word for name in names for word in ("--framework", name)]
+
+
+def _verdicts(printed: str, names: Iterable[str]) -> list[str]:
+    """Return the lines that verify printed of these entries."""
+    lines = (re.match(r"(?:pass|warn|fail)  ([^\s:]+)", line) for line in printed.splitlines())
+    return [line.string for line in lines if line and line[1] in set(names)]
+
+
+def test_adopted_entries_are_listed_and_pass_verification(adopted: Adopted) -> None:
+    assert "adopted asgi-psycopg: db, query; port 9080; benchlab/base-python for python:3.12\n" in adopted.printed
+    assert "left out asgi-mysql: its database is MySQL, and the lab has Postgres or none\n" in adopted.printed
+    code, listed = adopted.project.run("list")
     assert code == 0
     assert re.search(
         r"\| bottle +\| bottle +\| raw +\| \? +\| gunicorn +\| \? +\| \? +\| none +\| all +\| own +\| own ", listed
     )
     assert "Another base image: asgi has benchlab/base-python for python:3.12; " in listed
     assert "; rill has benchlab/base-python for python:3.12-slim" in listed
+    passed = [f"pass  {name} {test}" for name, tests in TESTS.items() for test in tests]
+    assert _verdicts(adopted.verified, TESTS) == passed, adopted.verified
+    assert adopted.code == 0
+    assert (adopted.project.root / "compose.yaml").read_text() == (ROOT / "compose.yaml").read_text()
 
-    chosen = [word for name in TESTS for word in ("--framework", name)]
-    code, verified = project.run("verify", *chosen)
-    verdicts = [line for line in verified.splitlines() if re.match(r"(pass|warn|fail) ", line)]
-    assert verdicts == [f"pass  {name} {test}" for name, tests in TESTS.items() for test in tests], verified
-    assert code == 0
 
-    few = ("--test", "json", "--test", "query", "--levels", "json=16", "--levels", "query=20", "--blocks", "1")
-    lab = project.start(*SHORT, *few, *chosen, "--framework", "crax")
-    await_lines(project, 1, lab)
-    rights = {name: _host_config(client, name) for name in TESTS}
-    printed, _ = lab.communicate()
-    run = project.latest()
-    assert lab.returncode == 0, printed
+def test_what_builds_where_python_has_its_usual_layout_and_compilers_builds_here(adopted: Adopted) -> None:
+    assert _verdicts(adopted.verified, ["built"]) == ["pass  built json"], adopted.verified
+
+
+def test_a_server_that_ends_each_connection_is_warned_of(adopted: Adopted) -> None:
+    told = dict(re.findall(r"^warn  wsgi (\w+): (.+)$", adopted.verified, re.MULTILINE))
+    ends = "was answered with the end of its connection; each request makes a connection, and that is measured too"
+    assert told.keys() == set(WSGI)
+    assert all(f"/{test} {ends} [keep-alive]" in line for test, line in told.items())
+    assert re.search(
+        r"/db gave \{'id': \d+, 'randomnumber': \d+\}, not integers id and randomNumber \[keys\]", told["db"]
+    )
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A run of adopted entries beside a native one; `rights` is what the container of each adopted one may do."""
+
+    measured: Measured
+    rights: Mapping[str, Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def beside(adopted: Adopted, client: docker.DockerClient) -> Beside:
+    project, names = adopted.project, (*TESTS, "wsgi", "crax")
+    tests = ("--test", "json", "--test", "db", "--test", "query")
+    levels = ("--levels", "json=16,64", "--levels", "db=16", "--levels", "query=20")
+    with nothing_stays(client):
+        lab = project.start(*SHORT, "--blocks", "1", *tests, *levels, *_flags(names))
+        await_lines(project, 1, lab)
+        rights = {name: _host_config(client, name) for name in TESTS}
+        printed, _ = lab.communicate(timeout=RUN_S)
+    return Beside(Measured(project, lab.returncode, printed), rights)
+
+
+def _host_config(client: docker.DockerClient, service: str) -> Mapping[str, Any]:
+    (container,) = client.containers.list(all=True, filters={"label": f"com.docker.compose.service={service}"})
+    config: Mapping[str, Any] = container.attrs["HostConfig"]
+    return config
+
+
+def test_adopted_entries_are_measured_beside_a_native_one_without_rights(beside: Beside) -> None:
+    printed, run = beside.measured.printed, beside.measured.run
+    assert beside.measured.code == 0, printed
     assert judge.missing(run) == ()
     assert {(sample.trial.entry, sample.trial.test) for sample in run.samples} == {
-        (name, test) for name, tests in {**TESTS, "crax": ("json", "query")}.items() for test in tests
-    } & {(name, test) for name in (*TESTS, "crax") for test in ("json", "query")}
+        (name, test)
+        for name, tests in {**TESTS, "wsgi": WSGI, "crax": tuple(WORKLOADS)}.items()
+        for test in ("json", "db", "query")
+        if test in tests
+    }
     assert all(sample.load.requests > 0 and sample.load.errors.broken == 0 for sample in run.samples)
-    mark = "(another base image: asgi, asgi-psycopg, bottle, rill)"
+    mark = "(another base image: asgi, asgi-psycopg, bottle, rill, wsgi)"
     assert all(mark in line for line in printed.splitlines() if re.match(r"## (json|query|Overview)", line))
-    for host in rights.values():
+    for host in beside.rights.values():
         assert (host["CapDrop"], host["Privileged"], host["PortBindings"] or {}) == (["ALL"], False, {})
         assert set(host["CapAdd"]) == {"CHOWN", "DAC_OVERRIDE", "KILL", "SETGID", "SETUID"}
         assert "no-new-privileges:true" in host["SecurityOpt"]
@@ -134,69 +224,59 @@ def test_adopted_entries_are_listed_verified_measured_beside_a_native_one_and_re
         assert not host["Binds"]
         assert host["PidsLimit"] == 16384
 
-    assert (project.root / "compose.yaml").read_text() == compose
-    removals = [word for name in TESTS for word in ("--remove", name)]
+
+def test_a_server_that_ends_each_connection_is_loaded(beside: Beside) -> None:
+    samples = [sample for sample in beside.measured.run.samples if sample.trial.entry == "wsgi"]
+    assert len(samples) == 3
+    assert all(sample.load.requests > 100 and sample.load.errors.broken == 0 for sample in samples)
+    assert (
+        "wsgi ends its connection after each answer: each request makes a new one, and that is measured too"
+        in beside.measured.printed
+    )
+
+
+def test_adopted_entries_are_removed_with_their_images(project: Project, client: docker.DockerClient) -> None:
+    removals = [word for name in SOUND for word in ("--remove", name)]
     code, removed = project.run("adopt", *removals)
     assert (code, removed.splitlines()) == (
         0,
-        [f"removed {name} and its image benchlab/adopted:{name}" for name in TESTS],
+        [f"removed {name} and its image benchlab/adopted:{name}" for name in SOUND],
     )
-    assert {f"benchlab/adopted:{name}" for name in TESTS}.isdisjoint(images(client))
+    assert {f"benchlab/adopted:{name}" for name in SOUND}.isdisjoint(images(client))
     assert not (project.root / "compose.adopted.yaml").exists()
     assert not (project.root / "adopted").exists()
     assert objects(client) == []
     assert project.run("list")[1].count("asgi") == 0
 
 
-def _host_config(client: docker.DockerClient, service: str) -> dict[str, Any]:
-    (container,) = client.containers.list(all=True, filters={"label": f"com.docker.compose.service={service}"})
-    found: dict[str, Any] = container.attrs["HostConfig"]
-    return found
-
-
-@pytest.mark.long
 def test_nginx_passes_on_to_an_entry_of_another_port_and_clean_removes_the_images_of_adopted_ones(
     project: Project, client: docker.DockerClient
 ) -> None:
-    code, printed = project.run("adopt", "tests/tfb/asgi", "--test", "default", *BASES)
-    assert code == 0, printed
-    for name in ("asgi", "crax"):
-        code, printed = project.run("verify", "--proxy", "nginx", "--framework", name, "--test", "json")
-        assert (code, f"pass  {name} json" in printed.splitlines()) == (0, True), printed
+    names = ("asgi", "crax")
+    code, printed = project.run("verify", "--proxy", "nginx", *_flags(names), "--test", "json")
+    assert (code, _verdicts(printed, names)) == (0, [f"pass  {name} json" for name in names]), printed
     code, printed = project.run("clean")
     assert code == 0
     assert "benchlab/adopted:asgi" in printed
     assert "benchlab/adopted:asgi" not in images(client)
 
 
-@pytest.mark.long
+SERVES = "python3 server.py 0.0.0.0 8080 0"
+ITS_LOG = r"(it (?:said last|(?:had )?raised).+; )?its log: \S+"
+
+
 def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(project: Project, tmp_path: Path) -> None:
-    folder = _odd(
-        tmp_path / "odd",
-        broken="python3 server.py 0.0.0.0 8080 0",
-        local="python3 server.py 127.0.0.1 8080 0",
-        lost="python3 lost.py",
-        mute="",
-        port="python3 server.py 0.0.0.0 9000 0",
-        slow="python3 server.py 0.0.0.0 8080 5",
-        well="python3 server.py 0.0.0.0 8080 0",
-    )
-    code, printed = project.run("adopt", str(folder))
-    assert code == 0, printed
-    names = [f"odd-{name}" for name in ("broken", "local", "lost", "mute", "port", "slow", "well")]
-    code, printed = project.run("verify", "--test", "json", *(word for name in names for word in ("--framework", name)))
+    names = ("odd-broken", "odd-lost", "odd-mute", "odd-well")
+    _adopted(project, str(_odd(tmp_path / "odd", broken=SERVES, lost="python3 lost.py", mute="", well=SERVES)))
+    code, printed = project.run("verify", "--test", "json", *_flags(names))
     assert code == 1
     assert re.search(r"^pass  odd-well json$", printed, re.MULTILINE)
     told = dict(re.findall(r"^fail  (odd-\w+): (.+)$", printed, re.MULTILINE))
-    silent = r"odd-\w+ did not answer /json on port 8080 within 30 s of its start: "
-    log = r"(it (?:said last|(?:had )?raised).+; )?its log: \S+ \[serves\]"
     for name, expected in {
         "odd-broken": r"building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[serves\]",
-        "odd-local": rf"{silent}it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; {log}",
-        "odd-lost": rf"in start-up, odd-lost is not running .+; it raised .*gaierror: \[Errno.* \(lost.py:\d+\); {log}",
+        "odd-lost": r"in start-up, odd-lost is not running .+; it raised .*gaierror: \[Errno.* \(lost.py:\d+\); "
+        rf"{ITS_LOG} \[serves\]",
         "odd-mute": r"making the containers failed: .*[Nn]o command specified.* \[serves\]",
-        "odd-port": rf"{silent}it listens on 0.0.0.0:9000, not on port 8080; .+; {log}",
-        "odd-slow": rf"{silent}it listens there, and takes longer than 2 s for an answer; {log}",
     }.items():
         assert re.fullmatch(expected, told.pop(name)), printed
     assert told == {}
@@ -207,80 +287,40 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     assert "\x1b" not in printed
 
 
-@pytest.mark.long
-def test_a_server_that_ends_each_connection_is_warned_of_and_loaded(project: Project) -> None:
-    code, printed = project.run("adopt", "tests/tfb/wsgi", *BASES)
-    assert code == 0, printed
-    code, printed = project.run("verify", "--framework", "wsgi")
-    assert code == 0, printed
-    told = dict(re.findall(r"^warn  wsgi (\w+): (.+)$", printed, re.MULTILINE))
-    ends = "was answered with the end of its connection; each request makes a connection, and that is measured too"
-    assert told.keys() == {"json", "plaintext", "db"}
-    assert all(f"/{test} {ends} [keep-alive]" in line for test, line in told.items())
-    assert re.search(
-        r"/db gave \{'id': \d+, 'randomnumber': \d+\}, not integers id and randomNumber \[keys\]", told["db"]
+def test_of_a_server_that_is_not_reached_it_is_told_where_it_listens(project: Project, tmp_path: Path) -> None:
+    odd = _odd(
+        tmp_path / "odd",
+        local="python3 server.py 127.0.0.1 8080 0",
+        port="python3 server.py 0.0.0.0 9000 0",
+        slow="python3 server.py 0.0.0.0 8080 5",
     )
-
-    levels = ("--test", "json", "--test", "db", "--levels", "json=16,64", "--levels", "db=16")
-    code, printed = project.run(*SHORT, "--blocks", "1", *levels, "--framework", "wsgi", "--framework", "crax")
-    run = project.latest()
-    assert code == 0, printed
-    assert judge.missing(run) == ()
-    samples = [sample for sample in run.samples if sample.trial.entry == "wsgi"]
-    assert len(samples) == 3
-    assert all(sample.load.requests > 100 and sample.load.errors.broken == 0 for sample in samples)
-    assert (
-        "wsgi ends its connection after each answer: each request makes a new one, and that is measured too" in printed
-    )
-
-
-@pytest.mark.long
-def test_what_builds_where_python_has_its_usual_layout_and_compilers_builds_here(
-    project: Project, tmp_path: Path
-) -> None:
-    folder = tmp_path / "built"
-    folder.mkdir()
-    (folder / "benchmark_config.json").write_text(
-        json.dumps({"framework": "built", "tests": [{"default": {"json_url": "/json"}}]})
-    )
-    (folder / "server.py").write_text(SERVER)
-    (folder / "looks.py").write_text(LOOKS)
-    (folder / "built.dockerfile").write_text(BUILDS)
-    bases = ("--base", "python:3.13=benchlab/base-dev", "--base", "python:3.13-slim=benchlab/base-python")
-    code, printed = project.run("adopt", str(folder), *bases)
-    assert code == 0, printed
-    code, printed = project.run("verify", "--framework", "built", "--test", "json")
-    assert (code, "pass  built json" in printed.splitlines()) == (0, True), printed
+    _adopted(project, str(odd))
+    names = ("odd-local", "odd-port", "odd-slow")
+    lab = stage.open_lab(project.root, names, lambda line: None)
+    with stage.stage(lab, names):
+        # A user's lab waits for 30 s.
+        entries = lab.topology.entries
+        lives = {
+            name: EntryLifecycle(entries[name], lab.roles, entries.values(), lambda name, text: name, ready_s=5)
+            for name in names
+        }
+        verified = {name: conformance.verify_entry(life, ["json"]) for name, life in lives.items()}
+    silent = r"odd-\w+ did not answer /json on port 8080 within 5 s of its start: "
+    for name, expected in {
+        "odd-local": r"it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; ",
+        "odd-port": r"it listens on 0.0.0.0:9000, not on port 8080; .+; ",
+        "odd-slow": r"it listens there, and takes longer than 2 s for an answer; ",
+    }.items():
+        ((problem,),) = (verification.problems for verification in verified[name])
+        assert problem.rule == "serves"
+        assert re.fullmatch(f"{silent}{expected}{ITS_LOG}", problem.message), problem
 
 
-@pytest.mark.long
 def test_an_entry_that_cannot_be_built_is_left_out_of_a_run_that_says_so(project: Project, tmp_path: Path) -> None:
-    command = "python3 server.py 0.0.0.0 8080 0"
-    assert project.run("adopt", str(_odd(tmp_path / "odd", broken=command)))[0] == 0
-    few = (*SHORT, "--blocks", "1", "--test", "json", "--levels", "json=16")
-    code, printed = project.run(*few, "--framework", "odd-broken", "--framework", "crax")
+    _adopted(project, str(_odd(tmp_path / "odd", broken=SERVES)))
+    code, printed = project.run(*ONE, "--blocks", "1", *_flags(("odd-broken", "crax")))
     assert code == 1
     assert [sample.trial.entry for sample in project.latest().samples] == ["crax"]
     assert "* odd-broken, all of it: building odd-broken failed" in printed
     assert "not built, and not measured: odd-broken" in printed
     assert (project.root / "results/latest" / store.REPORT).read_text() in printed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (("frameworks/crax",), "error: frameworks/crax has no benchmark_config.json; name a folder that has one\n"),
-        (
-            ("tests/tfb/asgi", "--test", "mysql"),
-            "error: --test mysql: its database is MySQL, and the lab has Postgres or none\n",
-        ),
-        (
-            ("tests/tfb/asgi", "--as", "my app"),
-            "error: --as my app: that cannot be an entry's name; use letters, digits, '.', '_' and '-'\n",
-        ),
-        (("--remove", "rill"), "error: --remove rill: no such entry was adopted; there is none\n"),
-    ],
-)
-def test_what_cannot_be_adopted_is_one_line(project: Project, arguments: tuple[str, ...], line: str) -> None:
-    assert project.run("adopt", *arguments) == (2, line)
-    assert not (project.root / "compose.adopted.yaml").exists()

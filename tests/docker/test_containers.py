@@ -66,12 +66,6 @@ print(len(connections))
 """
 
 
-# Of what takes some time to try, an entry for each data layer will do where time is short.
-each_entry = pytest.mark.parametrize(
-    "entry", [name if name in STUDIED else pytest.param(name, marks=pytest.mark.long) for name in ENTRIES]
-)
-
-
 def _execute(lab: Lab, service: str, *command: str) -> str:
     return command_output(lab.engine, service, list(command))
 
@@ -84,7 +78,10 @@ def _ask(lab: Lab, statement: str) -> str:
 
 @contextmanager
 def _serving(lab: Lab, entry: str) -> Iterator[None]:
-    """Run the entry beside the database, all its workers ready to answer."""
+    """Run the entry beside the database, and no other, all its workers ready to answer."""
+    for other in lab.topology.entries:
+        if lab.engine.casualty(other) is None:
+            lab.engine.stop(other)
     for service in ("wrk", "db"):
         lab.engine.start(service)
     _execute(lab, "db", "wait-database")
@@ -95,6 +92,30 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
         yield
     finally:
         lab.engine.stop(entry)
+
+
+@pytest.fixture(scope="module")
+def pristine(staged: Lab) -> str:
+    """Return World as it is before anybody has changed it."""
+    staged.engine.start("db")
+    return _execute(staged, "db", "pristine-world")
+
+
+@pytest.fixture(scope="module")
+def serving(staged: Lab, pristine: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Run an entry for all the tests that look at it, one after the other, and return its name."""
+    with _serving(staged, request.param):
+        yield request.param
+
+
+# In one life of its container each entry is looked at by the tests at the end of this file.
+each_entry = pytest.mark.parametrize("serving", ENTRIES, indirect=True)
+# Of what takes some time to try, an entry for each data layer will do where time is short.
+studied_first = pytest.mark.parametrize(
+    "serving",
+    [name if name in STUDIED else pytest.param(name, marks=pytest.mark.long) for name in ENTRIES],
+    indirect=True,
+)
 
 
 def _started(lab: Lab, entry: str) -> int:
@@ -124,39 +145,6 @@ def _query(lab: Lab) -> Answer:
     return _answer(lab, *QUERY)
 
 
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_labels_say_what_runs(staged: Lab, entry: str) -> None:
-    labels = staged.topology.entries[entry].labels
-    workers = int(labels["workers"])
-
-    with _serving(staged, entry):
-        log = staged.engine.log(entry)
-        connected = _ask(staged, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'")
-    assert workers == staged.cpus
-    assert list(claims.check(labels, log)) == []
-    # What the log does not speak of is not held against it: it speaks of all.
-    (problem,) = claims.check(labels | dict.fromkeys(TOLD, "other"), log)
-    assert [name for name in TOLD if f"{name}=other" not in problem.message] == []
-    assert log.count(claims.STARTED) == workers
-    assert int(connected) == workers * int(labels["pool"])
-    assert {"gunicorn": "Starting gunicorn", "uvicorn": "Started parent process"}[labels["server"]] in log
-
-
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_a_burst_of_1024_connections_is_queued_and_not_turned_away(
-    staged: Lab, client: docker.DockerClient, entry: str
-) -> None:
-    with _serving(staged, entry):
-        server = _container(client, entry)
-        # Frozen, so that it accepts nothing: what connects waits in the backlog.
-        server.pause()
-        try:
-            connected = _execute(staged, "wrk", "python3", "-c", BURST, ENTRY_HOST)
-        finally:
-            server.unpause()
-    assert connected.strip() == "1024"
-
-
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_container_has_no_rights_and_publishes_nothing(
     staged: Lab, client: docker.DockerClient, service: str
@@ -172,40 +160,6 @@ def test_a_container_has_no_rights_and_publishes_nothing(
     assert not host["PortBindings"]
     # The load generator reads the containers' counters.
     assert (host["Binds"] or []) == (["/sys/fs/cgroup:/host/cgroup:ro"] if service == "wrk" else [])
-
-
-@each_entry
-def test_a_database_outage_answers_5xx_and_heals(staged: Lab, entry: str) -> None:
-    with _serving(staged, entry):
-        assert _query(staged).status == 200
-        staged.engine.stop("db")
-        assert _query(staged).status in (500, 503)
-        assert _answer(staged, "/json").status == 200
-        staged.engine.start("db")
-        _execute(staged, "db", "wait-database")
-        # Each worker may still tell of the outage a few times, then both answer.
-        assert any(all(_query(staged).status == 200 for _ in range(10)) for _ in range(40))
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_a_database_that_hangs_is_answered_5xx_and_heals(staged: Lab, client: docker.DockerClient, entry: str) -> None:
-    with _serving(staged, entry):
-        database = _container(client, "db")
-        database.pause()
-        try:
-            answer = _query(staged)
-        finally:
-            database.unpause()
-        assert answer.status in (500, 503)
-        assert any(all(_query(staged).status == 200 for _ in range(10)) for _ in range(40))
-
-
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerClient, entry: str) -> None:
-    with _serving(staged, entry):
-        pass
-    assert _container(client, entry).attrs["State"]["ExitCode"] == 0
 
 
 @pytest.mark.parametrize("service", ["db", "wrk"])
@@ -234,7 +188,7 @@ def test_the_load_generator_ends_at_sigterm_without_an_init_process_too(
         container.remove(force=True)
 
 
-@each_entry
+@pytest.mark.parametrize("entry", STUDIED)
 def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
     entries = staged.topology.entries
     lifecycle = EntryLifecycle(entries[entry], staged.roles, entries.values(), lambda name, text: name)
@@ -246,32 +200,20 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
         assert second.world == second.database.world() == first.world
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("entry", ENTRIES)
-def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, entry: str) -> None:
-    with _serving(staged, entry):
-        command = closed.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)
-        load = wrk.parse(closed, _execute(staged, "wrk", *wrk.observed(command, {}))).load
-        deadlocks = _ask(staged, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'hello_world'")
-    assert load.requests > 0
-    assert load.errors.broken == 0
-    assert deadlocks == "0"
-
-
 def test_the_database_holds_the_contract_and_reset_restores_it(staged: Lab) -> None:
     staged.engine.start("db")
     _execute(staged, "db", "wait-database")
     _execute(staged, "db", "reset-database")
-    pristine = _execute(staged, "db", "print-world")
-    rows = [tuple(map(int, line.split(","))) for line in pristine.split()]
+    was = _execute(staged, "db", "print-world")
+    rows = [tuple(map(int, line.split(","))) for line in was.split()]
     assert [row_id for row_id, _ in rows] == list(range(1, 10_001))
     assert all(1 <= number <= 10_000 for _, number in rows)
 
     ask = partial(_ask, staged)
     ask("UPDATE world SET randomnumber = 10001; DELETE FROM fortune; CREATE TABLE junk (id integer)")
-    assert _execute(staged, "db", "print-world") != pristine
+    assert _execute(staged, "db", "print-world") != was
     _execute(staged, "db", "reset-database")
-    assert _execute(staged, "db", "print-world") == pristine
+    assert _execute(staged, "db", "print-world") == was
     assert ask("SELECT count(*) FROM fortune") == "12"
     assert ask('SELECT count(*) FROM world JOIN "World" USING (id, randomnumber)') == "10000"
     assert ask('SELECT count(*) FROM fortune JOIN "Fortune" USING (id, message)') == "12"
@@ -371,3 +313,96 @@ def test_nginx_stands_in_front_of_the_running_entry_and_ends_by_itself(
     assert _container(client, "nginx").attrs["State"]["ExitCode"] == 0
     assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})
     assert answer.headers["server"].startswith("nginx")
+
+
+@each_entry
+def test_labels_say_what_runs(staged: Lab, serving: str) -> None:
+    labels = staged.topology.entries[serving].labels
+    workers = int(labels["workers"])
+    log = staged.engine.log(serving)
+    connected = _ask(staged, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'")
+    assert workers == staged.cpus
+    assert list(claims.check(labels, log)) == []
+    # What the log does not speak of is not held against it: it speaks of all.
+    (problem,) = claims.check(labels | dict.fromkeys(TOLD, "other"), log)
+    assert [name for name in TOLD if f"{name}=other" not in problem.message] == []
+    assert log.count(claims.STARTED) == workers
+    assert int(connected) == workers * int(labels["pool"])
+    assert {"gunicorn": "Starting gunicorn", "uvicorn": "Started parent process"}[labels["server"]] in log
+
+
+@each_entry
+def test_a_burst_of_1024_connections_is_queued_and_not_turned_away(
+    staged: Lab, client: docker.DockerClient, serving: str
+) -> None:
+    server = _container(client, serving)
+    # Frozen, so that it accepts nothing: what connects waits in the backlog.
+    server.pause()
+    try:
+        connected = _execute(staged, "wrk", "python3", "-c", BURST, ENTRY_HOST)
+    finally:
+        server.unpause()
+    assert connected.strip() == "1024"
+
+
+@studied_first
+def test_a_database_outage_answers_5xx_and_heals(staged: Lab, serving: str) -> None:
+    assert _query(staged).status == 200
+    staged.engine.stop("db")
+    assert _query(staged).status in (500, 503)
+    assert _answer(staged, "/json").status == 200
+    staged.engine.start("db")
+    _execute(staged, "db", "wait-database")
+    assert _heals(staged)
+
+
+@pytest.mark.long
+@each_entry
+def test_a_database_that_hangs_is_answered_5xx_and_heals(
+    staged: Lab, client: docker.DockerClient, serving: str
+) -> None:
+    database = _container(client, "db")
+    database.pause()
+    try:
+        answer = _query(staged)
+    finally:
+        database.unpause()
+    assert answer.status in (500, 503)
+    assert _heals(staged)
+
+
+def _heals(lab: Lab) -> bool:
+    """Return whether all workers answer again: each may still tell of the outage a few times."""
+    return any(all(_query(lab).status == 200 for _ in range(10)) for _ in range(40))
+
+
+@pytest.mark.long
+@each_entry
+def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, serving: str) -> None:
+    command = closed.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)
+    load = wrk.parse(closed, _execute(staged, "wrk", *wrk.observed(command, {}))).load
+    deadlocks = _ask(staged, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'hello_world'")
+    assert load.requests > 0
+    assert load.errors.broken == 0
+    assert deadlocks == "0"
+
+
+@pytest.mark.long
+@each_entry
+def test_what_an_entry_has_updated_is_restored(staged: Lab, pristine: str, serving: str) -> None:
+    before = _rows(_execute(staged, "db", "print-world"))
+    updated = {row["id"]: row["randomNumber"] for row in json.loads(_answer(staged, "/updates?queries=500").body)}
+    after = _execute(staged, "db", "print-world")
+    assert _rows(after) == {**before, **updated} != before
+    assert _execute(staged, "db", "pristine-world") == pristine != after
+
+
+def _rows(world: str) -> dict[int, int]:
+    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in world.split())}
+
+
+# The last of an entry's life.
+@each_entry
+def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerClient, serving: str) -> None:
+    staged.engine.stop(serving)
+    assert _container(client, serving).attrs["State"]["ExitCode"] == 0

@@ -18,7 +18,7 @@ from benchlab.records.plan import Entry, Trial
 from benchlab.records.run import Run
 from benchlab.storage import store
 
-from .conftest import JSON, WAIT_S, Project, await_lines, await_that, end
+from .conftest import JSON, ONE, WAIT_S, Project, await_lines, await_that, end, end_cleanly
 from .traces import objects
 
 
@@ -27,10 +27,8 @@ def test_ctrl_c_ends_cleanly_and_resume_goes_on_in_the_planned_order(
 ) -> None:
     lab = project.start(*JSON, "--blocks", "1", "--seed", "7")
     await_lines(project, 2, lab)
-    ended, printed = end(lab, signal.SIGINT)
+    end_cleanly(client, lab, signal.SIGINT)
     kept = project.journal().read_bytes()
-    assert (ended, objects(client)) == (130, [])
-    assert "what was measured is kept; go on with: python lab.py --resume results/" in printed
     assert "## json, by" in (project.root / "results/latest" / store.REPORT).read_text()
     resumed, _ = project.run("--resume", "results/latest")
     run = project.latest()
@@ -48,27 +46,17 @@ def _plan(run: Run) -> list[Trial]:
     return [trial for visit in visits for trial in visit.trials]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-@pytest.mark.long
-def test_other_signals_end_as_cleanly(
-    project: Project, client: docker.DockerClient, number: signal.Signals, code: int
-) -> None:
-    lab = project.start(*JSON, "--framework", "crax")
-    await_lines(project, 1, lab)
-    ended, printed = end(lab, number)
-    assert (ended, objects(client)) == (code, [])
-    assert "what was measured is kept" in printed
-
-
 @pytest.mark.parametrize(
     "stage", [*(pytest.param(stage, marks=pytest.mark.long) for stage in ("create", "start-up")), "build", "clean-up"]
 )
 def test_ctrl_c_at_any_point_leaves_nothing_behind(project: Project, client: docker.DockerClient, stage: str) -> None:
-    app = project.root / "frameworks/crax/app.py"
-    app.write_text(app.read_text() + f"\n# so that {stage} builds anew\n")
-    shutil.rmtree(project.root / ".lab")
-    lab = project.start(*JSON, "--framework", "crax")
     logs = project.root / ".lab"
+    if stage == "build":
+        app = project.root / "frameworks/crax/app.py"
+        app.write_text(app.read_text() + "\n# so that it is built anew\n")
+        shutil.rmtree(logs)
+    (logs / "create.log").unlink(missing_ok=True)
+    lab = project.start(*ONE, "--framework", "crax")
     reached = {
         "build": lambda: "crax" in _text(logs / "build.log"),
         "create": lambda: (logs / "create.log").exists(),
@@ -92,8 +80,8 @@ def _text(path: Path) -> str:
 def test_a_kill_leaves_what_the_next_start_clears_and_a_cut_line_is_measured_again(
     project: Project, client: docker.DockerClient
 ) -> None:
-    lab = project.start(*JSON, "--framework", "crax")
-    await_lines(project, 2, lab)
+    lab = project.start(*ONE, "--framework", "crax")
+    await_lines(project, 1, lab)
     end(lab, signal.SIGKILL)
     assert objects(client) != []
     with project.journal().open("ab") as journal:
@@ -103,14 +91,14 @@ def test_a_kill_leaves_what_the_next_start_clears_and_a_cut_line_is_measured_aga
     assert code == 0
     assert "33 bytes dropped" in printed
     assert "cleared what an earlier run had left behind" in printed
-    assert len(project.latest().samples) == 4
+    assert len(project.latest().samples) == 2
 
 
 @pytest.mark.long
 def test_a_lost_lease_ends_the_run_with_one_line_and_what_was_measured_is_kept(
     project: Project, client: docker.DockerClient
 ) -> None:
-    lab = project.start(*JSON, "--framework", "crax")
+    lab = project.start(*ONE, "--framework", "crax")
     await_lines(project, 1, lab)
     # The engine removes it as soon as it has ended.
     client.containers.get(LEASE).kill()
@@ -124,39 +112,37 @@ def test_a_lost_lease_ends_the_run_with_one_line_and_what_was_measured_is_kept(
 
 
 @pytest.mark.long
-def test_a_run_is_not_resumed_on_other_sources_until_they_are_restored(
-    project: Project, client: docker.DockerClient
+def test_a_run_is_resumed_on_the_sources_and_resources_alone_that_it_began_with(
+    project: Project, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lab = project.start(*JSON, "--framework", "crax")
+    # The caller's own lead nowhere else.
+    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "elsewhere")
+    monkeypatch.setenv("COMPOSE_FILE", "nowhere.yaml")
+    lab = project.start(*ONE, "--framework", "crax")
     await_lines(project, 1, lab)
+    assert any("crax" in name for name in objects(client))
     app = project.root / "frameworks/crax/app.py"
     was = app.read_text()
     app.write_text(was + "\n# changed\n")
-    end(lab, signal.SIGINT)
-    kept = project.journal().read_bytes()
+    end_cleanly(client, lab, signal.SIGTERM)
+    kept, run = project.journal().read_bytes(), project.latest()
+
     refused, printed = project.run("--resume", "results/latest")
     assert (refused, printed.count("\n")) == (1, 1)
     assert printed.startswith("error: ")
     assert "files or build settings of crax have changed since the run began" in printed
-    assert project.journal().read_bytes() == kept
-    assert client.images.get("benchlab/crax").id == project.latest().manifest.images["crax"]
     app.write_text(was)
+
+    with monkeypatch.context() as other:
+        other.setenv("LAB_DB_CONNECTIONS", "8")
+        refused, printed = project.run("--resume", "results/latest")
+    assert refused == 1
+    assert re.search(rf"crax's environment DB_POOL_SIZE was \d+, is {8 // run.manifest.cpus}[;,]", printed)
+    assert "benchmarkdbpass" not in printed
+
+    assert project.journal().read_bytes() == kept
+    assert client.images.get("benchlab/crax").id == run.manifest.images["crax"]
     resumed, printed = project.run("--resume", "results/latest")
     assert resumed == 0, printed
     assert project.journal().read_bytes().startswith(kept)
-    assert len(project.latest().samples) == 4
-
-
-@pytest.mark.long
-def test_resume_with_other_resources_is_refused_by_name_with_both_values(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lab = project.start(*JSON, "--framework", "crax")
-    await_lines(project, 1, lab)
-    end(lab, signal.SIGINT)
-    monkeypatch.setenv("LAB_DB_CONNECTIONS", "8")
-    code, printed = project.run("--resume", "results/latest")
-    assert code == 1
-    pool = 8 // project.latest().manifest.cpus
-    assert re.search(rf"crax's environment DB_POOL_SIZE was \d+, is {pool}[;,]", printed)
-    assert "benchmarkdbpass" not in printed
+    assert len(project.latest().samples) == 2

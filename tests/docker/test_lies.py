@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import docker
 import pytest
@@ -15,7 +17,7 @@ from benchlab.records.run import INVALID
 
 from .. import lies
 from ..lies import Lie
-from .conftest import RUN_S, SHORT, Project, await_lines
+from .conftest import RUN_S, SHORT, Measured, Project, await_lines, copy_of_project, nothing_stays
 
 pytestmark = pytest.mark.long
 
@@ -30,23 +32,29 @@ STANZA = """
 """
 
 
-def _add(project: Project, liars: Mapping[str, Mapping[str, Lie]], loud: int = 0) -> list[str]:
+def _add(project: Project, liars: Mapping[str, Mapping[str, Lie]]) -> list[str]:
     """Add an entry for each liar, of the test types that it lies about; one without lies has all of them.
 
-    Each writes so many lines to its log for a request. Returns the flags that choose them.
+    Returns the flags that choose them.
     """
-    stanzas = [
-        STANZA.format(
-            name=name,
-            lies=" ".join(f"{test}={lie.name}" for test, lie in liar.items()),
-            loud=loud,
-            tests=" ".join(test for test in WORKLOADS if test in liar or not liar),
-        )
-        for name, liar in liars.items()
-    ]
+    return _add_all(
+        project,
+        {
+            name: STANZA.format(
+                name=name,
+                lies=" ".join(f"{test}={lie.name}" for test, lie in liar.items()),
+                loud=0,
+                tests=" ".join(test for test in WORKLOADS if test in liar or not liar),
+            )
+            for name, liar in liars.items()
+        },
+    )
+
+
+def _add_all(project: Project, stanzas: Mapping[str, str]) -> list[str]:
     compose = project.root / "compose.yaml"
-    compose.write_text(compose.read_text().replace("services:\n", f"services:\n{''.join(stanzas)}", 1))
-    return [word for name in liars for word in ("--framework", name)]
+    compose.write_text(compose.read_text().replace("services:\n", f"services:\n{''.join(stanzas.values())}", 1))
+    return [word for name in stanzas for word in ("--framework", name)]
 
 
 def _verdicts(printed: str) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]]:
@@ -70,33 +78,50 @@ def test_an_honest_server_passes_and_each_lie_is_caught_by_its_rule_before_any_l
     }
 
 
-def test_a_lie_that_is_told_only_under_load_costs_the_samples_and_is_named(project: Project) -> None:
+@dataclass(frozen=True)
+class Loaded:
+    """A run of an entry that lies only under load, and of one that writes lines to its log for each request.
+
+    `logs` is how the log of each container is bounded, by its name.
+    """
+
+    measured: Measured
+    liar: Mapping[str, Lie]
+    logs: Mapping[str, Mapping[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Loaded:
+    project = copy_of_project(tmp_path_factory.mktemp("loaded") / "project")
     (liar,) = lies.liars(lie for lie in lies.table() if lie.when == lies.UNDER_LOAD)
-    flags = _add(project, {"liar": liar})
+    loud = STANZA.format(name="loud", lies="", loud=10, tests="json")
+    flags = _add(project, {"liar": liar}) + _add_all(project, {"loud": loud})
     levels = ("--levels", "json=16", "--levels", "plaintext=256", "--test", "json", "--test", "plaintext")
-    code, printed = project.run(*SHORT, *levels, "--blocks", "1", *flags)
-    run = project.latest()
-    assert code == 1, printed
-    assert {sample.verdict.severity for sample in run.taken} == {INVALID}
+    with nothing_stays(client):
+        lab = project.start(*SHORT, *levels, "--blocks", "1", *flags)
+        await_lines(project, 1, lab)
+        ours = client.containers.list(all=True, filters={"label": f"{LAB_LABEL}={LAB_VALUE}"}, ignore_removed=True)
+        logs = {str(container.name): container.attrs["HostConfig"]["LogConfig"] for container in ours}
+        printed, _ = lab.communicate(timeout=RUN_S)
+    return Loaded(Measured(project, lab.returncode, printed), liar, logs)
+
+
+def test_a_lie_that_is_told_only_under_load_costs_the_samples_and_is_named(loaded: Loaded) -> None:
+    run = loaded.measured.run
+    assert loaded.measured.code == 1, loaded.measured.printed
+    assert {sample.verdict.severity for sample in run.taken if sample.trial.entry == "liar"} == {INVALID}
     assert run.failures == ()
-    reasons = {failure.trial.test: failure.reason for failure in judge.missing(run)}
-    assert set(reasons) == set(liar)
-    assert all(reasons[test].endswith(f"[{lie.rules[0]}]") for test, lie in liar.items())
+    missing = judge.missing(run)
+    reasons = {failure.trial.test: failure.reason for failure in missing}
+    assert {failure.trial.entry for failure in missing} == {"liar"}
+    assert set(reasons) == set(loaded.liar)
+    assert all(reasons[test].endswith(f"[{lie.rules[0]}]") for test, lie in loaded.liar.items())
 
 
-def test_lines_in_the_log_for_each_request_fill_no_disk_and_are_no_stranger_s_work(
-    project: Project, client: docker.DockerClient
-) -> None:
-    flags = _add(project, {"loud": {}}, loud=10)
-    lab = project.start(*SHORT, "--levels", "json=16", "--test", "json", "--blocks", "2", *flags)
-    await_lines(project, 1, lab)
-    ours = client.containers.list(all=True, filters={"label": f"{LAB_LABEL}={LAB_VALUE}"}, ignore_removed=True)
-    bounds = {str(container.name): container.attrs["HostConfig"]["LogConfig"] for container in ours}
-    printed, _ = lab.communicate(timeout=RUN_S)
-    run = project.latest()
-    assert lab.returncode == 0, printed
-    assert {bound["Type"] for bound in bounds.values()} == {"json-file"}
-    assert all({"max-size", "max-file"} <= set(bound["Config"]) for bound in bounds.values())
-    assert len(bounds) > 3
-    assert len(run.samples) == 2
-    assert all("foreign" not in sample.verdict.broken for sample in run.taken)
+def test_lines_in_the_log_for_each_request_fill_no_disk_and_are_no_stranger_s_work(loaded: Loaded) -> None:
+    taken = [sample for sample in loaded.measured.run.taken if sample.trial.entry == "loud"]
+    assert {bound["Type"] for bound in loaded.logs.values()} == {"json-file"}
+    assert all({"max-size", "max-file"} <= set(bound["Config"]) for bound in loaded.logs.values())
+    assert len(loaded.logs) > 3
+    assert len(taken) > 0
+    assert all("foreign" not in sample.verdict.broken for sample in taken)

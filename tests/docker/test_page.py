@@ -19,36 +19,26 @@ from tests.benchmarks.analysis import made_up
 from tests.unit.made_runs import hostile_run
 
 from .browser import DESKTOP, PHONE, Browser, browser
-from .conftest import Project, copy_of_project
+from .conftest import Measured
 
 pytestmark = pytest.mark.long
 
-SHORT = ("--profile", "quick", "--duration", "1", "--test", "json", "--test", "query")
-LEVELS = ("--levels", "json=16,32", "--levels", "query=1")
 LARGEST_BYTES = 6_000_000
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Return a project with a real run in its results."""
-    project = copy_of_project(tmp_path_factory.mktemp("page") / "project")
-    code, printed = project.run(*SHORT, *LEVELS)
-    assert code == 0, printed
-    return project
+def run(precise_run: Measured) -> Run:
+    assert precise_run.code == 0, precise_run.printed
+    return precise_run.run
 
 
 @pytest.fixture(scope="module")
-def run(measured: Project) -> Run:
-    return measured.latest()
+def page(precise_run: Measured) -> str:
+    return (precise_run.folder / store.PAGE).read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
-def page(measured: Project) -> str:
-    return (measured.root / "results/latest" / store.PAGE).read_text(encoding="utf-8")
-
-
-@pytest.fixture(scope="module")
-def reader(measured: Project) -> Iterator[Browser]:
+def reader(precise_run: Measured) -> Iterator[Browser]:
     """Return a browser; its image starts from the base that the run's images do."""
     with browser() as opened:
         yield opened
@@ -169,16 +159,16 @@ def test_paper_has_the_tables_and_the_plots(reader: Browser, page: str, run: Run
     assert reader.script("return document.documentElement.dataset.theme") is None
 
 
-def test_a_comparison_opens_as_well(reader: Browser, measured: Project) -> None:
-    latest = (measured.root / "results/latest").resolve()
+def test_a_comparison_opens_as_well(reader: Browser, precise_run: Measured) -> None:
+    latest = precise_run.folder
     again = shutil.copytree(latest, latest.with_name("again"))
     manifest = again / store.MANIFEST
     manifest.write_text(manifest.read_text(encoding="utf-8").replace(latest.name, again.name), encoding="utf-8")
-    code, printed = measured.run("compare", str(latest), str(again), "--html")
+    code, printed = precise_run.project.run("compare", str(latest), str(again), "--html")
     assert code == 0, printed
     reader.open((again / f"compare-{latest.name}.html").read_text(encoding="utf-8"))
     assert reader.console() == []
-    assert _shown(reader)["changes"] == Counter(points=len(measured.latest().manifest.entries) * 2 * 2)
+    assert _shown(reader)["changes"] == Counter(points=len(precise_run.run.manifest.entries) * 2 * 2)
 
 
 @pytest.mark.parametrize(

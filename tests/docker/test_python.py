@@ -19,7 +19,8 @@ COMMANDS = (
     "pip install --quiet --no-compile --require-hashes -r requirements-dev.txt",
     "python3 --version",
     # The truth of sentences does not hang on the Python.
-    "python3 -m pytest -m 'not docker' --quiet -p no:cacheprovider --ignore=tests/truth",
+    "python3 -m pytest -m 'not docker' --quiet -p no:cacheprovider --ignore=tests/truth "
+    "--numprocesses=auto --maxprocesses=8 --dist=loadfile",
 )
 
 

@@ -8,23 +8,58 @@ import json
 import re
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 import docker
 import pytest
+from docker.errors import NotFound
 
 from benchlab.engine import images as built
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
+from benchlab.records.counters import APP, CLIENT, DB
 from benchlab.records.plan import Variant
+from benchlab.records.run import INVALID
 from benchlab.storage import store
 
 from ..results_schema import problems
-from .conftest import ENTRIES, JSON, SHORT, STUDIED, Project, await_lines, end
+from .conftest import (
+    ENTRIES,
+    JSON,
+    ONE,
+    SERVICES,
+    SHORT,
+    STUDIED,
+    WAIT_S,
+    Measured,
+    Project,
+    await_lines,
+    await_that,
+    copy_of_project,
+    end_cleanly,
+    nothing_stays,
+)
 from .traces import PROJECT, images, objects
 
+OTHERS = tuple(name for name in ENTRIES if name not in STUDIED)
+# What setup builds: all but what adopted entries start from.
+BUILT = {service["image"] for name, service in SERVICES.items() if not name.startswith("base-")}
 
-@pytest.mark.parametrize("entries", [STUDIED, pytest.param(ENTRIES, marks=pytest.mark.long)])
+
+def _crossed() -> set[str]:
+    """Return the entries behind gunicorn whose framework is there with each data layer."""
+    stacks = {name: SERVICES[name]["labels"] for name in ENTRIES}
+    of = {
+        (labels["benchlab.framework"], labels["benchlab.orm"]): name
+        for name, labels in stacks.items()
+        if labels["benchlab.server"] == "gunicorn"
+    }
+    return {name for (framework, _), name in of.items() if {(framework, "full"), (framework, "raw")} <= of.keys()}
+
+
+@pytest.mark.parametrize("entries", [STUDIED, pytest.param(OTHERS, marks=pytest.mark.long)])
 def test_every_entry_passes_verification(project: Project, entries: Sequence[str]) -> None:
     code, printed = project.run("verify", *(word for name in entries for word in ("--framework", name)))
     verdicts = [line for line in printed.splitlines() if re.match(r"(pass|warn|fail) ", line)]
@@ -32,29 +67,49 @@ def test_every_entry_passes_verification(project: Project, entries: Sequence[str
     assert code == 0
 
 
-def test_a_short_run_measures_every_trial_and_writes_the_tables(project: Project) -> None:
-    few = ("--levels", "json=16", "--levels", "plaintext=256", "--levels", "query=20")
-    code, printed = project.run(*SHORT, *few, "--blocks", "1", "--seed", "7")
-    run = project.latest()
-    assert code == 0
-    assert len(run.samples) == 2 * 3
+def test_a_short_run_measures_every_trial_and_writes_the_tables(short_run: Measured) -> None:
+    printed, run = short_run.printed, short_run.run
+    assert short_run.code == 0
+    assert len(run.samples) == len(STUDIED) * 3
     assert judge.missing(run) == ()
-    assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "crax"}
+    assert {sample.trial.entry for sample in run.samples} == set(STUDIED)
     assert all(sample.load.requests > 0 for sample in run.samples)
     assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
     # What is told before anything starts, and before anything is measured.
     plan, advice = printed.index("plan  "), printed.index("this host: ")
     assert plan < advice < printed.index("samples to take") < printed.index("block 1: ")
-    report = (project.root / "results/latest" / store.REPORT).read_text()
+    report = (short_run.folder / store.REPORT).read_text()
     assert report in printed
     assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
+    assert "## Bottlenecks" in report
     assert "A first look, not to be quoted" in report
     # The answer stands at the top, and once more at the end.
     assert (printed.count("\n* json. "), printed.count("\njson. ")) == (1, 1)
-    with (project.root / "results/latest" / store.CSV).open() as file:
+    with (short_run.folder / store.CSV).open() as file:
         assert len(list(csv.DictReader(file))) == len(run.taken)
-    assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
-    document = json.loads((project.root / "tfb.json").read_text())
+
+
+def test_every_sample_has_the_counters_of_all_roles_and_a_verdict(short_run: Measured) -> None:
+    run = short_run.run
+    assert run.manifest.facts.engine_id
+    for sample in run.samples:
+        roles = sample.counters.roles
+        # The database has work in one test type alone.
+        busy = roles if sample.trial.test == "query" else (CLIENT, APP)
+        assert set(roles) == {CLIENT, APP, DB}
+        assert all((roles[role].cpu_us or 0) > 0 for role in busy)
+        assert all((usage.memory_peak_bytes or 0) > 1_000_000 for usage in roles.values())
+        assert sample.counters.host.idle_us is not None
+        assert sample.counters.idle_before is not None
+        assert sample.counters.received[-1][1] > sample.counters.received[0][1]
+        assert len(sample.counters.speeds_us) == 2
+        assert sample.verdict.severity != INVALID
+        assert "wrong answers" not in sample.verdict.broken
+
+
+def test_a_run_is_exported_as_a_results_file_of_techempower(short_run: Measured) -> None:
+    assert short_run.project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
+    document = json.loads((short_run.project.root / "tfb.json").read_text())
     assert problems(document) == []
     assert document["completionTime"] is not None
     assert all(len(figures) == 1 and all(figures) for figures in document["rawData"]["json"].values())
@@ -75,68 +130,35 @@ def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
     assert not (project.root / "results/latest").exists()
 
 
-def test_a_dry_run_of_factors_tells_which_entries_are_crossed_and_starts_nothing(
-    project: Project, client: docker.DockerClient
-) -> None:
-    code, printed = project.run("factors", "--profile", "study", "--test", "query", "--dry-run")
-    assert code == 0, printed
-    assert re.search(r"^entries +aiohttp, aiohttp-raw, crax, crax-orm$", printed, re.MULTILINE)
-    assert printed.count("block ") == 5 * 4
-    assert objects(client) == []
-    assert not (project.root / "results/latest").exists()
-    assert project.run("factors", "--framework", "crax", "--dry-run")[0] == 2
-
-
 @pytest.mark.long
 def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Project) -> None:
     tests = ("db", "query", "cached-query", "fortune", "update")
     chosen = [word for test in tests for word in ("--test", test)]
     levels = [word for test in tests for word in ("--levels", f"{test}=20")]
-    code, printed = project.run(*SHORT, "--blocks", "2", *chosen, *levels)
+    code, printed = project.run(*SHORT, "--blocks", "1", *chosen, *levels)
     run = project.latest()
     assert code == 0, printed
     assert judge.missing(run) == ()
     assert {(sample.trial.entry, sample.trial.test) for sample in run.samples} == {
-        (entry, test) for entry in ("aiohttp", "crax") for test in tests
+        (entry, test) for entry in STUDIED for test in tests
     }
     assert all(sample.load.requests > 0 and sample.load.errors.broken == 0 for sample in run.samples)
     assert all(printed.count(f"## {test}, by") == 2 for test in tests)
 
 
-def _forget(layer: str) -> str:
-    return layer.replace("UPDATE world SET randomnumber = $1 WHERE id = $2", "SELECT $1::integer, $2::integer")
-
-
 @pytest.mark.long
-def test_updates_that_are_not_written_are_told_and_the_entry_s_other_types_measured(project: Project) -> None:
-    project.add_entry("forgetful", "crax", _forget, "raw.py")
-    code, verdict = project.run("verify", "--framework", "forgetful", "--test", "update", "--test", "query")
-    assert code == 1
-    assert re.search(r"^warn  forgetful: [^;]+=forgetful; [^;]+=crax \[labels\]$", verdict, re.MULTILINE)
-    assert "pass  forgetful query" in verdict.splitlines()
-    assert re.search(r"^fail  forgetful update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
-
-
-def test_a_run_through_nginx_says_so_in_its_identity(project: Project) -> None:
-    code, printed = project.run(*JSON, "--blocks", "1", "--proxy", "nginx", "--framework", "crax")
-    run = project.latest()
-    assert code == 0
-    assert run.manifest.run_id.endswith("-quick-nginx")
-    assert "through nginx" in printed
-    assert len(run.samples) == 2
-
-
-@pytest.mark.long
-def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(project: Project) -> None:
-    lab = project.start(*JSON, "--blocks", "2", "--proxy", "none,nginx", "--framework", "crax")
+def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(
+    project: Project, client: docker.DockerClient
+) -> None:
+    lab = project.start(*JSON, "--blocks", "1", "--proxy", "none,nginx", "--framework", "crax")
     await_lines(project, 1, lab)
-    assert end(lab, signal.SIGINT)[0] == 130
+    end_cleanly(client, lab, signal.SIGINT)
     code, printed = project.run("--resume", "results/latest")
     run = project.latest()
     assert code == 0, printed
     assert run.manifest.run_id.endswith("-quick-none-nginx")
     assert run.manifest.variants == {"crax": Variant("crax"), "crax-via-nginx": Variant("crax", {"proxy": "nginx"})}
-    assert len(run.samples) == 2 * 2 * 2
+    assert len(run.samples) == 2 * 2
     roles = {sample.trial.entry: set(sample.counters.roles) for sample in run.samples}
     assert roles == {"crax": {"client", "app", "db"}, "crax-via-nginx": {"client", "app", "db", "proxy"}}
     told, answer = project.run("factors", "results/latest")
@@ -145,23 +167,21 @@ def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(
 
 @pytest.mark.long
 def test_factors_measures_the_entries_that_are_crossed_and_tells_of_each(project: Project) -> None:
-    code, printed = project.run("factors", *SHORT, "--test", "query", "--levels", "query=20")
+    code, printed = project.run("factors", *SHORT, "--blocks", "1", "--test", "query", "--levels", "query=20")
     run = project.latest()
     assert code == 0, printed
-    assert {sample.trial.entry for sample in run.samples} == {"aiohttp", "aiohttp-raw", "crax", "crax-orm"}
-    # On two blocks nothing has an outcome; and on this host some entries may fill it while others do not.
+    assert {sample.trial.entry for sample in run.samples} == _crossed()
+    # On one block nothing has an outcome; and on this host some entries may fill it while others do not.
     told = next(line for line in printed.splitlines() if line.startswith("At 20 queries a request"))
     effect = r"(raw SQL instead of the ORM|the ORM instead of raw SQL) cannot be told from no change on \d blocks? \("
     assert re.search(f"{effect}|some entries filled the host and others did not", told)
     assert project.run("factors", "results/latest")[1] in printed
-    assert project.run("factors", "--factor", "proxy")[0] == 2
 
 
 @pytest.mark.long
 def test_an_entry_is_measured_with_each_number_of_database_connections(project: Project) -> None:
-    code, printed = project.run(
-        *SHORT, "--test", "db", "--levels", "db=16", "--db-connections", "4,8", "--framework=crax"
-    )
+    few = ("--blocks", "1", "--test", "db", "--levels", "db=16")
+    code, printed = project.run(*SHORT, *few, "--db-connections", "4,8", "--framework=crax")
     run = project.latest()
     workers = int(run.manifest.entries["crax"]["workers"])
     assert code == 0, printed
@@ -199,20 +219,40 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
     assert "## Not measured" in printed
 
 
+def test_a_build_that_fails_shows_the_end_of_its_log(project: Project) -> None:
+    project.add_entry("unbuildable", "aiohttp", lambda app: app)
+    (project.root / "frameworks/unbuildable/Dockerfile").write_text("FROM benchlab/base\nRUN echo no way && false\n")
+    code, printed = project.run(*ONE, "--framework", "unbuildable")
+    assert code == 1
+    assert "error: building unbuildable failed" in printed
+    assert "no way" in printed
+
+
 def _with_another_message(app: str) -> str:
     return app.replace('"message": "Hello, World!"', '"message": "Bye"')
 
 
+def _forget(layer: str) -> str:
+    return layer.replace("UPDATE world SET randomnumber = $1 WHERE id = $2", "SELECT $1::integer, $2::integer")
+
+
 @pytest.mark.long
-def test_verify_says_of_a_wrong_entry_and_of_one_whose_workers_die_what_is_wrong(project: Project) -> None:
+def test_verify_says_of_each_wrong_entry_what_is_wrong(project: Project) -> None:
     project.add_entry("liar", "aiohttp", _with_another_message)
     project.add_entry("respawning", "starlette", lambda app: app + DYING)
-    code, verdict = project.run("verify", "--framework", "liar", "--framework", "respawning", "--test", "json")
+    project.add_entry("forgetful", "crax", _forget, "raw.py")
+    names = [word for name in ("liar", "respawning", "forgetful") for word in ("--framework", name)]
+    code, verdict = project.run("verify", *names, "--test", "json", "--test", "query", "--test", "update")
     assert code == 1
     assert re.search(r"^fail  liar json: answered .*\[body\]$", verdict, re.MULTILINE)
     assert re.search(r"^warn  liar: its labels say .*\[labels\]$", verdict, re.MULTILINE)
+    # One whose workers die has one line.
     (told,) = re.findall(r"^fail  respawning.*", verdict, re.MULTILINE)
     assert re.search(r"^fail  respawning: .*RuntimeError: no configuration \(app.py:\d+\).* \[serves\]$", told)
+    # One that does not write its updates passes in its other types.
+    assert re.search(r"^warn  forgetful: [^;]+=forgetful; [^;]+=crax \[labels\]$", verdict, re.MULTILINE)
+    assert "pass  forgetful query" in verdict.splitlines()
+    assert re.search(r"^fail  forgetful update: World holds \d of 500 returned rows", verdict, re.MULTILINE)
 
 
 def _with_one_key_more(app: str) -> str:
@@ -220,16 +260,18 @@ def _with_one_key_more(app: str) -> str:
 
 
 @pytest.mark.long
-def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run_goes_on(project: Project) -> None:
+def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run_goes_on(
+    project: Project, client: docker.DockerClient
+) -> None:
     project.add_entry("chatty", "aiohttp", _with_one_key_more)
-    lab = project.start(*JSON, "--blocks", "2", "--framework", "chatty")
+    lab = project.start(*ONE, "--framework", "chatty")
     finding, sample, *_ = await_lines(project, 2, lab)
     assert (finding["kind"], finding["rule"], sample["kind"]) == ("verification", "extra keys", "sample")
-    assert end(lab, signal.SIGINT)[0] == 130
+    end_cleanly(client, lab, signal.SIGHUP)
     code, printed = project.run("--resume", "results/latest")
     run = project.latest()
     assert code == 0, printed
-    assert len(run.samples) == 4
+    assert len(run.samples) == 2
     assert [(found.test, found.rule, found.warning) for found in run.findings] == [("json", "extra keys", True)]
     assert "* chatty, json: warning: has more keys than message: 'more' [extra keys] (block 1)" in printed
     assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
@@ -238,19 +280,16 @@ def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run
 
 @pytest.mark.long
 def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    precise_run: Measured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # What has no order of its own has another one with each seed.
-    monkeypatch.setenv("PYTHONHASHSEED", "1")
-    code, printed = project.run(*JSON, "--blocks", "2")
-    assert code == 0, printed
-    paths = [project.root / "results/latest" / name for name in (store.CSV, store.REPORT, store.PAGE)]
+    paths = [precise_run.folder / name for name in (store.CSV, store.REPORT, store.PAGE)]
     written = [path.read_bytes() for path in paths]
     for path in paths:
         path.unlink()
+    # What has no order of its own has another one with each seed.
     monkeypatch.setenv("PYTHONHASHSEED", "2")
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{project.root}/nothing.sock")
-    code, printed = project.run("report", "results/latest")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{precise_run.project.root}/nothing.sock")
+    code, printed = precise_run.project.run("report", "results/latest")
     assert code == 0, printed
     assert [path.read_bytes() for path in paths] == written
     assert written[1].decode() in printed
@@ -273,52 +312,64 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     assert "## Not measured" in printed
 
 
-def test_objects_of_another_project_of_the_same_name_are_left_alone(
-    project: Project, client: docker.DockerClient
-) -> None:
-    labels = {PROJECT_LABEL: "benchlab"}
-    stranger = client.containers.create("benchlab/wrk", ["true"], labels=labels)
-    volume = client.volumes.create(labels=labels)
-    try:
-        code, _ = project.run("verify", "--framework", "crax", "--test", "json")
-        assert code == 0
-        stranger.reload()
-        volume.reload()
-    finally:
-        stranger.remove()
-        volume.remove()
+# What a second lab tries while one is at work.
+SECOND = (("--framework", "aiohttp"), ("verify",), ("clean",), ("doctor",))
 
 
-@pytest.mark.long
-def test_the_caller_s_compose_variables_do_not_lead_elsewhere(
-    project: Project, client: docker.DockerClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("COMPOSE_PROJECT_NAME", "elsewhere")
-    monkeypatch.setenv("COMPOSE_FILE", "nowhere.yaml")
-    lab = project.start(*JSON, "--framework", "crax")
-    await_lines(project, 1, lab)
-    assert any("crax" in name for name in objects(client))
-    assert end(lab, signal.SIGINT)[0] == 130
+@dataclass(frozen=True)
+class Disturbed:
+    """A run through nginx, beside objects of another project, during which a second lab tried to work.
+
+    `second` is what came of each of SECOND, `strangers` how many of the other project's objects were left.
+    """
+
+    first: Measured
+    second: tuple[tuple[int, str], ...]
+    strangers: int
 
 
-def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(project: Project) -> None:
-    first = project.start(*JSON, "--framework", "crax")
-    await_lines(project, 1, first)
-    for command in (("--framework", "aiohttp"), ("verify",), ("clean",)):
-        code, printed = project.run(*command)
+@pytest.fixture(scope="module")
+def disturbed(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient) -> Disturbed:
+    project = copy_of_project(tmp_path_factory.mktemp("disturbed") / "project")
+    labels = {PROJECT_LABEL: PROJECT}
+    with nothing_stays(client):
+        container = client.containers.create("benchlab/wrk", ["true"], labels=labels)
+        volume = client.volumes.create(labels=labels)
+        try:
+            first = project.start(*JSON, "--proxy", "nginx", "--framework", "crax")
+            await_that(lambda: project.journal().exists(), "the run has begun", first)
+            second = tuple(project.run(*command) for command in SECOND)
+            printed, _ = first.communicate(timeout=WAIT_S)
+            there = [*client.containers.list(all=True), *client.volumes.list()]
+            strangers = sum(each.id in (container.id, volume.id) for each in there)
+        finally:
+            with suppress(NotFound):
+                container.remove()
+            with suppress(NotFound):
+                volume.remove()
+    return Disturbed(Measured(project, first.returncode, printed), second, strangers)
+
+
+def test_a_run_through_nginx_says_so_in_its_identity(disturbed: Disturbed) -> None:
+    run = disturbed.first.run
+    assert disturbed.first.code == 0
+    assert run.manifest.run_id.endswith("-quick-nginx")
+    assert "through nginx" in disturbed.first.printed
+    assert len(run.samples) == 4
+
+
+def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(disturbed: Disturbed) -> None:
+    *refused, (_, examined) = disturbed.second
+    for code, printed in refused:
         assert (code, printed.count("\n")) == (1, 1)
         assert printed.startswith("error: another lab is at work on this engine (started")
-    assert "another lab is at work on this engine" in project.run("doctor")[1]
-    first.communicate()
-    assert first.returncode == 0
-    assert len(project.latest().samples) == 4
+    assert "another lab is at work on this engine" in examined
+    assert disturbed.first.code == 0
+    assert judge.missing(disturbed.first.run) == ()
 
 
-def test_list_shows_what_each_entry_is_made_of(project: Project) -> None:
-    code, printed = project.run("list")
-    assert code == 0
-    assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", printed)
-    assert re.search(r"\| aiohttp \d[\d.]+, asyncpg \d", printed)
+def test_objects_of_another_project_of_the_same_name_are_left_alone(disturbed: Disturbed) -> None:
+    assert disturbed.strangers == 2
 
 
 def test_clean_removes_what_the_lab_made_but_what_a_stranger_uses_and_keeps_results(
@@ -334,7 +385,7 @@ def test_clean_removes_what_the_lab_made_but_what_a_stranger_uses_and_keeps_resu
     result = project.root / "results/run/report.md"
     result.parent.mkdir()
     result.write_text("fast")
-    names = {f"benchlab/{name}:latest" for name in ("aiohttp", "crax", "starlette", "postgres", "wrk", "nginx", "base")}
+    names = {f"{image}:latest" for image in BUILT}
     try:
         code, printed = project.run("clean")
         lines = printed.splitlines()

@@ -105,6 +105,37 @@ def test_adopt_wants_a_folder_or_what_to_remove(
 
 
 @pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["frameworks/crax"], "frameworks/crax has no benchmark_config.json; name a folder that has one"),
+        (
+            ["tests/tfb/asgi", "--test", "mysql"],
+            "--test mysql: its database is MySQL, and the lab has Postgres or none",
+        ),
+        (
+            ["tests/tfb/asgi", "--as", "my app"],
+            "--as my app: that cannot be an entry's name; use letters, digits, '.', '_' and '-'",
+        ),
+        (["--remove", "rill"], "--remove rill: no such entry was adopted; there is none"),
+    ],
+)
+def test_what_cannot_be_adopted_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    line: str,
+) -> None:
+    for name in ("compose.yaml", ".env"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
+    assert cli.main(tmp_path, ["adopt", *arguments]) == 2
+    assert _error(capsys) == f"error: {line}\n"
+    assert not (tmp_path / "compose.adopted.yaml").exists()
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--test", "jsn"], "--test: unknown 'jsn': did you mean json? there is json, plaintext, db"),

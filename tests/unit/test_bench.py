@@ -168,3 +168,30 @@ def test_a_budget_for_fewer_blocks_than_the_profile_s_begins_with_these(lab: Lab
     whole = planning.fitted(lab, replace(manifest.settings, blocks=50, budget_s=3600))
     short = planning.fitted(lab, replace(manifest.settings, blocks=50, budget_s=300))
     assert 1 <= short.blocks < whole.blocks <= 50
+
+
+def test_results_that_cannot_be_written_are_told_before_anything_is_built(
+    lab: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StoreError, match=r"results.* cannot be written \(.+\); mend its owner or rights"):
+        session.start(lab, manifest.settings, tmp_path / "results", Console(file=StringIO()))
+
+
+def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(
+    lab: Lab, tmp_path: Path, manifest: Manifest, said: list[str]
+) -> None:
+    settings = replace(manifest.settings, frameworks=("crax",), levels={"json": (32,)}, blocks=1, budget_s=28)
+    journal = store.create(tmp_path, replace(manifest, settings=settings))
+    full = replace(lab, engine_if_any=cast(Engine, Enough()))
+    sitting = session.Session(full, journal.run().manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
+    run = sitting.run()
+    # A block takes the 5 s that a visit is planned with, and the 2 s that a sample of the fake is said to have taken.
+    assert run.decision is not None
+    assert (run.decision.pilot, run.decision.blocks, run.decision.needed) == (1, 3, None)
+    assert {sample.trial.block for sample in run.samples} == {1, 2, 3}
+    assert f"3 blocks in all: {run.decision.reason}" in said
+    assert run.decision.reason.startswith("what the budget has time for, at ")
+    assert (journal.folder / store.JOURNAL).read_text().count('"kind": "decision"') == 1
+    assert sitting.run().decision == run.decision
+    assert (journal.folder / store.JOURNAL).read_text().count('"kind": "decision"') == 1

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,10 @@ from benchlab.core.quantities import counted
 from benchlab.engine import capacity
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
+from benchlab.storage import store
 
 from . import screens
+from .conftest import make_manifest
 
 ROOT = Path(__file__).parents[2]
 # Resolves compose.yaml as far as a plan needs it: each variable of the environment, or what stands for it.
@@ -27,13 +32,32 @@ print(yaml.safe_dump(yaml.safe_load(resolved)) if sys.argv[-1] == "config" else 
 """
 
 
+# The lab in another folder than its own.
+ELSEWHERE = """
+import sys
+from pathlib import Path
+from benchlab.cli import cli
+sys.exit(cli.main(Path(sys.argv[1]), sys.argv[2:]))
+"""
+
+
 def _told(tmp_path: Path, *arguments: str) -> tuple[str, str]:
     """Return what the lab prints and says, on a machine with a Compose command, and no engine."""
-    ended = subprocess.run(
-        [sys.executable, "lab.py", *arguments], cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True
-    )
+    ended = _ended(tmp_path, "lab.py", *arguments)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout, ended.stderr
+
+
+def _refused(tmp_path: Path, *arguments: str) -> tuple[int, str]:
+    """Return the lab's exit code, which has printed nothing, and its error."""
+    ended = _ended(tmp_path, *arguments)
+    assert ended.stdout == ""
+    return ended.returncode, ended.stderr
+
+
+def _ended(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True)
 
 
 def _environment(tmp_path: Path) -> dict[str, str]:
@@ -69,6 +93,47 @@ def test_the_list_has_workers_and_pool_for_the_same_cpus(tmp_path: Path) -> None
     )
     head, _, first = ([cell.strip() for cell in line.split("|")] for line in entries.splitlines()[:3])
     assert dict(zip(head, first, strict=True))["workers"] == str(capacity.own_cpus())
+
+
+def test_the_list_shows_what_each_entry_is_made_of(tmp_path: Path) -> None:
+    entries, _ = _told(tmp_path, "list")
+    assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", entries)
+    assert re.search(r"\| aiohttp \d[\d.]+, asyncpg \d", entries)
+
+
+def test_a_plan_of_factors_has_the_entries_that_are_crossed(tmp_path: Path) -> None:
+    plan, _ = _told(tmp_path, "factors", "--profile", "study", "--test", "query", "--dry-run")
+    assert re.search(r"^entries +aiohttp, aiohttp-raw, crax, crax-orm$", plan, re.MULTILINE)
+    assert plan.count("block ") == 5 * 4
+
+
+@pytest.mark.parametrize("arguments", [["--framework", "crax", "--dry-run"], ["--factor", "proxy", "--dry-run"]])
+def test_factors_that_nothing_is_crossed_in_are_a_wrong_command_line(tmp_path: Path, arguments: list[str]) -> None:
+    code, said = _refused(tmp_path, "lab.py", "factors", *arguments)
+    assert (code, said.splitlines()[-1][:7]) == (2, "error: ")
+
+
+def test_an_unknown_framework_is_one_line_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    code, said = _refused(tmp_path, "lab.py", "--framework", "crx")
+    assert (code, said.count("\n")) == (2, 1)
+    assert said.startswith("error: ")
+    assert "unknown framework crx: did you mean crax?" in said
+
+
+def test_a_run_whose_entry_was_removed_is_not_resumed_and_that_is_no_wrong_command_line(tmp_path: Path) -> None:
+    manifest = make_manifest()
+    removed = replace(manifest, settings=replace(manifest.settings, frameworks=("removed",)))
+    code, said = _refused(tmp_path, "lab.py", "--resume", str(store.create(tmp_path / "results", removed).folder))
+    assert (code, said.count("\n")) == (1, 1)
+    assert "cannot be resumed: unknown framework removed: there is" in said
+
+
+def test_a_stanza_without_a_required_label_is_named(tmp_path: Path) -> None:
+    shutil.copy(ROOT / ".env", tmp_path)
+    compose = (ROOT / "compose.yaml").read_text()
+    (tmp_path / "compose.yaml").write_text(compose.replace("benchlab.json: ujson", "benchlab.note: none", 1))
+    code, said = _refused(tmp_path, "-c", ELSEWHERE, str(tmp_path), "list")
+    assert (code, said.splitlines()[-1]) == (1, "error: compose.yaml: aiohttp: label benchlab.json is missing; add it")
 
 
 def test_what_needs_an_engine_is_refused_of_a_lab_without_one() -> None:
