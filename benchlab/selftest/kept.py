@@ -166,4 +166,4 @@ def _found(fault: _Fault) -> Found:
     record = schema.record(fault.record)
     if not isinstance(record, Sample | Failure):
         raise ValueError(f"{fault.name}: no sample and no failure")
-    return Found(fault.name, record, fault.expected)
+    return Found(fault.name, record, tuple(map(schema.rule_name, fault.expected)))
