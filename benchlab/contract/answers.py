@@ -99,11 +99,11 @@ class Verification:
     def row(self) -> tuple[str, str]:
         """Return pass, warn or fail, and of what and why; what is a warning only comes last, and is called that."""
         word = ("warn" if self.problems else "pass") if self.passed else "fail"
-        found = sorted(self.problems, key=lambda problem: problem.warning)
+        problems = sorted(self.problems, key=lambda problem: problem.warning)
         only = "" if self.passed else "a warning: "
-        told = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in found[:MOST_TOLD]]
-        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
-        why = f": {'; '.join([*told, *more])}" if found else ""
+        messages = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in problems[:MOST_TOLD]]
+        more = [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
+        why = f": {'; '.join([*messages, *more])}" if problems else ""
         return word, f"{' '.join(filter(None, [self.entry, self.test]))}{why}"
 
 
@@ -125,18 +125,18 @@ class Answer:
     reopened: bool = False
 
 
-def answer(found: Mapping[str, Any]) -> Answer:
+def answer(printed: Mapping[str, Any]) -> Answer:
     """Return one answer in what fetch.py, burst.py and load.py print."""
-    if "error" in found:
-        return Answer(str(found["path"]), error=str(found["error"]))
+    if "error" in printed:
+        return Answer(str(printed["path"]), error=str(printed["error"]))
     return Answer(
-        path=str(found["path"]),
-        status=int(found["status"]),
-        headers={name.lower(): value for name, value in found["headers"]},
-        body=base64.b64decode(found["body"]),
-        version=int(found["version"]),
-        closing=bool(found["closing"]),
-        reopened=bool(found["reopened"]),
+        path=str(printed["path"]),
+        status=int(printed["status"]),
+        headers={name.lower(): value for name, value in printed["headers"]},
+        body=base64.b64decode(printed["body"]),
+        version=int(printed["version"]),
+        closing=bool(printed["closing"]),
+        reopened=bool(printed["reopened"]),
     )
 
 

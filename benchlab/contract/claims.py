@@ -25,17 +25,17 @@ def is_early(labels: Labels, log: str) -> bool:
 
 def check(labels: Labels, log: str) -> Iterator[Problem]:
     """Yield what the log says otherwise than the labels; nothing where no worker speaks of itself."""
-    said = _said(log)
+    log_labels = _logged(log)
     # More than the labels tell of were not there at once: a server lets a worker end, and starts another.
-    if int(said.get("workers", 0)) > int(labels["workers"]):
-        del said["workers"]
-    if wrong := [name for name, value in said.items() if value not in ("", _plain(labels.get(name, "")))]:
+    if int(log_labels.get("workers", 0)) > int(labels["workers"]):
+        del log_labels["workers"]
+    if wrong := [name for name, value in log_labels.items() if value not in ("", _plain(labels.get(name, "")))]:
         claimed = ", ".join(f"{name}={labels.get(name, '')}" for name in wrong)
-        found = ", ".join(f"{name}={said[name]}" for name in wrong)
-        yield Problem("", "labels", f"its labels say {claimed}; its log says {found}", warning=True)
+        logged = ", ".join(f"{name}={log_labels[name]}" for name in wrong)
+        yield Problem("", "labels", f"its labels say {claimed}; its log says {logged}", warning=True)
 
 
-def _said(log: str) -> dict[str, str]:
+def _logged(log: str) -> dict[str, str]:
     """Return what the log says of the entry, by the names of labels; where workers differ, what each of them says."""
     workers = [dict(NAMED.findall(line)) for line in log.splitlines() if STARTED in line]
     if not workers:

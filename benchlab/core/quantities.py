@@ -94,7 +94,7 @@ def bounds(
 
     That is said where it is not 95 %.
     """
-    told = interval(low, high, "{:.3f}")
-    if low is not None and high is not None and TOO_WIDE not in told:
-        told = f" [{ratio(low, *limits, decimals=decimals)}–{ratio(high, *limits, decimals=decimals)}]"
-    return f"{told}{confidence}" if told else ""
+    text = interval(low, high, "{:.3f}")
+    if low is not None and high is not None and TOO_WIDE not in text:
+        text = f" [{ratio(low, *limits, decimals=decimals)}–{ratio(high, *limits, decimals=decimals)}]"
+    return f"{text}{confidence}" if text else ""

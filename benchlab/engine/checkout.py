@@ -36,19 +36,19 @@ def is_whole(root: Path) -> bool:
 
 
 def commit(root: Path) -> str:
-    return _told(root, "rev-parse", "HEAD")
+    return _from_git(root, "rev-parse", "HEAD")
 
 
 def branch(root: Path) -> str:
-    return _told(root, "rev-parse", "--abbrev-ref", "HEAD")
+    return _from_git(root, "rev-parse", "--abbrev-ref", "HEAD")
 
 
 def remote(root: Path) -> str:
-    return _told(root, "config", "--local", "--get", "remote.origin.url")
+    return _from_git(root, "config", "--local", "--get", "remote.origin.url")
 
 
 def changed_files(root: Path) -> int | str:
-    listed = _told(root, "status", "--porcelain")
+    listed = _from_git(root, "status", "--porcelain")
     return listed if is_unavailable(listed) else len(listed.splitlines())
 
 
@@ -63,17 +63,17 @@ def git(root: Path, *arguments: str, **environment: str) -> subprocess.Completed
     )
 
 
-def refusal(said: bytes) -> str:
+def refusal(stderr: bytes) -> str:
     """Return what to do where git says that it refuses another user's checkout; nothing where it says another thing."""
-    text = said.decode(errors="replace")
+    text = stderr.decode(errors="replace")
     if not REFUSED.search(text):
         return ""
     # git names the folder in the words of a shell; by what it resolves a link to, which must be named so.
-    found = ADVICE.search(text)
-    return f"`git config --global --add safe.directory {found[1] if found else 'PATH'}` allows it"
+    advice = ADVICE.search(text)
+    return f"`git config --global --add safe.directory {advice[1] if advice else 'PATH'}` allows it"
 
 
-def _told(root: Path, *arguments: str) -> str:
+def _from_git(root: Path, *arguments: str) -> str:
     """Return what git says of the folder's own repository: one that it merely lies in tells nothing of the lab."""
     try:
         result = git(root, *arguments, GIT_CEILING_DIRECTORIES=str(root.resolve().parent))

@@ -93,8 +93,8 @@ def apt_install(arguments: Collection[str], say: Say, if_any: Collection[str] = 
 
 def _is_there(package: str) -> bool:
     """Return whether apt knows the package as one of its own."""
-    found = subprocess.run(["apt-cache", "show", "--quiet", package], capture_output=True)
-    return found.returncode == 0 and bool(found.stdout.strip())
+    result = subprocess.run(["apt-cache", "show", "--quiet", package], capture_output=True)
+    return result.returncode == 0 and bool(result.stdout.strip())
 
 
 def _start_daemon() -> None:

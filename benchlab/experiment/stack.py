@@ -58,8 +58,8 @@ def base_for(image: str) -> str:
 
 def other_base(labels: Labels) -> str:
     """Return the mark of an entry that starts from another image than its dockerfile says; of another, nothing."""
-    told = ", ".join(f"{stand_in} for {image}" for image, stand_in in stand_ins(labels).items())
-    return f"another base image: {told}" if told else ""
+    replaced = ", ".join(f"{stand_in} for {image}" for image, stand_in in stand_ins(labels).items())
+    return f"another base image: {replaced}" if replaced else ""
 
 
 def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
@@ -71,8 +71,8 @@ def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
             f"choice ({OWN}), not the lab's; what its authors do not tell is {UNTOLD}."
         )
     others = {name: ", ".join(f"{new} for {old}" for old, new in stand_ins(of).items()) for name, of in adopted.items()}
-    if told := [f"{name} has {other}" for name, other in others.items() if other]:
-        yield f"Another base image: {'; '.join(told)}."
+    if other_bases := [f"{name} has {other}" for name, other in others.items() if other]:
+        yield f"Another base image: {'; '.join(other_bases)}."
 
 
 def _tests(labels_by_entry: Mapping[str, Labels]) -> str:
@@ -80,5 +80,5 @@ def _tests(labels_by_entry: Mapping[str, Labels]) -> str:
     entries: dict[str, list[str]] = {}
     for name, labels in sorted(labels_by_entry.items()):
         entries.setdefault(labels.get("tests", ""), []).append(name)
-    told = (tests if len(entries) == 1 else f"{tests} ({', '.join(names)})" for tests, names in entries.items())
-    return f"Test types: {'; '.join(told)}."
+    parts = (tests if len(entries) == 1 else f"{tests} ({', '.join(names)})" for tests, names in entries.items())
+    return f"Test types: {'; '.join(parts)}."

@@ -108,23 +108,23 @@ def _steal(host: Host) -> Finding:
     )
 
 
-def _share(share: float | None, subject: str, limit: float, found: str, remedy: str) -> Finding:
+def _share(share: float | None, subject: str, limit: float, sentence: str, remedy: str) -> Finding:
     if share is None:
         return Finding(subject, UNKNOWN, "the host does not tell")
     too_much = share > limit
-    return Finding(subject, WARNING if too_much else FINE, found.format(share), remedy if too_much else "")
+    return Finding(subject, WARNING if too_much else FINE, sentence.format(share), remedy if too_much else "")
 
 
 def _hypervisor(host: Host) -> Finding:
-    found = host.hypervisor
-    if found is None:
+    hypervisor = host.hypervisor
+    if hypervisor is None:
         return Finding("hypervisor", UNKNOWN, "the host does not tell whether it is a virtual machine")
-    if found == "none":
+    if hypervisor == "none":
         return Finding("hypervisor", FINE, "none: the CPUs are real")
     return Finding(
         "hypervisor",
         WARNING,
-        f"this is a virtual machine ({found}): its neighbours are invisible, and not all of them show as steal",
+        f"this is a virtual machine ({hypervisor}): its neighbours are invisible, and not all of them show as steal",
         "measure on bare metal where the last per cent matters; here, trust intervals and the speed probe",
     )
 
@@ -259,10 +259,10 @@ LEAST_DISK_BYTES = 3 * 1024**3
 
 def examine_host(root: Path) -> tuple[Host, list[Finding]]:
     """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
-    engine, found = _reached(root)
+    engine, of_engine = _reached(root)
     host, source = _facts(root, engine)
     return host, worst_first(
-        [*found, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *examine(host)]
+        [*of_engine, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *examine(host)]
     )
 
 
@@ -344,10 +344,10 @@ def _oldest_known(engine: Engine | None) -> str:
 
 def _disk(subject: str, folder: Path, use: str) -> Finding:
     free = shutil.disk_usage(folder).free
-    found = f"{free / 1024**3:.1f} GiB free for {use}"
+    free_space = f"{free / 1024**3:.1f} GiB free for {use}"
     if free < LEAST_DISK_BYTES:
-        return Finding(subject, WARNING, found, "make room")
-    return Finding(subject, FINE, found)
+        return Finding(subject, WARNING, free_space, "make room")
+    return Finding(subject, FINE, free_space)
 
 
 def _kept(engine: Engine | None) -> list[Finding]:

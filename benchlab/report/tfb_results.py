@@ -220,7 +220,7 @@ def _environment(run: Run) -> str:
     facts, settings = run.manifest.facts, run.manifest.settings
     parts = [
         *([facts.host.cpu_model] if facts.host.cpu_model else []),
-        placement.told(run.manifest.placement, run.manifest.cpus),
+        placement.summary(run.manifest.placement, run.manifest.cpus),
         f"Docker {facts.engine_version or UNAVAILABLE}",
         f"benchlab {facts.lab_version or UNAVAILABLE}, profile {settings.profile}",
         *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),

@@ -26,16 +26,18 @@ def sockets(table: str) -> tuple[tuple[Address, int], ...]:
 
 def why_silent(table: str, port: int, patience_s: int) -> str:
     """Return why a server that runs gave no answer on `port`, to whoever waited for one for so long each time."""
-    found = sockets(table)
-    if not found:
+    listening = sockets(table)
+    if not listening:
         return "nothing listens in its container"
-    here = [address for address, at in found if at == port]
+    here = [address for address, at in listening if at == port]
     if any(not address.is_loopback for address in here):
         return f"it listens there, and takes longer than {patience_s} s for an answer"
-    told = " and ".join(f"[{address}]:{at}" if address.version == 6 else f"{address}:{at}" for address, at in found)
+    addresses = " and ".join(
+        f"[{address}]:{at}" if address.version == 6 else f"{address}:{at}" for address, at in listening
+    )
     if here:
-        return f"it listens on {told} only, which its container alone can reach; let it listen on 0.0.0.0"
-    return f"it listens on {told}, not on port {port}; mend the one or the other"
+        return f"it listens on {addresses} only, which its container alone can reach; let it listen on 0.0.0.0"
+    return f"it listens on {addresses}, not on port {port}; mend the one or the other"
 
 
 def _listening(table: str) -> Iterator[tuple[Address, int]]:
@@ -59,7 +61,7 @@ LAST_LINES, LINE_LENGTH = 3, 160
 TRACEBACK = "Traceback (most recent call last):"
 FRAME = re.compile(r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)')
 # Parts of the paths of files that are no entry's own: what is installed, Python's library, and what is in no file.
-FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python", "/bin/", "<")
+NOT_OWN = ("/site-packages/", "/dist-packages/", "/lib/python", "/bin/", "<")
 # An exception without it, of other languages or in a log that more than one process writes to: its name, mostly why.
 RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: .*)?")
 # What makes a terminal show letters in a colour.
@@ -104,7 +106,7 @@ def raised(log: str) -> list[str]:
     return list(map(str, _exceptions(log.splitlines())))
 
 
-def told(log: str) -> str:
+def last_words(log: str) -> str:
     """Return in one line the log's last exception, and how it ends; nothing of a log that says nothing.
 
     That a server starts, or starts workers, is nothing; nor, after an exception, that these end. Where more is said
@@ -113,13 +115,13 @@ def told(log: str) -> str:
     lines = HALTED.sub("", STATEMENT.sub("", log)).splitlines()
     exception = next(reversed(list(_exceptions(lines))), None)
     if exception is None:
-        words, said = [], list(_said(lines))
+        words, last = [], list(_informative(lines))
     else:
         after = dropwhile(_is_indented, lines[exception.number + 1 :])
         # Below a traceback gunicorn says the exception's words once more.
-        said = [line for line in _said(after) if not ENDING.search(line) and line not in exception.text]
-        words = [f"had raised {exception} before" if len(said) > LAST_LINES else f"raised {exception}"]
-    words += [f"said last: {' / '.join(said[-LAST_LINES:])}"] if said else []
+        last = [line for line in _informative(after) if not ENDING.search(line) and line not in exception.text]
+        words = [f"had raised {exception} before" if len(last) > LAST_LINES else f"raised {exception}"]
+    words += [f"said last: {' / '.join(last[-LAST_LINES:])}"] if last else []
     return f"it {', and '.join(words)}" if words else ""
 
 
@@ -143,10 +145,10 @@ def _is_indented(line: str) -> bool:
 
 def _own(path: str, line: str) -> str:
     """Return a place in a file that is the entry's own, nothing of one that is not."""
-    return "" if any(part in path for part in FOREIGN) else f"{PurePosixPath(path).name}:{line}"
+    return "" if any(part in path for part in NOT_OWN) else f"{PurePosixPath(path).name}:{line}"
 
 
-def _said(lines: Iterable[str]) -> Iterator[str]:
+def _informative(lines: Iterable[str]) -> Iterator[str]:
     """Yield the lines that say more than that something starts, as they can be printed, the beginning of long ones."""
     return (text for text in map(_printable, lines) if any(map(str.isalnum, text)) and not STARTING.search(text))
 

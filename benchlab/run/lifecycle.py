@@ -41,7 +41,7 @@ class Life:
         """Return the error with the end of the container's log, after keeping all of it: it will be gone."""
         log = endpoint.log()
         kept = self.keep_log(f"{self.name}-{endpoint.service}", log)
-        return EntryError(f"{'; '.join(filter(None, [what, diagnosis.told(log)]))}{ITS_LOG}{kept}", brief)
+        return EntryError(f"{'; '.join(filter(None, [what, diagnosis.last_words(log)]))}{ITS_LOG}{kept}", brief)
 
 
 @dataclass(frozen=True)

@@ -157,8 +157,8 @@ def shown(path: Path) -> str:
 
 def typed(path: Path) -> str:
     """Return the path as short as it can be typed in a shell here."""
-    told = _shortest(path)
-    return letters.typed(f"./{told}" if told.startswith("-") else told)
+    shortest = _shortest(path)
+    return letters.typed(f"./{shortest}" if shortest.startswith("-") else shortest)
 
 
 def _shortest(path: Path) -> str:

@@ -64,16 +64,16 @@ started: framework=crax driver=asyncpg loop=uvloop json=json pool=8
 
 def test_of_a_log_the_last_lines_that_say_anything_are_told_as_they_can_be_printed() -> None:
     log = f"begin\n{'x' * 200}\n\n\x1b[31mgaierror\r\n  bye\n \n"
-    assert diagnosis.told(log) == f"it said last: {'x' * 160} / gaierror / bye"
+    assert diagnosis.last_words(log) == f"it said last: {'x' * 160} / gaierror / bye"
 
 
 @pytest.mark.parametrize("log", [RESPAWNING, RESPAWNING[: RESPAWNING.index("INFO:     Waiting")], BOOTING])
 def test_of_a_server_whose_workers_die_the_exception_is_told_and_its_place_in_the_entry(log: str) -> None:
-    assert diagnosis.told(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
+    assert diagnosis.last_words(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
 
 
 def test_what_is_said_after_an_exception_is_told_too() -> None:
-    assert diagnosis.told(f"{RESPAWNING}port 5432 is closed\n") == (
+    assert diagnosis.last_words(f"{RESPAWNING}port 5432 is closed\n") == (
         "it raised ModuleNotFoundError: No module named 'nope' (app.py:3), and said last: port 5432 is closed"
     )
 
@@ -102,15 +102,15 @@ WHERE worlds.id = $1::INTEGER]
 
 def test_that_a_server_ends_and_the_statement_that_failed_are_no_last_words_after_an_exception() -> None:
     told = 'it raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9)'
-    assert diagnosis.told(f"{FAILED}{ENDED}") == told
-    assert diagnosis.told(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
+    assert diagnosis.last_words(f"{FAILED}{ENDED}") == told
+    assert diagnosis.last_words(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
     bare = FAILED.replace(FAILED[FAILED.index("[SQL") : FAILED.index("(Background")], "")
-    assert diagnosis.told(f"{bare}{ENDED}") == told
+    assert diagnosis.last_words(f"{bare}{ENDED}") == told
 
 
 def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the_cause() -> None:
     lines = "".join(f"request {number}\n" for number in range(500))
-    assert diagnosis.told(f"{FAILED.partition('[SQL')[0]}{lines}") == (
+    assert diagnosis.last_words(f"{FAILED.partition('[SQL')[0]}{lines}") == (
         'it had raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9) before, '
         "and said last: request 497 / request 498 / request 499"
     )
@@ -118,7 +118,7 @@ def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the
 
 def test_the_frames_below_an_exception_of_another_language_are_no_last_words() -> None:
     frames = "".join(f"\tat Server.start{number}\n" for number in range(9))
-    assert diagnosis.told(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
+    assert diagnosis.last_words(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
         "it raised java.lang.IllegalStateException: no port, and said last: bye"
     )
 
@@ -127,18 +127,18 @@ def test_where_no_file_of_the_entry_led_to_an_exception_no_place_is_told() -> No
     traceback = (
         f'{diagnosis.TRACEBACK}\n  File "/usr/lib/python3.13/json/decoder.py", line 345, in decode\nValueError: x\n'
     )
-    assert diagnosis.told(traceback) == "it raised ValueError: x"
+    assert diagnosis.last_words(traceback) == "it raised ValueError: x"
 
 
 def test_that_a_server_and_its_workers_start_is_no_last_word() -> None:
-    assert diagnosis.told(STARTING) == ""
+    assert diagnosis.last_words(STARTING) == ""
     killed = "[2026-11-28 12:00:09 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"
-    assert diagnosis.told(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
+    assert diagnosis.last_words(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
 
 
 @pytest.mark.parametrize("log", ["", "\n \n", "----\n"])
 def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
-    assert diagnosis.told(log) == ""
+    assert diagnosis.last_words(log) == ""
 
 
 @pytest.mark.parametrize(
