@@ -71,7 +71,7 @@ def _list(root: Path, _: argparse.Namespace) -> int:
         available = stage.seen(engine, provision.local(engine))
     resolved = topology.load(root, compose.resources(root, available.cpus))
     labels = {entry.name: entry.labels for entry in resolved.choose([])}
-    rows = tuple((*row[:-1], inventory.versions(resolved.context(row[0]))) for row in stack.rows(labels))
+    rows = tuple((*row[:-1], inventory.versions(resolved.context(row[0]).home)) for row in stack.rows(labels))
     headers = ("entry", *stack.COLUMNS[:-1], "in its image")
     usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
     below = (Paragraph((line,)) for line in (*stack.below(labels), usual))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from benchlab.contract.answers import Problem
+from benchlab.core.log_patterns import LogPatterns
 from benchlab.experiment.stack import Labels
 
 # A worker's line in the log, as docs/add-an-entry.md has it: names, and the modules that it really holds.
@@ -14,8 +15,6 @@ NAMED = re.compile(r"(\w+)=(\w+)")
 COMPARED = ("framework", "driver", "loop", "json", "pool")
 # What lies over a driver and makes objects of rows, by the module of what a worker calls.
 MAPPERS = frozenset({"django", "peewee", "piccolo", "pony", "sqlalchemy", "tortoise"})
-# What only the server says that starts the workers.
-SERVERS = {"gunicorn": "Starting gunicorn", "uvicorn": "Uvicorn running"}
 
 
 def is_early(labels: Labels, log: str) -> bool:
@@ -23,19 +22,19 @@ def is_early(labels: Labels, log: str) -> bool:
     return 0 < log.count(STARTED) < int(labels["workers"])
 
 
-def check(labels: Labels, log: str) -> Iterator[Problem]:
+def check(labels: Labels, log: str, patterns: LogPatterns) -> Iterator[Problem]:
     """Yield what the log says otherwise than the labels; nothing where no worker speaks of itself."""
-    log_labels = _logged(log)
+    shown = _shown(log, patterns)
     # More than the labels tell of were not there at once: a server lets a worker end, and starts another.
-    if int(log_labels.get("workers", 0)) > int(labels["workers"]):
-        del log_labels["workers"]
-    if wrong := [name for name, value in log_labels.items() if value not in ("", _plain(labels.get(name, "")))]:
+    if int(shown.get("workers", 0)) > int(labels["workers"]):
+        del shown["workers"]
+    if wrong := [name for name, value in shown.items() if value not in ("", _plain(labels.get(name, "")))]:
         claimed = ", ".join(f"{name}={labels.get(name, '')}" for name in wrong)
-        logged = ", ".join(f"{name}={log_labels[name]}" for name in wrong)
+        logged = ", ".join(f"{name}={shown[name]}" for name in wrong)
         yield Problem("", "labels", f"its labels say {claimed}; its log says {logged}", warning=True)
 
 
-def _logged(log: str) -> dict[str, str]:
+def _shown(log: str, patterns: LogPatterns) -> dict[str, str]:
     """Return what the log says of the entry, by the names of labels; where workers differ, what each of them says."""
     workers = [dict(NAMED.findall(line)) for line in log.splitlines() if STARTED in line]
     if not workers:
@@ -45,7 +44,7 @@ def _logged(log: str) -> dict[str, str]:
             worker["orm"] = _orm(_plain(worker["data"]), _plain(worker["driver"]))
     return {
         **{name: " ".join(sorted({_plain(of[name]) for of in workers if of.get(name)})) for name in (*COMPARED, "orm")},
-        "server": next((server for server, words in SERVERS.items() if words in log), ""),
+        "server": patterns.server(log),
         "workers": str(len(workers)),
     }
 

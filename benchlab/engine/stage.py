@@ -7,8 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from benchlab.core import log_patterns
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
+from benchlab.core.log_patterns import LogPatterns
 from benchlab.core.quantities import counted
 from benchlab.engine import building, capacity, compose, lease, overlay, provision, topology
 from benchlab.engine.capacity import Capacity
@@ -57,7 +59,7 @@ class Lab:
     A plan alone needs no engine, and the CPUs are then this machine's. `cpus` are those that can be in
     use at a time, which may be fewer than the engine counts; `seen` is what that follows from. `placement` are those of
     each role; empty where all share them. `added` are the services beside compose.yaml's; `variants` says by name what
-    takes part in a run.
+    takes part in a run. `patterns` are what servers log of their own start and end.
     """
 
     root: Path
@@ -70,6 +72,7 @@ class Lab:
     added: Services = field(default_factory=dict)
     seen: Capacity | None = None
     variants: Mapping[str, Variant] = field(default_factory=dict)
+    patterns: LogPatterns = field(default_factory=LogPatterns)
 
     @property
     def engine(self) -> Engine:
@@ -150,7 +153,8 @@ def _lab(root: Path, engine: Engine | None, image: str | None, host: Capacity, s
         "LAB_PROXY": under.proxies[0],
         "LAB_DEBIAN_IMAGE": image or "",
     }
-    return Lab(root, topology.load(root, environment), engine, cpus, image or "", say, cpus_of_roles, seen=host)
+    resolved, patterns = topology.load(root, environment), log_patterns.read(root / log_patterns.FOLDER)
+    return Lab(root, resolved, engine, cpus, image or "", say, cpus_of_roles, seen=host, patterns=patterns)
 
 
 def placed(

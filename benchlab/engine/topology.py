@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import stat
 import subprocess
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +24,7 @@ from benchlab.engine.compose import (
     generation,
     refuse_too_old,
 )
+from benchlab.engine.context import Context
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE
 from benchlab.experiment.stack import PREFIX
 from benchlab.records.plan import Entry
@@ -116,9 +115,9 @@ class Topology:
         """Return whether there is such a service, and its image is one of these."""
         return service in self.services and self.image(service) in names
 
-    def context(self, service: str) -> Path:
-        """Return the folder that the service's image is built from."""
-        return Path(self.services[service]["build"]["context"])
+    def context(self, service: str) -> Context:
+        """Return what the service's image is built from."""
+        return Context.of(self.services[service]["build"])
 
     def labels(self, service: str) -> dict[str, str]:
         """Return what the service's labels say of it, without the prefix of their names."""
@@ -135,20 +134,25 @@ class Topology:
     def inputs(self, service: str, base: str) -> str:
         """Return a digest of all that the service's image is made from; `base` is the id of what it starts from.
 
-        Raises ConfigError where a file could not be read in the container.
+        Raises ConfigError where a file could not be read in the container, or is another entry's.
         """
-        return _digest({**self.services[service]["build"], "labels of the lab": self._marks(service)}, base)
+        settings = {**self._settings(service), "labels of the lab": self._marks(service)}
+        return self.context(service).digest(settings, base)
 
     def sources(self, service: str) -> str:
         """Return a digest of the service's files and build settings, as `inputs` does.
 
         The caller's proxies are left out: they lead to what is in an image, and are not in it.
         """
-        build = self.services[service]["build"]
+        settings = self._settings(service)
         arguments = {
-            name: value for name, value in build.get("args", {}).items() if name.lower() not in PROXY_VARIABLES
+            name: value for name, value in settings.get("args", {}).items() if name.lower() not in PROXY_VARIABLES
         }
-        return _digest({**build, "args": arguments}, "")
+        return self.context(service).digest({**settings, "args": arguments}, "")
+
+    def _settings(self, service: str) -> dict[str, Any]:
+        """Return how the service's image is built, but for the place of its context."""
+        return {key: value for key, value in self.services[service]["build"].items() if key != "context"}
 
     def build(self, services: Collection[str], log: Path) -> None:
         """Build the services' images; what the builder prints goes into `log`.
@@ -228,25 +232,3 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
 
 def _build(service: Mapping[str, Any]) -> str:
     return json.dumps(service.get("build"), sort_keys=True)
-
-
-def _digest(build: Mapping[str, Any], base: str) -> str:
-    """Return a digest of a build's settings, its files, and the id of the image that it starts from.
-
-    A link counts as what it says, as in an image: wherever it leads, that is not read. Raises ConfigError.
-    """
-    settings = {key: value for key, value in build.items() if key != "context"}
-    context = Path(build["context"])
-    digest = hashlib.sha256(json.dumps([settings, base], sort_keys=True).encode())
-    for path in sorted(path for path in context.rglob("*") if "__pycache__" not in path.parts):
-        if path.is_symlink():
-            digest.update(f"{path.relative_to(context)} -> {path.readlink()}\0".encode())
-        elif path.is_file():
-            mode = path.stat().st_mode
-            if not mode & stat.S_IROTH:
-                raise ConfigError(
-                    f"{path} may be read by its owner alone, and an image copies that: its container could not read "
-                    f"it; chmod -R a+rX {context}"
-                )
-            digest.update(f"{path.relative_to(context)} {mode & 0o111}\0".encode() + path.read_bytes() + b"\0")
-    return digest.hexdigest()

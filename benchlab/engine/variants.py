@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import copy
 import io
+import os
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.engine import checkout, declared, images
+from benchlab.engine.context import Context
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.factors import catalog
 from benchlab.factors.factor import AS_IS, Service, Tools
 from benchlab.records.plan import Entry, Settings, Variant
+
+COMPOSE = "compose.yaml"
+# What a stanza says of how its container is started.
+STARTED_BY = ("command", "entrypoint")
 
 
 def taking_part(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
@@ -93,18 +102,20 @@ def resolved(root: Path, ref: str) -> str:
     return _asked(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}").decode().strip()
 
 
-def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> Service:
-    """Return image and build of the entry with its folder as it was at a commit; the folder goes below `state`.
+def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> dict[str, Any]:
+    """Return what of an entry's service is another one at a commit; that commit's files go below `state`.
 
-    All but the folder is as it is now: stanza, labels, base image. Raises UsageError where git knows no such commit or
-    no such folder there, ConfigError without git.
+    It is the image, how that is built, and how it is started, as compose.yaml of the commit says: None for what that
+    does not say. Raises UsageError where git knows no such commit, or the entry is not in it, ConfigError without git.
     """
     number = resolved(topology.root, ref)
-    context = topology.context(entry)
-    folder = context.relative_to(topology.root).as_posix()
-    if not _asked(topology.root, "ls-tree", number, folder):
+    stanza = _stanza(topology.root, number, entry)
+    context = _context(topology, entry, stanza, number)
+    folder = context.folder.relative_to(topology.root).as_posix()
+    home = context.home.relative_to(topology.root).as_posix()
+    if not _asked(topology.root, "ls-tree", number, home):
         raise UsageError(
-            f"--against: {entry} is not in commit {number[:12]}, which has no {folder}; commit it, or name a commit "
+            f"--against: {entry} is not in commit {number[:12]}, which has no {home}; commit it, or name a commit "
             "that has it"
         )
     target = state / "at" / number
@@ -115,10 +126,54 @@ def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> Service:
             tar.extraction_filter = tarfile.data_filter
         tar.extractall(target)
     service = topology.services[entry]
+    build = {"context": str(target / folder), "dockerfile": str(context.dockerfile)}
     return {
         "image": images.at_commit(str(service["image"]), number),
-        "build": {**service["build"], "context": str(target / folder)},
+        "build": {**service["build"], **build},
+        **_started(stanza),
     }
+
+
+def _stanza(root: Path, number: str, entry: str) -> dict[str, Any]:
+    """Return the entry's stanza in compose.yaml of a commit, as it is written; empty where there is none.
+
+    Raises UsageError where that compose.yaml cannot be read.
+    """
+    if not _asked(root, "ls-tree", number, COMPOSE):
+        return {}
+    try:
+        content = yaml.safe_load(_asked(root, "show", f"{number}:./{COMPOSE}"))
+        stanza = content["services"].get(entry)
+    except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        raise UsageError(f"--against: {COMPOSE} of commit {number[:12]} cannot be read; name another commit") from error
+    return stanza if isinstance(stanza, dict) else {}
+
+
+def _context(topology: Topology, entry: str, stanza: Mapping[str, Any], number: str) -> Context:
+    """Return what the entry's image was built from, where a stanza of old says so; else what it is built from now.
+
+    Raises UsageError where that is not in the repository.
+    """
+    build = stanza.get("build")
+    then = build if isinstance(build, dict) else {"context": build}
+    if then.get("context"):
+        context = Context.of({**then, "context": os.path.normpath(topology.root / str(then["context"]))})
+    else:
+        context = topology.context(entry)
+    if not context.folder.is_relative_to(topology.root):
+        raise UsageError(
+            f"--against: {entry} is built from {context.folder}, outside of this repository, at commit {number[:12]}; "
+            "leave it out with --framework"
+        )
+    return context
+
+
+def _started(stanza: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a stanza of old starts its container, which may have been by another file; nothing without a stanza.
+
+    What has a variable of Compose's in it is left out, so that it is as it is now.
+    """
+    return {key: stanza.get(key) for key in STARTED_BY if stanza and "$" not in str(stanza.get(key))}
 
 
 def _asked(root: Path, *arguments: str) -> bytes:

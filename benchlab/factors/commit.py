@@ -1,4 +1,4 @@
-"""The factor commit: an entry's folder as it was at a commit, beside the one of today."""
+"""The factor commit: an entry's image as it was at a commit, beside the one of today."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ class Commit(Varied):
             )
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
-        return {**service, **tools.at_commit(entry, level)}
+        changed = {**service, **tools.at_commit(entry, level)}
+        return {key: value for key, value in changed.items() if value is not None}
 
     def suffix(self, level: str) -> str:
         return f"{self.mark}{level[:SHORT]}"

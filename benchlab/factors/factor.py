@@ -73,7 +73,8 @@ class Factor:
 class Tools:
     """What a factor needs of the engine room to make a variant.
 
-    `at_commit` returns what of an entry's service is another one at a commit: its image and its build.
+    `at_commit` returns what of an entry's service is another one at a commit: its image, how that is built and how it
+    is started; None for what the service then lacks.
     """
 
     at_commit: Callable[[str, str], Mapping[str, Any]]

@@ -79,7 +79,7 @@ def made(kind: type[Made], content: object, others: Others = "forbid") -> Made:
     try:
         return parsed(kind, text, others)
     except ValueError as error:
-        raise ValueError(_first_fault(error, content)) from error
+        raise ValueError(_first_fault(error)) from error
 
 
 def fitting(kind: type[Made], content: Mapping[str, object]) -> tuple[Made, set[str]]:
@@ -106,8 +106,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return adapter
 
 
-def _first_fault(error: ValueError, content: object) -> str:
-    """Return in plain words the first of the faults that pydantic found in the content."""
+def _first_fault(error: ValueError) -> str:
+    """Return in plain words the first of the faults that pydantic names."""
     faults = _faults(error)
     kind, path, value = faults[0]["type"], faults[0]["loc"], faults[0]["input"]
     where = _where(path)

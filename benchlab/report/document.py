@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchlab.core.quantities import MEANING, TOO_WIDE
@@ -218,7 +219,7 @@ class Document:
         if self.has_too_wide:
             yield Paragraph((MEANING,))
 
-    @property
+    @cached_property
     def has_too_wide(self) -> bool:
         """Return whether an interval is called too wide anywhere, which is then explained."""
         return any(TOO_WIDE in text for text in _texts(self.blocks))

@@ -21,7 +21,7 @@ from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, LevelKey
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
-from benchlab.report import markdown, report, tfb_results
+from benchlab.report import factors, markdown, report, tfb_results
 from benchlab.statistics import analysis, cells, effects, metrics
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
 from benchlab.statistics.cells import Cell
@@ -200,7 +200,7 @@ def _factors(run: Run) -> dict[str, Any] | None:
             }
             for told in answer.told
         ],
-        "untold": answer.untold,
+        "untold": {test: [factors.why_left_out(part) for part in parts] for test, parts in answer.left_out.items()},
     }
 
 

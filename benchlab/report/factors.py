@@ -21,7 +21,7 @@ from benchlab.report.document import Block, Bullets, Document, Paragraph, Plot, 
 from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import Outcome, Pair
-from benchlab.statistics.effects import Answer, Told
+from benchlab.statistics.effects import Answer, LeftOut, Told
 from benchlab.statistics.factorial import Change, Crossing, Effect
 from benchlab.statistics.stats import EQUIVALENCE
 
@@ -62,8 +62,8 @@ def blocks(answer: Answer, caution: str) -> Iterator[Block]:
     yield _cells(answer.crossing)
     if lines := notes(answer):
         yield Bullets(tuple(lines))
-    for test, found in groupby(answer.told, key=lambda found: found.test):
-        yield _table(answer, test, list(found), caution)
+    for test, effects_of_test in groupby(answer.told, key=lambda each: each.test):
+        yield _table(answer, test, list(effects_of_test), caution)
 
 
 def sentences(answer: Answer) -> Iterator[str]:
@@ -204,16 +204,22 @@ def frame(answer: Answer, test: str, told: Iterable[Told]) -> pd.DataFrame:
     return pd.DataFrame(rows.values(), columns=columns)
 
 
-def _table(answer: Answer, test: str, found: list[Told], caution: str) -> Table:
+def why_left_out(part: LeftOut) -> str:
+    if part.level is None:
+        return f"{part.entry} has no sample"
+    return f"wrk was the limit of {part.entry} at {part.level}"
+
+
+def _table(answer: Answer, test: str, of_test: list[Told], caution: str) -> Table:
     basis = answer.results[test].basis
     by = (
         f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
     )
-    untold = answer.untold[test]
+    left_out = answer.left_out[test]
     return document.table(
-        frame(answer, test, found),
+        frame(answer, test, of_test),
         f"Factors in {test}: ratios [95 % interval], {by}{caution}",
-        notes=[f"Left out: {'; '.join(untold)}."] if untold else [],
+        notes=[f"Left out: {'; '.join(map(why_left_out, left_out))}."] if left_out else [],
         is_detail=True,
     )
 

@@ -165,10 +165,10 @@ def _samples(run: Run) -> Iterator[Block]:
     if run.taken:
         yield Paragraph((judged(run),))
         yield from tables.broken_rules(run)
-    if found := tuple(findings(run)):
+    if broken := tuple(findings(run)):
         yield Heading("Verification", level=3)
         yield Paragraph((VERIFICATION,))
-        yield Bullets(found)
+        yield Bullets(broken)
     if missing := tuple(reasons(run)):
         yield Heading("Not measured", level=3)
         yield Bullets(missing)

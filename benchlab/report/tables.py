@@ -326,10 +326,10 @@ def study_tables(run: Run, test: str) -> Iterator[Table]:
 
 def summary_table(result: Result, caution: str) -> Table:
     """Return the summary; a text has what the entries took as a table of its own, because all would be too wide."""
-    found, cost = summary(result), _cost(result)
-    ranks = [column for column in found.columns if column not in cost]
+    frame, cost = summary(result), _cost(result)
+    ranks = [column for column in frame.columns if column not in cost]
     title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
-    return document.table(found, title, notes=[RANKS], narrow=[ranks, ["entry", *cost]])
+    return document.table(frame, title, notes=[RANKS], narrow=[ranks, ["entry", *cost]])
 
 
 def values_table(result: Result, caution: str) -> Table:

@@ -184,7 +184,7 @@ class Conformance:
         over = time.monotonic() + self.workers_s
         while claims.is_early(labels, log := self.running.endpoints.app.log()) and time.monotonic() < over:
             time.sleep(LOOK_S)
-        return list(claims.check(labels, log))
+        return list(claims.check(labels, log, self.running.life.patterns))
 
     def _unwritten(self, test: str, last: Answer) -> list[Problem]:
         """Return what is wrong with World after an update: with the one of the two tables that it has written."""
@@ -227,6 +227,8 @@ def verify_entries(lab: Lab, settings: Settings) -> list[Verification]:
             if entry.name in on.unbuilt:
                 verifications.append(unserved(entry, on.unbuilt[entry.name]))
             else:
-                lifecycle = EntryLifecycle(entry, lab.roles, entries, keep_log, say=lab.say, state=state)
+                lifecycle = EntryLifecycle(
+                    entry, lab.roles, entries, keep_log, say=lab.say, state=state, patterns=lab.patterns
+                )
                 verifications += verify_entry(lifecycle, settings.tests)
         return verifications

@@ -1,4 +1,4 @@
-"""What the log of a container says of why it is lost: its last exception, and its end; from text, to words."""
+"""Why an entry is not reached, from the sockets in its container; and what its log says of its end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from itertools import dropwhile
 from pathlib import PurePosixPath
 
 from benchlab.contract import claims
+from benchlab.core.log_patterns import LogPatterns
 
 Address = IPv4Address | IPv6Address
 
@@ -17,6 +18,31 @@ Address = IPv4Address | IPv6Address
 LISTEN = "0A"
 # Docker's own name server, which is in every container.
 DOCKER_DNS = IPv4Address("127.0.0.11")
+# As much of a log as an error in one line can hold.
+LAST_LINES, LINE_LENGTH = 3, 160
+# A traceback of Python: what follows is indented, up to the exception.
+TRACEBACK = "Traceback (most recent call last):"
+FRAME = re.compile(r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)')
+# Parts of the paths of files that are no entry's own: what is installed, Python's library, and what is in no file.
+FOREIGN = ("/site-packages/", "/dist-packages/", "/lib/python", "/bin/", "<")
+# An exception without it, of other languages or in a log that more than one process writes to: its name, mostly why.
+RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: .*)?")
+# What makes a terminal show letters in a colour.
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+# What SQLAlchemy has below the message of an exception: the statement, of as many lines as it has, and a link.
+STATEMENT = re.compile(r"^(?:\[SQL: (?:.*\n){1,40}?)?\(Background on this error .*\n?|^\[SQL: .*\n?", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class _Raised:
+    """An exception: the number of its line, the line, and the place in a file of the entry that led to it."""
+
+    number: int
+    text: str
+    place: str
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.place})" if self.place else self.text
 
 
 def sockets(table: str) -> tuple[tuple[Address, int], ...]:
@@ -26,18 +52,46 @@ def sockets(table: str) -> tuple[tuple[Address, int], ...]:
 
 def why_silent(table: str, port: int, patience_s: int) -> str:
     """Return why a server that runs gave no answer on `port`, to whoever waited for one for so long each time."""
-    listening = sockets(table)
-    if not listening:
+    open_sockets = sockets(table)
+    if not open_sockets:
         return "nothing listens in its container"
-    here = [address for address, at in listening if at == port]
+    here = [address for address, at in open_sockets if at == port]
     if any(not address.is_loopback for address in here):
         return f"it listens there, and takes longer than {patience_s} s for an answer"
-    addresses = " and ".join(
-        f"[{address}]:{at}" if address.version == 6 else f"{address}:{at}" for address, at in listening
+    places = " and ".join(
+        f"[{address}]:{at}" if address.version == 6 else f"{address}:{at}" for address, at in open_sockets
     )
     if here:
-        return f"it listens on {addresses} only, which its container alone can reach; let it listen on 0.0.0.0"
-    return f"it listens on {addresses}, not on port {port}; mend the one or the other"
+        return f"it listens on {places} only, which its container alone can reach; let it listen on 0.0.0.0"
+    return f"it listens on {places}, not on port {port}; mend the one or the other"
+
+
+def exceptions(log: str) -> list[str]:
+    """Return the exceptions that the log tells of, in its order, with the entry's own file and line that led there."""
+    return list(map(str, _exceptions(log.splitlines())))
+
+
+def why_ended(log: str, patterns: LogPatterns) -> str:
+    """Return in one line the log's last exception, and how it ends; nothing of a log that says nothing.
+
+    That a server starts, or starts workers, is nothing; nor, after an exception, that these end. Where more lines come
+    after the exception than are shown, it was raised before, and need not be why.
+    """
+    lines = _halted(patterns).sub("", STATEMENT.sub("", log)).splitlines()
+    exception = next(reversed(list(_exceptions(lines))), None)
+    if exception is None:
+        words, last = [], list(_telling(lines, patterns))
+    else:
+        after = dropwhile(_is_indented, lines[exception.number + 1 :])
+        # Below a traceback gunicorn says the exception's words once more.
+        last = [
+            line
+            for line in _telling(after, patterns)
+            if not patterns.ending.search(line) and line not in exception.text
+        ]
+        words = [f"had raised {exception} before" if len(last) > LAST_LINES else f"raised {exception}"]
+    words += [f"said last: {' / '.join(last[-LAST_LINES:])}"] if last else []
+    return f"it {', and '.join(words)}" if words else ""
 
 
 def _listening(table: str) -> Iterator[tuple[Address, int]]:
@@ -55,74 +109,16 @@ def _address(text: str) -> Address:
     return (address.version == 6 and address.ipv4_mapped) or address
 
 
-# As much of a log as an error in one line can hold.
-LAST_LINES, LINE_LENGTH = 3, 160
-# A traceback of Python: what follows is indented, up to the exception.
-TRACEBACK = "Traceback (most recent call last):"
-FRAME = re.compile(r'\s+File "(?P<path>[^"]+)", line (?P<line>\d+)')
-# Parts of the paths of files that are no entry's own: what is installed, Python's library, and what is in no file.
-NOT_OWN = ("/site-packages/", "/dist-packages/", "/lib/python", "/bin/", "<")
-# An exception without it, of other languages or in a log that more than one process writes to: its name, mostly why.
-RAISED = re.compile(r"(?:\w+\.)*\w*(?:Error|Exception)(?:: .*)?")
-# What makes a terminal show letters in a colour.
-COLOUR = re.compile(r"\x1b\[[\d;]*m")
-# What gunicorn, uvicorn and crax say of every start, and the workers of themselves.
-STARTING = re.compile(
-    rf"{claims.STARTED}|Starting gunicorn|Listening at: |Using worker: |Booting worker with pid|Uvicorn running on|"
-    r"Started (?:parent|server) process|Waiting for application startup|Application startup complete|"
-    r"STARTING CRAX FRAMEWORK"
-)
-# What they say of any worker that ends; after an exception it tells nothing more.
-ENDING = re.compile(
-    r"Worker exiting \(pid|Worker \(pid:\d+\) exited with code|Reason: Worker failed to boot|"
-    r"Application startup failed|Waiting for child process|Child process \[\d+\] died|"
-    r"Terminated child process|Shutting down|Waiting for application shutdown|Application shutdown complete|"
-    r"Finished server process|Stopping parent process"
-)
-# What SQLAlchemy has below the message of an exception: the statement, of as many lines as it has, and a link.
-STATEMENT = re.compile(r"^(?:\[SQL: (?:.*\n){1,40}?)?\(Background on this error .*\n?|^\[SQL: .*\n?", re.MULTILINE)
-# What gunicorn raises itself, when workers do not get up: once, and once more while it handles that.
-HALTED = re.compile(
-    r"^Traceback \(most recent call last\):\n(?:[ \t].*\n)+gunicorn\.errors\.HaltServer: .*\n?"
-    r"(?:\nDuring handling of the above exception, another exception occurred:\n\n?)?",
-    re.MULTILINE,
-)
+def _halted(patterns: LogPatterns) -> re.Pattern[str]:
+    """Return what matches a server's own exception when workers do not start, with its traceback.
 
-
-@dataclass(frozen=True)
-class _Raised:
-    """An exception: the number of its line, the line, and the place in a file of the entry that led to it."""
-
-    number: int
-    text: str
-    place: str
-
-    def __str__(self) -> str:
-        return f"{self.text} ({self.place})" if self.place else self.text
-
-
-def raised(log: str) -> list[str]:
-    """Return the exceptions that the log tells of, in its order, with the entry's own file and line that led there."""
-    return list(map(str, _exceptions(log.splitlines())))
-
-
-def last_words(log: str) -> str:
-    """Return in one line the log's last exception, and how it ends; nothing of a log that says nothing.
-
-    That a server starts, or starts workers, is nothing; nor, after an exception, that these end. Where more is said
-    after it than is told, the exception was before, and need not be why.
+    It is raised once, and once more while that is handled.
     """
-    lines = HALTED.sub("", STATEMENT.sub("", log)).splitlines()
-    exception = next(reversed(list(_exceptions(lines))), None)
-    if exception is None:
-        words, last = [], list(_informative(lines))
-    else:
-        after = dropwhile(_is_indented, lines[exception.number + 1 :])
-        # Below a traceback gunicorn says the exception's words once more.
-        last = [line for line in _informative(after) if not ENDING.search(line) and line not in exception.text]
-        words = [f"had raised {exception} before" if len(last) > LAST_LINES else f"raised {exception}"]
-    words += [f"said last: {' / '.join(last[-LAST_LINES:])}"] if last else []
-    return f"it {', and '.join(words)}" if words else ""
+    return re.compile(
+        rf"^{re.escape(TRACEBACK)}\n(?:[ \t].*\n)+(?:{patterns.raises.pattern}): .*\n?"
+        r"(?:\nDuring handling of the above exception, another exception occurred:\n\n?)?",
+        re.MULTILINE,
+    )
 
 
 def _exceptions(lines: Iterable[str]) -> Iterator[_Raised]:
@@ -145,12 +141,14 @@ def _is_indented(line: str) -> bool:
 
 def _own(path: str, line: str) -> str:
     """Return a place in a file that is the entry's own, nothing of one that is not."""
-    return "" if any(part in path for part in NOT_OWN) else f"{PurePosixPath(path).name}:{line}"
+    return "" if any(part in path for part in FOREIGN) else f"{PurePosixPath(path).name}:{line}"
 
 
-def _informative(lines: Iterable[str]) -> Iterator[str]:
+def _telling(lines: Iterable[str], patterns: LogPatterns) -> Iterator[str]:
     """Yield the lines that say more than that something starts, as they can be printed, the beginning of long ones."""
-    return (text for text in map(_printable, lines) if any(map(str.isalnum, text)) and not STARTING.search(text))
+    for text in map(_printable, lines):
+        if any(map(str.isalnum, text)) and claims.STARTED not in text and not patterns.starting.search(text):
+            yield text
 
 
 def _printable(line: str) -> str:

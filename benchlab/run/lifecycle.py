@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from benchlab.contract.answers import World
 from benchlab.core.errors import EngineError, EntryError
+from benchlab.core.log_patterns import LogPatterns
 from benchlab.engine import capacity
 from benchlab.engine.endpoints import Endpoint, Endpoints, Roles, ServingEndpoint
 from benchlab.experiment import placement
@@ -32,16 +33,22 @@ LATE_ENDS = (
 
 @dataclass(frozen=True)
 class Life:
-    """One life of an entry's containers. `keep_log(name, text)` keeps the log of one that is lost, and says where."""
+    """One life of an entry's containers.
+
+    `keep_log(name, text)` keeps the log of one that is lost, and says where. `patterns` are what servers log of their
+    own start and end.
+    """
 
     name: str
     keep_log: Callable[[str, str], str]
+    patterns: LogPatterns = field(default_factory=LogPatterns)
 
     def lost(self, endpoint: Endpoint, brief: str, what: str) -> EntryError:
         """Return the error with the end of the container's log, after keeping all of it: it will be gone."""
         log = endpoint.log()
         kept = self.keep_log(f"{self.name}-{endpoint.service}", log)
-        return EntryError(f"{'; '.join(filter(None, [what, diagnosis.last_words(log)]))}{ITS_LOG}{kept}", brief)
+        why = "; ".join(filter(None, [what, diagnosis.why_ended(log, self.patterns)]))
+        return EntryError(f"{why}{ITS_LOG}{kept}", brief)
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,7 @@ class EntryLifecycle:
     """Starts an entry with what takes part beside it, and ends it.
 
     Of the `others`, those that would answer under the entry's name do not run meanwhile. `say` gets a line on each
-    service that does not end when it is asked to, once in a session.
+    service that does not end when it is asked to, once in a session. `patterns` are as in Life.
     """
 
     entry: Entry
@@ -94,6 +101,7 @@ class EntryLifecycle:
     ready_s: int = READY_S
     say: Callable[[str], None] = lambda line: None
     state: SessionState = field(default_factory=SessionState)
+    patterns: LogPatterns = field(default_factory=LogPatterns)
 
     @property
     def endpoints(self) -> Endpoints:
@@ -107,7 +115,7 @@ class EntryLifecycle:
         Raises EntryError where one of them never gets ready, EngineError where the database does not.
         """
         self._stop_rivals()
-        at, life = self.endpoints, Life(life_name, self.keep_log)
+        at, life = self.endpoints, Life(life_name, self.keep_log, self.patterns)
         # The database takes longest to start.
         at.database.start()
         at.client.start()
@@ -157,7 +165,7 @@ class EntryLifecycle:
             if time.monotonic() - began_s > self.ready_s:
                 brief = f"{service} did not answer {path} on port {port} within {self.ready_s} s of its start"
                 raise life.lost(endpoint, brief, brief + _why_silent(endpoint, port, client))
-            raised = Counter(diagnosis.raised(endpoint.log()))
+            raised = Counter(diagnosis.exceptions(endpoint.log()))
             most = max(raised.values(), default=0)
             if workers and most >= MOST_RAISED * workers and _listens_nowhere(endpoint, client):
                 brief = f"{service} raised the same again and again, and nothing listens in its container"

@@ -11,6 +11,7 @@ from itertools import groupby
 from benchlab.contract import verify
 from benchlab.contract.answers import Problem, faults
 from benchlab.core.errors import EngineError, EntryError, SetupError, WrkError
+from benchlab.core.log_patterns import LogPatterns
 from benchlab.engine.endpoints import Roles
 from benchlab.experiment import stack
 from benchlab.quality import judge
@@ -32,7 +33,8 @@ class Runner:
 
     `roles` are the engines that the roles are on. `state` is what the session has learnt so far. `allow` is called at
     the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` and
-    `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them.
+    `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them;
+    `patterns` are as in Life.
     """
 
     roles: Roles
@@ -48,6 +50,7 @@ class Runner:
     ask_engine: bool = False
     allowed_cpus: tuple[int, ...] | None = None
     placement: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    patterns: LogPatterns = field(default_factory=LogPatterns)
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, then those again that gave samples which do not count, and yield the block's number.
@@ -100,7 +103,8 @@ class Runner:
 
     def _lifecycle(self, entry: Entry) -> EntryLifecycle:
         others, keep_log = self.entries.values(), self.journal.keep_log
-        return EntryLifecycle(entry, self.roles, others, keep_log, self.ready_s, self.events.notice, self.state)
+        say = self.events.notice
+        return EntryLifecycle(entry, self.roles, others, keep_log, self.ready_s, say, self.state, self.patterns)
 
     def _measured(self, visit: Visit, running: RunningEntry) -> Iterator[Sample | Failure]:
         """Verify each test type of the visit, warm it up, and yield what came of its trials."""

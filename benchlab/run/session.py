@@ -217,6 +217,7 @@ class Session:
             ask_engine=inventory.is_blind(manifest.facts),
             allowed_cpus=lab.allowed_cpus,
             placement=lab.placement,
+            patterns=lab.patterns,
         )
         with progress.running():
             for block in runner.run(visits):

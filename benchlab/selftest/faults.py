@@ -84,6 +84,7 @@ def _sample(
         cpus=lab.client_cpus,
         ask_engine=blind,
         allowed_cpus=lab.allowed_cpus,
+        patterns=lab.patterns,
     )
     try:
         (record,) = runner.make([Visit(1, name, (Trial(1, name, test, levels[test][0]),))])

@@ -95,7 +95,8 @@ def _serving(lab: Lab, name: str, connections: int) -> Iterator[_Load]:
     """Run the entry, warmed up a little, for the length of the with block."""
     (level,) = closed.levels_of(TEST, (connections,), lab.client_cpus)
     entry = lab.topology.entries[name]
-    lifecycle = EntryLifecycle(entry, lab.roles, [entry], Unkept(lab.state).keep_log, say=lab.say)
+    keep_log = Unkept(lab.state).keep_log
+    lifecycle = EntryLifecycle(entry, lab.roles, [entry], keep_log, say=lab.say, patterns=lab.patterns)
     with lifecycle.up("bias") as running:
         load = _Load(running, level)
         load.checked()

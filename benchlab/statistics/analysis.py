@@ -90,7 +90,7 @@ class Result:
         """Return the comparisons at single levels whose outcomes hold, of each level that has any such."""
         return {level: self.levels[basis][level] for level, basis in self.level_basis.items() if basis}
 
-    @property
+    @cached_property
     def asked(self) -> tuple[LevelKey, ...]:
         """Return all levels that were asked for."""
         return tuple(sorted({cell.level for cell in self.cells} | {level for _, level in self.unmeasured}))

@@ -34,16 +34,24 @@ class Told:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """An entry that has no sample of a test; or, with a level, of which wrk was the limit there."""
+
+    entry: str
+    level: LevelKey | None = None
+
+
+@dataclass(frozen=True)
 class Answer:
     """What a run tells of its factors.
 
-    `results` are those of its tests; `untold` has by test what nothing can be said of, and why.
+    `results` are those of its tests; `left_out` has by test what no effect is taken from.
     """
 
     crossing: Crossing
     told: tuple[Told, ...]
     results: Mapping[str, Result]
-    untold: Mapping[str, tuple[str, ...]]
+    left_out: Mapping[str, tuple[LeftOut, ...]]
 
     def metric(self, test: str, level: Scope) -> Metric | None:
         """Return the metric whose outcomes hold at the level, or over all of them; None where no one's do."""
@@ -71,7 +79,7 @@ def answer(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> 
         crossing=crossed,
         told=tuple(told),
         results={result.test: result for result in results},
-        untold={result.test: tuple(_untold(result, crossed)) for result in results},
+        left_out={result.test: tuple(_left_out(result, crossed)) for result in results},
     )
 
 
@@ -89,10 +97,10 @@ def _told(run: Run, result: Result, metric: Metric, crossed: Crossing) -> Iterab
             yield Told(result.test, level, metric, named[pair.ratio.first, pair.ratio.second], pair, over)
 
 
-def _untold(result: Result, crossed: Crossing) -> Iterable[str]:
+def _left_out(result: Result, crossed: Crossing) -> Iterable[LeftOut]:
     measured = {cell.entry for cell in result.cells}
-    yield from (f"{entry} has no sample" for entry in crossed.entries if entry not in measured)
-    yield from (f"wrk was the limit of {cell.entry} at {cell.level}" for cell in result.cells if cell.client_bound)
+    yield from (LeftOut(entry) for entry in crossed.entries if entry not in measured)
+    yield from (LeftOut(cell.entry, cell.level) for cell in result.cells if cell.client_bound)
 
 
 def _pairs(

@@ -5,17 +5,19 @@ The stanza is the other's as it is written, with its comments: only what names t
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
 
 from benchlab.core import letters
 from benchlab.core.errors import ConfigError, UsageError
+from benchlab.engine import context
 from benchlab.engine.compose import ENTRY_PROFILE
 from benchlab.experiment.stack import PREFIX
 from benchlab.techempower import folders, registry, tfb
@@ -42,13 +44,17 @@ Say here what it is: framework, server, event loop, JSON library, how it reads t
 
 @dataclass(frozen=True)
 class Draft:
-    """A new entry to be: its name, that of the one it is made from, the folders of both, compose.yaml with both."""
+    """A new entry to be: its name, that of the one it is made from, the folders of both, compose.yaml with both.
+
+    `dockerfile` is the file in the folder whose COPY lines name that folder; empty where they need not.
+    """
 
     name: str
     origin: str
     folder: Path
     source: Path
     compose: str
+    dockerfile: str = ""
 
 
 def plan(root: Path, name: str, origin: str) -> Draft:
@@ -65,9 +71,14 @@ def plan(root: Path, name: str, origin: str) -> Draft:
     if folder.exists():
         raise UsageError(f"{FRAMEWORKS}/{name} is there already; take another name, or remove it")
     text = folders.text(root / COMPOSE)
-    written = _with_stanza(text, name, origin, entries[-1])
-    _refuse_misread(text, written, name, origin)
-    return Draft(name, origin, folder, root / services[origin]["build"]["context"], written)
+    build = services[origin].get("build")
+    place = _place(build, name)
+    written = _with_stanza(text, name, origin, entries[-1], place)
+    _refuse_misread(text, written, name, origin, place)
+    if "dockerfile" not in place:
+        return Draft(name, origin, folder, root / build["context"], written)
+    old, *dockerfile = PurePosixPath(build["dockerfile"]).parts
+    return Draft(name, origin, folder, root / FRAMEWORKS / old, written, str(PurePosixPath(*dockerfile)))
 
 
 def write(root: Path, draft: Draft) -> None:
@@ -76,6 +87,10 @@ def write(root: Path, draft: Draft) -> None:
     try:
         shutil.copytree(draft.source, draft.folder, ignore=shutil.ignore_patterns("__pycache__"))
         (draft.folder / "README.md").write_text(README.format(name=draft.name), encoding="utf-8")
+        if draft.dockerfile:
+            copied = draft.folder / draft.dockerfile
+            text = context.renamed(folders.text(copied), draft.source.name, draft.folder.name)
+            copied.write_text(text, encoding="utf-8")
         changed.write_text(draft.compose, encoding="utf-8")
         changed.chmod(compose.stat().st_mode)
         changed.replace(compose)
@@ -87,6 +102,15 @@ def write(root: Path, draft: Draft) -> None:
         raise
 
 
+def _place(build: Any, name: str) -> dict[str, str]:
+    """Return what in a build section names the entry's folder, as it is for the new entry."""
+    if isinstance(build, dict) and os.path.normpath(str(build.get("context"))) == FRAMEWORKS:
+        _, *dockerfile = PurePosixPath(str(build.get("dockerfile", ""))).parts or ("",)
+        if dockerfile:
+            return {"dockerfile": str(PurePosixPath(name, *dockerfile))}
+    return {"context": f"{FRAMEWORKS}/{name}"}
+
+
 def _refuse_name(root: Path, name: str, services: dict[str, Any]) -> None:
     if not NAME.fullmatch(name) or not tfb.is_name(name):
         raise UsageError(f"{name!r} {tfb.NO_NAME}; small letters only, because an image is named so, too")
@@ -95,12 +119,12 @@ def _refuse_name(root: Path, name: str, services: dict[str, Any]) -> None:
         raise UsageError(f"{name} is in {taken[name]} already; take another name")
 
 
-def _with_stanza(text: str, name: str, origin: str, last: str) -> str:
+def _with_stanza(text: str, name: str, origin: str, last: str, place: Mapping[str, str]) -> str:
     """Return compose.yaml with a stanza for the new entry, below that of the last one."""
     document: Any = yaml.compose(text)
     services = _value(document, registry.SERVICES)
     begin, end = _extent(text, services, origin)
-    changes = sorted(_changes(services, name, origin), reverse=True)
+    changes = sorted(_changes(services, name, origin, place), reverse=True)
     stanza = text[begin:end]
     for first, beyond, new in changes:
         stanza = stanza[: first - begin] + new + stanza[beyond - begin :]
@@ -108,14 +132,16 @@ def _with_stanza(text: str, name: str, origin: str, last: str) -> str:
     return f"{text[:after]}\n\n{stanza}{text[after:]}"
 
 
-def _changes(services: yaml.MappingNode, name: str, origin: str) -> Iterator[tuple[int, int, str]]:
+def _changes(
+    services: yaml.MappingNode, name: str, origin: str, place: Mapping[str, str]
+) -> Iterator[tuple[int, int, str]]:
     """Yield begin and end, in characters, of what is replaced in the origin's stanza, and by what."""
     key, stanza = _pair(services, origin)
     labels = _value(stanza, "labels")
     yield key.start_mark.index, key.end_mark.index, name
     for node, new in (
         (_value(stanza, "image"), f"benchlab/{name}"),
-        (_value(_value(stanza, "build"), "context"), f"{FRAMEWORKS}/{name}"),
+        *((_value(_value(stanza, "build"), key), new) for key, new in place.items()),
         (_value(labels, f"{PREFIX}framework"), name),
     ):
         yield node.start_mark.index, node.end_mark.index, new
@@ -136,11 +162,11 @@ def _extent(text: str, services: yaml.MappingNode, name: str) -> tuple[int, int]
     return begin, begin + len("".join(lines).rstrip())
 
 
-def _refuse_misread(before: str, after: str, name: str, origin: str) -> None:
+def _refuse_misread(before: str, after: str, name: str, origin: str, place: Mapping[str, str]) -> None:
     """Raise ConfigError where the new text does not say what it should: then nothing is better than a guess."""
     old, new = yaml.safe_load(before), yaml.safe_load(after)
     stanza = old[registry.SERVICES][origin]
-    stanza["image"], stanza["build"]["context"] = f"benchlab/{name}", f"{FRAMEWORKS}/{name}"
+    stanza["image"], stanza["build"] = f"benchlab/{name}", {**stanza["build"], **place}
     stanza["labels"] |= {f"{PREFIX}framework": name, f"{PREFIX}default": stanza["labels"].get(f"{PREFIX}default", "no")}
     expected = yaml.safe_load(before)
     expected[registry.SERVICES][name] = stanza

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import docker
 import pytest
-import yaml
 from docker.errors import NotFound
 
 from benchlab.engine import stage
@@ -25,14 +24,10 @@ from benchlab.records.run import Run
 from benchlab.storage import store
 from benchlab.techempower import drafting
 
+from ..entries import ROOT, SERVICES
 from .traces import ASIDE, everything, images, named, objects, restore, tag
 
-ROOT = Path(__file__).resolve().parents[2]
 WAIT_S, RUN_S = 120, 300
-SERVICES = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-ENTRIES = tuple(sorted(name for name, service in SERVICES.items() if service.get("profiles") == ["entry"]))
-# Those that are measured where none is named.
-STUDIED = ("aiohttp", "crax")
 SHORT = ("--profile", "quick", "--duration", "1")
 JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
 # As little as a visit can have.
@@ -76,10 +71,15 @@ class Project:
         return self.root / "results/latest/samples.jsonl"
 
     def add_entry(self, name: str, like: str, change: Callable[[str], str], file: str = "app.py") -> None:
-        """Draft an entry from another, and change a file of it."""
+        """Draft an entry from another, with a change in a file that its image has.
+
+        The image starts from the other's, so that nothing is installed anew.
+        """
         drafting.write(self.root, drafting.plan(self.root, name, like))
-        changed = self.root / "frameworks" / name / file
-        changed.write_text(change(changed.read_text()))
+        folder, shared = self.root / "frameworks" / name, self.root / "frameworks/shared"
+        original = next(path for path in (folder / file, shared / file) if path.exists())
+        (folder / file).write_text(change(original.read_text()))
+        (folder / "Dockerfile").write_text(f"FROM {SERVICES[like]['image']}\nCOPY {name}/{file} ./\n")
 
 
 @pytest.fixture

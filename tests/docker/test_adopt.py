@@ -20,7 +20,8 @@ from benchlab.run import conformance
 from benchlab.run.lifecycle import EntryLifecycle
 from benchlab.storage import store
 
-from .conftest import ONE, ROOT, RUN_S, SHORT, Measured, Project, await_lines, copy_of_project, nothing_stays
+from ..entries import ROOT
+from .conftest import ONE, RUN_S, SHORT, Measured, Project, await_lines, copy_of_project, nothing_stays
 from .traces import images, objects
 
 pytestmark = pytest.mark.long

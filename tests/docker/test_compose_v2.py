@@ -12,7 +12,8 @@ import pytest
 
 from benchlab.experiment.workloads import WORKLOADS
 
-from .conftest import ENTRIES, ONE, SERVICES, Project
+from ..entries import ENTRIES, SERVICES
+from .conftest import ONE, Project
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 V2_CLIENT = "benchlab/compose-v2"

@@ -24,7 +24,8 @@ from benchlab.run import fetch, wrk
 from benchlab.run.database import Database
 from benchlab.run.lifecycle import EntryLifecycle
 
-from .conftest import ENTRIES, STUDIED, await_that
+from ..entries import ENTRIES, USUAL
+from .conftest import await_that
 from .traces import PROJECT
 
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)
@@ -113,7 +114,7 @@ each_entry = pytest.mark.parametrize("serving", ENTRIES, indirect=True)
 # Of what takes some time to try, an entry for each data layer will do where time is short.
 studied_first = pytest.mark.parametrize(
     "serving",
-    [name if name in STUDIED else pytest.param(name, marks=pytest.mark.long) for name in ENTRIES],
+    [name if name in USUAL else pytest.param(name, marks=pytest.mark.long) for name in ENTRIES],
     indirect=True,
 )
 
@@ -188,7 +189,7 @@ def test_the_load_generator_ends_at_sigterm_without_an_init_process_too(
         container.remove(force=True)
 
 
-@pytest.mark.parametrize("entry", STUDIED)
+@pytest.mark.parametrize("entry", USUAL)
 def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
     entries = staged.topology.entries
     lifecycle = EntryLifecycle(entries[entry], staged.roles, entries.values(), lambda name, text: name)
@@ -322,13 +323,13 @@ def test_labels_say_what_runs(staged: Lab, serving: str) -> None:
     log = staged.engine.log(serving)
     connected = _ask(staged, "SELECT count(*) FROM pg_stat_activity WHERE usename = 'benchmarkdbuser'")
     assert workers == staged.cpus
-    assert list(claims.check(labels, log)) == []
+    assert list(claims.check(labels, log, staged.patterns)) == []
     # What the log does not speak of is not held against it: it speaks of all.
-    (problem,) = claims.check(labels | dict.fromkeys(TOLD, "other"), log)
+    (problem,) = claims.check(labels | dict.fromkeys(TOLD, "other"), log, staged.patterns)
     assert [name for name in TOLD if f"{name}=other" not in problem.message] == []
     assert log.count(claims.STARTED) == workers
     assert int(connected) == workers * int(labels["pool"])
-    assert {"gunicorn": "Starting gunicorn", "uvicorn": "Started parent process"}[labels["server"]] in log
+    assert staged.patterns.server(log) == labels["server"]
 
 
 @each_entry

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import signal
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,14 +25,12 @@ from benchlab.records.plan import Variant
 from benchlab.records.run import INVALID
 from benchlab.storage import store
 
+from ..entries import ENTRIES, SERVICES, USUAL
 from ..results_schema import problems
 from .conftest import (
-    ENTRIES,
     JSON,
     ONE,
-    SERVICES,
     SHORT,
-    STUDIED,
     WAIT_S,
     Measured,
     Project,
@@ -43,7 +42,7 @@ from .conftest import (
 )
 from .traces import PROJECT, images, objects
 
-OTHERS = tuple(name for name in ENTRIES if name not in STUDIED)
+OTHERS = tuple(name for name in ENTRIES if name not in USUAL)
 # What setup builds: all but what adopted entries start from.
 BUILT = {service["image"] for name, service in SERVICES.items() if not name.startswith("base-")}
 
@@ -59,7 +58,7 @@ def _crossed() -> set[str]:
     return {name for (framework, _), name in of.items() if {(framework, "full"), (framework, "raw")} <= of.keys()}
 
 
-@pytest.mark.parametrize("entries", [STUDIED, pytest.param(OTHERS, marks=pytest.mark.long)])
+@pytest.mark.parametrize("entries", [USUAL, pytest.param(OTHERS, marks=pytest.mark.long)])
 def test_every_entry_passes_verification(project: Project, entries: Sequence[str]) -> None:
     code, printed = project.run("verify", *(word for name in entries for word in ("--framework", name)))
     verdicts = [line for line in printed.splitlines() if re.match(r"(pass|warn|fail) ", line)]
@@ -67,12 +66,22 @@ def test_every_entry_passes_verification(project: Project, entries: Sequence[str
     assert code == 0
 
 
+@pytest.mark.long
+def test_a_draft_is_built_from_its_own_folder_and_what_entries_share(project: Project) -> None:
+    like = ENTRIES[-1]
+    assert project.run("new", "mine", "--from", like)[0] == 0
+    shutil.rmtree(project.root / "frameworks" / like)
+    code, printed = project.run("verify", "--framework", "mine", "--test", "json", "--test", "fortune")
+    assert code == 0, printed
+    assert {"pass  mine json", "pass  mine fortune"} <= set(printed.splitlines())
+
+
 def test_a_short_run_measures_every_trial_and_writes_the_tables(short_run: Measured) -> None:
     printed, run = short_run.printed, short_run.run
     assert short_run.code == 0
-    assert len(run.samples) == len(STUDIED) * 3
+    assert len(run.samples) == len(USUAL) * 3
     assert judge.missing(run) == ()
-    assert {sample.trial.entry for sample in run.samples} == set(STUDIED)
+    assert {sample.trial.entry for sample in run.samples} == set(USUAL)
     assert all(sample.load.requests > 0 for sample in run.samples)
     assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
     # What is told before anything starts, and before anything is measured.
@@ -140,7 +149,7 @@ def test_the_other_test_types_are_measured_where_they_are_asked_for(project: Pro
     assert code == 0, printed
     assert judge.missing(run) == ()
     assert {(sample.trial.entry, sample.trial.test) for sample in run.samples} == {
-        (entry, test) for entry in STUDIED for test in tests
+        (entry, test) for entry in USUAL for test in tests
     }
     assert all(sample.load.requests > 0 and sample.load.errors.broken == 0 for sample in run.samples)
     assert all(printed.count(f"## {test}, by") == 2 for test in tests)

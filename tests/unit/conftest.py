@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchlab.core import log_patterns
 from benchlab.engine.endpoints import Roles
 from benchlab.experiment import schedule
 from benchlab.experiment.settings import choose
@@ -37,6 +39,7 @@ LABELS = {
 PATHS = {"json": "/json", "plaintext": "/plaintext", "query": "/queries?queries="}
 # What older versions of entries are of.
 COMMIT = "abc1234"
+PATTERNS = log_patterns.read(Path(__file__).parents[2] / log_patterns.FOLDER)
 STARTED = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 LEVELS = {
     "json": closed.levels_of("json", (16, 32), 2),
@@ -128,7 +131,7 @@ def make_runner(
 
 
 def make_lifecycle(host: FakeHost, entry: Entry) -> EntryLifecycle:
-    return EntryLifecycle(entry, Roles.on_one(host), [entry], Kept().keep_log)
+    return EntryLifecycle(entry, Roles.on_one(host), [entry], Kept().keep_log, patterns=PATTERNS)
 
 
 @pytest.fixture

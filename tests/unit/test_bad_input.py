@@ -24,9 +24,9 @@ from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure
 from benchlab.storage import store
 
+from ..entries import ENTRIES, ROOT
 from .conftest import COMMIT, STARTED, make_finding, make_sample, make_trial, older, versions
 
-ROOT = Path(__file__).parents[2]
 REPORT = """
 import sys
 from pathlib import Path
@@ -75,8 +75,8 @@ def test_a_wrong_value_or_name_is_one_line_that_says_what_to_do_and_2(
 
 
 def test_a_draft_of_an_entry_that_there_is_not_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(ROOT, ["new", "mine", "--from", "crx"]) == 2
-    assert "--from crx: did you mean crax? there is aiohttp" in _error(capsys)
+    assert cli.main(ROOT, ["new", "mine", "--from", f"{ENTRIES[-1]}z"]) == 2
+    assert f"--from {ENTRIES[-1]}z: did you mean {ENTRIES[-1]}? there is {ENTRIES[0]}" in _error(capsys)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,44 @@ def test_what_has_not_changed_is_not_built_again_and_sources_tell_of_the_bases(r
     assert list(before) == ["base", "base-python", "one"]
     (root / "base-python/Dockerfile").write_text("FROM elsewhere\n")
     assert building.sources(topology, ["one"])["base-python"] != before["base-python"]
+
+
+def _sharing(root: Path, **dockerfiles: str) -> Topology:
+    """Return a lab of entries that have the root as their context, each with such a dockerfile in its own folder."""
+    topology = _topology(root, "compose", **{name: {} for name in dockerfiles})
+    for name, text in {**dockerfiles, "shared/layer": "1"}.items():
+        path = root / (f"{name}/Dockerfile" if name in dockerfiles else name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    builds = {name: {"context": str(root), "dockerfile": f"{name}/Dockerfile"} for name in dockerfiles}
+    services = {
+        name: {**service, "build": builds.get(name, service["build"])} for name, service in topology.services.items()
+    }
+    return replace(topology, services=services)
+
+
+def test_a_change_in_a_context_that_entries_share_makes_just_those_images_stale_that_are_built_from_it(
+    root: Path,
+) -> None:
+    topology = _sharing(root, one="FROM x\nCOPY shared/layer ./\n", two="FROM x\nCOPY two ./\n")
+    sources = building.sources(topology, ["one", "two"])
+    assert _images(root, topology)[1] == ["base", "one two"]
+    (root / "two/app.py").write_text("x")
+    assert _images(root, topology)[1][2:] == ["two"]
+    (root / "shared/layer").write_text("2")
+    assert _images(root, topology)[1][3:] == ["one"]
+    (root / "shared/other").write_text("x")
+    assert _images(root, topology)[1][4:] == []
+    now = building.sources(topology, ["one", "two"])
+    assert {name for name in now if now[name] != sources[name]} == {"one", "two"}
+
+
+def test_an_entry_that_copies_another_s_files_fails_and_the_others_do_not(root: Path) -> None:
+    topology = _sharing(root, one="FROM x\nCOPY one/app.py ./\n", copied="FROM x\nCOPY one/app.py ./\n")
+    unbuilt, built = _images(root, topology)
+    assert built == ["base", "one"]
+    assert list(unbuilt) == ["copied"]
+    assert unbuilt["copied"].startswith(f"{root}/copied/Dockerfile copies one/app.py, which belongs to another entry; ")
 
 
 def test_a_file_that_a_container_could_not_read_fails_its_entry_and_not_the_others(root: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_sample_tells_block_try_time_and_verdict() -> None:
 
 def test_drift_of_the_whole_host_shows_as_the_means_of_blocks() -> None:
     run = make_run({"a": [1000, 900, 800], "b": [2000, 1800, 1600]})
-    drawn = plots.course("json", _points(run), charts.looks("ab"), points.clock(run))
+    drawn = points.course("json", _points(run), charts.looks("ab"), points.clock(run))
     (line,) = [trace for trace in drawn.traces if trace["meta"] == "line"]
     assert line["y"] == pytest.approx([111.6, 100.4, 89.3], abs=0.1)
     assert len(_all(drawn.traces, "samples", "y")) == 6
@@ -131,7 +131,7 @@ def test_what_lies_beyond_the_course_s_axis_is_drawn_at_its_edge_and_told_as_it_
     run = make_run({"a": [1000, 1010, 990]})
     silent = make_sample(make_trial(3, "a"), make_load(100), INVALID, attempt=2)
     whole = with_samples(run, silent)
-    drawn = plots.course("json", _points(whole), charts.looks("a"), points.clock(whole))
+    drawn = points.course("json", _points(whole), charts.looks("a"), points.clock(whole))
     low, high = drawn.layout["yaxis"]["range"]
     (cross,) = [trace for trace in drawn.traces if trace["name"] == INVALID]
     assert (low, high) == (75, 125)
@@ -197,7 +197,7 @@ def test_an_entry_looks_the_same_in_all_plots_of_a_run_and_stands_in_the_legend(
         if chart.name == "json-course":
             legend = [trace["name"] for trace in chart.traces if trace.get("showlegend", True)]
             assert set(names) <= set(legend)
-            assert chart.layout["height"] - chart.layout["margin"]["t"] == plots.COURSE_PX
+            assert chart.layout["height"] - chart.layout["margin"]["t"] == points.COURSE_PX
     looks = charts.looks(names)
     # A bar has no mark.
     assert all(of == {(looks[name].color, looks[name].mark), (looks[name].color, "")} for name, of in seen.items())
@@ -287,7 +287,7 @@ def test_an_entry_all_of_whose_samples_are_suspect_has_its_place_in_the_legend()
         for sample in run.taken
     )
     whole = replace(run, taken=doubtful)
-    drawn = plots.course("json", _points(whole), charts.looks("ab"), points.clock(whole))
+    drawn = points.course("json", _points(whole), charts.looks("ab"), points.clock(whole))
     legend = [trace["name"] for trace in drawn.traces if trace.get("showlegend", True)]
     assert legend == ["a", "b", "mean of a block"]
 
@@ -296,7 +296,7 @@ def test_an_entry_none_of_whose_samples_counts_has_its_place_in_the_legend() -> 
     run = make_run({"a": [1000, 1010, 990]})
     whole = with_samples(run, make_sample(make_trial(1, "b"), severity=INVALID))
     whole = replace(whole, manifest=make_run({"a": [1000, 1010, 990], "b": [1, 1, 1]}).manifest)
-    drawn = plots.course("json", _points(whole), charts.looks("ab"), points.clock(whole))
+    drawn = points.course("json", _points(whole), charts.looks("ab"), points.clock(whole))
     legend = [trace["name"] for trace in drawn.traces if trace.get("showlegend", True)]
     assert legend == ["a", INVALID, "b", "mean of a block"]
 
@@ -305,5 +305,5 @@ def test_a_legend_has_no_entry_twice() -> None:
     run = make_run({"a": [1000, 1010, 990]})
     doubtful = replace(run.taken[0], verdict=Verdict(SUSPECT, {"steal": 0.1}))
     whole = replace(run, taken=(doubtful, *run.taken[1:]))
-    drawn = plots.course("json", _points(whole), charts.looks("a"), points.clock(whole))
+    drawn = points.course("json", _points(whole), charts.looks("a"), points.clock(whole))
     assert [trace["name"] for trace in drawn.traces if trace.get("showlegend", True)] == ["a", "mean of a block"]

@@ -12,7 +12,7 @@ from benchlab.run import conformance
 from benchlab.run.conformance import Conformance
 from benchlab.run.lifecycle import Life, RunningEntry
 
-from .conftest import LABELS, PATHS, Kept, make_lifecycle
+from .conftest import LABELS, PATHS, PATTERNS, Kept, make_lifecycle
 from .fake_host import WORLD, FakeHost
 
 TRUE = LABELS | {"framework": "Fast-Web"}
@@ -21,7 +21,7 @@ WORKER = "started: framework=fast_web.app loop=uvloop json=json driver=asyncpg d
 
 
 def _told(labels: dict[str, str], log: str) -> list[str]:
-    return [problem.message for problem in claims.check(labels, log)]
+    return [problem.message for problem in claims.check(labels, log, PATTERNS)]
 
 
 @pytest.mark.parametrize("log", [GUNICORN + WORKER * 2, WORKER * 2, WORKER * 3, GUNICORN, "tired\n", ""])
@@ -96,7 +96,7 @@ class Telling(FakeHost):
 
 def _conformance(host: FakeHost, labels: dict[str, str], workers_s: float = 5) -> Conformance:
     entry = Entry("crax", labels, PATHS)
-    running = RunningEntry(entry, Roles.on_one(host).of(entry), WORLD, Life("verify", Kept().keep_log))
+    running = RunningEntry(entry, Roles.on_one(host).of(entry), WORLD, Life("verify", Kept().keep_log, PATTERNS))
     return Conformance(running, workers_s)
 
 

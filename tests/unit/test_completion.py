@@ -16,7 +16,11 @@ from benchlab.cli.command import MAIN
 from benchlab.records.plan import Manifest
 from benchlab.storage import store
 
-ROOT = Path(__file__).parents[2]
+from ..entries import ENTRIES, ROOT
+
+# The beginning of a name, and the entries whose names begin so.
+BEGUN = ENTRIES[0][:3]
+BEGIN_SO = {entry for entry in ENTRIES if entry.startswith(BEGUN)}
 
 
 def _completed(line: str, tmp_path: Path, start: int = 1) -> set[str]:
@@ -41,8 +45,8 @@ def _completed(line: str, tmp_path: Path, start: int = 1) -> set[str]:
     [
         ("./lab.py rep", {"report"}),
         ("./lab.py --ver", {"--version"}),
-        ("./lab.py --framework cr", {"crax", "crax-orm", "crax-uvicorn"}),
-        ("./lab.py --framework aiohttp --test pl", {"plaintext"}),
+        (f"./lab.py --framework {BEGUN}", BEGIN_SO),
+        (f"./lab.py --framework {ENTRIES[0]} --test pl", {"plaintext"}),
         ("./lab.py export results/latest --format t", {"tfb"}),
         ("./lab.py compare old new --fail", {"--fail-if-slower"}),
     ],
@@ -52,7 +56,7 @@ def test_commands_flags_choices_and_entries_are_completed(tmp_path: Path, line: 
 
 
 def test_a_line_that_begins_with_python_is_completed_too(tmp_path: Path) -> None:
-    assert _completed("python lab.py verify --framework aio", tmp_path, start=2) == {"aiohttp", "aiohttp-raw"}
+    assert _completed(f"python lab.py verify --framework {BEGUN}", tmp_path, start=2) == BEGIN_SO
 
 
 def test_every_command_but_the_main_one_is_offered(tmp_path: Path) -> None:

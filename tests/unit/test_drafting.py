@@ -11,9 +11,15 @@ import yaml
 
 from benchlab.cli import cli
 from benchlab.core.errors import ConfigError
+from benchlab.engine.context import Context
 from benchlab.techempower import drafting
 
-ROOT = Path(__file__).parents[2]
+from ..entries import ENTRIES, ROOT, SERVICES
+
+# In the order of compose.yaml.
+FIRST, *_, LAST = [name for name in SERVICES if name in ENTRIES]
+# Those that are built from a folder and files which entries share.
+SHARING = [entry for entry in ENTRIES if SERVICES[entry]["build"]["context"] == "frameworks"]
 # Written another way than the lab's own: a key in each line, comments between, no anchors.
 PLAIN = """\
 x-proxy: {http_proxy: ""}
@@ -52,7 +58,7 @@ def _files(folder: Path) -> dict[Path, bytes]:
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("origin", ["aiohttp", "crax-uvicorn", "starlette"])
+@pytest.mark.parametrize("origin", SHARING)
 def test_a_draft_is_its_origin_under_another_name(lab: Path, origin: str) -> None:
     before = yaml.safe_load((lab / "compose.yaml").read_text())["services"]
     services = _draft(lab, "novel", origin)
@@ -60,24 +66,55 @@ def test_a_draft_is_its_origin_under_another_name(lab: Path, origin: str) -> Non
     stanza = services["novel"]
     named = {"benchlab.framework": "novel", "benchlab.default": "no"}
     assert stanza["labels"] == before[origin]["labels"] | named
-    assert (stanza["image"], stanza["build"]["context"]) == ("benchlab/novel", "frameworks/novel")
+    assert stanza["image"] == "benchlab/novel"
+    assert stanza["build"] == before[origin]["build"] | {"dockerfile": "novel/Dockerfile"}
     same = ("command", "environment", "profiles", "cpuset", "user", "networks")
     assert {key: stanza.get(key) for key in same} == {key: before[origin].get(key) for key in same}
 
-    copied, source = _files(lab / "frameworks/novel"), _files(lab / before[origin]["build"]["context"])
+    home = Path(before[origin]["build"]["dockerfile"]).parent
+    copied, source = _files(lab / "frameworks/novel"), _files(lab / "frameworks" / home)
     assert copied.pop(Path("README.md")).startswith(b"# novel\n")
     source.pop(Path("README.md"))
-    assert copied == source
+    # Of its Dockerfile nothing but the folder that it copies from.
+    dockerfile = copied[Path("Dockerfile")]
+    assert b" novel/app.py" in dockerfile
+    assert dockerfile.replace(b" novel/", f" {home}/".encode()) == source.pop(Path("Dockerfile"))
+    assert {name: text for name, text in copied.items() if name != Path("Dockerfile")} == source
+
+
+@pytest.mark.parametrize("origin", SHARING)
+def test_a_draft_s_image_is_built_from_its_own_folder_and_what_is_shared(lab: Path, origin: str) -> None:
+    build = _draft(lab, "novel", origin)["novel"]["build"]
+    taken = Context.of({**build, "context": lab / build["context"]}).files()
+    assert {path.relative_to(lab / "frameworks").parts[0] for path in taken} == {".dockerignore", "novel", "shared"}
+
+
+def test_a_folder_that_is_copied_by_hand_is_refused_until_its_dockerfile_names_it(lab: Path) -> None:
+    shutil.copytree(lab / "frameworks/crax", lab / "frameworks/mine")
+    copy = Context.of({"context": lab / "frameworks", "dockerfile": "mine/Dockerfile"})
+    with pytest.raises(ConfigError, match=r"mine/Dockerfile copies crax/requirements.txt, .* change crax/ to mine/"):
+        copy.files()
+    dockerfile = lab / "frameworks/mine/Dockerfile"
+    dockerfile.write_text(dockerfile.read_text().replace("crax/", "mine/"))
+    assert lab / "frameworks/crax/app.py" not in copy.files()
+
+
+def test_an_entry_with_a_context_of_its_own_gives_a_draft_with_one_too(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text(PLAIN)
+    (tmp_path / "frameworks/one").mkdir(parents=True)
+    (tmp_path / "frameworks/one/Dockerfile").write_text("FROM base\nCOPY one/app.py ./\n")
+    assert _draft(tmp_path, "two", "one")["two"]["build"] == {"context": "frameworks/two"}
+    assert (tmp_path / "frameworks/two/Dockerfile").read_text() == "FROM base\nCOPY one/app.py ./\n"
 
 
 def test_nothing_of_compose_yaml_is_written_anew_but_the_stanza(lab: Path) -> None:
     before = (lab / "compose.yaml").read_text()
-    services = _draft(lab, "novel", "aiohttp")
+    services = _draft(lab, "novel", FIRST)
     after = (lab / "compose.yaml").read_text()
     begin = after.index("\n\n  novel:\n")
     end = after.index("\n\n", begin + 2)
     assert after[:begin] + after[end:] == before
-    assert list(services)[list(services).index("novel") - 1] == "starlette"
+    assert list(services)[list(services).index("novel") - 1] == LAST
 
 
 def test_a_stanza_that_is_written_another_way_is_copied_as_it_is(tmp_path: Path) -> None:
@@ -102,13 +139,13 @@ def test_a_stanza_that_is_written_another_way_is_copied_as_it_is(tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "origin", "said"),
     [
-        ("crax", "aiohttp", "crax is in compose.yaml already; take another name"),
-        ("wrk", "aiohttp", "wrk is in compose.yaml already"),
-        ("Novel", "aiohttp", "'Novel' cannot be an entry's name"),
-        ("../novel", "aiohttp", "'../novel' cannot be an entry's name"),
-        ("novel", "aiohtp", "--from aiohtp: did you mean aiohttp? there is aiohttp, "),
-        ("novel", "db", "--from db: there is aiohttp, "),
-        ("left", "aiohttp", "frameworks/left is there already; take another name, or remove it"),
+        (LAST, FIRST, f"{LAST} is in compose.yaml already; take another name"),
+        ("wrk", FIRST, "wrk is in compose.yaml already"),
+        ("Novel", FIRST, "'Novel' cannot be an entry's name"),
+        ("../novel", FIRST, "'../novel' cannot be an entry's name"),
+        ("novel", f"{LAST}z", f"--from {LAST}z: did you mean {LAST}? there is {FIRST}, "),
+        ("novel", "db", f"--from db: there is {FIRST}, "),
+        ("left", FIRST, "frameworks/left is there already; take another name, or remove it"),
     ],
 )
 def test_what_cannot_be_drafted_is_told_and_nothing_is_written(lab: Path, name: str, origin: str, said: str) -> None:
@@ -148,8 +185,8 @@ def test_a_service_that_says_nothing_is_no_entry(tmp_path: Path) -> None:
 
 
 def test_where_the_folder_cannot_be_copied_compose_yaml_stays(lab: Path) -> None:
-    draft = drafting.plan(lab, "novel", "aiohttp")
-    shutil.rmtree(lab / "frameworks/aiohttp")
+    draft = drafting.plan(lab, "novel", FIRST)
+    shutil.rmtree(draft.source)
     before = _files(lab)
     with pytest.raises(ConfigError, match=r"^novel cannot be written"):
         drafting.write(lab, draft)
@@ -157,7 +194,8 @@ def test_where_the_folder_cannot_be_copied_compose_yaml_stays(lab: Path) -> None
 
 
 def test_the_command_tells_what_it_made_and_what_comes_next(lab: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(lab, ["new", "novel", "--from", "crax-uvicorn"]) == 0
-    printed, source = capsys.readouterr(), "frameworks/crax"
+    source = drafting.plan(lab, "novel", LAST).source.relative_to(lab)
+    assert cli.main(lab, ["new", "novel", "--from", LAST]) == 0
+    printed = capsys.readouterr()
     assert printed.out == f"drafted novel: frameworks/novel is a copy of {source}, its stanza is in compose.yaml\n"
     assert "python lab.py verify --framework novel" in printed.err

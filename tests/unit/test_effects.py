@@ -17,10 +17,11 @@ from statsmodels.stats.multitest import multipletests
 from benchlab.core.errors import ConfigError
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
+from benchlab.report.factors import why_left_out
 from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.comparison import Outcome, decide
-from benchlab.statistics.effects import Told
+from benchlab.statistics.effects import LeftOut, Told
 from benchlab.statistics.factorial import Crossing, cross
 from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import contrasts
@@ -191,7 +192,7 @@ def test_an_entry_without_samples_of_a_test_leaves_what_the_others_tell(manifest
         (("orm raw", "orm full"), {"a-raw": 1.0, "a-full": -1.0}),
         (("framework b", "framework a"), {"b-full": 1.0, "a-full": -1.0}),
     ]
-    assert answer.untold == {"query": ("b-raw has no sample",)}
+    assert answer.left_out == {"query": (LeftOut("b-raw"),)}
 
 
 def test_what_wrk_was_the_limit_of_has_no_part_in_an_effect_at_that_level(manifest: Manifest) -> None:
@@ -204,7 +205,7 @@ def test_what_wrk_was_the_limit_of_has_no_part_in_an_effect_at_that_level(manife
     answer = effects.answer(Run(_manifest(manifest), bound, ()))
     assert _of(answer.told, ONE) == []
     assert len(_of(answer.told, TWENTY)) == len(_of(answer.told, ALL_LEVELS)) == 3
-    assert answer.untold == {"query": ("wrk was the limit of b-raw at 1",)}
+    assert [why_left_out(part) for part in answer.left_out["query"]] == ["wrk was the limit of b-raw at 1"]
 
 
 def _busy_client(sample: Sample) -> dict[str, Any]:

@@ -3,32 +3,63 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Any
+from itertools import combinations, product
 
 import pytest
-import yaml
 
+from benchlab.engine.context import Context
 from benchlab.statistics.factorial import comparable, cross
 
-ROOT = Path(__file__).resolve().parents[2]
+from ..entries import ENTRIES, LABELS, ROOT, SERVICES, USUAL
+
 FOLDERS = [path.parent for path in sorted(ROOT.glob("frameworks/*/Dockerfile"))]
+SHARED = ROOT / "frameworks/shared"
+# What is an entry's own even where it happens to be equal to another's.
+OWN = ("Dockerfile", "README.md", "requirements.in", "requirements.txt")
+# What DATA_LAYER is for each level of the label.
+LAYERS = {"full": "orm", "raw": "raw"}
 
 
-@pytest.fixture(scope="module")
-def services() -> dict[str, dict[str, Any]]:
-    found = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-    return {name: service for name, service in found.items() if service.get("profiles") == ["entry"]}
+def _context(entry: str) -> Context:
+    build = SERVICES[entry]["build"]
+    return Context.of({**build, "context": ROOT / build["context"]})
 
 
-def _labels(service: dict[str, Any]) -> dict[str, str]:
-    return {name.removeprefix("benchlab."): value for name, value in service["labels"].items()}
+def _shared(entry: str) -> set[str]:
+    """Return the shared files that the entry's image is built from."""
+    return {path.relative_to(SHARED).as_posix() for path in _context(entry).files() if path.is_relative_to(SHARED)}
 
 
-@pytest.mark.parametrize("name", ["orm.py", "raw.py", "fortunes.html", "gunicorn.conf.py", "serve.py"])
-def test_frameworks_that_are_compared_share_data_layers_page_and_server_settings(name: str) -> None:
-    first, *others = ((folder / name).read_text() for folder in FOLDERS if (folder / name).exists())
-    assert others == [first] * len(others) != []
+def test_what_entries_share_lives_once() -> None:
+    texts = {path: path.read_bytes() for folder in [*FOLDERS, SHARED] for path in folder.iterdir() if path.is_file()}
+    mine = [path for path in texts if path.name not in OWN]
+    assert [(one, other) for one, other in combinations(mine, 2) if texts[one] == texts[other]] == []
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_an_entry_s_image_is_built_from_its_own_folder_and_shared_files_and_its_readme_names_these(entry: str) -> None:
+    context = _context(entry)
+    rest = [path for path in context.files() if not path.is_relative_to(context.home) and path.name != ".dockerignore"]
+    assert [path for path in rest if path.parent != SHARED] == []
+    readme = (context.home / "README.md").read_text()
+    assert {name for name in _shared(entry) if f"(../shared/{name})" not in readme} == set()
+
+
+@pytest.mark.parametrize(
+    "entry", [entry for entry in ENTRIES if "DATA_LAYER" in SERVICES[entry].get("environment", {})]
+)
+def test_the_data_layer_that_a_label_tells_of_is_the_shared_one_that_the_entry_gets(entry: str) -> None:
+    layer = SERVICES[entry]["environment"]["DATA_LAYER"]
+    assert layer == LAYERS[LABELS[entry]["orm"]]
+    assert f"{layer}.py" in _shared(entry)
+
+
+@pytest.mark.parametrize("server", sorted({labels["server"] for labels in LABELS.values()}))
+def test_entries_behind_a_server_have_its_settings_and_the_lab_knows_what_it_logs(server: str) -> None:
+    settings = {"gunicorn": "gunicorn.conf.py", "uvicorn": "serve.py"}
+    behind = [entry for entry in ENTRIES if LABELS[entry]["server"] == server]
+    assert [entry for entry in behind if server in settings and settings[server] not in _shared(entry)] == []
+    assert (SHARED / f"log-patterns/{server}.toml").exists()
 
 
 @pytest.mark.parametrize(
@@ -40,20 +71,18 @@ def test_frameworks_that_are_compared_have_their_libraries_in_one_version(packag
     assert others == [first] * len(others) != []
 
 
-def test_framework_and_data_layer_are_crossed_whole(services: dict[str, dict[str, Any]]) -> None:
-    labels = {name: _labels(service) for name, service in services.items()}
-    usual = [name for name, said in labels.items() if said.get("default") != "no"]
-    chosen = comparable(labels, usual, [])
-    assert (usual, chosen) == (["aiohttp", "crax"], ["aiohttp", "aiohttp-raw", "crax", "crax-orm"])
-    assert cross({name: labels[name] for name in chosen}).missing == []
-    assert comparable(labels, usual, ["server"]) == ["crax", "crax-uvicorn"]
+def test_the_frameworks_that_are_measured_where_none_is_named_are_crossed_whole_with_data_layers() -> None:
+    chosen = comparable(LABELS, USUAL, [])
+    frameworks = {LABELS[name]["framework"] for name in USUAL}
+    assert set(USUAL) <= set(chosen)
+    assert sorted((LABELS[name]["framework"], LABELS[name]["orm"]) for name in chosen) == sorted(
+        product(frameworks, LAYERS)
+    )
+    assert cross({name: LABELS[name] for name in chosen}).missing == []
 
 
-def test_the_data_layer_that_a_label_tells_of_is_the_one_that_the_entry_gets(
-    services: dict[str, dict[str, Any]],
-) -> None:
-    layers = {"full": "orm", "raw": "raw"}
-    told = {name: service["environment"].get("DATA_LAYER") for name, service in services.items()}
-    chosen = {name: layer for name, layer in told.items() if layer}
-    assert len(chosen) > 1
-    assert chosen == {name: layers[_labels(services[name])["orm"]] for name in chosen}
+def test_there_are_entries_that_differ_in_their_server_alone() -> None:
+    chosen = comparable(LABELS, USUAL, ["server"])
+    assert len({LABELS[name]["server"] for name in chosen}) == len(chosen) > 1
+    rest = [{key: LABELS[name][key] for key in ("framework", "orm", "driver", "loop", "json")} for name in chosen]
+    assert rest == rest[:1] * len(chosen)

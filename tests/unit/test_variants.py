@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,24 @@ import pytest
 
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.engine import variants
+from benchlab.engine.context import Context
 from benchlab.engine.topology import Topology
+from benchlab.factors.commit import COMMIT
+from benchlab.factors.factor import Service, Tools
 
 from .made_commits import commit, git
+
+COMPOSE = """\
+x-base: &base
+  profiles: [entry]
+services:
+  crax:
+    <<: *base
+    image: benchlab/crax
+    build: %s
+    labels: {benchlab.loop: asyncio}
+"""
+ALONE, SHARED = "{context: ./frameworks/crax}", '{context: frameworks, dockerfile: crax/Dockerfile, args: {A: "0"}}'
 
 
 def _service(root: Path, entry: str) -> dict[str, Any]:
@@ -34,6 +50,114 @@ def resolved(tmp_path: Path) -> Topology:
     return Topology(root, ("compose",), {}, "benchlab", services)
 
 
+def _shared(lab: Topology) -> Topology:
+    """Return the topology with an entry that is built from its folder and files that entries share."""
+    build = {"context": str(lab.root / "frameworks"), "dockerfile": "crax/Dockerfile", "args": {"A": "1"}}
+    return replace(lab, services={**lab.services, "crax": {**lab.services["crax"], "build": build}})
+
+
+def _write(root: Path, **texts: str) -> None:
+    """Write files of frameworks/, named by their paths with two underscores for each slash."""
+    for name, text in texts.items():
+        path = root / "frameworks" / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def _at(lab: Topology, entry: str, ref: str, state: Path) -> Service:
+    """Return the entry's service at a commit."""
+    tools = Tools(lambda name, number: variants.at_commit(lab, name, number, state))
+    return COMMIT.made(entry, variants.alias(lab, entry), ref, tools)
+
+
+DOCKERFILE = "FROM base\nCOPY shared/raw ./\nCOPY crax/app ./\n"
+
+
+def test_an_entry_at_a_commit_has_that_commit_s_own_and_shared_files(resolved: Topology, tmp_path: Path) -> None:
+    lab = _shared(resolved)
+    _write(lab.root, crax__Dockerfile=DOCKERFILE, crax__app="1", shared__raw="old", shared__orm="old", other__app="old")
+    first = commit(lab.root, "compose.yaml", COMPOSE % SHARED)
+    _write(lab.root, shared__raw="new", other__app="new")
+    second = commit(lab.root, "compose.yaml", COMPOSE % SHARED)
+    _write(lab.root, other__app="newest", shared__orm="newest")
+    third = commit(lab.root, "compose.yaml", COMPOSE % SHARED)
+    made = [_at(lab, "crax", number, tmp_path / "state") for number in (first, second, third)]
+    contexts = [Context.of(service["build"]) for service in made]
+    assert [(built.home / "../shared/raw").read_text() for built in contexts] == ["old", "new", "new"]
+    assert {built.folder.name for built in contexts} == {"frameworks"}
+    # The build is that of the commit, its arguments those of today.
+    assert made[0]["build"] == {
+        "context": str(tmp_path / "state/at" / first / "frameworks"),
+        "dockerfile": "crax/Dockerfile",
+        "args": {"A": "1"},
+    }
+    digests = [built.digest({}, "") for built in contexts]
+    assert (digests[0] != digests[1], digests[1] == digests[2]) == (True, True)
+
+
+def test_a_commit_from_before_the_files_were_shared_is_built_as_it_was_then(resolved: Topology, tmp_path: Path) -> None:
+    lab = _shared(resolved)
+    _write(lab.root, crax__Dockerfile="FROM base\nCOPY raw ./\n", crax__raw="old")
+    number = commit(lab.root, "compose.yaml", COMPOSE % ALONE)
+    _write(lab.root, crax__Dockerfile=DOCKERFILE, crax__app="1", shared__raw="new")
+    commit(lab.root, "compose.yaml", COMPOSE % SHARED)
+    service = _at(lab, "crax", number, tmp_path / "state")
+    folder = tmp_path / "state/at" / number / "frameworks/crax"
+    assert service["build"] == {"context": str(folder), "dockerfile": "Dockerfile", "args": {"A": "1"}}
+    assert sorted(path.name for path in Context.of(service["build"]).files()) == ["Dockerfile", "raw"]
+    assert service["labels"] == resolved.services["crax"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "started"),
+    [
+        ({"command": ["python3", "serve.py"]}, "command: python3 old.py", {"command": "python3 old.py"}),
+        ({"command": ["python3", "serve.py"]}, "command: [sh, old.sh]", {"command": ["sh", "old.sh"]}),
+        ({"command": ["python3", "serve.py"]}, "working_dir: /", {}),
+        ({}, "entrypoint: [sh]", {"entrypoint": ["sh"]}),
+        ({"command": ["serve", "8"]}, "command: [serve, '${N:-1}']", {"command": ["serve", "8"]}),
+    ],
+)
+def test_an_entry_at_a_commit_is_started_as_it_was_then(
+    resolved: Topology, tmp_path: Path, now: dict[str, Any], then: str, started: dict[str, Any]
+) -> None:
+    services = {**resolved.services, "crax": {**resolved.services["crax"], **now}}
+    _write(resolved.root, crax__Dockerfile="FROM base\n")
+    commit(resolved.root, "compose.yaml", f"{COMPOSE % ALONE}    {then}\n")
+    service = _at(replace(resolved, services=services), "crax", "HEAD", tmp_path / "state")
+    assert {key: value for key, value in service.items() if key in ("command", "entrypoint", "working_dir")} == started
+
+
+def test_an_entry_whose_stanza_is_younger_than_its_folder_is_built_and_started_as_it_is_now(
+    resolved: Topology, tmp_path: Path
+) -> None:
+    services = {"crax-two": {**resolved.services["crax"], "command": ["two"]}}
+    _write(resolved.root, crax__Dockerfile="FROM base\n")
+    commit(resolved.root, "compose.yaml", COMPOSE % ALONE)
+    service = _at(replace(resolved, services=services), "crax-two", "HEAD", tmp_path / "state")
+    assert (service["command"], Context.of(service["build"]).folder.name) == (["two"], "crax")
+
+
+@pytest.mark.parametrize("text", ["services: [", "- services", "services: 1", ""])
+def test_a_commit_whose_compose_yaml_cannot_be_read_is_one_line(resolved: Topology, tmp_path: Path, text: str) -> None:
+    _write(resolved.root, crax__Dockerfile="FROM base\n")
+    number = commit(resolved.root, "compose.yaml", text)
+    problem = f"--against: compose.yaml of commit {number[:12]} cannot be read; name another commit"
+    with pytest.raises(UsageError, match=f"^{problem}$"):
+        variants.at_commit(resolved, "crax", "HEAD", tmp_path / "state")
+
+
+def test_an_entry_that_is_built_from_elsewhere_has_no_commits(resolved: Topology, tmp_path: Path) -> None:
+    services = {"far": {**resolved.services["crax"], "build": {"context": str(tmp_path / "far")}}}
+    number = commit(resolved.root, "frameworks/crax/app.py", "old\n")
+    problem = (
+        f"--against: far is built from {tmp_path}/far, outside of this repository, at commit {number[:12]}; leave it "
+        "out with --framework"
+    )
+    with pytest.raises(UsageError, match=f"^{re.escape(problem)}$"):
+        variants.at_commit(replace(resolved, services=services), "far", "HEAD", tmp_path / "state")
+
+
 def test_an_entry_at_a_commit_is_its_folder_as_it_was_and_all_else_as_it_is(resolved: Topology, tmp_path: Path) -> None:
     first = commit(resolved.root, "frameworks/crax/app.py", "old\n")
     commit(resolved.root, "frameworks/crax/lib/later.py", "later\n")
@@ -44,7 +168,7 @@ def test_an_entry_at_a_commit_is_its_folder_as_it_was_and_all_else_as_it_is(reso
     assert {path.name: path.read_text() for path in context.iterdir()} == {"app.py": "old\n"}
     assert service == {
         "image": f"benchlab/crax:{first[:12]}",
-        "build": {"context": str(context), "args": {"A": "1"}},
+        "build": {"context": str(context), "dockerfile": "Dockerfile", "args": {"A": "1"}},
     }
     assert resolved.services["crax"] == _service(resolved.root, "crax")
 

@@ -1,10 +1,12 @@
-"""What a log says of why its container is lost."""
+"""Why an entry is not reached, of tables as the kernel prints them; and what a log says of its container's end."""
 
 from __future__ import annotations
 
 import pytest
 
 from benchlab.run import diagnosis
+
+from .conftest import PATTERNS
 
 RESPAWNING = """\
 INFO:     Started parent process [7]
@@ -62,18 +64,22 @@ started: framework=crax driver=asyncpg loop=uvloop json=json pool=8
 """
 
 
+def _why(log: str) -> str:
+    return diagnosis.why_ended(log, PATTERNS)
+
+
 def test_of_a_log_the_last_lines_that_say_anything_are_told_as_they_can_be_printed() -> None:
     log = f"begin\n{'x' * 200}\n\n\x1b[31mgaierror\r\n  bye\n \n"
-    assert diagnosis.last_words(log) == f"it said last: {'x' * 160} / gaierror / bye"
+    assert _why(log) == f"it said last: {'x' * 160} / gaierror / bye"
 
 
 @pytest.mark.parametrize("log", [RESPAWNING, RESPAWNING[: RESPAWNING.index("INFO:     Waiting")], BOOTING])
 def test_of_a_server_whose_workers_die_the_exception_is_told_and_its_place_in_the_entry(log: str) -> None:
-    assert diagnosis.last_words(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
+    assert _why(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
 
 
 def test_what_is_said_after_an_exception_is_told_too() -> None:
-    assert diagnosis.last_words(f"{RESPAWNING}port 5432 is closed\n") == (
+    assert _why(f"{RESPAWNING}port 5432 is closed\n") == (
         "it raised ModuleNotFoundError: No module named 'nope' (app.py:3), and said last: port 5432 is closed"
     )
 
@@ -102,15 +108,15 @@ WHERE worlds.id = $1::INTEGER]
 
 def test_that_a_server_ends_and_the_statement_that_failed_are_no_last_words_after_an_exception() -> None:
     told = 'it raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9)'
-    assert diagnosis.last_words(f"{FAILED}{ENDED}") == told
-    assert diagnosis.last_words(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
+    assert _why(f"{FAILED}{ENDED}") == told
+    assert _why(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
     bare = FAILED.replace(FAILED[FAILED.index("[SQL") : FAILED.index("(Background")], "")
-    assert diagnosis.last_words(f"{bare}{ENDED}") == told
+    assert _why(f"{bare}{ENDED}") == told
 
 
 def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the_cause() -> None:
     lines = "".join(f"request {number}\n" for number in range(500))
-    assert diagnosis.last_words(f"{FAILED.partition('[SQL')[0]}{lines}") == (
+    assert _why(f"{FAILED.partition('[SQL')[0]}{lines}") == (
         'it had raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9) before, '
         "and said last: request 497 / request 498 / request 499"
     )
@@ -118,7 +124,7 @@ def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the
 
 def test_the_frames_below_an_exception_of_another_language_are_no_last_words() -> None:
     frames = "".join(f"\tat Server.start{number}\n" for number in range(9))
-    assert diagnosis.last_words(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
+    assert _why(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
         "it raised java.lang.IllegalStateException: no port, and said last: bye"
     )
 
@@ -127,18 +133,18 @@ def test_where_no_file_of_the_entry_led_to_an_exception_no_place_is_told() -> No
     traceback = (
         f'{diagnosis.TRACEBACK}\n  File "/usr/lib/python3.13/json/decoder.py", line 345, in decode\nValueError: x\n'
     )
-    assert diagnosis.last_words(traceback) == "it raised ValueError: x"
+    assert _why(traceback) == "it raised ValueError: x"
 
 
 def test_that_a_server_and_its_workers_start_is_no_last_word() -> None:
-    assert diagnosis.last_words(STARTING) == ""
+    assert _why(STARTING) == ""
     killed = "[2026-11-28 12:00:09 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"
-    assert diagnosis.last_words(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
+    assert _why(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
 
 
 @pytest.mark.parametrize("log", ["", "\n \n", "----\n"])
 def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
-    assert diagnosis.last_words(log) == ""
+    assert _why(log) == ""
 
 
 @pytest.mark.parametrize(
@@ -155,7 +161,7 @@ def test_of_a_log_that_says_nothing_nothing_is_told(log: str) -> None:
 @pytest.mark.parametrize("before", ["", "ERROR:    "])
 def test_an_exception_is_the_line_that_a_traceback_ends_with(before: str, line: str) -> None:
     traceback = f'{before}Traceback (most recent call last):\n  File "app.py", line 3\n\n    raise it\n{line}\n'
-    assert diagnosis.raised(f"begin\n{traceback}\nend\n{traceback}") == [f"{line} (app.py:3)"] * 2
+    assert diagnosis.exceptions(f"begin\n{traceback}\nend\n{traceback}") == [f"{line} (app.py:3)"] * 2
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,7 @@ def test_an_exception_is_the_line_that_a_traceback_ends_with(before: str, line: 
     ],
 )
 def test_without_a_traceback_an_exception_is_told_by_its_name(line: str) -> None:
-    assert diagnosis.raised(f"begin\n{line}\n  at start\n") == [line]
+    assert diagnosis.exceptions(f"begin\n{line}\n  at start\n") == [line]
 
 
 @pytest.mark.parametrize(
@@ -183,4 +189,49 @@ def test_without_a_traceback_an_exception_is_told_by_its_name(line: str) -> None
     ],
 )
 def test_what_only_speaks_of_errors_is_none(line: str) -> None:
-    assert diagnosis.raised(line) == []
+    assert diagnosis.exceptions(line) == []
+
+
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+REST = "00000000:00000000 00:00000000 00000000     0        0 1234 1 0000000000000000 100 0 0 10 0"
+# Docker's name server; and a connection, which does not listen.
+ALWAYS = f"""\
+   0: 0B00007F:9C3F 00000000:0000 0A {REST}
+   1: 020012AC:8124 030012AC:1538 01 {REST}
+"""
+ANY6, LOOPBACK6 = "0" * 32, "0" * 24 + "01000000"
+MAPPED6 = "0" * 16 + "FFFF0000" + "0100007F"
+
+
+def _table(*addresses: str) -> str:
+    rows = (f"   {number}: {address} 00000000:0000 0A {REST}\n" for number, address in enumerate(addresses, 2))
+    return HEAD + ALWAYS + "".join(rows) + HEAD
+
+
+@pytest.mark.parametrize(
+    ("addresses", "why"),
+    [
+        ((), "nothing listens in its container"),
+        (("00000000:1F90",), "it listens there, and takes longer than 2 s for an answer"),
+        ((f"{ANY6}:1F90",), "it listens there, and takes longer than 2 s for an answer"),
+        (("0100007F:1F90", "020012AC:1F90"), "it listens there, and takes longer than 2 s for an answer"),
+        (
+            ("0100007F:1F90", "0100007F:1F90"),
+            "it listens on 127.0.0.1:8080 only, which its container alone can reach; let it listen on 0.0.0.0",
+        ),
+        (
+            (f"{LOOPBACK6}:1F90",),
+            "it listens on [::1]:8080 only, which its container alone can reach; let it listen on 0.0.0.0",
+        ),
+        (
+            (f"{MAPPED6}:1F90",),
+            "it listens on 127.0.0.1:8080 only, which its container alone can reach; let it listen on 0.0.0.0",
+        ),
+        (
+            ("00000000:2328", f"{ANY6}:0050"),
+            "it listens on 0.0.0.0:9000 and [::]:80, not on port 8080; mend the one or the other",
+        ),
+    ],
+)
+def test_why_a_server_is_not_reached_follows_from_where_it_listens(addresses: tuple[str, ...], why: str) -> None:
+    assert diagnosis.why_silent(_table(*addresses), 8080, 2) == why
