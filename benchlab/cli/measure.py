@@ -1,4 +1,4 @@
-"""The commands that measure: a run, new or resumed; entries that are crossed in factors; verification alone."""
+"""The commands that measure: a run, new or resumed; entries of a factorial design; verification alone."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
 
 
 def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
-    """Return the folder and the run: what is named, else a new one of entries that tell of the factors."""
+    """Return the folder and the run: what is named, else a new one of entries that differ in the factors."""
     if given.run is not None:
         return (folder := store.named(given.run)), store.read(folder)
     from benchlab.run import session
@@ -170,7 +170,7 @@ def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
 
 
 def _with_factor_entries(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
-    """Return the settings with entries that tell of the factors. Raises UsageError where they would not."""
+    """Return the settings with entries that differ in the factors. Raises UsageError where they would not."""
     from benchlab.engine import variants
     from benchlab.statistics import factorial
 

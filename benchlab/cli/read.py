@@ -101,7 +101,7 @@ def _report_calibration(folder: Path) -> int:
     document = calibrate.report(kept.read(folder))
     show(document)
     if not kept.is_whole(folder) and files.exists(folder / store.REPORT):
-        say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
+        say(f"its {store.REPORT} stays as it was: it has parts that the folder does not keep")
         return OK
     try:
         store.write_report(folder, markdown.text(document))
@@ -155,7 +155,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
 
 
 def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """Return the runs of both sides as they are typed; no new one where versions in one run are meant."""
+    """Return the older and the newer runs as they are typed; no new one where versions in one run are meant."""
     old = [*([] if given.old is None else [given.old]), *given.old_runs]
     new = [*([] if given.new is None else [given.new]), *given.new_runs]
     if not old or (len(old) > 1 and not new):

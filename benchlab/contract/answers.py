@@ -12,7 +12,7 @@ from typing import Any
 # The numbers of the table World by id.
 World = Mapping[int, int]
 
-# The rules of the contract by name, in the order of docs/verification.md, which tells what each of them wants.
+# The rules of the contract by name, in the order of docs/verification.md, which says what each of them wants.
 RULES = (
     "serves",
     "labels",
@@ -44,8 +44,8 @@ RULES = (
     "rows written",
     "cached",
 )
-# As many problems of a test type are told on its line.
-MOST_TOLD = 3
+# As many problems of a test type are listed on its line.
+MOST_LISTED = 3
 # As many characters of a body are quoted, and as many of a message are kept, whatever an entry answered.
 MOST_QUOTED, MOST_MESSAGE = 80, 1000
 # What JSON holds may be long, and nested deeper than Python's repr goes.
@@ -101,8 +101,8 @@ class Verification:
         word = ("warn" if self.problems else "pass") if self.passed else "fail"
         problems = sorted(self.problems, key=lambda problem: problem.warning)
         only = "" if self.passed else "a warning: "
-        messages = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in problems[:MOST_TOLD]]
-        more = [f"and {len(problems) - MOST_TOLD} more"] if len(problems) > MOST_TOLD else []
+        messages = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in problems[:MOST_LISTED]]
+        more = [f"and {len(problems) - MOST_LISTED} more"] if len(problems) > MOST_LISTED else []
         why = f": {'; '.join([*messages, *more])}" if problems else ""
         return word, f"{' '.join(filter(None, [self.entry, self.test]))}{why}"
 

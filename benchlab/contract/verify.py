@@ -49,7 +49,7 @@ def check_loaded(
 ) -> list[Problem]:
     """Return what is wrong with answers to one and the same request, N=`queries`, from before, under and after a load.
 
-    Warnings are left out: they were told before the load.
+    Warnings are left out: they were reported before the load.
     """
     known = _comparable(test, world)
     wanted = Wanted(str(queries), queries)

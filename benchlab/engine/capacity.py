@@ -93,7 +93,7 @@ def read(engine: Engine, image: str) -> Capacity:
     try:
         printed = engine.run_once(image, command, [CGROUP])
     except EngineError:
-        # An engine without that folder, or one that may not mount it, still tells the rest.
+        # An engine without that folder, or one that may not mount it, still reports the rest.
         printed = engine.run_once(image, command)
     return parsed(printed, engine.cpus)
 
@@ -136,7 +136,7 @@ def keeps_apart(engine: Engine, image: str, seen: Capacity) -> bool:
 def differing(planned: Mapping[str, tuple[int, ...]], role: str, allowed: Sequence[int] | None) -> str | None:
     """Return in words how the CPUs that a role's container found it may use are not those that were planned for it.
 
-    None where they are, where none were planned, and where the container does not tell.
+    None where they are, where none were planned, and where the container does not report it.
     """
     if role not in planned or allowed is None or tuple(allowed) == planned[role]:
         return None

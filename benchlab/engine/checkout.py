@@ -1,4 +1,4 @@
-"""What git tells of the lab's own files; unknown is "unavailable"."""
+"""What git knows of the lab's own files; unknown is "unavailable"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchlab import __version__
 from benchlab.records.facts import UNAVAILABLE, is_unavailable
 
-# What git has its hooks inherit: with these it tells of the repository that they name, wherever it is asked.
+# What git has its hooks inherit: with these it answers for the repository that they name, wherever it is asked.
 OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 # What it says of a checkout of another user, newer versions and older ones; and the command that it advises.
 REFUSED = re.compile(r"dubious ownership|unsafe repository")
@@ -18,9 +18,9 @@ ADVICE = re.compile(r"git config --global --add safe\.directory (.+)")
 
 
 def version(root: Path) -> str:
-    """Return the lab's version, and the commit that it is at or why git does not tell it, as one line.
+    """Return the lab's version, and the commit that it is at or why git does not say so, as one line.
 
-    Nothing of a commit is said where there is none.
+    Without a commit it is the version alone.
     """
     number = commit(root)
     if is_unavailable(number):
@@ -31,7 +31,7 @@ def version(root: Path) -> str:
 
 
 def is_whole(root: Path) -> bool:
-    """Return whether the folder is a checkout of git's, whether git tells of it or not."""
+    """Return whether the folder is a checkout of git's, whether git can read it or not."""
     return os.path.lexists(root / ".git")
 
 
@@ -55,7 +55,7 @@ def changed_files(root: Path) -> int | str:
 def git(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run git in the folder and return what it left. Raises FileNotFoundError where it is not installed.
 
-    A hook of git's runs with variables that name another folder; and what git says is told apart by its words.
+    A hook of git's runs with variables that name another folder; and what git says is recognised by its words.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
     return subprocess.run(
@@ -74,7 +74,7 @@ def refusal(stderr: bytes) -> str:
 
 
 def _from_git(root: Path, *arguments: str) -> str:
-    """Return what git says of the folder's own repository: one that it merely lies in tells nothing of the lab."""
+    """Return what git says of the folder's own repository: one that it merely lies in is not the lab's."""
     try:
         result = git(root, *arguments, GIT_CEILING_DIRECTORIES=str(root.resolve().parent))
     except FileNotFoundError:

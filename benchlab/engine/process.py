@@ -31,7 +31,7 @@ def logged(command: Sequence[str], log: Path, cwd: Path, environment: Mapping[st
 def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     """Run the command to its end, whatever signals come meanwhile: a package half installed is worse than a wait.
 
-    Raises SetupError with the end of what it said.
+    Raises SetupError with the end of its output.
     """
     with shielded():
         result = subprocess.run(

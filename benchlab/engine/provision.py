@@ -41,7 +41,7 @@ def engine(project: str, say: Say) -> Engine:
 def compose(project: str, say: Say) -> None:
     """Make sure that a Compose runs, after installing one where this machine can.
 
-    Raises SetupError, which tells of a missing engine too: one remedy serves both.
+    Raises SetupError, also for a missing engine: one remedy serves both.
     """
     try:
         compose_command()

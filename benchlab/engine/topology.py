@@ -100,7 +100,7 @@ class Topology:
 
     @property
     def _program(self) -> tuple[str, ...]:
-        """Return the Compose command as such, without what it is told of the project."""
+        """Return the Compose command as such, without its options for the project."""
         return tuple(takewhile(lambda word: not word.startswith("-"), self.compose))
 
     def image(self, service: str) -> str:

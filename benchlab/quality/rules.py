@@ -18,7 +18,7 @@ from benchlab.records.run import GOOD, INVALID, SUSPECT
 
 # The limits of the rules; of counts any is too much. What was measured here was measured on a shared 2-core VM.
 #
-# wrk opens and closes its connections outside the time it was told; beside twenty busy processes of the database it
+# wrk opens and closes its connections outside the time it was given; beside twenty busy processes of the database it
 # took up to 0.36 s to begin and to end.
 DURATION_ERROR_S = 0.5
 # Little's law holds to some per cent where every connection takes part; half of them hanging breaks it by half.
@@ -27,7 +27,7 @@ HUNG_SHARE = 0.1
 # time, or less: with ten, no more than HUNG_SHARE. With fewer, a server that answers in the order of arrival breaks the
 # law by itself: at 0.8 answers on each only the shorter waits have ended, and the law finds 0.4 of the connections.
 LEAST_ANSWERS = 10
-# A hundredth of the CPU is what the lab wants to tell apart; what is taken away from all alike cancels in a ratio.
+# A hundredth of the CPU is what the lab wants to detect; what is taken away from all alike cancels in a ratio.
 STOLEN_SHARE = 0.01
 # A quiet host's own daemons, the engine and kernel threads used 0.4 to 1.8 %.
 BACKGROUND_CPU_SHARE = 0.03
@@ -52,7 +52,7 @@ Received = Sequence[tuple[int, int]]
 # The rules that other modules ask for by name. A rule that gets another name goes into schema.RENAMED_RULES, too.
 BACKGROUND_CPU, STALL, HEAVY_LOGGING = "background CPU", "stall", "heavy logging"
 # Why a rule mostly has no value.
-NOT_REPORTED = "this host does not tell"
+NOT_REPORTED = "this host does not report it"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Evidence:
 
     `wrong_answers` are those, of the answers looked at before, under and after the load, that broke the contract;
     `usual_speed_us` is how long the speed probe takes around samples near this one, None before that is known;
-    `client_cpus` is how many CPUs wrk can use. `steady` is None where the warm-up was too short to tell. `clock_set_us`
+    `client_cpus` is how many CPUs wrk can use. `steady` is None where the warm-up was too short. `clock_set_us`
     is how far the clock was set under the load. `log_lines_per_s` is how much the entry wrote to its log, which is
     asked only where something that is not the lab's used CPU time; 0 where it was not asked.
     """
@@ -90,7 +90,7 @@ class Evidence:
 class Rule:
     """What a sample must not show: `measure` above `limit`. None measured means that there is no value.
 
-    `sentence` tells a user what it means; `form` prints what was measured; `unknown` says why there may be no value.
+    `sentence` is what it means, for a user; `form` prints what was measured; `unknown` says why there may be no value.
     """
 
     name: str
@@ -145,7 +145,7 @@ def _hung(evidence: Evidence) -> float | None:
 
 
 def _silent_end_s(received: Received) -> float:
-    """Return how long nothing came at the end, as far as the last looks tell: 0 where none is before them.
+    """Return how long nothing came at the end, as far as the last looks show: 0 where none is before them.
 
     Connections that hung all the time make the last second no slower than those before it.
     """
@@ -171,7 +171,7 @@ def _busy_before(evidence: Evidence) -> float | None:
 
 
 def _any(counter: str) -> Callable[[Evidence], float | None]:
-    """Return the measure that adds a counter up over all containers: of nothing only all of them can tell."""
+    """Return the measure that adds a counter up over all containers: 0 is only known where all of them report it."""
 
     def measure(evidence: Evidence) -> float | None:
         values = [getattr(usage, counter) for usage in evidence.counters.roles.values()]
@@ -193,7 +193,7 @@ def _stolen(evidence: Evidence) -> float | None:
 def _background_cpu(evidence: Evidence) -> float | None:
     """Return the share of the host's CPU that was used by nothing of ours.
 
-    None where the engine had much of the entry's log to carry: its CPU time cannot be told from background CPU.
+    None where the engine had much of the entry's log to carry: its CPU time cannot be separated from background CPU.
     """
     if evidence.log_lines_per_s > MANY_LINES:
         return None
@@ -320,7 +320,7 @@ RULES = (
         _log_lines,
         MANY_LINES,
         "{:,.0f} lines a second",
-        "the entry printed so much that the engine's work on its log cannot be told from what else ran",
+        "the entry printed so much that the engine's work on its log cannot be separated from what else ran",
     ),
     Rule("client-bound", GOOD, _client_share, CLIENT_SHARE, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
     Rule(
@@ -330,7 +330,7 @@ RULES = (
         0,
         "",
         "the warm-up ended before the rate was steady",
-        "the warm-up was too short to tell",
+        "the warm-up was too short",
     ),
 )
 BY_NAME = {rule.name: rule for rule in RULES}

@@ -25,7 +25,7 @@ STEADY_S = 3
 class WarmUp:
     """What the primer and the warm-up of a test type left for its samples.
 
-    `steady` is whether the rate became so, None where they were too short to tell. `kills_before` is how many processes
+    `steady` is whether the rate became so, None where they were too short. `kills_before` is how many processes
     of each role had been killed for their memory before them: empty where that is not known, None where nothing was
     sent.
     """

@@ -93,7 +93,7 @@ class Progress(Events):
         if self._live is None:
             self._print(f"  {name}: {rate}; {self._left()} left")
         else:
-            # The figures first: a narrow terminal cuts the end off.
+            # The numbers first: a narrow terminal cuts the end off.
             self._latest = f"latest: {rate}: {name}"
             self._draw()
 
@@ -127,7 +127,7 @@ class Progress(Events):
         (self._forecast.done if was_loaded else self._forecast.dropped)(record.trial, self._elapsed_s())
 
     def _failed(self, failure: Failure) -> None:
-        """Tell why it failed; of what was not tried `lost` tells."""
+        """Show why it failed; `lost` shows what was not tried."""
         if failure.was_tried:
             self._print(f"  {_name(failure.trial)}: not measured: {failure.reason}")
 

@@ -25,7 +25,7 @@ class LoadResult:
     `kills_before` is how many processes of each role had been killed for their memory before those in the counters.
     `clock_set_us` is how far the clock that wrk times itself by was set under the load: the load's own time is
     corrected for that, its latencies are not. `aside_us` is the CPU time that load.py used outside the
-    readings. That and `ports` are None where it does not tell.
+    readings. That and `ports` are None where it does not report them.
     """
 
     load: Load

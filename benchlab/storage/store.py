@@ -55,7 +55,7 @@ def _without_collector() -> Iterator[None]:
 
 @_without_collector()
 def run(manifest: Manifest, content: bytes, path: Path) -> Run:
-    """Return the run that the journal's content tells; a cut-off last line is left out.
+    """Return the run that is in the journal's content; a cut-off last line is left out.
 
     Raises StoreError, which names the `path` that it was read from.
     """
@@ -169,7 +169,7 @@ class Journal:
                 raise
 
     def being_measured(self) -> AbstractContextManager[None]:
-        """Let `is_being_measured` tell of the run for the length of the with block, or until this process ends."""
+        """Mark the run for `is_being_measured` for the length of the with block, or until this process ends."""
         return files.in_use(self._path)
 
     def keep_log(self, name: str, text: str) -> str:
@@ -288,7 +288,7 @@ def reopen(folder: Path) -> tuple[Journal, int]:
 def named(text: str) -> Path:
     """Return the folder of a run that was named, whole and without links.
 
-    Raises NoRunError where the name leads nowhere: there both are told, the name and where it leads.
+    Raises NoRunError where the name leads nowhere: the message has both, the name and where it leads.
     """
     if not text or "\0" in text:
         raise NoRunError(f"{letters.quoted(text)} is no name of a run's folder; name a folder of results/")
@@ -383,7 +383,7 @@ def _refuse_no_run(folder: Path) -> None:
             f"{folder} is not a run: {MANIFEST} cannot be read ({error.strerror}); {hint}name a folder of results/"
         ) from error
     except OSError:
-        # Reading it tells why.
+        # Reading it says why.
         return
 
 

@@ -53,11 +53,11 @@ def _received(*rates: int) -> Callable[[Evidence], Evidence]:
     return lambda calm: replace(calm, counters=replace(calm.counters, received=seconds))
 
 
-def test_a_process_that_ends_slowly_on_a_full_host_is_not_late() -> None:
+def test_a_process_that_ends_slowly_on_a_full_host_has_no_duration_error() -> None:
     assert judge.judge(_load(wall_us=1_360_000)(CALM)).severity == GOOD
 
 
-def test_wrk_that_a_quota_held_back_is_throttled_and_not_late() -> None:
+def test_wrk_that_a_quota_held_back_is_throttled_and_has_no_duration_error() -> None:
     late = _load(wall_us=1_600_000)(CALM)
     assert list(judge.judge(_role(CLIENT, throttled_periods=5)(late)).broken) == ["throttled"]
 
@@ -140,7 +140,7 @@ def test_a_server_that_tidies_up_after_the_load_is_no_slow_host() -> None:
     assert judge.judge(_calm(counters=probes)(CALM)).severity == GOOD
 
 
-def test_the_short_rest_after_the_last_whole_second_is_not_uneven() -> None:
+def test_the_short_rest_after_the_last_whole_second_is_no_stall() -> None:
     seconds = ((0, 0), (1_000_000, 100), (2_000_000, 200), (3_000_000, 300), (3_100_000, 301))
     assert judge.judge(replace(CALM, counters=replace(CALM.counters, received=seconds))).severity == GOOD
 

@@ -210,7 +210,7 @@ def test_rules_that_some_samples_had_no_value_for_are_told_with_their_number_and
     assert (
         "4 samples were taken: 4 count (1 of them suspect). Rules without a value: host speed in 2 of them "
         "(a run's first samples come before it is known what is usual), thermal throttling in all samples "
-        "(this host does not tell).\n"
+        "(this host does not report it).\n"
     ) in text
     assert re.search(r"\| host speed +\| +1 \| suspect +\|", text)
     assert "without a value" not in outputs.text(Run(manifest, SAMPLES, ()))
