@@ -1,4 +1,4 @@
-"""One command of `lab.py`: what it is about, its flags, and what it does; what commands tell the user beside it."""
+"""One command of `lab.py`: what it is about, its flags, and what it does; what commands print beside it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def verify_settings(given: argparse.Namespace) -> Settings:
 
 
 def factors_settings(given: argparse.Namespace) -> Settings:
-    """Return the settings of a run that tells of factors, of what asks the database. Raises UsageError."""
+    """Return the settings of a run that compares factors, with what asks the database. Raises UsageError."""
     return settings(given, tests=given.test or DATABASE)
 
 

@@ -42,7 +42,7 @@ def refuse_without_versions(margin: float | None, settings: Settings) -> None:
 def warn(margin: float | None, baseline: ComparedRuns, candidate: ComparedRuns) -> None:
     """Say, before anything else, that runs of so few days decide nothing, if they do not, and which count once.
 
-    Without a margin nothing is to be decided; then it is said of two runs what they cannot tell.
+    Without a margin nothing is to be decided; then a line says what two runs cannot show.
     """
     from benchlab.report import gate
 
@@ -62,7 +62,7 @@ def decide(held: BaselineComparison, margin: float | None) -> Gate | None:
 
 
 def report(held: BaselineComparison, comparison: Document, answer: Gate | None) -> None:
-    """Print the comparison, and in a line each what nothing can be said of and what the gate says."""
+    """Print the comparison, and in a line each what could not be compared and what the gate says."""
     from benchlab.report import changes, gate
 
     show(comparison)

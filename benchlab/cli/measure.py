@@ -1,4 +1,4 @@
-"""The commands that measure: a run, new or resumed; entries that are crossed in factors; verification alone."""
+"""The commands that measure: a run, new or resumed; entries of a factorial design; verification alone."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     if given.dry_run:
         settings = flags.factors_settings(given)
         lab = _look(root, settings)
-        return _show_plan(lab, _crossed(lab, settings, given.factor))
+        return _show_plan(lab, _with_factor_entries(lab, settings, given.factor))
     folder, run = _run_of_factors(root, given)
     show(factors.report(run, effects.analyse(run, given.factor, given.framework if given.run else ())))
     if given.run is not None:
@@ -159,18 +159,18 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
 
 
 def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
-    """Return the folder and the run: what is named, else a new one of entries that tell of the factors."""
+    """Return the folder and the run: what is named, else a new one of entries that differ in the factors."""
     if given.run is not None:
         return (folder := store.named(given.run)), store.read(folder)
     from benchlab.run import session
 
     settings = flags.factors_settings(given)
     lab = _open(root, settings, settings.frameworks)
-    return session.start(lab, _crossed(lab, settings, given.factor), root / "results", console())
+    return session.start(lab, _with_factor_entries(lab, settings, given.factor), root / "results", console())
 
 
-def _crossed(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
-    """Return the settings with entries that tell of the factors. Raises UsageError where they would not."""
+def _with_factor_entries(lab: Lab, settings: Settings, asked: Sequence[str]) -> Settings:
+    """Return the settings with entries that differ in the factors. Raises UsageError where they would not."""
     from benchlab.engine import variants
     from benchlab.statistics import factorial
 
@@ -188,9 +188,9 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
 
     settings = flags.verify_settings(given)
     lab = _open(root, settings, settings.frameworks)
-    verdicts = conformance.verify_entries(lab, settings)
-    show(Document((Terms(tuple(verdict.row for verdict in verdicts)),)))
-    if not all(verdict.passed for verdict in verdicts):
+    verifications = conformance.verify_entries(lab, settings)
+    show(Document((Terms(tuple(verification.row for verification in verifications)),)))
+    if not all(verification.passed for verification in verifications):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
     chosen = [("--framework", name) for name in given.framework] + [("--test", test) for test in given.test]

@@ -50,18 +50,18 @@ FORMAT = Flag(
 OUTPUT = Flag("--output", "a file to write, which must not exist yet", metavar="FILE", default="print it", short="-o")
 OLDER = Flag(OLD, "the older run's folder, or one made with --against", metavar="OLD", nargs="?", completes=RUNS)
 NEWER = Flag(NEW, "the newer run's folder", metavar="NEW", nargs="?", completes=RUNS)
-SIDES = tuple(
+MORE_RUNS = tuple(
     Flag(
-        f"--{side}",
-        f"more {side} runs; those that began less than 12 hours apart are of one day, and each day is one value",
+        f"--{age}",
+        f"more {age} runs; those that began less than 12 hours apart are of one day, and each day is one value",
         metavar="DIR",
         default="no more",
         is_repeatable=True,
         nargs="+",
-        kept_as=f"{side}_runs",
+        kept_as=f"{age}_runs",
         completes=RUNS,
     )
-    for side in (OLD, NEW)
+    for age in (OLD, NEW)
 )
 ANYWAY = Flag("--anyway", "compare runs of different hosts or settings, and say so", default="refuse", is_switch=True)
 HTML = Flag(
@@ -101,7 +101,7 @@ def _report_calibration(folder: Path) -> int:
     document = calibrate.report(kept.read(folder))
     show(document)
     if not kept.is_whole(folder) and files.exists(folder / store.REPORT):
-        say(f"its {store.REPORT} stays as it was: it tells of parts that the folder does not keep")
+        say(f"its {store.REPORT} stays as it was: it has parts that the folder does not keep")
         return OK
     try:
         store.write_report(folder, markdown.text(document))
@@ -155,7 +155,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
 
 
 def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
-    """Return the runs of both sides as they are typed; no new one where versions in one run are meant."""
+    """Return the older and the newer runs as they are typed; no new one where versions in one run are meant."""
     old = [*([] if given.old is None else [given.old]), *given.old_runs]
     new = [*([] if given.new is None else [given.new]), *given.new_runs]
     if not old or (len(old) > 1 and not new):
@@ -198,9 +198,9 @@ def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
 def _tell_changed_sources(old: Sequence[Run], new: Sequence[Run]) -> None:
     from benchlab.statistics import comparability
 
-    for side, runs in ((OLD, old), (NEW, new)):
+    for age, runs in ((OLD, old), (NEW, new)):
         if changed := comparability.changed_sources([run.manifest for run in runs]):
-            say(f"the {side} runs are of different files of {', '.join(changed)}: what these changed counts as spread")
+            say(f"the {age} runs are of different files of {', '.join(changed)}: what these changed counts as spread")
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:
@@ -243,7 +243,7 @@ COMMANDS = (
         "Compare a new run with an old one, several with several, or the versions in a run that was made with "
         "--against. Exit codes with --fail-if-slower: 0 a regression is excluded, 1 it is shown, 2 error, 3 neither; "
         "without it 0 or 2.",
-        (OLDER, NEWER, *SIDES, ANYWAY, HTML, gate.SLOWER),
+        (OLDER, NEWER, *MORE_RUNS, ANYWAY, HTML, gate.SLOWER),
         COMPARE,
     ),
 )

@@ -48,7 +48,7 @@ def _clean(root: Path, _: argparse.Namespace) -> int:
     removed = building.remove(engine, root / ".lab")
     things = counted(count, "container or network", "containers and networks")
     say(f"removed {things}, and the images {', '.join(removed.names) or '(none)'}")
-    for line in building.told(removed):
+    for line in building.kept_images(removed):
         say(line)
     return FAILED if removed.used else OK
 

@@ -12,7 +12,7 @@ from typing import Any
 # The numbers of the table World by id.
 World = Mapping[int, int]
 
-# The rules of the contract by name, in the order of docs/verification.md, which tells what each of them wants.
+# The rules of the contract by name, in the order of docs/verification.md, which says what each of them wants.
 RULES = (
     "serves",
     "labels",
@@ -44,8 +44,8 @@ RULES = (
     "rows written",
     "cached",
 )
-# As many problems of a test type are told on its line.
-MOST_TOLD = 3
+# As many problems of a test type are listed on its line.
+MOST_LISTED = 3
 # As many characters of a body are quoted, and as many of a message are kept, whatever an entry answered.
 MOST_QUOTED, MOST_MESSAGE = 80, 1000
 # What JSON holds may be long, and nested deeper than Python's repr goes.
@@ -99,11 +99,11 @@ class Verification:
     def row(self) -> tuple[str, str]:
         """Return pass, warn or fail, and of what and why; what is a warning only comes last, and is called that."""
         word = ("warn" if self.problems else "pass") if self.passed else "fail"
-        found = sorted(self.problems, key=lambda problem: problem.warning)
+        problems = sorted(self.problems, key=lambda problem: problem.warning)
         only = "" if self.passed else "a warning: "
-        told = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in found[:MOST_TOLD]]
-        more = [f"and {len(found) - MOST_TOLD} more"] if len(found) > MOST_TOLD else []
-        why = f": {'; '.join([*told, *more])}" if found else ""
+        messages = [f"{only if each.warning else ''}{each.message} [{each.rule}]" for each in problems[:MOST_LISTED]]
+        more = [f"and {len(problems) - MOST_LISTED} more"] if len(problems) > MOST_LISTED else []
+        why = f": {'; '.join([*messages, *more])}" if problems else ""
         return word, f"{' '.join(filter(None, [self.entry, self.test]))}{why}"
 
 
@@ -125,18 +125,18 @@ class Answer:
     reopened: bool = False
 
 
-def answer(found: Mapping[str, Any]) -> Answer:
+def answer(printed: Mapping[str, Any]) -> Answer:
     """Return one answer in what fetch.py, burst.py and load.py print."""
-    if "error" in found:
-        return Answer(str(found["path"]), error=str(found["error"]))
+    if "error" in printed:
+        return Answer(str(printed["path"]), error=str(printed["error"]))
     return Answer(
-        path=str(found["path"]),
-        status=int(found["status"]),
-        headers={name.lower(): value for name, value in found["headers"]},
-        body=base64.b64decode(found["body"]),
-        version=int(found["version"]),
-        closing=bool(found["closing"]),
-        reopened=bool(found["reopened"]),
+        path=str(printed["path"]),
+        status=int(printed["status"]),
+        headers={name.lower(): value for name, value in printed["headers"]},
+        body=base64.b64decode(printed["body"]),
+        version=int(printed["version"]),
+        closing=bool(printed["closing"]),
+        reopened=bool(printed["reopened"]),
     )
 
 

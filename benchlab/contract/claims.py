@@ -18,14 +18,14 @@ MAPPERS = frozenset({"django", "peewee", "piccolo", "pony", "sqlalchemy", "torto
 
 
 def is_early(labels: Labels, log: str) -> bool:
-    """Return whether some workers speak of themselves in the log, and not yet as many as the labels tell of."""
+    """Return whether some workers speak of themselves in the log, and not yet as many as the labels state."""
     return 0 < log.count(STARTED) < int(labels["workers"])
 
 
 def check(labels: Labels, log: str, patterns: LogPatterns) -> Iterator[Problem]:
     """Yield what the log says otherwise than the labels; nothing where no worker speaks of itself."""
     shown = _shown(log, patterns)
-    # More than the labels tell of were not there at once: a server lets a worker end, and starts another.
+    # More than the labels state were not there at once: a server lets a worker end, and starts another.
     if int(shown.get("workers", 0)) > int(labels["workers"]):
         del shown["workers"]
     if wrong := [name for name, value in shown.items() if value not in ("", _plain(labels.get(name, "")))]:

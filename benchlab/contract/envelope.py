@@ -8,7 +8,7 @@ from benchlab.contract.answers import Answer, Problem, quoted
 from benchlab.experiment.workloads import HTML, WORKLOADS
 
 HTTP_1_1 = 11
-# Within so many seconds Date must change: it tells seconds, and a server may make it anew only now and then.
+# Within so many seconds Date must change: its unit is the second, and a server may make it anew only now and then.
 DATE_S = 3
 
 
@@ -43,7 +43,7 @@ def _connection(test: str, answer: Answer, adopted: bool) -> Iterator[Problem]:
         yield Problem(
             test, "keep-alive", f"{answer.path} found its connection closed after the answer before; keep it open"
         )
-    # The end of a connection is the only way to tell the length of a body that does not come with one.
+    # The end of a connection is the only way to mark the length of a body that does not come with one.
     elif answer.closing and _has_length(answer):
         what = "each request makes a connection, and that is measured too" if adopted else "keep it open"
         yield Problem(

@@ -154,9 +154,9 @@ def _numbers(row: dict[str, object]) -> Iterator[tuple[int, int]]:
     Its keys may be written in any case, and what they map to may be anything that Python's int() takes; where a row has
     a key in several cases, the contract's own counts.
     """
-    found = {key.lower(): value for key, value in row.items()} | {key.lower(): row[key] for key in KEYS if key in row}
+    columns = {key.lower(): value for key, value in row.items()} | {key.lower(): row[key] for key in KEYS if key in row}
     with suppress(KeyError, TypeError, ValueError, OverflowError):
-        yield _integer(found["id"]), _integer(found["randomnumber"])
+        yield _integer(columns["id"]), _integer(columns["randomnumber"])
 
 
 def _integer(value: object) -> int:

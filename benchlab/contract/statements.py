@@ -10,7 +10,7 @@ from benchlab.contract.answers import Problem
 from benchlab.contract.payloads import WRITTEN_SHARE
 from benchlab.core import quantities
 
-# More than this, times what is needed, is told: the entry asks its database for what it does not answer.
+# More than this, times what is needed, is a problem: the entry asks its database for what it does not answer.
 MOST_SHARE = 1.05
 N = 20
 STORED_FORTUNES = 12

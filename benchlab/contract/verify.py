@@ -32,16 +32,16 @@ def check(test: str, answers: tuple[Answer, ...], world: World, adopted: bool = 
 
     The first answer that did not come is the last that was asked for.
     """
-    found: dict[str, Problem] = {}
+    by_rule: dict[str, Problem] = {}
     checks = _checks(test, _comparable(test, world), adopted)
     for answer, (check_body, lenient) in zip(answers, checks, strict=True):
         for problem in _problems(test, answer, check_body, adopted):
-            told = replace(problem, warning=True) if lenient and not answer.error else problem
-            if told.rule not in found or found[told.rule].warning > told.warning:
-                found[told.rule] = told
+            judged = replace(problem, warning=True) if lenient and not answer.error else problem
+            if judged.rule not in by_rule or by_rule[judged.rule].warning > judged.warning:
+                by_rule[judged.rule] = judged
         if answer.error:
             break
-    return list(found.values())
+    return list(by_rule.values())
 
 
 def check_loaded(
@@ -49,13 +49,13 @@ def check_loaded(
 ) -> list[Problem]:
     """Return what is wrong with answers to one and the same request, N=`queries`, from before, under and after a load.
 
-    Warnings are left out: they were told before the load.
+    Warnings are left out: they were reported before the load.
     """
     known = _comparable(test, world)
     wanted = Wanted(str(queries), queries)
     check_body = _list(test, wanted, known, adopted) if queries else _single(test, known, adopted)
-    found = (problem for answer in answers for problem in _problems(test, answer, check_body, adopted))
-    return faults(found)
+    problems = (problem for answer in answers for problem in _problems(test, answer, check_body, adopted))
+    return faults(problems)
 
 
 def check_burst(

@@ -19,7 +19,7 @@ MOST_QUOTED = 60
 
 def visible(text: str) -> str:
     """Return the text with the code of each letter that would not be seen: `\\x1b` for an escape."""
-    return HIDDEN.sub(lambda found: _code(found[0]), text)
+    return HIDDEN.sub(lambda match: _code(match[0]), text)
 
 
 def one_line(text: str) -> str:
@@ -42,8 +42,8 @@ def quoted(value: object) -> str:
         return "a list" if value else "an empty list"
     if value is None:
         return "null"
-    said = json.dumps(value) if isinstance(value, str | bool | float) else _number(value)
-    return said if len(said) <= MOST_QUOTED else f"{said[:MOST_QUOTED]}…"
+    text = json.dumps(value) if isinstance(value, str | bool | float) else _number(value)
+    return text if len(text) <= MOST_QUOTED else f"{text[:MOST_QUOTED]}…"
 
 
 def _number(value: object) -> str:

@@ -7,21 +7,22 @@ import re
 
 from benchlab.core.errors import UsageError
 
-# So much of a text is told that is no number.
+# So many characters of a text that is no number are shown.
 MOST_SHOWN = 40
 SECONDS = {"h": 3600, "m": 60, "s": 1}
 MOST_SHARE = 0.5
 # A hundred days have no more in seconds.
 MOST_DIGITS = 7
-# An interval that reaches beyond so many times its value tells not even the order of magnitude, and its bounds would
-# be read for figures. Two blocks make one, by a t of 12.7, where one of them gave half as much again as the other.
+# An interval that reaches beyond so many times its value does not even show the order of magnitude, and its bounds
+# would be read as if they did. Two blocks make one, by a t of 12.7, where one of them gave half as much again as the
+# other.
 WIDEST = 10
 TOO_WIDE = "[too wide]"
 MEANING = (
     f"An interval that is {TOO_WIDE} reaches beyond {WIDEST} times its value, and so says nothing of its size; more "
     "blocks make it narrower."
 )
-# A ratio's decimals, and how many may show what fewer hide: logarithms of figures are exact to twelve.
+# A ratio's decimals, and how many may show what fewer hide: logarithms are exact to twelve.
 DECIMALS, MOST_DECIMALS = 3, 13
 
 
@@ -76,7 +77,7 @@ def interval(low: float | None, high: float | None, form: str) -> str:
 
 
 def ratio(value: float, *limits: float, decimals: int = DECIMALS) -> str:
-    """Return the ratio with so many decimals: with more where these would not show on which side of 1 it lies.
+    """Return the ratio with so many decimals: with more where these would not show whether it is above or below 1.
 
     So they do of each of the limits, such as a gate's.
     """
@@ -92,9 +93,9 @@ def bounds(
 ) -> str:
     """Return the bounds of a ratio as `interval` does, each written as `ratio` writes it; behind them the confidence.
 
-    That is said where it is not 95 %.
+    The confidence is given where it is not 95 %.
     """
-    told = interval(low, high, "{:.3f}")
-    if low is not None and high is not None and TOO_WIDE not in told:
-        told = f" [{ratio(low, *limits, decimals=decimals)}–{ratio(high, *limits, decimals=decimals)}]"
-    return f"{told}{confidence}" if told else ""
+    text = interval(low, high, "{:.3f}")
+    if low is not None and high is not None and TOO_WIDE not in text:
+        text = f" [{ratio(low, *limits, decimals=decimals)}–{ratio(high, *limits, decimals=decimals)}]"
+    return f"{text}{confidence}" if text else ""

@@ -57,10 +57,10 @@ class Built:
     def __init__(self, path: Path, engine_id: str):
         self._path, self._engine_id = path / "built.json", engine_id
         try:
-            found = json.loads(self._path.read_text(encoding="utf-8"))
+            content = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
-            found = {}
-        self._known: dict[str, dict[str, list[str]]] = found if isinstance(found, dict) else {}
+            content = {}
+        self._known: dict[str, dict[str, list[str]]] = content if isinstance(content, dict) else {}
 
     def current(self, service: str, inputs: str, image_id: str | None) -> bool:
         return self._known.get(self._engine_id, {}).get(service) == [inputs, image_id]
@@ -97,8 +97,8 @@ def _ensure_bases(
             _ensure(resolved, on, {left[0]: below}, built, say)
         except SetupError as error:
             say(str(error))
-            told, *log = str(error).splitlines()
-            why = " ".join([told, *[line for line in log if line.strip()][-1:]])
+            message, *log = str(error).splitlines()
+            why = " ".join([message, *[line for line in log if line.strip()][-1:]])
             missing = {resolved.image(name) for name in left}
             return {service: why for service in services if _starts_from(resolved, service) & missing}
         below = on.image_id(resolved.image(left.pop(0))) or ""
@@ -196,10 +196,10 @@ def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> s
     if not resolved.is_entry(service):
         raise error
     say(str(error))
-    told, *log = str(error).splitlines()
+    message, *log = str(error).splitlines()
     needs = resolved.labels(service).get("buildkit")
     why = [f"{needs} {compose.NEEDS_BUILDKIT};"] if needs and not resolved.has_buildkit else []
-    return " ".join([*why, told, *[line for line in log if line.strip()][-1:]])
+    return " ".join([*why, message, *[line for line in log if line.strip()][-1:]])
 
 
 @contextmanager
@@ -216,8 +216,8 @@ def _copy_own_certificates(root: Path) -> None:
 
 def copy_certificates(source: Path, target: Path) -> None:
     """Make the extra CA certificates of this machine, in `source`, and no others, those of the base image."""
-    found = (path for path in source.rglob("*.crt") if path.is_file())
-    wanted = {"-".join(path.relative_to(source).parts): path.read_bytes() for path in found}
+    certificates = (path for path in source.rglob("*.crt") if path.is_file())
+    wanted = {"-".join(path.relative_to(source).parts): path.read_bytes() for path in certificates}
     for old in target.glob("*.crt"):
         if old.name not in wanted:
             old.unlink()
@@ -269,21 +269,23 @@ def remove(on: Engine, state: Path) -> Removed:
 
 def prune(on: Engine, state: Path, in_use: Collection[str]) -> None:
     """Remove what was made of commits but the last few; those of which an image is `in_use` are among these."""
-    found: dict[str, list[tuple[datetime, str]]] = {}
+    images_by_commit: dict[str, list[tuple[datetime, str]]] = {}
     for image in on.every_image():
         for name in image.names:
             if (commit := images.commit(name)) and image.is_built_as(name, on.project):
-                found.setdefault(commit, []).append((on.named_at(image.id), name))
+                images_by_commit.setdefault(commit, []).append((on.named_at(image.id), name))
     needed = {images.commit(name) for name in in_use}
-    by_age = sorted(found, key=lambda commit: (commit in needed, max(found[commit])), reverse=True)
-    for commit in by_age[max(COMMITS_KEPT, len(needed & set(found))) :]:
-        for _, name in found[commit]:
+    by_age = sorted(
+        images_by_commit, key=lambda commit: (commit in needed, max(images_by_commit[commit])), reverse=True
+    )
+    for commit in by_age[max(COMMITS_KEPT, len(needed & set(images_by_commit))) :]:
+        for _, name in images_by_commit[commit]:
             on.remove_unused_image(name)
         for folder in (state / "at").glob(f"{commit}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def told(removed: Removed) -> list[str]:
+def kept_images(removed: Removed) -> list[str]:
     """Return in lines which images stay, and why."""
     if not removed.unknown:
         return list(removed.used)

@@ -63,12 +63,12 @@ class Capacity:
     @property
     def usable_cores(self) -> Siblings:
         """Return the CPUs of each core as far as they may be used, in as many as can be in use at a time."""
-        found: list[tuple[int, ...]] = []
+        usable: list[tuple[int, ...]] = []
         for core in self.cores:
             cpus = tuple(cpu for cpu in core if cpu in self.allowed)
-            if cpus and sum(map(len, found)) + len(cpus) <= self.cpus:
-                found.append(cpus)
-        return found
+            if cpus and sum(map(len, usable)) + len(cpus) <= self.cpus:
+                usable.append(cpus)
+        return usable
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def read(engine: Engine, image: str) -> Capacity:
     try:
         printed = engine.run_once(image, command, [CGROUP])
     except EngineError:
-        # An engine without that folder, or one that may not mount it, still tells the rest.
+        # An engine without that folder, or one that may not mount it, still reports the rest.
         printed = engine.run_once(image, command)
     return parsed(printed, engine.cpus)
 
@@ -105,13 +105,13 @@ def parsed(printed: str, cpus: int) -> Capacity:
         name: [line[1:] for line in lines if line[:1] == [name]] for name in ("allowed", "online", "core", "quota")
     }
     allowed, online = (
-        {cpu for (told,) in words[name] for cpu in placement.expanded(told)} for name in ("allowed", "online")
+        {cpu for (cpus_text,) in words[name] for cpu in placement.expanded(cpus_text)} for name in ("allowed", "online")
     )
     # Without a cpuset a process is allowed what may ever be plugged in.
     usable = sorted(allowed & online or allowed)
     # A cgroup may be gone between two looks at it.
-    quotas = [_share(*told) for told in words["quota"] if len(told) == 2]
-    cores = placement.siblings("\n".join(told for (told,) in words["core"]))
+    quotas = [_share(*quota) for quota in words["quota"] if len(quota) == 2]
+    cores = placement.siblings("\n".join(core for (core,) in words["core"]))
     return Capacity(tuple(usable) or tuple(range(cpus)), min(quotas, default=None), cores)
 
 
@@ -133,14 +133,14 @@ def keeps_apart(engine: Engine, image: str, seen: Capacity) -> bool:
     return parsed(printed, engine.cpus).allowed == first
 
 
-def differing(planned: Mapping[str, tuple[int, ...]], role: str, found: Sequence[int] | None) -> str | None:
+def differing(planned: Mapping[str, tuple[int, ...]], role: str, allowed: Sequence[int] | None) -> str | None:
     """Return in words how the CPUs that a role's container found it may use are not those that were planned for it.
 
-    None where they are, where none were planned, and where the container does not tell.
+    None where they are, where none were planned, and where the container does not report it.
     """
-    if role not in planned or found is None or tuple(found) == planned[role]:
+    if role not in planned or allowed is None or tuple(allowed) == planned[role]:
         return None
-    return f"{placement.cpuset(found)} instead of {placement.cpuset(planned[role])}"
+    return f"{placement.cpuset(allowed)} instead of {placement.cpuset(planned[role])}"
 
 
 def own_cpus() -> int:
@@ -150,5 +150,5 @@ def own_cpus() -> int:
 
 def own_siblings(root: Path = Path("/")) -> str:
     """Return what this machine's kernel says of its cores; where it says nothing, that each CPU is one."""
-    told = [path.read_text(encoding="utf-8") for path in sorted(root.glob(SIBLINGS))]
-    return "\n".join(told or map(str, range(own_cpus())))
+    cores = [path.read_text(encoding="utf-8") for path in sorted(root.glob(SIBLINGS))]
+    return "\n".join(cores or map(str, range(own_cpus())))

@@ -1,4 +1,4 @@
-"""What git tells of the lab's own files; unknown is "unavailable"."""
+"""What git knows of the lab's own files; unknown is "unavailable"."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from benchlab import __version__
 from benchlab.records.facts import UNAVAILABLE, is_unavailable
 
-# What git has its hooks inherit: with these it tells of the repository that they name, wherever it is asked.
+# What git has its hooks inherit: with these it answers for the repository that they name, wherever it is asked.
 OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 # What it says of a checkout of another user, newer versions and older ones; and the command that it advises.
 REFUSED = re.compile(r"dubious ownership|unsafe repository")
@@ -18,9 +18,9 @@ ADVICE = re.compile(r"git config --global --add safe\.directory (.+)")
 
 
 def version(root: Path) -> str:
-    """Return the lab's version, and the commit that it is at or why git does not tell it, as one line.
+    """Return the lab's version, and the commit that it is at or why git does not say so, as one line.
 
-    Nothing of a commit is said where there is none.
+    Without a commit it is the version alone.
     """
     number = commit(root)
     if is_unavailable(number):
@@ -31,31 +31,31 @@ def version(root: Path) -> str:
 
 
 def is_whole(root: Path) -> bool:
-    """Return whether the folder is a checkout of git's, whether git tells of it or not."""
+    """Return whether the folder is a checkout of git's, whether git can read it or not."""
     return os.path.lexists(root / ".git")
 
 
 def commit(root: Path) -> str:
-    return _told(root, "rev-parse", "HEAD")
+    return _from_git(root, "rev-parse", "HEAD")
 
 
 def branch(root: Path) -> str:
-    return _told(root, "rev-parse", "--abbrev-ref", "HEAD")
+    return _from_git(root, "rev-parse", "--abbrev-ref", "HEAD")
 
 
 def remote(root: Path) -> str:
-    return _told(root, "config", "--local", "--get", "remote.origin.url")
+    return _from_git(root, "config", "--local", "--get", "remote.origin.url")
 
 
 def changed_files(root: Path) -> int | str:
-    listed = _told(root, "status", "--porcelain")
+    listed = _from_git(root, "status", "--porcelain")
     return listed if is_unavailable(listed) else len(listed.splitlines())
 
 
 def git(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     """Run git in the folder and return what it left. Raises FileNotFoundError where it is not installed.
 
-    A hook of git's runs with variables that name another folder; and what git says is told apart by its words.
+    A hook of git's runs with variables that name another folder; and what git says is recognised by its words.
     """
     inherited = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
     return subprocess.run(
@@ -63,18 +63,18 @@ def git(root: Path, *arguments: str, **environment: str) -> subprocess.Completed
     )
 
 
-def refusal(said: bytes) -> str:
+def refusal(stderr: bytes) -> str:
     """Return what to do where git says that it refuses another user's checkout; nothing where it says another thing."""
-    text = said.decode(errors="replace")
+    text = stderr.decode(errors="replace")
     if not REFUSED.search(text):
         return ""
     # git names the folder in the words of a shell; by what it resolves a link to, which must be named so.
-    found = ADVICE.search(text)
-    return f"`git config --global --add safe.directory {found[1] if found else 'PATH'}` allows it"
+    advice = ADVICE.search(text)
+    return f"`git config --global --add safe.directory {advice[1] if advice else 'PATH'}` allows it"
 
 
-def _told(root: Path, *arguments: str) -> str:
-    """Return what git says of the folder's own repository: one that it merely lies in tells nothing of the lab."""
+def _from_git(root: Path, *arguments: str) -> str:
+    """Return what git says of the folder's own repository: one that it merely lies in is not the lab's."""
     try:
         result = git(root, *arguments, GIT_CEILING_DIRECTORIES=str(root.resolve().parent))
     except FileNotFoundError:

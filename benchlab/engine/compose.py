@@ -33,7 +33,7 @@ BUILDER = {
 TOO_OLD = re.compile(r"client version (\S+) is too old\. Minimum supported API version is ([\d.]+)")
 # As new as an engine of 2026 asks for; engine 29 knows no client of an API before 1.44.
 NEW_ENOUGH = "2.26"
-# The newest version of the API that a Compose v1 speaks. What a v2 speaks, it does not tell.
+# The newest version of the API that a Compose v1 speaks. A v2 does not report its own.
 V1_SPEAKS = "1.38"
 NEEDS_BUILDKIT = "need BuildKit, which Compose v1 (docker-compose) builds without: install Compose v2"
 
@@ -57,7 +57,7 @@ def compose_command() -> tuple[str, ...]:
 def generation(command: Sequence[str]) -> int:
     """Return 1 for a Compose of version 1, and 2 for what came after it.
 
-    The name does not tell: docker-compose is v1 here, and there a v2 that needs no docker client. v1 takes 0.4 s to say
+    The name shows nothing: docker-compose is v1 here, and there a v2 that needs no docker client. v1 takes 0.4 s to say
     its version, and is only asked where it does not show otherwise: as a rule it is a script of Python, and v2 is none.
     """
     if Path(command[0]).name != ALONE[0]:

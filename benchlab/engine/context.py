@@ -108,7 +108,7 @@ class Context:
         return first not in ("", self.own) and (self.folder / first / DOCKERFILE).is_file()
 
     def _text(self) -> str:
-        """Return the dockerfile's text: none where it is gone, which is the builder's to tell."""
+        """Return the dockerfile's text: none where it is gone, which the builder reports."""
         path = self.folder / self.dockerfile
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 

@@ -1,7 +1,7 @@
 """What images are called, and which of them the lab built. Pure.
 
 An image that the lab built says by its labels of which project it is, and what it was called. These are not the labels
-of the lab's containers: a container has those of its image too, and a stranger's would be taken for the lab's.
+of the lab's containers: a container has those of its image too, and another project's would be taken for the lab's.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def logged(command: Sequence[str], log: Path, cwd: Path, environment: Mapping[st
 def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
     """Run the command to its end, whatever signals come meanwhile: a package half installed is worse than a wait.
 
-    Raises SetupError with the end of what it said.
+    Raises SetupError with the end of its output.
     """
     with shielded():
         result = subprocess.run(
@@ -44,8 +44,8 @@ def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) 
             start_new_session=True,
         )
     if result.returncode != 0:
-        said = " ".join((result.stderr or result.stdout).split())[-400:]
-        raise SetupError(f"`{' '.join(command)}` failed: {said}")
+        output = " ".join((result.stderr or result.stdout).split())[-400:]
+        raise SetupError(f"`{' '.join(command)}` failed: {output}")
 
 
 def _owned(command: Sequence[str], output: BinaryIO, cwd: Path, environment: Mapping[str, str]) -> int:

@@ -41,7 +41,7 @@ def engine(project: str, say: Say) -> Engine:
 def compose(project: str, say: Say) -> None:
     """Make sure that a Compose runs, after installing one where this machine can.
 
-    Raises SetupError, which tells of a missing engine too: one remedy serves both.
+    Raises SetupError, also for a missing engine: one remedy serves both.
     """
     try:
         compose_command()
@@ -93,8 +93,8 @@ def apt_install(arguments: Collection[str], say: Say, if_any: Collection[str] = 
 
 def _is_there(package: str) -> bool:
     """Return whether apt knows the package as one of its own."""
-    found = subprocess.run(["apt-cache", "show", "--quiet", package], capture_output=True)
-    return found.returncode == 0 and bool(found.stdout.strip())
+    result = subprocess.run(["apt-cache", "show", "--quiet", package], capture_output=True)
+    return result.returncode == 0 and bool(result.stdout.strip())
 
 
 def _start_daemon() -> None:

@@ -32,5 +32,5 @@ def labels(project: str) -> dict[str, str]:
 
 
 def options(project: str) -> dict[str, Any]:
-    """Return what docker's SDK is told of a container that Compose does not know of."""
+    """Return the SDK's options of a container that Compose does not know of."""
     return {"labels": labels(project), "network_mode": "none", "log_config": LOG, **NO_RIGHTS}

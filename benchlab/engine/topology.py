@@ -58,11 +58,11 @@ class Topology:
         of_entries = [
             problem for name in labels for problem in declared.problems(name, self.services[name], labels[name])
         ]
-        if problems := [*of_entries, *self._unlabelled(), *self._twins()]:
+        if problems := [*of_entries, *self._unlabelled(), *self._shared_images()]:
             raise ConfigError("compose.yaml: " + "; ".join(problems))
         return {name: declared.entry(name, labels[name]) for name in labels}
 
-    def _twins(self) -> list[str]:
+    def _shared_images(self) -> list[str]:
         """Return a problem for each image that two services are named: the one built last would serve both."""
         owners: dict[str, list[str]] = {}
         for name, service in self.services.items():
@@ -100,7 +100,7 @@ class Topology:
 
     @property
     def _program(self) -> tuple[str, ...]:
-        """Return the Compose command as such, without what it is told of the project."""
+        """Return the Compose command as such, without its options for the project."""
         return tuple(takewhile(lambda word: not word.startswith("-"), self.compose))
 
     def image(self, service: str) -> str:
@@ -216,11 +216,11 @@ def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = 
         encoding="utf-8",
     )
     if result.returncode != 0:
-        said = " ".join(result.stderr.split())[-500:]
+        stderr = " ".join(result.stderr.split())[-500:]
         if subprocess.run([*compose_command(), "version"], capture_output=True).returncode != 0:
-            raise SetupError(f"`{' '.join(compose_command())}` is broken ({said}); install Compose anew")
+            raise SetupError(f"`{' '.join(compose_command())}` is broken ({stderr}); install Compose anew")
         hint = f"; an entry in {ADOPTED} goes with `python lab.py adopt --remove NAME`" if adopted else ""
-        raise ConfigError(f"compose.yaml is refused: {said}{hint}")
+        raise ConfigError(f"compose.yaml is refused: {stderr}{hint}")
     resolved = yaml.safe_load(result.stdout)
     services = resolved.get("services") or {}
     if missing := [part for part in PARTS if part not in services]:

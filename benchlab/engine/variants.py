@@ -185,9 +185,10 @@ def _asked(root: Path, *arguments: str) -> bytes:
         # What is asked quietly says nothing of why git refuses the checkout.
         if remedy := checkout.refusal(result.stderr) or checkout.refusal(checkout.git(root, "rev-parse").stderr):
             raise ConfigError(f"--against: git refuses a checkout of another user; {remedy}")
-        said = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
+        stderr = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
         raise UsageError(
-            f"--against: git {arguments[0]} {arguments[-1]} failed ({said}); {_hint(root)}name a commit, branch or tag"
+            f"--against: git {arguments[0]} {arguments[-1]} failed ({stderr}); "
+            f"{_hint(root)}name a commit, branch or tag"
         )
     return result.stdout
 

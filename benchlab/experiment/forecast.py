@@ -100,7 +100,7 @@ class Forecast:
     def dropped(self, trial: Trial, elapsed_s: float) -> None:
         """Note that the trial is not loaded, which is known after so many seconds of the run.
 
-        It tells nothing of the pace, and will not be taken anew.
+        It says nothing about the pace, and will not be taken anew.
         """
         cost = self._take(trial)
         self._last_s = elapsed_s

@@ -49,8 +49,8 @@ def cpuset(cpus: Sequence[int]) -> str:
     return ",".join(map(str, cpus))
 
 
-def told(cpus_of_roles: Mapping[str, Sequence[int]], cpus: int) -> str:
-    """Return the placement in a sentence's part."""
+def summary(cpus_of_roles: Mapping[str, Sequence[int]], cpus: int) -> str:
+    """Return in words which CPUs each role has, as a part of a sentence."""
     if not cpus_of_roles:
         return f"all roles share the {counted(cpus, 'CPU')}"
     return "CPUs " + ", ".join(f"{cpuset(numbers)} for the {role}" for role, numbers in cpus_of_roles.items())
@@ -60,12 +60,12 @@ def _split(siblings: Siblings, roles: Sequence[str]) -> dict[str, tuple[int, ...
     """Return a quarter of the cores for client and database each, an eighth for a proxy, the rest for the app."""
     cores = len(siblings)
     wanted = {CLIENT: max(1, cores // 4), DB: max(1, cores // 4), PROXY: max(1, cores // 8)}
-    found, begin = {}, 0
+    cpus_of_roles, begin = {}, 0
     for role in roles:
         end = cores if role == APP else begin + wanted[role]
-        found[role] = _cpus(siblings[begin:end])
+        cpus_of_roles[role] = _cpus(siblings[begin:end])
         begin = end
-    return found
+    return cpus_of_roles
 
 
 def expanded(line: str) -> tuple[int, ...]:

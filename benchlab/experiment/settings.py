@@ -402,8 +402,8 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
 
     What is None or empty changes nothing. Raises UsageError, once, with every problem.
     """
-    if strangers := given.keys() - {setting.place for setting in SETTINGS}:
-        raise TypeError(f"no setting has the place {', '.join(sorted(strangers))}")
+    if unknown := given.keys() - {setting.place for setting in SETTINGS}:
+        raise TypeError(f"no setting has the place {', '.join(sorted(unknown))}")
     usual = PROFILES[profile]
     values = {setting.place: setting.value(given.get(setting.place), usual) for setting in SETTINGS}
     tests, levels = values.pop("tests"), values.pop("levels")

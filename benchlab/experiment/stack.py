@@ -1,4 +1,4 @@
-"""What each entry is made of, from its labels: as rows of a table, and as what must be said beside every other."""
+"""What each entry is made of, from its labels: as rows of a table, and as notes beside it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "proxy", "cpu
 PREFIX = "benchlab."
 # Where an entry comes from: one of compose.yaml's own, which need not say so, or one that was adopted.
 LAB, ADOPTED = "lab", "adopted"
-# Of an adopted entry: what it decides by itself, and what its authors do not tell.
-OWN, UNTOLD = "own", "?"
+# Of an adopted entry: what it decides by itself, and what its authors do not state.
+OWN, UNSTATED = "own", "?"
 STANDS_FOR = "="
 # The images of compose.yaml that entries start from: the lab's own, and adopted ones, for which python:* is the model.
 BASE, BASE_PYTHON, BASE_DEV = "benchlab/base", "benchlab/base-python", "benchlab/base-dev"
@@ -25,7 +25,7 @@ def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
 
 
 def below(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
-    """Yield what stands below the rows: the tests, for which a row has no room, and what must be said of some."""
+    """Yield what stands below the rows: the tests, for which a row has no room, and notes on some entries."""
     yield _tests(labels_by_entry)
     yield from _notes(labels_by_entry)
 
@@ -58,21 +58,21 @@ def base_for(image: str) -> str:
 
 def other_base(labels: Labels) -> str:
     """Return the mark of an entry that starts from another image than its dockerfile says; of another, nothing."""
-    told = ", ".join(f"{stand_in} for {image}" for image, stand_in in stand_ins(labels).items())
-    return f"another base image: {told}" if told else ""
+    replaced = ", ".join(f"{stand_in} for {image}" for image, stand_in in stand_ins(labels).items())
+    return f"another base image: {replaced}" if replaced else ""
 
 
 def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
-    """Yield what must be said of adopted entries."""
+    """Yield the notes on adopted entries."""
     adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}
     if adopted:
         yield (
             f"Adopted, of the TechEmpower format: {', '.join(adopted)}. Workers and connections are the entry's own "
-            f"choice ({OWN}), not the lab's; what its authors do not tell is {UNTOLD}."
+            f"choice ({OWN}), not the lab's; what its authors do not state is {UNSTATED}."
         )
     others = {name: ", ".join(f"{new} for {old}" for old, new in stand_ins(of).items()) for name, of in adopted.items()}
-    if told := [f"{name} has {other}" for name, other in others.items() if other]:
-        yield f"Another base image: {'; '.join(told)}."
+    if other_bases := [f"{name} has {other}" for name, other in others.items() if other]:
+        yield f"Another base image: {'; '.join(other_bases)}."
 
 
 def _tests(labels_by_entry: Mapping[str, Labels]) -> str:
@@ -80,5 +80,5 @@ def _tests(labels_by_entry: Mapping[str, Labels]) -> str:
     entries: dict[str, list[str]] = {}
     for name, labels in sorted(labels_by_entry.items()):
         entries.setdefault(labels.get("tests", ""), []).append(name)
-    told = (tests if len(entries) == 1 else f"{tests} ({', '.join(names)})" for tests, names in entries.items())
-    return f"Test types: {'; '.join(told)}."
+    parts = (tests if len(entries) == 1 else f"{tests} ({', '.join(names)})" for tests, names in entries.items())
+    return f"Test types: {'; '.join(parts)}."

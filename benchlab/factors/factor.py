@@ -28,7 +28,7 @@ class Kind(Enum):
     MAIN = "main"
     # It mostly goes along with another factor, as a part of that; its own effect is looked for where it is asked for.
     PART = "part"
-    # Versions of an entry, which are compared in pairs and not crossed with other factors.
+    # Versions of an entry, which are compared in pairs and not combined with other factors.
     VERSION = "version"
 
 

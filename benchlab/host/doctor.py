@@ -56,7 +56,7 @@ def brief(findings: Iterable[Finding]) -> str:
     subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
     if not subjects:
         return "this host: nothing to warn of"
-    return f"this host: {len(subjects)} to beware of ({', '.join(subjects)}); `python lab.py doctor` tells more"
+    return f"this host: {len(subjects)} to beware of ({', '.join(subjects)}); `python lab.py doctor` says more"
 
 
 def plain(findings: list[Finding]) -> list[dict[str, str]]:
@@ -67,7 +67,7 @@ def plain(findings: list[Finding]) -> list[dict[str, str]]:
 def _cpus(host: Host) -> Finding:
     count = host.cpu_count
     if count is None:
-        return Finding("CPUs", UNKNOWN, "the host does not tell how many there are")
+        return Finding("CPUs", UNKNOWN, "the host does not report how many there are")
     allowed, quota = host.cpus_allowed, host.cpu_quota
     usable = len(allowed) if allowed else count
     if quota is not None and quota < usable:
@@ -108,23 +108,23 @@ def _steal(host: Host) -> Finding:
     )
 
 
-def _share(share: float | None, subject: str, limit: float, found: str, remedy: str) -> Finding:
+def _share(share: float | None, subject: str, limit: float, sentence: str, remedy: str) -> Finding:
     if share is None:
-        return Finding(subject, UNKNOWN, "the host does not tell")
+        return Finding(subject, UNKNOWN, "the host does not report it")
     too_much = share > limit
-    return Finding(subject, WARNING if too_much else FINE, found.format(share), remedy if too_much else "")
+    return Finding(subject, WARNING if too_much else FINE, sentence.format(share), remedy if too_much else "")
 
 
 def _hypervisor(host: Host) -> Finding:
-    found = host.hypervisor
-    if found is None:
-        return Finding("hypervisor", UNKNOWN, "the host does not tell whether it is a virtual machine")
-    if found == "none":
+    hypervisor = host.hypervisor
+    if hypervisor is None:
+        return Finding("hypervisor", UNKNOWN, "the host does not report whether it is a virtual machine")
+    if hypervisor == "none":
         return Finding("hypervisor", FINE, "none: the CPUs are real")
     return Finding(
         "hypervisor",
         WARNING,
-        f"this is a virtual machine ({found}): its neighbours are invisible, and not all of them show as steal",
+        f"this is a virtual machine ({hypervisor}): its neighbours are invisible, and not all of them show as steal",
         "measure on bare metal where the last per cent matters; here, trust intervals and the speed probe",
     )
 
@@ -132,21 +132,21 @@ def _hypervisor(host: Host) -> Finding:
 def _desktop(host: Host) -> Finding:
     system = host.engine_os
     if system is None:
-        return Finding("engine's system", UNKNOWN, "no engine tells what it runs on")
+        return Finding("engine's system", UNKNOWN, "no engine reports what it runs on")
     if "desktop" not in system.lower():
         return Finding("engine's system", FINE, system)
     return Finding(
         "engine's system",
         WARNING,
         f"{system}: containers run in a virtual machine with CPUs and memory of its own",
-        "give it all the CPUs that you can spare, and measure on Linux for figures to publish",
+        "give it all the CPUs that you can spare, and measure on Linux for numbers to publish",
     )
 
 
 def _governor(host: Host) -> Finding:
     governors = host.cpu_governors
     if not governors:
-        return Finding("governor", UNKNOWN, "the host does not tell how it chooses the CPU's frequency")
+        return Finding("governor", UNKNOWN, "the host does not report how it chooses the CPU's frequency")
     if set(governors) == {"performance"}:
         return Finding("governor", FINE, "performance")
     return Finding(
@@ -159,30 +159,35 @@ def _governor(host: Host) -> Finding:
 
 def _turbo(host: Host) -> Finding:
     if host.cpu_turbo is None:
-        return Finding("turbo", UNKNOWN, "the host does not tell whether its CPU speeds up when it is cool")
+        return Finding("turbo", UNKNOWN, "the host does not report whether its CPU speeds up when it is cool")
     if host.cpu_turbo == "off":
         return Finding("turbo", FINE, "off")
     return Finding(
         "turbo",
         WARNING,
         "on: the CPU is faster while it is cool, and slower when all of its cores work",
-        "blocks even that out; for figures to publish switch it off in the firmware",
+        "blocks even that out; for numbers to publish switch it off in the firmware",
     )
 
 
 def _heat(host: Host) -> Finding:
     throttles = host.thermal_throttles
     if throttles is None:
-        return Finding("heat", UNKNOWN, "the host does not tell whether its CPU slowed down for its temperature")
+        return Finding("heat", UNKNOWN, "the host does not report whether its CPU slowed down for its temperature")
     if not throttles:
         return Finding("heat", FINE, "the CPU has not slowed down for its temperature since the host started")
-    return Finding("heat", WARNING, f"the CPU slowed down for its temperature {throttles} times", "cool it; raise it")
+    return Finding(
+        "heat",
+        WARNING,
+        f"the CPU slowed down for its temperature {throttles} times",
+        "improve cooling, or raise the power limit",
+    )
 
 
 def _swap(host: Host) -> Finding:
     size, free = host.swap_bytes, host.swap_free_bytes
     if size is None or free is None:
-        return Finding("swap", UNKNOWN, "the host does not tell")
+        return Finding("swap", UNKNOWN, "the host does not report it")
     if host.swapped_pages:
         return Finding("swap", WARNING, "the host is swapping just now", "end what uses the memory")
     used = size - free
@@ -196,7 +201,7 @@ def _swap(host: Host) -> Finding:
 def _memory(host: Host) -> Finding:
     available = host.memory_available_bytes
     if available is None:
-        return Finding("memory", UNKNOWN, "the host does not tell how much is free")
+        return Finding("memory", UNKNOWN, "the host does not report how much is free")
     if available < LEAST_MEMORY_BYTES:
         remedy = f"free some: {LEAST_MEMORY_BYTES / 1024**3:.0f} GiB is a good measure"
         return Finding("memory", WARNING, f"{available / 1024**3:.1f} GiB available", remedy)
@@ -216,15 +221,15 @@ def _cgroups(host: Host) -> Finding:
 
 def _pressure(host: Host) -> Finding:
     if host.pressure:
-        return Finding("pressure", FINE, "the kernel tells when all wait for memory or a disk")
+        return Finding("pressure", FINE, "the kernel reports when all wait for memory or a disk")
     remedy = "start the kernel with psi=1 to have it"
-    return Finding("pressure", UNKNOWN, "the kernel does not tell when all wait for memory or a disk", remedy)
+    return Finding("pressure", UNKNOWN, "the kernel does not report when all wait for memory or a disk", remedy)
 
 
 def _clock(host: Host) -> Finding:
     source = host.clocksource
     if source is None:
-        return Finding("clock", UNKNOWN, "the host does not tell what its clock is made of")
+        return Finding("clock", UNKNOWN, "the host does not report what its clock is made of")
     if source in ("hpet", "acpi_pm", "jiffies"):
         return Finding(
             "clock",
@@ -259,10 +264,10 @@ LEAST_DISK_BYTES = 3 * 1024**3
 
 def examine_host(root: Path) -> tuple[Host, list[Finding]]:
     """Return the host's facts and all findings, the worst first. Nothing is built or changed."""
-    engine, found = _reached(root)
+    engine, of_engine = _reached(root)
     host, source = _facts(root, engine)
     return host, worst_first(
-        [*found, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *examine(host)]
+        [*of_engine, _compose(engine), _disk("disk", root, "results"), *_kept(engine), source, *examine(host)]
     )
 
 
@@ -307,7 +312,7 @@ def _engine(engine: Engine | None) -> list[Finding]:
         return [Finding("engine", FATAL, "no Docker engine answers", remedy)]
     try:
         if lease.is_held(engine):
-            remedy = "wait until it ends; what else is said of this host holds while it is at work"
+            remedy = "wait until it ends; the other findings hold while it is at work"
             return [Finding("containers", WARNING, "another lab is at work on this engine", remedy)]
         others = engine.neighbours()
     except EngineError as error:
@@ -335,7 +340,7 @@ def _compose(engine: Engine | None) -> Finding:
 
 
 def _oldest_known(engine: Engine | None) -> str:
-    """Return the first version of the engine's API that it knows, nothing where it does not tell."""
+    """Return the first version of the engine's API that it knows, nothing where it does not report one."""
     try:
         return str(engine.version().get("MinAPIVersion") or "") if engine else ""
     except EngineError:
@@ -344,10 +349,10 @@ def _oldest_known(engine: Engine | None) -> str:
 
 def _disk(subject: str, folder: Path, use: str) -> Finding:
     free = shutil.disk_usage(folder).free
-    found = f"{free / 1024**3:.1f} GiB free for {use}"
+    free_space = f"{free / 1024**3:.1f} GiB free for {use}"
     if free < LEAST_DISK_BYTES:
-        return Finding(subject, WARNING, found, "make room")
-    return Finding(subject, FINE, found)
+        return Finding(subject, WARNING, free_space, "make room")
+    return Finding(subject, FINE, free_space)
 
 
 def _kept(engine: Engine | None) -> list[Finding]:

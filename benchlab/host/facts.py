@@ -19,7 +19,7 @@ SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:[^@\s]+")
 
 
 def facts(root: Path, engine: Engine, debian_image: str) -> Facts:
-    """Return what a reader must know of lab, engine and tools to place the run's figures."""
+    """Return what a reader must know of lab, engine and tools to judge the run's numbers."""
     info, version = engine.info(), engine.version()
     parts = {part.get("Name"): part.get("Version", UNAVAILABLE) for part in version.get("Components") or ()}
     return Facts.of(
@@ -50,7 +50,7 @@ def facts(root: Path, engine: Engine, debian_image: str) -> Facts:
 
 
 def brief(engine: Engine | None) -> str:
-    """Return in a few words what the engine tells of its host, before anything runs on it."""
+    """Return in a few words what the engine reports of its host, before anything runs on it."""
     if engine is None:
         return "this machine, on which no Docker engine answers"
     info = engine.info()

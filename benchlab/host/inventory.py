@@ -1,4 +1,4 @@
-"""What is inside the containers of a run: versions, packages, settings, hashes, as far as they can be told."""
+"""What is inside the containers of a run: versions, packages, settings, hashes, as far as they can be read."""
 
 from __future__ import annotations
 

@@ -60,9 +60,9 @@ def between(before: Reading, after: Reading) -> Overhead:
 
 def _engine_s(proc: Path) -> float | None:
     """Return the CPU time of all threads of the engine's processes; None where there are none to be seen."""
-    found = [path.parent for path in proc.glob("[0-9]*/comm") if _text(path).strip() in ENGINE]
+    processes = [path.parent for path in proc.glob("[0-9]*/comm") if _text(path).strip() in ENGINE]
     # The first word: nanoseconds on a CPU.
-    words = [_text(path).split() for folder in found for path in folder.glob("task/*/schedstat")]
+    words = [_text(path).split() for process in processes for path in process.glob("task/*/schedstat")]
     times = [int(word[0]) for word in words if word]
     return sum(times) / 1e9 if times else None
 

@@ -113,8 +113,8 @@ def command(level: Level, target: Target, path: str, accept: str, duration_s: in
 
 def read(report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:
     return Load(
-        # wrk waits for as long as it is told whatever is done to the clock, and then takes the difference of two times
-        # of day for what that took.
+        # wrk waits for as long as it was asked to, whatever is done to the clock, and then takes the difference of two
+        # times of day for what that took.
         duration_us=int(report["duration_us"]) - clock_set_us,
         wall_us=wall_us,
         requests=int(report["requests"]),

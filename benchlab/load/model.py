@@ -1,4 +1,4 @@
-"""What a load model tells: its levels, what comes before samples, its command, and how what that prints is read."""
+"""What a load model provides: its levels, what comes before samples, its command, and how what that prints is read."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from benchlab.quality.rules import BY_NAME, RULES, UNTOLD, Evidence
+from benchlab.quality.rules import BY_NAME, NOT_REPORTED, RULES, Evidence
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
 
 # Before as many samples, each with two looks at the host's speed, nothing is called its usual one.
@@ -16,17 +16,17 @@ LEAST_PROBED = 4
 
 
 def judge(evidence: Evidence) -> Verdict:
-    """Return the verdict: the rules that the sample breaks, with what was measured, and those without a figure."""
+    """Return the verdict: the rules that the sample breaks, with what was measured, and those without a value."""
     measured = {rule.name: rule.measure(evidence) for rule in RULES}
     broken = {name: value for name, value in measured.items() if value is not None and value > BY_NAME[name].limit}
     severities = {severity(name) for name in broken}
-    worst = next((found for found in (INVALID, SUSPECT) if found in severities), GOOD)
+    worst = next((each for each in (INVALID, SUSPECT) if each in severities), GOOD)
     unknown = tuple(name for name, value in measured.items() if value is None)
     return Verdict(worst, broken, unknown, "; ".join(_details(evidence)))
 
 
 def _details(evidence: Evidence) -> Iterator[str]:
-    """Yield what must be known of a sample beside the figures of its rules."""
+    """Yield what must be known of a sample beside the values of its rules."""
     if evidence.lacks_ports and (ports := evidence.ports):
         yield (
             f"wrk had no local port left: of its {ports.range:,}, {ports.waiting:,} waited after a connection that had "
@@ -54,8 +54,8 @@ def missing(run: Run) -> tuple[Failure, ...]:
     It is the reason of a trial's last try; where it was never tried, why not.
     """
     invalid = (sample for sample in run.taken if sample.verdict.severity == INVALID)
-    found = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
-    tries = sorted(found, key=lambda failure: (failure.was_tried, failure.started_at))
+    failures = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
+    tries = sorted(failures, key=lambda failure: (failure.was_tried, failure.started_at))
     last = {failure.trial.key: failure for failure in tries}
     measured = run.measured
     missed = (failure for key, failure in last.items() if key not in measured)
@@ -75,13 +75,13 @@ def made_up_for(run: Run) -> tuple[Failure, ...]:
 def reason(sample: Sample) -> str:
     """Return in one line why the sample does not count, with what was measured."""
     broken = sample.verdict.broken
-    words = [told(name, value) for name, value in broken.items() if severity(name) == sample.verdict.severity]
+    words = [sentence(name, value) for name, value in broken.items() if severity(name) == sample.verdict.severity]
     details = [str(sample.load.errors)] if "errors" in broken else []
     return "; ".join([*words, *details, *filter(None, [sample.verdict.detail])])
 
 
-def told(name: str, value: float) -> str:
-    """Return a broken rule as a sentence with its figure; of a rule this lab does not know, its name."""
+def sentence(name: str, value: float) -> str:
+    """Return a broken rule as a sentence with its value; of a rule this lab does not know, its name."""
     if (rule := BY_NAME.get(name)) is None:
         return f"{name} ({value:g})"
     return f"{rule.sentence} ({rule.form.format(value)})" if rule.form else rule.sentence
@@ -92,8 +92,8 @@ def severity(name: str) -> str:
 
 
 def unknown(name: str) -> str:
-    """Return why a sample may have no figure for the rule."""
-    return BY_NAME[name].unknown if name in BY_NAME else UNTOLD
+    """Return why a sample may have no value for the rule."""
+    return BY_NAME[name].unknown if name in BY_NAME else NOT_REPORTED
 
 
 def meaning(name: str) -> str:

@@ -18,16 +18,16 @@ from benchlab.records.run import GOOD, INVALID, SUSPECT
 
 # The limits of the rules; of counts any is too much. What was measured here was measured on a shared 2-core VM.
 #
-# wrk opens and closes its connections outside the time it was told; beside twenty busy processes of the database it
+# wrk opens and closes its connections outside the time it was given; beside twenty busy processes of the database it
 # took up to 0.36 s to begin and to end.
-LATE_S = 0.5
+DURATION_ERROR_S = 0.5
 # Little's law holds to some per cent where every connection takes part; half of them hanging breaks it by half.
 HUNG_SHARE = 0.1
 # What a connection waits for at the end is not among the latencies. With k answers on each it is the k-th part of the
 # time, or less: with ten, no more than HUNG_SHARE. With fewer, a server that answers in the order of arrival breaks the
 # law by itself: at 0.8 answers on each only the shorter waits have ended, and the law finds 0.4 of the connections.
 LEAST_ANSWERS = 10
-# A hundredth of the CPU is what the lab wants to tell apart; what is taken away from all alike cancels in a ratio.
+# A hundredth of the CPU is what the lab wants to detect; what is taken away from all alike cancels in a ratio.
 STOLEN_SHARE = 0.01
 # A quiet host's own daemons, the engine and kernel threads used 0.4 to 1.8 %.
 BACKGROUND_CPU_SHARE = 0.03
@@ -49,10 +49,10 @@ LEAST_SLICES = 3
 LEAST_SLICE_US = 400_000
 # The microseconds since a load began, and the bytes that had come by then.
 Received = Sequence[tuple[int, int]]
-# What others ask for by name. A journal calls background CPU foreign, and a stall uneven.
-BACKGROUND_CPU, STALL, LOG = "foreign", "uneven", "log"
-# Why a rule mostly has no figure.
-UNTOLD = "this host does not tell"
+# The rules that other modules ask for by name. A rule that gets another name goes into schema.RENAMED_RULES, too.
+BACKGROUND_CPU, STALL, HEAVY_LOGGING = "background CPU", "stall", "heavy logging"
+# Why a rule mostly has no value.
+NOT_REPORTED = "this host does not report it"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Evidence:
 
     `wrong_answers` are those, of the answers looked at before, under and after the load, that broke the contract;
     `usual_speed_us` is how long the speed probe takes around samples near this one, None before that is known;
-    `client_cpus` is how many CPUs wrk can use. `steady` is None where the warm-up was too short to tell. `clock_set_us`
+    `client_cpus` is how many CPUs wrk can use. `steady` is None where the warm-up was too short. `clock_set_us`
     is how far the clock was set under the load. `log_lines_per_s` is how much the entry wrote to its log, which is
     asked only where something that is not the lab's used CPU time; 0 where it was not asked.
     """
@@ -88,9 +88,9 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a sample must not show: `measure` above `limit`. None measured means that there is no figure.
+    """What a sample must not show: `measure` above `limit`. None measured means that there is no value.
 
-    `sentence` tells a user what it means; `form` prints what was measured; `unknown` says why there may be no figure.
+    `sentence` is what it means, for a user; `form` prints what was measured; `unknown` says why there may be no value.
     """
 
     name: str
@@ -99,18 +99,18 @@ class Rule:
     limit: float
     form: str
     sentence: str
-    unknown: str = UNTOLD
+    unknown: str = NOT_REPORTED
 
 
 def _errors(evidence: Evidence) -> float:
     return evidence.load.errors.broken
 
 
-def _silence(evidence: Evidence) -> float:
+def _no_answers(evidence: Evidence) -> float:
     return float(not evidence.load.requests)
 
 
-def _late(evidence: Evidence) -> float:
+def _duration_error(evidence: Evidence) -> float:
     """Return by how many seconds wrk missed its time, by the worse of its own clock and the host's.
 
     Its own is already corrected for a clock that was set. Where a quota held a container back, that is why, and another
@@ -119,8 +119,8 @@ def _late(evidence: Evidence) -> float:
     if _any("throttled_periods")(evidence):
         return 0.0
     took = (evidence.load.seconds, evidence.load.wall_us / 1e6)
-    # Early is as wrong as late.
-    return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + LATE_S) for seconds in took)
+    # Too short is as wrong as too long.
+    return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + DURATION_ERROR_S) for seconds in took)
 
 
 def _clock_set(evidence: Evidence) -> float:
@@ -145,7 +145,7 @@ def _hung(evidence: Evidence) -> float | None:
 
 
 def _silent_end_s(received: Received) -> float:
-    """Return how long nothing came at the end, as far as the last looks tell: 0 where none is before them.
+    """Return how long nothing came at the end, as far as the last looks show: 0 where none is before them.
 
     Connections that hung all the time make the last second no slower than those before it.
     """
@@ -171,7 +171,7 @@ def _busy_before(evidence: Evidence) -> float | None:
 
 
 def _any(counter: str) -> Callable[[Evidence], float | None]:
-    """Return the measure that adds a counter up over all containers: of nothing only all of them can tell."""
+    """Return the measure that adds a counter up over all containers: 0 is only known where all of them report it."""
 
     def measure(evidence: Evidence) -> float | None:
         values = [getattr(usage, counter) for usage in evidence.counters.roles.values()]
@@ -193,14 +193,14 @@ def _stolen(evidence: Evidence) -> float | None:
 def _background_cpu(evidence: Evidence) -> float | None:
     """Return the share of the host's CPU that was used by nothing of ours.
 
-    None where the engine had much of the entry's log to carry: its CPU time cannot be told from background CPU.
+    None where the engine had much of the entry's log to carry: its CPU time cannot be separated from background CPU.
     """
     if evidence.log_lines_per_s > MANY_LINES:
         return None
     return share_of_host(evidence.counters.outside_cpu_us, evidence.counters)
 
 
-def _log(evidence: Evidence) -> float:
+def _log_lines(evidence: Evidence) -> float:
     return evidence.log_lines_per_s
 
 
@@ -250,11 +250,18 @@ def _unsteady(evidence: Evidence) -> float | None:
 
 RULES = (
     Rule("errors", INVALID, _errors, 0, "{:.0f}", "answers above 399, or connections that failed"),
-    Rule("silence", INVALID, _silence, 0, "", "no request was answered"),
-    Rule("late", INVALID, _late, LATE_S, "{:.2f} s off", "wrk did not run as long as it was told: the host stalled"),
+    Rule("no answers", INVALID, _no_answers, 0, "", "no request was answered"),
+    Rule(
+        "duration error",
+        INVALID,
+        _duration_error,
+        DURATION_ERROR_S,
+        "{:.2f} s off",
+        "wrk ran longer or shorter than asked: the host stalled",
+    ),
     Rule("wrong answers", INVALID, _wrong_answers, 0, "{:.0f}", "wrong answers under load"),
     Rule(
-        "hung",
+        "hung connections",
         INVALID,
         _hung,
         HUNG_SHARE,
@@ -265,7 +272,7 @@ RULES = (
     Rule("throttled", INVALID, _any("throttled_periods"), 0, "periods: {:.0f}", "a container was held back by a quota"),
     Rule("out of memory", INVALID, _any("oom_kills"), 0, "{:.0f}", "the kernel killed a process for its memory"),
     Rule("swap", INVALID, _swapped, 0, "pages: {:.0f}", "the host swapped"),
-    Rule("busy before", SUSPECT, _busy_before, 0, "", "the servers were not done with the load before"),
+    Rule("busy before", SUSPECT, _busy_before, 0, "", "the servers were still working on the load before"),
     Rule("steal", SUSPECT, _stolen, STOLEN_SHARE, "{:.1%}", "the hypervisor took CPU time away"),
     Rule(
         BACKGROUND_CPU,
@@ -274,15 +281,15 @@ RULES = (
         BACKGROUND_CPU_SHARE,
         "{:.1%} of the CPU",
         "something else on this host was busy",
-        f"{UNTOLD}, or the engine had much of the entry's log to carry",
+        f"{NOT_REPORTED}, or the engine had much of the entry's log to carry",
     ),
     Rule(
         "memory pressure", SUSPECT, _pressure("memory"), PRESSURE_SHARE, "{:.1%} of the time", "all waited for memory"
     ),
     Rule("io pressure", SUSPECT, _pressure("io"), PRESSURE_SHARE, "{:.1%} of the time", "all waited for a disk"),
-    Rule("heat", SUSPECT, _throttles, 0, "times: {:.0f}", "the CPU slowed down for its temperature"),
+    Rule("thermal throttling", SUSPECT, _throttles, 0, "times: {:.0f}", "the CPU slowed down for its temperature"),
     Rule(
-        "speed",
+        "host speed",
         SUSPECT,
         _off_speed,
         OFF_SPEED,
@@ -296,11 +303,11 @@ RULES = (
         _stall,
         STALL_SHARE,
         "{:.0%}",
-        "for a second the rate was far from the sample's own",
+        "in one second the rate was far from the sample's median",
         f"it takes {LEAST_SLICES} whole seconds of a sample",
     ),
     Rule(
-        "clock",
+        "clock set",
         GOOD,
         _clock_set,
         0,
@@ -308,12 +315,12 @@ RULES = (
         "the clock was set: the time that wrk took is corrected for that, its latencies are not",
     ),
     Rule(
-        LOG,
+        HEAVY_LOGGING,
         GOOD,
-        _log,
+        _log_lines,
         MANY_LINES,
         "{:,.0f} lines a second",
-        "the entry printed so much that the engine's work on its log cannot be told from what else ran",
+        "the entry printed so much that the engine's work on its log cannot be separated from what else ran",
     ),
     Rule("client-bound", GOOD, _client_share, CLIENT_SHARE, "{:.0%}", "wrk used up its CPUs: the entry could do more"),
     Rule(
@@ -323,7 +330,7 @@ RULES = (
         0,
         "",
         "the warm-up ended before the rate was steady",
-        "the warm-up was too short to tell",
+        "the warm-up was too short",
     ),
 )
 BY_NAME = {rule.name: rule for rule in RULES}

@@ -16,20 +16,20 @@ MOST = 10**15
 LAST_YEAR = 9900
 
 
-def counts(of: str, least: int, /, **figures: int) -> None:
-    """Raise ValueError where a figure is not from `least` to MOST. `of` is what they are figures of."""
-    for name, figure in figures.items():
-        if not least <= figure <= MOST:
+def counts(of: str, least: int, /, **values: int) -> None:
+    """Raise ValueError where a value is not from `least` to MOST. `of` names the record in the message."""
+    for name, value in values.items():
+        if not least <= value <= MOST:
             raise ValueError(
-                f"{of}: {name} of {quoted(figure)} cannot be; it is {least} or more, and {MOST:.0e} at most"
+                f"{of}: {name} of {quoted(value)} cannot be; it is {least} or more, and {MOST:.0e} at most"
             )
 
 
-def amounts(of: str, /, **figures: float) -> None:
-    """Raise ValueError where a figure is no number from 0 to MOST."""
-    for name, figure in figures.items():
-        if not 0 <= figure <= MOST:
-            raise ValueError(f"{of}: {name} of {quoted(figure)} cannot be; it is a number from 0 to {MOST:.0e}")
+def amounts(of: str, /, **values: float) -> None:
+    """Raise ValueError where a value is no number from 0 to MOST."""
+    for name, value in values.items():
+        if not 0 <= value <= MOST:
+            raise ValueError(f"{of}: {name} of {quoted(value)} cannot be; it is a number from 0 to {MOST:.0e}")
 
 
 def moment(text: str) -> datetime:

@@ -74,8 +74,8 @@ class Counters:
     idle_before: bool | None = None
 
     def __post_init__(self) -> None:
-        if strangers := sorted(self.roles.keys() - {CLIENT, PROXY, APP, DB}):
-            raise ValueError(f"counters: {quoted(strangers[0])} is no part that a container plays")
+        if unknown := sorted(self.roles.keys() - {CLIENT, PROXY, APP, DB}):
+            raise ValueError(f"counters: {quoted(unknown[0])} is no part that a container plays")
         if not 0 < self.between_us <= MOST:
             raise ValueError(f"counters: {quoted(self.between_us)} us between two readings cannot be")
         if not all(0 < speed <= MOST for speed in self.speeds_us):

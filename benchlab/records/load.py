@@ -13,7 +13,7 @@ MOST_RATE = 1e9
 
 @dataclass(frozen=True)
 class Latency:
-    """wrk's own latency figures, in microseconds (docs/method.md, section 11: never ranked in a closed loop)."""
+    """wrk's own latencies, in microseconds (docs/method.md, section 11: never ranked in a closed loop)."""
 
     mean_us: float
     stdev_us: float

@@ -28,7 +28,7 @@ ITS_LOG = "; its log: "
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was found of a sample: `broken` has, by rule, what was measured; `unknown` the rules that had no figure.
+    """How valid a sample is: `broken` has, by rule, what was measured; `unknown` the rules that had no value.
 
     `detail` quotes the first wrong answer.
     """

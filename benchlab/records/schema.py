@@ -20,14 +20,26 @@ from benchlab.records.run import ContractFinding, Decision, Failure, Record, Sam
 # 3: a sample's memory is the anonymous memory seen while it was taken, not the most of any kind since its container's
 #    start; its out-of-memory kills count from its test type's warm-up on; it says whether the servers were idle before.
 #    What verification finds is in the journal, its warnings too.
-# 4: the same form, judged otherwise: an uneven second is a note, and so are a clock that was set and a long log; hung
-#    is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU time is
-#    that of the CPUs that containers may use.
+# 4: the same form, judged otherwise: a stall of a second is a note, and so are a clock that was set and a long log;
+#    hung is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU
+#    time is that of the CPUs that containers may use.
 # 5: a manifest says what each entry is a variant of, and at which levels of which factors; before, its name did.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
 SCHEMA = 5
 # What is read, too: the verdicts of such a run stay what they were.
 READABLE = (3, 4, SCHEMA)
+# What rules of a sample were called in older journals and manifests. A name is data: another one is no other form.
+RENAMED_RULES = {
+    "silence": "no answers",
+    "late": "duration error",
+    "hung": "hung connections",
+    "foreign": "background CPU",
+    "heat": "thermal throttling",
+    "speed": "host speed",
+    "uneven": "stall",
+    "clock": "clock set",
+    "log": "heavy logging",
+}
 # What a line of the journal calls its record.
 KINDS: dict[str, type[Record]] = {
     "sample": Sample,
@@ -72,7 +84,7 @@ def of_line(text: bytes) -> Record:
     kind = KINDS.get(begin[1].decode()) if begin else None
     if begin and kind:
         with suppress(ValueError):
-            return shapes.parsed(kind, b"{" + text[begin.end() :])
+            return _with_current_names(shapes.parsed(kind, b"{" + text[begin.end() :]))
     return record(shapes.decoded(text))
 
 
@@ -83,7 +95,25 @@ def record(content: object) -> Record:
     kind = content.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise ValueError(f"kind is {letters.quoted(kind)}, and must be one of {', '.join(KINDS)}")
-    return shapes.made(KINDS[kind], {name: value for name, value in content.items() if name != "kind"})
+    fields = {name: value for name, value in content.items() if name != "kind"}
+    return _with_current_names(shapes.made(KINDS[kind], fields))
+
+
+def _with_current_names(record: Record) -> Record:
+    """Return the record with its rules called what they are called now."""
+    if not isinstance(record, Sample):
+        return record
+    verdict, older = record.verdict, RENAMED_RULES.keys()
+    if older.isdisjoint(verdict.broken) and older.isdisjoint(verdict.unknown):
+        return record
+    broken = {rule_name(name): value for name, value in verdict.broken.items()}
+    unknown = tuple(map(rule_name, verdict.unknown))
+    return replace(record, verdict=replace(verdict, broken=broken, unknown=unknown))
+
+
+def rule_name(name: str) -> str:
+    """Return what the rule is called now."""
+    return RENAMED_RULES.get(name, name)
 
 
 def manifest(text: bytes) -> tuple[int, Manifest] | None:
@@ -102,4 +132,13 @@ def manifest(text: bytes) -> tuple[int, Manifest] | None:
     facts = content.pop("facts", {})
     if not isinstance(facts, dict):
         raise ValueError(f"facts is {letters.quoted(facts)}, and must be an object")
-    return schema, replace(shapes.made(Manifest, content), facts=Facts.of(facts))
+    return schema, replace(shapes.made(Manifest, content), facts=_with_current_limits(Facts.of(facts)))
+
+
+def _with_current_limits(facts: Facts) -> Facts:
+    """Return the facts with the limits of rules under the names of now: another name makes no run another one."""
+    analysis = facts.analysis or {}
+    limits = analysis.get("rules")
+    if not isinstance(limits, dict):
+        return facts
+    return replace(facts, analysis=analysis | {"rules": {rule_name(name): limit for name, limit in limits.items()}})

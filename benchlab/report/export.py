@@ -63,7 +63,7 @@ def _sample_row(sample: Sample, roles: Sequence[str]) -> list[object]:
     """Return what stands below the header."""
     trial, load, counters, verdict = sample.trial, sample.load, sample.counters, sample.verdict
     row = [trial.block, trial.entry, trial.test, trial.repeat, *READ[Level](trial.level)]
-    row += [sample.attempt, sample.started_at.isoformat(), verdict.severity, " ".join(verdict.broken)]
+    row += [sample.attempt, sample.started_at.isoformat(), verdict.severity, "; ".join(verdict.broken)]
     row += [
         *READ[Load](load),
         *READ[Latency](load.latency),

@@ -233,7 +233,7 @@ def about(run: Run) -> list[str]:
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
         f"Samples: {len(run.samples)}. Load{through}: {registry.of(settings).NAME}, "
         f"from the same {run.manifest.cpus}-CPU host. "
-        f"Seed {settings.seed}. CPUs: {placement.told(run.manifest.placement, run.manifest.cpus)}.",
+        f"Seed {settings.seed}. CPUs: {placement.summary(run.manifest.placement, run.manifest.cpus)}.",
         _origin(run),
         *_asked(run),
         *_share(run),

@@ -12,7 +12,7 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import profiles
 from benchlab.factors import catalog
 from benchlab.quality import judge
-from benchlab.quality.rules import LOG
+from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
@@ -391,7 +391,9 @@ def _unsteady(run: Run) -> Iterator[str]:
 
 
 def _loud(samples: Iterable[Sample]) -> Iterator[str]:
-    found = {f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if LOG in sample.verdict.broken}
+    found = {
+        f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if HEAVY_LOGGING in sample.verdict.broken
+    }
     if found:
         yield (
             f"Under load, much was printed by {names(sorted(found))}: the engine's work on a log costs an entry rate, "

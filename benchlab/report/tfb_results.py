@@ -10,7 +10,7 @@ from typing import Any
 
 from benchlab.core.quantities import counted
 from benchlab.experiment import placement, profiles, stack
-from benchlab.experiment.stack import UNTOLD
+from benchlab.experiment.stack import UNSTATED
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY, Manifest, Settings
 from benchlab.records.run import Failure, Run, Sample
@@ -179,14 +179,14 @@ def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
     def told(key: str, otherwise: str = NONE) -> str:
         return labels.get(f"{OWN_WORDS}{key}") or otherwise
 
-    server = labels["server"] if labels["server"] != UNTOLD else NONE
+    server = labels["server"] if labels["server"] != UNSTATED else NONE
     lower = {
         "approach": told("approach"),
         "classification": told("classification"),
         "database": told("database", NONE if labels["driver"] == NONE else "postgres"),
         "framework": told("framework", labels["framework"]),
         "language": told("language", "python"),
-        "orm": told("orm", labels["orm"] if labels["orm"] != UNTOLD else NONE),
+        "orm": told("orm", labels["orm"] if labels["orm"] != UNSTATED else NONE),
         "platform": told("platform"),
         "webserver": told("webserver", server),
     }
@@ -220,7 +220,7 @@ def _environment(run: Run) -> str:
     facts, settings = run.manifest.facts, run.manifest.settings
     parts = [
         *([facts.host.cpu_model] if facts.host.cpu_model else []),
-        placement.told(run.manifest.placement, run.manifest.cpus),
+        placement.summary(run.manifest.placement, run.manifest.cpus),
         f"Docker {facts.engine_version or UNAVAILABLE}",
         f"benchlab {facts.lab_version or UNAVAILABLE}, profile {settings.profile}",
         *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),

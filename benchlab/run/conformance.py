@@ -18,7 +18,7 @@ from benchlab.experiment import stack, workloads
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.records.plan import Entry, Settings, Target
 from benchlab.run import fetch
-from benchlab.run.database import TWIN
+from benchlab.run.database import QUOTED_COPY
 from benchlab.run.fetch import Burst
 from benchlab.run.lifecycle import EntryLifecycle, RunningEntry
 from benchlab.run.state import SessionState
@@ -189,7 +189,7 @@ class Conformance:
     def _unwritten(self, test: str, last: Answer) -> list[Problem]:
         """Return what is wrong with World after an update: with the one of the two tables that it has written."""
         problems = self._written(test, last, self.running.database.world())
-        if problems and not self._written(test, last, self.running.database.world(TWIN)):
+        if problems and not self._written(test, last, self.running.database.world(QUOTED_COPY)):
             return []
         return problems
 

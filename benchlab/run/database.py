@@ -11,8 +11,8 @@ from benchlab.contract.answers import World
 from benchlab.contract.statements import Counted
 from benchlab.engine.endpoints import Endpoint
 
-# World's twin, for entries that quote identifiers.
-TWIN = '"World"'
+# World's copy, for entries that quote identifiers.
+QUOTED_COPY = '"World"'
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Database:
         return _world(self.endpoint.output("pristine-world"))
 
     def world(self, table: str = "world") -> World:
-        """Return World, or its twin, as it is now."""
+        """Return World, or its quoted copy, as it is now."""
         return _world(self.endpoint.output("print-world", table))
 
     @contextmanager

@@ -67,7 +67,7 @@ def why_silent(table: str, port: int, patience_s: int) -> str:
 
 
 def exceptions(log: str) -> list[str]:
-    """Return the exceptions that the log tells of, in its order, with the entry's own file and line that led there."""
+    """Return the exceptions in the log, in its order, with the entry's own file and line that led there."""
     return list(map(str, _exceptions(log.splitlines())))
 
 

@@ -1,4 +1,4 @@
-"""What happens in a run, as whoever shows it or keeps it is told."""
+"""What happens in a run, for whoever shows it or keeps it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Events:
         """The visit has ended with so many trials whose turn had not come; `brief` is why, in a few words."""
 
     def notice(self, line: str) -> None:
-        """Something is to be said, in a line, that is no sample's."""
+        """A line is to be shown that belongs to no sample."""
 
     def again(self, visits: list[Visit]) -> None:
         """The block goes on with these visits, for trials whose samples do not count, or are suspect."""

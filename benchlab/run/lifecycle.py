@@ -74,7 +74,7 @@ class RunningEntry:
     def other_cpus(self, planned: Mapping[str, tuple[int, ...]]) -> str | None:
         """Return in words which role's container may use other CPUs than were planned for it; None where none does.
 
-        What the host does not tell is not known. Raises EngineError.
+        What the host does not report is not known. Raises EngineError.
         """
         at = self.endpoints
         job = json.dumps(at.containers_near_load())
@@ -190,6 +190,6 @@ def _why_silent(endpoint: Endpoint, port: int, beside: Endpoint) -> str:
 
 
 def _workers(entry: Entry) -> int | None:
-    """Return how many workers the entry is said to have; None where that is not said."""
+    """Return how many workers its label gives the entry; None without one."""
     label = entry.labels.get("workers", "")
     return int(label) if label.isdecimal() else None

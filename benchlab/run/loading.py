@@ -15,7 +15,7 @@ from benchlab.records.counters import CLIENT, Kills
 from benchlab.records.plan import Level, Settings, Trial
 from benchlab.run import fetch, wrk
 from benchlab.run.lifecycle import RunningEntry
-from benchlab.run.wrk import Outcome
+from benchlab.run.wrk import LoadResult
 
 # load.py calls three seconds in a row steady, or not.
 STEADY_S = 3
@@ -25,7 +25,7 @@ STEADY_S = 3
 class WarmUp:
     """What the primer and the warm-up of a test type left for its samples.
 
-    `steady` is whether the rate became so, None where they were too short to tell. `kills_before` is how many processes
+    `steady` is whether the rate became so, None where they were too short. `kills_before` is how many processes
     of each role had been killed for their memory before them: empty where that is not known, None where nothing was
     sent.
     """
@@ -58,15 +58,15 @@ class Loading:
         try:
             for step in self._model.before(self.settings, test, levels):
                 window_s = None if step.steady_after_s is None else (step.steady_after_s, step.duration_s)
-                outcome = self._load(test, step.level, step.duration_s, warming, window_s, kills_before=kills_before)
-                kills_before = outcome.kills_before
+                result = self._load(test, step.level, step.duration_s, warming, window_s, kills_before=kills_before)
+                kills_before = result.kills_before
                 if window_s is not None and step.duration_s > STEADY_S:
-                    steady = outcome.steady
+                    steady = result.steady
         except WrkError:
             return WarmUp(None, kills_before or {})
         return WarmUp(steady, kills_before)
 
-    def sample(self, trial: Trial, kills_before: Kills | None) -> Outcome:
+    def sample(self, trial: Trial, kills_before: Kills | None) -> LoadResult:
         """Return what wrk and the counters say of the trial's load, and some answers from before and under it.
 
         Raises WrkError, or EntryError where a container ended meanwhile.
@@ -85,20 +85,20 @@ class Loading:
         warm_up_s: tuple[int, int] | None = None,
         check: Mapping[str, object] | None = None,
         kills_before: Kills | None = None,
-    ) -> Outcome:
+    ) -> LoadResult:
         at, accept = self.running.endpoints, WORKLOADS[test].accept
         command = self._model.command(level, at.front.address, self._path(test, level), accept, duration_s)
         job = wrk.observed(command, at.containers_near_load(), warm_up_s, check, self.allowed_cpus)
         before = at.usage() if self.ask_engine else {}
-        result = at.client.execute(job)
+        execution = at.client.execute(job)
         self.running.check(doing)
-        if result.failure:
-            raise WrkError(f"wrk ended with {result.failure}")
-        outcome = wrk.parse(self._model, result.stdout, kills_before)
+        if execution.failure:
+            raise WrkError(f"wrk ended with {execution.failure}")
+        result = wrk.parse(self._model, execution.stdout, kills_before)
         if not self.ask_engine:
-            return outcome
-        roles = counters.without(counters.usages(before, at.usage(), {}), CLIENT, outcome.aside_us)
-        return replace(outcome, counters=replace(outcome.counters, roles=roles))
+            return result
+        roles = counters.without(counters.usages(before, at.usage(), {}), CLIENT, result.aside_us)
+        return replace(result, counters=replace(result.counters, roles=roles))
 
     @property
     def _model(self) -> LoadModel:

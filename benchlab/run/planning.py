@@ -26,7 +26,7 @@ Levels = Mapping[str, Sequence[Level]]
 
 
 def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> Terms:
-    """Return what will be measured, on which host, and how long that takes; `cpus` tells how the roles share them."""
+    """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them."""
     entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
     samples = counted(sum(len(visit.trials) for visit in visits), "sample")
@@ -143,7 +143,7 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
 
 def outline(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> Terms:
     """Return in a few lines what the visits will measure, and on what."""
-    cpus = placement.told(lab.placement, lab.cpus)
+    cpus = placement.summary(lab.placement, lab.cpus)
     return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.engine_if_any))
 
 

@@ -27,7 +27,7 @@ from benchlab.report.terminal import fitted, is_whole
 from benchlab.run.events import Events
 from benchlab.statistics import analysis
 
-Cell = tuple[str, str, LevelKey]
+CellKey = tuple[str, str, LevelKey]
 
 BAR_WIDTH = 30
 # What stands in the same line as the bar: a share and a time.
@@ -43,7 +43,7 @@ class Progress(Events):
         self._forecast = forecast
         self._manifest, self._taken = run.manifest, list(run.taken)
         self._started = time.monotonic()
-        self._rates: dict[Cell, dict[str, float]] = {}
+        self._rates: dict[CellKey, dict[str, float]] = {}
         for sample in run.samples:
             self._rate(sample)
         self._loaded: Trial | None = None
@@ -66,10 +66,10 @@ class Progress(Events):
 
     def verified(self, visit: Visit, problems: list[Problem]) -> None:
         for warning in (False, True):
-            found = [problem for problem in problems if problem.warning == warning]
-            if found:
-                more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-                self._print(f"  {visit.entry}: {'warning' if warning else 'wrong'}: {found[0]}{more}")
+            of_severity = [problem for problem in problems if problem.warning == warning]
+            if of_severity:
+                more = f" (and {len(of_severity) - 1} more)" if len(of_severity) > 1 else ""
+                self._print(f"  {visit.entry}: {'warning' if warning else 'wrong'}: {of_severity[0]}{more}")
 
     def warming(self, trial: Trial) -> None:
         if self._live is not None:
@@ -93,7 +93,7 @@ class Progress(Events):
         if self._live is None:
             self._print(f"  {name}: {rate}; {self._left()} left")
         else:
-            # The figures first: a narrow terminal cuts the end off.
+            # The numbers first: a narrow terminal cuts the end off.
             self._latest = f"latest: {rate}: {name}"
             self._draw()
 
@@ -127,7 +127,7 @@ class Progress(Events):
         (self._forecast.done if was_loaded else self._forecast.dropped)(record.trial, self._elapsed_s())
 
     def _failed(self, failure: Failure) -> None:
-        """Tell why it failed; of what was not tried `lost` tells."""
+        """Show why it failed; `lost` shows what was not tried."""
         if failure.was_tried:
             self._print(f"  {_name(failure.trial)}: not measured: {failure.reason}")
 
@@ -151,7 +151,7 @@ class Progress(Events):
 
     def _rate(self, sample: Sample) -> str:
         """Return the sample's rate beside the geometric mean of its cell so far; a trial's last try counts."""
-        rate, rates = sample.load.requests_per_second, self._rates.setdefault(_cell(sample.trial), {})
+        rate, rates = sample.load.requests_per_second, self._rates.setdefault(_cell_key(sample.trial), {})
         if sample.verdict.severity == INVALID or not rate:
             return f"{rate:,.0f} requests/s"
         rates[sample.trial.key] = rate
@@ -181,7 +181,7 @@ def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:
     return fitted(console, document.table(by_row.sort_values(["test", "level", "entry"])))
 
 
-def _cell(trial: Trial) -> Cell:
+def _cell_key(trial: Trial) -> CellKey:
     return trial.entry, trial.test, trial.level.key
 
 

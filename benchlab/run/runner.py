@@ -24,7 +24,7 @@ from benchlab.run.events import Events, Journal
 from benchlab.run.lifecycle import READY_S, EntryLifecycle, RunningEntry
 from benchlab.run.loading import Loading, WarmUp
 from benchlab.run.state import SessionState
-from benchlab.run.wrk import Outcome
+from benchlab.run.wrk import LoadResult
 
 
 @dataclass(frozen=True)
@@ -167,18 +167,18 @@ class Runner:
     def _sample(self, trial: Trial, loading: Loading, warm_up: WarmUp) -> Sample | Failure:
         started_at = datetime.now(UTC)
         try:
-            outcome = loading.sample(trial, warm_up.kills_before)
+            result = loading.sample(trial, warm_up.kills_before)
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
-        verdict = self._verdict(trial, outcome, warm_up, loading.running)
-        return Sample(trial, self.state.next_attempt(trial), started_at, outcome.load, outcome.counters, verdict)
+        verdict = self._verdict(trial, result, warm_up, loading.running)
+        return Sample(trial, self.state.next_attempt(trial), started_at, result.load, result.counters, verdict)
 
-    def _verdict(self, trial: Trial, outcome: Outcome, warm_up: WarmUp, running: RunningEntry) -> Verdict:
+    def _verdict(self, trial: Trial, result: LoadResult, warm_up: WarmUp, running: RunningEntry) -> Verdict:
         """Return the verdict. Where it speaks of background CPU, the entry's log is looked at first.
 
         The CPU that the engine uses to carry that log is the entry's doing.
         """
-        evidence = self._evidence(trial, outcome, warm_up, running)
+        evidence = self._evidence(trial, result, warm_up, running)
         verdict = judge.judge(evidence)
         if BACKGROUND_CPU in verdict.broken:
             # A sample is not lost with the answer.
@@ -186,19 +186,19 @@ class Runner:
                 return judge.judge(replace(evidence, log_lines_per_s=running.endpoints.app.log_lines_per_s()))
         return verdict
 
-    def _evidence(self, trial: Trial, outcome: Outcome, warm_up: WarmUp, running: RunningEntry) -> Evidence:
+    def _evidence(self, trial: Trial, result: LoadResult, warm_up: WarmUp, running: RunningEntry) -> Evidence:
         adopted, queries = stack.is_adopted(running.entry.labels), trial.level.queries
         return Evidence(
             level=trial.level,
             duration_s=self.settings.duration_s,
-            load=outcome.load,
-            counters=outcome.counters,
+            load=result.load,
+            counters=result.counters,
             steady=warm_up.steady,
-            wrong_answers=verify.check_loaded(trial.test, queries, outcome.answers, running.world, adopted),
+            wrong_answers=verify.check_loaded(trial.test, queries, result.answers, running.world, adopted),
             usual_speed_us=self.state.usual_speed_us(trial.block),
             client_cpus=min(trial.level.threads, self.cpus),
-            clock_set_us=outcome.clock_set_us,
-            ports=outcome.ports,
+            clock_set_us=result.clock_set_us,
+            ports=result.ports,
         )
 
     def _failures(self, trials: Sequence[Trial], why: str) -> Iterator[Failure]:

@@ -113,7 +113,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tupl
 
 
 def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> None:
-    """Measure a new run, in the folder, that is a part of something larger, which alone can tell how to go on.
+    """Measure a new run, in the folder, that is a part of something larger, which alone knows how to go on.
 
     Raises SetupError where an entry cannot be built: a part is looked at as a whole.
     """

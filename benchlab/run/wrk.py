@@ -19,13 +19,13 @@ MARK, SEEN_MARK = "BENCHLAB ", "BENCHLAB-SEEN "
 
 
 @dataclass(frozen=True)
-class Outcome:
+class LoadResult:
     """What one load left: its counts, the counters around it, and the answers that were looked at.
 
     `kills_before` is how many processes of each role had been killed for their memory before those in the counters.
     `clock_set_us` is how far the clock that wrk times itself by was set under the load: the load's own time is
     corrected for that, its latencies are not. `aside_us` is the CPU time that load.py used outside the
-    readings. That and `ports` are None where it does not tell.
+    readings. That and `ports` are None where it does not report them.
     """
 
     load: Load
@@ -53,18 +53,18 @@ def observed(
     return ["python3", "/wrk/load.py", json.dumps(job)]
 
 
-def parse(model: LoadModel, output: str, kills_before: Kills | None = None) -> Outcome:
+def parse(model: LoadModel, output: str, kills_before: Kills | None = None) -> LoadResult:
     """Return what load.py printed of a load of this model.
 
-    Out-of-memory kills count from `kills_before` on, as another outcome has it, else from where this load began. Raises
-    WrkError where there is no result, or one that cannot be, and SetupError where the image is of another version of
-    the lab.
+    Out-of-memory kills count from `kills_before` on, as the result of an earlier load has it, else from where this load
+    began. Raises WrkError where there is no result, or one that cannot be, and SetupError where the image is of another
+    version of the lab.
     """
     report, seen_text = _only(output, MARK), _only(output, SEEN_MARK)
     try:
         seen = read(seen_text)
         set_us = seen.clock_set_us or 0
-        return Outcome(
+        return LoadResult(
             load=model.read(json.loads(report), seen.wall_us, set_us),
             counters=counters.between(seen, kills_before),
             answers=tuple(map(answer, seen.answers)),

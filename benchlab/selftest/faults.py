@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from benchlab.engine.stage import Lab
 from benchlab.load import registry
+from benchlab.quality.rules import BACKGROUND_CPU, STALL
 from benchlab.records.plan import Settings, Trial, Visit
 from benchlab.records.run import Failure, Sample
 from benchlab.run.events import Events
@@ -17,11 +18,11 @@ from benchlab.storage.store import Unkept
 
 # The faults that an entry can have (calibration/injected.py), with the rules of which one must catch it.
 INJECTED: Mapping[str, tuple[str, ...]] = {
-    "hang": ("hung", "wrong answers"),
+    "hang": ("hung connections", "wrong answers"),
     "302": ("wrong answers",),
     "500": ("errors",),
     "lie": ("wrong answers",),
-    "stop": ("uneven",),
+    "stop": (STALL,),
     # Where the host is slow, the kernel still looks for memory when the sample ends.
     "memory": ("out of memory", "memory pressure"),
 }
@@ -50,7 +51,7 @@ def inject(lab: Lab, settings: Settings, sound: str, journal: Unkept, blind: boo
         yield FaultResult(name, sample(entry(name), nullcontext()), expected)
     starved = sample(sound, lab.engine.limited("wrk", STARVED_CPUS))
     yield FaultResult("starved wrk", starved, ("throttled", "client-bound"))
-    yield FaultResult("busy neighbours", sample(sound, _neighbours(lab)), ("foreign", "steal"))
+    yield FaultResult("busy neighbours", sample(sound, _neighbours(lab)), (BACKGROUND_CPU, "steal"))
 
 
 class _Troubled(Events):

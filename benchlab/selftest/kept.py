@@ -180,4 +180,4 @@ def _fault_result(fault: _Fault) -> FaultResult:
     record = schema.record(fault.record)
     if not isinstance(record, Sample | Failure):
         raise ValueError(f"{fault.name}: no sample and no failure")
-    return FaultResult(fault.name, record, fault.expected)
+    return FaultResult(fault.name, record, tuple(map(schema.rule_name, fault.expected)))

@@ -19,7 +19,7 @@ RIGHTS = "mend its owner or rights"
 LOST = "restore it or start a new run"
 ROOM = "make room"
 # What to do where a file cannot be written: at any time; before anything was measured for it; while something is. How
-# that goes on, if it does, is told by whoever measures. What is to be mended depends on the error.
+# that goes on, if it does, is reported by whoever measures. What is to be mended depends on the error.
 MEND = "{mend}"
 BEFORE = f"{MEND}, then start anew"
 SINCE = f"nothing measured before is lost: {MEND}"
@@ -127,14 +127,14 @@ def _mend(error: OSError) -> str:
 
 @contextmanager
 def in_use(path: Path) -> Iterator[None]:
-    """Let `is_in_use` tell of the file for the length of the with block, or until this process ends, however it does.
+    """Mark the file for `is_in_use` for the length of the with block, or until this process ends, however it does.
 
     Raises StoreError where the file cannot be read.
     """
     with reading(path):
         file = _opened(path)
     with file:
-        # Of a file system without locks nothing is told.
+        # A file system without locks reports nothing.
         with suppress(OSError):
             fcntl.flock(file, fcntl.LOCK_SH)
         yield
@@ -157,8 +157,8 @@ def shown(path: Path) -> str:
 
 def typed(path: Path) -> str:
     """Return the path as short as it can be typed in a shell here."""
-    told = _shortest(path)
-    return letters.typed(f"./{told}" if told.startswith("-") else told)
+    shortest = _shortest(path)
+    return letters.typed(f"./{shortest}" if shortest.startswith("-") else shortest)
 
 
 def _shortest(path: Path) -> str:

@@ -13,7 +13,7 @@ from benchlab.records.plan import Manifest
 
 # More than any host has.
 MOST_CPUS = 999_999
-# Labels without which nothing can be said of an entry.
+# Labels without which an entry cannot be described.
 NEEDED = ("framework", "orm", "driver", "server", "workers", "tests")
 
 

@@ -55,24 +55,24 @@ def _without_collector() -> Iterator[None]:
 
 @_without_collector()
 def run(manifest: Manifest, content: bytes, path: Path) -> Run:
-    """Return the run that the journal's content tells; a cut-off last line is left out.
+    """Return the run that is in the journal's content; a cut-off last line is left out.
 
     Raises StoreError, which names the `path` that it was read from.
     """
-    found = list(_records(manifest, content, path))
-    decisions = _of(Decision, found)
+    records = list(_records(manifest, content, path))
+    decisions = _of(Decision, records)
     if len(decisions) > 1:
         raise StoreError(f"{path}: it has {len(decisions)} decisions on the number of blocks; {MIXED}")
-    told = Run(
+    whole = Run(
         manifest,
-        tuple(sorted(_of(Sample, found), key=lambda sample: (sample.started_at, sample.trial.key, sample.attempt))),
-        tuple(sorted(_of(Failure, found), key=lambda failed: (failed.started_at, failed.trial.key, failed.reason))),
+        tuple(sorted(_of(Sample, records), key=lambda sample: (sample.started_at, sample.trial.key, sample.attempt))),
+        tuple(sorted(_of(Failure, records), key=lambda failed: (failed.started_at, failed.trial.key, failed.reason))),
         decisions[0] if decisions else None,
-        tuple(sorted(_of(ContractFinding, found), key=lambda finding: finding.key)),
+        tuple(sorted(_of(ContractFinding, records), key=lambda finding: finding.key)),
     )
-    _refuse_doubles(told, path)
-    _refuse_beyond(told, path)
-    return told
+    _refuse_doubles(whole, path)
+    _refuse_beyond(whole, path)
+    return whole
 
 
 def _records(manifest: Manifest, content: bytes, path: Path) -> Iterator[Record]:
@@ -80,30 +80,30 @@ def _records(manifest: Manifest, content: bytes, path: Path) -> Iterator[Record]
     for number, line in enumerate(whole.splitlines(), start=1):
         try:
             record = schema.of_line(line)
-            _refuse_stranger(record, manifest)
+            _refuse_other_run(record, manifest)
             yield record
         except ValueError as error:
             why = letters.one_line(str(error))
             raise StoreError(f"{path}, line {number}: not a record ({why}); mend or remove the line") from error
 
 
-def _of(kind: type[Kind], found: Iterable[Record]) -> list[Kind]:
-    return [record for record in found if isinstance(record, kind)]
+def _of(kind: type[Kind], records: Iterable[Record]) -> list[Kind]:
+    return [record for record in records if isinstance(record, kind)]
 
 
-def _refuse_stranger(record: Record, manifest: Manifest) -> None:
+def _refuse_other_run(record: Record, manifest: Manifest) -> None:
     """Raise ValueError where the record cannot be the run's own: the journals of two runs were mixed."""
     if isinstance(record, Decision):
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
-        told = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
+        problem = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
     elif isinstance(record, ContractFinding):
         own = record.entry in manifest.entries and record.test in manifest.tests(record.entry)
-        told = f"{record.entry} {record.test} is no test type of"
+        problem = f"{record.entry} {record.test} is no test type of"
     else:
         own = _is_planned(record, manifest)
-        told = f"{record.trial.key} is no trial of"
+        problem = f"{record.trial.key} is no trial of"
     if not own:
-        raise ValueError(f"{told} {manifest.run_id}; {MIXED}")
+        raise ValueError(f"{problem} {manifest.run_id}; {MIXED}")
 
 
 def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
@@ -169,7 +169,7 @@ class Journal:
                 raise
 
     def being_measured(self) -> AbstractContextManager[None]:
-        """Let `is_being_measured` tell of the run for the length of the with block, or until this process ends."""
+        """Mark the run for `is_being_measured` for the length of the with block, or until this process ends."""
         return files.in_use(self._path)
 
     def keep_log(self, name: str, text: str) -> str:
@@ -288,7 +288,7 @@ def reopen(folder: Path) -> tuple[Journal, int]:
 def named(text: str) -> Path:
     """Return the folder of a run that was named, whole and without links.
 
-    Raises NoRunError where the name leads nowhere: there both are told, the name and where it leads.
+    Raises NoRunError where the name leads nowhere: the message has both, the name and where it leads.
     """
     if not text or "\0" in text:
         raise NoRunError(f"{letters.quoted(text)} is no name of a run's folder; name a folder of results/")
@@ -383,7 +383,7 @@ def _refuse_no_run(folder: Path) -> None:
             f"{folder} is not a run: {MANIFEST} cannot be read ({error.strerror}); {hint}name a folder of results/"
         ) from error
     except OSError:
-        # Reading it tells why.
+        # Reading it says why.
         return
 
 

@@ -25,7 +25,7 @@ from benchlab.techempower import folders, registry, tfb
 COMPOSE, FRAMEWORKS = "compose.yaml", "frameworks"
 # What engines take as the name of an image.
 NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")
-# What is said of an entry when it is new: that it is measured where it is named.
+# The label of a new entry: it is measured only where it is named.
 BY_NAME = f'{PREFIX}default: "no"'
 README = """\
 # {name}

@@ -171,15 +171,15 @@ def proxy_stanza(services: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 def _labels(entry: AdoptedEntry) -> Iterator[tuple[str, str]]:
     candidate, about = entry.candidate, entry.candidate.about
     has_database = candidate.database != tfb.NO_DATABASE
-    server = next((about[key] for key in ("webserver", "platform") if _is_given(about.get(key))), stack.UNTOLD)
+    server = next((about[key] for key in ("webserver", "platform") if _is_given(about.get(key))), stack.UNSTATED)
     yield "origin", stack.ADOPTED
     # A run where no entry is named stays as long as it was.
     yield "default", "no"
     yield "framework", about.get("framework") or candidate.name
-    yield "orm", about.get("orm", stack.UNTOLD).lower() if has_database else tfb.NO_DATABASE
-    yield "driver", stack.UNTOLD if has_database else tfb.NO_DATABASE
+    yield "orm", about.get("orm", stack.UNSTATED).lower() if has_database else tfb.NO_DATABASE
+    yield "driver", stack.UNSTATED if has_database else tfb.NO_DATABASE
     yield "server", server
-    yield from ((name, stack.UNTOLD) for name in ("loop", "json"))
+    yield from ((name, stack.UNSTATED) for name in ("loop", "json"))
     yield from ((name, stack.OWN) for name in ("workers", "pool", "connections"))
     yield "tests", " ".join(candidate.tests)
     yield "port", str(candidate.port)

@@ -124,4 +124,4 @@ def test_lines_in_the_log_for_each_request_fill_no_disk_and_are_no_stranger_s_wo
     assert all({"max-size", "max-file"} <= set(bound["Config"]) for bound in loaded.logs.values())
     assert len(loaded.logs) > 3
     assert len(taken) > 0
-    assert all("foreign" not in sample.verdict.broken for sample in taken)
+    assert all("background CPU" not in sample.verdict.broken for sample in taken)

@@ -43,7 +43,7 @@ def _hidden(warnings: Sequence[str], place: Place) -> Iterator[str]:
     whole = " ".join(warnings)
     taken, counting = place.sampled.taken, place.sampled.counting
     blocks = len({row["block"] for row in counting})
-    suspect, unsteady = len(_of(counting, "suspect")), sum("unsteady" in row["broken"].split() for row in counting)
+    suspect, unsteady = len(_of(counting, "suspect")), sum("unsteady" in row["broken"].split("; ") for row in counting)
     pairs = [pair for of_test in place.report.tests.values() for pair in of_test.pairs]
     asked = {
         "invalid and do": bool(_of(taken, "invalid")),
@@ -52,7 +52,7 @@ def _hidden(warnings: Sequence[str], place: Place) -> Iterator[str]:
         "could not be built": bool(place.records.unbuilt),
         "A noisy host": suspect > NOISY * len(counting),
         "the warm-up ended with the rate not steady yet": unsteady > UNSTEADY * len(counting),
-        "much was printed by": any("log" in row["broken"].split() for row in counting),
+        "much was printed by": any("heavy logging" in row["broken"].split("; ") for row in counting),
         "wrk was the limit of": any(row["limited by"] == "client" for row in place.report.cells),
         "Verification warned of": bool(place.records.warned),
         "after each answer: each request makes a new one": bool(place.records.reopened),
@@ -116,7 +116,7 @@ def _noisy(match: re.Match[str], place: Place) -> Iterator[str]:
 def _reasons(text: str, rows: Sequence[Row], place: Place) -> Iterator[str]:
     """Hold how often each reason is told against how often samples broke the rule, which the table of rules names."""
     names = {row["meaning"]: row["rule"] for row in place.report.rules}
-    broken = [row["broken"].split() for row in rows]
+    broken = [row["broken"].split("; ") for row in rows]
     counts: Callable[[str], int] = lambda rule: sum(rule in told for told in broken)  # noqa: E731
     for meaning, count in re.findall(r"(.+?) \(([\d,]+)\)(?:, | and |$)", text):
         if meaning not in names:
@@ -134,7 +134,7 @@ def _share(match: re.Match[str], part: int, whole: int) -> Iterator[str]:
 
 def _unsteady(match: re.Match[str], place: Place) -> Iterator[str]:
     counting = place.sampled.counting
-    count = sum("unsteady" in row["broken"].split() for row in counting)
+    count = sum("unsteady" in row["broken"].split("; ") for row in counting)
     if (number(match["count"]), number(match["of"])) != (count, len(counting)):
         yield f"{count} of {len(counting)}"
     yield from _share(match, count, len(counting))
@@ -213,7 +213,11 @@ def _became(match: re.Match[str], place: Place) -> Iterator[str]:
 
 def _loud(match: re.Match[str], place: Place) -> Iterator[str]:
     names, more = listed(match["names"])
-    loud = {f"{row['entry']} in {row['test']}" for row in place.sampled.counting if "log" in row["broken"].split()}
+    loud = {
+        f"{row['entry']} in {row['test']}"
+        for row in place.sampled.counting
+        if "heavy logging" in row["broken"].split("; ")
+    }
     if set(names) - loud or len(names) + more != len(loud):
         yield f"by the samples {sorted(loud)}"
 
@@ -344,7 +348,7 @@ JUDGED: Sequence[Sentence[Place]] = (BECAME, RULES)
 
 def broken_counts(rows: Sequence[Row], sampled: Sampled) -> Iterator[str]:
     """Hold the table of broken rules against the samples."""
-    counts = Counter(name for row in sampled.taken for name in row["broken"].split())
+    counts = Counter(name for row in sampled.taken for name in row["broken"].split("; "))
     for row in rows:
         if row["rule"] in counts and number(row["samples"]) != counts[row["rule"]]:
             yield f"{counts[row['rule']]} samples broke {row['rule']}"

@@ -54,15 +54,15 @@ STATES: Mapping[str, tuple[int, int, int, int]] = {
 UNKNOWN = "unknown"
 # What breaks a rule of each severity, and what is no more than noted.
 BROKEN = {
-    INVALID: ({"late": 2.0}, {"errors": 3.0}, {"late": 1.0, "foreign": 0.2}),
-    SUSPECT: ({"foreign": 0.2}, {"steal": 0.05}, {"steal": 0.02, "foreign": 0.1}),
-    GOOD: ({}, {}, {}, {"unsteady": 1.0}, {"log": 2.0}),
+    INVALID: ({"duration error": 2.0}, {"errors": 3.0}, {"duration error": 1.0, "background CPU": 0.2}),
+    SUSPECT: ({"background CPU": 0.2}, {"steal": 0.05}, {"steal": 0.02, "background CPU": 0.1}),
+    GOOD: ({}, {}, {}, {"unsteady": 1.0}, {"heavy logging": 2.0}),
 }
 # What is made up: "bound" are entries that lack their best levels, "odd level" versions that differ at one level alone,
 # "staged" runs whose number of blocks was decided by a pilot's spread.
 KINDS = ("plain", "plain", "plain", "versions", "versions", "factors", "two runs", "bound", "odd level", "staged")
 # What rules may have no figure for, and the rule by which a server that ends its connections is told of.
-FIGURELESS = ("steal", "pressure", "speed")
+FIGURELESS = ("steal", "memory pressure", "host speed")
 KEEP_ALIVE = "keep-alive"
 REASONS = ("it died", "wrong answer to json: answered 'Bye'", "did not listen within 30 s")
 

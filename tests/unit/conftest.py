@@ -65,7 +65,7 @@ def make_counters(app_cpu_us: int = 500_000, speed_us: float = 5000.0) -> Counte
 
 
 def make_sample(trial: Trial | None = None, load: Load | None = None, severity: str = GOOD, attempt: int = 1) -> Sample:
-    broken = {} if severity == GOOD else {"late": 2.0}
+    broken = {} if severity == GOOD else {"duration error": 2.0}
     verdict = Verdict(severity, broken)
     return Sample(trial or make_trial(), attempt, STARTED, load or make_load(), make_counters(), verdict)
 

@@ -115,7 +115,9 @@ def hostile_run(text: str) -> Run:
         facts=Facts.of({text: [text, {text: text}]}),
         images={text: text},
     )
-    wrong = replace(make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"late": 2.0}, (), text))
+    wrong = replace(
+        make_sample(make_trial(1, text), attempt=2), verdict=Verdict(INVALID, {"duration error": 2.0}, (), text)
+    )
     failed = Failure(make_trial(3, "crax", connections=32), STARTED, text)
     finding = ContractFinding(1, text, text, STARTED, text, text, warning=True)
     return replace(with_samples(run, wrong), manifest=manifest, failures=(failed,), findings=(finding,))

@@ -93,15 +93,15 @@ def _result(name: str, broken: dict[str, float], expected: tuple[str, ...]) -> F
 @pytest.mark.parametrize(
     ("broken", "measured", "passed"),
     [
-        ({"late": 2.0}, "late", True),
-        ({"stolen": 0.1, "late": 2.0}, "stolen, late", True),
+        ({"duration error": 2.0}, "duration error", True),
+        ({"stolen": 0.1, "duration error": 2.0}, "stolen, duration error", True),
         ({"stolen": 0.1}, "stolen", False),
         ({}, "nothing was flagged", False),
     ],
 )
 def test_a_fault_is_caught_by_one_of_its_own_rules(broken: dict[str, float], measured: str, passed: bool) -> None:
-    result = _result("a 1-s stop", broken, ("late", "gaps"))
-    assert calibrate.fault(result) == Check("fault: a 1-s stop", measured, "late or gaps", passed)
+    result = _result("a 1-s stop", broken, ("duration error", "gaps"))
+    assert calibrate.fault(result) == Check("fault: a 1-s stop", measured, "duration error or gaps", passed)
 
 
 def test_a_fault_that_costs_the_entry_its_sample_is_caught() -> None:
@@ -148,10 +148,10 @@ def test_the_report_says_for_which_host_it_holds(manifest: Manifest) -> None:
 
 
 def test_the_report_says_of_each_check_whether_it_passed(manifest: Manifest) -> None:
-    faults = (_result("late", {"late": 2.0}, ("late",)), _result("lie", {}, ("wrong answers",)))
+    faults = (_result("late", {"duration error": 2.0}, ("duration error",)), _result("lie", {}, ("wrong answers",)))
     told = markdown.text(calibrate.report(replace(_calibration(manifest), faults=faults, used=Overhead(0.0, None))))
     assert re.search(r"\| check +\| measured +\| goal +\| result +\|", told)
-    assert re.search(r"\| fault: late +\| late +\| late +\| pass +\|", told)
+    assert re.search(r"\| fault: late +\| duration error +\| duration error +\| pass +\|", told)
     assert re.search(r"\| fault: lie +\| nothing was flagged +\| wrong answers +\| FAIL +\|", told)
     assert re.search(r"\| CPU of lab\.py and engine while sampling +\| .*\| – +\|", told)
     assert "Not made, or not kept here: injected slowdown, plain wrk.\n" in told
@@ -160,7 +160,12 @@ def test_the_report_says_of_each_check_whether_it_passed(manifest: Manifest) -> 
 def test_the_checks_are_those_of_the_parts_there_are(manifest: Manifest) -> None:
     aa_test = _calibration(manifest)
     rates = {way: blocks(NOISE) for way in (calibrate.LAB, calibrate.UNCHECKED, calibrate.PLAIN)}
-    whole = replace(aa_test, rates=rates, used=Overhead(0.0, 0.0), faults=(_result("late", {"late": 2.0}, ("late",)),))
+    whole = replace(
+        aa_test,
+        rates=rates,
+        used=Overhead(0.0, 0.0),
+        faults=(_result("late", {"duration error": 2.0}, ("duration error",)),),
+    )
     alone = calibrate.checks(aa_test)
     more = calibrate.checks(whole)
     assert more[: len(alone)] == alone

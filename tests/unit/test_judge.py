@@ -11,6 +11,7 @@ import pytest
 from benchlab.contract.answers import Problem
 from benchlab.quality import judge, rules
 from benchlab.quality.rules import Evidence
+from benchlab.records import schema
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage
 from benchlab.records.load import Errors, Load, Ports
 from benchlab.records.plan import Level, Manifest
@@ -52,17 +53,17 @@ def _received(*rates: int) -> Callable[[Evidence], Evidence]:
     return lambda calm: replace(calm, counters=replace(calm.counters, received=seconds))
 
 
-def test_a_process_that_ends_slowly_on_a_full_host_is_not_late() -> None:
+def test_a_process_that_ends_slowly_on_a_full_host_has_no_duration_error() -> None:
     assert judge.judge(_load(wall_us=1_360_000)(CALM)).severity == GOOD
 
 
-def test_wrk_that_a_quota_held_back_is_throttled_and_not_late() -> None:
+def test_wrk_that_a_quota_held_back_is_throttled_and_has_no_duration_error() -> None:
     late = _load(wall_us=1_600_000)(CALM)
     assert list(judge.judge(_role(CLIENT, throttled_periods=5)(late)).broken) == ["throttled"]
 
 
 def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> None:
-    assert judge.judge(CALM) == Verdict(GOOD, {}, ("heat", "uneven"))
+    assert judge.judge(CALM) == Verdict(GOOD, {}, ("thermal throttling", "stall"))
 
 
 @pytest.mark.parametrize(
@@ -89,28 +90,28 @@ def test_connections_that_got_no_local_port_are_told_as_that(
     [
         ("errors", INVALID, _load(errors=Errors(status=1))),
         ("errors", INVALID, _load(errors=Errors(read=1))),
-        ("silence", INVALID, _load(requests=0)),
-        ("late", INVALID, _load(wall_us=1_600_000)),
-        ("late", INVALID, _load(duration_us=1_600_000, requests=12_800)),
-        ("late", INVALID, _calm(duration_s=2, load=replace(make_load(16_000), wall_us=2_000_000))),
+        ("no answers", INVALID, _load(requests=0)),
+        ("duration error", INVALID, _load(wall_us=1_600_000)),
+        ("duration error", INVALID, _load(duration_us=1_600_000, requests=12_800)),
+        ("duration error", INVALID, _calm(duration_s=2, load=replace(make_load(16_000), wall_us=2_000_000))),
         ("wrong answers", INVALID, _calm(wrong_answers=[Problem("json", "body", "no")])),
-        ("hung", INVALID, _load(requests=7000)),
+        ("hung connections", INVALID, _load(requests=7000)),
         ("throttled", INVALID, _role(APP, throttled_periods=1)),
         ("out of memory", INVALID, _role(APP, oom_kills=1)),
         ("swap", INVALID, _host(swapped_pages=1)),
         ("busy before", SUSPECT, _counted(idle_before=False)),
         ("steal", SUSPECT, _host(stolen_us=30_000)),
-        ("foreign", SUSPECT, _host(busy_us=1_000_000)),
+        ("background CPU", SUSPECT, _host(busy_us=1_000_000)),
         ("memory pressure", SUSPECT, _host(memory_stalled_us=20_000)),
         ("io pressure", SUSPECT, _host(io_stalled_us=20_000)),
-        ("heat", SUSPECT, _host(thermal_throttles=1)),
-        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=5600.0))),
-        ("speed", SUSPECT, _calm(counters=make_counters(speed_us=4400.0))),
-        ("uneven", GOOD, _received(100, 100, 50, 100)),
-        ("uneven", GOOD, _received(100, 140, 100, 100)),
-        ("clock", GOOD, _calm(clock_set_us=3_600_000_000)),
-        ("clock", GOOD, _calm(clock_set_us=-20_000)),
-        ("log", GOOD, _calm(log_lines_per_s=8000.0)),
+        ("thermal throttling", SUSPECT, _host(thermal_throttles=1)),
+        ("host speed", SUSPECT, _calm(counters=make_counters(speed_us=5600.0))),
+        ("host speed", SUSPECT, _calm(counters=make_counters(speed_us=4400.0))),
+        ("stall", GOOD, _received(100, 100, 50, 100)),
+        ("stall", GOOD, _received(100, 140, 100, 100)),
+        ("clock set", GOOD, _calm(clock_set_us=3_600_000_000)),
+        ("clock set", GOOD, _calm(clock_set_us=-20_000)),
+        ("heavy logging", GOOD, _calm(log_lines_per_s=8000.0)),
         ("client-bound", GOOD, _role(CLIENT, cpu_us=1_950_000)),
         ("unsteady", GOOD, _calm(steady=False)),
     ],
@@ -139,7 +140,7 @@ def test_a_server_that_tidies_up_after_the_load_is_no_slow_host() -> None:
     assert judge.judge(_calm(counters=probes)(CALM)).severity == GOOD
 
 
-def test_the_short_rest_after_the_last_whole_second_is_not_uneven() -> None:
+def test_the_short_rest_after_the_last_whole_second_is_no_stall() -> None:
     seconds = ((0, 0), (1_000_000, 100), (2_000_000, 200), (3_000_000, 300), (3_100_000, 301))
     assert judge.judge(replace(CALM, counters=replace(CALM.counters, received=seconds))).severity == GOOD
 
@@ -160,13 +161,13 @@ def _fifo(answers: float, connections: int = 16, seconds: float = 1.0) -> Load:
 @pytest.mark.parametrize("answers", [0.8, 1.5, 2.0, 5.0, 9.9])
 def test_a_slow_server_that_answers_in_the_order_of_arrival_is_not_called_hung(answers: float) -> None:
     verdict = judge.judge(replace(CALM, load=_fifo(answers)))
-    assert (verdict.severity, "hung" in verdict.unknown) == (GOOD, True)
+    assert (verdict.severity, "hung connections" in verdict.unknown) == (GOOD, True)
 
 
 @pytest.mark.parametrize("answers", [10.0, 12.5, 100.0])
 def test_where_littles_law_is_asked_such_a_server_keeps_it(answers: float) -> None:
     verdict = judge.judge(replace(CALM, load=_fifo(answers)))
-    assert (verdict.severity, "hung" in verdict.unknown) == (GOOD, False)
+    assert (verdict.severity, "hung connections" in verdict.unknown) == (GOOD, False)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +180,7 @@ def test_where_littles_law_is_asked_such_a_server_keeps_it(answers: float) -> No
 )
 def test_where_littles_law_cannot_be_asked_its_rule_has_no_value(change: Callable[[Evidence], Evidence]) -> None:
     verdict = judge.judge(change(CALM))
-    assert ("hung" in verdict.broken, "hung" in verdict.unknown) == (False, True)
+    assert ("hung connections" in verdict.broken, "hung connections" in verdict.unknown) == (False, True)
 
 
 def _of_3_s(requests: int, *rates: int) -> Evidence:
@@ -189,20 +190,20 @@ def _of_3_s(requests: int, *rates: int) -> Evidence:
 
 def test_a_server_that_stands_still_at_the_end_of_a_sample_has_no_connection_that_hangs() -> None:
     """It would be taken anew until it does not, and be the faster for it."""
-    assert judge.judge(_of_3_s(20_000, 100, 100, 50)).broken.keys() == {"uneven"}
+    assert judge.judge(_of_3_s(20_000, 100, 100, 50)).broken.keys() == {"stall"}
 
 
 def test_connections_that_hang_all_the_time_are_seen_whatever_the_seconds_are_like() -> None:
-    assert list(judge.judge(_of_3_s(20_000, 100, 100, 100)).broken) == ["hung"]
+    assert list(judge.judge(_of_3_s(20_000, 100, 100, 100)).broken) == ["hung connections"]
 
 
 def test_what_the_engine_does_for_the_entry_s_log_is_no_stranger_s_work() -> None:
     busy = _host(busy_us=1_000_000)(CALM)
-    assert judge.judge(busy).broken.keys() == {"foreign"}
+    assert judge.judge(busy).broken.keys() == {"background CPU"}
     verdict = judge.judge(replace(busy, log_lines_per_s=8000.0))
-    assert (verdict.severity, list(verdict.broken)) == (GOOD, ["log"])
-    assert "foreign" in verdict.unknown
-    assert judge.judge(replace(busy, log_lines_per_s=20.0)).broken.keys() == {"foreign"}
+    assert (verdict.severity, list(verdict.broken)) == (GOOD, ["heavy logging"])
+    assert "background CPU" in verdict.unknown
+    assert judge.judge(replace(busy, log_lines_per_s=20.0)).broken.keys() == {"background CPU"}
 
 
 def test_a_full_wrk_is_client_bound_however_long_it_took_to_begin_and_to_end() -> None:
@@ -229,12 +230,12 @@ def test_a_host_that_tells_nothing_leaves_nothing_ok() -> None:
         "swap",
         "busy before",
         "steal",
-        "foreign",
+        "background CPU",
         "memory pressure",
         "io pressure",
-        "heat",
-        "speed",
-        "uneven",
+        "thermal throttling",
+        "host speed",
+        "stall",
         "client-bound",
     }
 
@@ -242,7 +243,7 @@ def test_a_host_that_tells_nothing_leaves_nothing_ok() -> None:
 @pytest.mark.parametrize(("rule", "counter"), [("throttled", "throttled_periods"), ("out of memory", "oom_kills")])
 def test_a_counter_that_one_container_lacks_is_unknown_unless_another_breaks_the_rule(rule: str, counter: str) -> None:
     lacking = _role(APP, **{counter: None})(CALM)
-    assert judge.judge(lacking).unknown == (rule, "heat", "uneven")
+    assert judge.judge(lacking).unknown == (rule, "thermal throttling", "stall")
     broken = judge.judge(_role(DB, **{counter: 2})(lacking))
     assert (broken.severity, broken.broken) == (INVALID, {rule: 2.0})
     assert rule not in broken.unknown
@@ -285,7 +286,7 @@ def test_a_trial_without_a_sample_that_counts_is_missing_with_its_reason(manifes
     run = Run(manifest, (make_sample(severity=INVALID), make_sample(make_trial(block=2))), ())
     (missing,) = judge.missing(run)
     assert missing.trial == make_trial()
-    assert missing.reason == "wrk did not run as long as it was told: the host stalled (2.00 s off)"
+    assert missing.reason == "wrk ran longer or shorter than asked: the host stalled (2.00 s off)"
 
 
 def test_a_trial_whose_repeat_was_lost_is_missing_for_what_its_own_sample_broke(manifest: Manifest) -> None:
@@ -299,7 +300,12 @@ def test_a_trial_whose_repeat_was_lost_is_missing_for_what_its_own_sample_broke(
 
 
 def test_a_rule_of_another_version_is_told_by_its_name() -> None:
-    assert judge.told("moonlight", 0.5) == "moonlight (0.5)"
+    assert judge.sentence("moonlight", 0.5) == "moonlight (0.5)"
+
+
+def test_every_name_that_a_rule_had_leads_to_a_rule_of_now() -> None:
+    assert rules.BY_NAME.keys() >= set(schema.RENAMED_RULES.values())
+    assert rules.BY_NAME.keys().isdisjoint(schema.RENAMED_RULES)
 
 
 def test_load_of_many_answers_is_no_fault() -> None:

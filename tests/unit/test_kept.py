@@ -13,7 +13,7 @@ from benchlab.core.errors import StoreError
 from benchlab.host.overhead import Overhead
 from benchlab.records import schema
 from benchlab.records.plan import Manifest
-from benchlab.records.run import Failure, Run
+from benchlab.records.run import INVALID, Failure, Run, Verdict
 from benchlab.report import markdown
 from benchlab.selftest import calibrate, kept, slowdown
 from benchlab.selftest.kept import Calibration, FaultResult
@@ -54,7 +54,7 @@ def whole(folder: Path, manifest: Manifest) -> Calibration:
         {way: dict(enumerate(blocks(NOISE).values())) for way in (calibrate.LAB, calibrate.UNCHECKED, calibrate.PLAIN)},
         Overhead(0.001, None),
         (
-            FaultResult("late", make_sample(), ("late",)),
+            FaultResult("late", make_sample(), ("duration error",)),
             FaultResult("memory", lost, ("out of memory", "memory pressure")),
         ),
         {"plain wrk": "wrk printed no rate"},
@@ -131,6 +131,14 @@ def test_a_calibration_that_was_stopped_in_a_part_is_told_as_far_as_it_came(
     assert "1 of 10" in printed.out
     assert (folder / store.REPORT).read_text(encoding="utf-8") == printed.out
     assert printed.err == ""
+
+
+def test_an_older_calibration_is_read_with_the_names_that_rules_have_now(folder: Path, whole: Calibration) -> None:
+    older = replace(make_sample(), verdict=Verdict(INVALID, {"late": 2.0}, ("heat", "steal")))
+    kept.write(folder, replace(whole, faults=(FaultResult("stop", older, ("uneven", "late")),)))
+    (fault,) = kept.read(folder).faults
+    verdict = Verdict(INVALID, {"duration error": 2.0}, ("thermal throttling", "steal"))
+    assert fault == FaultResult("stop", replace(older, verdict=verdict), ("stall", "duration error"))
 
 
 def test_a_calibration_that_was_stopped_before_its_first_sample_is_refused(

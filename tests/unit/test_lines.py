@@ -112,8 +112,8 @@ def test_the_order_of_the_lines_changes_nothing_that_is_derived(
         (SAMPLE, '"threads": 2', '"threads": 0'),
         (SAMPLE, "+00:00", ""),
         (SAMPLE, "2026-11-23T", "9999-11-23T"),
-        (SAMPLE, '"broken": {}', '"broken": {"late": "very"}'),
-        (SAMPLE, '"broken": {}', '"broken": {"late": 1e400}'),
+        (SAMPLE, '"broken": {}', '"broken": {"duration error": "very"}'),
+        (SAMPLE, '"broken": {}', '"broken": {"duration error": 1e400}'),
         (SAMPLE, '"unknown": []', '"unknown": [1]'),
         (SAMPLE, '"detail": ""', '"detail": "\\ud800"'),
         (SAMPLE, '"severity": "good"', '"severity": "fabulous"'),
@@ -225,6 +225,8 @@ def test_a_line_with_its_keys_in_another_order_is_the_same_record(tmp_path: Path
 
 
 def test_a_whole_number_that_broke_a_rule_is_kept_as_one(tmp_path: Path, manifest: Manifest) -> None:
-    broken = replace(SAMPLE, verdict=replace(SAMPLE.verdict, severity=SUSPECT, broken={"late": 2, "steal": 0.5}))
+    broken = replace(
+        SAMPLE, verdict=replace(SAMPLE.verdict, severity=SUSPECT, broken={"duration error": 2, "steal": 0.5})
+    )
     (sample,) = store.read(_kept(tmp_path, manifest, broken)).taken
-    assert json.dumps(sample.verdict.broken) == '{"late": 2, "steal": 0.5}'
+    assert json.dumps(sample.verdict.broken) == '{"duration error": 2, "steal": 0.5}'

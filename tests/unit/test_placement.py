@@ -44,8 +44,8 @@ def test_a_split_with_fewer_cores_than_roles_is_refused() -> None:
 
 
 def test_the_placement_is_told() -> None:
-    assert placement.told({}, 2) == "all roles share the 2 CPUs"
-    assert placement.told({"client": (0, 4), "app": (1,)}, 5) == "CPUs 0,4 for the client, 1 for the app"
+    assert placement.summary({}, 2) == "all roles share the 2 CPUs"
+    assert placement.summary({"client": (0, 4), "app": (1,)}, 5) == "CPUs 0,4 for the client, 1 for the app"
 
 
 def test_the_kernel_s_list_of_siblings_is_a_core_each() -> None:

@@ -79,7 +79,7 @@ def test_clean_removes_what_the_lab_built_whatever_it_is_called_and_nothing_that
     names = ("benchlab/injected:latest", "benchlab/starlette:0123456789ab", "me/entry:latest")
     assert removed == Removed(names, (), ("benchlab/mine:latest", "benchlab/crax:latest"))
     assert on.kept == [mine, on_top, of_another_lab]
-    (line,) = building.told(removed)
+    (line,) = building.kept_images(removed)
     assert line.startswith("left alone: benchlab/mine:latest, benchlab/crax:latest; no label says that this lab built")
     assert line.endswith("; `docker rmi benchlab/mine:latest benchlab/crax:latest` removes them")
 
@@ -99,7 +99,7 @@ def test_an_image_that_a_stranger_s_container_uses_is_told_with_the_container_an
     )
     removed = building.remove(on, tmp_path)
     assert removed.names == ("benchlab/wrk:latest",)
-    assert building.told(removed) == ["benchlab/debian:trixie stays: container tfb-database uses it"]
+    assert building.kept_images(removed) == ["benchlab/debian:trixie stays: container tfb-database uses it"]
     assert on.names == ["benchlab/debian:trixie"]
 
 

@@ -188,23 +188,31 @@ def test_a_run_without_a_sample_that_counts_says_what_they_broke(manifest: Manif
     invalid = tuple(make_sample(sample.trial, severity=INVALID) for sample in SAMPLES)
     text = outputs.text(Run(manifest, invalid, ()))
     assert "Of the 4 samples taken, none counts." in text
-    assert re.search(r"\| late +\| +4 \| invalid +\|", text)
+    assert re.search(r"\| duration error +\| +4 \| invalid +\|", text)
 
 
 def test_rules_that_some_samples_had_no_value_for_are_told_with_their_number_and_the_reason(
     manifest: Manifest,
 ) -> None:
-    unknown = [("heat", "speed"), ("heat", "speed"), ("heat",), ("heat",)]
+    unknown = [
+        ("thermal throttling", "host speed"),
+        ("thermal throttling", "host speed"),
+        ("thermal throttling",),
+        ("thermal throttling",),
+    ]
     taken = [
-        replace(sample, verdict=Verdict(SUSPECT if number == 2 else GOOD, {"speed": 0.2} if number == 2 else {}, names))
+        replace(
+            sample, verdict=Verdict(SUSPECT if number == 2 else GOOD, {"host speed": 0.2} if number == 2 else {}, names)
+        )
         for number, (sample, names) in enumerate(zip(SAMPLES, unknown, strict=True))
     ]
     text = outputs.text(Run(manifest, tuple(taken), ()))
     assert (
-        "4 samples were taken: 4 count (1 of them suspect). Rules without a value: heat in all samples (this "
-        "host does not tell), speed in 2 of them (a run's first samples come before it is known what is usual).\n"
+        "4 samples were taken: 4 count (1 of them suspect). Rules without a value: host speed in 2 of them "
+        "(a run's first samples come before it is known what is usual), thermal throttling in all samples "
+        "(this host does not report it).\n"
     ) in text
-    assert re.search(r"\| speed +\| +1 \| suspect +\|", text)
+    assert re.search(r"\| host speed +\| +1 \| suspect +\|", text)
     assert "without a value" not in outputs.text(Run(manifest, SAMPLES, ()))
 
 

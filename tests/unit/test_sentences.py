@@ -338,11 +338,11 @@ def _noisy(severity: str, rule: str) -> Run:
         ),
         (make_run({"a": [1000]}), "One block shows no spread"),
         (
-            _noisy(INVALID, "late"),
-            "1 sample of 3 was invalid and does not count: wrk did not run as long as it was told",
+            _noisy(INVALID, "duration error"),
+            "1 sample of 3 was invalid and does not count: wrk ran longer or shorter than asked",
         ),
         (
-            _noisy(SUSPECT, "foreign"),
+            _noisy(SUSPECT, "background CPU"),
             "A noisy host: of the 3 samples that count, 1 is suspect (33%): something else on this host was busy (1).",
         ),
         (
@@ -384,7 +384,7 @@ def test_many_warm_ups_that_did_not_become_steady_are_warned_of_with_what_to_do(
 def test_an_entry_whose_log_keeps_the_engine_busy_is_named_with_what_that_costs() -> None:
     run = make_run({"a": [1000, 1010], "b": [500, 510]})
     taken = tuple(
-        replace(sample, verdict=Verdict(GOOD, {"log": 8000.0} if sample.trial.entry == "b" else {}))
+        replace(sample, verdict=Verdict(GOOD, {"heavy logging": 8000.0} if sample.trial.entry == "b" else {}))
         for sample in run.taken
     )
     assert list(sentences.warnings(replace(run, taken=taken), ())) == [
