@@ -1,9 +1,10 @@
-"""The parser of a command line: its errors are one line that says what was meant and where to read on."""
+"""Flags on the command line: the parser, whose errors are one line with the remedy; the settings that flags ask for."""
 
 from __future__ import annotations
 
 import argparse
 import re
+import secrets
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -12,10 +13,20 @@ from typing import Any, NoReturn
 
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.experiment.settings import Flag
+from benchlab.experiment.settings import SETTINGS, Flag, choose, is_given
+from benchlab.experiment.workloads import DATABASE, WORKLOADS
+from benchlab.records.plan import Settings
 
 WIDTH = 100
 NEGATIVE = re.compile(r"-[0-9.]")
+SEED_BITS = 32
+
+DRY_RUN = Flag(
+    "--dry-run",
+    "print the plan and the wrk commands, and start nothing; needs no engine",
+    default="measure",
+    is_switch=True,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -118,3 +129,45 @@ class _Once(argparse._StoreAction):
         if option_string is not None and getattr(namespace, self.dest, self.default) is not self.default:
             raise argparse.ArgumentError(self, "it is given twice; name one value")
         super().__call__(parser, namespace, values, option_string)
+
+
+def settings(given: argparse.Namespace, **more: Any) -> Settings:
+    """Return the settings of a new run; `more` go before what is typed. Raises UsageError."""
+    return choose(**{"seed": secrets.randbits(SEED_BITS), **_asked(given), **more})
+
+
+def verify_settings(given: argparse.Namespace) -> Settings:
+    """Return the settings of a verification: which entries, tests and proxy. Raises UsageError."""
+    return settings(given, profile="quick", tests=given.test or tuple(WORKLOADS), seed=0)
+
+
+def factors_settings(given: argparse.Namespace) -> Settings:
+    """Return the settings of a run that compares factors, with what asks the database. Raises UsageError."""
+    return settings(given, tests=given.test or DATABASE)
+
+
+def refuse_measuring(given: argparse.Namespace, measuring: Iterable[Flag]) -> None:
+    """Raise UsageError where a flag that says how to measure stands beside a run that is read."""
+    for flag in measuring:
+        if is_given(getattr(given, flag.key)):
+            raise UsageError(f"{flag.name}: {given.run} is read as it was measured; leave that flag out")
+
+
+def refuse_other_settings(given: argparse.Namespace, settings: Settings) -> None:
+    """Raise UsageError where a flag beside --resume names another value than the run has."""
+    asked = _asked(given)
+    differences = [
+        difference
+        for setting in SETTINGS
+        if setting.place in asked
+        for difference in setting.differences(asked[setting.place], settings)
+    ]
+    if differences:
+        what = "that" if len(differences) == 1 else "those"
+        raise UsageError(f"--resume keeps the run's own settings: {'; '.join(differences)}; leave {what} out")
+
+
+def _asked(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were typed, by their places."""
+    typed = {setting.place: getattr(given, setting.key, None) for setting in SETTINGS}
+    return {place: value for place, value in typed.items() if is_given(value)}

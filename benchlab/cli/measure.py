@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab.cli import flags, gate
+from benchlab.cli import arguments, gate
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
@@ -61,7 +61,7 @@ FACTOR = Flag(
 OF_FACTORS = (
     TEST.by_default("those that read the database"),
     *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, AGAINST)),
-    flags.DRY_RUN,
+    arguments.DRY_RUN,
 )
 
 
@@ -73,7 +73,7 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
         return OK
     if given.resume is not None:
         return _resume(root, store.named(given.resume), given)
-    settings = flags.settings(given)
+    settings = arguments.settings(given)
     gate.refuse_without_versions(given.margin, settings)
     return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings, given.margin)
 
@@ -103,7 +103,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
         raise UsageError("--dry-run is of a new run; leave --resume out")
     manifest = store.read_manifest(folder)
     gate.refuse_without_versions(given.margin, manifest.settings)
-    flags.refuse_other_settings(given, manifest.settings)
+    arguments.refuse_other_settings(given, manifest.settings)
     with pinned.going_on(manifest):
         made = session.resume(_open(root, manifest.settings, manifest.origins), folder, console())
     return finish(*made, given.margin)
@@ -142,12 +142,12 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     from benchlab.statistics import effects
 
     if given.run is not None:
-        flags.refuse_measuring(given, OF_FACTORS)
+        arguments.refuse_measuring(given, OF_FACTORS)
     for factor in given.factor:
         if factor.endswith("="):
             raise UsageError(f"--factor {factor}: name the level to compare with behind the =, or leave that out")
     if given.dry_run:
-        settings = flags.factors_settings(given)
+        settings = arguments.factors_settings(given)
         lab = _look(root, settings)
         return _show_plan(lab, _with_factor_entries(lab, settings, given.factor))
     folder, run = _run_of_factors(root, given)
@@ -164,7 +164,7 @@ def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
         return (folder := store.named(given.run)), store.read(folder)
     from benchlab.run import session
 
-    settings = flags.factors_settings(given)
+    settings = arguments.factors_settings(given)
     lab = _open(root, settings, settings.frameworks)
     return session.start(lab, _with_factor_entries(lab, settings, given.factor), root / "results", console())
 
@@ -186,7 +186,7 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     from benchlab.report.document import Document, Terms
     from benchlab.run import conformance
 
-    settings = flags.verify_settings(given)
+    settings = arguments.verify_settings(given)
     lab = _open(root, settings, settings.frameworks)
     verifications = conformance.verify_entries(lab, settings)
     show(Document((Terms(tuple(verification.row for verification in verifications)),)))
@@ -229,7 +229,7 @@ COMMANDS = (
         "measure entries; what `lab.py` does where no command is named",
         _bench,
         "Measure Python web frameworks in containers: randomised blocks, tables under results/.",
-        (*SETTINGS, gate.SLOWER, flags.DRY_RUN, RESUME, VERSION),
+        (*SETTINGS, gate.SLOWER, arguments.DRY_RUN, RESUME, VERSION),
         BENCH,
     ),
     Command(

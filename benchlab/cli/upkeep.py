@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchlab.cli import flags
+from benchlab.cli import arguments
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core.errors import SetupError
 from benchlab.core.quantities import counted
@@ -74,7 +74,7 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
     from benchlab.experiment import placement
     from benchlab.selftest import calibrate, kept, selftest
 
-    seed = secrets.randbits(flags.SEED_BITS) if given.seed is None else given.seed
+    seed = secrets.randbits(arguments.SEED_BITS) if given.seed is None else given.seed
     # As runs are, so that the instrument under test is the one that is used.
     lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
     extent = selftest.FULL if given.full else selftest.SHORT

@@ -1,4 +1,4 @@
-"""The Compose command: which one there is, and the environment that it is given."""
+"""Compose: the command, the environment that it is given, what .env says, and files that it merges in."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, EngineError, SetupError
@@ -158,3 +161,22 @@ def _dotenv(root: Path) -> dict[str, str]:
         raise ConfigError(f"{root / '.env'} cannot be read (it is no UTF-8); restore the file") from error
     lines = (line.partition("=") for line in text.splitlines() if "=" in line)
     return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}
+
+
+Services = dict[str, dict[str, Any]]
+
+
+def write(services: Services, path: Path) -> Path:
+    """Write the services as a file that Compose merges into compose.yaml, and return its path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump({"services": escaped(services)}, sort_keys=True), encoding="utf-8")
+    return path
+
+
+def escaped(content: Any) -> Any:
+    """Return what Compose reads as the content: it would take a dollar for the begin of a variable."""
+    if isinstance(content, dict):
+        return {key: escaped(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [escaped(value) for value in content]
+    return content.replace("$", "$$") if isinstance(content, str) else content

@@ -12,12 +12,12 @@ from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, compose, lease, overlay, provision, topology
+from benchlab.engine import building, capacity, compose, lease, provision, topology
 from benchlab.engine.capacity import Capacity
+from benchlab.engine.compose import Services
 from benchlab.engine.endpoints import Roles
 from benchlab.engine.engine import Engine, engine_address
 from benchlab.engine.lease import Lease
-from benchlab.engine.overlay import Services
 from benchlab.engine.provision import Say
 from benchlab.engine.topology import Topology
 from benchlab.experiment import placement, stack
@@ -103,7 +103,7 @@ class Lab:
     def with_services(self, services: Services) -> Lab:
         """Return the lab with more services in its topology."""
         added = {**self.added, **services}
-        path = overlay.write(added, self.state / "overlay.yaml")
+        path = compose.write(added, self.state / "overlay.yaml")
         return replace(self, topology=topology.load(self.root, self.topology.environment, [path]), added=added)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from operator import attrgetter
@@ -14,7 +15,7 @@ from benchlab.core.quantities import MOST_SHARE, counted
 from benchlab.experiment import placement
 from benchlab.experiment.profiles import DEFAULT, MAX_CONNECTIONS, PROFILES, PROXY_CHOICES, RENAMED, Profile
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
-from benchlab.records.plan import NO_PROXY, QUERIES, Settings
+from benchlab.records.plan import NO_PROXY, QUERIES, Manifest, Settings
 
 # The entries keep an idle connection for 620 s: a sample must end before.
 MAX_DURATION_S = 600
@@ -477,6 +478,15 @@ def typed(settings: Settings) -> Iterator[str]:
         items = value.items() if isinstance(value, Mapping) else value if setting.is_repeatable else (value,)
         for item in items:
             yield from (setting.name, setting.write(item))
+
+
+def command(manifest: Manifest) -> str:
+    """Return the command that makes a run with the same settings again: the seed, and what differs from the profile.
+
+    Variants of entries come from other flags than --framework.
+    """
+    original = replace(manifest.settings, frameworks=manifest.origins)
+    return shlex.join(["python", "lab.py", *typed(original)])
 
 
 def compared(settings: Settings) -> Iterator[tuple[str, object]]:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from benchlab import __version__
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
-from benchlab.experiment.settings import note
+from benchlab.experiment.settings import command, note
 from benchlab.experiment.stack import Labels
 from benchlab.factors import catalog
 from benchlab.load import registry
@@ -17,7 +17,7 @@ from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
-from benchlab.report import document, factors, heat, invocation, sentences, tables
+from benchlab.report import document, factors, heat, sentences, tables
 from benchlab.report.document import (
     Answers,
     Block,
@@ -204,7 +204,7 @@ def _again(run: Run) -> Iterator[Block]:
     folder = f"results/{run.manifest.run_id}"
     yield Heading("Again", key="again", short="again")
     yield Paragraph((f"With the same settings and the same order{at}:",))
-    yield Code(("make setup", invocation.command(run.manifest)))
+    yield Code(("make setup", command(run.manifest)))
     yield Paragraph(("This report from its journal, and what is still missing:",))
     yield Code((f"python lab.py report {folder}", f"python lab.py --resume {folder}"))
 

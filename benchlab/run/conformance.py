@@ -18,9 +18,8 @@ from benchlab.experiment import stack, workloads
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.records.plan import Entry, Settings, Target
 from benchlab.run import fetch
-from benchlab.run.database import QUOTED_COPY
 from benchlab.run.fetch import Burst
-from benchlab.run.lifecycle import EntryLifecycle, RunningEntry
+from benchlab.run.lifecycle import QUOTED_COPY, EntryLifecycle, RunningEntry
 from benchlab.run.state import SessionState
 from benchlab.storage.store import Unkept
 

@@ -1,4 +1,4 @@
-"""Brings an entry up beside a pristine database, for one life of its containers, and down again."""
+"""Brings an entry up beside a pristine database, for one life of its containers, and down again; asks the database."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from benchlab.contract import statements
 from benchlab.contract.answers import World
+from benchlab.contract.statements import Counted
 from benchlab.core.errors import EngineError, EntryError
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.engine import capacity
@@ -19,7 +21,6 @@ from benchlab.experiment.workloads import in_order
 from benchlab.records.plan import Entry
 from benchlab.records.run import ITS_LOG
 from benchlab.run import diagnosis, fetch
-from benchlab.run.database import Database
 from benchlab.run.state import SessionState
 
 READY_S = 30
@@ -193,3 +194,39 @@ def _workers(entry: Entry) -> int | None:
     """Return how many workers its label gives the entry; None without one."""
     label = entry.labels.get("workers", "")
     return int(label) if label.isdecimal() else None
+
+
+# World's copy, for entries that quote identifiers.
+QUOTED_COPY = '"World"'
+
+
+@dataclass(frozen=True)
+class Database:
+    """The database at an endpoint, which runs or is starting. What is asked of it raises EngineError where it fails."""
+
+    endpoint: Endpoint
+
+    def pristine_world(self) -> World:
+        """Return World as it is before any request, after restoring it."""
+        return _world(self.endpoint.output("pristine-world"))
+
+    def world(self, table: str = "world") -> World:
+        """Return World, or its quoted copy, as it is now."""
+        return _world(self.endpoint.output("print-world", table))
+
+    @contextmanager
+    def counting(self) -> Iterator[Callable[[], dict[str, Counted]]]:
+        """Have statements counted for the length of the with block.
+
+        Yields what returns them by table, those since it was last called. Counting costs throughput, so it is switched
+        off again whatever happens.
+        """
+        self.endpoint.output("count-statements", "on")
+        try:
+            yield lambda: statements.parse(self.endpoint.output("count-statements", "take"))
+        finally:
+            self.endpoint.output("count-statements", "off")
+
+
+def _world(lines: str) -> World:
+    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in lines.split())}

@@ -19,7 +19,7 @@ from benchlab.host import facts
 from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
 from benchlab.report.document import Document, Lines, Terms
-from benchlab.run import retries
+from benchlab.run import runner
 from benchlab.statistics import sizing
 
 Levels = Mapping[str, Sequence[Level]]
@@ -46,7 +46,7 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
 
 def duration(total_s: float) -> str:
     """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
-    noisy_s = total_s * retries.MOST_SUSPECT_ATTEMPTS
+    noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
     return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
 

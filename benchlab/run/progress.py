@@ -24,7 +24,7 @@ from benchlab.records.plan import LevelKey, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample
 from benchlab.report import document, markdown, tables
 from benchlab.report.terminal import fitted, is_whole
-from benchlab.run.events import Events
+from benchlab.run.runner import Events
 from benchlab.statistics import analysis
 
 CellKey = tuple[str, str, LevelKey]

@@ -7,24 +7,155 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
+from typing import Protocol
 
 from benchlab.contract import verify
 from benchlab.contract.answers import Problem, faults
 from benchlab.core.errors import EngineError, EntryError, SetupError, WrkError
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.engine.endpoints import Roles
-from benchlab.experiment import stack
+from benchlab.experiment import stack, workloads
+from benchlab.experiment.workloads import WORKLOADS
+from benchlab.load import registry
+from benchlab.load.model import LoadModel
 from benchlab.quality import judge
 from benchlab.quality.rules import BACKGROUND_CPU, Evidence
+from benchlab.records import counters
+from benchlab.records.counters import CLIENT, Kills
 from benchlab.records.plan import Entry, Level, Settings, Trial, Visit
-from benchlab.records.run import NOT_TRIED, WRONG_ANSWER, ContractFinding, Failure, Sample, Verdict
-from benchlab.run import retries
+from benchlab.records.run import INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, ContractFinding, Failure, Sample, Verdict
+from benchlab.run import fetch, wrk
 from benchlab.run.conformance import Conformance
-from benchlab.run.events import Events, Journal
 from benchlab.run.lifecycle import READY_S, EntryLifecycle, RunningEntry
-from benchlab.run.loading import Loading, WarmUp
 from benchlab.run.state import SessionState
 from benchlab.run.wrk import LoadResult
+
+# load.py calls three seconds in a row steady, or not.
+STEADY_S = 3
+# An invalid sample is repeated at most twice, a suspect one once.
+MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
+
+
+class Journal(Protocol):
+    """Where a run is kept."""
+
+    def append(self, record: Sample | Failure | ContractFinding) -> None: ...
+    def keep_log(self, name: str, text: str) -> str: ...
+
+
+class Events:
+    """What happens in a run, at the time it happens. Whoever shows it overrides what it needs."""
+
+    def visit(self, visit: Visit) -> None:
+        """An entry is about to be started."""
+
+    def verified(self, visit: Visit, problems: list[Problem]) -> None:
+        """A test type of the entry was verified."""
+
+    def warming(self, trial: Trial) -> None:
+        """The test type of the trial is being warmed up."""
+
+    def measuring(self, trial: Trial) -> None:
+        """The trial's sample is being taken."""
+
+    def recorded(self, record: Sample | Failure) -> None:
+        """The journal has a sample or failure more."""
+
+    def lost(self, visit: Visit, untried: int, brief: str) -> None:
+        """The visit has ended with so many trials whose turn had not come; `brief` is why, in a few words."""
+
+    def notice(self, line: str) -> None:
+        """A line is to be shown that belongs to no sample."""
+
+    def again(self, visits: list[Visit]) -> None:
+        """The block goes on with these visits, for trials whose samples do not count, or are suspect."""
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """What the primer and the warm-up of a test type left for its samples.
+
+    `steady` is whether the rate became so, None where they were too short. `kills_before` is how many processes
+    of each role had been killed for their memory before them: empty where that is not known, None where nothing was
+    sent.
+    """
+
+    steady: bool | None
+    kills_before: Kills | None
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A running entry, and how it is loaded.
+
+    `ask_engine` is for hosts whose cgroup tree cannot be read: then the engine is asked what the containers used.
+    `allowed_cpus` are the host's CPUs that containers may use, None for all.
+    """
+
+    running: RunningEntry
+    settings: Settings
+    ask_engine: bool
+    allowed_cpus: tuple[int, ...] | None = None
+
+    def warm_up(self, first: Trial, levels: tuple[Level, ...]) -> WarmUp:
+        """Send what the load model has before the first trial of a test type, such as primer and warm-up.
+
+        Where they fail, the samples will say so. Raises EntryError where a container ended meanwhile.
+        """
+        test, warming = first.test, f"while {first.test} was warmed up"
+        kills_before: Kills | None = None
+        steady: bool | None = None
+        try:
+            for step in self._model.before(self.settings, test, levels):
+                window_s = None if step.steady_after_s is None else (step.steady_after_s, step.duration_s)
+                result = self._load(test, step.level, step.duration_s, warming, window_s, kills_before=kills_before)
+                kills_before = result.kills_before
+                if window_s is not None and step.duration_s > STEADY_S:
+                    steady = result.steady
+        except WrkError:
+            return WarmUp(None, kills_before or {})
+        return WarmUp(steady, kills_before)
+
+    def sample(self, trial: Trial, kills_before: Kills | None) -> LoadResult:
+        """Return what wrk and the counters say of the trial's load, and some answers from before and under it.
+
+        Raises WrkError, or EntryError where a container ended meanwhile.
+        """
+        test, level = trial.test, trial.level
+        doing = f"while {test} {level.key} was measured"
+        check = fetch.job(self.running.endpoints.front.address, WORKLOADS[test].accept, self._path(test, level))
+        return self._load(test, level, self.settings.duration_s, doing, check=check, kills_before=kills_before)
+
+    def _load(
+        self,
+        test: str,
+        level: Level,
+        duration_s: int,
+        doing: str,
+        warm_up_s: tuple[int, int] | None = None,
+        check: Mapping[str, object] | None = None,
+        kills_before: Kills | None = None,
+    ) -> LoadResult:
+        at, accept = self.running.endpoints, WORKLOADS[test].accept
+        command = self._model.command(level, at.front.address, self._path(test, level), accept, duration_s)
+        job = wrk.observed(command, at.containers_near_load(), warm_up_s, check, self.allowed_cpus)
+        before = at.usage() if self.ask_engine else {}
+        execution = at.client.execute(job)
+        self.running.check(doing)
+        if execution.failure:
+            raise WrkError(f"wrk ended with {execution.failure}")
+        result = wrk.parse(self._model, execution.stdout, kills_before)
+        if not self.ask_engine:
+            return result
+        roles = counters.without(counters.usages(before, at.usage(), {}), CLIENT, result.aside_us)
+        return replace(result, counters=replace(result.counters, roles=roles))
+
+    @property
+    def _model(self) -> LoadModel:
+        return registry.of(self.settings)
+
+    def _path(self, test: str, level: Level) -> str:
+        return workloads.url_path(test, self.running.entry.tests[test], level)
 
 
 @dataclass(frozen=True)
@@ -59,10 +190,10 @@ class Runner:
         """
         for block, visits_of_block in groupby(visits, key=lambda visit: visit.block):
             pending = list(visits_of_block)
-            for attempt in range(1, retries.MOST_ATTEMPTS + 1):
+            for attempt in range(1, MOST_ATTEMPTS + 1):
                 records = list(self.make(pending))
-                pending = retries.again(pending, records, attempt)
-                if pending and attempt < retries.MOST_ATTEMPTS:
+                pending = again(pending, records, attempt)
+                if pending and attempt < MOST_ATTEMPTS:
                     self.events.again(pending)
             yield block
 
@@ -214,3 +345,18 @@ class Runner:
             self.state.add_sample(record)
         self.events.recorded(record)
         return record
+
+
+def again(visits: Iterable[Visit], records: Iterable[Sample | Failure], attempt: int) -> list[Visit]:
+    """Return the visits to make once more, with those trials only that are worth it after this attempt."""
+    worth = {record.trial.key for record in records if _is_worth_another(record, attempt)}
+    cut = (Visit(visit.block, visit.entry, tuple(t for t in visit.trials if t.key in worth)) for visit in visits)
+    return [visit for visit in cut if visit.trials]
+
+
+def _is_worth_another(record: Sample | Failure, attempt: int) -> bool:
+    if isinstance(record, Failure):
+        return record.passing
+    if record.verdict.severity == SUSPECT:
+        return attempt < MOST_SUSPECT_ATTEMPTS
+    return record.verdict.severity == INVALID

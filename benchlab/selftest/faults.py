@@ -11,8 +11,7 @@ from benchlab.load import registry
 from benchlab.quality.rules import BACKGROUND_CPU, STALL
 from benchlab.records.plan import Settings, Trial, Visit
 from benchlab.records.run import Failure, Sample
-from benchlab.run.events import Events
-from benchlab.run.runner import Runner
+from benchlab.run.runner import Events, Runner
 from benchlab.selftest.kept import FaultResult
 from benchlab.storage.store import Unkept
 

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from benchlab.core.errors import LabError, WrkError
 from benchlab.engine import stage, variants
-from benchlab.engine.overlay import Services
+from benchlab.engine.compose import Services
 from benchlab.engine.stage import Lab
 from benchlab.experiment.settings import choose
 from benchlab.host import inventory

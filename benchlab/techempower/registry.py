@@ -14,8 +14,7 @@ from typing import Any
 import yaml
 
 from benchlab.core.errors import ConfigError
-from benchlab.engine.compose import ADOPTED
-from benchlab.engine.overlay import escaped
+from benchlab.engine.compose import ADOPTED, escaped
 from benchlab.experiment import stack
 from benchlab.experiment.stack import PREFIX
 from benchlab.records.plan import PORT

@@ -21,8 +21,7 @@ from benchlab.engine.stage import Lab
 from benchlab.load import closed
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
-from benchlab.run.database import Database
-from benchlab.run.lifecycle import EntryLifecycle
+from benchlab.run.lifecycle import Database, EntryLifecycle
 
 from ..entries import ENTRIES, USUAL
 from .conftest import await_that

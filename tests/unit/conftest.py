@@ -19,9 +19,8 @@ from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
 from benchlab.records.run import GOOD, ContractFinding, Failure, Sample, Verdict
-from benchlab.run.events import Events, Journal
 from benchlab.run.lifecycle import EntryLifecycle
-from benchlab.run.runner import Runner
+from benchlab.run.runner import Events, Journal, Runner
 
 from .fake_host import FakeHost
 

@@ -13,15 +13,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from benchlab.statistics import comparison
-from benchlab.statistics.comparison import (
-    Comparison,
-    Outcome,
-    Pair,
-    Rank,
-    Standing,
-    holm,
-    standings,
-)
+from benchlab.statistics.comparison import Comparison, Outcome, Pair, Rank, Standing, holm, standings
 from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells, Ratio
 

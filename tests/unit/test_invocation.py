@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.cli import cli, flags
+from benchlab.cli import arguments, cli
+from benchlab.experiment import settings as run_settings
 from benchlab.experiment.settings import choose
 from benchlab.records.plan import Settings
-from benchlab.report import invocation
 
 from .conftest import COMMIT, make_manifest, versions
 
@@ -37,14 +37,14 @@ PLAIN = choose(frameworks=["aiohttp", "crax"], seed=7)
     ],
 )
 def test_the_command_gives_the_same_settings(settings: Settings) -> None:
-    words = shlex.split(invocation.command(replace(make_manifest(), settings=settings)))
+    words = shlex.split(run_settings.command(replace(make_manifest(), settings=settings)))
     assert words[:2] == ["python", "lab.py"]
-    assert flags.settings(cli.parser().parse_args(words[2:])) == settings
+    assert arguments.settings(cli.parser().parse_args(words[2:])) == settings
 
 
 def test_versions_of_an_entry_come_from_against_and_are_not_named() -> None:
     variants = versions("crax")
     settings = replace(PLAIN, frameworks=tuple(variants), against=COMMIT)
-    assert invocation.command(replace(make_manifest(), settings=settings, variants=variants)) == (
+    assert run_settings.command(replace(make_manifest(), settings=settings, variants=variants)) == (
         "python lab.py --framework crax --profile default --against abc1234 --seed 7"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchlab.cli import cli, flags
+from benchlab.cli import arguments, cli
 from benchlab.core.errors import ConfigError
 from benchlab.experiment import profiles
 from benchlab.experiment.settings import SETTINGS, choose, note
@@ -31,7 +31,7 @@ def _settings(**changes: Any) -> Settings:
 
 
 def _asked(*words: str) -> Settings:
-    return flags.settings(cli.parser().parse_args(words))
+    return arguments.settings(cli.parser().parse_args(words))
 
 
 def test_the_study_profile_is_the_protocol_of_the_study() -> None:
@@ -120,8 +120,8 @@ def test_a_warm_up_within_the_profile_s_connections_is_that_of_the_largest_level
 
 def test_verification_covers_every_test_type_unless_some_are_named() -> None:
     parser = cli.parser("verify")
-    assert flags.verify_settings(parser.parse_args([])).tests == tuple(WORKLOADS)
-    assert flags.verify_settings(parser.parse_args(["--test", "update"])).tests == ("update",)
+    assert arguments.verify_settings(parser.parse_args([])).tests == tuple(WORKLOADS)
+    assert arguments.verify_settings(parser.parse_args(["--test", "update"])).tests == ("update",)
 
 
 def test_flags_change_only_what_they_name() -> None:
@@ -131,14 +131,14 @@ def test_flags_change_only_what_they_name() -> None:
 
 def test_several_proxies_and_numbers_of_connections_are_kept_in_order() -> None:
     given = cli.parser("bench").parse_args(["--proxy", "none,nginx", "--db-connections", "64,8"])
-    found = flags.settings(given)
+    found = arguments.settings(given)
     assert (found.proxy, found.proxies, found.db_connections) == ("none,nginx", ("none", "nginx"), (8, 64))
 
 
 def test_factors_are_told_of_the_tests_that_ask_the_database_unless_some_are_named() -> None:
     parser = cli.parser("factors")
-    assert flags.factors_settings(parser.parse_args([])).tests == ("query", "db", "fortune", "update")
-    assert flags.factors_settings(parser.parse_args(["--test", "json"])).tests == ("json",)
+    assert arguments.factors_settings(parser.parse_args([])).tests == ("query", "db", "fortune", "update")
+    assert arguments.factors_settings(parser.parse_args(["--test", "json"])).tests == ("json",)
 
 
 def test_every_field_of_the_settings_has_a_flag_or_comes_from_the_profile() -> None:

@@ -9,8 +9,8 @@ from typing import Any, cast
 import pytest
 
 from benchlab.core.errors import ConfigError, UsageError
+from benchlab.engine.compose import Services
 from benchlab.engine.engine import Engine
-from benchlab.engine.overlay import Services
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.engine.variants import taking_part, with_variants
