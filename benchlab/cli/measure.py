@@ -108,7 +108,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     from benchlab.quality import judge
     from benchlab.report import changes, outputs, runs, sentences
     from benchlab.selftest import kept
-    from benchlab.statistics import analysis, baseline, candidate
+    from benchlab.statistics import analysis, candidate
 
     shown = files.shown(folder)
     show(outputs.document(run))
@@ -123,7 +123,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    held = candidate.compare(*baseline.of_versions(run))
+    held = candidate.compare(*gate.versions(run))
     answer = gate.decide(held, margin)
     gate.report(held, changes.report(held, [], answer), answer)
     return code if answer is None else answer.exit_code

@@ -234,13 +234,19 @@ def of_several(baseline: Sequence[Run], candidate: Sequence[Run]) -> tuple[Compa
     return _of_runs(baseline), _of_runs(candidate)
 
 
+class NoVersionsError(UsageError):
+    """A run has no entry of another commit; `run_id` names it."""
+
+    def __init__(self, run_id: str):
+        super().__init__(f"{run_id} holds no entry of another commit")
+        self.run_id = run_id
+
+
 def of_versions(run: Run) -> tuple[ComparedRuns, ComparedRuns]:
-    """Return the two versions of the entries in one run: baseline, candidate. Raises UsageError where it has none."""
+    """Return the two versions of the entries in one run: baseline, candidate. Raises NoVersionsError without."""
     older = catalog.versions(run.manifest.variants)
     if not older:
-        raise UsageError(
-            f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"
-        )
+        raise NoVersionsError(run.manifest.run_id)
     newer = {name: name for name in older.values()}
     return ComparedRuns((ComparedRun(run, older),)), ComparedRuns((ComparedRun(run, newer),))
 

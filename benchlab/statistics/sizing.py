@@ -10,8 +10,6 @@ from enum import Enum
 from itertools import pairwise
 from statistics import median
 
-from benchlab.core.errors import UsageError
-from benchlab.core.quantities import minutes
 from benchlab.experiment import forecast
 from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.factors import catalog
@@ -37,19 +35,11 @@ def block_s(run: Run) -> float:
 
 
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
-    """Return how many blocks to begin with: those wanted, or as many as the budget has time for.
+    """Return how many blocks to begin with: those wanted, or as many as the budget has time for, which may be none.
 
-    Raises UsageError where it has no time for a single one; `block_s` is what one is expected to take.
+    `block_s` is what one is expected to take.
     """
-    if budget_s is None:
-        return wanted
-    fitting = int(budget_s / block_s)
-    if fitting < 1:
-        raise UsageError(
-            f"--budget {minutes(budget_s)}: one block takes about {minutes(block_s)}; "
-            "give more time, or choose fewer entries, tests or levels"
-        )
-    return min(wanted, fitting)
+    return wanted if budget_s is None else min(wanted, int(budget_s / block_s))
 
 
 def decisive(run: Run) -> tuple[Ratio, ...]:
