@@ -25,6 +25,8 @@ from benchlab.statistics.stats import Blocks
 
 # A day ends where nothing begins for so long: an evening's runs are of one day though the last began past midnight.
 BREAK_HOURS = 12
+# An entry under the name that it is compared by, a test, a level of it.
+Key = tuple[str, str, LevelKey]
 
 
 def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
@@ -34,10 +36,6 @@ def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
     # The first of each day.
     firsts = [*in_order[:1], *later]
     return tuple(bisect_right(firsts, moment) for moment in began)
-
-
-# An entry under the name that it is compared by, a test, a level of it.
-Key = tuple[str, str, LevelKey]
 
 
 class Design(Enum):

@@ -20,6 +20,9 @@ from benchlab.statistics.stats import Ratio
 
 # One block has no spread.
 LEAST_PILOT = 2
+# What lies between two samples, starts and warm-ups of entries that fail among it, takes minutes at the most: more is a
+# pause between two sittings, or a clock that was set.
+PAUSE_S = 600
 
 
 def block_s(run: Run) -> float:
@@ -107,11 +110,6 @@ def decide(ratios: Sequence[Ratio], pilot: int, precision: float | None, block_s
 def reached(ratios: Iterable[Ratio]) -> float | None:
     """Return the widest relative half-width of the ratios that have an interval; None where none has."""
     return max((ratio.half_width for ratio in ratios if ratio.half_width is not None), default=None)
-
-
-# What lies between two samples, starts and warm-ups of entries that fail among it, takes minutes at the most: more is a
-# pause between two sittings, or a clock that was set.
-PAUSE_S = 600
 
 
 def spent_s(samples: Iterable[Sample]) -> float:
