@@ -226,8 +226,8 @@ def _place(standing: Standing, better: Better) -> tuple[bool, Rank, float]:
 def _outcome(ratio: Ratio, better: Better, adjusted_p: float | None) -> Outcome:
     if adjusted_p is None or ratio.equivalence_p is None:
         return Outcome.UNDECIDED
-    # Many blocks can show a difference that lies within the margin. It is told: EQUAL would hide who is ahead, while
-    # the ratio beside FASTER shows how little it is.
+    # Many blocks can show a difference that lies within the margin. It is reported: EQUAL would hide who is ahead,
+    # while the ratio beside FASTER shows how little it is.
     if adjusted_p <= ALPHA:
         return Outcome.FASTER if better.gain(ratio.ratio) > 1 else Outcome.SLOWER
     return Outcome.EQUAL if ratio.equivalence_p <= ALPHA else Outcome.UNDECIDED

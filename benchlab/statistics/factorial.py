@@ -197,9 +197,9 @@ class DesignError(Exception):
 
 
 def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> FactorialDesign:
-    """Return how the entries, given with their labels, as a factorial design.
+    """Return the entries, given with their labels, as a factorial design.
 
-    `asked` are the factors to be told of, each a label or a label and its reference, such as framework=crax; without
+    `asked` are the factors to be studied, each a label or a label and its reference, such as framework=crax; without
     them, all main ones. The reference is the level asked for, or else the factor's own. Raises DesignError where the
     entries do not tell of what is asked.
     """

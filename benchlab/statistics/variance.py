@@ -20,7 +20,7 @@ from benchlab.statistics.metrics import Metric
 
 # More samples of one lifetime than these were never worth it, and a run must keep blocks to repeat.
 MOST_REPEATS = 30
-# The logarithms of one entry's samples, by block: its container lives once in each.
+# The logarithms of one entry's samples, by block: it has one container lifetime in each.
 Lifetimes = Mapping[int, list[float]]
 
 
@@ -28,7 +28,7 @@ Lifetimes = Mapping[int, list[float]]
 class Components:
     """Standard deviations of a metric's logarithm: between blocks, between container lifetimes of a block, within one.
 
-    `lifetime` is None where none has two samples: then it cannot be told from what is within.
+    `lifetime` is None where none has two samples: then it cannot be separated from what is within.
     """
 
     block: float | None

@@ -162,13 +162,16 @@ def test_a_container_has_no_rights_and_publishes_nothing(
     assert (host["Binds"] or []) == (["/sys/fs/cgroup:/host/cgroup:ro"] if service == "wrk" else [])
 
 
-@pytest.mark.parametrize("service", ["db", "wrk"])
+# What says, inside of each, that it is up: before, no process knows yet how to end.
+UP = {"db": ("wait-database",), "wrk": ("sh", "-c", "until grep -qx sleep /proc/[0-9]*/comm; do :; done")}
+
+
+@pytest.mark.parametrize("service", UP)
 def test_what_stands_beside_an_entry_ends_by_itself_when_it_is_asked_to(
     staged: Lab, client: docker.DockerClient, service: str
 ) -> None:
     staged.engine.start(service)
-    if service == "db":
-        _execute(staged, service, "wait-database")
+    _execute(staged, service, *UP[service])
     staged.engine.stop(service)
     assert _container(client, service).attrs["State"]["ExitCode"] == 0
 

@@ -38,8 +38,8 @@ import json, sys
 sys.path.insert(0, "/wrk")
 import facts, load, readings
 container = "0" * 64
-found = readings.folders(container)
-print(json.dumps([facts.cgroup_tree(container), load.await_idle([found]), readings.container(found)]))
+folders = readings.folders(container)
+print(json.dumps([facts.cgroup_tree(container), load.await_idle([folders]), vars(readings.container(folders))]))
 """
 SLOW = 'return web.json_response({"message"'
 SPINS = """
@@ -183,8 +183,8 @@ def test_a_cgroup_tree_that_is_mounted_and_cannot_be_read_is_none(
         volumes=[f"{tree}:/host/cgroup:ro"],
         remove=True,
     )
-    tree_found, is_idle, usage = json.loads(printed)
-    assert (tree_found, is_idle, set(usage.values())) == (None, None, {None})
+    version, is_idle, usage = json.loads(printed)
+    assert (version, is_idle, set(usage.values())) == (None, None, {None})
 
 
 @pytest.mark.long
