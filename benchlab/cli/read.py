@@ -140,7 +140,8 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     else:
         runs = [*before, *after]
         _refuse_the_same([*old, *new], runs)
-        pair, differences = baseline.of_several(before, after), comparability.among([run.manifest for run in runs])
+        pair = baseline.of_several(before, after)
+        differences = [changes.difference(each) for each in comparability.among([run.manifest for run in runs])]
     _refuse_other_conditions(differences, given.anyway)
     if new:
         gate.warn(margin, *pair)

@@ -13,6 +13,7 @@ from benchlab.report.gate import COUNTED_ONCE, counts, reason
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import BASELINE, CANDIDATE, BaselineComparison, Row, Uncompared, Why
+from benchlab.statistics.comparability import Difference
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.regression import Gate
 from benchlab.statistics.stats import EQUIVALENCE
@@ -220,3 +221,13 @@ def _shown(row: Row) -> dict[str, object]:
         f"{row.design.unit}s": row.ratio.blocks,
         "outcome": outcome(row),
     }
+
+
+def difference(of: Difference) -> str:
+    """Return what makes two runs incomparable, with both values, as a part of a sentence."""
+    one, other = ("", "") if of.runs is None else (f" in {run}" for run in of.runs)
+    return f"{of.name} was {_value(of.before)}{one}, is {_value(of.after)}{other}"
+
+
+def _value(of: object) -> object:
+    return " to ".join(map(str, of)) if isinstance(of, tuple) else of
