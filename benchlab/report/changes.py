@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from benchlab.core import quantities
+from benchlab.experiment.settings import AGAINST
 from benchlab.report import document, sentences
 from benchlab.report.document import Block, Bullets, Document, Heading, Paragraph, Plot, Table, Warnings
 from benchlab.report.gate import COUNTED_ONCE, counts, reason
@@ -20,7 +21,7 @@ from benchlab.statistics.stats import EQUIVALENCE
 
 TWO_RUNS = (
     "These are two runs at two times: they differ by what changed in the entry and by what changed from day to day, "
-    "some per cent, and cannot tell one from the other. To tell, measure both versions in one run with --against."
+    f"some per cent, and cannot tell one from the other. To tell, measure both versions in one run with {AGAINST.name}."
 )
 # What became of a value since the baseline was measured, where it is not known to have gone up or down.
 CHANGES = {
