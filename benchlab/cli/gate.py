@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from benchlab.cli.command import say, show
 from benchlab.core import quantities
 from benchlab.core.errors import UsageError
-from benchlab.experiment.settings import Flag
+from benchlab.experiment.settings import AGAINST, Flag
 from benchlab.factors import catalog
 
 if TYPE_CHECKING:
     from benchlab.records.plan import Settings
+    from benchlab.records.run import Run
     from benchlab.report.document import Document
     from benchlab.statistics.baseline import ComparedRuns
     from benchlab.statistics.candidate import BaselineComparison
@@ -29,14 +30,26 @@ SLOWER = Flag(
 )
 APART = (
     "two runs at two times differ by what changed in the entry and by what changed from day to day, some per cent, and "
-    "cannot tell one from the other; to tell, measure both versions in one run with --against"
+    f"cannot tell one from the other; to tell, measure both versions in one run with {AGAINST.name}"
 )
 
 
 def refuse_without_versions(margin: float | None, settings: Settings) -> None:
     """Raise UsageError where a run that is to pass the gate has no older version of its entries."""
     if margin is not None and not catalog.compares_versions(settings):
-        raise UsageError(f"{SLOWER.name} needs an older version to compare with; add --against REF, or use compare")
+        raise UsageError(
+            f"{SLOWER.name} needs an older version to compare with; add {AGAINST.name} REF, or use compare"
+        )
+
+
+def versions(run: Run) -> tuple[ComparedRuns, ComparedRuns]:
+    """Return the two versions of the entries in the run: baseline, candidate. Raises UsageError where it has none."""
+    from benchlab.statistics import baseline
+
+    try:
+        return baseline.of_versions(run)
+    except baseline.NoVersionsError as error:
+        raise UsageError(f"{error}; name two runs, or measure with {AGAINST.name}") from error
 
 
 def warn(margin: float | None, baseline: ComparedRuns, candidate: ComparedRuns) -> None:

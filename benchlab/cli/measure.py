@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab.cli import arguments, gate
+from benchlab.cli import arguments, factors, gate
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
@@ -50,13 +50,6 @@ RESUME = Flag(
 )
 VERSION = Flag("--version", "print the lab's version and its commit, and do nothing else", is_switch=True)
 RUN = Flag("run", "the folder of a run to read", metavar="DIR", default="measure a new run", nargs="?", completes=RUNS)
-FACTOR = Flag(
-    "--factor",
-    "a label to report on; LEVEL is what its other levels are compared with",
-    metavar="NAME[=LEVEL]",
-    default="orm and framework; with DIR, all that the entries differ in",
-    is_repeatable=True,
-)
 # What says how a run of factors is measured: older versions have no part in one.
 OF_FACTORS = (
     TEST.by_default("those that read the database"),
@@ -100,7 +93,7 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     from benchlab.run import pinned, session
 
     if given.dry_run:
-        raise UsageError("--dry-run is of a new run; leave --resume out")
+        raise UsageError(f"{arguments.DRY_RUN.name} is of a new run; leave {RESUME.name} out")
     manifest = store.read_manifest(folder)
     gate.refuse_without_versions(given.margin, manifest.settings)
     arguments.refuse_other_settings(given, manifest.settings)
@@ -115,7 +108,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     from benchlab.quality import judge
     from benchlab.report import changes, outputs, runs, sentences
     from benchlab.selftest import kept
-    from benchlab.statistics import analysis, baseline, candidate
+    from benchlab.statistics import analysis, candidate
 
     shown = files.shown(folder)
     show(outputs.document(run))
@@ -130,7 +123,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    held = candidate.compare(*baseline.of_versions(run))
+    held = candidate.compare(*gate.versions(run))
     answer = gate.decide(held, margin)
     gate.report(held, changes.report(held, [], answer), answer)
     return code if answer is None else answer.exit_code
@@ -138,20 +131,19 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
 
 def _factors(root: Path, given: argparse.Namespace) -> int:
     from benchlab.quality import judge
-    from benchlab.report import factors
+    from benchlab.report import factors as report
     from benchlab.statistics import effects
 
     if given.run is not None:
         arguments.refuse_measuring(given, OF_FACTORS)
-    for factor in given.factor:
-        if factor.endswith("="):
-            raise UsageError(f"--factor {factor}: name the level to compare with behind the =, or leave that out")
     if given.dry_run:
         settings = arguments.factors_settings(given)
         lab = _look(root, settings)
         return _show_plan(lab, _with_factor_entries(lab, settings, given.factor))
     folder, run = _run_of_factors(root, given)
-    show(factors.report(run, effects.analyse(run, given.factor, given.framework if given.run else ())))
+    with factors.refusing():
+        analysis = effects.analyse(run, given.factor, given.framework if given.run else ())
+    show(report.report(run, analysis))
     if given.run is not None:
         return OK
     say(f"kept in {files.shown(folder)}; its own tables: python lab.py report {files.typed(folder)}")
@@ -174,11 +166,12 @@ def _with_factor_entries(lab: Lab, settings: Settings, asked: Sequence[str]) -> 
     from benchlab.engine import variants
     from benchlab.statistics import factorial
 
-    if not settings.frameworks:
-        labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
-        chosen = factorial.comparable(labels, lab.topology.usual, asked)
-        settings = replace(settings, frameworks=tuple(chosen))
-    factorial.cross({entry.name: entry.labels for entry in variants.taking_part(lab, settings)[1]}, asked)
+    with factors.refusing():
+        if not settings.frameworks:
+            labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
+            chosen = factorial.comparable(labels, lab.topology.usual, asked)
+            settings = replace(settings, frameworks=tuple(chosen))
+        factorial.cross({entry.name: entry.labels for entry in variants.taking_part(lab, settings)[1]}, asked)
     return settings
 
 
@@ -193,7 +186,7 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     if not all(verification.passed for verification in verifications):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
-    chosen = [("--framework", name) for name in given.framework] + [("--test", test) for test in given.test]
+    chosen = [(FRAMEWORK.name, name) for name in given.framework] + [(TEST.name, test) for test in given.test]
     command = " ".join(["python lab.py", *(f"{flag} {letters.typed(word)}" for flag, word in chosen)])
     say(f"all that was asked for can be measured: {command}")
     return OK
@@ -238,7 +231,7 @@ COMMANDS = (
         _factors,
         "Show what each factor does, such as data layer or framework, and what two do together. A factor is a label "
         "that entries differ in. Without DIR a new run is measured.",
-        (RUN, FACTOR, FRAMEWORK.by_default("those that differ in the factors"), *OF_FACTORS),
+        (RUN, factors.FACTOR, FRAMEWORK.by_default("those that differ in the factors"), *OF_FACTORS),
         FACTORS,
     ),
     Command(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from benchlab.cli import gate
 from benchlab.cli.command import FAILED, OK, Command, say, show
 from benchlab.core.errors import StoreError, UsageError
-from benchlab.experiment.settings import RUNS, Flag
+from benchlab.experiment.settings import AGAINST, RUNS, Flag
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _export(_: Path, given: argparse.Namespace) -> int:
     if given.output is None:
         print(text, end="")
     elif not given.output:
-        raise UsageError("--output: the file has no name; name one, or leave the flag out to print")
+        raise UsageError(f"{OUTPUT.name}: the file has no name; name one, or leave the flag out to print")
     else:
         store.write_new(Path(given.output), text)
         say(f"written to {given.output}")
@@ -136,11 +136,12 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     old, new = _named(given)
     before, after = ([store.read(store.named(name)) for name in names] for names in (old, new))
     if not new:
-        pair, differences = baseline.of_versions(before[0]), []
+        pair, differences = gate.versions(before[0]), []
     else:
         runs = [*before, *after]
         _refuse_the_same([*old, *new], runs)
-        pair, differences = baseline.of_several(before, after), comparability.among([run.manifest for run in runs])
+        pair = baseline.of_several(before, after)
+        differences = [changes.difference(each) for each in comparability.among([run.manifest for run in runs])]
     _refuse_other_conditions(differences, given.anyway)
     if new:
         gate.warn(margin, *pair)
@@ -161,7 +162,7 @@ def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
     if not old or (len(old) > 1 and not new):
         missing = "new" if old else "old"
         raise UsageError(
-            f"compare names no {missing} run; give OLD and NEW, --old and --new, or one made with --against"
+            f"compare names no {missing} run; give OLD and NEW, --old and --new, or one made with {AGAINST.name}"
         )
     return old, new
 
@@ -179,7 +180,7 @@ def _refuse_the_same(names: Sequence[str], runs: Sequence[Run]) -> None:
         if first.manifest == second.manifest:
             raise UsageError(
                 f"{one} and {other} are the same run, {first.manifest.run_id}; name each run once, or for the versions "
-                "in a run made with --against that one alone"
+                f"in a run made with {AGAINST.name} that one alone"
             )
 
 
@@ -192,7 +193,9 @@ def _write_comparison(folder: Path, name: str, held: BaselineComparison, compare
 
 def _refuse_other_conditions(differences: Sequence[str], anyway: bool) -> None:
     if differences and not anyway:
-        raise UsageError(f"the runs are not comparable: {'; '.join(differences)}; --anyway compares them all the same")
+        raise UsageError(
+            f"the runs are not comparable: {'; '.join(differences)}; {ANYWAY.name} compares them all the same"
+        )
 
 
 def _tell_changed_sources(old: Sequence[Run], new: Sequence[Run]) -> None:

@@ -1,4 +1,4 @@
-"""The rules of answers that are made of rows of World: those of db, query, cached-query and update.
+"""The rules of answers that are made of rows: of World (db, query, cached-query, update), and of the page of fortunes.
 
 Where a `world` is asked for, None is one that changes meanwhile: then values cannot be compared with it. Of an
 `adopted` entry what its format tolerates is worth a warning only (docs/verification.md has a table).
@@ -20,6 +20,23 @@ from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 KEYS = ("id", "randomNumber")
 # World has as many rows, and as many numbers are drawn from.
 ROWS = 10_000
+FORTUNE = "fortune"
+# The rows of images/postgres/seed.sql with the one that is added at request time, sorted by message: by code points.
+FORTUNES = (
+    ("11", '<script>alert("This should not be displayed in a browser alert box.");</script>'),
+    ("4", "A bad random number generator: 1, 1, 1, 1, 1, 4.33e+67, 1, 1, 1"),
+    ("5", "A computer program does what you tell it to do, not what you want it to do."),
+    ("2", "A computer scientist is someone who fixes things that aren't broken."),
+    ("8", "A list is only as strong as its weakest link. — Donald Knuth"),
+    ("0", "Additional fortune added at request time."),
+    ("3", "After enough decimal places, nobody gives a damn."),
+    ("7", "Any program that runs right is obsolete."),
+    ("10", "Computers make very fast, very accurate mistakes."),
+    ("6", "Emacs is a nice operating system, but I prefer UNIX. — Tom Christaensen"),
+    ("9", "Feature: A bug with seniority."),
+    ("1", "fortune: No such file or directory"),
+    ("12", "フレームワークのベンチマーク"),
+)
 
 
 @dataclass(frozen=True)
@@ -177,25 +194,6 @@ def _ids(test: str, request: str, ids: Iterable[int]) -> Iterator[Problem]:
         yield Problem(test, "distinct", message, warning=True)
 
 
-TEST = "fortune"
-# The rows of images/postgres/seed.sql with the one that is added at request time, sorted by message: by code points.
-FORTUNES = (
-    ("11", '<script>alert("This should not be displayed in a browser alert box.");</script>'),
-    ("4", "A bad random number generator: 1, 1, 1, 1, 1, 4.33e+67, 1, 1, 1"),
-    ("5", "A computer program does what you tell it to do, not what you want it to do."),
-    ("2", "A computer scientist is someone who fixes things that aren't broken."),
-    ("8", "A list is only as strong as its weakest link. — Donald Knuth"),
-    ("0", "Additional fortune added at request time."),
-    ("3", "After enough decimal places, nobody gives a damn."),
-    ("7", "Any program that runs right is obsolete."),
-    ("10", "Computers make very fast, very accurate mistakes."),
-    ("6", "Emacs is a nice operating system, but I prefer UNIX. — Tom Christaensen"),
-    ("9", "Feature: A bug with seniority."),
-    ("1", "fortune: No such file or directory"),
-    ("12", "フレームワークのベンチマーク"),
-)
-
-
 class _Page(HTMLParser):
     """Collects the rows of a table's td cells as text, and the elements inside them: of right ones there are none."""
 
@@ -235,13 +233,13 @@ def check(answer: Answer) -> Iterator[Problem]:
     page.close()
     rows = page.rows
     if not rows:
-        yield Problem(TEST, "table", f"answered {quoted(answer.body)}, not an HTML table")
+        yield Problem(FORTUNE, "table", f"answered {quoted(answer.body)}, not an HTML table")
     elif page.elements:
-        yield Problem(TEST, "escaped", f"a message came as the element <{page.elements[0]}>, not as escaped text")
+        yield Problem(FORTUNE, "escaped", f"a message came as the element <{page.elements[0]}>, not as escaped text")
     elif len(rows) != len(FORTUNES):
         missing = next((f"; {row} is missing" for row in FORTUNES if row not in rows), "")
-        yield Problem(TEST, "count", f"gave {counted(len(rows), 'row')}, not {len(FORTUNES)}{missing}")
+        yield Problem(FORTUNE, "count", f"gave {counted(len(rows), 'row')}, not {len(FORTUNES)}{missing}")
     elif different := [pair for pair in zip(rows, FORTUNES, strict=True) if pair[0] != pair[1]]:
         rule = "order" if sorted(rows) == sorted(FORTUNES) else "rows"
         got, wanted = different[0]
-        yield Problem(TEST, rule, f"gave the row {got} where {wanted} is expected")
+        yield Problem(FORTUNE, rule, f"gave the row {got} where {wanted} is expected")

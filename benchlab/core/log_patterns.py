@@ -45,8 +45,12 @@ def read(folder: Path) -> LogPatterns:
 
     Raises ConfigError with every problem of every file.
     """
-    problems: list[str] = []
-    servers = {path.stem: _server(path, problems) for path in sorted(folder.glob("*.toml"))}
+    servers, problems = {}, []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            servers[path.stem] = _server(path)
+        except ConfigError as error:
+            problems.append(str(error))
     if problems:
         raise ConfigError("; ".join(problems))
     banners = {name: server[BANNER] for name, server in servers.items() if BANNER in server}
@@ -64,17 +68,16 @@ def _any(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile(joined) if joined else NEVER
 
 
-def _server(path: Path, problems: list[str]) -> dict[str, Any]:
-    """Return what a file says; what is wrong with it is added to the problems."""
+def _server(path: Path) -> dict[str, Any]:
+    """Return what a file says. Raises ConfigError with all that is wrong with it."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        problems.append(f"{path} cannot be read ({error.strerror}); mend its owner or rights")
-        return {}
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); mend its owner or rights") from error
     except ValueError as error:
-        problems.append(f"{path} is no TOML ({error}); mend it")
-        return {}
-    problems += [f"{path}: {problem}" for problem in _problems(content)]
+        raise ConfigError(f"{path} is no TOML ({error}); mend it") from error
+    if problems := list(_problems(content)):
+        raise ConfigError("; ".join(f"{path}: {problem}" for problem in problems))
     return content
 
 

@@ -23,6 +23,10 @@ from benchlab.experiment import stack
 
 # Where the host's extra ones are, and the base image's.
 CERTIFICATES = "usr/local/share/ca-certificates"
+# How the images of the lab's own services are called.
+OWN = "benchlab/"
+# Of so many commits the images are kept after a run: the next run against one of them need not build it.
+COMMITS_KEPT = 3
 
 
 def update(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> dict[str, str]:
@@ -224,12 +228,6 @@ def copy_certificates(source: Path, target: Path) -> None:
     for name, content in wanted.items():
         (target / name).write_bytes(content)
         (target / name).chmod(0o644)
-
-
-# How the images of the lab's own services are called.
-OWN = "benchlab/"
-# Of so many commits the images are kept after a run: the next run against one of them need not build it.
-COMMITS_KEPT = 3
 
 
 @dataclass(frozen=True)

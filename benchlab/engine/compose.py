@@ -39,6 +39,7 @@ NEW_ENOUGH = "2.26"
 # The newest version of the API that a Compose v1 speaks. A v2 does not report its own.
 V1_SPEAKS = "1.38"
 NEEDS_BUILDKIT = "need BuildKit, which Compose v1 (docker-compose) builds without: install Compose v2"
+Services = dict[str, dict[str, Any]]
 
 
 def has_buildkit() -> bool:
@@ -161,9 +162,6 @@ def _dotenv(root: Path) -> dict[str, str]:
         raise ConfigError(f"{root / '.env'} cannot be read (it is no UTF-8); restore the file") from error
     lines = (line.partition("=") for line in text.splitlines() if "=" in line)
     return {name.strip(): value.strip() for name, _, value in lines if not name.startswith("#")}
-
-
-Services = dict[str, dict[str, Any]]
 
 
 def write(services: Services, path: Path) -> Path:

@@ -44,6 +44,10 @@ LATELY_S = 5
 # An engine may note a start a moment after the container's first words.
 EARLY_S = -0.5
 CONFLICT = 409
+DEFAULT_CONTEXT = "default"
+FORBIDDEN = "Permission denied"
+# The operating system's own words, or the other end's, in an exception that wraps theirs.
+CAUSE = re.compile(r"\[Errno \d+\] ([^'\")]+)|\w+(?:Error|Disconnected)\((?:\d+, )?'([^']+)'\)")
 
 
 class Engine:
@@ -488,12 +492,10 @@ def _hang_up(stream: Any) -> None:
 
 # -- which engine is meant ---------------------------------------------------------------------------
 
-DEFAULT = "default"
-
 
 def is_engine_named() -> bool:
     """Return whether the caller has chosen another engine than this machine's own, by DOCKER_HOST or by a context."""
-    return bool(os.environ.get("DOCKER_HOST")) or _context_name() != DEFAULT
+    return bool(os.environ.get("DOCKER_HOST")) or _context_name() != DEFAULT_CONTEXT
 
 
 def engine_address() -> dict[str, str]:
@@ -515,8 +517,8 @@ def engine_address() -> dict[str, str]:
 def _context_name() -> str:
     """Return the name of the docker context in force, as docker's own command line finds it."""
     if os.environ.get("DOCKER_HOST"):
-        return DEFAULT
-    return str(os.environ.get("DOCKER_CONTEXT") or get_current_context_name() or DEFAULT)
+        return DEFAULT_CONTEXT
+    return str(os.environ.get("DOCKER_CONTEXT") or get_current_context_name() or DEFAULT_CONTEXT)
 
 
 def _context() -> Context:
@@ -533,10 +535,6 @@ def _context() -> Context:
 
 
 # -- its errors, in words ----------------------------------------------------------------------------
-
-FORBIDDEN = "Permission denied"
-# The operating system's own words, or the other end's, in an exception that wraps theirs.
-CAUSE = re.compile(r"\[Errno \d+\] ([^'\")]+)|\w+(?:Error|Disconnected)\((?:\d+, )?'([^']+)'\)")
 
 
 @contextmanager

@@ -20,6 +20,20 @@ ENGINE_START_S = 60
 CLIENT_PACKAGES = ("docker-cli",)
 
 Say = Callable[[str], None]
+# What unpacked packages and the archive of them take together: more than /tmp has where that is memory.
+ON_DISK, BOOTSTRAP_BYTES = Path("/var/tmp"), 600_000_000
+DEBIAN = ("debian", "trixie-slim")
+BOOTSTRAPPED = ("benchlab/debian", "trixie")
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# A Debian like the registry's slim one, with its archives of updates and of security. What images/base installs anyway
+# is in it, because it unpacks faster here than in a build.
+BOOTSTRAP = (
+    *("mmdebstrap", "--mode=root", f"--keyring={KEYRING}"),
+    *("--variant=minbase", "--include=ca-certificates,python3,python3-venv"),
+    *("--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*"),
+    *("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
+    *("--dpkgopt=path-include=/usr/share/doc/*/copyright", BOOTSTRAPPED[1]),
+)
 
 
 def engine(project: str, say: Say) -> Engine:
@@ -115,22 +129,6 @@ def _wait_for_engine(project: str) -> Engine:
             if time.monotonic() > deadline:
                 raise SetupError(f"the Docker daemon was started, but {error}; see its log") from error
             time.sleep(0.5)
-
-
-# What unpacked packages and the archive of them take together: more than /tmp has where that is memory.
-ON_DISK, BOOTSTRAP_BYTES = Path("/var/tmp"), 600_000_000
-DEBIAN = ("debian", "trixie-slim")
-BOOTSTRAPPED = ("benchlab/debian", "trixie")
-# A Debian like the registry's slim one, with its archives of updates and of security. What images/base installs anyway
-# is in it, because it unpacks faster here than in a build.
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-BOOTSTRAP = (
-    *("mmdebstrap", "--mode=root", f"--keyring={KEYRING}"),
-    *("--variant=minbase", "--include=ca-certificates,python3,python3-venv"),
-    *("--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*"),
-    *("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
-    *("--dpkgopt=path-include=/usr/share/doc/*/copyright", BOOTSTRAPPED[1]),
-)
 
 
 def local(on: Engine) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchlab.core import log_patterns
-from benchlab.core.errors import EngineError, NoEngineError, SetupError
+from benchlab.core.errors import EngineError, NoEngineError, SetupError, UsageError
 from benchlab.core.interrupts import shielded
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.core.quantities import counted
@@ -22,6 +22,7 @@ from benchlab.engine.provision import Say
 from benchlab.engine.topology import Topology
 from benchlab.experiment import placement, stack
 from benchlab.experiment.placement import AUTO, SHARED, SPLIT_CPUS
+from benchlab.experiment.settings import PLACEMENT
 from benchlab.records.counters import APP, CLIENT
 from benchlab.records.plan import NO_PROXY, Variant
 
@@ -168,11 +169,14 @@ def placed(
             "the host's cores cannot be seen before there is an image, or while another lab is at work; "
             "run `make setup`, or wait"
         )
-    chosen = placement.choose(under.placed, host.usable_cores, under.has_proxy)
+    try:
+        chosen = placement.choose(under.placed, host.usable_cores, under.has_proxy)
+    except UsageError as error:
+        raise UsageError(f"{PLACEMENT.name} {error}") from error
     if not chosen or engine is None or image is None or capacity.keeps_apart(engine, image, host):
         return chosen
     if under.placed != AUTO:
-        raise SetupError(f"--placement {under.placed}: {SPILLS}, or use shared")
+        raise SetupError(f"{PLACEMENT.name} {under.placed}: {SPILLS}, or use shared")
     say(f"{SPILLS}; until then all roles share the {counted(host.cpus, 'CPU')}")
     return {}
 

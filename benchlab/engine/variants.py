@@ -18,6 +18,7 @@ from benchlab.engine import checkout, declared, images
 from benchlab.engine.context import Context
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
+from benchlab.experiment.settings import AGAINST, FRAMEWORK
 from benchlab.factors import catalog
 from benchlab.factors.factor import AS_IS, Service, Tools
 from benchlab.records.plan import Entry, Settings, Variant
@@ -115,7 +116,7 @@ def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> dict[str
     home = context.home.relative_to(topology.root).as_posix()
     if not _asked(topology.root, "ls-tree", number, home):
         raise UsageError(
-            f"--against: {entry} is not in commit {number[:12]}, which has no {home}; commit it, or name a commit "
+            f"{AGAINST.name}: {entry} is not in commit {number[:12]}, which has no {home}; commit it, or name a commit "
             "that has it"
         )
     target = state / "at" / number
@@ -145,7 +146,9 @@ def _stanza(root: Path, number: str, entry: str) -> dict[str, Any]:
         content = yaml.safe_load(_asked(root, "show", f"{number}:./{COMPOSE}"))
         stanza = content["services"].get(entry)
     except (yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
-        raise UsageError(f"--against: {COMPOSE} of commit {number[:12]} cannot be read; name another commit") from error
+        raise UsageError(
+            f"{AGAINST.name}: {COMPOSE} of commit {number[:12]} cannot be read; name another commit"
+        ) from error
     return stanza if isinstance(stanza, dict) else {}
 
 
@@ -162,8 +165,8 @@ def _context(topology: Topology, entry: str, stanza: Mapping[str, Any], number: 
         context = topology.context(entry)
     if not context.folder.is_relative_to(topology.root):
         raise UsageError(
-            f"--against: {entry} is built from {context.folder}, outside of this repository, at commit {number[:12]}; "
-            "leave it out with --framework"
+            f"{AGAINST.name}: {entry} is built from {context.folder}, outside of this repository, at commit "
+            f"{number[:12]}; leave it out with {FRAMEWORK.name}"
         )
     return context
 
@@ -180,14 +183,14 @@ def _asked(root: Path, *arguments: str) -> bytes:
     try:
         result = checkout.git(root, *arguments)
     except FileNotFoundError as error:
-        raise ConfigError("--against needs git, which is not installed") from error
+        raise ConfigError(f"{AGAINST.name} needs git, which is not installed") from error
     if result.returncode != 0:
         # What is asked quietly says nothing of why git refuses the checkout.
         if remedy := checkout.refusal(result.stderr) or checkout.refusal(checkout.git(root, "rev-parse").stderr):
-            raise ConfigError(f"--against: git refuses a checkout of another user; {remedy}")
+            raise ConfigError(f"{AGAINST.name}: git refuses a checkout of another user; {remedy}")
         stderr = " ".join(result.stderr.decode(errors="replace").split()) or "git does not know it"
         raise UsageError(
-            f"--against: git {arguments[0]} {arguments[-1]} failed ({stderr}); "
+            f"{AGAINST.name}: git {arguments[0]} {arguments[-1]} failed ({stderr}); "
             f"{_hint(root)}name a commit, branch or tag"
         )
     return result.stdout

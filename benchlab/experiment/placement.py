@@ -28,7 +28,7 @@ def choose(mode: str, siblings: Siblings, proxy: bool) -> dict[str, tuple[int, .
         return {}
     if not enough:
         raise UsageError(
-            f"--placement split: {counted(len(siblings), 'core')} for {len(roles)} roles ({', '.join(roles)}); "
+            f"{mode}: {counted(len(siblings), 'core')} for {len(roles)} roles ({', '.join(roles)}); "
             "use shared, or a machine with more cores"
         )
     return _split(siblings, roles)

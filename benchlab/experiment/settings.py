@@ -203,7 +203,7 @@ def _of_each_test(given: Mapping[str, tuple[int, ...]] | Iterable[tuple[str, tup
     levels: dict[str, tuple[int, ...]] = {}
     for test, values in given.items() if isinstance(given, Mapping) else given:
         if test in levels:
-            raise UsageError(f"--levels {test} is given twice; name all its levels in one: {test}=16,32")
+            raise UsageError(f"{LEVELS.name} {test} is given twice; name all its levels in one: {test}=16,32")
         levels[test] = tuple(values)
     return levels
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchlab.core.errors import UsageError
 from benchlab.experiment import stack
+from benchlab.experiment.settings import AGAINST, FRAMEWORK
 from benchlab.factors.factor import AS_IS, Kind, Service, Tools, Varied
 from benchlab.records.plan import Entry, Settings
 
@@ -26,7 +27,7 @@ class Commit(Varied):
         if adopted := [entry.name for entry in entries if stack.is_adopted(entry.labels)]:
             raise UsageError(
                 f"{self.flag}: {', '.join(adopted)} was adopted, and has no versions here; name the others with "
-                "--framework"
+                f"{FRAMEWORK.name}"
             )
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
@@ -37,4 +38,4 @@ class Commit(Varied):
         return f"{self.mark}{level[:SHORT]}"
 
 
-COMMIT = Commit(name="commit", kind=Kind.VERSION, flag="--against", example="--against REF", mark="-at-")
+COMMIT = Commit(name="commit", kind=Kind.VERSION, flag=AGAINST.name, example=f"{AGAINST.name} REF", mark="-at-")

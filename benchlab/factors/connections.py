@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
+from benchlab.experiment.settings import DB_CONNECTIONS, FRAMEWORK
 from benchlab.factors.factor import AS_IS, Service, Tools, Varied, label_of, labelled, with_environment
 from benchlab.records.plan import Entry, Settings
 
@@ -27,7 +28,9 @@ class Connections(Varied):
         """Raise UsageError where the number of workers, which share the connections, is the entry's own."""
         for entry in entries:
             if not entry.labels["workers"].isdecimal():
-                raise UsageError(f"{self.flag}: {entry.name} opens as many as it likes; leave it out with --framework")
+                raise UsageError(
+                    f"{self.flag}: {entry.name} opens as many as it likes; leave it out with {FRAMEWORK.name}"
+                )
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         size = str(pool_size(int(level), int(label_of(service, "workers"))))
@@ -40,7 +43,7 @@ class Connections(Varied):
 CONNECTIONS = Connections(
     name="connections",
     is_resource=True,
-    flag="--db-connections",
-    example="--db-connections 16,32",
+    flag=DB_CONNECTIONS.name,
+    example=f"{DB_CONNECTIONS.name} 16,32",
     mark="-pool-",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchlab.experiment.settings import PROXY as SETTING
 from benchlab.factors.factor import AS_IS, Service, Tools, Varied, labelled
 from benchlab.records.plan import NO_PROXY, Settings
 
@@ -19,4 +20,10 @@ class Proxy(Varied):
         return labelled(service, proxy=level)
 
 
-PROXY = Proxy(name="proxy", flag="--proxy", example="--proxy none,nginx", mark="-via-", words={NO_PROXY: "no proxy"})
+PROXY = Proxy(
+    name="proxy",
+    flag=SETTING.name,
+    example=f"{SETTING.name} none,nginx",
+    mark="-via-",
+    words={NO_PROXY: "no proxy"},
+)

@@ -25,6 +25,9 @@ STATES = (FATAL, WARNING, UNKNOWN, FINE)
 LEAST_MEMORY_BYTES = 2 * 1024**3
 BUSY_SHARE = rules.BY_NAME[rules.BACKGROUND_CPU].limit
 STOLEN_SHARE = rules.BY_NAME["steal"].limit
+FACTS = "/wrk/facts.py"
+# An engine's images, and the results of many runs.
+LEAST_DISK_BYTES = 3 * 1024**3
 
 
 @dataclass(frozen=True)
@@ -255,11 +258,6 @@ LOOKS: tuple[Callable[[Host], Finding], ...] = (
     _pressure,
     _clock,
 )
-
-
-FACTS = "/wrk/facts.py"
-# An engine's images, and the results of many runs.
-LEAST_DISK_BYTES = 3 * 1024**3
 
 
 def examine_host(root: Path) -> tuple[Host, list[Finding]]:

@@ -14,24 +14,6 @@ from benchlab.records.facts import UNAVAILABLE, Contents, Database, Facts, Host,
 
 WANTED = re.compile(r"\s*([A-Za-z0-9][\w.-]*)")
 LOCKED = re.compile(r"([A-Za-z0-9][\w.-]*)==([^\s;]+)")
-
-
-def versions(folder: Path) -> str:
-    """Return the packages that a requirements.in of the folder names, with their locked versions."""
-    wanted = {_plain(match[1]) for line in _lines(folder / "requirements.in") if (match := WANTED.match(line))}
-    locked = (match for line in _lines(folder / "requirements.txt") if (match := LOCKED.match(line)))
-    return ", ".join(f"{match[1]} {match[2]}" for match in locked if _plain(match[1]) in wanted)
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-
-
-def _plain(name: str) -> str:
-    """Return the name as package indexes compare it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 # What a Python image is made of; run in a container of its own, without the entry itself.
 PYTHON = """
 import importlib.metadata as metadata, json, platform, sys, sysconfig
@@ -50,10 +32,24 @@ print(json.dumps({
 WRK = "wrk -v 2>&1 | head -1; cat /wrk/*.lua /wrk/*.py | sha256sum"
 SETTINGS = "SELECT name, current_setting(name) FROM pg_settings WHERE source NOT IN ('default', 'override', 'client')"
 CONTENT = "SELECT md5(string_agg(id || ',' || randomnumber, ';' ORDER BY id)) FROM world"
-
-
 # A run looks but briefly at what is busy on the host: every sample is judged by that anyway.
 GLANCE_S = "0.2"
+
+
+def versions(folder: Path) -> str:
+    """Return the packages that a requirements.in of the folder names, with their locked versions."""
+    wanted = {_plain(match[1]) for line in _lines(folder / "requirements.in") if (match := WANTED.match(line))}
+    locked = (match for line in _lines(folder / "requirements.txt") if (match := LOCKED.match(line)))
+    return ", ".join(f"{match[1]} {match[2]}" for match in locked if _plain(match[1]) in wanted)
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+
+
+def _plain(name: str) -> str:
+    """Return the name as package indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class RunsImages(Protocol):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
+from benchlab.experiment.settings import DURATION
 from benchlab.quality.rules import BY_NAME, NOT_REPORTED, RULES, Evidence
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
 
@@ -30,7 +31,7 @@ def _details(evidence: Evidence) -> Iterator[str]:
     if evidence.lacks_ports and (ports := evidence.ports):
         yield (
             f"wrk had no local port left: of its {ports.range:,}, {ports.waiting:,} waited after a connection that had "
-            "ended (TIME_WAIT, a minute each), because each request makes one; use a shorter --duration"
+            f"ended (TIME_WAIT, a minute each), because each request makes one; use a shorter {DURATION.name}"
         )
     yield from (str(problem) for problem in evidence.wrong_answers[:1])
 

@@ -7,19 +7,21 @@ from collections.abc import Iterable, Iterator, Sequence
 import pandas as pd
 
 from benchlab.core import quantities
+from benchlab.experiment.settings import AGAINST
 from benchlab.report import document, sentences
 from benchlab.report.document import Block, Bullets, Document, Heading, Paragraph, Plot, Table, Warnings
 from benchlab.report.gate import COUNTED_ONCE, counts, reason
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import BASELINE, CANDIDATE, BaselineComparison, Row, Uncompared, Why
+from benchlab.statistics.comparability import Difference
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.regression import Gate
 from benchlab.statistics.stats import EQUIVALENCE
 
 TWO_RUNS = (
     "These are two runs at two times: they differ by what changed in the entry and by what changed from day to day, "
-    "some per cent, and cannot tell one from the other. To tell, measure both versions in one run with --against."
+    f"some per cent, and cannot tell one from the other. To tell, measure both versions in one run with {AGAINST.name}."
 )
 # What became of a value since the baseline was measured, where it is not known to have gone up or down.
 CHANGES = {
@@ -220,3 +222,13 @@ def _shown(row: Row) -> dict[str, object]:
         f"{row.design.unit}s": row.ratio.blocks,
         "outcome": outcome(row),
     }
+
+
+def difference(of: Difference) -> str:
+    """Return what makes two runs incomparable, with both values, as a part of a sentence."""
+    one, other = ("", "") if of.runs is None else (f" in {run}" for run in of.runs)
+    return f"{of.name} was {_value(of.before)}{one}, is {_value(of.after)}{other}"
+
+
+def _value(of: object) -> object:
+    return " to ".join(map(str, of)) if isinstance(of, tuple) else of

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any
 
 from benchlab import __version__
-from benchlab.core.errors import ConfigError, StoreError
+from benchlab.core.errors import StoreError
 from benchlab.experiment import profiles, stack
 from benchlab.load import registry
 from benchlab.quality import judge
@@ -26,6 +26,7 @@ from benchlab.statistics import analysis, cells, effects, metrics
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Comparison, Pair, Standing
+from benchlab.statistics.factorial import DesignError
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
 
 # Of a role without a container.
@@ -186,7 +187,7 @@ def _factors(run: Run) -> dict[str, Any] | None:
     """Return what each factor did, None where the entries are not crossed so that they tell of any."""
     try:
         answer = effects.analyse(run)
-    except ConfigError:
+    except DesignError:
         return None
     return {
         "levels": answer.design.factors,

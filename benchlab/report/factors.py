@@ -9,7 +9,6 @@ from operator import itemgetter
 import pandas as pd
 
 from benchlab.core import quantities
-from benchlab.core.errors import ConfigError
 from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
 from benchlab.experiment.workloads import DATABASE
@@ -22,7 +21,7 @@ from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.comparison import Outcome, Pair
 from benchlab.statistics.effects import EstimatedEffect, FactorAnalysis, LeftOut
-from benchlab.statistics.factorial import Change, Effect, FactorialDesign
+from benchlab.statistics.factorial import Change, DesignError, Effect, FactorialDesign
 from benchlab.statistics.stats import EQUIVALENCE
 
 # What two changes do together beyond the product of each.
@@ -43,7 +42,7 @@ def of_run(run: Run) -> FactorAnalysis | None:
         return None
     try:
         answer = effects.analyse(run)
-    except ConfigError:
+    except DesignError:
         return None
     return answer if answer.effects else None
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
+from benchlab.experiment.settings import AGAINST
 from benchlab.statistics import regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import BREAK_HOURS, ComparedRuns
@@ -41,7 +42,7 @@ def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
     return (
         f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
         f"day{count_as}; measure each side on {LEAST_DAYS} days or more, best old and new in turns on each of them "
-        "(--old DIR DIR DIR --new DIR DIR DIR), or both versions in one run with --against"
+        f"(--old DIR DIR DIR --new DIR DIR DIR), or both versions in one run with {AGAINST.name}"
     )
 
 

@@ -10,6 +10,7 @@ from itertools import combinations
 from benchlab.core import quantities
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import profiles
+from benchlab.experiment.settings import DURATION, PROFILE
 from benchlab.factors import catalog
 from benchlab.quality import judge
 from benchlab.quality.rules import HEAVY_LOGGING
@@ -382,11 +383,11 @@ def _unsteady(run: Run) -> Iterator[str]:
         return
     longest = max(profiles.PROFILES.values(), key=lambda profile: profile.warmup_s)
     is_longer = longest.warmup_s > run.manifest.settings.warmup_s
-    longer = f"--profile {longest.name} warms up for {longest.warmup_s[1]} s, and " if is_longer else ""
+    longer = f"{PROFILE.name} {longest.name} warms up for {longest.warmup_s[1]} s, and " if is_longer else ""
     yield (
         f"Before {count:,} of the {counted(len(run.samples), 'sample that counts', 'samples that count')} "
         f"({count / len(run.samples):.0%}) the warm-up ended with the rate not steady yet, for noise or because the "
-        f"entry gets faster still: {longer}a longer --duration makes the beginning weigh less."
+        f"entry gets faster still: {longer}a longer {DURATION.name} makes the beginning weigh less."
     )
 
 

@@ -30,6 +30,8 @@ LATE_ENDS = (
     "no sample is harmed, but each visit takes so much longer; if the host is not just busy, have the container's "
     "first process end at SIGTERM (start the server with `exec`, or set the STOPSIGNAL that it ends at)"
 )
+# World's copy, for entries that quote identifiers.
+QUOTED_COPY = '"World"'
 
 
 @dataclass(frozen=True)
@@ -194,10 +196,6 @@ def _workers(entry: Entry) -> int | None:
     """Return how many workers its label gives the entry; None without one."""
     label = entry.labels.get("workers", "")
     return int(label) if label.isdecimal() else None
-
-
-# World's copy, for entries that quote identifiers.
-QUOTED_COPY = '"World"'
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import placement, schedule, workloads
 from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FRAMEWORK, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import facts
 from benchlab.load import registry
@@ -151,13 +152,19 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
     """Return the settings with no more blocks than the budget has time for. Raises UsageError where it has none."""
     if settings.precision is not None and len(settings.frameworks) < 2:
         raise UsageError(
-            "--precision is that of a ratio, and there is one entry only; name a second --framework, or --against"
+            f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
+            f"or {AGAINST.name}"
         )
-    block = visits(lab, settings, 1)
-    blocks = sizing.pilot_blocks(settings.blocks, Forecast(block, settings).total_s, settings.budget_s)
+    block_s = Forecast(visits(lab, settings, 1), settings).total_s
+    blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s)
+    if settings.budget_s is not None and blocks < 1:
+        raise UsageError(
+            f"{BUDGET.name} {minutes(settings.budget_s)}: one block takes about {minutes(block_s)}; "
+            "give more time, or choose fewer entries, tests or levels"
+        )
     if settings.precision is not None and blocks < sizing.LEAST_PILOT:
         raise UsageError(
-            f"--precision needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of {blocks}; "
-            "use more --blocks, or a longer --budget"
+            f"{PRECISION.name} needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of "
+            f"{blocks}; use more {BLOCKS.name}, or a longer {BUDGET.name}"
         )
     return replace(settings, blocks=blocks)

@@ -15,6 +15,7 @@ from benchlab.core.errors import EngineError, EntryError, SetupError, WrkError
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.engine.endpoints import Roles
 from benchlab.experiment import stack, workloads
+from benchlab.experiment.settings import PLACEMENT
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import registry
 from benchlab.load.model import LoadModel
@@ -259,7 +260,7 @@ class Runner:
         if not self.placement or self.state.is_on_planned_cpus(name):
             return
         if other := running.other_cpus(self.placement):
-            raise SetupError(f"{other}: the engine does not keep it to them; use --placement shared")
+            raise SetupError(f"{other}: the engine does not keep it to them; use {PLACEMENT.name} shared")
         self.state.add_on_planned_cpus(name)
 
     def _verify(self, visit: Visit, test: str, conformance: Conformance) -> Problem | None:

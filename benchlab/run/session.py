@@ -19,6 +19,7 @@ from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab, Stage
 from benchlab.experiment import profiles, schedule
 from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.settings import PLACEMENT
 from benchlab.factors import catalog
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
@@ -91,7 +92,7 @@ def _host(lab: Lab) -> Host:
     """Return the facts of the engine's host. Raises EngineError where the roles have other CPUs than was planned."""
     seen = inventory.machine(lab.roles.client, lab.allowed_cpus or ())
     if other := capacity.differing(lab.placement, CLIENT, seen.cpus_allowed):
-        raise EngineError(f"the load generator runs on CPUs {other}; use --placement shared")
+        raise EngineError(f"the load generator runs on CPUs {other}; use {PLACEMENT.name} shared")
     known = lab.seen.facts if lab.seen else {}
     return Host.of(seen.plain() | {name: UNAVAILABLE if value is None else value for name, value in known.items()})
 

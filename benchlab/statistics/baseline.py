@@ -25,6 +25,8 @@ from benchlab.statistics.stats import Blocks
 
 # A day ends where nothing begins for so long: an evening's runs are of one day though the last began past midnight.
 BREAK_HOURS = 12
+# An entry under the name that it is compared by, a test, a level of it.
+Key = tuple[str, str, LevelKey]
 
 
 def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
@@ -34,10 +36,6 @@ def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
     # The first of each day.
     firsts = [*in_order[:1], *later]
     return tuple(bisect_right(firsts, moment) for moment in began)
-
-
-# An entry under the name that it is compared by, a test, a level of it.
-Key = tuple[str, str, LevelKey]
 
 
 class Design(Enum):
@@ -234,13 +232,19 @@ def of_several(baseline: Sequence[Run], candidate: Sequence[Run]) -> tuple[Compa
     return _of_runs(baseline), _of_runs(candidate)
 
 
+class NoVersionsError(UsageError):
+    """A run has no entry of another commit; `run_id` names it."""
+
+    def __init__(self, run_id: str):
+        super().__init__(f"{run_id} holds no entry of another commit")
+        self.run_id = run_id
+
+
 def of_versions(run: Run) -> tuple[ComparedRuns, ComparedRuns]:
-    """Return the two versions of the entries in one run: baseline, candidate. Raises UsageError where it has none."""
+    """Return the two versions of the entries in one run: baseline, candidate. Raises NoVersionsError without."""
     older = catalog.versions(run.manifest.variants)
     if not older:
-        raise UsageError(
-            f"{run.manifest.run_id} holds no entry of another commit; name two runs, or measure with --against"
-        )
+        raise NoVersionsError(run.manifest.run_id)
     newer = {name: name for name in older.values()}
     return ComparedRuns((ComparedRun(run, older),)), ComparedRuns((ComparedRun(run, newer),))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from benchlab.experiment.profiles import PROFILES
@@ -16,23 +17,34 @@ from benchlab.records.plan import Manifest
 RESOURCES = ("workers", "pool", "base")
 
 
-def differences(baseline: Manifest, candidate: Manifest) -> list[str]:
-    """Return what makes two runs incomparable, each with both values: other host, other load, other resources."""
+@dataclass(frozen=True)
+class Difference:
+    """What makes two runs incomparable, with the value of each; `runs` are their ids where there are more than two."""
+
+    name: str
+    before: object
+    after: object
+    runs: tuple[str, str] | None = None
+
+
+def differences(baseline: Manifest, candidate: Manifest) -> list[Difference]:
+    """Return what makes two runs incomparable: other host, other load, other resources."""
+    before, after = _both_conditions(baseline, candidate)
     return [
-        f"{name} was {_written(before)}, is {_written(after)}"
-        for name, before, after in _differing(baseline, candidate)
+        Difference(name, before.get(name), after.get(name))
+        for name in sorted(before.keys() | after.keys())
+        if before.get(name) != after.get(name)
     ]
 
 
-def among(manifests: Sequence[Manifest]) -> list[str]:
+def among(manifests: Sequence[Manifest]) -> list[Difference]:
     """Return what makes any two of the runs incomparable; of more than two, each difference once, with both runs."""
     if len(manifests) == 2:
         return differences(*manifests)
-    by_name: dict[str, str] = {}
+    by_name: dict[str, Difference] = {}
     for one, other in combinations(manifests, 2):
-        for name, before, after in _differing(one, other):
-            difference = f"{name} was {_written(before)} in {one.run_id}, is {_written(after)} in {other.run_id}"
-            by_name.setdefault(name, difference)
+        for difference in differences(one, other):
+            by_name.setdefault(difference.name, replace(difference, runs=(one.run_id, other.run_id)))
     return list(by_name.values())
 
 
@@ -42,12 +54,9 @@ def changed_sources(manifests: Sequence[Manifest]) -> list[str]:
     return sorted(name for name in shared if len({manifest.sources[name] for manifest in manifests}) > 1)
 
 
-def _differing(one: Manifest, other: Manifest) -> Iterator[tuple[str, object, object]]:
+def _both_conditions(one: Manifest, other: Manifest) -> tuple[dict[str, object], dict[str, object]]:
     common = one.entries.keys() & other.entries.keys()
-    before, after = _conditions(one, common), _conditions(other, common)
-    for name in sorted(before.keys() | after.keys()):
-        if before.get(name) != after.get(name):
-            yield name, before.get(name), after.get(name)
+    return _conditions(one, common), _conditions(other, common)
 
 
 def _conditions(manifest: Manifest, entries: Iterable[str]) -> dict[str, object]:
@@ -88,10 +97,6 @@ def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
     yield "warm-up in s", settings.warmup_s
     yield "placement", manifest.placement or "shared"
     yield "connections where N varies", PROFILES[settings.profile].query_connections
-
-
-def _written(value: object) -> object:
-    return " to ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _digest(content: object) -> str | None:

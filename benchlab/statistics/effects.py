@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from benchlab.core.errors import UsageError
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision, Run
 from benchlab.statistics import analysis, cells, comparison, factorial, metrics, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result, Scope
 from benchlab.statistics.comparison import Pair
-from benchlab.statistics.factorial import Effect, FactorialDesign
+from benchlab.statistics.factorial import DesignError, Effect, FactorialDesign, UnknownEntry
 from benchlab.statistics.metrics import Better, Metric
 from benchlab.statistics.stats import Cells
 
@@ -66,11 +65,11 @@ class FactorAnalysis:
 def analyse(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) -> FactorAnalysis:
     """Return the effects of the factors asked for, all that the run's entries tell of without them.
 
-    `entries` are those to take them from, all without them. Raises UsageError where they tell nothing.
+    `entries` are those to take them from, all without them. Raises DesignError where they tell nothing.
     """
     known = run.manifest.entries
     if unknown := [name for name in entries if name not in known]:
-        raise UsageError(f"{run.manifest.run_id} has no entry {unknown[0]}; there is {', '.join(known)}")
+        raise DesignError(UnknownEntry(unknown[0], run.manifest.run_id, tuple(known)))
     design = factorial.cross({name: known[name] for name in entries or known}, asked)
     results = analysis.analyse(run)
     compared = metrics.of_run(run.manifest).compared

@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
 
-from benchlab.core import letters
-from benchlab.core.errors import UsageError
 from benchlab.factors import catalog
 from benchlab.factors.factor import Varied
 
@@ -137,51 +135,105 @@ class FactorialDesign:
             yield group
 
 
+@dataclass(frozen=True)
+class UnknownEntry:
+    """A run has no entry of the name."""
+
+    name: str
+    run_id: str
+    known: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UnknownFactor:
+    """No entry has the label; `labels` are those of all of them, and the main factors."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class UnknownLevel:
+    """No entry has the level that the others are to be compared with."""
+
+    factor: str
+    level: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class OneLevel:
+    """All entries have the same level of the factor."""
+
+    factor: str
+    entries: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EqualEntries:
+    """Two entries have the same level of every factor."""
+
+    entries: tuple[str, str]
+    factors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NoPair:
+    """No two entries differ in one of the factors alone."""
+
+    factors: tuple[str, ...]
+    filled: Mapping[Combination, str]
+
+
+Reason = UnknownEntry | UnknownFactor | UnknownLevel | OneLevel | EqualEntries | NoPair
+
+
+class DesignError(Exception):
+    """Entries do not tell of the factors asked for; `reason` says why."""
+
+    def __init__(self, reason: Reason):
+        super().__init__(reason)
+        self.reason = reason
+
+
 def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> FactorialDesign:
-    """Return how the entries, given with their labels, as a factorial design.
+    """Return the entries, given with their labels, as a factorial design.
 
     `asked` are the factors to be studied, each a label or a label and its reference, such as framework=crax; without
-    them, all main ones. The reference is the level asked for, or else the factor's own. Raises UsageError where the
+    them, all main ones. The reference is the level asked for, or else the factor's own. Raises DesignError where the
     entries do not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
     names = [name for name in dict.fromkeys([*_main(), *references]) if _varies(entries, name)]
     names = [name for name in names if name in references or not _is_part(entries, name, names)]
     if unknown := [name for name in references if name not in names]:
-        raise UsageError(f"--factor {unknown[0]}: {_refused(unknown[0], entries)}")
+        raise DesignError(_untold(unknown[0], entries))
     factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
     filled: dict[Combination, str] = {}
     for entry, labels in entries.items():
         combination = tuple(_level(labels, name) for name in names)
         if combination in filled:
-            raise UsageError(
-                f"{filled[combination]} and {entry} are equal in {', '.join(names) or 'all factors'}: leave one out "
-                "with --framework, or name the label in which they differ with --factor"
-            )
+            raise DesignError(EqualEntries((filled[combination], entry), tuple(names)))
         filled[combination] = entry
     design = FactorialDesign(
         factors, filled, tuple(name for name in names if not references or name in references), entries
     )
     if not design.effects:
-        raise UsageError(_no_effects(design))
+        raise DesignError(NoPair(design.studied or tuple(_main()), filled))
     return design
 
 
-def _refused(name: str, entries: Mapping[str, Labels]) -> str:
+def _untold(name: str, entries: Mapping[str, Labels]) -> UnknownFactor | OneLevel:
     """Return why the entries do not tell of the factor."""
     known = {*_main(), *(label for labels in entries.values() for label in labels)}
-    if name not in known:
-        return f"{letters.meant(name, sorted(known))}there is {', '.join(_main())}, or any other label of the entries"
-    factor = catalog.of_label(name)
-    remedy = f"measure with {factor.example} to have it told; " if isinstance(factor, Varied) else ""
-    return f"{remedy}the entries {', '.join(entries)} do not differ in it"
+    return OneLevel(name, tuple(entries)) if name in known else UnknownFactor(name, tuple(sorted(known)))
 
 
 def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Iterable[str]) -> list[str]:
     """Return the entries that tell of the factors asked for, or the usual factors; the usual entries where variants do.
 
     That is, of those that differ from a usual one in nothing but these factors, each that has a counterpart. Raises
-    UsageError where there are none.
+    DesignError where there are none.
     """
     asked = list(asked) or [factor.name for factor in catalog.FACTORS if factor.is_usual]
     asked = [part for part in asked if not isinstance(catalog.of_label(part.partition("=")[0]), Varied)]
@@ -223,14 +275,6 @@ def _level(labels: Labels, name: str) -> str:
 def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
     levels = {_level(labels, name) for labels in entries.values()}
     if reference and reference not in levels:
-        raise UsageError(f"--factor {name}={reference}: there is {', '.join(sorted(levels))}")
+        raise DesignError(UnknownLevel(name, reference, tuple(sorted(levels))))
     ordered = catalog.of_label(name).ordered(levels)
     return (reference, *(level for level in ordered if level != reference)) if reference else ordered
-
-
-def _no_effects(design: FactorialDesign) -> str:
-    factors = " or ".join(design.studied or _main())
-    present = ", ".join(
-        f"{entry} ({' '.join(combination)})" if combination else entry for combination, entry in design.filled.items()
-    )
-    return f"no two entries differ in {factors} alone: there is {present} measure entries that do, see `lab.py list`"

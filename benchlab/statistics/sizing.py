@@ -10,8 +10,6 @@ from enum import Enum
 from itertools import pairwise
 from statistics import median
 
-from benchlab.core.errors import UsageError
-from benchlab.core.quantities import minutes
 from benchlab.experiment import forecast
 from benchlab.experiment.settings import MAX_BLOCKS
 from benchlab.factors import catalog
@@ -22,6 +20,9 @@ from benchlab.statistics.stats import Ratio
 
 # One block has no spread.
 LEAST_PILOT = 2
+# What lies between two samples, starts and warm-ups of entries that fail among it, takes minutes at the most: more is a
+# pause between two sittings, or a clock that was set.
+PAUSE_S = 600
 
 
 def block_s(run: Run) -> float:
@@ -37,19 +38,11 @@ def block_s(run: Run) -> float:
 
 
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
-    """Return how many blocks to begin with: those wanted, or as many as the budget has time for.
+    """Return how many blocks to begin with: those wanted, or as many as the budget has time for, which may be none.
 
-    Raises UsageError where it has no time for a single one; `block_s` is what one is expected to take.
+    `block_s` is what one is expected to take.
     """
-    if budget_s is None:
-        return wanted
-    fitting = int(budget_s / block_s)
-    if fitting < 1:
-        raise UsageError(
-            f"--budget {minutes(budget_s)}: one block takes about {minutes(block_s)}; "
-            "give more time, or choose fewer entries, tests or levels"
-        )
-    return min(wanted, fitting)
+    return wanted if budget_s is None else min(wanted, int(budget_s / block_s))
 
 
 def decisive(run: Run) -> tuple[Ratio, ...]:
@@ -117,11 +110,6 @@ def decide(ratios: Sequence[Ratio], pilot: int, precision: float | None, block_s
 def reached(ratios: Iterable[Ratio]) -> float | None:
     """Return the widest relative half-width of the ratios that have an interval; None where none has."""
     return max((ratio.half_width for ratio in ratios if ratio.half_width is not None), default=None)
-
-
-# What lies between two samples, starts and warm-ups of entries that fail among it, takes minutes at the most: more is a
-# pause between two sittings, or a clock that was set.
-PAUSE_S = 600
 
 
 def spent_s(samples: Iterable[Sample]) -> float:

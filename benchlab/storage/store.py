@@ -39,6 +39,10 @@ MIXED = "were two runs mixed?"
 RECORDED = 5
 
 Kind = TypeVar("Kind", bound=Record)
+MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
+REPORT, PAGE = "report.md", "report.html"
+# Bytes that the name of a file has at the most, on nearly every file system.
+LONGEST_NAME = 255
 
 
 @contextmanager
@@ -131,12 +135,6 @@ def _refuse_beyond(run: Run, path: Path) -> None:
     blocks += [(finding.block, " ".join(map(str, finding.key[:-1]))) for finding in run.findings]
     if beyond := [key for block, key in blocks if block > run.blocks]:
         raise StoreError(f"{path}: {beyond[0]} is of a block beyond the run's {run.blocks}; {MIXED}")
-
-
-MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
-REPORT, PAGE = "report.md", "report.html"
-# Bytes that the name of a file has at the most, on nearly every file system.
-LONGEST_NAME = 255
 
 
 class Journal:

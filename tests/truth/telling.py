@@ -14,6 +14,7 @@ from benchlab.core.errors import LabError
 from benchlab.records.run import Run
 from benchlab.report import changes, export, factors, markdown, outputs, runs, sentences
 from benchlab.statistics import analysis, baseline, candidate, effects
+from benchlab.statistics.factorial import DesignError
 from tests.unit.pages import comparison_page
 
 from .made_reports import Case
@@ -136,5 +137,5 @@ def _factors(run: Run) -> str:
     """Return what `lab.py factors` prints; nothing where the entries tell of none."""
     try:
         return markdown.text(factors.report(run, effects.analyse(run)))
-    except LabError:
+    except DesignError:
         return ""

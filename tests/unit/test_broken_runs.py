@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.errors import ConfigError, StoreError
+from benchlab.core.errors import StoreError
 from benchlab.records import schema
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Variant
 from benchlab.records.run import Decision, Failure, Record
 from benchlab.report import export, outputs, runs
 from benchlab.statistics import analysis, baseline, candidate, comparability, effects
+from benchlab.statistics.factorial import DesignError
 from benchlab.storage import store
 
 from .conftest import LABELS, STARTED, make_finding, make_manifest, make_sample, make_trial
@@ -84,7 +85,7 @@ def _told(folder: Path) -> None:
     candidate.compare(
         *(baseline.of_versions(run) if run.manifest.settings.against else baseline.of_several([run], [run]))
     )
-    with suppress(ConfigError):
+    with suppress(DesignError):
         effects.analyse(run)
     runs.left(run, folder)
 

@@ -8,8 +8,9 @@ from statistics import geometric_mean
 
 import pytest
 
+from benchlab.cli import gate
 from benchlab.core import quantities
-from benchlab.core.errors import ConfigError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, document, markdown
 from benchlab.statistics import baseline, candidate, comparison, stats
@@ -134,8 +135,10 @@ def test_a_side_has_no_values_of_an_entry_that_it_lacks_and_none_that_nobody_mad
 
 
 def test_a_run_without_versions_is_no_comparison() -> None:
-    with pytest.raises(ConfigError, match="measure with --against"):
-        baseline.of_versions(run_of(*samples("crax", CALM)))
+    with pytest.raises(
+        UsageError, match=r"holds no entry of another commit; name two runs, or measure with --against$"
+    ):
+        gate.versions(run_of(*samples("crax", CALM)))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
-from benchlab.statistics.comparability import among, differences
+from benchlab.report import changes
+from benchlab.statistics import comparability
 
 FACTS: dict[str, Any] = {
     "lab_version": "0.2.0",
@@ -19,6 +21,14 @@ FACTS: dict[str, Any] = {
     "wrk": {"version": "wrk 4.1.0", "scripts_sha256": "a"},
     "database": {"version": "17.5", "settings": {"fsync": "off"}},
 }
+
+
+def differences(before: Manifest, after: Manifest) -> list[str]:
+    return [changes.difference(each) for each in comparability.differences(before, after)]
+
+
+def among(manifests: Sequence[Manifest]) -> list[str]:
+    return [changes.difference(each) for each in comparability.among(manifests)]
 
 
 @pytest.fixture

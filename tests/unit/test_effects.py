@@ -14,7 +14,8 @@ import pytest
 import statsmodels.formula.api as models
 from statsmodels.stats.multitest import multipletests
 
-from benchlab.core.errors import ConfigError
+from benchlab.cli.factors import refusing
+from benchlab.core.errors import UsageError
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.report.factors import why_left_out
@@ -231,5 +232,5 @@ def test_a_run_may_be_asked_of_some_of_its_entries_and_of_one_factor(manifest: M
     (effect,) = _of(answer.effects, TWENTY)
     assert effect.effect.names == ("orm full", "orm raw")
     assert effect.pair.ratio.ratio == pytest.approx(0.5, rel=0.03)
-    with pytest.raises(ConfigError, match="has no entry c; there is a-full, a-raw, b-full, b-raw"):
+    with pytest.raises(UsageError, match="has no entry c; there is a-full, a-raw, b-full, b-raw"), refusing():
         effects.analyse(run, [], ["c"])

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from benchlab.core.errors import ConfigError
+from benchlab.cli.factors import refusing
+from benchlab.core.errors import UsageError
 from benchlab.statistics import factorial
 from benchlab.statistics.factorial import Change, cross
 
@@ -145,7 +146,7 @@ def test_entries_that_cannot_tell_are_refused_with_what_is_there(
     names: tuple[str, ...], asked: list[str], said: str
 ) -> None:
     entries = FOUR | {"twin": FOUR["crax"]}
-    with pytest.raises(ConfigError, match=f"^{re.escape(said)}"):
+    with pytest.raises(UsageError, match=f"^{re.escape(said)}"), refusing():
         cross({name: entries[name] for name in names}, asked)
 
 
