@@ -134,9 +134,9 @@ def rows(groups: Mapping[str, Sequence[str]], below: Mapping[tuple[str, str], st
     return Rows(tuple(labels), at, headings)
 
 
-def frame(found: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[str, Any]:
+def frame(rows: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[str, Any]:
     """Return the layout of a plot of rows, with this axis below it."""
-    count = len(found.labels)
+    count = len(rows.labels)
     return {
         "height": count * row_px + FRAME_PX,
         "margin": {"l": 8, "r": 16, "t": 4, "b": 44},
@@ -144,18 +144,18 @@ def frame(found: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[st
         "yaxis": {
             "range": [count - 0.4, -0.6],
             "tickvals": list(range(count)),
-            "ticktext": list(found.labels),
+            "ticktext": list(rows.labels),
             "automargin": True,
             "fixedrange": True,
             "showgrid": False,
             "zeroline": False,
             "ticks": "",
         },
-        "shapes": [line(y0=place - 0.5, y1=place - 0.5) for place in found.headings if place],
+        "shapes": [line(y0=place - 0.5, y1=place - 0.5) for place in rows.headings if place],
         # Inside the plot: beside the axis they would take the room that a phone needs for the plot itself.
         "annotations": [
             {"xref": "paper", "x": 0, "xanchor": "left", "y": place, "text": text, "showarrow": False}
-            for place, text in found.headings.items()
+            for place, text in rows.headings.items()
         ],
         "showlegend": False,
     }
@@ -189,7 +189,7 @@ def ratio_axis(title: str, traces: Iterable[Trace], reach: tuple[float, float] =
     reached = [min(max(end, least), most) for end in ends(traces)]
     low, high = min([reach[0], *reached]) * 0.98, max([reach[1], *reached]) * 1.02
     within = [[tick for tick in ticks if low <= tick <= high] for ticks in TICKS]
-    ticks = next((found for found in within if _fits(found, low, high)), within[-1])
+    ticks = next((fitting for fitting in within if _fits(fitting, low, high)), within[-1])
     return {
         "title": {"text": title},
         "type": "log",
@@ -200,27 +200,27 @@ def ratio_axis(title: str, traces: Iterable[Trace], reach: tuple[float, float] =
     }
 
 
-def dots(name: str, look: Look, found: Sequence[Dot]) -> Trace:
+def dots(name: str, look: Look, dots: Sequence[Dot]) -> Trace:
     """Return the dots of an entry with their intervals."""
-    reaches = [dot.reach for dot in found]
+    reaches = [dot.reach for dot in dots]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": safe(short(name)),
         "meta": "means",
-        "x": [figure(dot.mean) for dot in found],
-        "y": [dot.place for dot in found],
+        "x": [rounded(dot.mean) for dot in dots],
+        "y": [dot.place for dot in dots],
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": [figure(above) for _, above in reaches],
-            "arrayminus": [figure(below) for below, _ in reaches],
+            "array": [rounded(above) for _, above in reaches],
+            "arrayminus": [rounded(below) for below, _ in reaches],
             "thickness": 2,
             "width": 5,
             "color": look.color,
         },
         "marker": {"size": 10, "color": look.color, "symbol": look.mark},
-        "hovertext": [dot.text for dot in found],
+        "hovertext": [dot.text for dot in dots],
         "hoverinfo": "text",
     }
 
@@ -238,7 +238,7 @@ def ends(traces: Iterable[Trace]) -> list[float]:
     ]
 
 
-def figure(value: float) -> float:
+def rounded(value: float) -> float:
     """Return the number without the digits that no plot can show."""
     return float(f"{value:.5g}")
 

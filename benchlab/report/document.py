@@ -48,25 +48,25 @@ class Bullets:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Conclusion:
     """Of a test who leads and who cannot be told apart, and what limited its rows.
 
     What limited all tests alike is reported once, without a test and an answer.
     """
 
     test: str
-    answer: str
+    text: str
     limits: str
 
     def __str__(self) -> str:
-        return " ".join(filter(None, [self.test and f"{self.test}.", self.answer, self.limits]))
+        return " ".join(filter(None, [self.test and f"{self.test}.", self.text, self.limits]))
 
 
 @dataclass(frozen=True)
-class Answers:
+class Conclusions:
     """What is read first: a bullet for each test."""
 
-    items: tuple[Answer, ...]
+    items: tuple[Conclusion, ...]
 
 
 @dataclass(frozen=True)
@@ -197,7 +197,7 @@ class Files:
 # What a text is made of.
 Plain = Heading | Paragraph | Bullets | Table | Code | Terms | Lines | Files
 # A page alone shows the last three: plots and squares draw what the tables have, and the facts stand in the manifest.
-Block = Plain | Answers | Warnings | Plot | HeatMaps | Facts
+Block = Plain | Conclusions | Warnings | Plot | HeatMaps | Facts
 TABLE_LEVEL = 3
 
 
@@ -230,7 +230,7 @@ def _plain(block: Block) -> Iterator[Plain]:
         yield from [Heading(block.title, TABLE_LEVEL)] if block.title else []
         yield from block.parts
         yield from (Paragraph((note,)) for note in block.notes)
-    elif isinstance(block, Answers):
+    elif isinstance(block, Conclusions):
         yield Bullets(tuple(map(str, block.items)))
     elif isinstance(block, Warnings):
         yield Paragraph((f"{block.title}:",))

@@ -185,22 +185,24 @@ def _pair(pair: Pair) -> dict[str, Any]:
 def _factors(run: Run) -> dict[str, Any] | None:
     """Return what each factor did, None where the entries are not crossed so that they tell of any."""
     try:
-        answer = effects.analyse(run)
+        factor_analysis = effects.analyse(run)
     except ConfigError:
         return None
     return {
-        "levels": answer.design.factors,
+        "levels": factor_analysis.design.factors,
         "effects": [
             {
-                "test": told.test,
-                "level": told.level.value,
-                "figure": told.metric.name,
-                **asdict(told.effect),
-                **_pair(told.pair),
+                "test": estimated.test,
+                "level": estimated.level.value,
+                "figure": estimated.metric.name,
+                **asdict(estimated.effect),
+                **_pair(estimated.pair),
             }
-            for told in answer.effects
+            for estimated in factor_analysis.effects
         ],
-        "untold": {test: [factors.why_left_out(part) for part in parts] for test, parts in answer.left_out.items()},
+        "untold": {
+            test: [factors.why_left_out(part) for part in parts] for test, parts in factor_analysis.left_out.items()
+        },
     }
 
 

@@ -89,9 +89,9 @@ def _needed(each: Open) -> str:
         case Need.LEAST_BLOCKS:
             return f"it takes at least {counted(LEAST_BLOCKS, unit)}"
         case Need.ANOTHER_ESTIMATE:
-            side = "below" if row.metric.better is Better.HIGHER else "above"
+            beyond = "below" if row.metric.better is Better.HIGHER else "above"
             stays = f"if it stays there, no number of {unit}s excludes it"
-            return f"so far the estimate itself lies {side} the limit; {stays}"
+            return f"so far the estimate itself lies {beyond} the limit; {stays}"
         case Need.MORE_BLOCKS:
             return f"it would take about {counted(each.blocks, unit)}"
 

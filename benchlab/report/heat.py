@@ -13,7 +13,7 @@ from benchlab.statistics.comparison import Comparison, Outcome, Pair
 
 # From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
 DEPTHS = (1.1, 1.5)
-SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
+SAME, NONE, UNDECIDED, EQUAL = "same", "none", "undecided", "equal"
 # What a colour means, for eyes, screens and paper that do not show it.
 SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
 
@@ -68,7 +68,7 @@ def _square(pair: Pair | None, decides: bool) -> Square:
 
 def _tone(outcome: Outcome, ratio: float) -> str:
     if outcome is Outcome.UNDECIDED:
-        return UNTOLD
+        return UNDECIDED
     if outcome is Outcome.EQUAL:
         return EQUAL
     times = math.exp(abs(math.log(ratio)))

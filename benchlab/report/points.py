@@ -85,7 +85,7 @@ def clock(run: Run) -> Clock:
     return Clock(minutes, tuple(pauses))
 
 
-def points(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
+def of_test(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
     """Return every sample taken in the test, whether or not it counts, in the order of time."""
     taken = [sample for sample in run.taken if sample.trial.test == result.test]
     used = {_name(sample) for sample in run.samples}
@@ -101,31 +101,31 @@ def points(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
     )
 
 
-def below_means(found: Iterable[Point], looks: Mapping[str, Look], rows: Rows, blocks: int) -> Iterator[Trace]:
+def below_means(points: Iterable[Point], looks: Mapping[str, Look], rows: Rows, blocks: int) -> Iterator[Trace]:
     """Yield every sample below the dot of its row, the first block nearest to it."""
-    for kind, entry, group in by_kind(found):
+    for kind, entry, group in by_kind(points):
         yield {
             **mark(kind, entry, looks[entry]),
-            "x": [charts.figure(point.sample.load.requests_per_second) for point in group],
+            "x": [charts.rounded(point.sample.load.requests_per_second) for point in group],
             "y": [round(rows.at[point.row] + 0.2 + 0.25 * point.sample.trial.block / blocks, 3) for point in group],
             "customdata": [point.facts for point in group],
             "hovertemplate": hover("%{x:,.0f} requests/s"),
         }
 
 
-def by_kind(found: Iterable[Point]) -> Iterator[tuple[str, str, list[Point]]]:
+def by_kind(points: Iterable[Point]) -> Iterator[tuple[str, str, list[Point]]]:
     """Yield the points by what became of them and by entry, those that do not count last."""
     grouped: dict[tuple[str, str], list[Point]] = defaultdict(list)
-    for point in found:
+    for point in points:
         grouped[point.kind, point.sample.trial.entry].append(point)
     for kind, entry in sorted(grouped, key=lambda group: (KINDS.index(group[0]), group[1])):
         yield kind, entry, grouped[kind, entry]
 
 
-def by_row(found: Iterable[Point]) -> dict[Key, list[Sample]]:
+def by_row(points: Iterable[Point]) -> dict[Key, list[Sample]]:
     """Return the samples of each row."""
     grouped: dict[Key, list[Sample]] = defaultdict(list)
-    for point in found:
+    for point in points:
         grouped[point.row].append(point.sample)
     return grouped
 
@@ -150,10 +150,10 @@ def hover(value: str) -> str:
     )
 
 
-def groups(found: Iterable[Point], order: Sequence[str]) -> dict[str, list[str]]:
+def groups(points: Iterable[Point], order: Sequence[str]) -> dict[str, list[str]]:
     """Return the entries of each level, in this order: the rows of a plot."""
     entries: dict[LevelKey, set[str]] = defaultdict(set)
-    for point in found:
+    for point in points:
         entries[point.sample.trial.level.key].add(point.sample.trial.entry)
     place = {entry: number for number, entry in enumerate(order)}
     return {
@@ -187,16 +187,16 @@ LEAST_REACH = 25
 LEAST_SHARE = 0.1
 
 
-def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: Clock) -> Chart:
+def course(test: str, points: Sequence[Point], looks: Mapping[str, Look], time: Clock) -> Chart:
     """Return each sample's rate as a share of its row's mean, over the time of the run, with the mean of each block.
 
     What lies beyond the axis, which is made for what counts, is drawn at its edge.
     """
-    counting = [point for point in found if point.kind in COUNTING]
+    counting = [point for point in points if point.kind in COUNTING]
     reach = max([LEAST_REACH, *(1.08 * abs(point.share - 100) for point in counting)])
     low, high = max(-5.0, 100 - reach), 100 + reach
-    trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in by_kind(found)]
-    trails += _without({point.sample.trial.entry for point in found}, counting, looks)
+    trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in by_kind(points)]
+    trails += _without({point.sample.trial.entry for point in points}, counting, looks)
     if len(set(looks.values())) < len(looks):
         # They look alike: a legend could not tell them apart.
         trails = [trail | {"showlegend": trail["name"] in KINDS} for trail in trails]
@@ -205,7 +205,7 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
     layout = _layout(low, high, charts.legend_px(len(names))) | {
         "shapes": [charts.line(y0=100, y1=100), *(charts.line(x0=at, x1=at) for at in time.pauses)]
     }
-    return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(found, counting, means))
+    return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(points, counting, means))
 
 
 Mean = tuple[float, float, int]
@@ -235,11 +235,11 @@ def _without(entries: Iterable[str], counting: Iterable[Point], looks: Mapping[s
 def _legend_once(trails: Iterable[Trace]) -> list[Trace]:
     """Return the trails, of those with the same name only the first in the legend."""
     seen: set[str] = set()
-    told = []
+    drawn = []
     for trail in trails:
-        told.append(trail | {"showlegend": trail["showlegend"] and trail["name"] not in seen})
-        seen |= {trail["name"]} if told[-1]["showlegend"] else set()
-    return told
+        drawn.append(trail | {"showlegend": trail["showlegend"] and trail["name"] not in seen})
+        seen |= {trail["name"]} if drawn[-1]["showlegend"] else set()
+    return drawn
 
 
 def _blocks(counting: Iterable[Point]) -> list[Mean]:
@@ -288,11 +288,11 @@ def _layout(low: float, high: float, legend_px: int) -> dict[str, object]:
     }
 
 
-def _in_words(found: Sequence[Point], counting: Sequence[Point], means: Sequence[Mean]) -> str:
-    unused = len(found) - len(counting)
+def _in_words(points: Sequence[Point], counting: Sequence[Point], means: Sequence[Mean]) -> str:
+    unused = len(points) - len(counting)
     shares = [share for _, share, _ in means]
     drift = f" The means of blocks lie from {min(shares):.0f} to {max(shares):.0f} %." if shares else ""
     return (
-        f"{counted(len(found), 'sample')} of {counted(len(means), 'block')}, {unused} of which do not count: each "
+        f"{counted(len(points), 'sample')} of {counted(len(means), 'block')}, {unused} of which do not count: each "
         f"one's rate as a share of the mean of its row, over the time of the run.{drift}"
     )

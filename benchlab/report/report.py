@@ -19,10 +19,10 @@ from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
 from benchlab.report import document, factors, heat, sentences, tables
 from benchlab.report.document import (
-    Answers,
     Block,
     Bullets,
     Code,
+    Conclusions,
     Document,
     Facts,
     Files,
@@ -72,7 +72,7 @@ def report(run: Run) -> Document:
     results = analysis.analyse(run)
     caution = profiles.caution(run.manifest)
     blocks = [
-        *_answer(run, results, caution),
+        *_conclusions(run, results, caution),
         *_factors(run, caution),
         *(_overview(run, results, caution) if run.samples else ()),
         *(block for result in results for block in _test(run, result, caution)),
@@ -85,26 +85,26 @@ def report(run: Run) -> Document:
     return Document(tuple(blocks), run.manifest.run_id, _subtitle(run))
 
 
-def _answer(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
+def _conclusions(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
     yield Heading(f"The answer{caution}", key="answer")
-    yield Answers(tuple(sentences.answers(run, results)))
+    yield Conclusions(tuple(sentences.conclusions(run, results)))
     if warnings := tuple(sentences.warnings(run, results)):
         yield Warnings(warnings)
     if any(len(result.standings) > 1 for result in results):
         yield Plot(
             "overall",
             "Standings over all levels",
-            f"{sentences.better_side(result.overall.better for result in results)}; the bars are 95 % intervals, of "
-            "what is equal the 90 % one that shows it. The axis is logarithmic: half and twice are equally far from 1. "
-            "What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
+            f"{sentences.better_direction(result.overall.better for result in results)}; the bars are 95 % intervals, "
+            "of what is equal the 90 % one that shows it. The axis is logarithmic: half and twice are equally far from "
+            "1. What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
         )
     yield Paragraph(tuple(about(run)), is_quiet=True)
 
 
 def _factors(run: Run, caution: str) -> Iterator[Block]:
-    if (answer := factors.of_run(run)) is not None:
-        yield Heading(f"Factors{caution}", key="factors-told", short="factors")
-        yield from factors.blocks(answer, caution)
+    if (analysed := factors.of_run(run)) is not None:
+        yield Heading(f"Factors{caution}", key="effects", short="factors")
+        yield from factors.blocks(analysed, caution)
 
 
 def _overview(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
@@ -245,17 +245,19 @@ def judged(run: Run) -> str:
     """Return what became of the samples taken, and which rules had no value, in how many and why."""
     lines = [f"{_became(run)}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
-        told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
-        lines.append(f"Rules without a value: {', '.join(told)}.")
+        without_value = (
+            f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items())
+        )
+        lines.append(f"Rules without a value: {', '.join(without_value)}.")
     return " ".join(lines)
 
 
 def reasons(run: Run) -> list[str]:
     """Return why entries were left out and trials not measured, or not in every visit, and how many are to come."""
     unbuilt = [f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()]
-    measured = [f"{told}; measured in another visit" for told in _told(judge.made_up_for(run))]
+    measured = [f"{line}; measured in another visit" for line in _failures(judge.made_up_for(run))]
     to_come = [f"{counted(run.to_come, 'trial')} still to come."] if run.to_come else []
-    return [*unbuilt, *_told(judge.missing(run)), *measured, *to_come]
+    return [*unbuilt, *_failures(judge.missing(run)), *measured, *to_come]
 
 
 def findings(run: Run) -> list[str]:
@@ -271,15 +273,15 @@ def _of_taken(run: Run, count: int) -> str:
     return f"{count:,} of them" if count < len(run.taken) else "all samples"
 
 
-def _told(failures: Iterable[Failure]) -> list[str]:
+def _failures(failures: Iterable[Failure]) -> list[str]:
     """Return a line for each cause that trials of an entry failed for."""
-    found: dict[tuple[str, str], list[Failure]] = {}
+    by_cause: dict[tuple[str, str], list[Failure]] = {}
     for failure in failures:
-        found.setdefault((failure.trial.entry, failure.cause), []).append(failure)
-    return [_alike(of_one_cause) for of_one_cause in found.values()]
+        by_cause.setdefault((failure.trial.entry, failure.cause), []).append(failure)
+    return [_failure(of_one_cause) for of_one_cause in by_cause.values()]
 
 
-def _alike(failures: Sequence[Failure]) -> str:
+def _failure(failures: Sequence[Failure]) -> str:
     """Return why trials of an entry failed for one cause, as the first of them tells it, and how many."""
     first = failures[0]
     tests = ", ".join(dict.fromkeys(failure.trial.test for failure in failures))
@@ -328,10 +330,10 @@ def _became(run: Run) -> str:
     again = taken - invalid - used
     suspect = sum(sample.verdict.severity == SUSPECT for sample in run.samples)
     flagged = f" ({suspect:,} of them suspect)" if suspect else ""
-    told = [f"{counted(used, 'counts', 'count')}{flagged}" if used else "none counts"]
-    told += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken anew"] if again else []
-    told += [f"{counted(invalid, 'is', 'are')} invalid"] if invalid else []
-    return f"{counted(taken, 'sample')} {'was' if taken == 1 else 'were'} taken: {', '.join(told)}"
+    parts = [f"{counted(used, 'counts', 'count')}{flagged}" if used else "none counts"]
+    parts += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken anew"] if again else []
+    parts += [f"{counted(invalid, 'is', 'are')} invalid"] if invalid else []
+    return f"{counted(taken, 'sample')} {'was' if taken == 1 else 'were'} taken: {', '.join(parts)}"
 
 
 def _decided(run: Run) -> Iterator[str]:

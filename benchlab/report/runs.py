@@ -38,19 +38,19 @@ def listing(results: Path, calibration: Callable[[Path], Manifest | None] = _no_
 
     `calibration` returns the manifest of a folder that holds the runs of one, None of any other.
     """
-    found: list[tuple[Manifest, list[str], str]] = []
+    readable: list[tuple[Manifest, list[str], str]] = []
     unreadable: list[str] = []
     for folder in _folders(results):
         try:
             if manifest := calibration(folder):
-                found.append((manifest, _calibration_row(folder, manifest), ""))
+                readable.append((manifest, _calibration_row(folder, manifest), ""))
             else:
-                found.append((*_row(folder), cut(folder)))
+                readable.append((*_row(folder), cut(folder)))
         except StoreError as error:
             unreadable.append(letters.one_line(str(error)))
         except LabError as error:
             unreadable.append(letters.one_line(f"{folder}: {error}"))
-    newest = sorted(found, key=lambda each: each[0].created_at, reverse=True)
+    newest = sorted(readable, key=lambda each: each[0].created_at, reverse=True)
     return Listing([row for _, row, _ in newest], [note for *_, note in newest if note], unreadable)
 
 
@@ -71,10 +71,11 @@ def left(run: Run, folder: Path) -> str:
     if run.to_come or run.awaits_decision:
         return go_on(folder)
     if missing := judge.missing(run):
-        told = f"{counted(len(missing), 'trial')} not measured"
+        unmeasured = f"{counted(len(missing), 'trial')} not measured"
         if all(failure.is_wrong_answer for failure in missing):
-            return f"{told}, for wrong answers: mend these and start a new run; --resume takes unchanged sources only"
-        return f"{told}; to try again: {_resuming(folder)}"
+            remedy = "mend these and start a new run; --resume takes unchanged sources only"
+            return f"{unmeasured}, for wrong answers: {remedy}"
+        return f"{unmeasured}; to try again: {_resuming(folder)}"
     return ""
 
 
@@ -82,8 +83,8 @@ def cut(folder: Path, goes_on: bool = True) -> str:
     """Return that the journal in the folder ends in the middle of a line, and what comes of it; else nothing."""
     if not store.is_cut(folder):
         return ""
-    told = f"the last line of {files.shown(folder / store.JOURNAL)} was cut off and is left out"
-    return f"{told}; --resume measures what is missing for it" if goes_on else told
+    loss = f"the last line of {files.shown(folder / store.JOURNAL)} was cut off and is left out"
+    return f"{loss}; --resume measures what is missing for it" if goes_on else loss
 
 
 def go_on(folder: Path) -> str:

@@ -16,7 +16,7 @@ from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
-from benchlab.report.document import Answer, Warnings
+from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
@@ -24,7 +24,7 @@ from benchlab.statistics.metrics import PER_CPU, Better, Metric
 from benchlab.statistics.sizing import Because, Size
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
-NO_ANSWER = "No sample counts, so there is no answer."
+NO_CONCLUSION = "No sample counts, so there is no answer."
 # What limited a row, as the end of "limited by".
 LIMITS = {
     bottleneck.HOST: "the host's CPUs, which all roles share",
@@ -52,40 +52,40 @@ MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
-class _Field:
+class _Followers:
     """Those behind the leader of a test, in the order of their ratios, by what is known of each against the leader."""
 
     leader: str
     behind: list[Standing]
     equal: list[Standing]
-    untold: list[Standing]
-    apart: list[Standing]
+    undecided: list[Standing]
+    uncompared: list[Standing]
 
 
-def answers(run: Run, results: Sequence[Result]) -> list[Answer]:
+def conclusions(run: Run, results: Sequence[Result]) -> list[Conclusion]:
     """Return what the run answers, test by test; of a test that has no result, that it was not measured."""
     if not results:
-        return [Answer("", NO_ANSWER, "")]
+        return [Conclusion("", NO_CONCLUSION, "")]
     limited = [limits(result) for result in results]
     # Counts of rows are those of one test: only what limited every row can be reported of several tests at once.
     alike = len(results) == 1 or len({cell.bottleneck for result in results for cell in result.cells}) == 1
     common = limited[0] if alike and len(set(limited)) == 1 else ""
     measured = {
-        result.test: Answer(result.test, answer(result), "" if common else own)
+        result.test: Conclusion(result.test, conclusion(result), "" if common else own)
         for result, own in zip(results, limited, strict=True)
     }
-    tests = [measured.get(test, Answer(test, "Not measured.", "")) for test in run.manifest.settings.tests]
-    return [*tests, *([Answer("", "", common)] if common else [])]
+    tests = [measured.get(test, Conclusion(test, "Not measured.", "")) for test in run.manifest.settings.tests]
+    return [*tests, *([Conclusion("", "", common)] if common else [])]
 
 
 def last_lines(run: Run, results: Sequence[Result]) -> Iterator[str]:
     """Yield what a run ends with: each answer as a line, and after them all warnings as one line."""
-    yield from map(str, answers(run, results))
+    yield from map(str, conclusions(run, results))
     if warned := list(warnings(run, results)):
         yield f"{Warnings.title}: {' '.join(warned)}"
 
 
-def answer(result: Result) -> str:
+def conclusion(result: Result) -> str:
     """Return who leads the test by how much, who cannot be told apart, and who has no sample that counts."""
     return " ".join([*_standing(result), *_absent(result)])
 
@@ -101,17 +101,18 @@ def _standing(result: Result) -> Iterator[str]:
     elif result.overall.leader is None:
         yield "Nobody leads: each entry loses to another one in the levels that both have."
     else:
-        yield from _led(result, _field(result), result.basis)
+        yield from _led(result, _followers(result), result.basis)
 
 
-def _led(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
-    yield from _untold(result, field, basis)
-    yield from _equal(result, field, basis)
-    yield from _behind(result, field, basis)
-    if field.apart:
-        yield f"{field.leader} has no block in common with {names([other.entry for other in field.apart])}."
+def _led(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
+    yield from _undecided(result, followers, basis)
+    yield from _equal(result, followers, basis)
+    yield from _behind(result, followers, basis)
+    if followers.uncompared:
+        without = names([other.entry for other in followers.uncompared])
+        yield f"{followers.leader} has no block in common with {without}."
     if result.is_host_full:
-        yield from _in_usual(result, field.leader, result.standings[1].entry)
+        yield from _in_usual(result, followers.leader, result.standings[1].entry)
 
 
 def _unranked(result: Result) -> Iterator[str]:
@@ -123,23 +124,23 @@ def _unranked(result: Result) -> Iterator[str]:
     )
     pairs = result.compared[result.measures.ranked_by].pairs
     if len(pairs) == 1:
-        told = [
+        ratios = [
             f"{_ratio(pair.ratio)} in {metric.long_name}"
             for metric in result.measures.ranking
             for pair in result.compared[metric].pairs
         ]
         (pair,) = pairs
-        yield f"{pair.ratio.first} / {pair.ratio.second} is {' and '.join(told)}."
+        yield f"{pair.ratio.first} / {pair.ratio.second} is {' and '.join(ratios)}."
 
 
 def limits(result: Result) -> str:
     """Return what limited the test's rows."""
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
-    told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
+    causes = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
     basis = result.basis if result.is_host_full and result.standings else None
     ranked = f" So entries are compared by {basis.long_name}." if basis else ""
-    return f"Limited by {'; '.join(told)}.{ranked}"
+    return f"Limited by {'; '.join(causes)}.{ranked}"
 
 
 def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
@@ -155,7 +156,7 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
     yield from _unsteady(run)
-    yield from _loud(run.samples)
+    yield from _heavy_logging(run.samples)
     if bound := [
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
@@ -165,7 +166,7 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     ):
         ends = "ends its connection" if len(reopened) == 1 else "end their connections"
         yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
-    yield from _twins(run)
+    yield from _same_images(run)
     if warned := sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}):
         yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
     if unbuilt := run.manifest.unbuilt:
@@ -192,7 +193,7 @@ def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
     return f"± {precision:.1%} would take {size.needed}; {size.blocks} are what {cap}: it will be less precise"
 
 
-def better_side(of: Iterable[Better]) -> str:
+def better_direction(of: Iterable[Better]) -> str:
     """Return on which side of a plot of ratios the better ones are, where they are of these metrics."""
     directions = set(of)
     if Better.LOWER not in directions:
@@ -213,27 +214,27 @@ def _absent(result: Result) -> Iterator[str]:
         yield f"{names(sorted(without))} {'was' if len(without) == 1 else 'were'} not measured."
 
 
-def _field(result: Result) -> _Field:
+def _followers(result: Result) -> _Followers:
     leader, *others = result.standings
     of: dict[Outcome | None, list[Standing]] = defaultdict(list)
     for other in others:
         of[other.pair.outcome if other.pair else None].append(other)
-    return _Field(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
+    return _Followers(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
 
 
-def _untold(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
-    if not field.untold:
+def _undecided(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
+    if not followers.undecided:
         return
-    leader, last = field.leader, field.untold[-1]
-    which = ", the last of them" if len(field.untold) > 1 else ""
-    together = _together(result, field.leader, field.untold, (Outcome.UNDECIDED, Outcome.EQUAL))
-    others = names([other.entry for other in field.untold])
+    leader, last = followers.leader, followers.undecided[-1]
+    which = ", the last of them" if len(followers.undecided) > 1 else ""
+    together = _together(result, followers.leader, followers.undecided, (Outcome.UNDECIDED, Outcome.EQUAL))
+    others = names([other.entry for other in followers.undecided])
     subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
-    lead = _lead(result, last, leader, basis)
-    yield f"{subject}: {leader} has {lead}{which}{_doubt(last)}.{_disagreement(result, leader, field.untold)}"
+    lead = f"{_lead(result, last, leader, basis)}{which}{_why_undecided(last)}"
+    yield f"{subject}: {leader} has {lead}.{_disagreement(result, leader, followers.undecided)}"
 
 
-def _doubt(last: Standing) -> str:
+def _why_undecided(last: Standing) -> str:
     """Return why a gap is not told although it looks like one; nothing where its interval shows that."""
     pair = last.pair
     if pair is None:
@@ -245,47 +246,51 @@ def _doubt(last: Standing) -> str:
     return f"; among {pair.among} pairs chance alone can make such a gap" if pair.is_unclear else ""
 
 
-def _equal(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
-    if not field.equal:
+def _equal(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
+    if not followers.equal:
         return
-    together = _together(result, field.leader, field.equal, (Outcome.EQUAL,))
-    others = names([other.entry for other in field.equal])
-    subject = f"{together} are equal" if together else f"{others} are equal to {field.leader}"
+    together = _together(result, followers.leader, followers.equal, (Outcome.EQUAL,))
+    others = names([other.entry for other in followers.equal])
+    subject = f"{together} are equal" if together else f"{others} are equal to {followers.leader}"
     whose = "of each other" if together else "of its own"
-    disagreement = _disagreement(result, field.leader, field.equal)
+    disagreement = _disagreement(result, followers.leader, followers.equal)
     yield f"{subject}: their {basis.long_name} lie within {EQUIVALENCE:.0%} {whose}.{disagreement}"
 
 
 def _together(result: Result, leader: str, others: Sequence[Standing], outcomes: Collection[Outcome]) -> str:
     """Return the names of leader and others where every two of them have one of the outcomes; else nothing."""
     entries = [leader, *(other.entry for other in others)]
-    found = [result.overall.between(*two) for two in combinations(entries, 2)]
-    return names(entries) if all(pair and pair.outcome in outcomes for pair in found) else ""
+    pairs = [result.overall.between(*two) for two in combinations(entries, 2)]
+    return names(entries) if all(pair and pair.outcome in outcomes for pair in pairs) else ""
 
 
-def _behind(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
+def _behind(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
     """Yield by how much the leader leads those that are behind for certain: the next of them, and the last."""
-    if not field.behind:
+    if not followers.behind:
         return
-    leader, (first, *rest) = field.leader, field.behind
-    alone = not (field.untold or field.equal or field.apart)
+    leader, (first, *rest) = followers.leader, followers.behind
+    alone = not (followers.undecided or followers.equal or followers.uncompared)
     # Of those that share the worst ranks none is the last.
-    which = ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in field.behind[:-1]) else ""
+    which = (
+        ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in followers.behind[:-1]) else ""
+    )
     last = f", and {_lead(result, rest[-1], leader, basis)}{which}" if rest else ""
-    subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
-    disagreement = _disagreement(result, leader, field.behind)
+    subject = (
+        f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in followers.behind])}"
+    )
+    disagreement = _disagreement(result, leader, followers.behind)
     yield f"{subject}: it has {_lead(result, first, leader, basis)}{last}.{disagreement}"
 
 
 def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
     """Return that single levels say something else than all of them together do, and what; else nothing."""
-    told = [
+    disagreements = [
         f"{leader} / {other.entry} is {names([f'{_times(pair)} at {level}' for level, pair in odd.items()])}"
         for other in others
         if (odd := _odd_levels(result, leader, other))
     ]
-    more = [f"and {len(told) - MOST_NAMES} more"] if len(told) > MOST_NAMES else []
-    return f" Levels disagree: {'; '.join([*told[:MOST_NAMES], *more])}." if told else ""
+    more = [f"and {len(disagreements) - MOST_NAMES} more"] if len(disagreements) > MOST_NAMES else []
+    return f" Levels disagree: {'; '.join([*disagreements[:MOST_NAMES], *more])}." if disagreements else ""
 
 
 def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, Pair]:
@@ -295,8 +300,8 @@ def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, 
     two are not told apart, those at which they are; and where none is, those beyond EQUIVALENCE if there are such on
     both sides of 1: they may well cancel out.
     """
-    found = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
-    pairs = {level: pair for level, pair in found.items() if pair}
+    by_level = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
+    pairs = {level: pair for level, pair in by_level.items() if pair}
     gains = {level: result.overall.better.gain(pair.ratio.ratio) for level, pair in pairs.items()}
     below = {level for level, gain in gains.items() if gain * (1 + EQUIVALENCE) < 1}
     above = {level for level, gain in gains.items() if gain > 1 + EQUIVALENCE}
@@ -331,8 +336,8 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
 
 def _share(part: float, sign: str = "") -> str:
     """Return the share in per cent, with so many decimals that what is not 0 does not look like it."""
-    told = (f"{part:{sign}.{digits}%}" for digits in range(1, MOST_DIGITS + 1))
-    return next((text for text in told if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
+    texts = (f"{part:{sign}.{digits}%}" for digits in range(1, MOST_DIGITS + 1))
+    return next((text for text in texts if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
 
 
 def of_levels(over: Over | None) -> str:
@@ -352,7 +357,7 @@ def _times(pair: Pair) -> str:
     return f"{quantities.ratio(pair.ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
 
 
-def _twins(run: Run) -> Iterator[str]:
+def _same_images(run: Run) -> Iterator[str]:
     """Yield which versions are the same image as the entry of today: what these differ by is noise."""
     images = run.manifest.images
     for version, entry in sorted(catalog.versions(run.manifest.variants).items()):
@@ -390,13 +395,13 @@ def _unsteady(run: Run) -> Iterator[str]:
     )
 
 
-def _loud(samples: Iterable[Sample]) -> Iterator[str]:
-    found = {
+def _heavy_logging(samples: Iterable[Sample]) -> Iterator[str]:
+    loud = {
         f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if HEAVY_LOGGING in sample.verdict.broken
     }
-    if found:
+    if loud:
         yield (
-            f"Under load, much was printed by {names(sorted(found))}: the engine's work on a log costs an entry rate, "
+            f"Under load, much was printed by {names(sorted(loud))}: the engine's work on a log costs an entry rate, "
             f"is not in its {PER_CPU.long_name}, and cannot be told from what else ran on the host."
         )
 

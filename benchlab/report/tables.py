@@ -72,9 +72,9 @@ def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
     rows: dict[tuple[str, LevelKey], dict[str, object]] = {}
     entries: set[str] = set()
-    found = [cell for result in results for cell in _overview_cells(result, most)]
-    found += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
-    for test, level, entry, value in found:
+    cells = [cell for result in results for cell in _overview_cells(result, most)]
+    cells += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
+    for test, level, entry, value in cells:
         rows.setdefault((test, level), {"test": test, "level": level.value})[entry] = value
         entries.add(entry)
     columns = ["test", "level", *sorted(entries)]
@@ -93,8 +93,8 @@ def summary(result: Result) -> pd.DataFrame:
     lacking = {"rank": "–", _relative(result): UNMEASURED}
     rows = ranked | unranked
     columns = ["entry", *lacking, *_cost(result), "limited by"]
-    found = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
-    return pd.DataFrame(found, columns=columns).fillna("–")
+    summaries = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
+    return pd.DataFrame(summaries, columns=columns).fillna("–")
 
 
 def order(result: Result) -> list[str]:
@@ -151,18 +151,18 @@ def chance(results: Sequence[Result]) -> str:
         for result in results
         for compared in result.decided_levels.values()
     )
-    told = []
+    sentences = []
     if headlines:
-        told.append(
+        sentences.append(
             "Over all levels, 5 % is the chance that any outcome of this report says faster or slower wrongly (Holm, "
             f"over {counted(headlines, 'comparison')} of all tests)."
         )
     if levels > 1:
-        told.append(
+        sentences.append(
             f"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
             f"{levels} levels say otherwise in up to {1 - (1 - ALPHA) ** levels:.0%} of reports."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _cost(result: Result) -> list[str]:
@@ -203,17 +203,17 @@ def relative(result: Result, standing: Standing) -> str:
     if standing.pair is None:
         return f"{standing.relative:.3f}"
     low, high, confidence = standing.pair.bounds
-    told = f"{quantities.ratio(standing.relative)}{quantities.bounds(low, high, confidence=confidence)}"
+    ratio = f"{quantities.ratio(standing.relative)}{quantities.bounds(low, high, confidence=confidence)}"
     unclear = f", {standing.pair.word}" if standing.pair.is_unclear else ""
-    return told + unclear + _over(result, standing.pair.ratio.over)
+    return ratio + unclear + _over(result, standing.pair.ratio.over)
 
 
-def _row(result: Result, entry: str, rank: str, told: str) -> dict[str, object]:
+def _row(result: Result, entry: str, rank: str, relative_value: str) -> dict[str, object]:
     cells = [cell for cell in result.cells if cell.entry == entry]
     return {
         "entry": entry,
         "rank": rank,
-        _relative(result): told,
+        _relative(result): relative_value,
         **{metric.name: _average(result, metric, entry) for metric in _beside_rate(result)},
         MEMORY: _memory(cells),
         "limited by": _limits(cells),
@@ -405,8 +405,8 @@ def _timeouts(run: Run, test: str) -> Iterator[str]:
             cell = f"{sample.trial.entry} at {sample.trial.level.key}"
             counts[cell] = counts.get(cell, 0) + sample.load.errors.timeout
     if counts:
-        told = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))
-        yield f"Time-outs (a request that was answered after more than {TIMEOUT_S} s), over all blocks: {told}."
+        timeouts = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))
+        yield f"Time-outs (a request that was answered after more than {TIMEOUT_S} s), over all blocks: {timeouts}."
 
 
 def _formatted(means: pd.DataFrame) -> pd.DataFrame:

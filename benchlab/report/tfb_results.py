@@ -132,9 +132,9 @@ def _errors(samples: Sequence[Sample]) -> dict[str, int]:
 
     The format has them beside the other errors, none of which a sample that counts has.
     """
-    found = sum(sample.load.errors.timeout for sample in samples)
+    timeouts = sum(sample.load.errors.timeout for sample in samples)
     none = dict.fromkeys(("connect", "read", "write"), 0)
-    return {**none, "timeout": math.ceil(found / len(samples))} if found else {}
+    return {**none, "timeout": math.ceil(timeouts / len(samples))} if timeouts else {}
 
 
 def _completed(run: Run) -> dict[str, str]:
@@ -164,10 +164,10 @@ def _verified(run: Run) -> dict[str, dict[str, str]]:
         *((finding.entry, finding.test) for finding in run.findings if not finding.warning),
     ]
     words = dict.fromkeys(passed, "pass") | dict.fromkeys(warned, "warn") | dict.fromkeys(failed, "fail")
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+    results: dict[str, dict[str, str]] = defaultdict(dict)
     for (entry, test), word in sorted(words.items()):
-        found[entry][test] = word
-    return dict(found)
+        results[entry][test] = word
+    return dict(results)
 
 
 def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
@@ -176,29 +176,29 @@ def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
     Of what no label tells, the format's word for that.
     """
 
-    def told(key: str, otherwise: str = NONE) -> str:
+    def labelled(key: str, otherwise: str = NONE) -> str:
         return labels.get(f"{OWN_WORDS}{key}") or otherwise
 
     server = labels["server"] if labels["server"] != UNSTATED else NONE
     lower = {
-        "approach": told("approach"),
-        "classification": told("classification"),
-        "database": told("database", NONE if labels["driver"] == NONE else "postgres"),
-        "framework": told("framework", labels["framework"]),
-        "language": told("language", "python"),
-        "orm": told("orm", labels["orm"] if labels["orm"] != UNSTATED else NONE),
-        "platform": told("platform"),
-        "webserver": told("webserver", server),
+        "approach": labelled("approach"),
+        "classification": labelled("classification"),
+        "database": labelled("database", NONE if labels["driver"] == NONE else "postgres"),
+        "framework": labelled("framework", labels["framework"]),
+        "language": labelled("language", "python"),
+        "orm": labelled("orm", labels["orm"] if labels["orm"] != UNSTATED else NONE),
+        "platform": labelled("platform"),
+        "webserver": labelled("webserver", server),
     }
     return {
-        "project_name": told("project", entry if stack.is_adopted(labels) else labels["framework"]),
+        "project_name": labelled("project", entry if stack.is_adopted(labels) else labels["framework"]),
         "name": entry,
         **{key: word.lower() for key, word in lower.items()},
         "os": "linux",
         "database_os": "linux",
-        "display_name": told("display_name", entry),
-        "notes": "; ".join(filter(None, [told("notes", ""), stack.other_base(labels)])),
-        "versus": told("versus"),
+        "display_name": labelled("display_name", entry),
+        "notes": "; ".join(filter(None, [labelled("notes", ""), stack.other_base(labels)])),
+        "versus": labelled("versus"),
         "tags": [],
     }
 

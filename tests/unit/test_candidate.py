@@ -229,7 +229,7 @@ def test_an_equal_ratio_shows_the_interval_that_decided_it() -> None:
     equal = _row(stats.tested("new", "old", 0.0, 0.032, 6, 5))
     assert equal.pair.outcome is Outcome.EQUAL
     assert known(equal.ratio.low) < 1 / 1.03
-    assert changes.written(equal) == "1.000 [0.974–1.027] (90 %)"
+    assert changes.ratio_with_interval(equal) == "1.000 [0.974–1.027] (90 %)"
 
 
 def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among_them() -> None:
@@ -244,7 +244,7 @@ def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among
     [(-0.0001, "0.9999 [0.9999–0.9999]"), (0.0004, "1.0004 [1.0004–1.0004]"), (-0.002, "0.998 [0.998–0.998]")],
 )
 def test_rounding_moves_no_figure_to_1_that_is_not(log_ratio: float, figures: str) -> None:
-    assert changes.written(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5))) == figures
+    assert changes.ratio_with_interval(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5))) == figures
 
 
 def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -> None:
