@@ -72,11 +72,11 @@ def _warnings(comparison: BaselineComparison, differences: Sequence[str]) -> Ite
     if differences:
         yield f"Compared although {'; '.join(differences)}."
     if comparison.uncompared:
-        yield f"Nothing can be said of {uncompared(comparison)}."
+        yield f"Could not be compared: {uncompared(comparison)}."
 
 
 def uncompared(comparison: BaselineComparison) -> str:
-    """Return what nothing can be said of, and why; nothing where all was compared."""
+    """Return what could not be compared, and why; nothing where all was."""
     return "; ".join(map(_uncompared, comparison.uncompared))
 
 
@@ -98,7 +98,7 @@ def _why(part: Uncompared) -> str:
         case Why.CLIENT_BOUND:
             return "wrk was the limit"
         case Why.KNOWN_ONCE:
-            return f"only {part.only_in} tells it"
+            return f"only {part.only_in} has a value"
         case Why.HOST_FULL:
             return f"only {part.only_in} filled the host"
 
@@ -106,7 +106,7 @@ def _why(part: Uncompared) -> str:
 def changes(rows: Iterable[Row]) -> Iterator[str]:
     """Yield, for each metric of each test over all levels, whether the new is faster or slower than the old.
 
-    Of two runs at two times no more is said than that they differ: the entry need not be why.
+    Two runs at two times only differ: the entry need not be the reason.
     """
     for row in rows:
         if row.level is not ALL_LEVELS:
@@ -167,7 +167,7 @@ def _ratios(comparison: BaselineComparison) -> Iterator[Block]:
 
 
 def _runs_compared(comparison: BaselineComparison) -> Iterator[Block]:
-    headers = ("side", "run", "measured", "entries")
+    headers = ("version", "run", "measured", "entries")
     rows = tuple(
         (
             name,
@@ -178,7 +178,7 @@ def _runs_compared(comparison: BaselineComparison) -> Iterator[Block]:
         for name, runs in (("old", comparison.baseline), ("new", comparison.candidate))
         for part in runs.parts
     )
-    yield Heading("The sides", key="run", short="the sides")
+    yield Heading("Old and new", key="run", short="old and new")
     yield Table(headers, rows, words=headers, title="What was compared")
     yield Bullets((_method(comparison), CORRECTED))
 
@@ -187,7 +187,7 @@ def _method(comparison: BaselineComparison) -> str:
     match comparison.design:
         case Design.VERSIONS:
             return (
-                "Both sides were measured in turns in one run: their blocks are compared in pairs, and drift of the "
+                "Old and new were measured in turns in one run: their blocks are compared in pairs, so drift of the "
                 "host cancels."
             )
         case Design.TWO_RUNS:

@@ -79,15 +79,15 @@ def sentences(analysis: FactorAnalysis) -> Iterator[str]:
     if metric is None:
         neither = " nor ".join(each.long_name for each in analysis.results[test].measures.ranking)
         yield (
-            f"At {at} some entries filled the host and others did not, so neither {neither} tell what a factor does."
+            f"At {at} some entries filled the host and others did not, so neither {neither} shows what a factor does."
         )
         return
     main_effects = [_main_effect(each) for each in shown if len(each.effect.changes) == 1 and each.metric == metric]
     interactions = [_interaction(each) for each in shown if len(each.effect.changes) == 2 and each.metric == metric]
     combined = "; ".join(interactions) or (
-        "one factor was looked at, so nothing is said of two together"
+        "only one factor was studied, so there are no interactions"
         if len(analysis.design.studied) == 1
-        else "how the factors act together cannot be told, because entries are missing"
+        else "how the factors interact is unknown, because entries are missing"
     )
     yield f"At {at}, in {metric.long_name}, {'; '.join(main_effects)}. {combined[0].upper()}{combined[1:]}."
 
@@ -169,11 +169,11 @@ def notes(analysis: FactorAnalysis) -> list[str]:
         companions = design.companions(effect) if len(effect.changes) == 1 else {}
         if companions:
             changed = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
-            lines.append(f"{named} changes this too, and holds what that does: {changed}.")
+            lines.append(f"{named} also changes {changed}; this effect includes what that does.")
     if any(each.pair.is_unclear for each in analysis.effects if analysis.is_headed_by(each)):
         lines.append(
             "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
-            "an effect may not be told although its own interval leaves out 1."
+            "an effect may lack an outcome although its own interval excludes 1."
         )
     return lines
 

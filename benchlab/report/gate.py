@@ -14,7 +14,7 @@ from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.metrics import Better
 from benchlab.statistics.regression import LEAST_DAYS, REGRESSION, Doubts, Gate, Need, Open
 
-COUNTED_ONCE = f"runs of a side that began less than {BREAK_HOURS} hours apart count once"
+COUNTED_ONCE = f"old runs that began less than {BREAK_HOURS} hours apart count once, and so do new ones"
 
 
 def reason(gate: Gate) -> str:
@@ -40,7 +40,7 @@ def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
     count_as = "" if are_two else f", and {COUNTED_ONCE}"
     return (
         f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
-        f"day{count_as}; measure each side on {LEAST_DAYS} days or more, best old and new in turns on each of them "
+        f"day{count_as}; measure old and new on {LEAST_DAYS} days or more each, best in turns on the same days "
         "(--old DIR DIR DIR --new DIR DIR DIR), or both versions in one run with --against"
     )
 
@@ -74,7 +74,7 @@ def _doubts(doubts: Doubts, margin: float, percent: str) -> Iterator[str]:
     for row in doubts.lacking:
         yield f"{row.entry} {row.test} {row.metric.name} is a mean over {row.where}"
     if doubts.uncompared:
-        yield f"nothing can be said of {counted(doubts.uncompared, 'part')} of the comparison"
+        yield f"{counted(doubts.uncompared, 'part')} could not be compared"
     if doubts.is_nothing_compared:
         yield "nothing was compared"
 

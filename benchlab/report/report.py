@@ -41,9 +41,9 @@ from benchlab.storage import store
 
 # What no head of a column has room for.
 MEMORY = (
-    "Peak memory is the most anonymous memory that all processes of the app together were seen to hold while samples "
-    "were taken: what they wrote themselves, without page cache and shared memory. It includes what an earlier test of "
-    "the same visit made them take and they have kept."
+    "Peak memory is the most anonymous memory that all processes of the app held together while samples were taken; "
+    "page cache and shared memory are not included. Memory that they took in an earlier test of the same visit, and "
+    "kept, is."
 )
 # What stands above that which verification found.
 VERIFICATION = (
@@ -313,8 +313,8 @@ def _share(run: Run) -> Iterator[str]:
         sampling_s = sum(sample.load.seconds for sample in run.taken)
         if wall_s < sampling_s:
             yield (
-                f"Sampling took {minutes(sampling_s)}; of how long is not known, because the clock was set back. "
-                f"{_became(run)}."
+                f"Sampling took {minutes(sampling_s)}; how long the run took is unknown, because the clock was set "
+                f"back. {_became(run)}."
             )
             return
         yield (
@@ -341,7 +341,7 @@ def _decided(run: Run) -> Iterator[str]:
     if run.decision is None:
         return
     pilot, blocks = counted(run.decision.pilot, "block"), run.decision.blocks
-    yield f"After {pilot} it was decided to make {blocks}: {run.decision.reason}."
+    yield f"After a pilot of {pilot} the number of blocks was set to {blocks}: {run.decision.reason}."
     ratios = sizing.decisive(run)
     if (widest := sizing.reached(ratios)) is not None:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""

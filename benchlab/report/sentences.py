@@ -28,16 +28,16 @@ NO_CONCLUSION = "No sample counts, so there is no answer."
 # What limited a row, as the end of "limited by".
 LIMITS = {
     bottleneck.HOST: "the host's CPUs, which all roles share",
-    bottleneck.OTHERS: "what else ran on the host, which took the CPUs",
+    bottleneck.OTHERS: "other processes on the host, which took the CPUs",
     CLIENT: "wrk, the load generator",
     APP: "the entry itself",
     DB: "the database",
     PROXY: "the proxy",
     bottleneck.CONCURRENCY: "too few connections",
-    bottleneck.WAITING: "waiting for something else than CPUs",
+    bottleneck.WAITING: "waiting for something other than CPU",
     bottleneck.UNMEASURED_GROWTH: "waiting, or too few connections: not measured",
     bottleneck.MIXED: "several things at once",
-    bottleneck.UNKNOWN: "what this host does not tell",
+    bottleneck.UNKNOWN: "something that this host does not report",
 }
 # So many names stand in a sentence; of more, the rest are counted.
 MOST_NAMES = 4
@@ -152,7 +152,7 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     if blocks == 1:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     elif 0 < blocks < LEAST_BLOCKS and any(result.compared[result.measures.ranked_by].pairs for result in results):
-        yield f"{blocks} blocks are too few to rank anybody: it takes {LEAST_BLOCKS} to call anything faster or equal."
+        yield f"{blocks} blocks are too few to rank entries: it takes {LEAST_BLOCKS} to call anything faster or equal."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
     yield from _unsteady(run)
@@ -168,11 +168,11 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
         yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
     yield from _same_images(run)
     if warned := sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}):
-        yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
+        yield f"Verification warned of {names(warned)}: see “Verification”."
     if unbuilt := run.manifest.unbuilt:
-        yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
+        yield f"{names(list(unbuilt))} could not be built, so there are no results: see “Not measured”."
     if missing := judge.missing(run):
-        yield f"{counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
+        yield f"{counted(len(missing), 'sample')} could not be measured: see “Not measured”."
 
 
 def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
@@ -401,8 +401,8 @@ def _heavy_logging(samples: Iterable[Sample]) -> Iterator[str]:
     }
     if loud:
         yield (
-            f"Under load, much was printed by {names(sorted(loud))}: the engine's work on a log costs an entry rate, "
-            f"is not in its {PER_CPU.long_name}, and cannot be told from what else ran on the host."
+            f"{names(sorted(loud))} logged heavily under load: the engine's work on the log lowers the rate, is not "
+            f"counted in {PER_CPU.long_name}, and looks like background CPU."
         )
 
 

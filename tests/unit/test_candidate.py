@@ -1,4 +1,4 @@
-"""A candidate against its baseline: runs, ratios, and what nothing can be said of."""
+"""A candidate against its baseline: runs, ratios, and what could not be compared."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ def test_cpu_time_that_one_side_alone_tells_is_untold(blind: str, told: str) -> 
     taken = {name: (*samples(name, CALM), *samples(name, CALM, level=32)) for name in (OLD, NEW)}
     taken[blind] = (*taken[blind][:6], *_blind(taken[blind][6:]))
     found = compared(run_of(*taken[OLD], *taken[NEW]))
-    assert changes.uncompared(found) == f"requests/CPU-s of crax json at 32 (only {told} tells it)"
+    assert changes.uncompared(found) == f"requests/CPU-s of crax json at 32 (only {told} has a value)"
     assert overall(found, PER_CPU).ratio.blocks == 6
 
 

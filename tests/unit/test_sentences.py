@@ -209,7 +209,7 @@ def test_two_blocks_lead_nobody() -> None:
     )
     run = make_run({"a": [2000, 2010], "b": [1000, 1010]})
     assert list(sentences.warnings(run, analysis.analyse(run))) == [
-        "2 blocks are too few to rank anybody: it takes 3 to call anything faster or equal."
+        "2 blocks are too few to rank entries: it takes 3 to call anything faster or equal."
     ]
 
 
@@ -301,7 +301,7 @@ def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> N
 def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_cpu_seconds_too() -> None:
     result = result_of(make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=crowded_host()))
     assert sentences.limits(result) == (
-        "Limited by what else ran on the host, which took the CPUs (all rows). "
+        "Limited by other processes on the host, which took the CPUs (all rows). "
         "So entries are compared by requests per CPU-second."
     )
     assert list(tables.summary(result)["limited by"]) == ["others", "others"]
@@ -388,15 +388,15 @@ def test_an_entry_whose_log_keeps_the_engine_busy_is_named_with_what_that_costs(
         for sample in run.taken
     )
     assert list(sentences.warnings(replace(run, taken=taken), ())) == [
-        "Under load, much was printed by b in json: the engine's work on a log costs an entry rate, is not in its "
-        "requests per CPU-second, and cannot be told from what else ran on the host."
+        "b in json logged heavily under load: the engine's work on the log lowers the rate, is not counted in "
+        "requests per CPU-second, and looks like background CPU."
     ]
 
 
 def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
     run = make_run({"a": [1000, 1010]})
     without = replace(run, manifest=replace(run.manifest, facts=Facts.of({"unbuilt": {"brook": "why"}})))
-    told = "brook could not be built, and took no part; why stands under “Not measured”."
+    told = "brook could not be built, so there are no results: see “Not measured”."
     assert told in list(sentences.warnings(without, ()))
 
 
