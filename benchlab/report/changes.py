@@ -1,4 +1,4 @@
-"""The comparison of a candidate with its baseline: answer of each test, gate, warnings, and every ratio."""
+"""The report of a candidate against its baseline: the gate, each test's outcome, warnings, and every ratio."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TWO_RUNS = (
     "These are two runs at two times: they differ by what changed in the entry and by what changed from day to day, "
     "some per cent, and cannot tell one from the other. To tell, measure both versions in one run with --against."
 )
-# What became of a value since the baseline was measured, where it is not known to have gone up or down.
+# How a value changed since the baseline was measured, where it is not known to have gone up or down.
 CHANGES = {
     Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
     Outcome.UNDECIDED: "cannot be told apart from what they were",
@@ -39,9 +39,9 @@ CORRECTED = (
 
 
 def report(comparison: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Document:
-    """Return how the candidate compares with its baseline, and what the gate says of it.
+    """Return how the candidate compares with its baseline, and what the gate decides.
 
-    `differences` are those of runs that are compared although they differ in more than the entries.
+    `differences` names what else differs between the runs, beside the entries.
     """
     blocks = [*_conclusion(comparison, differences, gate), *_ratios(comparison), *_runs_compared(comparison)]
     return Document(
@@ -122,7 +122,7 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def _change(row: Row) -> str:
-    """Return what became of the metric, or how the two runs differ in it."""
+    """Return how the metric changed, or how the two runs differ in it."""
     if row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
         is_up = row.ratio.ratio > 1
         if _are_two_runs(row):
@@ -142,7 +142,7 @@ def _why_no_outcome(row: Row) -> str:
 
 
 def ratio_with_interval(row: Row) -> str:
-    """Return the ratio with the interval that its outcome follows from, and as many decimals as show that it does."""
+    """Return the ratio with the interval that its outcome follows from, with enough decimals to show that."""
     return f"{quantities.ratio(row.ratio.ratio)} {interval(row)}".strip()
 
 
@@ -153,7 +153,7 @@ def interval(row: Row) -> str:
 
 
 def outcome(row: Row) -> str:
-    """Return the outcome as a table has it: of two runs at two times only whose value is higher."""
+    """Return the outcome for a table; for two runs at two times, only which value is higher."""
     if row.pair.adjusted_p is None:
         return f"too few {row.design.unit}s"
     if _are_two_runs(row) and row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
@@ -208,7 +208,7 @@ def _run_ids(runs: ComparedRuns) -> str:
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """Return the ratios as they are shown, in the order given."""
+    """Return the ratios as a table, in the order given."""
     return pd.DataFrame([_columns(row) for row in rows])
 
 

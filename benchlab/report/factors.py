@@ -1,4 +1,4 @@
-"""What a run tells of its factors, to be read: two sentences, how the entries are crossed, a table for each test."""
+"""The report of a run's factors: two sentences, the factorial design, and a table for each test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from benchlab.statistics.effects import EstimatedEffect, FactorAnalysis, LeftOut
 from benchlab.statistics.factorial import Change, Effect, FactorialDesign
 from benchlab.statistics.stats import EQUIVALENCE
 
-# What two changes do together beyond the product of each.
+# Outcomes of an interaction: how two changes together compare with the product of each.
 INDEPENDENT, MORE, LESS = "independent", "more together", "less together"
 PLOT = Plot(
     "factors",
@@ -33,12 +33,12 @@ PLOT = Plot(
     "Each change alone, and with × what two do together beyond the product of each; 95 % intervals, of what makes no "
     "difference the 90 % one that shows it. Hollow: cannot be told from no change. The axis is logarithmic.",
 )
-# More cells without an entry than these are counted only.
+# At most so many cells without an entry are listed; the rest are counted.
 MOST_MISSING = 4
 
 
 def of_run(run: Run) -> FactorAnalysis | None:
-    """Return what the run tells of factors; None where its entries tell nothing."""
+    """Return the effects of the run's factors; None if its entries show none."""
     if not run.samples:
         return None
     try:
@@ -49,13 +49,13 @@ def of_run(run: Run) -> FactorAnalysis | None:
 
 
 def report(run: Run, analysis: FactorAnalysis) -> Document:
-    """Return what `lab.py factors` reports: the answer, how the entries are crossed, a table for each test."""
+    """Return the report of `lab.py factors`: the effects, the factorial design, and a table for each test."""
     caution = profiles.caution(run.manifest)
     return Document(tuple(blocks(analysis, caution)), f"Factors of {run.manifest.run_id}{caution}")
 
 
 def blocks(analysis: FactorAnalysis, caution: str) -> Iterator[Block]:
-    """Yield the answer in blocks: sentences, the cells of the design, notes, and a table for each test."""
+    """Yield sentences, the cells of the design, notes, and a table for each test."""
     yield Paragraph((" ".join(sentences(analysis)),))
     if analysis.effects:
         yield PLOT
@@ -67,7 +67,7 @@ def blocks(analysis: FactorAnalysis, caution: str) -> Iterator[Block]:
 
 
 def sentences(analysis: FactorAnalysis) -> Iterator[str]:
-    """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
+    """Yield two sentences, for the test that asks most of the database: each effect, and the interactions."""
     headline = _headline(analysis)
     if headline is None:
         one = " of one change" if analysis.effects else ""
@@ -93,7 +93,7 @@ def sentences(analysis: FactorAnalysis) -> Iterator[str]:
 
 
 def _at(test: str, level: LevelKey) -> str:
-    """Return where the effects are told of; of queries a request, the test where it is not the one of that name."""
+    """Return the level, with the test where the level does not imply it."""
     if level.unit != QUERIES:
         return f"{level.name} ({test})"
     return f"{counted(level.value, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
@@ -111,7 +111,7 @@ def _headline(analysis: FactorAnalysis) -> tuple[str, LevelKey, list[EstimatedEf
 
 
 def _main_effect(estimated: EstimatedEffect) -> str:
-    """Return what the change did, from the reference to the level, as the table has it."""
+    """Return what the change from the reference to the level did, with the table's ratio."""
     (change,) = estimated.effect.changes
     instead = f"{_step(change)}{_between(estimated.effect)}"
     if estimated.pair.outcome is Outcome.EQUAL:
@@ -122,7 +122,7 @@ def _main_effect(estimated: EstimatedEffect) -> str:
 
 
 def _interaction(estimated: EstimatedEffect) -> str:
-    """Return how much more the first change did at the second's level than at its reference, as the table has it."""
+    """Return how much more the first change did at the second's level than at its reference."""
     first, second = estimated.effect.changes
     step = f"{_step(first)}{_between(estimated.effect)}"
     where, there = (_named(second.factor, level) for level in (second.level, second.reference))
@@ -137,12 +137,12 @@ def _interaction(estimated: EstimatedEffect) -> str:
 
 
 def _between(effect: Effect) -> str:
-    """Return which entries the effect is taken from, where the design lacks others that would tell of it too."""
+    """Return which entries the effect is taken from, where the design lacks others that would show it too."""
     return f" (between {_sources(effect.groups)} alone)" if len(effect.groups) < effect.possible else ""
 
 
 def _why_undecided(pair: Pair) -> str:
-    """Return why a change is not told, where its interval does not show that."""
+    """Return why the effect is undecided, where its interval does not show that."""
     if pair.adjusted_p is None:
         return f" on {counted(pair.ratio.blocks, 'block')}"
     return f" among {pair.among} effects" if pair.is_unclear else ""
@@ -155,7 +155,7 @@ def _design(design: FactorialDesign) -> Table:
 
 
 def notes(analysis: FactorAnalysis) -> list[str]:
-    """Return what must be known: cells without an entry, what changes along with a factor, odd outcomes."""
+    """Return notes: cells without an entry, what changes along with a factor, how outcomes are corrected."""
     design = analysis.design
     lines = []
     if missing := design.missing:
@@ -183,7 +183,7 @@ def _sources(groups: Iterable[Iterable[str]]) -> str:
 
 
 def effect_title(effect: Effect) -> str:
-    """Return what its rows are called: orm: raw / full; of two changes, what they lead to, orm raw × proxy nginx."""
+    """Return the name of its rows: "orm: raw / full"; for two changes, "orm raw × proxy nginx"."""
     if len(effect.changes) > 1:
         return " × ".join(f"{change.factor} {change.level}" for change in effect.changes)
     (change,) = effect.changes

@@ -1,4 +1,4 @@
-"""What the gate says of new against old, in sentences: why it passes, fails, or decides nothing."""
+"""The gate's decision in sentences: why it passes, fails, or decides nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTED_ONCE = f"old runs that began less than {BREAK_HOURS} hours apart count o
 
 
 def reason(gate: Gate) -> str:
-    """Return why the gate answers as it does, in one line."""
+    """Return the reason for the gate's decision, in one line."""
     percent = f"{100 * gate.margin:.10g}%"
     if gate.exit_code == REGRESSION:
         return f"slower: {_listed(gate.slower, gate.margin)}"
@@ -32,7 +32,7 @@ def reason(gate: Gate) -> str:
 
 
 def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
-    """Return why runs of so few days, at different times, pass no gate and fail none; nothing where they may."""
+    """Return why runs of so few days can neither pass nor fail a gate; "" if they can."""
     if not regression.has_too_few_days(baseline, candidate):
         return ""
     are_two = len(baseline.runs) == len(candidate.runs) == 1
@@ -46,7 +46,7 @@ def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
 
 
 def counted_once(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
-    """Return that some runs are of one day, and so count once; nothing where each has a day of its own."""
+    """Return that runs of the same day count once; "" if each has its own day."""
     return (
         f"{counts(baseline, candidate)} are compared by day: {COUNTED_ONCE}"
         if regression.counts_once(baseline, candidate)
@@ -55,7 +55,7 @@ def counted_once(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
 
 
 def counts(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
-    """Return how many runs baseline and candidate have, and of how many days they are."""
+    """Return how many runs baseline and candidate have, of how many days."""
     of_each = (
         f"{counted(len(runs.runs), f'{name} run')} of {counted(max(runs.days), 'day')}"
         for name, runs in (("old", baseline), ("new", candidate))
@@ -80,7 +80,7 @@ def _doubts(doubts: Doubts, margin: float, percent: str) -> Iterator[str]:
 
 
 def _needed(each: Open) -> str:
-    """Return what would make the rows exclude the limit; all of them compare blocks, or all days."""
+    """Return what the rows need to exclude the limit; either all of them compare blocks, or all compare days."""
     row = each.rows[0]
     unit = row.design.unit
     match each.need:

@@ -1,4 +1,4 @@
-"""The plots of what the analysis says: standings, rates, cost in CPU and memory, and what used the CPUs."""
+"""The plots of the analysis: standings, rates, cost in CPU and memory, and what used the CPUs."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ PARTS = {
     bottleneck.STOLEN: ("stolen", "--part-6"),
     bottleneck.IDLE: ("idle", "--part-7"),
 }
-# A text alternative tells as many values; of more, the rest stands in the table.
+# A text alternative lists at most so many values; the table has the rest.
 MOST_LISTED = 24
 ALL_LEVELS_TOGETHER = "all levels"
 
 
 def of_run(run: Run) -> Iterator[Chart]:
-    """Yield the charts of the run's report, each by the name that its place has."""
+    """Yield the charts of the run's report; their names are those of the report's `Plot` blocks."""
     results = analysis.analyse(run)
     looks, time = charts.looks(run.manifest.entries), points.clock(run)
     if any(len(result.standings) > 1 for result in results):
@@ -67,7 +67,7 @@ def _of_test(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
 
 
 def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
-    """Return each test's standings: how many times the leader's value each entry's is, over all levels."""
+    """Return each test's standings: each entry's value relative to the leader's, over all levels."""
     ranked = [result for result in results if result.standings]
     rows = charts.rows({_ranking(result): [standing.entry for standing in result.standings] for result in ranked})
     dots: dict[str, list[Dot]] = defaultdict(list)
@@ -82,7 +82,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
                 dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
                 values.append(f"{result.test} {standing.entry} {value}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
-    # None is better than the leader's: there is nothing to be seen on its other side but the end of an interval.
+    # No value is better than the leader's: beyond it there is only the end of an interval.
     directions = {result.overall.better for result in ranked}
     low = charts.LEAST_REACH[0] if Better.HIGHER in directions else 0.95
     high = charts.LEAST_REACH[1] if Better.LOWER in directions else 1.05
@@ -93,7 +93,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
 
 
 def rates(result: Result, points: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
-    """Return requests per second: of each row the mean with its interval, and below it every sample."""
+    """Return requests per second: each row's mean with its interval, and below it every sample."""
     traces = [*below_means(points, looks, rows, blocks), *_means(result, looks, rows, RATE, RATE.name)]
     layout = charts.frame(rows, charts.axis(RATE.name, traces), charts.TALL_ROW_PX)
     return Chart(f"{result.test}-rates", traces, layout, _means_in_words(result, RATE, RATE.name))
@@ -139,7 +139,7 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
 
 
 def factors(analysis: FactorAnalysis) -> Chart:
-    """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
+    """Return the effect of each change over all levels, test by test; a hollow mark is undecided."""
     effects = [effect for effect in analysis.effects if effect.level is ALL_LEVELS and analysis.is_headed_by(effect)]
     groups: dict[str, list[str]] = defaultdict(list)
     titles = [report_factors.effect_title(effect.effect) for effect in effects]

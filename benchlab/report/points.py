@@ -1,4 +1,4 @@
-"""Every sample of a test as a point: what became of it, when it was taken, what is shown of it; its course in time."""
+"""Every sample of a test as a point, with its verdict, time and text; and the plot of the run's course in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchlab.report.charts import Chart, Look, Rows, Trace, safe
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.sizing import PAUSE_S
 
-# What becomes of a sample: it counts, or a better one was taken in its place, or it never could.
+# A sample counts (good or suspect), was replaced by a repeated one, or is invalid.
 REPLACED = "taken anew"
 COUNTING = (GOOD, SUSPECT)
 KINDS = (*COUNTING, REPLACED, INVALID)
@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Point:
-    """A sample with what became of it, one of KINDS.
+    """A sample and which of KINDS it is.
 
     `minutes` are those of the run until the sample began, without its long pauses; `share` is the rate in per cent of
     its row's mean.
@@ -45,7 +45,7 @@ class Point:
 
     @cached_property
     def facts(self) -> list[object]:
-        """Return what is shown of it on demand: level, block with repeat and try, time, verdict."""
+        """Return the text on hover: level, block with repeat and try, time, verdict."""
         trial = self.sample.trial
         repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
         attempt = f", try {self.sample.attempt}" if self.sample.attempt > 1 else ""
@@ -61,14 +61,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Clock:
-    """When each sample began, by trial and attempt, in minutes of the run without its long pauses; where these were."""
+    """When each sample began, by trial and attempt, in minutes of the run without long pauses; and where these were."""
 
     minutes: Mapping[tuple[str, int], float]
     pauses: tuple[float, ...]
 
 
 def clock(run: Run) -> Clock:
-    """Return the time of the run that was spent, as far as the samples tell."""
+    """Return when each sample began, on a clock that stops in long pauses."""
     minutes: dict[tuple[str, int], float] = {}
     pauses: list[float] = []
     spent_s, last = 0.0, run.manifest.created_at
@@ -114,7 +114,7 @@ def below_means(points: Iterable[Point], looks: Mapping[str, Look], rows: Rows, 
 
 
 def by_kind(points: Iterable[Point]) -> Iterator[tuple[str, str, list[Point]]]:
-    """Yield the points by what became of them and by entry, those that do not count last."""
+    """Yield the points by kind and entry, those that do not count last."""
     grouped: dict[tuple[str, str], list[Point]] = defaultdict(list)
     for point in points:
         grouped[point.kind, point.sample.trial.entry].append(point)
@@ -131,7 +131,7 @@ def by_row(points: Iterable[Point]) -> dict[Key, list[Sample]]:
 
 
 def mark(kind: str, entry: str, look: Look) -> Trace:
-    """Return how samples are drawn: full, hollow where they are suspect, a cross where they do not count."""
+    """Return how samples are drawn: full if good, hollow if suspect, a cross if they do not count."""
     if kind in COUNTING:
         symbol = look.mark if kind == GOOD else f"{look.mark}-open"
         drawn = {"size": 6, "color": look.color, "symbol": symbol, "opacity": 0.8}
@@ -143,7 +143,7 @@ def mark(kind: str, entry: str, look: Look) -> Trace:
 
 
 def hover(value: str) -> str:
-    """Return what plotly is to show of a point with these facts."""
+    """Return plotly's template for the hover text of a point."""
     return (
         f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{value}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
         "<br>%{customdata[3]}<extra></extra>"
@@ -168,7 +168,7 @@ def key(sample: Sample) -> Key:
 
 
 def _usual(result: Result, taken: Iterable[Sample]) -> dict[Key, float]:
-    """Return the mean rate of each row; of one without a sample that counts, the middle of what was seen."""
+    """Return the mean rate of each row; the median of all its samples if none counts."""
     seen: dict[Key, list[float]] = defaultdict(list)
     for sample in taken:
         seen[key(sample)].append(sample.load.requests_per_second)
@@ -181,16 +181,16 @@ def _name(sample: Sample) -> tuple[str, int]:
 
 
 COURSE_PX = 296
-# So far from the usual rate the axis reaches at least, in per cent: a calm run looks calm.
+# The axis reaches at least so many per cent from the mean, so that a calm run looks calm.
 LEAST_REACH = 25
-# A mean of logarithms needs something above nothing.
+# A geometric mean needs values above 0.
 LEAST_SHARE = 0.1
 
 
 def course(test: str, points: Sequence[Point], looks: Mapping[str, Look], time: Clock) -> Chart:
     """Return each sample's rate as a share of its row's mean, over the time of the run, with the mean of each block.
 
-    What lies beyond the axis, which is made for what counts, is drawn at its edge.
+    The axis fits the samples that count; others beyond it are drawn at its edge.
     """
     counting = [point for point in points if point.kind in COUNTING]
     reach = max([LEAST_REACH, *(1.08 * abs(point.share - 100) for point in counting)])
@@ -226,14 +226,14 @@ def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float
 
 
 def _without(entries: Iterable[str], counting: Iterable[Point], looks: Mapping[str, Look]) -> list[Trace]:
-    """Return the places in the legend of those entries that have nothing in the plot but what does not count."""
+    """Return legend items for the entries of which no sample counts."""
     drawn = {point.sample.trial.entry for point in counting}
     nowhere: Trace = {"x": [None], "y": [None], "showlegend": True}
     return [mark(GOOD, entry, looks[entry]) | nowhere for entry in sorted(set(entries) - drawn)]
 
 
 def _legend_once(trails: Iterable[Trace]) -> list[Trace]:
-    """Return the trails, of those with the same name only the first in the legend."""
+    """Return the trails; of those with the same name, only the first is in the legend."""
     seen: set[str] = set()
     drawn = []
     for trail in trails:
@@ -243,7 +243,7 @@ def _legend_once(trails: Iterable[Trace]) -> list[Trace]:
 
 
 def _blocks(counting: Iterable[Point]) -> list[Mean]:
-    """Return of each block the middle of its time, the mean over all that counts, and its number."""
+    """Return for each block its median time, the mean share of its samples that count, and its number."""
     blocks: dict[int, list[Point]] = defaultdict(list)
     for point in counting:
         blocks[point.sample.trial.block].append(point)

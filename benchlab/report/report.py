@@ -39,13 +39,13 @@ from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.stats import EQUIVALENCE
 from benchlab.storage import store
 
-# What no head of a column has room for.
+# Explains the column "peak memory", whose header has no room for it.
 MEMORY = (
     "Peak memory is the most anonymous memory that all processes of the app held together while samples were taken; "
     "page cache and shared memory are not included. Memory that they took in an earlier test of the same visit, and "
     "kept, is."
 )
-# What stands above that which verification found.
+# Introduces the findings of verification.
 VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
     "wrong is not loaded in that visit; a warning changes nothing."
@@ -68,7 +68,7 @@ METHOD = (
 
 
 def report(run: Run) -> Document:
-    """Return the answer, what ranks whom in each test, how samples were judged, what failed, and what the run was."""
+    """Return the report: conclusions, each test's tables and plots, verdicts, failures, and the run's facts."""
     results = analysis.analyse(run)
     caution = profiles.caution(run.manifest)
     blocks = [
@@ -210,7 +210,7 @@ def _again(run: Run) -> Iterator[Block]:
 
 
 def entries(labels: Mapping[str, Labels]) -> Iterator[Block]:
-    """Yield what the entries are made of, below it their tests, for which a row has no room, and what must be said."""
+    """Yield a table of what the entries are made of, and below it what has no room in a row, such as their tests."""
     headers = ("entry", *stack.COLUMNS)
     rows = tuple(tuple(row) for row in stack.rows(labels))
     yield Table(headers, rows, words=headers, title="Entries", narrow=(headers[:-1],))
@@ -225,7 +225,7 @@ def _subtitle(run: Run) -> str:
 
 
 def about(run: Run) -> list[str]:
-    """Return what the run is, in sentences."""
+    """Return the run's settings and course, in sentences."""
     settings = run.manifest.settings
     through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return [
@@ -242,7 +242,7 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return what became of the samples taken, and which rules had no value, in how many and why."""
+    """Return how many samples count, and which rules had no value, in how many samples and why."""
     lines = [f"{_became(run)}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
         without_value = (
@@ -253,7 +253,7 @@ def judged(run: Run) -> str:
 
 
 def reasons(run: Run) -> list[str]:
-    """Return why entries were left out and trials not measured, or not in every visit, and how many are to come."""
+    """Return why entries and trials were not measured, or not in every visit, and how many trials are still to come."""
     unbuilt = [f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()]
     measured = [f"{line}; measured in another visit" for line in _failures(judge.made_up_for(run))]
     to_come = [f"{counted(run.to_come, 'trial')} still to come."] if run.to_come else []
@@ -261,7 +261,7 @@ def reasons(run: Run) -> list[str]:
 
 
 def findings(run: Run) -> list[str]:
-    """Return what verification found wrong with entries, or warned of, each rule of a test type once."""
+    """Return the findings of verification, faults and warnings, each rule of a test type once."""
     return [
         f"{finding.entry}, {finding.test}: {'warning' if finding.warning else 'wrong'}: {finding.message} "
         f"[{finding.rule}] (block {finding.block})"
@@ -274,7 +274,7 @@ def _of_taken(run: Run, count: int) -> str:
 
 
 def _failures(failures: Iterable[Failure]) -> list[str]:
-    """Return a line for each cause that trials of an entry failed for."""
+    """Return a line for each entry and cause of failed trials."""
     by_cause: dict[tuple[str, str], list[Failure]] = {}
     for failure in failures:
         by_cause.setdefault((failure.trial.entry, failure.cause), []).append(failure)
@@ -282,7 +282,7 @@ def _failures(failures: Iterable[Failure]) -> list[str]:
 
 
 def _failure(failures: Sequence[Failure]) -> str:
-    """Return why trials of an entry failed for one cause, as the first of them tells it, and how many."""
+    """Return how many trials of an entry failed for this cause, with the reason of the first."""
     first = failures[0]
     tests = ", ".join(dict.fromkeys(failure.trial.test for failure in failures))
     count = f"{counted(len(failures), 'trial')},{' first' if len(failures) > 1 else ''} {first.trial.key}"
@@ -290,7 +290,7 @@ def _failure(failures: Sequence[Failure]) -> str:
 
 
 def _origin(run: Run) -> str:
-    """Return when, and by which version of the lab, the run was measured; this one's too where that is another."""
+    """Return when and by which version of the lab the run was measured, and by which it is analysed if that differs."""
     by = run.manifest.facts.lab_version or UNAVAILABLE
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     began, ended = run.manifest.created_at, run.ended_at
@@ -298,7 +298,7 @@ def _origin(run: Run) -> str:
 
 
 def _asked(run: Run) -> Iterator[str]:
-    """Yield what decides the number of blocks, where that is not the profile."""
+    """Yield the precision and budget that the number of blocks follows from, where the profile does not fix it."""
     settings = run.manifest.settings
     wanted = [] if settings.precision is None else [f"ratios over all levels to ± {settings.precision:.1%}"]
     wanted += [] if settings.budget_s is None else [f"no longer than {minutes(settings.budget_s)}"]
@@ -307,7 +307,7 @@ def _asked(run: Run) -> Iterator[str]:
 
 
 def _share(run: Run) -> Iterator[str]:
-    """Yield how much of the time went into samples, whatever became of them; a resumed run's pauses count as time."""
+    """Yield which share of the run's time was spent on samples, counted or not; a resumed run's pauses are included."""
     if run.samples:
         wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
         sampling_s = sum(sample.load.seconds for sample in run.taken)
@@ -324,7 +324,7 @@ def _share(run: Run) -> Iterator[str]:
 
 
 def _became(run: Run) -> str:
-    """Return how many samples were taken, and what became of them: the parts add up to all."""
+    """Return how many samples were taken, and how many count, were repeated, or are invalid; the parts add up."""
     taken, used = len(run.taken), len(run.samples)
     invalid = sum(sample.verdict.severity == INVALID for sample in run.taken)
     again = taken - invalid - used
@@ -337,7 +337,7 @@ def _became(run: Run) -> str:
 
 
 def _decided(run: Run) -> Iterator[str]:
-    """Yield how the number of blocks was decided, and how precise the ratios have become, where that was asked for."""
+    """Yield how the number of blocks was decided, and how precise the ratios are; nothing if the profile fixed it."""
     if run.decision is None:
         return
     pilot, blocks = counted(run.decision.pilot, "block"), run.decision.blocks

@@ -1,4 +1,4 @@
-"""What the numbers say, in plain sentences: who leads by how much, what cannot be told apart, what to be wary of."""
+"""A run's results in plain sentences: who leads by how much, who cannot be told apart, and warnings."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ LIMITS = {
     bottleneck.MIXED: "several things at once",
     bottleneck.UNKNOWN: "something that this host does not report",
 }
-# So many names stand in a sentence; of more, the rest are counted.
+# A sentence lists at most so many names, and counts the rest.
 MOST_NAMES = 4
-# So many suspect samples come and go on a calm host.
+# A calm host has up to this share of suspect samples.
 NOISY_SHARE = 0.05
-# Noise keeps some warm-ups from becoming steady. Chosen, not measured: of more than these the reader is told.
+# Noise keeps some warm-ups from becoming steady. Above this share the report warns. Chosen, not measured.
 UNSTEADY_SHARE = 0.25
-# Up to here a difference is told in per cent, above in times.
+# Differences are per cent up to this ratio, and "times" above it.
 TIMES = 1.5
-# So many decimals a per cent may have; what is smaller yet is rounding.
+# The most decimals of a per cent; anything smaller is rounding.
 MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
 class _Followers:
-    """Those behind the leader of a test, in the order of their ratios, by what is known of each against the leader."""
+    """The entries behind the leader of a test, grouped by their outcome against it, in the order of their ratios."""
 
     leader: str
     behind: list[Standing]
@@ -63,7 +63,7 @@ class _Followers:
 
 
 def conclusions(run: Run, results: Sequence[Result]) -> list[Conclusion]:
-    """Return what the run answers, test by test; of a test that has no result, that it was not measured."""
+    """Return the conclusion of each test; a test without a result was not measured."""
     if not results:
         return [Conclusion("", NO_CONCLUSION, "")]
     limited = [limits(result) for result in results]
@@ -79,7 +79,7 @@ def conclusions(run: Run, results: Sequence[Result]) -> list[Conclusion]:
 
 
 def last_lines(run: Run, results: Sequence[Result]) -> Iterator[str]:
-    """Yield what a run ends with: each answer as a line, and after them all warnings as one line."""
+    """Yield the last lines of a run: one for each conclusion, and one for all warnings."""
     yield from map(str, conclusions(run, results))
     if warned := list(warnings(run, results)):
         yield f"{Warnings.title}: {' '.join(warned)}"
@@ -116,7 +116,7 @@ def _led(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
 
 
 def _unranked(result: Result) -> Iterator[str]:
-    """Yield that no metric ranks the entries, and what the ratios in each are."""
+    """Yield that no metric ranks the entries, with the ratios in each metric."""
     neither = " nor ".join(metric.long_name for metric in result.measures.ranking)
     yield (
         f"Nobody leads: some rows filled the host and others did not, so neither {neither} are comparable over all "
@@ -144,7 +144,7 @@ def limits(result: Result) -> str:
 
 
 def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
-    """Yield what a reader must know before any number is believed; nothing of a calm and complete run."""
+    """Yield what a reader must know before trusting any number; nothing for a calm, complete run."""
     yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
     if blocks < run.blocks:
@@ -176,7 +176,7 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
 
 
 def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
-    """Return why a run gets so many blocks, of which one takes `block_s`."""
+    """Return why a run gets this number of blocks; one block takes `block_s` seconds."""
     match size.because:
         case Because.BUDGET:
             return f"what the budget has time for, at {minutes(block_s)} a block"
@@ -194,7 +194,7 @@ def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
 
 
 def better_direction(of: Iterable[Better]) -> str:
-    """Return on which side of a plot of ratios the better ones are, where they are of these metrics."""
+    """Return the direction of better ratios in a plot of these metrics."""
     directions = set(of)
     if Better.LOWER not in directions:
         return "Further right is better"
@@ -202,13 +202,13 @@ def better_direction(of: Iterable[Better]) -> str:
 
 
 def names(of: Sequence[str]) -> str:
-    """Return the names as a sentence lists them; of many, the last are counted."""
+    """Return the names as a list in a sentence; after MOST_NAMES the rest are counted."""
     shown = list(of) if len(of) <= MOST_NAMES else [*of[: MOST_NAMES - 1], f"{len(of) - MOST_NAMES + 1} others"]
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 def _absent(result: Result) -> Iterator[str]:
-    """Yield which entries have none of the levels that they were asked for."""
+    """Yield which entries have no samples that count at any planned level."""
     without = {entry for entry, _ in result.unmeasured} - {cell.entry for cell in result.cells}
     if without:
         yield f"{names(sorted(without))} {'was' if len(without) == 1 else 'were'} not measured."
@@ -235,7 +235,7 @@ def _undecided(result: Result, followers: _Followers, basis: Metric) -> Iterator
 
 
 def _why_undecided(last: Standing) -> str:
-    """Return why a gap is not told although it looks like one; nothing where its interval shows that."""
+    """Return why an apparent gap is undecided; "" where its interval shows that."""
     pair = last.pair
     if pair is None:
         return ""
@@ -258,19 +258,19 @@ def _equal(result: Result, followers: _Followers, basis: Metric) -> Iterator[str
 
 
 def _together(result: Result, leader: str, others: Sequence[Standing], outcomes: Collection[Outcome]) -> str:
-    """Return the names of leader and others where every two of them have one of the outcomes; else nothing."""
+    """Return the names of leader and others if each pair of them has one of the outcomes; else ""."""
     entries = [leader, *(other.entry for other in others)]
     pairs = [result.overall.between(*two) for two in combinations(entries, 2)]
     return names(entries) if all(pair and pair.outcome in outcomes for pair in pairs) else ""
 
 
 def _behind(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
-    """Yield by how much the leader leads those that are behind for certain: the next of them, and the last."""
+    """Yield the lead over entries that are certainly behind: over the nearest and over the last."""
     if not followers.behind:
         return
     leader, (first, *rest) = followers.leader, followers.behind
     alone = not (followers.undecided or followers.equal or followers.uncompared)
-    # Of those that share the worst ranks none is the last.
+    # Entries that share the worst rank have no last one.
     which = (
         ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in followers.behind[:-1]) else ""
     )
@@ -283,7 +283,7 @@ def _behind(result: Result, followers: _Followers, basis: Metric) -> Iterator[st
 
 
 def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
-    """Return that single levels say something else than all of them together do, and what; else nothing."""
+    """Return the levels whose outcome contradicts the one over all levels; "" if there are none."""
     disagreements = [
         f"{leader} / {other.entry} is {names([f'{_times(pair)} at {level}' for level, pair in odd.items()])}"
         for other in others
@@ -321,7 +321,7 @@ def _in_usual(result: Result, leader: str, second: str) -> Iterator[str]:
 
 
 def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
-    """Return how much more, or less, of the metric the leader has than the other, with interval and levels."""
+    """Return how much more or less of the metric the leader has than the other, with interval and levels."""
     pair = result.overall.between(leader, other.entry)
     assert pair is not None  # `_Field.apart` holds those without
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
@@ -335,13 +335,13 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
 
 
 def _share(part: float, sign: str = "") -> str:
-    """Return the share in per cent, with so many decimals that what is not 0 does not look like it."""
+    """Return the share in per cent, with enough decimals that only 0 looks like 0."""
     texts = (f"{part:{sign}.{digits}%}" for digits in range(1, MOST_DIGITS + 1))
     return next((text for text in texts if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
 
 
 def of_levels(over: Over | None) -> str:
-    """Return which levels a value is over, where it is not over all of them."""
+    """Return the levels that a value covers; "" if it covers all."""
     if over is None or over.are_all:
         return ""
     return f" over all levels{str(over).removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {over}"
@@ -358,7 +358,7 @@ def _times(pair: Pair) -> str:
 
 
 def _same_images(run: Run) -> Iterator[str]:
-    """Yield which versions are the same image as the entry of today: what these differ by is noise."""
+    """Yield which versions are the same image as today's entry: any difference between them is noise."""
     images = run.manifest.images
     for version, entry in sorted(catalog.versions(run.manifest.variants).items()):
         if version in images and images[version] == images.get(entry):
@@ -381,7 +381,7 @@ def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def _unsteady(run: Run) -> Iterator[str]:
-    """Yield that many samples followed a warm-up that was too short, and what makes less of that."""
+    """Yield that many samples followed a warm-up that was too short, and how to reduce that."""
     count = sum("unsteady" in sample.verdict.broken for sample in run.samples)
     if count <= UNSTEADY_SHARE * len(run.samples):
         return
@@ -407,7 +407,7 @@ def _heavy_logging(samples: Iterable[Sample]) -> Iterator[str]:
 
 
 def _reasons(samples: Iterable[Sample]) -> str:
-    """Return why samples were not good, the most frequent reason first."""
+    """Return why these samples were not good, the most frequent reason first."""
     samples = list(samples)
     worst = {sample.verdict.severity for sample in samples}
     counts = Counter(name for sample in samples for name in sample.verdict.broken if judge.severity(name) in worst)
