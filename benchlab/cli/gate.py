@@ -80,6 +80,6 @@ def report(held: BaselineComparison, comparison: Document, answer: Gate | None) 
 
     show(comparison)
     if held.uncompared:
-        say(f"nothing can be said of {changes.uncompared(held)}")
+        say(f"could not be compared: {changes.uncompared(held)}")
     if answer is not None:
         say(gate.reason(answer))

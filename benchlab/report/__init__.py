@@ -1,1 +1,1 @@
-"""What a run says: the sentences, tables and plots, and their outputs as terminal, Markdown, page and files."""
+"""Reports of a run: sentences, tables and plots, shown in the terminal, as Markdown, as a page and as files."""

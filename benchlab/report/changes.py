@@ -1,4 +1,4 @@
-"""The comparison of a candidate with its baseline: answer of each test, gate, warnings, and every ratio."""
+"""The report of a candidate against its baseline: the gate, each test's outcome, warnings, and every ratio."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TWO_RUNS = (
     "These are two runs at two times: they differ by what changed in the entry and by what changed from day to day, "
     f"some per cent, and cannot tell one from the other. To tell, measure both versions in one run with {AGAINST.name}."
 )
-# What became of a value since the baseline was measured, where it is not known to have gone up or down.
+# How a value changed since the baseline was measured, where it is not known to have gone up or down.
 CHANGES = {
     Outcome.EQUAL: f"are within {EQUIVALENCE:.0%} of what they were",
     Outcome.UNDECIDED: "cannot be told apart from what they were",
@@ -40,65 +40,67 @@ CORRECTED = (
 )
 
 
-def report(held: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Document:
-    """Return how the candidate compares with its baseline, and what the gate says of it.
+def report(comparison: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Document:
+    """Return how the candidate compares with its baseline, and what the gate decides.
 
-    `differences` are those of runs that are compared although they differ in more than the entries.
+    `differences` names what else differs between the runs, beside the entries.
     """
-    blocks = [*_answer(held, differences, gate), *_ratios(held), *_sides(held)]
-    return Document(tuple(blocks), "New against old", f"{_run_ids(held.candidate)} against {_run_ids(held.baseline)}")
+    blocks = [*_conclusion(comparison, differences, gate), *_ratios(comparison), *_runs_compared(comparison)]
+    return Document(
+        tuple(blocks), "New against old", f"{_run_ids(comparison.candidate)} against {_run_ids(comparison.baseline)}"
+    )
 
 
-def _answer(held: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Iterator[Block]:
+def _conclusion(comparison: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Iterator[Block]:
     yield Heading("The answer", key="answer")
     if gate is not None:
         why = reason(gate)
         yield Paragraph((f"{why[0].upper()}{why[1:]}.",), is_strong=True)
-    yield Bullets(tuple(changes(held.rows)))
-    if warnings := tuple(_warnings(held, differences)):
+    yield Bullets(tuple(changes(comparison.rows)))
+    if warnings := tuple(_warnings(comparison, differences)):
         yield Warnings(warnings)
     yield Plot(
         "changes",
         "New / old, over all levels",
-        f"{sentences.better_side(row.metric.better for row in held.rows)}. The axis is logarithmic. An interval that "
-        "crosses 1 leaves open whether anything changed; of what is called equal it is the one of 90 %, of all else "
-        "that of 95 %.",
+        f"{sentences.better_direction(row.metric.better for row in comparison.rows)}. The axis is logarithmic. An "
+        "interval that crosses 1 leaves open whether anything changed; of what is called equal it is the one of 90 %, "
+        "of all else that of 95 %.",
     )
 
 
-def _warnings(held: BaselineComparison, differences: Sequence[str]) -> Iterator[str]:
-    if held.design is Design.TWO_RUNS:
+def _warnings(comparison: BaselineComparison, differences: Sequence[str]) -> Iterator[str]:
+    if comparison.design is Design.TWO_RUNS:
         yield TWO_RUNS
     if differences:
         yield f"Compared although {'; '.join(differences)}."
-    if held.uncompared:
-        yield f"Nothing can be said of {uncompared(held)}."
+    if comparison.uncompared:
+        yield f"Could not be compared: {uncompared(comparison)}."
 
 
-def uncompared(held: BaselineComparison) -> str:
-    """Return what nothing can be said of, and why; nothing where all was compared."""
-    return "; ".join(map(_uncompared, held.uncompared))
+def uncompared(comparison: BaselineComparison) -> str:
+    """Return what could not be compared, and why; nothing where all was."""
+    return "; ".join(map(_uncompared, comparison.uncompared))
 
 
 def _uncompared(part: Uncompared) -> str:
     entry, test, level = part.key
-    what = f"{entry} {test} at {level}"
-    return f"{f'{part.metric.name} of ' if part.metric else ''}{what} ({_why(part)})"
+    cell = f"{entry} {test} at {level}"
+    return f"{f'{part.metric.name} of ' if part.metric else ''}{cell} ({_why(part)})"
 
 
 def _why(part: Uncompared) -> str:
     match part.why:
         case Why.FAILED:
-            sides = ", ".join(
+            failures = ", ".join(
                 f"{count} in {name}" for name, count in zip((BASELINE, CANDIDATE), part.failed, strict=True) if count
             )
-            return f"samples that failed: {sides}"
+            return f"samples that failed: {failures}"
         case Why.MEASURED_ONCE:
             return f"only {part.only_in} has samples"
         case Why.CLIENT_BOUND:
             return "wrk was the limit"
         case Why.KNOWN_ONCE:
-            return f"only {part.only_in} tells it"
+            return f"only {part.only_in} has a value"
         case Why.HOST_FULL:
             return f"only {part.only_in} filled the host"
 
@@ -106,42 +108,43 @@ def _why(part: Uncompared) -> str:
 def changes(rows: Iterable[Row]) -> Iterator[str]:
     """Yield, for each metric of each test over all levels, whether the new is faster or slower than the old.
 
-    Of two runs at two times no more is said than that they differ: the entry need not be why.
+    Two runs at two times only differ: the entry need not be the reason.
     """
     for row in rows:
         if row.level is not ALL_LEVELS:
             continue
-        what = f"{row.entry}, {row.test}{sentences.of_levels(row.over)}: {row.metric.long_name}"
+        subject = f"{row.entry}, {row.test}{sentences.of_levels(row.over)}: {row.metric.long_name}"
         if row.pair.adjusted_p is None:
-            yield f"{what} {written(row)} of {'the old run' if _apart(row) else 'what they were'}; {_few(row)}."
+            of = "the old run" if _are_two_runs(row) else "what they were"
+            yield f"{subject} {ratio_with_interval(row)} of {of}; {_why_no_outcome(row)}."
         elif row.pair.is_unclear:
-            yield f"{what} are {row.pair.word}: {written(row)}."
+            yield f"{subject} are {row.pair.word}: {ratio_with_interval(row)}."
         else:
-            yield f"{what} {_change(row)}: {written(row)}."
+            yield f"{subject} {_change(row)}: {ratio_with_interval(row)}."
 
 
 def _change(row: Row) -> str:
-    """Return what became of the metric, or how the two runs differ in it."""
+    """Return how the metric changed, or how the two runs differ in it."""
     if row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
         is_up = row.ratio.ratio > 1
-        if _apart(row):
+        if _are_two_runs(row):
             return f"were {'higher' if is_up else 'lower'} in the new run"
         return f"went {'up' if is_up else 'down'}"
-    return (DIFFERENCES if _apart(row) else CHANGES)[row.pair.outcome]
+    return (DIFFERENCES if _are_two_runs(row) else CHANGES)[row.pair.outcome]
 
 
-def _apart(row: Row) -> bool:
+def _are_two_runs(row: Row) -> bool:
     return row.design is Design.TWO_RUNS
 
 
-def _few(row: Row) -> str:
+def _why_no_outcome(row: Row) -> str:
     """Return why the row has no outcome."""
     unit, count = row.design.unit, row.ratio.blocks
     return {0: f"no {unit} has all levels", 1: f"one {unit} shows no spread"}.get(count, f"{count} {unit}s are too few")
 
 
-def written(row: Row) -> str:
-    """Return the ratio with the interval that its outcome follows from, and as many decimals as show that it does."""
+def ratio_with_interval(row: Row) -> str:
+    """Return the ratio with the interval that its outcome follows from, with enough decimals to show that."""
     return f"{quantities.ratio(row.ratio.ratio)} {interval(row)}".strip()
 
 
@@ -152,21 +155,21 @@ def interval(row: Row) -> str:
 
 
 def outcome(row: Row) -> str:
-    """Return the outcome as a table has it: of two runs at two times only whose value is higher."""
+    """Return the outcome for a table; for two runs at two times, only which value is higher."""
     if row.pair.adjusted_p is None:
         return f"too few {row.design.unit}s"
-    if _apart(row) and row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
+    if _are_two_runs(row) and row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
         return "higher" if row.ratio.ratio > 1 else "lower"
     return row.pair.word
 
 
-def _ratios(held: BaselineComparison) -> Iterator[Block]:
+def _ratios(comparison: BaselineComparison) -> Iterator[Block]:
     yield Heading("All ratios", key="ratios", short="ratios")
-    yield document.table(frame(held.rows), "New / old, the worst first")
+    yield document.table(frame(comparison.rows), "New / old, the worst first")
 
 
-def _sides(held: BaselineComparison) -> Iterator[Block]:
-    headers = ("side", "run", "measured", "entries")
+def _runs_compared(comparison: BaselineComparison) -> Iterator[Block]:
+    headers = ("version", "run", "measured", "entries")
     rows = tuple(
         (
             name,
@@ -174,19 +177,19 @@ def _sides(held: BaselineComparison) -> Iterator[Block]:
             f"{part.run.manifest.created_at:%Y-%m-%d %H:%M} UTC",
             ", ".join(part.names.values()),
         )
-        for name, runs in (("old", held.baseline), ("new", held.candidate))
+        for name, runs in (("old", comparison.baseline), ("new", comparison.candidate))
         for part in runs.parts
     )
-    yield Heading("The sides", key="run", short="the sides")
+    yield Heading("Old and new", key="run", short="old and new")
     yield Table(headers, rows, words=headers, title="What was compared")
-    yield Bullets((_method(held), CORRECTED))
+    yield Bullets((_method(comparison), CORRECTED))
 
 
-def _method(held: BaselineComparison) -> str:
-    match held.design:
+def _method(comparison: BaselineComparison) -> str:
+    match comparison.design:
         case Design.VERSIONS:
             return (
-                "Both sides were measured in turns in one run: their blocks are compared in pairs, and drift of the "
+                "Old and new were measured in turns in one run: their blocks are compared in pairs, so drift of the "
                 "host cancels."
             )
         case Design.TWO_RUNS:
@@ -196,9 +199,9 @@ def _method(held: BaselineComparison) -> str:
             )
         case Design.RUNS:
             return (
-                f"{counts(held.baseline, held.candidate)} are compared by day: {COUNTED_ONCE}. Each day gives "
-                "one value, the mean over its runs, each the mean over its blocks, so that what differs from day to "
-                "day is seen; intervals are Welch's, unpaired."
+                f"{counts(comparison.baseline, comparison.candidate)} are compared by day: {COUNTED_ONCE}. Each day "
+                "gives one value, the mean over its runs, each the mean over its blocks, so that what differs from day "
+                "to day is seen; intervals are Welch's, unpaired."
             )
 
 
@@ -206,12 +209,12 @@ def _run_ids(runs: ComparedRuns) -> str:
     return sentences.names([run.manifest.run_id for run in runs.runs])
 
 
-def frame(found: Sequence[Row]) -> pd.DataFrame:
-    """Return the ratios as they are shown, in the order given."""
-    return pd.DataFrame([_shown(row) for row in found])
+def frame(rows: Sequence[Row]) -> pd.DataFrame:
+    """Return the ratios as a table, in the order given."""
+    return pd.DataFrame([_columns(row) for row in rows])
 
 
-def _shown(row: Row) -> dict[str, object]:
+def _columns(row: Row) -> dict[str, object]:
     return {
         "entry": row.entry,
         "test": row.test,

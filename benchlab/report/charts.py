@@ -1,6 +1,6 @@
 """The frame of the report's plots, as plotly takes them: rows, axes, marks.
 
-Colours are names of the page's own, which begin with two dashes: it has others for light and dark.
+Colours are CSS variables of the page ("--ink"), which differ between its light and dark themes.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Trace = dict[str, Any]
 
 # The page has as many colours as there are marks.
 MARKS = ("circle", "square", "diamond", "triangle-up", "pentagon", "triangle-down", "hexagram", "star")
-# Entries that share a colour have another pattern of their bars, and marks that lie so far apart in MARKS.
+# Entries that share a colour differ in the pattern of their bars and in their mark, MARK_STEP apart in MARKS.
 PATTERNS, MARK_STEP = ("", "/", "."), 3
-# As many entries have a look of their own; more could not be told apart.
+# So many entries have a look of their own; more could not be told apart.
 MOST_LOOKS = len(PATTERNS) * len(MARKS)
-# So many names stand in a line of a legend, as a rule; each line takes so much.
+# How many names a line of a legend usually holds, and its height.
 NAMES_A_LINE, LEGEND_LINE_PX = 6, 20
 LONGEST_NAME, LONGEST_LINE, MOST_TEXT = 22, 56, 240
 ROW_PX, TALL_ROW_PX, FRAME_PX = 28, 38, 64
 # An axis of ratios reaches at least as far from 1, so that a difference of a per cent does not look like a gulf.
 LEAST_REACH = (0.8, 1.25)
-# No axis reaches farther than so many times what was seen: with two blocks an interval can be a thousand times as wide.
+# The limit of an axis relative to the values: with two blocks an interval can be a thousand times as wide.
 MOST_REACH = 1.6
-# Where an axis of ratios may have its ticks: the closer ones where it is short.
+# Possible ticks of an axis of ratios, the closest ones first.
 TICKS = (
     (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0),
     (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0),
@@ -51,7 +51,7 @@ LEGEND_PX = 44
 
 @dataclass(frozen=True)
 class Chart:
-    """A plot: its name in the page, plotly's traces and layout, and what it shows in words for who cannot see it."""
+    """A plot: its name in the page, plotly's traces and layout, and a text alternative."""
 
     name: str
     traces: Sequence[Trace]
@@ -74,7 +74,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Dot:
-    """A value in a row, the bounds of its interval where it has one, and what is shown of it on demand."""
+    """A value in a row, the bounds of its interval if it has one, and its hover text."""
 
     place: int
     mean: float
@@ -101,7 +101,7 @@ class Rows:
 
 
 def looks(entries: Iterable[str]) -> dict[str, Look]:
-    """Return how each entry is drawn, in all plots alike; of more than MOST_LOOKS, all are drawn the same."""
+    """Return how each entry is drawn, the same in all plots; more than MOST_LOOKS entries all look alike."""
     names = sorted(entries)
     if len(names) > MOST_LOOKS:
         return dict.fromkeys(names, _look(0))
@@ -115,7 +115,7 @@ def _look(number: int) -> Look:
 
 
 def legend_px(names: int) -> int:
-    """Return how much room a legend of so many names takes above a plot."""
+    """Return the height of a legend with so many names."""
     return LEGEND_PX + LEGEND_LINE_PX * max(0, math.ceil(names / NAMES_A_LINE) - 2)
 
 
@@ -134,9 +134,9 @@ def rows(groups: Mapping[str, Sequence[str]], below: Mapping[tuple[str, str], st
     return Rows(tuple(labels), at, headings)
 
 
-def frame(found: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[str, Any]:
+def frame(rows: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[str, Any]:
     """Return the layout of a plot of rows, with this axis below it."""
-    count = len(found.labels)
+    count = len(rows.labels)
     return {
         "height": count * row_px + FRAME_PX,
         "margin": {"l": 8, "r": 16, "t": 4, "b": 44},
@@ -144,18 +144,18 @@ def frame(found: Rows, axis: Mapping[str, Any], row_px: int = ROW_PX) -> dict[st
         "yaxis": {
             "range": [count - 0.4, -0.6],
             "tickvals": list(range(count)),
-            "ticktext": list(found.labels),
+            "ticktext": list(rows.labels),
             "automargin": True,
             "fixedrange": True,
             "showgrid": False,
             "zeroline": False,
             "ticks": "",
         },
-        "shapes": [line(y0=place - 0.5, y1=place - 0.5) for place in found.headings if place],
+        "shapes": [line(y0=place - 0.5, y1=place - 0.5) for place in rows.headings if place],
         # Inside the plot: beside the axis they would take the room that a phone needs for the plot itself.
         "annotations": [
             {"xref": "paper", "x": 0, "xanchor": "left", "y": place, "text": text, "showarrow": False}
-            for place, text in found.headings.items()
+            for place, text in rows.headings.items()
         ],
         "showlegend": False,
     }
@@ -189,7 +189,7 @@ def ratio_axis(title: str, traces: Iterable[Trace], reach: tuple[float, float] =
     reached = [min(max(end, least), most) for end in ends(traces)]
     low, high = min([reach[0], *reached]) * 0.98, max([reach[1], *reached]) * 1.02
     within = [[tick for tick in ticks if low <= tick <= high] for ticks in TICKS]
-    ticks = next((found for found in within if _fits(found, low, high)), within[-1])
+    ticks = next((fitting for fitting in within if _fits(fitting, low, high)), within[-1])
     return {
         "title": {"text": title},
         "type": "log",
@@ -200,27 +200,27 @@ def ratio_axis(title: str, traces: Iterable[Trace], reach: tuple[float, float] =
     }
 
 
-def dots(name: str, look: Look, found: Sequence[Dot]) -> Trace:
+def dots(name: str, look: Look, dots: Sequence[Dot]) -> Trace:
     """Return the dots of an entry with their intervals."""
-    reaches = [dot.reach for dot in found]
+    reaches = [dot.reach for dot in dots]
     return {
         "type": "scatter",
         "mode": "markers",
         "name": safe(short(name)),
         "meta": "means",
-        "x": [figure(dot.mean) for dot in found],
-        "y": [dot.place for dot in found],
+        "x": [rounded(dot.mean) for dot in dots],
+        "y": [dot.place for dot in dots],
         "error_x": {
             "type": "data",
             "symmetric": False,
-            "array": [figure(above) for _, above in reaches],
-            "arrayminus": [figure(below) for below, _ in reaches],
+            "array": [rounded(above) for _, above in reaches],
+            "arrayminus": [rounded(below) for below, _ in reaches],
             "thickness": 2,
             "width": 5,
             "color": look.color,
         },
         "marker": {"size": 10, "color": look.color, "symbol": look.mark},
-        "hovertext": [dot.text for dot in found],
+        "hovertext": [dot.text for dot in dots],
         "hoverinfo": "text",
     }
 
@@ -238,8 +238,8 @@ def ends(traces: Iterable[Trace]) -> list[float]:
     ]
 
 
-def figure(value: float) -> float:
-    """Return the number without the digits that no plot can show."""
+def rounded(value: float) -> float:
+    """Return the number with five digits, as a plot shows no more."""
     return float(f"{value:.5g}")
 
 
@@ -248,12 +248,12 @@ def short(name: str) -> str:
 
 
 def safe(text: str) -> str:
-    """Return the text so that plotly shows it as it is: it takes tags for its own, and so do broken lines."""
+    """Return the text with markup escaped, because plotly interprets tags."""
     return html.escape(text, quote=False)
 
 
 def safe_lines(text: str) -> str:
-    """Return a longer text so, in lines, and without its end where it is too long to be read."""
+    """Return a longer text escaped, broken into lines, and cut after MOST_TEXT characters."""
     cut = text if len(text) <= MOST_TEXT else f"{text[: MOST_TEXT - 1]}…"
     lines = [""]
     for word in chain.from_iterable(_pieces(word) for word in cut.split()):

@@ -1,6 +1,6 @@
-"""What is reported, as blocks: a document is made once, and rendered for a terminal, as Markdown, and as a page.
+"""A report as a document of blocks, made once and rendered for the terminal, as Markdown and as a page.
 
-A block holds text as it is; each renderer escapes it for its own medium.
+Blocks hold plain text; each renderer escapes it for its own medium.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from benchlab.core.quantities import MEANING, TOO_WIDE
 if TYPE_CHECKING:
     import pandas as pd
 
-# The head of the effects of factors: which way their ratios go.
+# The column of a factor's effects: it says which way their ratios go.
 EFFECT = "effect: level / reference"
-# What a cell has that has nothing.
+# Stands in an empty cell.
 NONE = "–"
-# The columns that hold words, which stand left; numbers stand right.
+# Columns of words are aligned left, those of numbers right.
 WORDS = ("framework", "test", "entry", "pair", EFFECT, "outcome", "limited by", "rule", "meaning", "verdict")
 
 
 @dataclass(frozen=True)
 class Heading:
-    """The begin of a part. One of level 2 begins a section, which the page lists by `short` and links to by `key`."""
+    """A heading. One of level 2 begins a section, which the page lists as `short` and links to by `key`."""
 
     text: str
     level: int = 2
@@ -35,7 +35,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Sentences that belong together; a text has each in a line of its own."""
+    """Sentences that belong together; Markdown and the terminal put each on its own line."""
 
     sentences: tuple[str, ...]
     is_strong: bool = False
@@ -48,30 +48,30 @@ class Bullets:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Of a test who leads and who cannot be told apart, and what limited its rows.
+class Conclusion:
+    """Who leads a test and who cannot be told apart, and what limited its rows.
 
-    What limited all tests alike is reported once, without a test and an answer.
+    What limited all tests alike is reported once, with `test` and `text` empty.
     """
 
     test: str
-    answer: str
+    text: str
     limits: str
 
     def __str__(self) -> str:
-        return " ".join(filter(None, [self.test and f"{self.test}.", self.answer, self.limits]))
+        return " ".join(filter(None, [self.test and f"{self.test}.", self.text, self.limits]))
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What is read first: a bullet for each test."""
+class Conclusions:
+    """The first thing to read: a bullet for each test."""
 
-    items: tuple[Answer, ...]
+    items: tuple[Conclusion, ...]
 
 
 @dataclass(frozen=True)
 class Warnings:
-    """What a reader must know before any number is believed."""
+    """What a reader must know before trusting any number."""
 
     items: tuple[str, ...]
     title: str = "Before you believe it"
@@ -79,11 +79,11 @@ class Warnings:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells as text; the columns named in `words` stand left.
+    """Rows of cells as text; the columns named in `words` are aligned left.
 
-    `title` stands above it and `notes` below. Where `narrow` names groups of columns, a text has a table for each of
-    them, one below the other: what the others hold stands in other tables of the same document. A page folds a table
-    of details away.
+    `title` stands above the table and `notes` below. Where `narrow` names groups of columns, Markdown and the terminal
+    show a table for each group; the remaining columns are in other tables of the document. The page shows all columns,
+    and folds away a table with `is_detail`.
     """
 
     headers: tuple[str, ...]
@@ -107,7 +107,7 @@ class Table:
 
     @property
     def parts(self) -> tuple[Table, ...]:
-        """Return the tables that a text has of it."""
+        """Return the tables that Markdown and the terminal show of it."""
         return tuple(map(self.columns, self.narrow)) if self.narrow else (self,)
 
 
@@ -122,9 +122,9 @@ class Plot:
 
 @dataclass(frozen=True)
 class Square:
-    """An entry, that of the row, against that of the column.
+    """The entry of the row against that of the column.
 
-    `tone` names the colour; `sign` and `word` say the same without one; `words` has all of it.
+    `tone` names the colour; `sign` and `word` say the same without colour; `words` says all of it.
     """
 
     tone: str
@@ -160,7 +160,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Terms:
-    """Names, and beside each what it is; a line without a name goes on with the one before."""
+    """Names with their meanings; a row without a name continues the one before."""
 
     rows: tuple[tuple[str, str], ...]
 
@@ -180,7 +180,7 @@ class Lines:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a file holds, by names within names: whole, to look things up in."""
+    """Nested facts, shown whole, to look things up in."""
 
     title: str
     facts: Mapping[str, object] = field(hash=False)
@@ -188,16 +188,16 @@ class Facts:
 
 @dataclass(frozen=True)
 class Files:
-    """The files that stand beside this one: names, and what each has."""
+    """The files beside this one, by name, with what each holds."""
 
     title: str
     files: Mapping[str, str] = field(hash=False)
 
 
-# What a text is made of.
+# The blocks of Markdown and the terminal.
 Plain = Heading | Paragraph | Bullets | Table | Code | Terms | Lines | Files
-# A page alone shows the last three: plots and squares draw what the tables have, and the facts stand in the manifest.
-Block = Plain | Answers | Warnings | Plot | HeatMaps | Facts
+# Only the page shows the last three: plots and squares draw the tables' values, and the facts are in the manifest.
+Block = Plain | Conclusions | Warnings | Plot | HeatMaps | Facts
 TABLE_LEVEL = 3
 
 
@@ -211,7 +211,7 @@ class Document:
 
     @property
     def plain(self) -> Iterator[Plain]:
-        """Yield what a text has of the document: what only a page can show is left out."""
+        """Yield the blocks of Markdown and the terminal, without what only a page can show."""
         if self.title:
             yield Heading(self.title, level=1)
         for block in self.blocks:
@@ -221,7 +221,7 @@ class Document:
 
     @cached_property
     def has_too_wide(self) -> bool:
-        """Return whether an interval is called too wide anywhere, which is then explained."""
+        """Return whether any interval is called too wide, which then needs an explanation."""
         return any(TOO_WIDE in text for text in _texts(self.blocks))
 
 
@@ -230,7 +230,7 @@ def _plain(block: Block) -> Iterator[Plain]:
         yield from [Heading(block.title, TABLE_LEVEL)] if block.title else []
         yield from block.parts
         yield from (Paragraph((note,)) for note in block.notes)
-    elif isinstance(block, Answers):
+    elif isinstance(block, Conclusions):
         yield Bullets(tuple(map(str, block.items)))
     elif isinstance(block, Warnings):
         yield Paragraph((f"{block.title}:",))
@@ -248,14 +248,14 @@ def table(
     narrow: Sequence[Sequence[str]] = (),
     is_detail: bool = False,
 ) -> Table:
-    """Return the frame as a table, with its cells as they are written."""
+    """Return the frame as a table; each cell becomes text as it is."""
     rows = tuple(tuple(map(str, row)) for row in frame.itertuples(index=False, name=None))
     groups = tuple(tuple(group) for group in narrow)
     return Table(tuple(map(str, frame.columns)), rows, words, title, tuple(notes), groups, is_detail)
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Yield every text in the blocks but those of facts, which explain nothing."""
+    """Yield every text in the blocks, except facts and files."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""A run in the formats that other programs read: all that is known of it as JSON, its cells as CSV, and TFB's. Pure."""
+"""A run in formats for other programs: all of it as JSON, its cells as CSV, and TFB's results file. Pure."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.factorial import DesignError
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
 
-# Of a role without a container.
+# The usage of a role without a container.
 NO_USAGE = Usage()
-# The columns that are fields of a record, which may keep more beside these; and how they are read of one.
+# The columns that are fields of a record, and how they are read from one.
 COLUMNS: dict[type[Any], tuple[str, ...]] = {
     of: tuple(field.name for field in fields(of) if field.name not in ("latency", "errors"))
     for of in (Level, Load, Latency, Errors, HostUsage, Usage)
@@ -40,7 +40,7 @@ READ = {of: attrgetter(*names) for of, names in COLUMNS.items()}
 
 
 def samples_csv(run: Run) -> str:
-    """Return the table; nothing where there is no sample."""
+    """Return a row for each sample as CSV; "" if there is none."""
     if not run.taken:
         return ""
     roles = sorted({role for sample in run.taken for role in sample.counters.roles})
@@ -61,7 +61,7 @@ def _sample_header(roles: Sequence[str]) -> list[str]:
 
 
 def _sample_row(sample: Sample, roles: Sequence[str]) -> list[object]:
-    """Return what stands below the header."""
+    """Return the sample's values, in the order of the header."""
     trial, load, counters, verdict = sample.trial, sample.load, sample.counters, sample.verdict
     row = [trial.block, trial.entry, trial.test, trial.repeat, *READ[Level](trial.level)]
     row += [sample.attempt, sample.started_at.isoformat(), verdict.severity, "; ".join(verdict.broken)]
@@ -81,14 +81,14 @@ TFB = "tfb"
 # 1: the first form.
 # 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared.
 VERSION = 2
-# What the JSON document calls these metrics of a cell; all others it calls by their keys.
+# The JSON document's own keys for these metrics of a cell; all others have their usual keys.
 OWN_NAMES = {RATE: "rate", PER_CPU: "per_cpu_s", PER_APP_CPU: "per_app_cpu_s"}
 # CSV's columns of a metric: what follows its name, and the estimate's field.
 ESTIMATE = {"": "mean", "_low": "low", "_high": "high", "_median": "median", "_min": "minimum", "_max": "maximum"}
 
 
 def text(run: Run, form: str) -> str:
-    """Return the run in one of FORMATS. Raises StoreError where it has no sample that counts."""
+    """Return the run in one of FORMATS. Raises StoreError if it has no sample that counts."""
     if not run.samples:
         raise StoreError(
             f"{run.manifest.run_id} has no sample that counts, so there is nothing to export; "
@@ -98,7 +98,7 @@ def text(run: Run, form: str) -> str:
 
 
 def document(run: Run) -> dict[str, Any]:
-    """Return all that the analysis knows of the run, ready for JSON."""
+    """Return the run and its whole analysis, ready for JSON."""
     return {
         "format": "benchlab",
         "version": VERSION,
@@ -184,24 +184,26 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 
 def _factors(run: Run) -> dict[str, Any] | None:
-    """Return what each factor did, None where the entries are not crossed so that they tell of any."""
+    """Return the effects of factors; None if the entries do not form a factorial design."""
     try:
-        answer = effects.analyse(run)
+        factor_analysis = effects.analyse(run)
     except DesignError:
         return None
     return {
-        "levels": answer.design.factors,
+        "levels": factor_analysis.design.factors,
         "effects": [
             {
-                "test": told.test,
-                "level": told.level.value,
-                "figure": told.metric.name,
-                **asdict(told.effect),
-                **_pair(told.pair),
+                "test": estimated.test,
+                "level": estimated.level.value,
+                "figure": estimated.metric.name,
+                **asdict(estimated.effect),
+                **_pair(estimated.pair),
             }
-            for told in answer.effects
+            for estimated in factor_analysis.effects
         ],
-        "untold": {test: [factors.why_left_out(part) for part in parts] for test, parts in answer.left_out.items()},
+        "untold": {
+            test: [factors.why_left_out(part) for part in parts] for test, parts in factor_analysis.left_out.items()
+        },
     }
 
 

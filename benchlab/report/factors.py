@@ -1,4 +1,4 @@
-"""What a run tells of its factors, to be read: two sentences, how the entries are crossed, a table for each test."""
+"""The report of a run's factors: two sentences, the factorial design, and a table for each test."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from benchlab.statistics.effects import EstimatedEffect, FactorAnalysis, LeftOut
 from benchlab.statistics.factorial import Change, DesignError, Effect, FactorialDesign
 from benchlab.statistics.stats import EQUIVALENCE
 
-# What two changes do together beyond the product of each.
+# Outcomes of an interaction: how two changes together compare with the product of each.
 INDEPENDENT, MORE, LESS = "independent", "more together", "less together"
 PLOT = Plot(
     "factors",
@@ -32,128 +32,130 @@ PLOT = Plot(
     "Each change alone, and with × what two do together beyond the product of each; 95 % intervals, of what makes no "
     "difference the 90 % one that shows it. Hollow: cannot be told from no change. The axis is logarithmic.",
 )
-# More cells without an entry than these are counted only.
+# At most so many cells without an entry are listed; the rest are counted.
 MOST_MISSING = 4
 
 
 def of_run(run: Run) -> FactorAnalysis | None:
-    """Return what the run tells of factors; None where its entries tell nothing."""
+    """Return the effects of the run's factors; None if its entries show none."""
     if not run.samples:
         return None
     try:
-        answer = effects.analyse(run)
+        analysis = effects.analyse(run)
     except DesignError:
         return None
-    return answer if answer.effects else None
+    return analysis if analysis.effects else None
 
 
-def report(run: Run, answer: FactorAnalysis) -> Document:
-    """Return what `lab.py factors` reports: the answer, how the entries are crossed, a table for each test."""
+def report(run: Run, analysis: FactorAnalysis) -> Document:
+    """Return the report of `lab.py factors`: the effects, the factorial design, and a table for each test."""
     caution = profiles.caution(run.manifest)
-    return Document(tuple(blocks(answer, caution)), f"Factors of {run.manifest.run_id}{caution}")
+    return Document(tuple(blocks(analysis, caution)), f"Factors of {run.manifest.run_id}{caution}")
 
 
-def blocks(answer: FactorAnalysis, caution: str) -> Iterator[Block]:
-    """Yield the answer in blocks: sentences, the cells of the design, notes, and a table for each test."""
-    yield Paragraph((" ".join(sentences(answer)),))
-    if answer.effects:
+def blocks(analysis: FactorAnalysis, caution: str) -> Iterator[Block]:
+    """Yield sentences, the cells of the design, notes, and a table for each test."""
+    yield Paragraph((" ".join(sentences(analysis)),))
+    if analysis.effects:
         yield PLOT
-    yield _cells(answer.design)
-    if lines := notes(answer):
+    yield _design(analysis.design)
+    if lines := notes(analysis):
         yield Bullets(tuple(lines))
-    for test, effects_of_test in groupby(answer.effects, key=lambda each: each.test):
-        yield _table(answer, test, list(effects_of_test), caution)
+    for test, effects_of_test in groupby(analysis.effects, key=lambda each: each.test):
+        yield _table(analysis, test, list(effects_of_test), caution)
 
 
-def sentences(answer: FactorAnalysis) -> Iterator[str]:
-    """Yield the answer in two sentences: of what asks most of the database, each effect, and how they act together."""
-    headline = _headline(answer)
+def sentences(analysis: FactorAnalysis) -> Iterator[str]:
+    """Yield two sentences, for the test that asks most of the database: each effect, and the interactions."""
+    headline = _headline(analysis)
     if headline is None:
-        one = " of one change" if answer.effects else ""
+        one = " of one change" if analysis.effects else ""
         yield f"No block has a sample of all the entries that an effect{one} needs."
         return
     test, level, shown = headline
     at = _at(test, level)
-    metric = answer.metric(test, level)
+    metric = analysis.metric(test, level)
     if metric is None:
-        neither = " nor ".join(each.long_name for each in answer.results[test].measures.ranking)
+        neither = " nor ".join(each.long_name for each in analysis.results[test].measures.ranking)
         yield (
-            f"At {at} some entries filled the host and others did not, so neither {neither} tell what a factor does."
+            f"At {at} some entries filled the host and others did not, so neither {neither} shows what a factor does."
         )
         return
-    alone = [_alone(told) for told in shown if len(told.effect.changes) == 1 and told.metric == metric]
-    together = [_together(told) for told in shown if len(told.effect.changes) == 2 and told.metric == metric]
-    both = "; ".join(together) or (
-        "one factor was looked at, so nothing is said of two together"
-        if len(answer.design.studied) == 1
-        else "how the factors act together cannot be told, because entries are missing"
+    main_effects = [_main_effect(each) for each in shown if len(each.effect.changes) == 1 and each.metric == metric]
+    interactions = [_interaction(each) for each in shown if len(each.effect.changes) == 2 and each.metric == metric]
+    combined = "; ".join(interactions) or (
+        "only one factor was studied, so there are no interactions"
+        if len(analysis.design.studied) == 1
+        else "how the factors interact is unknown, because entries are missing"
     )
-    yield f"At {at}, in {metric.long_name}, {'; '.join(alone)}. {both[0].upper()}{both[1:]}."
+    yield f"At {at}, in {metric.long_name}, {'; '.join(main_effects)}. {combined[0].upper()}{combined[1:]}."
 
 
 def _at(test: str, level: LevelKey) -> str:
-    """Return where the effects are told of; of queries a request, the test where it is not the one of that name."""
+    """Return the level, with the test where the level does not imply it."""
     if level.unit != QUERIES:
         return f"{level.name} ({test})"
     return f"{counted(level.value, 'query', 'queries')} a request{'' if test == 'query' else f' ({test})'}"
 
 
-def _headline(answer: FactorAnalysis) -> tuple[str, LevelKey, list[EstimatedEffect]] | None:
+def _headline(analysis: FactorAnalysis) -> tuple[str, LevelKey, list[EstimatedEffect]] | None:
     """Return the test that asks most of the database, its largest level, and the effects there in each metric."""
-    tests = {told.test for told in answer.effects}
+    tests = {each.test for each in analysis.effects}
     for test in [*(test for test in DATABASE if test in tests), *sorted(tests)]:
-        of_test = [told for told in answer.effects if told.test == test]
+        of_test = [each for each in analysis.effects if each.test == test]
         levels = [each.level for each in of_test if each.level is not ALL_LEVELS and len(each.effect.changes) == 1]
         if levels:
-            return test, max(levels), [told for told in of_test if told.level == max(levels)]
+            return test, max(levels), [each for each in of_test if each.level == max(levels)]
     return None
 
 
-def _alone(told: EstimatedEffect) -> str:
-    """Return what the change did, from the reference to the level, as the table has it."""
-    (change,) = told.effect.changes
-    instead = f"{_step(change)}{_between(told.effect)}"
-    if told.pair.outcome is Outcome.EQUAL:
-        return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(told.pair)})"
-    if told.pair.outcome is Outcome.UNDECIDED:
-        return f"{instead} cannot be told from no change{_doubt(told.pair)} ({_times(told.pair)})"
-    return f"{instead} gave {_times(told.pair)}"
+def _main_effect(estimated: EstimatedEffect) -> str:
+    """Return what the change from the reference to the level did, with the table's ratio."""
+    (change,) = estimated.effect.changes
+    instead = f"{_step(change)}{_between(estimated.effect)}"
+    if estimated.pair.outcome is Outcome.EQUAL:
+        return f"{instead} made no difference beyond {EQUIVALENCE:.0%} ({_times(estimated.pair)})"
+    if estimated.pair.outcome is Outcome.UNDECIDED:
+        return f"{instead} cannot be told from no change{_why_undecided(estimated.pair)} ({_times(estimated.pair)})"
+    return f"{instead} gave {_times(estimated.pair)}"
 
 
-def _together(told: EstimatedEffect) -> str:
-    """Return how much more the first change did at the second's level than at its reference, as the table has it."""
-    first, second = told.effect.changes
-    step = f"{_step(first)}{_between(told.effect)}"
+def _interaction(estimated: EstimatedEffect) -> str:
+    """Return how much more the first change did at the second's level than at its reference."""
+    first, second = estimated.effect.changes
+    step = f"{_step(first)}{_between(estimated.effect)}"
     where, there = (_named(second.factor, level) for level in (second.level, second.reference))
-    if told.pair.outcome is Outcome.EQUAL:
-        return f"{step} gave the same with {where} as with {there}, within {EQUIVALENCE:.0%} ({_times(told.pair)})"
-    if told.pair.outcome is Outcome.UNDECIDED:
-        doubt = _doubt(told.pair)
-        return f"whether {step} gave more with {where} than with {there} cannot be told{doubt} ({_times(told.pair)})"
-    return f"{step} gave {_times(told.pair)} as much with {where} as with {there}"
+    if estimated.pair.outcome is Outcome.EQUAL:
+        return f"{step} gave the same with {where} as with {there}, within {EQUIVALENCE:.0%} ({_times(estimated.pair)})"
+    if estimated.pair.outcome is Outcome.UNDECIDED:
+        doubt = _why_undecided(estimated.pair)
+        return (
+            f"whether {step} gave more with {where} than with {there} cannot be told{doubt} ({_times(estimated.pair)})"
+        )
+    return f"{step} gave {_times(estimated.pair)} as much with {where} as with {there}"
 
 
 def _between(effect: Effect) -> str:
-    """Return which entries the effect is taken from, where the design lacks others that would tell of it too."""
+    """Return which entries the effect is taken from, where the design lacks others that would show it too."""
     return f" (between {_sources(effect.groups)} alone)" if len(effect.groups) < effect.possible else ""
 
 
-def _doubt(pair: Pair) -> str:
-    """Return why a change is not told, where its interval does not show that."""
+def _why_undecided(pair: Pair) -> str:
+    """Return why the effect is undecided, where its interval does not show that."""
     if pair.adjusted_p is None:
         return f" on {counted(pair.ratio.blocks, 'block')}"
     return f" among {pair.among} effects" if pair.is_unclear else ""
 
 
-def _cells(design: FactorialDesign) -> Table:
+def _design(design: FactorialDesign) -> Table:
     headers = ("entry", *design.factors)
     rows = tuple((entry, *cell) for cell, entry in sorted(design.filled.items(), key=itemgetter(1)))
     return Table(headers, rows, words=headers, title="How the entries are crossed")
 
 
-def notes(answer: FactorAnalysis) -> list[str]:
-    """Return what must be known: cells without an entry, what changes along with a factor, odd outcomes."""
-    design = answer.design
+def notes(analysis: FactorAnalysis) -> list[str]:
+    """Return notes: cells without an entry, what changes along with a factor, how outcomes are corrected."""
+    design = analysis.design
     lines = []
     if missing := design.missing:
         shown = "; ".join(" ".join(cell) for cell in missing[:MOST_MISSING])
@@ -165,12 +167,12 @@ def notes(answer: FactorAnalysis) -> list[str]:
             lines.append(f"{named} comes from {_sources(effect.groups)}.")
         companions = design.companions(effect) if len(effect.changes) == 1 else {}
         if companions:
-            told = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
-            lines.append(f"{named} changes this too, and holds what that does: {told}.")
-    if any(told.pair.is_unclear for told in answer.effects if answer.is_headed_by(told)):
+            changed = "; ".join(f"{name} ({', '.join(levels)})" for name, levels in companions.items())
+            lines.append(f"{named} also changes {changed}; this effect includes what that does.")
+    if any(each.pair.is_unclear for each in analysis.effects if analysis.is_headed_by(each)):
         lines.append(
             "Outcomes are corrected (Holm) for all effects of a level, because among many chance alone makes some: so "
-            "an effect may not be told although its own interval leaves out 1."
+            "an effect may lack an outcome although its own interval excludes 1."
         )
     return lines
 
@@ -180,21 +182,21 @@ def _sources(groups: Iterable[Iterable[str]]) -> str:
 
 
 def effect_title(effect: Effect) -> str:
-    """Return what its rows are called: orm: raw / full; of two changes, what they lead to, orm raw × proxy nginx."""
+    """Return the name of its rows: "orm: raw / full"; for two changes, "orm raw × proxy nginx"."""
     if len(effect.changes) > 1:
         return " × ".join(f"{change.factor} {change.level}" for change in effect.changes)
     (change,) = effect.changes
     return f"{change.factor}: {change.level} / {change.reference}"
 
 
-def frame(answer: FactorAnalysis, test: str, told: Iterable[EstimatedEffect]) -> pd.DataFrame:
+def frame(analysis: FactorAnalysis, test: str, estimates: Iterable[EstimatedEffect]) -> pd.DataFrame:
     """Return a row for each effect at each level of the test, with each metric."""
-    names = [metric.name for metric in answer.results[test].measures.compared]
+    names = [metric.name for metric in analysis.results[test].measures.compared]
     columns = ["level", document.EFFECT, *names, "blocks", "outcome"]
     rows: dict[tuple[object, ...], dict[str, object]] = {}
-    for each in told:
+    for each in estimates:
         row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
-        is_head = answer.is_headed_by(each)
+        is_head = analysis.is_headed_by(each)
         ratio = each.pair.ratio
         low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
         row[each.metric.name] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
@@ -209,31 +211,31 @@ def why_left_out(part: LeftOut) -> str:
     return f"wrk was the limit of {part.entry} at {part.level}"
 
 
-def _table(answer: FactorAnalysis, test: str, of_test: list[EstimatedEffect], caution: str) -> Table:
-    basis = answer.results[test].basis
+def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect], caution: str) -> Table:
+    basis = analysis.results[test].basis
     by = (
         f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
     )
-    left_out = answer.left_out[test]
+    left_out = analysis.left_out[test]
     return document.table(
-        frame(answer, test, of_test),
+        frame(analysis, test, of_test),
         f"Factors in {test}: ratios [95 % interval], {by}{caution}",
         notes=[f"Left out: {'; '.join(map(why_left_out, left_out))}."] if left_out else [],
         is_detail=True,
     )
 
 
-def _row(told: EstimatedEffect) -> dict[str, object]:
-    return {"level": str(told.over), document.EFFECT: effect_title(told.effect)}
+def _row(estimated: EstimatedEffect) -> dict[str, object]:
+    return {"level": str(estimated.over), document.EFFECT: effect_title(estimated.effect)}
 
 
-def _outcome(told: EstimatedEffect) -> str:
-    outcome = told.pair.outcome
-    if outcome is Outcome.UNDECIDED or len(told.effect.changes) == 1:
-        return told.pair.word
+def _outcome(estimated: EstimatedEffect) -> str:
+    outcome = estimated.pair.outcome
+    if outcome is Outcome.UNDECIDED or len(estimated.effect.changes) == 1:
+        return estimated.pair.word
     if outcome is Outcome.EQUAL:
         return INDEPENDENT
-    return MORE if told.pair.ratio.ratio > 1 else LESS
+    return MORE if estimated.pair.ratio.ratio > 1 else LESS
 
 
 def _step(change: Change) -> str:

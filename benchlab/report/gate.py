@@ -1,4 +1,4 @@
-"""What the gate says of new against old, in sentences: why it passes, fails, or decides nothing."""
+"""The gate's decision in sentences: why it passes, fails, or decides nothing."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.metrics import Better
 from benchlab.statistics.regression import LEAST_DAYS, REGRESSION, Doubts, Gate, Need, Open
 
-COUNTED_ONCE = f"runs of a side that began less than {BREAK_HOURS} hours apart count once"
+COUNTED_ONCE = f"old runs that began less than {BREAK_HOURS} hours apart count once, and so do new ones"
 
 
 def reason(gate: Gate) -> str:
-    """Return why the gate answers as it does, in one line."""
+    """Return the reason for the gate's decision, in one line."""
     percent = f"{100 * gate.margin:.10g}%"
     if gate.exit_code == REGRESSION:
         return f"slower: {_listed(gate.slower, gate.margin)}"
@@ -33,7 +33,7 @@ def reason(gate: Gate) -> str:
 
 
 def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
-    """Return why runs of so few days, at different times, pass no gate and fail none; nothing where they may."""
+    """Return why runs of so few days can neither pass nor fail a gate; "" if they can."""
     if not regression.has_too_few_days(baseline, candidate):
         return ""
     are_two = len(baseline.runs) == len(candidate.runs) == 1
@@ -41,13 +41,13 @@ def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
     count_as = "" if are_two else f", and {COUNTED_ONCE}"
     return (
         f"{runs} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to "
-        f"day{count_as}; measure each side on {LEAST_DAYS} days or more, best old and new in turns on each of them "
+        f"day{count_as}; measure old and new on {LEAST_DAYS} days or more each, best in turns on the same days "
         f"(--old DIR DIR DIR --new DIR DIR DIR), or both versions in one run with {AGAINST.name}"
     )
 
 
 def counted_once(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
-    """Return that some runs are of one day, and so count once; nothing where each has a day of its own."""
+    """Return that runs of the same day count once; "" if each has its own day."""
     return (
         f"{counts(baseline, candidate)} are compared by day: {COUNTED_ONCE}"
         if regression.counts_once(baseline, candidate)
@@ -56,7 +56,7 @@ def counted_once(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
 
 
 def counts(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
-    """Return how many runs baseline and candidate have, and of how many days they are."""
+    """Return how many runs baseline and candidate have, of how many days."""
     of_each = (
         f"{counted(len(runs.runs), f'{name} run')} of {counted(max(runs.days), 'day')}"
         for name, runs in (("old", baseline), ("new", candidate))
@@ -75,13 +75,13 @@ def _doubts(doubts: Doubts, margin: float, percent: str) -> Iterator[str]:
     for row in doubts.lacking:
         yield f"{row.entry} {row.test} {row.metric.name} is a mean over {row.where}"
     if doubts.uncompared:
-        yield f"nothing can be said of {counted(doubts.uncompared, 'part')} of the comparison"
+        yield f"{counted(doubts.uncompared, 'part')} could not be compared"
     if doubts.is_nothing_compared:
         yield "nothing was compared"
 
 
 def _needed(each: Open) -> str:
-    """Return what would make the rows exclude the limit; all of them compare blocks, or all days."""
+    """Return what the rows need to exclude the limit; either all of them compare blocks, or all compare days."""
     row = each.rows[0]
     unit = row.design.unit
     match each.need:
@@ -90,9 +90,9 @@ def _needed(each: Open) -> str:
         case Need.LEAST_BLOCKS:
             return f"it takes at least {counted(LEAST_BLOCKS, unit)}"
         case Need.ANOTHER_ESTIMATE:
-            side = "below" if row.metric.better is Better.HIGHER else "above"
+            beyond = "below" if row.metric.better is Better.HIGHER else "above"
             stays = f"if it stays there, no number of {unit}s excludes it"
-            return f"so far the estimate itself lies {side} the limit; {stays}"
+            return f"so far the estimate itself lies {beyond} the limit; {stays}"
         case Need.MORE_BLOCKS:
             return f"it would take about {counted(each.blocks, unit)}"
 

@@ -1,4 +1,4 @@
-"""Who against whom, as squares: the deeper a square's colour, the further apart the two."""
+"""Heat maps of all pairs of entries: the deeper a square's colour, the further apart the two."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from benchlab.report.document import HeatMap, Square
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome, Pair
 
-# From which ratio on a colour is deeper: what is known to differ, but by little, is pale.
+# The ratios from which a colour is deeper; a small known difference is pale.
 DEPTHS = (1.1, 1.5)
-SAME, NONE, UNTOLD, EQUAL = "same", "none", "untold", "equal"
-# What a colour means, for eyes, screens and paper that do not show it.
+SAME, NONE, UNDECIDED, EQUAL = "same", "none", "undecided", "equal"
+# Each outcome as a sign, for readers, screens and paper without colour.
 SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
-
-
 # An entry against itself.
 SELF = Square(SAME, "", "", "", "", "")
 
 
 def maps(result: Result) -> Iterator[HeatMap]:
-    """Yield the pairs over all levels, and by what ranks them at each level, where there are not too many of them.
+    """Yield a map over all levels for each metric, and one for each level if there are not too many pairs.
 
     A metric that does not rank has squares without outcomes.
     """
@@ -68,7 +66,7 @@ def _square(pair: Pair | None, decides: bool) -> Square:
 
 def _tone(outcome: Outcome, ratio: float) -> str:
     if outcome is Outcome.UNDECIDED:
-        return UNTOLD
+        return UNDECIDED
     if outcome is Outcome.EQUAL:
         return EQUAL
     times = math.exp(abs(math.log(ratio)))

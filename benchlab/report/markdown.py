@@ -10,7 +10,7 @@ from benchlab.core import letters
 from benchlab.core.letters import one_line
 from benchlab.report.document import Bullets, Code, Document, Files, Heading, Lines, Paragraph, Plain, Table, Terms
 
-# What stands between two cells, and what stands for it in one.
+# The separator of cells, and how it is written inside one.
 BETWEEN, ESCAPED = "|", r"\|"
 
 

@@ -1,4 +1,4 @@
-"""The outputs of a run, by the names of their files: all that its folder has beside manifest, journal and logs."""
+"""The outputs of a run by file name: all files of its folder except manifest, journal and logs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def outputs(run: Run) -> dict[str, str]:
 
 
 def document(run: Run) -> Document:
-    """Return the run's report, which is made once."""
+    """Return the run's report, made only once."""
     return run.once(report.report)
 
 

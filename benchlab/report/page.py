@@ -33,14 +33,14 @@ COMPACT: Mapping[str, Any] = {"separators": (",", ":"), "allow_nan": False}
 
 @dataclass(frozen=True)
 class Section:
-    """What the page shows in a frame of its own: all from one heading to the next of its level."""
+    """A framed part of the page: from one heading to the next of its level."""
 
     heading: Heading
     blocks: Sequence[Block]
 
 
 def page(document: Document, charts: Iterable[Chart]) -> str:
-    """Return the document as a page, with the charts in the places that have their names."""
+    """Return the document as a page, with each chart in the place that has its name."""
     drawn = {chart.name: chart for chart in charts}
     library, script = _library(), _asset(SCRIPT)
     return (
@@ -65,7 +65,7 @@ def page(document: Document, charts: Iterable[Chart]) -> str:
 
 
 def _sections(document: Document) -> Iterator[Section]:
-    """Yield the parts of the document; what stands before the first heading has none of its own."""
+    """Yield the sections of the document; blocks before the first heading have a section without one."""
     heading, blocks = Heading(""), list[Block]()
     for block in document.blocks:
         if isinstance(block, Heading) and block.level == Heading.level:
@@ -107,7 +107,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _visible(value: object) -> object:
-    """Return a text without letters that would turn others around; of what is no text, the same."""
+    """Return a text without characters that reverse others; anything else unchanged."""
     return letters.visible(value) if isinstance(value, str) and letters.HIDDEN.search(value) else value
 
 
@@ -117,7 +117,7 @@ def _asset(name: str) -> str:
 
 
 def _packed(text: str) -> str:
-    """Return the text compressed, in letters."""
+    """Return the text compressed, as base64."""
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 

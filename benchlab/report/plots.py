@@ -1,4 +1,4 @@
-"""The plots of what the analysis says: standings, rates, cost in CPU and memory, and what used the CPUs."""
+"""The plots of the analysis: standings, rates, cost in CPU and memory, and what used the CPUs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.run import Run
 from benchlab.report import charts, points, tables
 from benchlab.report import factors as report_factors
-from benchlab.report.changes import outcome, written
+from benchlab.report.changes import outcome, ratio_with_interval
 from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, safe
 from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
 from benchlab.report.sentences import LIMITS
@@ -34,25 +34,25 @@ PARTS = {
     bottleneck.STOLEN: ("stolen", "--part-6"),
     bottleneck.IDLE: ("idle", "--part-7"),
 }
-# A text alternative tells as many values; of more, the rest stands in the table.
-MOST_TOLD = 24
+# A text alternative lists at most so many values; the table has the rest.
+MOST_LISTED = 24
 ALL_LEVELS_TOGETHER = "all levels"
 
 
 def of_run(run: Run) -> Iterator[Chart]:
-    """Yield the charts of the run's report, each by the name that its place has."""
+    """Yield the charts of the run's report; their names are those of the report's `Plot` blocks."""
     results = analysis.analyse(run)
     looks, time = charts.looks(run.manifest.entries), points.clock(run)
     if any(len(result.standings) > 1 for result in results):
         yield overall(results, looks)
-    if (answer := report_factors.of_run(run)) is not None:
-        yield factors(answer)
+    if (factor_analysis := report_factors.of_run(run)) is not None:
+        yield factors(factor_analysis)
     for result in results:
         yield from _of_test(run, result, looks, time)
 
 
 def _of_test(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -> Iterator[Chart]:
-    taken, order = points.points(run, result, time), tables.order(result)
+    taken, order = points.of_test(run, result, time), tables.order(result)
     groups = points.groups(taken, order)
     rows = charts.rows(groups)
     shares = {
@@ -67,11 +67,11 @@ def _of_test(run: Run, result: Result, looks: Mapping[str, Look], time: Clock) -
 
 
 def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
-    """Return each test's standings: how many times the leader's value each entry's is, over all levels."""
+    """Return each test's standings: each entry's value relative to the leader's, over all levels."""
     ranked = [result for result in results if result.standings]
     rows = charts.rows({_ranking(result): [standing.entry for standing in result.standings] for result in ranked})
     dots: dict[str, list[Dot]] = defaultdict(list)
-    told = []
+    values = []
     for result in ranked:
         for standing in result.standings:
             if standing.relative is not None:
@@ -80,23 +80,23 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
                 place = rows.at[_ranking(result), standing.entry]
                 low, high, _ = standing.pair.bounds if standing.pair else (None, None, "")
                 dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
-                told.append(f"{result.test} {standing.entry} {value}")
+                values.append(f"{result.test} {standing.entry} {value}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
-    # None is better than the leader's: there is nothing to be seen on its other side but the end of an interval.
-    sides = {result.overall.better for result in ranked}
-    low = charts.LEAST_REACH[0] if Better.HIGHER in sides else 0.95
-    high = charts.LEAST_REACH[1] if Better.LOWER in sides else 1.05
+    # No value is better than the leader's: beyond it there is only the end of an interval.
+    directions = {result.overall.better for result in ranked}
+    low = charts.LEAST_REACH[0] if Better.HIGHER in directions else 0.95
+    high = charts.LEAST_REACH[1] if Better.LOWER in directions else 1.05
     layout = _of_ratios(rows, "times the leader's value", traces, (low, high))
     return Chart(
-        "overall", traces, layout, f"Each entry's value over all levels, relative to the leader's: {_listed(told)}"
+        "overall", traces, layout, f"Each entry's value over all levels, relative to the leader's: {_listed(values)}"
     )
 
 
-def rates(result: Result, found: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
-    """Return requests per second: of each row the mean with its interval, and below it every sample."""
-    traces = [*below_means(found, looks, rows, blocks), *_means(result, looks, rows, RATE, RATE.name)]
+def rates(result: Result, points: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:
+    """Return requests per second: each row's mean with its interval, and below it every sample."""
+    traces = [*below_means(points, looks, rows, blocks), *_means(result, looks, rows, RATE, RATE.name)]
     layout = charts.frame(rows, charts.axis(RATE.name, traces), charts.TALL_ROW_PX)
-    return Chart(f"{result.test}-rates", traces, layout, _told(result, RATE, RATE.name))
+    return Chart(f"{result.test}-rates", traces, layout, _means_in_words(result, RATE, RATE.name))
 
 
 def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
@@ -107,7 +107,7 @@ def per_cpu(result: Result, rows: Rows, looks: Mapping[str, Look]) -> Chart:
         *_means(result, looks, rows, PER_CPU, together),
     ]
     layout = charts.frame(rows, charts.axis(PER_CPU.name, traces))
-    return Chart(f"{result.test}-per-cpu", traces, layout, _told(result, PER_CPU, together))
+    return Chart(f"{result.test}-per-cpu", traces, layout, _means_in_words(result, PER_CPU, together))
 
 
 def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> Chart:
@@ -117,8 +117,8 @@ def memory(result: Result, order: Sequence[str], looks: Mapping[str, Look]) -> C
     rows = charts.rows({ALL_LEVELS_TOGETHER: list(known)})
     traces = [_bar(rows.at[ALL_LEVELS_TOGETHER, entry], entry, known[entry], looks[entry]) for entry in known]
     layout = charts.frame(rows, charts.axis("MB", traces)) | {"barmode": "overlay", "bargap": 0.35}
-    told = _listed([f"{entry} {peak_mb:,.0f}" for entry, peak_mb in known.items()])
-    return Chart(f"{result.test}-memory", traces, layout, f"{result.test}, peak memory of the app in MB: {told}")
+    values = _listed([f"{entry} {peak_mb:,.0f}" for entry, peak_mb in known.items()])
+    return Chart(f"{result.test}-memory", traces, layout, f"{result.test}, peak memory of the app in MB: {values}")
 
 
 def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Key, Mapping[str, float]]) -> Chart:
@@ -130,40 +130,45 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
     layout |= {"barmode": "stack", "bargap": 0.3, "uniformtext": {"minsize": 10, "mode": "hide"}, **charts.LEGEND}
     layout |= {"margin": layout["margin"] | {"t": charts.LEGEND_PX}, "height": layout["height"] + charts.LEGEND_PX}
     traces = [_part(part, rows, shares) for part in PARTS if any(part in of for of in shares.values())]
-    told = [
+    shares_and_limits = [
         f"{cell.entry} at {cell.level}: {cell.shares}; limited by {LIMITS[cell.bottleneck]}" for cell in result.cells
     ]
-    return Chart(f"{result.test}-cpus", traces, layout, f"{result.test}, CPU used by each role: {_listed(told)}")
+    return Chart(
+        f"{result.test}-cpus", traces, layout, f"{result.test}, CPU used by each role: {_listed(shares_and_limits)}"
+    )
 
 
-def factors(answer: FactorAnalysis) -> Chart:
-    """Return what each change did over all levels, test by test; hollow where it cannot be told from no change."""
-    found = [told for told in answer.effects if told.level is ALL_LEVELS and answer.is_headed_by(told)]
+def factors(analysis: FactorAnalysis) -> Chart:
+    """Return the effect of each change over all levels, test by test; a hollow mark is undecided."""
+    effects = [effect for effect in analysis.effects if effect.level is ALL_LEVELS and analysis.is_headed_by(effect)]
     groups: dict[str, list[str]] = defaultdict(list)
-    for told in found:
-        groups[f"{told.test}, {told.metric.name}"].append(report_factors.effect_title(told.effect))
+    titles = [report_factors.effect_title(effect.effect) for effect in effects]
+    for effect, title in zip(effects, titles, strict=True):
+        groups[f"{effect.test}, {effect.metric.name}"].append(title)
     rows = charts.rows(groups)
-    dots: dict[str, list[Dot]] = {"told": [], "cannot be told": []}
-    for told in found:
-        ratio, (low, high, confidence) = told.pair.ratio, told.pair.bounds
+    dots: dict[str, list[Dot]] = {"decided": [], "undecided": []}
+    for effect, title in zip(effects, titles, strict=True):
+        ratio, (low, high, confidence) = effect.pair.ratio, effect.pair.bounds
         value = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
-        text = f"<b>{safe(report_factors.effect_title(told.effect))}</b>, {told.test}<br>{value}<br>{told.pair.word}"
-        place = rows.at[f"{told.test}, {told.metric.name}", report_factors.effect_title(told.effect)]
-        kind = "cannot be told" if told.pair.outcome is Outcome.UNDECIDED else "told"
+        text = f"<b>{safe(title)}</b>, {effect.test}<br>{value}<br>{effect.pair.word}"
+        place = rows.at[f"{effect.test}, {effect.metric.name}", title]
+        kind = "undecided" if effect.pair.outcome is Outcome.UNDECIDED else "decided"
         dots[kind].append(Dot(place, ratio.ratio, low, high, text))
     mark = charts.MARKS[0]
     traces = [
-        charts.dots(kind, Look("--entry-1", mark if kind == "told" else f"{mark}-open"), of)
+        charts.dots(kind, Look("--entry-1", mark if kind == "decided" else f"{mark}-open"), of)
         for kind, of in dots.items()
     ]
     layout = _of_ratios(rows, "times, by the change", traces)
-    told_of = [f"{told.test} {report_factors.effect_title(told.effect)} {told.pair.ratio.ratio:.3f}" for told in found]
-    return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(told_of)}")
+    values = [
+        f"{effect.test} {title} {effect.pair.ratio.ratio:.3f}" for effect, title in zip(effects, titles, strict=True)
+    ]
+    return Chart("factors", traces, layout, f"What each factor did, over all levels: {_listed(values)}")
 
 
-def changes(found: Iterable[Row]) -> Chart:
+def changes(ratios: Iterable[Row]) -> Chart:
     """Return the ratios of new to old over all levels, with the intervals that their outcomes follow from."""
-    overall = [row for row in found if row.level is ALL_LEVELS]
+    overall = [row for row in ratios if row.level is ALL_LEVELS]
     groups: dict[str, list[str]] = defaultdict(list)
     for row in sorted(overall, key=lambda row: (row.metric.name, row.test, row.entry)):
         groups[row.metric.long_name].append(f"{row.entry}, {row.test}")
@@ -171,13 +176,14 @@ def changes(found: Iterable[Row]) -> Chart:
     dots = []
     for row in overall:
         name, (low, high, _) = f"{row.entry}, {row.test}", row.pair.bounds
-        words = f"{written(row)} {row.metric.name}<br>{outcome(row)}; {counted(row.ratio.blocks, row.design.unit)}"
+        blocks = counted(row.ratio.blocks, row.design.unit)
+        words = f"{ratio_with_interval(row)} {row.metric.name}<br>{outcome(row)}; {blocks}"
         place = rows.at[row.metric.long_name, name]
         dots.append(Dot(place, row.ratio.ratio, low, high, f"<b>{safe(name)}</b><br>{words}"))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
-    told = [f"{row.entry} {row.test} {row.metric.name} {quantities.ratio(row.ratio.ratio)}" for row in overall]
-    return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(told)}")
+    values = [f"{row.entry} {row.test} {row.metric.name} {quantities.ratio(row.ratio.ratio)}" for row in overall]
+    return Chart("changes", traces, layout, f"New relative to old, over all levels: {_listed(values)}")
 
 
 def _of_ratios(
@@ -233,7 +239,7 @@ def _bar(place: int, entry: str, peak_mb: float, look: Look) -> Trace:
         "orientation": "h",
         "name": safe(charts.short(entry)),
         "meta": "bars",
-        "x": [charts.figure(peak_mb)],
+        "x": [charts.rounded(peak_mb)],
         "y": [place],
         "marker": {
             "color": look.color,
@@ -251,24 +257,24 @@ def _ranking(result: Result) -> str:
 
 def _value(cell: Cell, metric: Metric, estimate: Estimate, name: str) -> str:
     bound = "at least " if cell.client_bound and metric == RATE else ""
-    told = f"{bound}{_estimate(metric, estimate)} {name}"
-    return f"{told}<br>{counted(estimate.blocks, 'block')}; limited by {LIMITS[cell.bottleneck]}"
+    value = f"{bound}{_estimate(metric, estimate)} {name}"
+    return f"{value}<br>{counted(estimate.blocks, 'block')}; limited by {LIMITS[cell.bottleneck]}"
 
 
 def _estimate(metric: Metric, estimate: Estimate) -> str:
     return f"{metric.written(estimate.mean)}{quantities.interval(estimate.low, estimate.high, metric.form)}"
 
 
-def _told(result: Result, metric: Metric, name: str) -> str:
+def _means_in_words(result: Result, metric: Metric, name: str) -> str:
     """Return a plot of means in words."""
-    told = [
+    values = [
         f"{cell.entry} at {cell.level}: {_estimate(metric, estimate)}"
         for cell in result.cells
         if (estimate := cell.estimates.get(metric)) is not None
     ]
-    return f"{result.test}, {name}: {_listed(told)}"
+    return f"{result.test}, {name}: {_listed(values)}"
 
 
-def _listed(told: Sequence[str]) -> str:
-    rest = f"; {len(told) - MOST_TOLD} more stand in the table" if len(told) > MOST_TOLD else ""
-    return f"{'; '.join(told[:MOST_TOLD])}{rest}." if told else "nothing is known."
+def _listed(values: Sequence[str]) -> str:
+    rest = f"; {len(values) - MOST_LISTED} more stand in the table" if len(values) > MOST_LISTED else ""
+    return f"{'; '.join(values[:MOST_LISTED])}{rest}." if values else "nothing is known."

@@ -1,4 +1,4 @@
-"""Every sample of a test as a point: what became of it, when it was taken, what is shown of it; its course in time."""
+"""Every sample of a test as a point, with its verdict, time and text; and the plot of the run's course in time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchlab.report.charts import Chart, Look, Rows, Trace, safe
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.sizing import PAUSE_S
 
-# What becomes of a sample: it counts, or a better one was taken in its place, or it never could.
+# A sample counts (good or suspect), was replaced by a repeated one, or is invalid.
 REPLACED = "taken anew"
 COUNTING = (GOOD, SUSPECT)
 KINDS = (*COUNTING, REPLACED, INVALID)
@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Point:
-    """A sample with what became of it, one of KINDS.
+    """A sample and which of KINDS it is.
 
     `minutes` are those of the run until the sample began, without its long pauses; `share` is the rate in per cent of
     its row's mean.
@@ -45,7 +45,7 @@ class Point:
 
     @cached_property
     def facts(self) -> list[object]:
-        """Return what is shown of it on demand: level, block with repeat and try, time, verdict."""
+        """Return the text on hover: level, block with repeat and try, time, verdict."""
         trial = self.sample.trial
         repeat = f", repeat {trial.repeat}" if trial.repeat > 1 else ""
         attempt = f", try {self.sample.attempt}" if self.sample.attempt > 1 else ""
@@ -61,14 +61,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Clock:
-    """When each sample began, by trial and attempt, in minutes of the run without its long pauses; where these were."""
+    """When each sample began, by trial and attempt, in minutes of the run without long pauses; and where these were."""
 
     minutes: Mapping[tuple[str, int], float]
     pauses: tuple[float, ...]
 
 
 def clock(run: Run) -> Clock:
-    """Return the time of the run that was spent, as far as the samples tell."""
+    """Return when each sample began, on a clock that stops in long pauses."""
     minutes: dict[tuple[str, int], float] = {}
     pauses: list[float] = []
     spent_s, last = 0.0, run.manifest.created_at
@@ -85,7 +85,7 @@ def clock(run: Run) -> Clock:
     return Clock(minutes, tuple(pauses))
 
 
-def points(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
+def of_test(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
     """Return every sample taken in the test, whether or not it counts, in the order of time."""
     taken = [sample for sample in run.taken if sample.trial.test == result.test]
     used = {_name(sample) for sample in run.samples}
@@ -101,37 +101,37 @@ def points(run: Run, result: Result, time: Clock) -> tuple[Point, ...]:
     )
 
 
-def below_means(found: Iterable[Point], looks: Mapping[str, Look], rows: Rows, blocks: int) -> Iterator[Trace]:
+def below_means(points: Iterable[Point], looks: Mapping[str, Look], rows: Rows, blocks: int) -> Iterator[Trace]:
     """Yield every sample below the dot of its row, the first block nearest to it."""
-    for kind, entry, group in by_kind(found):
+    for kind, entry, group in by_kind(points):
         yield {
             **mark(kind, entry, looks[entry]),
-            "x": [charts.figure(point.sample.load.requests_per_second) for point in group],
+            "x": [charts.rounded(point.sample.load.requests_per_second) for point in group],
             "y": [round(rows.at[point.row] + 0.2 + 0.25 * point.sample.trial.block / blocks, 3) for point in group],
             "customdata": [point.facts for point in group],
             "hovertemplate": hover("%{x:,.0f} requests/s"),
         }
 
 
-def by_kind(found: Iterable[Point]) -> Iterator[tuple[str, str, list[Point]]]:
-    """Yield the points by what became of them and by entry, those that do not count last."""
+def by_kind(points: Iterable[Point]) -> Iterator[tuple[str, str, list[Point]]]:
+    """Yield the points by kind and entry, those that do not count last."""
     grouped: dict[tuple[str, str], list[Point]] = defaultdict(list)
-    for point in found:
+    for point in points:
         grouped[point.kind, point.sample.trial.entry].append(point)
     for kind, entry in sorted(grouped, key=lambda group: (KINDS.index(group[0]), group[1])):
         yield kind, entry, grouped[kind, entry]
 
 
-def by_row(found: Iterable[Point]) -> dict[Key, list[Sample]]:
+def by_row(points: Iterable[Point]) -> dict[Key, list[Sample]]:
     """Return the samples of each row."""
     grouped: dict[Key, list[Sample]] = defaultdict(list)
-    for point in found:
+    for point in points:
         grouped[point.row].append(point.sample)
     return grouped
 
 
 def mark(kind: str, entry: str, look: Look) -> Trace:
-    """Return how samples are drawn: full, hollow where they are suspect, a cross where they do not count."""
+    """Return how samples are drawn: full if good, hollow if suspect, a cross if they do not count."""
     if kind in COUNTING:
         symbol = look.mark if kind == GOOD else f"{look.mark}-open"
         drawn = {"size": 6, "color": look.color, "symbol": symbol, "opacity": 0.8}
@@ -143,17 +143,17 @@ def mark(kind: str, entry: str, look: Look) -> Trace:
 
 
 def hover(value: str) -> str:
-    """Return what plotly is to show of a point with these facts."""
+    """Return plotly's template for the hover text of a point."""
     return (
         f"<b>%{{text}}</b>, %{{customdata[0]}}<br>{value}<br>block %{{customdata[1]}}, %{{customdata[2]}} UTC"
         "<br>%{customdata[3]}<extra></extra>"
     )
 
 
-def groups(found: Iterable[Point], order: Sequence[str]) -> dict[str, list[str]]:
+def groups(points: Iterable[Point], order: Sequence[str]) -> dict[str, list[str]]:
     """Return the entries of each level, in this order: the rows of a plot."""
     entries: dict[LevelKey, set[str]] = defaultdict(set)
-    for point in found:
+    for point in points:
         entries[point.sample.trial.level.key].add(point.sample.trial.entry)
     place = {entry: number for number, entry in enumerate(order)}
     return {
@@ -168,7 +168,7 @@ def key(sample: Sample) -> Key:
 
 
 def _usual(result: Result, taken: Iterable[Sample]) -> dict[Key, float]:
-    """Return the mean rate of each row; of one without a sample that counts, the middle of what was seen."""
+    """Return the mean rate of each row; the median of all its samples if none counts."""
     seen: dict[Key, list[float]] = defaultdict(list)
     for sample in taken:
         seen[key(sample)].append(sample.load.requests_per_second)
@@ -181,22 +181,22 @@ def _name(sample: Sample) -> tuple[str, int]:
 
 
 COURSE_PX = 296
-# So far from the usual rate the axis reaches at least, in per cent: a calm run looks calm.
+# The axis reaches at least so many per cent from the mean, so that a calm run looks calm.
 LEAST_REACH = 25
-# A mean of logarithms needs something above nothing.
+# A geometric mean needs values above 0.
 LEAST_SHARE = 0.1
 
 
-def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: Clock) -> Chart:
+def course(test: str, points: Sequence[Point], looks: Mapping[str, Look], time: Clock) -> Chart:
     """Return each sample's rate as a share of its row's mean, over the time of the run, with the mean of each block.
 
-    What lies beyond the axis, which is made for what counts, is drawn at its edge.
+    The axis fits the samples that count; others beyond it are drawn at its edge.
     """
-    counting = [point for point in found if point.kind in COUNTING]
+    counting = [point for point in points if point.kind in COUNTING]
     reach = max([LEAST_REACH, *(1.08 * abs(point.share - 100) for point in counting)])
     low, high = max(-5.0, 100 - reach), 100 + reach
-    trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in by_kind(found)]
-    trails += _without({point.sample.trial.entry for point in found}, counting, looks)
+    trails = [_trail(kind, entry, looks[entry], group, low, high) for kind, entry, group in by_kind(points)]
+    trails += _without({point.sample.trial.entry for point in points}, counting, looks)
     if len(set(looks.values())) < len(looks):
         # They look alike: a legend could not tell them apart.
         trails = [trail | {"showlegend": trail["name"] in KINDS} for trail in trails]
@@ -205,7 +205,7 @@ def course(test: str, found: Sequence[Point], looks: Mapping[str, Look], time: C
     layout = _layout(low, high, charts.legend_px(len(names))) | {
         "shapes": [charts.line(y0=100, y1=100), *(charts.line(x0=at, x1=at) for at in time.pauses)]
     }
-    return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(found, counting, means))
+    return Chart(f"{test}-course", [*_legend_once(trails), _line(means)], layout, _in_words(points, counting, means))
 
 
 Mean = tuple[float, float, int]
@@ -226,24 +226,24 @@ def _trail(kind: str, entry: str, look: Look, group: Sequence[Point], low: float
 
 
 def _without(entries: Iterable[str], counting: Iterable[Point], looks: Mapping[str, Look]) -> list[Trace]:
-    """Return the places in the legend of those entries that have nothing in the plot but what does not count."""
+    """Return legend items for the entries of which no sample counts."""
     drawn = {point.sample.trial.entry for point in counting}
     nowhere: Trace = {"x": [None], "y": [None], "showlegend": True}
     return [mark(GOOD, entry, looks[entry]) | nowhere for entry in sorted(set(entries) - drawn)]
 
 
 def _legend_once(trails: Iterable[Trace]) -> list[Trace]:
-    """Return the trails, of those with the same name only the first in the legend."""
+    """Return the trails; of those with the same name, only the first is in the legend."""
     seen: set[str] = set()
-    told = []
+    drawn = []
     for trail in trails:
-        told.append(trail | {"showlegend": trail["showlegend"] and trail["name"] not in seen})
-        seen |= {trail["name"]} if told[-1]["showlegend"] else set()
-    return told
+        drawn.append(trail | {"showlegend": trail["showlegend"] and trail["name"] not in seen})
+        seen |= {trail["name"]} if drawn[-1]["showlegend"] else set()
+    return drawn
 
 
 def _blocks(counting: Iterable[Point]) -> list[Mean]:
-    """Return of each block the middle of its time, the mean over all that counts, and its number."""
+    """Return for each block its median time, the mean share of its samples that count, and its number."""
     blocks: dict[int, list[Point]] = defaultdict(list)
     for point in counting:
         blocks[point.sample.trial.block].append(point)
@@ -288,11 +288,11 @@ def _layout(low: float, high: float, legend_px: int) -> dict[str, object]:
     }
 
 
-def _in_words(found: Sequence[Point], counting: Sequence[Point], means: Sequence[Mean]) -> str:
-    unused = len(found) - len(counting)
+def _in_words(points: Sequence[Point], counting: Sequence[Point], means: Sequence[Mean]) -> str:
+    unused = len(points) - len(counting)
     shares = [share for _, share, _ in means]
     drift = f" The means of blocks lie from {min(shares):.0f} to {max(shares):.0f} %." if shares else ""
     return (
-        f"{counted(len(found), 'sample')} of {counted(len(means), 'block')}, {unused} of which do not count: each "
+        f"{counted(len(points), 'sample')} of {counted(len(means), 'block')}, {unused} of which do not count: each "
         f"one's rate as a share of the mean of its row, over the time of the run.{drift}"
     )

@@ -19,10 +19,10 @@ from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
 from benchlab.report import document, factors, heat, sentences, tables
 from benchlab.report.document import (
-    Answers,
     Block,
     Bullets,
     Code,
+    Conclusions,
     Document,
     Facts,
     Files,
@@ -39,13 +39,13 @@ from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.stats import EQUIVALENCE
 from benchlab.storage import store
 
-# What no head of a column has room for.
+# Explains the column "peak memory", whose header has no room for it.
 MEMORY = (
-    "Peak memory is the most anonymous memory that all processes of the app together were seen to hold while samples "
-    "were taken: what they wrote themselves, without page cache and shared memory. It includes what an earlier test of "
-    "the same visit made them take and they have kept."
+    "Peak memory is the most anonymous memory that all processes of the app held together while samples were taken; "
+    "page cache and shared memory are not included. Memory that they took in an earlier test of the same visit, and "
+    "kept, is."
 )
-# What stands above that which verification found.
+# Introduces the findings of verification.
 VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
     "wrong is not loaded in that visit; a warning changes nothing."
@@ -68,11 +68,11 @@ METHOD = (
 
 
 def report(run: Run) -> Document:
-    """Return the answer, what ranks whom in each test, how samples were judged, what failed, and what the run was."""
+    """Return the report: conclusions, each test's tables and plots, verdicts, failures, and the run's facts."""
     results = analysis.analyse(run)
     caution = profiles.caution(run.manifest)
     blocks = [
-        *_answer(run, results, caution),
+        *_conclusions(run, results, caution),
         *_factors(run, caution),
         *(_overview(run, results, caution) if run.samples else ()),
         *(block for result in results for block in _test(run, result, caution)),
@@ -85,26 +85,26 @@ def report(run: Run) -> Document:
     return Document(tuple(blocks), run.manifest.run_id, _subtitle(run))
 
 
-def _answer(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
+def _conclusions(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
     yield Heading(f"The answer{caution}", key="answer")
-    yield Answers(tuple(sentences.answers(run, results)))
+    yield Conclusions(tuple(sentences.conclusions(run, results)))
     if warnings := tuple(sentences.warnings(run, results)):
         yield Warnings(warnings)
     if any(len(result.standings) > 1 for result in results):
         yield Plot(
             "overall",
             "Standings over all levels",
-            f"{sentences.better_side(result.overall.better for result in results)}; the bars are 95 % intervals, of "
-            "what is equal the 90 % one that shows it. The axis is logarithmic: half and twice are equally far from 1. "
-            "What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
+            f"{sentences.better_direction(result.overall.better for result in results)}; the bars are 95 % intervals, "
+            "of what is equal the 90 % one that shows it. The axis is logarithmic: half and twice are equally far from "
+            "1. What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
         )
     yield Paragraph(tuple(about(run)), is_quiet=True)
 
 
 def _factors(run: Run, caution: str) -> Iterator[Block]:
-    if (answer := factors.of_run(run)) is not None:
-        yield Heading(f"Factors{caution}", key="factors-told", short="factors")
-        yield from factors.blocks(answer, caution)
+    if (analysed := factors.of_run(run)) is not None:
+        yield Heading(f"Factors{caution}", key="effects", short="factors")
+        yield from factors.blocks(analysed, caution)
 
 
 def _overview(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
@@ -210,7 +210,7 @@ def _again(run: Run) -> Iterator[Block]:
 
 
 def entries(labels: Mapping[str, Labels]) -> Iterator[Block]:
-    """Yield what the entries are made of, below it their tests, for which a row has no room, and what must be said."""
+    """Yield a table of what the entries are made of, and below it what has no room in a row, such as their tests."""
     headers = ("entry", *stack.COLUMNS)
     rows = tuple(tuple(row) for row in stack.rows(labels))
     yield Table(headers, rows, words=headers, title="Entries", narrow=(headers[:-1],))
@@ -225,7 +225,7 @@ def _subtitle(run: Run) -> str:
 
 
 def about(run: Run) -> list[str]:
-    """Return what the run is, in sentences."""
+    """Return the run's settings and course, in sentences."""
     settings = run.manifest.settings
     through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
     return [
@@ -242,24 +242,26 @@ def about(run: Run) -> list[str]:
 
 
 def judged(run: Run) -> str:
-    """Return what became of the samples taken, and which rules had no value, in how many and why."""
+    """Return how many samples count, and which rules had no value, in how many samples and why."""
     lines = [f"{_became(run)}."]
     if unknown := Counter(name for sample in run.taken for name in sample.verdict.unknown):
-        told = (f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items()))
-        lines.append(f"Rules without a value: {', '.join(told)}.")
+        without_value = (
+            f"{name} in {_of_taken(run, count)} ({judge.unknown(name)})" for name, count in sorted(unknown.items())
+        )
+        lines.append(f"Rules without a value: {', '.join(without_value)}.")
     return " ".join(lines)
 
 
 def reasons(run: Run) -> list[str]:
-    """Return why entries were left out and trials not measured, or not in every visit, and how many are to come."""
+    """Return why entries and trials were not measured, or not in every visit, and how many trials are still to come."""
     unbuilt = [f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()]
-    measured = [f"{told}; measured in another visit" for told in _told(judge.made_up_for(run))]
+    measured = [f"{line}; measured in another visit" for line in _failures(judge.made_up_for(run))]
     to_come = [f"{counted(run.to_come, 'trial')} still to come."] if run.to_come else []
-    return [*unbuilt, *_told(judge.missing(run)), *measured, *to_come]
+    return [*unbuilt, *_failures(judge.missing(run)), *measured, *to_come]
 
 
 def findings(run: Run) -> list[str]:
-    """Return what verification found wrong with entries, or warned of, each rule of a test type once."""
+    """Return the findings of verification, faults and warnings, each rule of a test type once."""
     return [
         f"{finding.entry}, {finding.test}: {'warning' if finding.warning else 'wrong'}: {finding.message} "
         f"[{finding.rule}] (block {finding.block})"
@@ -271,16 +273,16 @@ def _of_taken(run: Run, count: int) -> str:
     return f"{count:,} of them" if count < len(run.taken) else "all samples"
 
 
-def _told(failures: Iterable[Failure]) -> list[str]:
-    """Return a line for each cause that trials of an entry failed for."""
-    found: dict[tuple[str, str], list[Failure]] = {}
+def _failures(failures: Iterable[Failure]) -> list[str]:
+    """Return a line for each entry and cause of failed trials."""
+    by_cause: dict[tuple[str, str], list[Failure]] = {}
     for failure in failures:
-        found.setdefault((failure.trial.entry, failure.cause), []).append(failure)
-    return [_alike(of_one_cause) for of_one_cause in found.values()]
+        by_cause.setdefault((failure.trial.entry, failure.cause), []).append(failure)
+    return [_failure(of_one_cause) for of_one_cause in by_cause.values()]
 
 
-def _alike(failures: Sequence[Failure]) -> str:
-    """Return why trials of an entry failed for one cause, as the first of them tells it, and how many."""
+def _failure(failures: Sequence[Failure]) -> str:
+    """Return how many trials of an entry failed for this cause, with the reason of the first."""
     first = failures[0]
     tests = ", ".join(dict.fromkeys(failure.trial.test for failure in failures))
     count = f"{counted(len(failures), 'trial')},{' first' if len(failures) > 1 else ''} {first.trial.key}"
@@ -288,7 +290,7 @@ def _alike(failures: Sequence[Failure]) -> str:
 
 
 def _origin(run: Run) -> str:
-    """Return when, and by which version of the lab, the run was measured; this one's too where that is another."""
+    """Return when and by which version of the lab the run was measured, and by which it is analysed if that differs."""
     by = run.manifest.facts.lab_version or UNAVAILABLE
     analysed = "" if by == __version__ else f", analysed by {__version__}"
     began, ended = run.manifest.created_at, run.ended_at
@@ -296,7 +298,7 @@ def _origin(run: Run) -> str:
 
 
 def _asked(run: Run) -> Iterator[str]:
-    """Yield what decides the number of blocks, where that is not the profile."""
+    """Yield the precision and budget that the number of blocks follows from, where the profile does not fix it."""
     settings = run.manifest.settings
     wanted = [] if settings.precision is None else [f"ratios over all levels to ± {settings.precision:.1%}"]
     wanted += [] if settings.budget_s is None else [f"no longer than {minutes(settings.budget_s)}"]
@@ -305,14 +307,14 @@ def _asked(run: Run) -> Iterator[str]:
 
 
 def _share(run: Run) -> Iterator[str]:
-    """Yield how much of the time went into samples, whatever became of them; a resumed run's pauses count as time."""
+    """Yield which share of the run's time was spent on samples, counted or not; a resumed run's pauses are included."""
     if run.samples:
         wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
         sampling_s = sum(sample.load.seconds for sample in run.taken)
         if wall_s < sampling_s:
             yield (
-                f"Sampling took {minutes(sampling_s)}; of how long is not known, because the clock was set back. "
-                f"{_became(run)}."
+                f"Sampling took {minutes(sampling_s)}; how long the run took is unknown, because the clock was set "
+                f"back. {_became(run)}."
             )
             return
         yield (
@@ -322,24 +324,24 @@ def _share(run: Run) -> Iterator[str]:
 
 
 def _became(run: Run) -> str:
-    """Return how many samples were taken, and what became of them: the parts add up to all."""
+    """Return how many samples were taken, and how many count, were repeated, or are invalid; the parts add up."""
     taken, used = len(run.taken), len(run.samples)
     invalid = sum(sample.verdict.severity == INVALID for sample in run.taken)
     again = taken - invalid - used
     suspect = sum(sample.verdict.severity == SUSPECT for sample in run.samples)
     flagged = f" ({suspect:,} of them suspect)" if suspect else ""
-    told = [f"{counted(used, 'counts', 'count')}{flagged}" if used else "none counts"]
-    told += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken anew"] if again else []
-    told += [f"{counted(invalid, 'is', 'are')} invalid"] if invalid else []
-    return f"{counted(taken, 'sample')} {'was' if taken == 1 else 'were'} taken: {', '.join(told)}"
+    parts = [f"{counted(used, 'counts', 'count')}{flagged}" if used else "none counts"]
+    parts += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken anew"] if again else []
+    parts += [f"{counted(invalid, 'is', 'are')} invalid"] if invalid else []
+    return f"{counted(taken, 'sample')} {'was' if taken == 1 else 'were'} taken: {', '.join(parts)}"
 
 
 def _decided(run: Run) -> Iterator[str]:
-    """Yield how the number of blocks was decided, and how precise the ratios have become, where that was asked for."""
+    """Yield how the number of blocks was decided, and how precise the ratios are; nothing if the profile fixed it."""
     if run.decision is None:
         return
     pilot, blocks = counted(run.decision.pilot, "block"), run.decision.blocks
-    yield f"After {pilot} it was decided to make {blocks}: {run.decision.reason}."
+    yield f"After a pilot of {pilot} the number of blocks was set to {blocks}: {run.decision.reason}."
     ratios = sizing.decisive(run)
     if (widest := sizing.reached(ratios)) is not None:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""

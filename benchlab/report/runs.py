@@ -1,4 +1,4 @@
-"""The runs on disk, each as a row: when, what, how far it came, and who is ahead; and how one goes on."""
+"""The list of runs on disk: when, what, how complete, and who is ahead; and how to resume a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ COLUMNS = ("run", "when (UTC)", "profile", "entries", "blocks", "verdict", "ahea
 
 @dataclass(frozen=True)
 class Listing:
-    """The runs of a folder, the newest first: a row each, what must be said of some, and why others cannot be read."""
+    """The runs of a folder, the newest first: a row each, notes on some, and why others cannot be read."""
 
     rows: list[list[str]]
     notes: list[str]
@@ -34,28 +34,28 @@ def _no_calibration(folder: Path) -> Manifest | None:
 
 
 def listing(results: Path, calibration: Callable[[Path], Manifest | None] = _no_calibration) -> Listing:
-    """Return the runs in the folder; one that cannot be read hides no other. Raises StoreError of the folder.
+    """Return the runs in the folder, also if some cannot be read. Raises StoreError if the folder itself cannot be.
 
-    `calibration` returns the manifest of a folder that holds the runs of one, None of any other.
+    `calibration` returns the manifest if a folder holds a calibration, else None.
     """
-    found: list[tuple[Manifest, list[str], str]] = []
+    readable: list[tuple[Manifest, list[str], str]] = []
     unreadable: list[str] = []
     for folder in _folders(results):
         try:
             if manifest := calibration(folder):
-                found.append((manifest, _calibration_row(folder, manifest), ""))
+                readable.append((manifest, _calibration_row(folder, manifest), ""))
             else:
-                found.append((*_row(folder), cut(folder)))
+                readable.append((*_row(folder), cut(folder)))
         except StoreError as error:
             unreadable.append(letters.one_line(str(error)))
         except LabError as error:
             unreadable.append(letters.one_line(f"{folder}: {error}"))
-    newest = sorted(found, key=lambda each: each[0].created_at, reverse=True)
+    newest = sorted(readable, key=lambda each: each[0].created_at, reverse=True)
     return Listing([row for _, row, _ in newest], [note for *_, note in newest if note], unreadable)
 
 
 def verdict(run: Run, going: bool) -> str:
-    """Return how far the run came, or that it is going on, how many samples count, and how many of these are good."""
+    """Return whether the run is complete, and how many of its samples count and are good."""
     state = _state(run, going)
     good = sum(sample.verdict.severity == GOOD for sample in run.samples)
     taken, used = counted(len(run.taken), "sample"), len(run.samples)
@@ -65,29 +65,30 @@ def verdict(run: Run, going: bool) -> str:
 
 
 def left(run: Run, folder: Path) -> str:
-    """Return how to have what the run in the folder misses, in a line; nothing where that is nothing."""
+    """Return how to measure what the run in the folder lacks, in one line; "" if it lacks nothing."""
     if store.is_being_measured(folder):
         return "the run is still being measured: this is what there is of it so far"
     if run.to_come or run.awaits_decision:
         return go_on(folder)
     if missing := judge.missing(run):
-        told = f"{counted(len(missing), 'trial')} not measured"
+        unmeasured = f"{counted(len(missing), 'trial')} not measured"
         if all(failure.is_wrong_answer for failure in missing):
-            return f"{told}, for wrong answers: mend these and start a new run; --resume takes unchanged sources only"
-        return f"{told}; to try again: {_resuming(folder)}"
+            remedy = "mend these and start a new run; --resume takes unchanged sources only"
+            return f"{unmeasured}, for wrong answers: {remedy}"
+        return f"{unmeasured}; to try again: {_resuming(folder)}"
     return ""
 
 
 def cut(folder: Path, goes_on: bool = True) -> str:
-    """Return that the journal in the folder ends in the middle of a line, and what comes of it; else nothing."""
+    """Return that the journal ends in the middle of a line, and what follows from it; "" if it does not."""
     if not store.is_cut(folder):
         return ""
-    told = f"the last line of {files.shown(folder / store.JOURNAL)} was cut off and is left out"
-    return f"{told}; --resume measures what is missing for it" if goes_on else told
+    loss = f"the last line of {files.shown(folder / store.JOURNAL)} was cut off and is left out"
+    return f"{loss}; --resume measures what is missing for it" if goes_on else loss
 
 
 def go_on(folder: Path) -> str:
-    """Return how the run in the folder, which ended early, goes on."""
+    """Return how to resume the run in the folder, which ended early."""
     return f"what was measured is kept; go on with: {_resuming(folder)}"
 
 
@@ -96,7 +97,7 @@ def _resuming(folder: Path) -> str:
 
 
 def ahead(result: Result) -> str:
-    """Return the test with the entry that is first of it for certain."""
+    """Return the test with the entry that certainly leads it, or "undecided"."""
     ranks = result.overall.ranks
     first = [entry for entry, rank in ranks.items() if rank.worst == 1]
     return f"{result.test} {first[0] if first else 'undecided'}"
@@ -126,7 +127,7 @@ def _calibration_row(folder: Path, manifest: Manifest) -> list[str]:
 
 
 def _row(folder: Path) -> tuple[Manifest, list[str]]:
-    # Asked before: a run that ends meanwhile is not told to have stopped where it was read.
+    # Asked before the run is read: otherwise one that ends in between would be listed as stopped.
     going = store.is_being_measured(folder)
     run = store.read(folder)
     manifest = run.manifest

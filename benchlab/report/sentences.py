@@ -1,4 +1,4 @@
-"""What the numbers say, in plain sentences: who leads by how much, what cannot be told apart, what to be wary of."""
+"""A run's results in plain sentences: who leads by how much, who cannot be told apart, and warnings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
-from benchlab.report.document import Answer, Warnings
+from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
@@ -25,68 +25,68 @@ from benchlab.statistics.metrics import PER_CPU, Better, Metric
 from benchlab.statistics.sizing import Because, Size
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
-NO_ANSWER = "No sample counts, so there is no answer."
+NO_CONCLUSION = "No sample counts, so there is no answer."
 # What limited a row, as the end of "limited by".
 LIMITS = {
     bottleneck.HOST: "the host's CPUs, which all roles share",
-    bottleneck.OTHERS: "what else ran on the host, which took the CPUs",
+    bottleneck.OTHERS: "other processes on the host, which took the CPUs",
     CLIENT: "wrk, the load generator",
     APP: "the entry itself",
     DB: "the database",
     PROXY: "the proxy",
     bottleneck.CONCURRENCY: "too few connections",
-    bottleneck.WAITING: "waiting for something else than CPUs",
+    bottleneck.WAITING: "waiting for something other than CPU",
     bottleneck.UNMEASURED_GROWTH: "waiting, or too few connections: not measured",
     bottleneck.MIXED: "several things at once",
-    bottleneck.UNKNOWN: "what this host does not tell",
+    bottleneck.UNKNOWN: "something that this host does not report",
 }
-# So many names stand in a sentence; of more, the rest are counted.
+# A sentence lists at most so many names, and counts the rest.
 MOST_NAMES = 4
-# So many suspect samples come and go on a calm host.
+# A calm host has up to this share of suspect samples.
 NOISY_SHARE = 0.05
-# Noise keeps some warm-ups from becoming steady. Chosen, not measured: of more than these the reader is told.
+# Noise keeps some warm-ups from becoming steady. Above this share the report warns. Chosen, not measured.
 UNSTEADY_SHARE = 0.25
-# Up to here a difference is told in per cent, above in times.
+# Differences are per cent up to this ratio, and "times" above it.
 TIMES = 1.5
-# So many decimals a per cent may have; what is smaller yet is rounding.
+# The most decimals of a per cent; anything smaller is rounding.
 MOST_DIGITS = 6
 
 
 @dataclass(frozen=True)
-class _Field:
-    """Those behind the leader of a test, in the order of their ratios, by what is known of each against the leader."""
+class _Followers:
+    """The entries behind the leader of a test, grouped by their outcome against it, in the order of their ratios."""
 
     leader: str
     behind: list[Standing]
     equal: list[Standing]
-    untold: list[Standing]
-    apart: list[Standing]
+    undecided: list[Standing]
+    uncompared: list[Standing]
 
 
-def answers(run: Run, results: Sequence[Result]) -> list[Answer]:
-    """Return what the run answers, test by test; of a test that has no result, that it was not measured."""
+def conclusions(run: Run, results: Sequence[Result]) -> list[Conclusion]:
+    """Return the conclusion of each test; a test without a result was not measured."""
     if not results:
-        return [Answer("", NO_ANSWER, "")]
+        return [Conclusion("", NO_CONCLUSION, "")]
     limited = [limits(result) for result in results]
     # Counts of rows are those of one test: only what limited every row can be reported of several tests at once.
     alike = len(results) == 1 or len({cell.bottleneck for result in results for cell in result.cells}) == 1
     common = limited[0] if alike and len(set(limited)) == 1 else ""
     measured = {
-        result.test: Answer(result.test, answer(result), "" if common else own)
+        result.test: Conclusion(result.test, conclusion(result), "" if common else own)
         for result, own in zip(results, limited, strict=True)
     }
-    tests = [measured.get(test, Answer(test, "Not measured.", "")) for test in run.manifest.settings.tests]
-    return [*tests, *([Answer("", "", common)] if common else [])]
+    tests = [measured.get(test, Conclusion(test, "Not measured.", "")) for test in run.manifest.settings.tests]
+    return [*tests, *([Conclusion("", "", common)] if common else [])]
 
 
 def last_lines(run: Run, results: Sequence[Result]) -> Iterator[str]:
-    """Yield what a run ends with: each answer as a line, and after them all warnings as one line."""
-    yield from map(str, answers(run, results))
+    """Yield the last lines of a run: one for each conclusion, and one for all warnings."""
+    yield from map(str, conclusions(run, results))
     if warned := list(warnings(run, results)):
         yield f"{Warnings.title}: {' '.join(warned)}"
 
 
-def answer(result: Result) -> str:
+def conclusion(result: Result) -> str:
     """Return who leads the test by how much, who cannot be told apart, and who has no sample that counts."""
     return " ".join([*_standing(result), *_absent(result)])
 
@@ -102,21 +102,22 @@ def _standing(result: Result) -> Iterator[str]:
     elif result.overall.leader is None:
         yield "Nobody leads: each entry loses to another one in the levels that both have."
     else:
-        yield from _led(result, _field(result), result.basis)
+        yield from _led(result, _followers(result), result.basis)
 
 
-def _led(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
-    yield from _untold(result, field, basis)
-    yield from _equal(result, field, basis)
-    yield from _behind(result, field, basis)
-    if field.apart:
-        yield f"{field.leader} has no block in common with {names([other.entry for other in field.apart])}."
+def _led(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
+    yield from _undecided(result, followers, basis)
+    yield from _equal(result, followers, basis)
+    yield from _behind(result, followers, basis)
+    if followers.uncompared:
+        without = names([other.entry for other in followers.uncompared])
+        yield f"{followers.leader} has no block in common with {without}."
     if result.is_host_full:
-        yield from _in_usual(result, field.leader, result.standings[1].entry)
+        yield from _in_usual(result, followers.leader, result.standings[1].entry)
 
 
 def _unranked(result: Result) -> Iterator[str]:
-    """Yield that no metric ranks the entries, and what the ratios in each are."""
+    """Yield that no metric ranks the entries, with the ratios in each metric."""
     neither = " nor ".join(metric.long_name for metric in result.measures.ranking)
     yield (
         f"Nobody leads: some rows filled the host and others did not, so neither {neither} are comparable over all "
@@ -124,27 +125,27 @@ def _unranked(result: Result) -> Iterator[str]:
     )
     pairs = result.compared[result.measures.ranked_by].pairs
     if len(pairs) == 1:
-        told = [
+        ratios = [
             f"{_ratio(pair.ratio)} in {metric.long_name}"
             for metric in result.measures.ranking
             for pair in result.compared[metric].pairs
         ]
         (pair,) = pairs
-        yield f"{pair.ratio.first} / {pair.ratio.second} is {' and '.join(told)}."
+        yield f"{pair.ratio.first} / {pair.ratio.second} is {' and '.join(ratios)}."
 
 
 def limits(result: Result) -> str:
     """Return what limited the test's rows."""
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
-    told = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
+    causes = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
     basis = result.basis if result.is_host_full and result.standings else None
     ranked = f" So entries are compared by {basis.long_name}." if basis else ""
-    return f"Limited by {'; '.join(told)}.{ranked}"
+    return f"Limited by {'; '.join(causes)}.{ranked}"
 
 
 def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
-    """Yield what a reader must know before any number is believed; nothing of a calm and complete run."""
+    """Yield what a reader must know before trusting any number; nothing for a calm, complete run."""
     yield from (f"{words[0].upper()}{words[1:]}." for words in profiles.cautions(run.manifest))
     blocks = len({sample.trial.block for sample in run.samples})
     if blocks < run.blocks:
@@ -152,11 +153,11 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     if blocks == 1:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     elif 0 < blocks < LEAST_BLOCKS and any(result.compared[result.measures.ranked_by].pairs for result in results):
-        yield f"{blocks} blocks are too few to rank anybody: it takes {LEAST_BLOCKS} to call anything faster or equal."
+        yield f"{blocks} blocks are too few to rank entries: it takes {LEAST_BLOCKS} to call anything faster or equal."
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
     yield from _unsteady(run)
-    yield from _loud(run.samples)
+    yield from _heavy_logging(run.samples)
     if bound := [
         f"{cell.entry} in {cell.test} at {cell.level}" for r in results for cell in r.cells if cell.client_bound
     ]:
@@ -166,17 +167,17 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     ):
         ends = "ends its connection" if len(reopened) == 1 else "end their connections"
         yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
-    yield from _twins(run)
+    yield from _same_images(run)
     if warned := sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}):
-        yield f"Verification warned of {names(warned)}; of what, stands under “Verification”."
+        yield f"Verification warned of {names(warned)}: see “Verification”."
     if unbuilt := run.manifest.unbuilt:
-        yield f"{names(list(unbuilt))} could not be built, and took no part; why stands under “Not measured”."
+        yield f"{names(list(unbuilt))} could not be built, so there are no results: see “Not measured”."
     if missing := judge.missing(run):
-        yield f"{counted(len(missing), 'sample')} could not be measured; the reasons stand under “Not measured”."
+        yield f"{counted(len(missing), 'sample')} could not be measured: see “Not measured”."
 
 
 def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
-    """Return why a run gets so many blocks, of which one takes `block_s`."""
+    """Return why a run gets this number of blocks; one block takes `block_s` seconds."""
     match size.because:
         case Because.BUDGET:
             return f"what the budget has time for, at {minutes(block_s)} a block"
@@ -193,8 +194,8 @@ def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
     return f"± {precision:.1%} would take {size.needed}; {size.blocks} are what {cap}: it will be less precise"
 
 
-def better_side(of: Iterable[Better]) -> str:
-    """Return on which side of a plot of ratios the better ones are, where they are of these metrics."""
+def better_direction(of: Iterable[Better]) -> str:
+    """Return the direction of better ratios in a plot of these metrics."""
     directions = set(of)
     if Better.LOWER not in directions:
         return "Further right is better"
@@ -202,40 +203,40 @@ def better_side(of: Iterable[Better]) -> str:
 
 
 def names(of: Sequence[str]) -> str:
-    """Return the names as a sentence lists them; of many, the last are counted."""
+    """Return the names as a list in a sentence; after MOST_NAMES the rest are counted."""
     shown = list(of) if len(of) <= MOST_NAMES else [*of[: MOST_NAMES - 1], f"{len(of) - MOST_NAMES + 1} others"]
     return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
 def _absent(result: Result) -> Iterator[str]:
-    """Yield which entries have none of the levels that they were asked for."""
+    """Yield which entries have no samples that count at any planned level."""
     without = {entry for entry, _ in result.unmeasured} - {cell.entry for cell in result.cells}
     if without:
         yield f"{names(sorted(without))} {'was' if len(without) == 1 else 'were'} not measured."
 
 
-def _field(result: Result) -> _Field:
+def _followers(result: Result) -> _Followers:
     leader, *others = result.standings
     of: dict[Outcome | None, list[Standing]] = defaultdict(list)
     for other in others:
         of[other.pair.outcome if other.pair else None].append(other)
-    return _Field(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
+    return _Followers(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
 
 
-def _untold(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
-    if not field.untold:
+def _undecided(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
+    if not followers.undecided:
         return
-    leader, last = field.leader, field.untold[-1]
-    which = ", the last of them" if len(field.untold) > 1 else ""
-    together = _together(result, field.leader, field.untold, (Outcome.UNDECIDED, Outcome.EQUAL))
-    others = names([other.entry for other in field.untold])
+    leader, last = followers.leader, followers.undecided[-1]
+    which = ", the last of them" if len(followers.undecided) > 1 else ""
+    together = _together(result, followers.leader, followers.undecided, (Outcome.UNDECIDED, Outcome.EQUAL))
+    others = names([other.entry for other in followers.undecided])
     subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
-    lead = _lead(result, last, leader, basis)
-    yield f"{subject}: {leader} has {lead}{which}{_doubt(last)}.{_disagreement(result, leader, field.untold)}"
+    lead = f"{_lead(result, last, leader, basis)}{which}{_why_undecided(last)}"
+    yield f"{subject}: {leader} has {lead}.{_disagreement(result, leader, followers.undecided)}"
 
 
-def _doubt(last: Standing) -> str:
-    """Return why a gap is not told although it looks like one; nothing where its interval shows that."""
+def _why_undecided(last: Standing) -> str:
+    """Return why an apparent gap is undecided; "" where its interval shows that."""
     pair = last.pair
     if pair is None:
         return ""
@@ -246,47 +247,51 @@ def _doubt(last: Standing) -> str:
     return f"; among {pair.among} pairs chance alone can make such a gap" if pair.is_unclear else ""
 
 
-def _equal(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
-    if not field.equal:
+def _equal(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
+    if not followers.equal:
         return
-    together = _together(result, field.leader, field.equal, (Outcome.EQUAL,))
-    others = names([other.entry for other in field.equal])
-    subject = f"{together} are equal" if together else f"{others} are equal to {field.leader}"
+    together = _together(result, followers.leader, followers.equal, (Outcome.EQUAL,))
+    others = names([other.entry for other in followers.equal])
+    subject = f"{together} are equal" if together else f"{others} are equal to {followers.leader}"
     whose = "of each other" if together else "of its own"
-    disagreement = _disagreement(result, field.leader, field.equal)
+    disagreement = _disagreement(result, followers.leader, followers.equal)
     yield f"{subject}: their {basis.long_name} lie within {EQUIVALENCE:.0%} {whose}.{disagreement}"
 
 
 def _together(result: Result, leader: str, others: Sequence[Standing], outcomes: Collection[Outcome]) -> str:
-    """Return the names of leader and others where every two of them have one of the outcomes; else nothing."""
+    """Return the names of leader and others if each pair of them has one of the outcomes; else ""."""
     entries = [leader, *(other.entry for other in others)]
-    found = [result.overall.between(*two) for two in combinations(entries, 2)]
-    return names(entries) if all(pair and pair.outcome in outcomes for pair in found) else ""
+    pairs = [result.overall.between(*two) for two in combinations(entries, 2)]
+    return names(entries) if all(pair and pair.outcome in outcomes for pair in pairs) else ""
 
 
-def _behind(result: Result, field: _Field, basis: Metric) -> Iterator[str]:
-    """Yield by how much the leader leads those that are behind for certain: the next of them, and the last."""
-    if not field.behind:
+def _behind(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
+    """Yield the lead over entries that are certainly behind: over the nearest and over the last."""
+    if not followers.behind:
         return
-    leader, (first, *rest) = field.leader, field.behind
-    alone = not (field.untold or field.equal or field.apart)
-    # Of those that share the worst ranks none is the last.
-    which = ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in field.behind[:-1]) else ""
+    leader, (first, *rest) = followers.leader, followers.behind
+    alone = not (followers.undecided or followers.equal or followers.uncompared)
+    # Entries that share the worst rank have no last one.
+    which = (
+        ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in followers.behind[:-1]) else ""
+    )
     last = f", and {_lead(result, rest[-1], leader, basis)}{which}" if rest else ""
-    subject = f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in field.behind])}"
-    disagreement = _disagreement(result, leader, field.behind)
+    subject = (
+        f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in followers.behind])}"
+    )
+    disagreement = _disagreement(result, leader, followers.behind)
     yield f"{subject}: it has {_lead(result, first, leader, basis)}{last}.{disagreement}"
 
 
 def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
-    """Return that single levels say something else than all of them together do, and what; else nothing."""
-    told = [
+    """Return the levels whose outcome contradicts the one over all levels; "" if there are none."""
+    disagreements = [
         f"{leader} / {other.entry} is {names([f'{_times(pair)} at {level}' for level, pair in odd.items()])}"
         for other in others
         if (odd := _odd_levels(result, leader, other))
     ]
-    more = [f"and {len(told) - MOST_NAMES} more"] if len(told) > MOST_NAMES else []
-    return f" Levels disagree: {'; '.join([*told[:MOST_NAMES], *more])}." if told else ""
+    more = [f"and {len(disagreements) - MOST_NAMES} more"] if len(disagreements) > MOST_NAMES else []
+    return f" Levels disagree: {'; '.join([*disagreements[:MOST_NAMES], *more])}." if disagreements else ""
 
 
 def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, Pair]:
@@ -296,8 +301,8 @@ def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, 
     two are not told apart, those at which they are; and where none is, those beyond EQUIVALENCE if there are such on
     both sides of 1: they may well cancel out.
     """
-    found = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
-    pairs = {level: pair for level, pair in found.items() if pair}
+    by_level = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
+    pairs = {level: pair for level, pair in by_level.items() if pair}
     gains = {level: result.overall.better.gain(pair.ratio.ratio) for level, pair in pairs.items()}
     below = {level for level, gain in gains.items() if gain * (1 + EQUIVALENCE) < 1}
     above = {level for level, gain in gains.items() if gain > 1 + EQUIVALENCE}
@@ -317,7 +322,7 @@ def _in_usual(result: Result, leader: str, second: str) -> Iterator[str]:
 
 
 def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
-    """Return how much more, or less, of the metric the leader has than the other, with interval and levels."""
+    """Return how much more or less of the metric the leader has than the other, with interval and levels."""
     pair = result.overall.between(leader, other.entry)
     assert pair is not None  # `_Field.apart` holds those without
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
@@ -331,13 +336,13 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
 
 
 def _share(part: float, sign: str = "") -> str:
-    """Return the share in per cent, with so many decimals that what is not 0 does not look like it."""
-    told = (f"{part:{sign}.{digits}%}" for digits in range(1, MOST_DIGITS + 1))
-    return next((text for text in told if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
+    """Return the share in per cent, with enough decimals that only 0 looks like 0."""
+    texts = (f"{part:{sign}.{digits}%}" for digits in range(1, MOST_DIGITS + 1))
+    return next((text for text in texts if float(text.rstrip("%")) or not part), f"{part:{sign}.1%}")
 
 
 def of_levels(over: Over | None) -> str:
-    """Return which levels a value is over, where it is not over all of them."""
+    """Return the levels that a value covers; "" if it covers all."""
     if over is None or over.are_all:
         return ""
     return f" over all levels{str(over).removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {over}"
@@ -353,8 +358,8 @@ def _times(pair: Pair) -> str:
     return f"{quantities.ratio(pair.ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
 
 
-def _twins(run: Run) -> Iterator[str]:
-    """Yield which versions are the same image as the entry of today: what these differ by is noise."""
+def _same_images(run: Run) -> Iterator[str]:
+    """Yield which versions are the same image as today's entry: any difference between them is noise."""
     images = run.manifest.images
     for version, entry in sorted(catalog.versions(run.manifest.variants).items()):
         if version in images and images[version] == images.get(entry):
@@ -377,7 +382,7 @@ def _noisy(samples: Sequence[Sample]) -> Iterator[str]:
 
 
 def _unsteady(run: Run) -> Iterator[str]:
-    """Yield that many samples followed a warm-up that was too short, and what makes less of that."""
+    """Yield that many samples followed a warm-up that was too short, and how to reduce that."""
     count = sum("unsteady" in sample.verdict.broken for sample in run.samples)
     if count <= UNSTEADY_SHARE * len(run.samples):
         return
@@ -391,19 +396,19 @@ def _unsteady(run: Run) -> Iterator[str]:
     )
 
 
-def _loud(samples: Iterable[Sample]) -> Iterator[str]:
-    found = {
+def _heavy_logging(samples: Iterable[Sample]) -> Iterator[str]:
+    loud = {
         f"{sample.trial.entry} in {sample.trial.test}" for sample in samples if HEAVY_LOGGING in sample.verdict.broken
     }
-    if found:
+    if loud:
         yield (
-            f"Under load, much was printed by {names(sorted(found))}: the engine's work on a log costs an entry rate, "
-            f"is not in its {PER_CPU.long_name}, and cannot be told from what else ran on the host."
+            f"{names(sorted(loud))} logged heavily under load: the engine's work on the log lowers the rate, is not "
+            f"counted in {PER_CPU.long_name}, and looks like background CPU."
         )
 
 
 def _reasons(samples: Iterable[Sample]) -> str:
-    """Return why samples were not good, the most frequent reason first."""
+    """Return why these samples were not good, the most frequent reason first."""
     samples = list(samples)
     worst = {sample.verdict.severity for sample in samples}
     counts = Counter(name for sample in samples for name in sample.verdict.broken if judge.severity(name) in worst)

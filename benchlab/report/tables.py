@@ -1,4 +1,4 @@
-"""The tables of a run: its rates, who is ahead by how much, what limited whom, which pairs differ; and the study's."""
+"""The tables of a run: rates, ranks, ratios of pairs, bottlenecks, broken rules; and those of the original study."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from benchlab.statistics.comparison import Pair, Standing
 from benchlab.statistics.metrics import PER_CPU, RATE, Metric
 from benchlab.statistics.stats import ALPHA, Estimate
 
-# More pairs than these are shown over all levels together only: 15 are those of six entries.
+# With more pairs than these, ratios of single levels are left out. Six entries have 15 pairs.
 MOST_PAIRS = 15
-# What stands in the place of values where there is no sample that counts; why there is none stands in the report.
+# Stands in place of a value without samples that count; the report gives the reasons under "Not measured".
 UNMEASURED = "not measured"
 MEMORY = "peak memory, MB"
-# What stands under ratios of which some have no outcome, for that.
+# Notes under ratios of which some have no outcome.
 ON_FULL_HOST = (
     "Outcomes are those of {}: all rows left the host hardly any time to spare (less than "
     f"{NEARLY_FULL_IDLE:.0%}), and there a rate says as much about wrk as about an entry."
@@ -40,7 +40,7 @@ UNRANKED = (
     "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the metric "
     "that all its rows can be compared by."
 )
-# What must be said under tables of latencies that wrk has miscounted.
+# The note under tables of latencies that wrk miscounts.
 PIPELINED = (
     "wrk's latencies of pipelined batches are too low: it adds requests that it takes for delayed to its histogram, "
     "and counts them without their time. Go by N / X."
@@ -53,28 +53,28 @@ FORMATS = {
     "latencyMax": "{:.3f}",
     "N / X": "{:.3f}",
 }
-# What a rule means for the samples that break it. One that breaks a good one is no more than a note.
+# The verdict of a sample that breaks a rule, by the rule's severity; a good sample gets a note only.
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
-# What stands under a summary.
+# The note under a summary.
 RANKS = "A rank spans all places that the entry may have."
-# The head of the column of values relative to the leader's; behind it stands what ranks, where anything does.
+# The column of values relative to the leader's; the metric that ranks, if any, follows the word.
 RELATIVE = "relative"
 
 
 def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     """Return requests per second for each test and level, a column an entry: geometric mean with 95 % interval.
 
-    A cell that has fewer blocks than the fullest one says so; one that the load generator bound is a lower bound; one
-    that was asked for and has no sample that counts is called UNMEASURED, be it of a test that has no result.
+    A cell with fewer blocks than the fullest one says so. Where wrk was the limit the rate is a lower bound. A planned
+    cell without samples that count is UNMEASURED, also in a test without results.
     """
     results = list(results)
     without = [test for test in manifest.settings.tests if test not in {result.test for result in results}]
     most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
     rows: dict[tuple[str, LevelKey], dict[str, object]] = {}
     entries: set[str] = set()
-    found = [cell for result in results for cell in _overview_cells(result, most)]
-    found += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
-    for test, level, entry, value in found:
+    cells = [cell for result in results for cell in _overview_cells(result, most)]
+    cells += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
+    for test, level, entry, value in cells:
         rows.setdefault((test, level), {"test": test, "level": level.value})[entry] = value
         entries.add(entry)
     columns = ["test", "level", *sorted(entries)]
@@ -82,10 +82,10 @@ def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
 
 
 def summary(result: Result) -> pd.DataFrame:
-    """Return a row an entry, the best first: rank, value relative to the first, and what it took.
+    """Return a row for each entry, the best first: rank, value relative to the leader's, and its costs.
 
-    All of it is over all levels: of metrics the geometric mean, of memory the largest. What is over some of them alone
-    says so, and an entry without any is called UNMEASURED.
+    Values are over all levels: the geometric mean, or for memory the largest. A value over some levels only says so,
+    and an entry without any sample that counts is UNMEASURED.
     """
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
     measured = {cell.entry for cell in result.cells}
@@ -93,19 +93,19 @@ def summary(result: Result) -> pd.DataFrame:
     lacking = {"rank": "–", _relative(result): UNMEASURED}
     rows = ranked | unranked
     columns = ["entry", *lacking, *_cost(result), "limited by"]
-    found = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
-    return pd.DataFrame(found, columns=columns).fillna("–")
+    summaries = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
+    return pd.DataFrame(summaries, columns=columns).fillna("–")
 
 
 def order(result: Result) -> list[str]:
-    """Return the entries by their standing, after them those without a rank, and last those without any sample."""
+    """Return the entries by their standing, then those without a rank, and last those without any sample."""
     ranked = [standing.entry for standing in result.standings]
     unranked = sorted({cell.entry for cell in result.cells}.difference(ranked))
     return [*ranked, *unranked, *sorted({entry for entry, _ in result.unmeasured}.difference(ranked, unranked))]
 
 
 def values(result: Result) -> pd.DataFrame:
-    """Return a row for each entry at each level, with all that is known of it."""
+    """Return a row for each entry at each level, with all its metrics."""
     rows: dict[tuple[LevelKey, str], dict[str, object]] = {
         (level, entry): {"level": level.value, "entry": entry, RATE.name: UNMEASURED, "blocks": 0}
         for entry, level in result.unmeasured
@@ -126,9 +126,9 @@ def values(result: Result) -> pd.DataFrame:
 
 
 def ratios(result: Result) -> pd.DataFrame:
-    """Return a row for each pair of entries, at each level and over all of them: the ratio and what it tells.
+    """Return a row for each pair of entries, at each level and over all levels: the ratio and its outcome.
 
-    Where the host was full requests per CPU-second are compared too. Outcomes are those of the metric that ranks.
+    If the host was full, requests per CPU-second are compared too. Only the metric that ranks has outcomes.
     """
     rows = [
         _pair_row(result, ALL_LEVELS, metric, pair)
@@ -151,22 +151,22 @@ def chance(results: Sequence[Result]) -> str:
         for result in results
         for compared in result.decided_levels.values()
     )
-    told = []
+    sentences = []
     if headlines:
-        told.append(
+        sentences.append(
             "Over all levels, 5 % is the chance that any outcome of this report says faster or slower wrongly (Holm, "
             f"over {counted(headlines, 'comparison')} of all tests)."
         )
     if levels > 1:
-        told.append(
+        sentences.append(
             f"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
             f"{levels} levels say otherwise in up to {1 - (1 - ALPHA) ** levels:.0%} of reports."
         )
-    return " ".join(told)
+    return " ".join(sentences)
 
 
 def _cost(result: Result) -> list[str]:
-    """Return what an entry took: in text a table of its own, because the whole summary is wider than a terminal."""
+    """Return the columns of an entry's costs: a table of its own in text, as the summary is wider than a terminal."""
     return [*(metric.name for metric in _beside_rate(result)), MEMORY]
 
 
@@ -179,7 +179,7 @@ def _relative(result: Result) -> str:
 
 
 def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, LevelKey, str, str]]:
-    """Yield test, level, entry and rate of all that was to be measured."""
+    """Yield test, level, entry and rate of each planned cell."""
     for cell in result.cells:
         yield result.test, cell.level, cell.entry, _rate(cell, most)
     for entry, level in result.unmeasured:
@@ -197,23 +197,23 @@ def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
 
 
 def relative(result: Result, standing: Standing) -> str:
-    """Return how many times the leader's value the entry's is, with its interval, and which levels it is not over."""
+    """Return the entry's value relative to the leader's, with its interval, and its levels if they are not all."""
     if standing.relative is None:
         return "–"
     if standing.pair is None:
         return f"{standing.relative:.3f}"
     low, high, confidence = standing.pair.bounds
-    told = f"{quantities.ratio(standing.relative)}{quantities.bounds(low, high, confidence=confidence)}"
+    ratio = f"{quantities.ratio(standing.relative)}{quantities.bounds(low, high, confidence=confidence)}"
     unclear = f", {standing.pair.word}" if standing.pair.is_unclear else ""
-    return told + unclear + _over(result, standing.pair.ratio.over)
+    return ratio + unclear + _over(result, standing.pair.ratio.over)
 
 
-def _row(result: Result, entry: str, rank: str, told: str) -> dict[str, object]:
+def _row(result: Result, entry: str, rank: str, relative_value: str) -> dict[str, object]:
     cells = [cell for cell in result.cells if cell.entry == entry]
     return {
         "entry": entry,
         "rank": rank,
-        _relative(result): told,
+        _relative(result): relative_value,
         **{metric.name: _average(result, metric, entry) for metric in _beside_rate(result)},
         MEMORY: _memory(cells),
         "limited by": _limits(cells),
@@ -226,7 +226,7 @@ def _average(result: Result, metric: Metric, entry: str) -> str:
 
 
 def _over(result: Result, levels: Sequence[LevelKey]) -> str:
-    """Return which levels a value is over, where it is not over all of them."""
+    """Return the levels that a value covers; "" if it covers all."""
     over = result.over(levels)
     return "" if over.are_all else f" ({over})"
 
@@ -238,7 +238,7 @@ def _value(metric: Metric, estimate: Estimate | None) -> str:
 
 
 def memory_mb(cells: Iterable[Cell]) -> float | None:
-    """Return the largest peak of the cells in MB; None where none is known."""
+    """Return the largest peak of the cells in MB; None if no cell has one."""
     known = [cell.memory_peak_bytes for cell in cells if cell.memory_peak_bytes is not None]
     return max(known) / 1e6 if known else None
 
@@ -249,7 +249,7 @@ def _memory(cells: Iterable[Cell]) -> str:
 
 
 def _limits(cells: Iterable[Cell]) -> str:
-    """Return what limited the entry, each with the levels at which it did; one that did at all stands alone."""
+    """Return what limited the entry, with the levels at which it did; without them if it did so at all levels."""
     levels: dict[str, list[str]] = {}
     for cell in cells:
         levels.setdefault(cell.bottleneck, []).append(str(cell.level))
@@ -313,7 +313,7 @@ def closed_loop_s(sample: Sample) -> float:
 
 
 def study_tables(run: Run, test: str) -> Iterator[Table]:
-    """Yield the study's two tables of the test, by rate and by latency, below them what must be said of both."""
+    """Yield the study's two tables of the test, by rate and by latency, with notes on both below the second."""
     means, caution = study(run.samples, test), profiles.caution(run.manifest)
     pipelined = [PIPELINED] if WORKLOADS[test].pipeline > 1 else []
     notes = [*pipelined, *_short(run, test), *_timeouts(run, test)]
@@ -325,7 +325,7 @@ def study_tables(run: Run, test: str) -> Iterator[Table]:
 
 
 def summary_table(result: Result, caution: str) -> Table:
-    """Return the summary; a text has what the entries took as a table of its own, because all would be too wide."""
+    """Return the summary; in text, the costs of the entries are a table of their own, because one would be too wide."""
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
     title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
@@ -333,20 +333,20 @@ def summary_table(result: Result, caution: str) -> Table:
 
 
 def values_table(result: Result, caution: str) -> Table:
-    """Return all metrics of each cell; a text has its rate in the overview, and its limit among the bottlenecks."""
+    """Return all metrics of each cell; in text, rates are in the overview and limits among the bottlenecks."""
     narrow = [["level", "entry", *_cost(result)]]
     return document.table(values(result), f"{result.test}: all metrics{caution}", narrow=narrow, is_detail=True)
 
 
 def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
-    """Yield the ratios of the test's pairs, where it has any."""
+    """Yield the ratios of the test's pairs, if it has any."""
     pairs = ratios(result)
     if not pairs.empty:
         yield document.table(pairs, f"{result.test}: ratios{caution}", notes=list(_note(result)), is_detail=True)
 
 
 def _note(result: Result) -> Iterator[str]:
-    """Yield what stands under ratios of which some have no outcome, for that."""
+    """Yield why some ratios have no outcome."""
     if result.basis is None:
         yield UNRANKED
     elif result.is_host_full:
@@ -371,7 +371,7 @@ def bottlenecks(results: Iterable[Result]) -> Table:
 
 
 def broken_rules(run: Run) -> Iterator[Table]:
-    """Yield which rules the samples broke, and how often, where they did."""
+    """Yield which rules the samples broke, and how often; nothing if they broke none."""
     broken = Counter(name for sample in run.taken for name in sample.verdict.broken)
     rows = [
         {"rule": name, "samples": count, "verdict": VERDICTS[judge.severity(name)], "meaning": judge.meaning(name)}
@@ -388,7 +388,7 @@ def _ranking(result: Result) -> str:
 
 
 def _short(run: Run, test: str) -> Iterator[str]:
-    """Yield which cells of the test have fewer samples than its fullest one, where there are any."""
+    """Yield which cells of the test have fewer samples than its fullest one, if any do."""
     counts = Counter(
         f"{sample.trial.entry} at {sample.trial.level.key}" for sample in run.samples if sample.trial.test == test
     )
@@ -398,15 +398,15 @@ def _short(run: Run, test: str) -> Iterator[str]:
 
 
 def _timeouts(run: Run, test: str) -> Iterator[str]:
-    """Yield how many requests of the test were open for longer than wrk waits, where there were any."""
+    """Yield how many requests of the test took longer than wrk waits, if any did."""
     counts: dict[str, int] = {}
     for sample in run.samples:
         if sample.trial.test == test and sample.load.errors.timeout:
             cell = f"{sample.trial.entry} at {sample.trial.level.key}"
             counts[cell] = counts.get(cell, 0) + sample.load.errors.timeout
     if counts:
-        told = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))
-        yield f"Time-outs (a request that was answered after more than {TIMEOUT_S} s), over all blocks: {told}."
+        timeouts = ", ".join(f"{cell}: {count}" for cell, count in sorted(counts.items()))
+        yield f"Time-outs (a request that was answered after more than {TIMEOUT_S} s), over all blocks: {timeouts}."
 
 
 def _formatted(means: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ BULLET = "* "
 
 
 def show(console: Console, document: Document) -> None:
-    """Print the document: no word broken that fits in a line."""
+    """Print the document, without breaking words that fit in a line."""
     if not redraws(console):
         print(markdown.text(document), end="", file=console.file)
         return
@@ -43,10 +43,7 @@ def is_whole(console: Console, table: Table) -> bool:
 
 
 def fitted(console: Console, table: Table) -> RenderableType:
-    """Return a table that breaks no word; where the words do not fit, the cells of a row one below the other.
-
-    There no word that fits in a line is broken.
-    """
+    """Return a table that breaks no word; if its words do not fit, the cells of each row one below the other."""
     headers = table.headers
     rows = [[letters.one_line(cell) for cell in row] for row in table.rows]
     needs = _needs(headers, rows)
@@ -77,7 +74,7 @@ def _lines(block: Heading | Paragraph | Bullets | Lines | Terms | Files) -> Iter
 
 
 def _needs(headers: Sequence[str], rows: Rows) -> list[tuple[int, int]]:
-    """Return of each column how wide its longest word is, and its longest cell."""
+    """Return the widths of each column's longest word and longest cell."""
     columns = list(zip(headers, *rows, strict=True))
     return [
         (max(cell_len(word) for cell in column for word in (cell.split() or [""])), max(map(cell_len, column)))
@@ -86,7 +83,7 @@ def _needs(headers: Sequence[str], rows: Rows) -> list[tuple[int, int]]:
 
 
 def _spread(needs: Sequence[tuple[int, int]], room: int) -> list[int]:
-    """Return the columns' widths: all words have room, then whole cells of as many columns as can."""
+    """Return the columns' widths: room for every word first, then for whole cells in as many columns as possible."""
     widths = [least for least, _ in needs]
     for index in sorted(range(len(needs)), key=lambda index: needs[index][1] - needs[index][0]):
         widths[index] += min(needs[index][1] - needs[index][0], room - sum(widths))
@@ -103,7 +100,7 @@ def _grid(headers: Sequence[str], rows: Rows, left: Sequence[bool], widths: Sequ
 
 
 def _cells_below(console: Console, headers: Sequence[str], row: Sequence[str]) -> Iterator[str]:
-    """Yield a row as lines of names and cells; a cell that is empty has none."""
+    """Yield a row as lines of header and cell, without empty cells."""
     for number, (header, cell) in enumerate(zip(headers, row, strict=True)):
         if cell:
             indent = "  " if number else ""
@@ -111,7 +108,7 @@ def _cells_below(console: Console, headers: Sequence[str], row: Sequence[str]) -
 
 
 def _wrapped(console: Console, line: str, indent: int) -> Iterator[str]:
-    """Yield the line in parts as wide as the terminal at most, all but the first behind so many spaces."""
+    """Yield the line wrapped to the terminal's width, all parts but the first indented."""
     whole = Text(line)
     first, *more = whole.wrap(console, console.width)
     yield first.plain.rstrip()

@@ -16,25 +16,25 @@ from benchlab.records.plan import NO_PROXY, Manifest, Settings
 from benchlab.records.run import Failure, Run, Sample
 from benchlab.statistics.cells import Cell, every_cell
 
-# The format has one list of levels for all tests in which the same varies.
+# The format has one list of levels for all tests that vary the same thing.
 LEVELS: Mapping[str, tuple[str, ...]] = {
     "concurrencyLevels": ("json", "db", "fortune"),
     "pipelineConcurrencyLevels": ("plaintext",),
     "queryIntervals": ("query", "update"),
     "cachedQueryIntervals": ("cached-query",),
 }
-# What the lab knows of a run and the format has no place for.
+# What a run has and the format has no place for.
 LEFT_OUT = "intervals, ranks, verdicts, CPU time, memory and bottlenecks"
 # The format's word for what does not apply or is not known.
 NONE = "none"
-# Labels that begin so say of an entry what the format says of it, in its own words.
+# Labels with this prefix hold the format's own metadata of an entry.
 OWN_WORDS = "tfb."
 
 Key = tuple[str, str, int]
 
 
 def results(run: Run) -> dict[str, Any]:
-    """Return the run as the format has it, ready for JSON.
+    """Return the run as a TFB results file, ready for JSON.
 
     A level is one sample of the settings' duration that stands for all that count: its totalRequests are the geometric
     mean rate over the blocks times that duration, so that whoever divides the two gets the report's value.
@@ -128,17 +128,17 @@ def _pooled(samples: Iterable[Sample]) -> tuple[float, float]:
 
 
 def _errors(samples: Sequence[Sample]) -> dict[str, int]:
-    """Return the time-outs of a sample on average, rounded up so that none is lost; nothing where there were none.
+    """Return the mean time-outs of a sample, rounded up so that none is lost; {} if there were none.
 
     The format has them beside the other errors, none of which a sample that counts has.
     """
-    found = sum(sample.load.errors.timeout for sample in samples)
+    timeouts = sum(sample.load.errors.timeout for sample in samples)
     none = dict.fromkeys(("connect", "read", "write"), 0)
-    return {**none, "timeout": math.ceil(found / len(samples))} if found else {}
+    return {**none, "timeout": math.ceil(timeouts / len(samples))} if timeouts else {}
 
 
 def _completed(run: Run) -> dict[str, str]:
-    """Return when the last of each entry was measured, in UTC, or what kept it from starting."""
+    """Return when each entry was last measured, in UTC, or why it did not start."""
     last: dict[str, Sample | Failure] = {}
     served: set[str] = set()
     tried = [failure for failure in run.failures if failure.was_tried]
@@ -156,7 +156,7 @@ def _completed(run: Run) -> dict[str, str]:
 
 
 def _verified(run: Run) -> dict[str, dict[str, str]]:
-    """Return, by entry and test, the worst that verification found before any load: pass, warn or fail."""
+    """Return, by entry and test, the worst result of verification: pass, warn or fail."""
     passed = [(sample.trial.entry, sample.trial.test) for sample in run.taken]
     warned = [(finding.entry, finding.test) for finding in run.findings if finding.warning]
     failed = [
@@ -164,47 +164,47 @@ def _verified(run: Run) -> dict[str, dict[str, str]]:
         *((finding.entry, finding.test) for finding in run.findings if not finding.warning),
     ]
     words = dict.fromkeys(passed, "pass") | dict.fromkeys(warned, "warn") | dict.fromkeys(failed, "fail")
-    found: dict[str, dict[str, str]] = defaultdict(dict)
+    results: dict[str, dict[str, str]] = defaultdict(dict)
     for (entry, test), word in sorted(words.items()):
-        found[entry][test] = word
-    return dict(found)
+        results[entry][test] = word
+    return dict(results)
 
 
 def _metadata(entry: str, labels: Mapping[str, str]) -> dict[str, object]:
-    """Return what an entry is made of: as the format's own words say, kept in labels, else as the lab's say.
+    """Return what an entry is made of, from its `tfb.` labels or else from the lab's own labels.
 
-    Of what no label tells, the format's word for that.
+    What no label states is NONE.
     """
 
-    def told(key: str, otherwise: str = NONE) -> str:
+    def labelled(key: str, otherwise: str = NONE) -> str:
         return labels.get(f"{OWN_WORDS}{key}") or otherwise
 
     server = labels["server"] if labels["server"] != UNSTATED else NONE
     lower = {
-        "approach": told("approach"),
-        "classification": told("classification"),
-        "database": told("database", NONE if labels["driver"] == NONE else "postgres"),
-        "framework": told("framework", labels["framework"]),
-        "language": told("language", "python"),
-        "orm": told("orm", labels["orm"] if labels["orm"] != UNSTATED else NONE),
-        "platform": told("platform"),
-        "webserver": told("webserver", server),
+        "approach": labelled("approach"),
+        "classification": labelled("classification"),
+        "database": labelled("database", NONE if labels["driver"] == NONE else "postgres"),
+        "framework": labelled("framework", labels["framework"]),
+        "language": labelled("language", "python"),
+        "orm": labelled("orm", labels["orm"] if labels["orm"] != UNSTATED else NONE),
+        "platform": labelled("platform"),
+        "webserver": labelled("webserver", server),
     }
     return {
-        "project_name": told("project", entry if stack.is_adopted(labels) else labels["framework"]),
+        "project_name": labelled("project", entry if stack.is_adopted(labels) else labels["framework"]),
         "name": entry,
         **{key: word.lower() for key, word in lower.items()},
         "os": "linux",
         "database_os": "linux",
-        "display_name": told("display_name", entry),
-        "notes": "; ".join(filter(None, [told("notes", ""), stack.other_base(labels)])),
-        "versus": told("versus"),
+        "display_name": labelled("display_name", entry),
+        "notes": "; ".join(filter(None, [labelled("notes", ""), stack.other_base(labels)])),
+        "versus": labelled("versus"),
         "tags": [],
     }
 
 
 def _git(manifest: Manifest) -> dict[str, str] | None:
-    """Return where the lab was taken from; null without a commit, and else empty what is not known."""
+    """Return the lab's commit, repository and branch, "" where unknown; None without a commit."""
     facts = manifest.facts
     if not facts.lab_commit:
         return None
@@ -216,7 +216,7 @@ def _git(manifest: Manifest) -> dict[str, str] | None:
 
 
 def _environment(run: Run) -> str:
-    """Return what the run was measured on and how, and what is left out: the one place for words in the format."""
+    """Return how and on what the run was measured, and what is left out: the format's only place for free text."""
     facts, settings = run.manifest.facts, run.manifest.settings
     parts = [
         *([facts.host.cpu_model] if facts.host.cpu_model else []),

@@ -45,7 +45,7 @@ class Doubts:
     """Why a regression is not excluded.
 
     `levels` are slower though the mean over all levels is not; `lacking` are means that lack some levels; `uncompared`
-    counts the parts that nothing can be said of.
+    counts the parts that could not be compared.
     """
 
     are_two_runs: bool = False

@@ -30,16 +30,16 @@ from .tables import (
 # How a sentence calls what the tables call by one word.
 LIMITS = {
     "the host's CPUs, which all roles share": "host-shared",
-    "what else ran on the host, which took the CPUs": "others",
+    "other processes on the host, which took the CPUs": "others",
     "wrk, the load generator": "client",
     "the entry itself": "app",
     "the database": "db",
     "the proxy": "proxy",
     "too few connections": "concurrency",
-    "waiting for something else than CPUs": "waiting",
+    "waiting for something other than CPU": "waiting",
     "several things at once": "mixed",
     "waiting, or too few connections: not measured": "waiting or concurrency",
-    "what this host does not tell": "unknown",
+    "something that this host does not report": "unknown",
 }
 # So many names stand in a sentence, of more the rest are counted; and of so many pairs it says that levels disagree.
 MOST_NAMES = 4

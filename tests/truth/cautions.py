@@ -52,18 +52,18 @@ def _hidden(warnings: Sequence[str], place: Place) -> Iterator[str]:
         "could not be built": bool(place.records.unbuilt),
         "A noisy host": suspect > NOISY * len(counting),
         "the warm-up ended with the rate not steady yet": unsteady > UNSTEADY * len(counting),
-        "much was printed by": any("heavy logging" in row["broken"].split("; ") for row in counting),
+        "logged heavily under load": any("heavy logging" in row["broken"].split("; ") for row in counting),
         "wrk was the limit of": any(row["limited by"] == "client" for row in place.report.cells),
         "Verification warned of": bool(place.records.warned),
         "after each answer: each request makes a new one": bool(place.records.reopened),
         "One block shows no spread": blocks == 1,
-        "blocks are too few to rank anybody": 1 < blocks < 3 and bool(pairs),
+        "blocks are too few to rank entries": 1 < blocks < 3 and bool(pairs),
     }
     for words, is_so in asked.items():
         if is_so and words not in whole:
             yield f"nothing is said of this: {words}"
         # Of entries at levels of which no two have one in common, the report has no rows either.
-        if not is_so and words in whole and words != "blocks are too few to rank anybody":
+        if not is_so and words in whole and words != "blocks are too few to rank entries":
             yield f"it is said for nothing: {words}"
 
 
@@ -279,7 +279,7 @@ WARNINGS: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "too few blocks",
-        r"(?P<blocks>\d+) blocks are too few to rank anybody: it takes 3 to call anything faster or equal\.",
+        r"(?P<blocks>\d+) blocks are too few to rank entries: it takes 3 to call anything faster or equal\.",
         _too_few,
     ),
     Sentence(
@@ -299,7 +299,7 @@ WARNINGS: Sequence[Sentence[Place]] = (
         r".+? weigh less\.",
         _unsteady,
     ),
-    Sentence("loud", r"Under load, much was printed by " + NAMES + r": the engine's work on a log .+", _loud),
+    Sentence("loud", NAMES + r" logged heavily under load: the engine's work on the log .+", _loud),
     Sentence(
         "wrk's limit",
         r"wrk was the limit of " + NAMES + r": these rates are lower bounds, without a rank\.",
@@ -311,11 +311,11 @@ WARNINGS: Sequence[Sentence[Place]] = (
         r"measured too\.",
         _reopened,
     ),
-    Sentence("warned", r"Verification warned of " + NAMES + r"; of what, stands under “Verification”\.", _warned),
-    Sentence("unbuilt", NAMES + r" could not be built, and took no part; why stands under “Not measured”\.", _unbuilt),
+    Sentence("warned", r"Verification warned of " + NAMES + r": see “Verification”\.", _warned),
+    Sentence("unbuilt", NAMES + r" could not be built, so there are no results: see “Not measured”\.", _unbuilt),
     Sentence(
         "missing",
-        r"(?P<count>[\d,]+) samples? could not be measured; the reasons stand under “Not measured”\.",
+        r"(?P<count>[\d,]+) samples? could not be measured: see “Not measured”\.",
         _not_measured,
     ),
 )
@@ -336,7 +336,11 @@ ABOUT: Sequence[Sentence[Place]] = (
         _sampling,
     ),
     BECAME,
-    Sentence("decided", r"After (?P<pilot>\d+) blocks? it was decided to make (?P<blocks>\d+): [^.]+\.", _decided),
+    Sentence(
+        "decided",
+        r"After a pilot of (?P<pilot>\d+) blocks? the number of blocks was set to (?P<blocks>\d+): [^.]+\.",
+        _decided,
+    ),
     Sentence(
         "widest",
         WIDEST,

@@ -32,7 +32,7 @@ WORDS = {
     "of the two runs cannot be told apart": "cannot be told apart",
 }
 # What stands among the warnings.
-WARNED = r"These are two runs at two times: |Compared although |Nothing can be said of "
+WARNED = r"These are two runs at two times: |Compared although |Could not be compared: "
 # Runs of a side that begin nearer to each other than this are one observation.
 BREAK = timedelta(hours=12)
 
@@ -73,7 +73,7 @@ class Change:
 
 @dataclass
 class Place:
-    """The rows, the margin of the gate, its exit code, and what is said that nothing can be said of."""
+    """The rows, the margin of the gate, its exit code, and the lines on what could not be compared."""
 
     rows: Sequence[Change]
     margin: float
@@ -105,7 +105,7 @@ def check(compared: Compared) -> Findings:
     parts = {section.title: section for section in sections(compared.text)}
     table = parts["New / old, the worst first"].tables[0]
     rows = [_change(row, sides) for row in table.rows]
-    silent = [line for line in compared.said if line.startswith("nothing can be said of ")]
+    silent = [line for line in compared.said if line.startswith("could not be compared: ")]
     is_two_runs = not compared.is_one_run and len(compared.old) == len(compared.new) == 1
     old, new = ((len(side), len(set(_days(side)))) for side in (compared.old, compared.new))
     place = Place(rows, compared.margin, compared.exit_code, silent, is_two_runs, old, new)
@@ -141,8 +141,8 @@ def check(compared: Compared) -> Findings:
 
 def _warned(warnings: Sequence[str], place: Place) -> Iterator[str]:
     """Hold what stands above the rows against what is said of them beside: two runs, and what is untold."""
-    silent = [f"N{line[1:]}." for line in place.untold]
-    if [line for line in warnings if line.startswith("Nothing")] != silent:
+    silent = [f"C{line[1:]}." for line in place.untold]
+    if [line for line in warnings if line.startswith("Could not be compared")] != silent:
         yield f"beside it is said {silent}"
     if any(line.startswith("These are two runs") for line in warnings) != place.is_two_runs:
         yield f"of two runs: {place.is_two_runs}"
@@ -156,17 +156,19 @@ def _gate(paragraphs: Sequence[str], compared: Compared) -> Iterator[str]:
 
 def _sides(section: Section, place: Place) -> Iterator[str]:
     """Hold how many runs are listed, and what is said of how they are compared."""
-    counts = Counter(row["side"] for row in section.tables[0].rows)
+    counts = Counter(row["version"] for row in section.tables[0].rows)
     if (counts["old"], counts["new"]) != (place.old[0], place.new[0]):
         yield f"listed are {counts}"
     method, corrected = section.bullets
     if not corrected.startswith("The outcomes over all levels are corrected together (Holm)"):
         yield f"not read: {corrected}"
-    if match := re.match(r"(.+) are compared by day: runs of a side that began .+ count once\. Each day .+", method):
+    if match := re.match(
+        r"(.+) are compared by day: old runs that began .+ count once, and so do new ones\. Each day .+", method
+    ):
         yield from _counted(match[1], place)
     elif method.startswith("The two runs share no time") != place.is_two_runs:
         yield f"of two runs: {place.is_two_runs}"
-    elif not method.startswith(("The two runs share no time", "Both sides were measured in turns in one run")):
+    elif not method.startswith(("The two runs share no time", "Old and new were measured in turns in one run")):
         yield f"not read: {method}"
 
 
@@ -435,8 +437,8 @@ def _undecided(match: re.Match[str], place: Place) -> Iterator[str]:
                 break
         else:
             yield f"not read: {doubt}"
-    if bool(place.untold) != ("nothing can be said" in match["doubts"]):
-        yield "what nothing can be said of is told in one place only"
+    if bool(place.untold) != ("could not be compared" in match["doubts"]):
+        yield "what could not be compared stands in one place only"
 
 
 def _silent(doubts: str, place: Place) -> Iterator[str]:
@@ -559,13 +561,17 @@ CHANGES: Sequence[Sentence[Place]] = (
     ),
 )
 SAID: Sequence[Sentence[Place]] = (
-    Sentence("nothing can be said", r"nothing can be said of .+", fine),
+    Sentence("not compared", r"could not be compared: .+", fine),
     Sentence(
         "too few days",
         r"(?P<runs>.+) cannot pass or fail a gate, because runs of an unchanged entry differ .+",
         _too_few,
     ),
-    Sentence("counted once", r"(?P<runs>.+) are compared by day: runs of a side that began .+ count once", _once),
+    Sentence(
+        "counted once",
+        r"(?P<runs>.+) are compared by day: old runs that began .+ count once, and so do new ones",
+        _once,
+    ),
     Sentence(
         "gate: passed",
         r"no regression: each test's mean over its levels is above (?P<limit>\d\.\d+) of what it was \(the lowest 95 % "
@@ -588,5 +594,5 @@ DOUBTS = (
         r"(?P<entry>\S+) (?P<test>\S+) (?P<figure>requests/\S+) is a mean over (?P<over>all but .+|.+ alone)",
         _lacking,
     ),
-    (r"nothing can be said of (?P<parts>[\d,]+) parts? of the comparison", _silence),
+    (r"(?P<parts>[\d,]+) parts? could not be compared", _silence),
 )

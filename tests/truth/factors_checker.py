@@ -39,13 +39,13 @@ BOTH = {
     "faster or slower": rf"{STEP} gave {TIMES} as much with (?P<where>.+?) as with (?P<there>.+?)",
 }
 NOTHING = (
-    "one factor was looked at, so nothing is said of two together",
-    "how the factors act together cannot be told, because entries are missing",
+    "only one factor was studied, so there are no interactions",
+    "how the factors interact is unknown, because entries are missing",
 )
 FULL = (
     r"At (?P<level>\d+) (?:quer(?:y|ies) a request(?: \((?P<of>[\w-]+)\))?|connections? \((?P<test>[\w-]+)\)) "
-    r"some entries filled the host and others did not, so neither requests per second nor requests per CPU-second tell "
-    r"what a factor does\."
+    r"some entries filled the host and others did not, so neither requests per second nor requests per CPU-second "
+    r"shows what a factor does\."
 )
 NO_BLOCK = "No block has a sample of all the entries that an effect needs."
 NO_SINGLE = "No block has a sample of all the entries that an effect of one change needs."
@@ -367,7 +367,7 @@ def _note(note: str, rows: Mapping[str, Sequence[Effect]], crossing: Crossing, f
         findings.hold("note: missing cells", note, _missing(match, crossing))
     elif match := re.fullmatch(r"(?P<title>.+?) comes from (?P<groups>.+)\.", note):
         findings.hold("note: comes from", note, _sources(match, rows, crossing, references))
-    elif re.fullmatch(r".+ changes this too, and holds what that does: .+\.", note):
+    elif re.fullmatch(r".+ also changes .+; this effect includes what that does\.", note):
         findings.read["note: along"] += 1
     elif note.startswith("Outcomes are corrected (Holm) for all effects of a level"):
         findings.read["note: corrected"] += 1

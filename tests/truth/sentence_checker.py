@@ -18,7 +18,7 @@ from .telling import Texts
 BEWARE = "Before you believe it:"
 # What stands in every report, whatever was measured.
 CONSTANT = (
-    r"Peak memory is the most anonymous memory .+ have kept\.",
+    r"Peak memory is the most anonymous memory .+ kept, is\.",
     r"wrk's latencies of pipelined batches are too low: .+ Go by N / X\.",
     r"Rules of the contract that entries broke before a load, .+ a warning changes nothing\.",
     r"An interval that is \[too wide\] reaches beyond 10 times its value, .+ more blocks make it narrower\.",

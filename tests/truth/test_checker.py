@@ -160,9 +160,9 @@ def test_what_the_gate_says_is_held_against_the_rows_and_its_exit_code(
 
 FEW = (
     "{} cannot pass or fail a gate, because runs of an unchanged entry differ by some per cent from day to day; "
-    "measure each side on 3 days or more"
+    "measure old and new on 3 days or more each"
 )
-ONCE = "{} are compared by day: runs of a side that began less than 12 hours apart count once"
+ONCE = "{} are compared by day: old runs that began less than 12 hours apart count once, and so do new ones"
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_what_is_said_of_days_is_held_against_when_the_runs_began(
 FACTORS = """
 # Factors of run
 
-At 20 queries a request, in requests per second, {said}. One factor was looked at, so nothing is said of two together.
+At 20 queries a request, in requests per second, {said}. Only one factor was studied, so there are no interactions.
 
 ### How the entries are crossed
 

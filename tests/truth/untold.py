@@ -1,4 +1,4 @@
-"""What a comparison says that nothing can be said of, with the reasons: against the files of both sides."""
+"""What a comparison lists as not compared, with the reasons: against the files of both sides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Cell = tuple[str, str, int]
 
 def check(told: Sequence[str], compared: Compared) -> Iterator[str]:
     """Find reasons to say nothing of a part that are not told, and told ones that the files do not have."""
-    parts = Counter(part for line in told for part in line.removeprefix("nothing can be said of ").split("; "))
+    parts = Counter(part for line in told for part in line.removeprefix("could not be compared: ").split("; "))
     must, may = _expected(compared)
     if missing := must - parts:
         yield f"nothing is said of {sorted(missing)}"
@@ -26,7 +26,7 @@ def check(told: Sequence[str], compared: Compared) -> Iterator[str]:
 
 
 def _expected(compared: Compared) -> tuple[Counter[str], Counter[str]]:
-    """Return what nothing can be said of; and of what it may be so, where a printed figure lies on a limit."""
+    """Return what cannot be compared; and what may not be, where a printed figure lies on a limit."""
     old, new = _Side("old", compared.old, compared), _Side("new", compared.new, compared)
     both, planned = old.cells & new.cells, old.planned & new.planned
     failed = {cell for cell in old.failed | new.failed if cell in planned}
@@ -39,7 +39,7 @@ def _expected(compared: Compared) -> tuple[Counter[str], Counter[str]]:
     must.update(f"{RATE} of {_named(cell)} (wrk was the limit)" for cell in (old.bound | new.bound) & both)
     for one, other in ((old, new), (new, old)):
         alone = (one.costed - other.costed) & both
-        must.update(f"{PER_CPU} of {_named(cell)} (only {one.name} tells it)" for cell in alone)
+        must.update(f"{PER_CPU} of {_named(cell)} (only {one.name} has a value)" for cell in alone)
         for cell in one.full & other.may_spare:
             found = must if cell in other.spare else may
             found[f"{PER_CPU} of {_named(cell)} (only {one.name} filled the host)"] += 1

@@ -1,4 +1,4 @@
-"""A candidate against its baseline: runs, ratios, and what nothing can be said of."""
+"""A candidate against its baseline: runs, ratios, and what could not be compared."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ def test_an_equal_ratio_shows_the_interval_that_decided_it() -> None:
     equal = _row(stats.tested("new", "old", 0.0, 0.032, 6, 5))
     assert equal.pair.outcome is Outcome.EQUAL
     assert known(equal.ratio.low) < 1 / 1.03
-    assert changes.written(equal) == "1.000 [0.974–1.027] (90 %)"
+    assert changes.ratio_with_interval(equal) == "1.000 [0.974–1.027] (90 %)"
 
 
 def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among_them() -> None:
@@ -247,7 +247,7 @@ def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among
     [(-0.0001, "0.9999 [0.9999–0.9999]"), (0.0004, "1.0004 [1.0004–1.0004]"), (-0.002, "0.998 [0.998–0.998]")],
 )
 def test_rounding_moves_no_figure_to_1_that_is_not(log_ratio: float, figures: str) -> None:
-    assert changes.written(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5))) == figures
+    assert changes.ratio_with_interval(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5))) == figures
 
 
 def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -> None:
@@ -317,7 +317,7 @@ def test_cpu_time_that_one_side_alone_tells_is_untold(blind: str, told: str) -> 
     taken = {name: (*samples(name, CALM), *samples(name, CALM, level=32)) for name in (OLD, NEW)}
     taken[blind] = (*taken[blind][:6], *_blind(taken[blind][6:]))
     found = compared(run_of(*taken[OLD], *taken[NEW]))
-    assert changes.uncompared(found) == f"requests/CPU-s of crax json at 32 (only {told} tells it)"
+    assert changes.uncompared(found) == f"requests/CPU-s of crax json at 32 (only {told} has a value)"
     assert overall(found, PER_CPU).ratio.blocks == 6
 
 

@@ -40,7 +40,7 @@ EYES = {
 
 
 def _points(run: Run) -> tuple[Point, ...]:
-    return points.points(run, result_of(run), points.clock(run))
+    return points.of_test(run, result_of(run), points.clock(run))
 
 
 def _all(traces: Iterable[Trace], meta: str, key: str) -> list[float]:
@@ -53,7 +53,7 @@ def test_every_sample_is_a_point_and_every_cell_a_mean() -> None:
     rows = charts.rows(points.groups(found, tables.order(result)))
     drawn = plots.rates(result, found, rows, charts.looks("ab"), run.blocks)
     assert sorted(_all(drawn.traces, "samples", "x")) == [1000, 1100, 1200, 2000, 2100, 2200]
-    assert _all(drawn.traces, "means", "x") == [charts.figure(cell.rate.mean) for cell in result.cells]
+    assert _all(drawn.traces, "means", "x") == [charts.rounded(cell.rate.mean) for cell in result.cells]
     assert "a at 16: 1,097" in drawn.alternative
 
 

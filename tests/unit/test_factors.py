@@ -138,7 +138,7 @@ def test_without_the_entries_for_it_nothing_is_said_of_what_acts_together(manife
     run = _run(manifest, {"aiohttp": 1.0, "aiohttp-raw": 3.0})
     assert _plain(_told(run)) == (
         "At 20 queries a request, in requests per second, raw SQL instead of the ORM (between aiohttp and aiohttp-raw "
-        "alone) gave 3.00x. How the factors act together cannot be told, because entries are missing."
+        "alone) gave 3.00x. How the factors interact is unknown, because entries are missing."
     )
 
 
@@ -148,7 +148,7 @@ def test_where_some_entries_filled_the_host_and_others_did_not_no_factor_is_told
     text = _text(run, effects.analyse(replace(run, taken=mixed)))
     assert text.split("\n\n")[1] == (
         "At 20 queries a request some entries filled the host and others did not, so neither requests per second nor "
-        "requests per CPU-second tell what a factor does."
+        "requests per CPU-second shows what a factor does."
     )
     assert "### Factors in query: ratios [95 % interval], no outcome over all levels: some rows filled the host" in text
     assert "faster" not in text
@@ -169,7 +169,7 @@ def test_an_effect_over_fewer_levels_says_which(manifest: Manifest) -> None:
 def test_of_one_factor_alone_no_entry_is_called_missing(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
     sentence = _text(run, effects.analyse(run, ["orm"])).split("\n\n")[1]
-    assert sentence.endswith("One factor was looked at, so nothing is said of two together.")
+    assert sentence.endswith("Only one factor was studied, so there are no interactions.")
 
 
 def test_the_connections_are_named_where_these_vary(manifest: Manifest) -> None:
@@ -203,7 +203,7 @@ def test_the_report_says_what_goes_with_a_factor_and_which_cells_have_no_entry(m
     more = ENTRIES | {"crax-uvicorn": ENTRIES["crax"] | {"server": "uvicorn"}}
     run = replace(run, manifest=replace(run.manifest, entries=more))
     text = _text(run, effects.analyse(run))
-    assert "* framework: crax / aiohttp changes this too, and holds what that does: json (json, ujson)." in text
+    assert "* framework: crax / aiohttp also changes json (json, ujson); this effect includes what that does." in text
     assert (
         "* Cells without an entry (orm, framework, server): full aiohttp uvicorn; full crax uvicorn; "
         "raw aiohttp uvicorn." in text
@@ -219,7 +219,7 @@ def test_an_effect_that_is_lost_among_many_is_explained_where_there_is_one(manif
     first, *others = answer.effects
     lost = replace(first, pair=replace(first.pair, outcome=Outcome.UNDECIDED))
     told = replace(answer, effects=(lost, *others))
-    assert factors.notes(told)[-1].endswith("although its own interval leaves out 1.")
+    assert factors.notes(told)[-1].endswith("although its own interval excludes 1.")
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchlab.report import heat
-from benchlab.report.heat import EQUAL, SAME, UNTOLD
+from benchlab.report.heat import EQUAL, SAME, UNDECIDED
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison
 from benchlab.statistics.metrics import Better
@@ -45,7 +45,7 @@ def test_the_further_apart_the_deeper_the_colour(ratio: float, tone: str) -> Non
 def test_what_cannot_be_told_apart_is_neutral_however_large_its_ratio() -> None:
     wild = {"a": {1: 1000.0, 2: 4000.0, 3: 500.0}, "b": {1: 400.0, 2: 500.0, 3: 900.0}}
     square = heat.heat_map("t", comparison.compare(wild, Better.HIGHER), ["a", "b"]).squares[0][1]
-    assert (square.tone, square.sign) == (UNTOLD, "?")
+    assert (square.tone, square.sign) == (UNDECIDED, "?")
     assert square.words.endswith("cannot be told apart")
 
 

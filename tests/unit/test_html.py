@@ -209,7 +209,7 @@ def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warn
     page = Page(outputs.html(replace(_run(), findings=found)))
     assert "aiohttp, json: wrong: answered 'Bye' [body] (block 1)" in page.texts
     assert "crax, json: warning: has more keys [extra keys] (block 1)" in page.texts
-    assert "Verification warned of crax in json; of what, stands under “Verification”." in page.texts
+    assert "Verification warned of crax in json: see “Verification”." in page.texts
     assert "Verification" not in Page(outputs.html(_run())).texts
 
 

@@ -80,7 +80,7 @@ def test_where_the_tests_differ_in_it_what_limited_each_stands_beside_its_answer
 def test_page_report_and_the_end_of_a_run_begin_with_the_same_sentences(run: Run) -> None:
     results = analysis.analyse(run)
     page, top = _texts(outputs.html(run)), outputs.text(run).partition("## The answer")[2].partition("\n## ")[0]
-    for told in sentences.answers(run, results):
+    for told in sentences.conclusions(run, results):
         assert str(told) in page
         assert f"\n* {told}\n" in top
     for warning in sentences.warnings(run, results):

@@ -5,9 +5,9 @@ import pytest
 from benchlab.core import quantities
 from benchlab.report import markdown
 from benchlab.report.document import (
-    Answer,
-    Answers,
     Code,
+    Conclusion,
+    Conclusions,
     Document,
     Facts,
     Files,
@@ -61,7 +61,7 @@ def test_what_only_a_page_can_show_is_left_out_and_nothing_else() -> None:
     blocks = (
         Heading("A part", key="part"),
         Paragraph(("One.", "Two.")),
-        Answers((Answer("json", "crax leads.", "Limited by wrk."),)),
+        Conclusions((Conclusion("json", "crax leads.", "Limited by wrk."),)),
         Warnings(("Few blocks.",)),
         Plot("rates", "Rates"),
         Facts("Host", {"cpu": "x"}),

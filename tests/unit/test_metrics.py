@@ -146,13 +146,13 @@ def test_the_tables_show_ratios_as_they_are_and_the_lowest_first() -> None:
 
 
 def test_the_answer_says_that_the_leader_has_less() -> None:
-    told = sentences.answer(_result(slow=2.2, quick=2.0))
+    told = sentences.conclusion(_result(slow=2.2, quick=2.0))
     assert told.startswith("quick leads: it has 9.")
     assert "% lower p99 latencies than slow [-9." in told
-    assert sentences.answer(_result(slow=4.0, quick=2.0)).startswith(
+    assert sentences.conclusion(_result(slow=4.0, quick=2.0)).startswith(
         "quick leads: it has 0.50 times the p99 latencies of slow"
     )
-    assert sentences.answer(_result(a=2.0, b=2.0)).startswith(
+    assert sentences.conclusion(_result(a=2.0, b=2.0)).startswith(
         "a and b are equal: their p99 latencies lie within 3% of each other"
     )
 
@@ -160,7 +160,7 @@ def test_the_answer_says_that_the_leader_has_less() -> None:
 def test_levels_that_contradict_the_whole_are_told_where_lower_is_better() -> None:
     run = _run({"a": {16: 1.0, 32: 1.0, 128: 1.3}, "b": {16: 2.0, 32: 2.0, 128: 1.0}})
     (result,) = analysis.results(run, LATENCY)
-    told = sentences.answer(result)
+    told = sentences.conclusion(result)
     assert told.startswith("a leads: it has ")
     assert " Levels disagree: a / b is 1.3" in told
     assert told.count(" at ") == 1
@@ -272,9 +272,9 @@ def test_each_profile_has_a_load_model_and_each_load_model_its_metrics() -> None
 
 
 def test_the_page_says_on_which_side_the_better_ratios_are() -> None:
-    assert sentences.better_side([Better.HIGHER, Better.HIGHER]) == "Further right is better"
-    assert sentences.better_side([Better.LOWER]) == "Further left is better"
-    assert sentences.better_side(Better) == "Further left is better, or further right where higher is better"
+    assert sentences.better_direction([Better.HIGHER, Better.HIGHER]) == "Further right is better"
+    assert sentences.better_direction([Better.LOWER]) == "Further left is better"
+    assert sentences.better_direction(Better) == "Further left is better, or further right where higher is better"
     axis = plots.overall([_result(slow=4.0, quick=2.0)], charts.looks(["slow", "quick"])).layout["xaxis"]
     assert axis["range"][0] < 0 < math.log10(2) < axis["range"][1]
 

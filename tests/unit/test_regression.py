@@ -242,7 +242,7 @@ def test_of_an_unchanged_entry_whose_runs_differ_from_day_to_day_no_more_than_on
 def test_too_few_days_for_a_gate_are_told_with_what_to_do(old: int, new: int, hours: int, said: str) -> None:
     answer = gate.too_few_days(*_apart([1000] * old, [1000] * new, hours))
     assert answer.startswith(said)
-    advice = "measure each side on 3 days or more, best old and new in turns on each of them"
+    advice = "measure old and new on 3 days or more each, best in turns on the same days"
     assert (advice in answer) == ("--against" in answer) == ("--old DIR DIR DIR" in answer) == bool(said)
 
 
@@ -250,8 +250,8 @@ def test_that_runs_of_one_day_count_once_is_told_where_there_are_any() -> None:
     old, new = _apart([1000] * 4, [1000] * 3)
     assert gate.counted_once(old, new) == ""
     assert gate.counted_once(_apart([1000] * 6, [], 6)[0], new) == (
-        "6 old runs of 1 day and 3 new runs of 3 days are compared by day: runs of a side that began less than 12 "
-        "hours apart count once"
+        "6 old runs of 1 day and 3 new runs of 3 days are compared by day: old runs that began less than 12 hours "
+        "apart count once, and so do new ones"
     )
 
 
@@ -328,7 +328,7 @@ def test_a_version_that_fails_in_most_blocks_leaves_the_gate_undecided_though_th
     assert answer.doubts == Doubts(uncompared=1)
     assert (answer.exit_code, gate.reason(answer)) == (
         UNDECIDED,
-        "a regression of 3% is neither shown nor excluded: nothing can be said of 1 part of the comparison",
+        "a regression of 3% is neither shown nor excluded: 1 part could not be compared",
     )
 
 

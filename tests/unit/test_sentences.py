@@ -24,7 +24,7 @@ from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, re
 
 
 def _answer(rates: Rates) -> str:
-    return sentences.answer(result_of(make_run(rates)))
+    return sentences.conclusion(result_of(make_run(rates)))
 
 
 def test_the_answer_says_who_leads_by_how_much() -> None:
@@ -66,7 +66,7 @@ def _levels(
 
 def test_a_lead_that_some_levels_contradict_says_so_and_what_they_say() -> None:
     run = _levels({"a": {16: 12000, 32: 12000, 128: 9000}, "b": {16: 10000, 32: 10000, 128: 10000}})
-    assert sentences.answer(result_of(run)) == (
+    assert sentences.conclusion(result_of(run)) == (
         "a leads: it has 9.0% more requests per second than b [+8.1% to +9.9%]. Levels disagree: a / b is 0.900 "
         "[0.892–0.908] at 128."
     )
@@ -74,7 +74,7 @@ def test_a_lead_that_some_levels_contradict_says_so_and_what_they_say() -> None:
 
 def test_entries_that_are_equal_over_all_levels_are_said_to_differ_at_single_ones() -> None:
     run = _levels({"a": {16: 12000, 128: 10000}, "b": {16: 10000, 128: 12000}})
-    told = sentences.answer(result_of(run))
+    told = sentences.conclusion(result_of(run))
     assert told.startswith(
         "a and b are equal: their requests per second lie within 3% of each other. Levels disagree: "
     )
@@ -84,14 +84,14 @@ def test_entries_that_are_equal_over_all_levels_are_said_to_differ_at_single_one
 def test_of_all_that_are_behind_those_that_are_faster_at_a_level_are_named() -> None:
     rates = {"a": (12000, 9000), "b": (11000, 8800), "c": (8000, 9500), "d": (7000, 8000)}
     run = _levels({entry: dict(zip((16, 128), of, strict=True)) for entry, of in rates.items()})
-    told = sentences.answer(result_of(run))
+    told = sentences.conclusion(result_of(run))
     assert told.startswith("a leads: it has ")
     assert re.search(r", the last\. Levels disagree: a / c is 0\.9\d\d \[[\d.–]+\] at 128\.$", told)
 
 
 def test_an_entry_alone_on_a_host_that_some_of_its_rows_filled_is_not_said_to_have_a_rank() -> None:
     result = result_of(_levels({"a": {16: 4000, 32: 4000}}, {("a", 16): full_host()}))
-    assert sentences.answer(result) == "There is nothing to compare a with."
+    assert sentences.conclusion(result) == "There is nothing to compare a with."
     assert list(tables.summary(result)["rank"]) == ["–"]
 
 
@@ -100,8 +100,8 @@ def test_ratios_that_have_no_outcome_are_told_with_the_interval_of_the_table() -
     rows = tables.ratios(result)
     of_rates = rows[(rows["metric"] == RATE.name) & (rows["level"] == "all")].iloc[0]
     told = f"a / b is {of_rates['ratio']} {of_rates['95 % interval']} in requests per second and"
-    assert told in sentences.answer(result)
-    assert "(90 %)" not in sentences.answer(result)
+    assert told in sentences.conclusion(result)
+    assert "(90 %)" not in sentences.conclusion(result)
 
 
 def test_comparisons_that_have_too_few_blocks_are_not_counted_among_those_corrected_together() -> None:
@@ -113,13 +113,13 @@ def test_comparisons_that_have_too_few_blocks_are_not_counted_among_those_correc
 
 def test_of_many_that_a_level_contradicts_the_rest_are_counted() -> None:
     behind = {f"e{number}": {16: 10000 - 10 * number, 128: 10500} for number in range(6)}
-    told = sentences.answer(result_of(_levels({"a": {16: 20000, 128: 9000}, **behind})))
+    told = sentences.conclusion(result_of(_levels({"a": {16: 20000, 128: 9000}, **behind})))
     assert re.search(r" Levels disagree: (?:a / e\d is 0\.8\d\d \[[\d.–]+\] at 128; ){4}and 2 more\.$", told)
 
 
 def test_a_level_that_noise_alone_puts_on_the_other_side_contradicts_no_lead() -> None:
     run = _levels({"a": {16: 12000, 32: 12000, 128: 9990}, "b": {16: 10000, 32: 10000, 128: 10000}})
-    assert "Levels disagree" not in sentences.answer(result_of(run))
+    assert "Levels disagree" not in sentences.conclusion(result_of(run))
 
 
 def test_levels_that_cancel_out_are_told_though_none_is_decided() -> None:
@@ -131,7 +131,7 @@ def test_levels_that_cancel_out_are_told_though_none_is_decided() -> None:
         for entry, blocks in of.items()
         for block, rate in enumerate(blocks, start=1)
     ]
-    told = sentences.answer(result_of(run_of(make_run({}).manifest, *samples)))
+    told = sentences.conclusion(result_of(run_of(make_run({}).manifest, *samples)))
     assert re.search(
         r"cannot be told apart: .* Levels disagree: b / a is 0\.\d+ \[.*\] at 16 and 1\.\d+ \[.*\] at 128\.$", told
     )
@@ -143,7 +143,7 @@ def test_nobody_is_the_last_whom_the_ranks_do_not_call_so() -> None:
     result = result_of(run)
     assert {standing.entry: str(standing.rank) for standing in result.standings} == {"a": "1", "c": "2", "b": "3"}
     assert list(tables.summary(result)["entry"]) == ["a", "c", "b"]
-    told = sentences.answer(result)
+    told = sentences.conclusion(result)
     assert re.search(
         r"than c \[.*\] at 128 alone, and \d\.\d% more requests per second than b \[.*\], the last\.", told
     )
@@ -164,17 +164,17 @@ def test_a_lead_over_fewer_levels_than_were_asked_for_says_which() -> None:
     run = _levels({"a": {16: 2000, 32: 2000, 128: 2000}, "b": {16: 1000, 32: 1000}})
     assert re.fullmatch(
         r"a leads: it has 2\.00 times the requests per second of b \[[\d.–]+\] over all levels but 128\.",
-        sentences.answer(result_of(run)),
+        sentences.conclusion(result_of(run)),
     )
     alone = _levels({"a": {16: 2000, 32: 2000, 128: 2000}, "b": {16: 1000}})
-    assert sentences.answer(result_of(alone)).endswith(" at 16 alone.")
+    assert sentences.conclusion(result_of(alone)).endswith(" at 16 alone.")
 
 
 def test_where_some_rows_filled_the_host_and_others_did_not_nobody_leads_and_both_ratios_are_told() -> None:
     # Equal cost, but a CPU-second of the full host is worth less: b would lead by 40 %.
     full = {("a", 16): full_host()}
     result = result_of(_levels({"a": {16: 4000}, "b": {16: 2000}}, full))
-    told = sentences.answer(result)
+    told = sentences.conclusion(result)
     assert told.startswith(
         "Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
         "CPU-second are comparable over all levels. a / b is 2.0"
@@ -198,7 +198,7 @@ def test_an_entry_without_a_block_in_common_with_the_leader_is_said_to_have_none
     run = make_run({"a": [2000, 2010, 2020, 2000], "b": [1000, 1010, 990, 1005]})
     late = [make_sample(make_trial(block, "c", "json", 16), make_load(500)) for block in (5, 6)]
     manifest = make_run({"a": [1] * 6, "b": [], "c": []}).manifest
-    told = sentences.answer(result_of(replace(with_samples(run, *late), manifest=manifest)))
+    told = sentences.conclusion(result_of(replace(with_samples(run, *late), manifest=manifest)))
     assert re.fullmatch(r"a is ahead of b: it has 2\.\d\d times .*\. a has no block in common with c\.", told)
 
 
@@ -209,7 +209,7 @@ def test_two_blocks_lead_nobody() -> None:
     )
     run = make_run({"a": [2000, 2010], "b": [1000, 1010]})
     assert list(sentences.warnings(run, analysis.analyse(run))) == [
-        "2 blocks are too few to rank anybody: it takes 3 to call anything faster or equal."
+        "2 blocks are too few to rank entries: it takes 3 to call anything faster or equal."
     ]
 
 
@@ -226,7 +226,7 @@ def test_headlines_of_all_tests_are_corrected_together() -> None:
     for result in analysis.analyse(run):
         (pair,) = result.overall.pairs
         assert (pair.word, pair.among) == ("unclear among 4 comparisons", 4)
-        assert "among 4 pairs chance alone can make such a gap" in sentences.answer(result)
+        assert "among 4 pairs chance alone can make such a gap" in sentences.conclusion(result)
 
 
 def test_what_cannot_be_told_apart_is_said_with_ratio_and_interval() -> None:
@@ -288,7 +288,7 @@ def test_an_entry_without_any_sample_is_named_in_the_answer() -> None:
 
 def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> None:
     run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=full_host())
-    assert sentences.answer(result_of(run)) == (
+    assert sentences.conclusion(result_of(run)) == (
         "a leads: it has 2.01 times the requests per CPU-second of b [1.95–2.08]. In requests per second, for "
         "information, a / b is 2.010 [1.945–2.077]."
     )
@@ -301,7 +301,7 @@ def test_on_a_full_host_the_answer_is_in_cpu_seconds_and_the_rates_follow() -> N
 def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_cpu_seconds_too() -> None:
     result = result_of(make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=crowded_host()))
     assert sentences.limits(result) == (
-        "Limited by what else ran on the host, which took the CPUs (all rows). "
+        "Limited by other processes on the host, which took the CPUs (all rows). "
         "So entries are compared by requests per CPU-second."
     )
     assert list(tables.summary(result)["limited by"]) == ["others", "others"]
@@ -310,7 +310,7 @@ def test_where_something_else_filled_the_host_it_is_named_and_the_ranks_are_in_c
 def test_where_wrk_was_the_limit_nothing_is_claimed() -> None:
     run = make_run({"a": [2000, 2010, 2020], "b": [1000, 1010, 990]}, counters=busy_client())
     result = result_of(run)
-    assert sentences.answer(result).startswith("wrk was the limit of every row")
+    assert sentences.conclusion(result).startswith("wrk was the limit of every row")
     assert sentences.limits(result) == "Limited by wrk, the load generator (all rows)."
     assert list(sentences.warnings(run, [result])) == [
         "wrk was the limit of a in json at 16 and b in json at 16: these rates are lower bounds, without a rank."
@@ -388,15 +388,15 @@ def test_an_entry_whose_log_keeps_the_engine_busy_is_named_with_what_that_costs(
         for sample in run.taken
     )
     assert list(sentences.warnings(replace(run, taken=taken), ())) == [
-        "Under load, much was printed by b in json: the engine's work on a log costs an entry rate, is not in its "
-        "requests per CPU-second, and cannot be told from what else ran on the host."
+        "b in json logged heavily under load: the engine's work on the log lowers the rate, is not counted in "
+        "requests per CPU-second, and looks like background CPU."
     ]
 
 
 def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
     run = make_run({"a": [1000, 1010]})
     without = replace(run, manifest=replace(run.manifest, facts=Facts.of({"unbuilt": {"brook": "why"}})))
-    told = "brook could not be built, and took no part; why stands under “Not measured”."
+    told = "brook could not be built, so there are no results: see “Not measured”."
     assert told in list(sentences.warnings(without, ()))
 
 
