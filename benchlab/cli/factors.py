@@ -70,6 +70,6 @@ def explained(reason: Reason) -> str:
                 f"{entry} ({' '.join(combination)})" if combination else entry for combination, entry in filled.items()
             )
             return (
-                f"no two entries differ in {' or '.join(factors)} alone: there is {present} measure entries that do, "
-                "see `lab.py list`"
+                f"no two entries differ in {' or '.join(factors)} alone: there is {present}; measure entries that "
+                "do, see `lab.py list`"
             )

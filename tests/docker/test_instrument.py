@@ -207,7 +207,7 @@ def test_a_calibration_catches_every_injected_fault_and_writes_its_report(projec
     assert store.read(folder / "aa-test").samples
     (folder / store.REPORT).unlink()
     code, printed = project.run("report", str(folder))
-    assert (code, printed) == (0, f"{table}\n")
+    assert (code, printed) == (0, table)
     assert (folder / store.REPORT).read_text() == table
 
 

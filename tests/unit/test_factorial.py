@@ -120,11 +120,17 @@ def test_only_the_factors_asked_for_are_told_of_and_the_others_are_held_equal() 
 @pytest.mark.parametrize(
     ("names", "asked", "said"),
     [
-        (("aiohttp", "crax"), [], "no two entries differ in orm or framework alone: there is aiohttp (full aiohttp), "),
+        (
+            ("aiohttp", "crax"),
+            [],
+            "no two entries differ in orm or framework alone: there is aiohttp (full aiohttp), crax (raw crax); measure "
+            "entries that do, see `lab.py list`",
+        ),
         (
             ("aiohttp",),
             [],
-            "no two entries differ in orm or framework or server or ",
+            "no two entries differ in orm or framework or server or proxy or connections or origin alone: there is "
+            "aiohttp; measure entries that do, see `lab.py list`",
         ),
         (tuple(FOUR), ["server"], "--factor server: the entries aiohttp, aiohttp-raw, crax, crax-orm do not differ"),
         (

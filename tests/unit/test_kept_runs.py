@@ -8,8 +8,10 @@ with the names that rules have now.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections import Counter
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,16 @@ from benchlab.storage import store
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "tests/kept"
 KINDS = sorted(path.name for path in KEPT.iterdir() if path.is_dir())
+# The cells of a table's line.
+Row = tuple[str, ...]
+NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 # What tells of the lab that read the run, not of the run.
 OF_THE_READER = ("manifest", "analysed_by", "parameters")
 DURATION_ERROR = "wrk ran longer or shorter than asked"
-# What cells of tables said then, and say now.
+# What headers and cells of tables said then, and say now.
 REWORDED = {
     **schema.RENAMED_RULES,
+    "figure": "metric",
     "wrk did not run as long as it was told: the host stalled": f"{DURATION_ERROR}: the host stalled",
     "for a second the rate was far from the sample's own": "in one second the rate was far from the sample's median",
 }
@@ -41,24 +47,30 @@ def _lab(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[int,
     return code, capsys.readouterr().out
 
 
-def _rows(text: str) -> Counter[tuple[str, ...]]:
-    """Return the rows of all tables of Markdown in the text, without their headers and rules."""
-    lines = [line for line in text.splitlines() if line.startswith("|")]
-    cells = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
-    rules = {number for number, row in enumerate(cells) if all(set(cell) <= {"-", ":"} for cell in row)}
-    return Counter(row for number, row in enumerate(cells) if number not in rules and number + 1 not in rules)
+def _tables(text: str) -> dict[Row, Counter[Row]]:
+    """Return the rows of all tables of Markdown in the text, by the headers that they stand below."""
+    tables: dict[Row, Counter[Row]] = {}
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("|") and set(line) <= set("|-:"):
+            rows = takewhile(lambda line: line.startswith("|"), lines[number + 1 :])
+            tables.setdefault(_cells(lines[number - 1]), Counter()).update(map(_cells, rows))
+    return tables
+
+
+def _cells(line: str) -> Row:
+    """Return the cells of a table's line, in the words of now."""
+    return tuple(REWORDED.get(cell.strip(), cell.strip()) for cell in line.strip("|").split("|"))
+
+
+def _numbers(text: str) -> Counter[str]:
+    """Return the numbers in the answer and the warnings, which stand as bullets above the first table."""
+    bullets = [line for line in text.partition("\n|")[0].splitlines() if line.startswith("* ")]
+    return Counter(NUMBER.findall(" ".join(bullets)))
 
 
 def _expected(kind: str, name: str) -> str:
     return (KEPT / kind / "expected" / name).read_text(encoding="utf-8")
-
-
-def _expected_rows(kind: str, name: str) -> Counter[tuple[str, ...]]:
-    """Return the rows of the tables then, in the words of now."""
-    rows: Counter[tuple[str, ...]] = Counter()
-    for row, count in _rows(_expected(kind, name)).items():
-        rows[tuple(REWORDED.get(cell, cell) for cell in row)] += count
-    return rows
 
 
 def _expected_export(kind: str) -> dict[str, Any]:
@@ -70,9 +82,10 @@ def _expected_export(kind: str) -> dict[str, Any]:
     return export
 
 
-def _lacking(text: str, kind: str, name: str) -> Counter[tuple[str, ...]]:
-    """Return the rows that were told then and the text has no more; it may have more tables than there were."""
-    return _expected_rows(kind, name) - _rows(text)
+def _changed(text: str, expected: str) -> dict[Row, Counter[Row] | None]:
+    """Return the tables of then that the text has not, or has with other rows; it may have more tables."""
+    now = _tables(text)
+    return {header: now.get(header) for header, rows in _tables(expected).items() if now.get(header) != rows}
 
 
 @pytest.fixture
@@ -83,11 +96,13 @@ def folder(kind: str, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_tables_of_a_kept_run_have_the_same_rows(
+def test_the_tables_of_a_kept_run_have_the_same_rows_and_its_answer_the_same_numbers(
     kind: str, folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, report = _lab(["report", folder], capsys)
-    assert (code, _lacking(report, kind, "report.md")) == (0, Counter())
+    before = _expected(kind, "report.md")
+    assert (code, _changed(report, before)) == (0, {})
+    assert _numbers(report) >= _numbers(before) != Counter()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,7 +119,7 @@ def test_the_factors_of_a_kept_run_have_the_same_effects(
     kind: str, folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, factors = _lab(["factors", folder], capsys)
-    assert (code, _rows(factors)) == (0, _expected_rows(kind, "factors.md"))
+    assert (code, _changed(factors, _expected(kind, "factors.md"))) == (0, {})
 
 
 @pytest.mark.parametrize("kind", ["against"])
@@ -112,7 +127,8 @@ def test_versions_of_a_kept_run_compare_as_before_and_the_gate_has_the_same_answ
     kind: str, folder: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, comparison = _lab(["compare", folder, "--fail-if-slower", "5%"], capsys)
-    assert (code, _lacking(comparison, kind, "compare.md")) == (int(_expected(kind, "compare.code")), Counter())
+    changed = _changed(comparison, _expected(kind, "compare.md"))
+    assert (code, changed) == (int(_expected(kind, "compare.code")), {})
 
 
 @pytest.mark.parametrize("kind", KINDS)
