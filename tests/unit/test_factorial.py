@@ -123,8 +123,8 @@ def test_only_the_factors_asked_for_are_told_of_and_the_others_are_held_equal() 
         (
             ("aiohttp", "crax"),
             [],
-            "no two entries differ in orm or framework alone: there is aiohttp (full aiohttp), crax (raw crax); measure "
-            "entries that do, see `lab.py list`",
+            "no two entries differ in orm or framework alone: there is aiohttp (full aiohttp), crax (raw crax); "
+            "measure entries that do, see `lab.py list`",
         ),
         (
             ("aiohttp",),
