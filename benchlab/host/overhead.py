@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchlab.engine.engine import Engine
-from benchlab.records import checks
+from benchlab.records.overhead import Overhead
 
 # What an engine's processes are called; the kernel cuts names off after 15 letters.
 ENGINE = ("dockerd", "containerd", "containerd-shim")
@@ -22,19 +22,6 @@ class Reading:
     at_s: float
     lab_s: float
     engine_s: float | None
-
-
-@dataclass(frozen=True)
-class Overhead:
-    """Shares of one core that were used between two readings; `engine` is None where it cannot be seen from here."""
-
-    lab: float
-    engine: float | None
-
-    def __post_init__(self) -> None:
-        checks.amounts("CPU used", lab=self.lab)
-        if self.engine is not None:
-            checks.amounts("CPU used", engine=self.engine)
 
 
 def is_here(engine: Engine) -> bool:

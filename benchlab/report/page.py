@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NoReturn
 
 import jinja2
 
@@ -102,8 +102,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["zip"] = zip
+    environment.globals["refuse"] = _refuse
     environment.filters["kind"] = lambda block: type(block).__name__
     return environment
+
+
+def _refuse(kind: str) -> NoReturn:
+    """Raise TypeError: the page would be without that block, and nobody would miss it."""
+    raise TypeError(f"blocks.html has no branch for the block {kind}")
 
 
 def _visible(value: object) -> object:

@@ -11,8 +11,8 @@ from statistics import mean
 
 from benchlab import __version__
 from benchlab.core.quantities import counted
-from benchlab.host.overhead import Overhead
 from benchlab.records.facts import UNAVAILABLE
+from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Sample
 from benchlab.report.document import Bullets, Document, Heading, Paragraph, Table

@@ -15,8 +15,8 @@ from typing import Any
 
 from benchlab.core.errors import StoreError
 from benchlab.core.letters import quoted
-from benchlab.host.overhead import Overhead
 from benchlab.records import checks, schema, shapes
+from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run, Sample
 from benchlab.storage import files, store

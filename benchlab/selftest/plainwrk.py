@@ -16,8 +16,8 @@ from benchlab.engine import stage
 from benchlab.engine.stage import Lab
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import overhead
-from benchlab.host.overhead import Overhead
 from benchlab.load import closed
+from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
 from benchlab.run.lifecycle import EntryLifecycle, RunningEntry

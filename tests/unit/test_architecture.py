@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -60,3 +61,40 @@ def test_verification_without_a_run_loads_no_statistics() -> None:
     loaded = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     found = [name for name in loaded.split() if name in ("pandas", "scipy") or name.startswith("benchlab.statistics")]
     assert (found, "benchlab.run.conformance" in loaded) == ([], True)
+
+
+READING = {
+    "results": ["results"],
+    "report": ["report", "default"],
+    "export as CSV": ["export", "default", "--format", "csv"],
+    "export as JSON": ["export", "default", "--format", "json"],
+    "export as Markdown": ["export", "default", "--format", "markdown"],
+    "export as TFB": ["export", "default", "--format", "tfb"],
+    "compare": ["compare", "against"],
+}
+ONLY_MEASURED_WITH = {"docker", "requests", "urllib3", "scipy.optimize", "selenium"}
+RUN_THE_COMMAND = """
+import sys
+from pathlib import Path
+from benchlab.cli.cli import main
+answer = main(Path(sys.argv[1]), sys.argv[2:])
+print(*sys.modules, file=sys.stderr)
+sys.exit(answer)
+"""
+
+
+@pytest.mark.parametrize("words", READING.values(), ids=READING)
+def test_a_command_that_reads_runs_loads_nothing_that_only_measuring_needs(words: list[str], tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(ROOT / "tests" / "kept", results)
+    typed = [str(results / word) if (results / word).is_dir() else word for word in words]
+    command = [sys.executable, "-c", RUN_THE_COMMAND, str(tmp_path), *typed]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(done.stderr.split())
+    assert ("benchlab.storage.store" in loaded, ONLY_MEASURED_WITH & loaded) == (True, set())
+
+
+def test_reading_a_calibration_loads_no_engine() -> None:
+    code = "import sys; from benchlab.selftest import calibrate, kept; print(*sys.modules)"
+    made = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"docker", "requests", "urllib3", "selenium"} & set(made.stdout.split()) == set()

@@ -11,8 +11,8 @@ import pytest
 from scipy import stats as reference
 
 from benchlab import __version__
-from benchlab.host.overhead import Overhead
 from benchlab.records.facts import Facts
+from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, SUSPECT, Failure, Verdict
 from benchlab.report import markdown

@@ -11,7 +11,7 @@ from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from importlib import resources
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -20,7 +20,8 @@ from benchlab.experiment.settings import choose
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest, Settings
 from benchlab.records.run import INVALID, Run
-from benchlab.report import outputs
+from benchlab.report import outputs, page
+from benchlab.report.document import Block, Document, Paragraph
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.storage import store
 
@@ -286,3 +287,17 @@ def test_where_entries_are_crossed_the_page_tells_what_each_factor_did() -> None
 
 def test_where_they_are_not_it_says_nothing_of_factors() -> None:
     assert "factors" not in _figures(outputs.html(_run()))
+
+
+def test_a_page_is_refused_a_block_that_its_template_has_no_branch_for() -> None:
+    class Unknown(Paragraph):
+        pass
+
+    with pytest.raises(TypeError, match=r"blocks\.html has no branch for the block Unknown"):
+        page.page(Document((Unknown(("text",)),)), [])
+
+
+@pytest.mark.parametrize("kind", get_args(Block), ids=lambda kind: kind.__name__)
+def test_every_block_has_a_branch_in_the_page_s_template(kind: type) -> None:
+    template = (resources.files("benchlab.report") / "templates" / "blocks.html").read_text(encoding="utf-8")
+    assert f'if kind == "{kind.__name__}" %}}' in template

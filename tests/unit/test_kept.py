@@ -10,8 +10,8 @@ import pytest
 
 from benchlab.cli import cli
 from benchlab.core.errors import StoreError
-from benchlab.host.overhead import Overhead
 from benchlab.records import schema
+from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure, Run, Verdict
 from benchlab.report import markdown

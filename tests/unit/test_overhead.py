@@ -10,7 +10,8 @@ import pytest
 
 from benchlab.engine.engine import Engine
 from benchlab.host import overhead
-from benchlab.host.overhead import Overhead, Reading
+from benchlab.host.overhead import Reading
+from benchlab.records.overhead import Overhead
 
 
 class Named:

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchlab.core.errors import WrkError
@@ -80,12 +80,14 @@ def test_output_cut_off_anywhere_is_refused_and_never_half_read() -> None:
             wrk.parse(closed, output[:length])
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_other_text_is_taken_for_a_load(text: str) -> None:
     with pytest.raises(WrkError):
         wrk.parse(closed, text)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["duration_us", "requests", "bytes", "latency", "errors"]), st.none() | st.text())
 )
