@@ -412,7 +412,7 @@ def test_runs_of_one_side_that_were_built_from_different_files_are_told(
         for day, name in enumerate("abcdef")
     )
     assert cli.main(tmp_path, ["compare", "--old", a, b, c, "--new", d, e, f]) == 0
-    told = "the new runs are of different files of crax: what these changed counts as spread\n"
+    told = "the new runs are of different files of crax: their effects count as spread\n"
     assert capsys.readouterr().err == told
 
 
