@@ -335,7 +335,14 @@ def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Tabl
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
     title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
-    return document.table(frame, title, notes=notes, narrow=[ranks, ["entry", *cost]])
+    rank_of = {standing.entry: standing.rank for standing in result.standings}
+    return document.table(
+        frame,
+        title,
+        notes=notes,
+        narrow=[ranks, ["entry", *cost]],
+        ranks=[rank_of.get(entry) for entry in frame["entry"]],
+    )
 
 
 def values_table(result: Result, caution: str) -> Table:

@@ -164,6 +164,12 @@ def test_the_report_says_what_its_peak_memory_is(manifest: Manifest) -> None:
     assert "Peak memory" not in outputs.text(Run(manifest, (), ()))
 
 
+def test_resuming_is_offered_only_where_something_is_missing(manifest: Manifest) -> None:
+    whole = Run(replace(manifest, settings=replace(manifest.settings, blocks=2, levels={"json": (16,)})), SAMPLES, ())
+    assert "--resume" not in outputs.text(whole)
+    assert "--resume" in outputs.text(replace(whole, taken=SAMPLES[:-1]))
+
+
 def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
     assert "No sample was measured" in outputs.text(Run(manifest, (), ()))
 
