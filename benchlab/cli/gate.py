@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from benchlab.cli.command import say, show
@@ -75,10 +76,15 @@ def decide(held: BaselineComparison, margin: float | None) -> Gate | None:
 
 
 def report(held: BaselineComparison, comparison: Document, answer: Gate | None) -> None:
-    """Print the comparison, and in a line each what could not be compared and what the gate says."""
+    """Print the comparison, and in a line each what could not be compared and what the gate says.
+
+    The comparison says both, too: where it stands on the same screen as the lines would, they are left out.
+    """
     from benchlab.report import changes, gate
 
     show(comparison)
+    if sys.stdout.isatty() and sys.stderr.isatty():
+        return
     if held.uncompared:
         say(f"could not be compared: {changes.uncompared(held)}")
     if answer is not None:

@@ -203,7 +203,7 @@ def _tell_changed_sources(old: Sequence[Run], new: Sequence[Run]) -> None:
 
     for age, runs in ((OLD, old), (NEW, new)):
         if changed := comparability.changed_sources([run.manifest for run in runs]):
-            say(f"the {age} runs are of different files of {', '.join(changed)}: what these changed counts as spread")
+            say(f"the {age} runs are of different files of {', '.join(changed)}: their effects count as spread")
 
 
 def _results(root: Path, _: argparse.Namespace) -> int:

@@ -159,7 +159,7 @@ class Settings:
     @property
     def through(self) -> str:
         """Return in words what the load goes through."""
-        return " and ".join("no proxy" if proxy == NO_PROXY else proxy for proxy in self.proxies)
+        return " and ".join("without a proxy" if proxy == NO_PROXY else f"through {proxy}" for proxy in self.proxies)
 
 
 @dataclass(frozen=True)

@@ -150,23 +150,23 @@ def _below(where: str, name: str) -> str:
 
 
 def refuse_unwritable(content: object, where: str = "", depth: int = 0) -> None:
-    """Raise ValueError of half a letter, of a number beyond all, and of what is nested too deeply."""
+    """Raise ValueError of a lone surrogate, of a number that is not finite, and of what is nested too deeply."""
     if depth > DEEPEST:
         raise ValueError(f"{where[:60]}… is nested too deeply")
     if isinstance(content, Mapping):
         for key, value in content.items():
-            _refuse_half_a_letter(key, where)
+            _refuse_lone_surrogates(key, where)
             refuse_unwritable(value, _below(where, key), depth + 1)
     elif isinstance(content, list):
         for number, value in enumerate(content, start=1):
             refuse_unwritable(value, f"{where}[{number}]", depth + 1)
     elif isinstance(content, str):
-        _refuse_half_a_letter(content, where)
+        _refuse_lone_surrogates(content, where)
     elif isinstance(content, float) and not math.isfinite(content):
-        raise ValueError(f"{where or 'it'} is beyond all numbers")
+        raise ValueError(f"{where or 'it'} is not a finite number")
 
 
-def _refuse_half_a_letter(text: str, where: str) -> None:
+def _refuse_lone_surrogates(text: str, where: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -47,7 +47,9 @@ def report(comparison: BaselineComparison, differences: Sequence[str], gate: Gat
     """
     blocks = [*_conclusion(comparison, differences, gate), *_ratios(comparison), *_runs_compared(comparison)]
     return Document(
-        tuple(blocks), "New against old", f"{_run_ids(comparison.candidate)} against {_run_ids(comparison.baseline)}"
+        tuple(blocks),
+        "Candidate against baseline",
+        f"{_run_ids(comparison.candidate)} against {_run_ids(comparison.baseline)}",
     )
 
 

@@ -11,14 +11,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchlab.core.quantities import MEANING, TOO_WIDE
+from benchlab.statistics.comparison import Rank
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # The column of a factor's effects: it says which way their ratios go.
 EFFECT = "effect: level / reference"
-# Stands in an empty cell.
-NONE = "–"
 # Columns of words are aligned left, those of numbers right.
 WORDS = ("framework", "test", "entry", "pair", EFFECT, "outcome", "limited by", "rule", "meaning", "verdict")
 
@@ -83,7 +82,7 @@ class Table:
 
     `title` stands above the table and `notes` below. Where `narrow` names groups of columns, Markdown and the terminal
     show a table for each group; the remaining columns are in other tables of the document. The page shows all columns,
-    and folds away a table with `is_detail`.
+    and folds away a table with `is_detail`. The page draws the cells of the column "rank" from `ranks`, one a row.
     """
 
     headers: tuple[str, ...]
@@ -93,6 +92,7 @@ class Table:
     notes: tuple[str, ...] = ()
     narrow: tuple[tuple[str, ...], ...] = ()
     is_detail: bool = False
+    ranks: tuple[Rank | None, ...] = ()
 
     def columns(self, names: Sequence[str]) -> Table:
         """Return the table of these columns, without title and notes."""
@@ -102,8 +102,7 @@ class Table:
     @property
     def ranked(self) -> int:
         """Return how many rows have a rank."""
-        place = self.headers.index("rank") if "rank" in self.headers else None
-        return 0 if place is None else sum(row[place] != NONE for row in self.rows)
+        return sum(rank is not None for rank in self.ranks)
 
     @property
     def parts(self) -> tuple[Table, ...]:
@@ -247,11 +246,12 @@ def table(
     notes: Sequence[str] = (),
     narrow: Sequence[Sequence[str]] = (),
     is_detail: bool = False,
+    ranks: Sequence[Rank | None] = (),
 ) -> Table:
     """Return the frame as a table; each cell becomes text as it is."""
     rows = tuple(tuple(map(str, row)) for row in frame.itertuples(index=False, name=None))
     groups = tuple(tuple(group) for group in narrow)
-    return Table(tuple(map(str, frame.columns)), rows, words, title, tuple(notes), groups, is_detail)
+    return Table(tuple(map(str, frame.columns)), rows, words, title, tuple(notes), groups, is_detail, tuple(ranks))
 
 
 def _texts(value: object) -> Iterator[str]:

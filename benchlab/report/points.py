@@ -18,7 +18,7 @@ from benchlab.statistics.analysis import Result
 from benchlab.statistics.sizing import PAUSE_S
 
 # A sample counts (good or suspect), was replaced by a repeated one, or is invalid.
-REPLACED = "taken anew"
+REPLACED = "repeated"
 COUNTING = (GOOD, SUSPECT)
 KINDS = (*COUNTING, REPLACED, INVALID)
 

@@ -39,12 +39,6 @@ from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.stats import EQUIVALENCE
 from benchlab.storage import store
 
-# Explains the column "peak memory", whose header has no room for it.
-MEMORY = (
-    "Peak memory is the most anonymous memory that all processes of the app held together while samples were taken; "
-    "page cache and shared memory are not included. Memory that they took in an earlier test of the same visit, and "
-    "kept, is."
-)
 # Introduces the findings of verification.
 VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
@@ -75,11 +69,12 @@ def report(run: Run) -> Document:
         *_conclusions(run, results, caution),
         *_factors(run, caution),
         *(_overview(run, results, caution) if run.samples else ()),
-        *(block for result in results for block in _test(run, result, caution)),
+        *(block for result in results for block in _test(result, caution, is_first=result is results[0])),
         *(_bottlenecks(results, caution) if run.samples else ()),
+        *(_look_up(run, results, caution) if run.samples else ()),
         *_samples(run),
         *_run(run),
-        *_method(results),
+        *_method(),
         *_again(run),
     ]
     return Document(tuple(blocks), run.manifest.run_id, _subtitle(run))
@@ -99,6 +94,7 @@ def _conclusions(run: Run, results: Sequence[Result], caution: str) -> Iterator[
             "1. What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
         )
     yield Paragraph(tuple(about(run)), is_quiet=True)
+    yield from entries(run.manifest.entries)
 
 
 def _factors(run: Run, caution: str) -> Iterator[Block]:
@@ -111,20 +107,22 @@ def _overview(run: Run, results: Sequence[Result], caution: str) -> Iterator[Blo
     title = f"Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
     yield Heading(title, key="overview", short="overview")
     yield document.table(tables.overview(run.manifest, results), is_detail=True)
-    yield Paragraph((MEMORY,))
+    if chance := tables.chance(results):
+        yield Paragraph((chance,))
 
 
-def _test(run: Run, result: Result, caution: str) -> Iterator[Block]:
+def _test(result: Result, caution: str, *, is_first: bool) -> Iterator[Block]:
+    """Yield the tables and plots of a test; the first one explains the columns that all of them have."""
     test = result.test
     yield Heading(f"{test}{caution}", key=test, short=test)
     yield Plot(
         f"{test}-rates",
         "Requests per second",
         "A large mark is the mean over the blocks, with its 95 % interval. Below it stands every sample, the first "
-        "block at the top: hollow where it is suspect; a cross where it does not count, grey if it was taken anew, red "
+        "block at the top: hollow where it is suspect; a cross where it does not count, grey if it was repeated, red "
         "if it was invalid.",
     )
-    yield tables.summary_table(result, caution)
+    yield tables.summary_table(result, caution, notes=tables.COLUMNS if is_first else ())
     if maps := tuple(heat.maps(result)):
         yield HeatMaps(maps)
     yield from tables.ratio_tables(result, caution)
@@ -147,8 +145,14 @@ def _test(run: Run, result: Result, caution: str) -> Iterator[Block]:
         f"{sentences.limits(result)} Shares of the host's CPU time while samples ran; below each entry's name stands "
         "what limited it.",
     )
-    yield tables.values_table(result, caution)
-    yield from tables.study_tables(run, test)
+
+
+def _look_up(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
+    """Yield the long tables of all tests, behind those that answer a question."""
+    yield Heading(f"All metrics, and the study's tables{caution}", key="metrics", short="all metrics")
+    for result in results:
+        yield tables.values_table(result, caution)
+        yield from tables.study_tables(run, result.test)
 
 
 def _bottlenecks(results: Sequence[Result], caution: str) -> Iterator[Block]:
@@ -176,7 +180,6 @@ def _samples(run: Run) -> Iterator[Block]:
 
 def _run(run: Run) -> Iterator[Block]:
     yield Heading("The run", key="run", short="the run")
-    yield from entries(run.manifest.entries)
     manifest = asdict(run.manifest)
     del manifest["facts"]
     yield Facts("Settings, images and containers", manifest)
@@ -191,22 +194,30 @@ def _run(run: Run) -> Iterator[Block]:
     yield Files("Files of the run", about)
 
 
-def _method(results: Sequence[Result]) -> Iterator[Block]:
+def _method() -> Iterator[Block]:
     yield Heading("The method, and its limits", key="method", short="method")
-    if chance := tables.chance(results):
-        yield Paragraph((chance,))
     yield Bullets(METHOD)
 
 
 def _again(run: Run) -> Iterator[Block]:
     commit = run.manifest.facts.lab_commit
     at = f", from the commit {commit[:12]}" if commit else ""
-    folder = f"results/{run.manifest.run_id}"
     yield Heading("Again", key="again", short="again")
     yield Paragraph((f"With the same settings and the same order{at}:",))
     yield Code(("make setup", command(run.manifest)))
-    yield Paragraph(("This report from its journal, and what is still missing:",))
-    yield Code((f"python lab.py report {folder}", f"python lab.py --resume {folder}"))
+    folder = f"results/{run.manifest.run_id}"
+    if _resumes(run):
+        yield Paragraph(("This report from its journal, and what is still missing, if the run is in results/:",))
+        yield Code((f"python lab.py report {folder}", f"python lab.py --resume {folder}"))
+    else:
+        yield Paragraph(("This report from its journal, if the run is in results/:",))
+        yield Code((f"python lab.py report {folder}",))
+
+
+def _resumes(run: Run) -> bool:
+    """Return whether --resume can measure anything more: it takes unchanged sources, so wrong answers stay wrong."""
+    is_open = run.to_come or run.awaits_decision
+    return bool(is_open) or any(not failure.is_wrong_answer for failure in judge.missing(run))
 
 
 def entries(labels: Mapping[str, Labels]) -> Iterator[Block]:
@@ -227,7 +238,7 @@ def _subtitle(run: Run) -> str:
 def about(run: Run) -> list[str]:
     """Return the run's settings and course, in sentences."""
     settings = run.manifest.settings
-    through = "" if settings.proxy == NO_PROXY else f" through {settings.through}"
+    through = "" if settings.proxy == NO_PROXY else f" {settings.through}"
     return [
         note(settings),
         f"Blocks with samples: {len({sample.trial.block for sample in run.samples})} of {run.blocks}. "
@@ -331,7 +342,7 @@ def _became(run: Run) -> str:
     suspect = sum(sample.verdict.severity == SUSPECT for sample in run.samples)
     flagged = f" ({suspect:,} of them suspect)" if suspect else ""
     parts = [f"{counted(used, 'counts', 'count')}{flagged}" if used else "none counts"]
-    parts += [f"{again:,} {'was' if again == 1 else 'were'} suspect and taken anew"] if again else []
+    parts += [f"{again:,} {'was' if again == 1 else 'were'} suspect and repeated"] if again else []
     parts += [f"{counted(invalid, 'is', 'are')} invalid"] if invalid else []
     return f"{counted(taken, 'sample')} {'was' if taken == 1 else 'were'} taken: {', '.join(parts)}"
 

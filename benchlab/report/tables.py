@@ -55,8 +55,14 @@ FORMATS = {
 }
 # The verdict of a sample that breaks a rule, by the rule's severity; a good sample gets a note only.
 VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
-# The note under a summary.
+# The notes under the first summary, on columns that all of them have.
 RANKS = "A rank spans all places that the entry may have."
+PEAK_MEMORY = (
+    "Peak memory is the most anonymous memory that all processes of the app held together while samples were taken; "
+    "page cache and shared memory are not included. Memory that they took in an earlier test of the same visit, and "
+    "kept, is."
+)
+COLUMNS = (RANKS, PEAK_MEMORY)
 # The column of values relative to the leader's; the metric that ranks, if any, follows the word.
 RELATIVE = "relative"
 
@@ -324,12 +330,19 @@ def study_tables(run: Run, test: str) -> Iterator[Table]:
         yield document.table(ordered, title, notes=below, is_detail=True)
 
 
-def summary_table(result: Result, caution: str) -> Table:
+def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Table:
     """Return the summary; in text, the costs of the entries are a table of their own, because one would be too wide."""
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
     title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
-    return document.table(frame, title, notes=[RANKS], narrow=[ranks, ["entry", *cost]])
+    rank_of = {standing.entry: standing.rank for standing in result.standings}
+    return document.table(
+        frame,
+        title,
+        notes=notes,
+        narrow=[ranks, ["entry", *cost]],
+        ranks=[rank_of.get(entry) for entry in frame["entry"]],
+    )
 
 
 def values_table(result: Result, caution: str) -> Table:

@@ -223,7 +223,7 @@ def _environment(run: Run) -> str:
         placement.summary(run.manifest.placement, run.manifest.cpus),
         f"Docker {facts.engine_version or UNAVAILABLE}",
         f"benchlab {facts.lab_version or UNAVAILABLE}, profile {settings.profile}",
-        *([] if settings.proxy == NO_PROXY else [f"through {settings.through}"]),
+        *([] if settings.proxy == NO_PROXY else [settings.through]),
         *profiles.cautions(run.manifest),
         f"geometric means over up to {counted(run.blocks, 'block')} of {settings.duration_s}-s samples",
         f"without {LEFT_OUT}",

@@ -29,7 +29,7 @@ Levels = Mapping[str, Sequence[Level]]
 def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> Terms:
     """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them."""
     entries = ", ".join(sorted({visit.entry for visit in visits}))
-    through = "" if settings.proxy == NO_PROXY else f", through {settings.through}"
+    through = "" if settings.proxy == NO_PROXY else f", {settings.through}"
     samples = counted(sum(len(visit.trials) for visit in visits), "sample")
     rows = (
         ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}"),

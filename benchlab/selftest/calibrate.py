@@ -91,7 +91,7 @@ def perturbation(used: Overhead, samples: Iterable[Sample]) -> list[Check]:
 
 
 def fault(result: FaultResult) -> Check:
-    """Return whether a injected fault broke one of the rules that must catch it, or ended its entry for that reason."""
+    """Return whether an injected fault broke one of the rules that must catch it, or ended its entry for it."""
     name, goal = f"fault: {result.name}", " or ".join(result.expected)
     if isinstance(result.record, Failure):
         caught = any(rule in result.record.reason for rule in result.expected)

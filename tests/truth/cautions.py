@@ -263,7 +263,7 @@ BECAME: Sentence[Place] = Sentence(
     "what became of samples",
     r"(?P<taken>[\d,]+) samples? w(?:as|ere) taken: "
     r"(?:(?P<count>[\d,]+) counts?(?: \((?P<suspect>[\d,]+) of them suspect\))?|none counts)"
-    r"(?:, (?P<again>[\d,]+) w(?:as|ere) suspect and taken anew)?(?:, (?P<invalid>[\d,]+) (?:is|are) invalid)?\.",
+    r"(?:, (?P<again>[\d,]+) w(?:as|ere) suspect and repeated)?(?:, (?P<invalid>[\d,]+) (?:is|are) invalid)?\.",
     _became,
 )
 RULES: Sentence[Place] = Sentence("rules without a value", r"Rules without a value: (?P<rules>.+)\.", _lacking)

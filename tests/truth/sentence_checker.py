@@ -28,7 +28,7 @@ CONSTANT = (
     r"A rank spans all places that the entry may have\.",
     r"Files of the run: .+\.",
     r"With the same settings and the same order.*:",
-    r"This report from its journal, and what is still missing:",
+    r"This report from its journal(?:, and what is still missing)?, if the run is in results/:",
     r"No sample was measured\.",
 )
 METHOD = (

@@ -25,6 +25,7 @@ from benchlab.records.run import INVALID, Failure
 from benchlab.storage import store
 
 from ..entries import ENTRIES, ROOT
+from . import screens
 from .conftest import COMMIT, STARTED, make_finding, make_sample, make_trial, older, versions
 
 REPORT = """
@@ -412,7 +413,7 @@ def test_runs_of_one_side_that_were_built_from_different_files_are_told(
         for day, name in enumerate("abcdef")
     )
     assert cli.main(tmp_path, ["compare", "--old", a, b, c, "--new", d, e, f]) == 0
-    told = "the new runs are of different files of crax: what these changed counts as spread\n"
+    told = "the new runs are of different files of crax: their effects count as spread\n"
     assert capsys.readouterr().err == told
 
 
@@ -474,6 +475,13 @@ def test_what_is_untold_of_versions_is_said_once_on_screen_and_once_on_the_page(
     page = Path(folder, "compare-versions.html").read_text(encoding="utf-8")
     assert (capsys.readouterr().err.count(UNCOMPARED), page.count("samples that failed: 1 in new")) == (1, 1)
     assert "A regression of 3% is neither shown nor excluded" in page
+
+
+def test_on_a_terminal_the_gate_s_reason_and_what_is_untold_stand_once(tmp_path: Path, manifest: Manifest) -> None:
+    folder = _versions(tmp_path, manifest)
+    code, screen = screens.exit_and_screen(["compare", str(folder), "--fail-if-slower", "3%"], 2000)
+    said = ("a regression of 3% is neither shown nor excluded", "could not be compared: crax json at 16")
+    assert (code, [screen.lower().count(each) for each in said]) == (3, [1, 1])
 
 
 def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(

@@ -154,7 +154,7 @@ def test_a_run_of_an_older_lab_with_the_old_name_of_the_study_s_profile_is_read(
         (("entries", "crax", "workers"), "0", 'entries.crax.workers is "0", and must be from 1 to 999999'),
         (("entries", "a\x1b[2J"), LABELS, 'entries has "a\\u001b[2J", which is no name of an entry'),
         (("run_id",), "a\nb", 'run_id is "a\\nb", and must be a word in one line'),
-        (("facts", "host", "more"), math.inf, "facts.host.more is beyond all numbers"),
+        (("facts", "host", "more"), math.inf, "facts.host.more is not a finite number"),
         (("cpus",), 0, "cpus is 0, and must be from 1 to 999999"),
         (("variants", "wave"), {"origin": "crax", "levels": {}}, 'variants has "wave", which is no entry of the run'),
         (("variants", "crax", "origin"), "a\nb", 'variants.crax.origin is "a\\nb", which is no name of an entry'),

@@ -96,7 +96,7 @@ def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples
     [
         ({"profile": "study"}, "a primer of 5 s, a warm-up of 15 s"),
         ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
-        ({"proxy": "none,nginx"}, "aiohttp, crax, through no proxy and nginx"),
+        ({"proxy": "none,nginx"}, "aiohttp, crax, without a proxy and through nginx"),
         ({"repeats": 3}, "8, every entry once in each, each level 3 times"),
         ({"precision": 0.03}, "; then as many more as ± 3.0% takes"),
         ({"precision": 0.03, "budget_s": 1200}, "; then as many more as ± 3.0% in 20 min 00 s takes"),

@@ -28,7 +28,6 @@ UNMARKED = [
     "## Verdicts",
     "### Not measured",
     "## The run",
-    "### Entries",
     "## The method, and its limits",
     "## Again",
 ]
@@ -89,7 +88,7 @@ def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
 
 def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest) -> None:
     titles = [line for line in outputs.text(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("##")]
-    assert [title for title in titles if "a first look" not in title] == UNMARKED
+    assert [title for title in titles if "a first look" not in title] == ["### Entries", *UNMARKED]
 
 
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
@@ -150,7 +149,11 @@ def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifes
     text = outputs.text(Run(adopted, SAMPLES, ()))
     titles = [line for line in text.splitlines() if line.startswith("##")]
     mark = "(another base image: crax)"
-    assert [title for title in titles if mark not in title] == ["### How the entries are crossed", *UNMARKED]
+    assert [title for title in titles if mark not in title] == [
+        "### Entries",
+        "### How the entries are crossed",
+        *UNMARKED,
+    ]
     assert mark not in outputs.text(Run(manifest, SAMPLES, ()))
     assert "Another base image: crax has benchlab/base for python:3.12, benchlab/base for python:3.12-slim.\n" in text
     assert "Adopted, of the TechEmpower format: crax. Workers and connections are the entry's own choice (own)" in text
@@ -159,6 +162,12 @@ def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifes
 def test_the_report_says_what_its_peak_memory_is(manifest: Manifest) -> None:
     assert "\n\nPeak memory is the most anonymous memory that " in outputs.text(Run(manifest, SAMPLES, ()))
     assert "Peak memory" not in outputs.text(Run(manifest, (), ()))
+
+
+def test_resuming_is_offered_only_where_something_is_missing(manifest: Manifest) -> None:
+    whole = Run(replace(manifest, settings=replace(manifest.settings, blocks=2, levels={"json": (16,)})), SAMPLES, ())
+    assert "--resume" not in outputs.text(whole)
+    assert "--resume" in outputs.text(replace(whole, taken=SAMPLES[:-1]))
 
 
 def test_a_run_without_samples_has_a_report(manifest: Manifest) -> None:
@@ -232,7 +241,7 @@ def test_sampling_took_what_all_samples_took_and_says_what_became_of_them(manife
         *rest,
     )
     text = outputs.text(Run(manifest, taken, ()))
-    became = "7 samples were taken: 4 count (1 of them suspect), 1 was suspect and taken anew, 2 are invalid."
+    became = "7 samples were taken: 4 count (1 of them suspect), 1 was suspect and repeated, 2 are invalid."
     assert re.search(rf"Sampling took 7 s of .*, pauses included\. {re.escape(became)}", text)
     assert f"## Verdicts\n\n{became}" in text
 
