@@ -38,11 +38,11 @@ class EngineError(LabError):
 
 
 class EntryError(LabError):
-    """`brief` is the cause in a few words, for whatever else it keeps from being done."""
+    """`summary` is the cause in a few words, for whatever else it keeps from being done."""
 
-    def __init__(self, message: str, brief: str):
+    def __init__(self, message: str, summary: str):
         super().__init__(message)
-        self.brief = brief
+        self.summary = summary
 
 
 class WrkError(LabError):

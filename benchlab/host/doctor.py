@@ -54,7 +54,7 @@ def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: STATES.index(finding.state))
 
 
-def brief(findings: Iterable[Finding]) -> str:
+def summary(findings: Iterable[Finding]) -> str:
     """Return in one line what there is to warn of."""
     subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
     if not subjects:

@@ -49,7 +49,7 @@ def facts(root: Path, engine: Engine, debian_image: str) -> Facts:
     )
 
 
-def brief(engine: Engine | None) -> str:
+def summary(engine: Engine | None) -> str:
     """Return in a few words what the engine reports of its host, before anything runs on it."""
     if engine is None:
         return "this machine, on which no Docker engine answers"

@@ -46,12 +46,12 @@ class Life:
     keep_log: Callable[[str, str], str]
     patterns: LogPatterns = field(default_factory=LogPatterns)
 
-    def lost(self, endpoint: Endpoint, brief: str, what: str) -> EntryError:
+    def lost(self, endpoint: Endpoint, summary: str, what: str) -> EntryError:
         """Return the error with the end of the container's log, after keeping all of it: it will be gone."""
         log = endpoint.log()
         kept = self.keep_log(f"{self.name}-{endpoint.service}", log)
         why = "; ".join(filter(None, [what, diagnosis.why_ended(log, self.patterns)]))
-        return EntryError(f"{why}{ITS_LOG}{kept}", brief)
+        return EntryError(f"{why}{ITS_LOG}{kept}", summary)
 
 
 @dataclass(frozen=True)
@@ -166,13 +166,13 @@ class EntryLifecycle:
             if casualty := endpoint.casualty():
                 raise life.lost(endpoint, casualty, f"in start-up, {casualty}")
             if time.monotonic() - began_s > self.ready_s:
-                brief = f"{service} did not answer {path} on port {port} within {self.ready_s} s of its start"
-                raise life.lost(endpoint, brief, brief + _why_silent(endpoint, port, client))
+                summary = f"{service} did not answer {path} on port {port} within {self.ready_s} s of its start"
+                raise life.lost(endpoint, summary, summary + _why_silent(endpoint, port, client))
             raised = Counter(diagnosis.exceptions(endpoint.log()))
             most = max(raised.values(), default=0)
             if workers and most >= MOST_RAISED * workers and _listens_nowhere(endpoint, client):
-                brief = f"{service} raised the same again and again, and nothing listens in its container"
-                raise life.lost(endpoint, brief, f"in start-up, {brief}")
+                summary = f"{service} raised the same again and again, and nothing listens in its container"
+                raise life.lost(endpoint, summary, f"in start-up, {summary}")
 
 
 def _listens_nowhere(endpoint: Endpoint, beside: Endpoint) -> bool:

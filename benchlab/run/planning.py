@@ -145,7 +145,7 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
 def outline(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> Terms:
     """Return in a few lines what the visits will measure, and on what."""
     cpus = placement.summary(lab.placement, lab.cpus)
-    return plan(settings, levels(lab, settings), planned, cpus, facts.brief(lab.engine_if_any))
+    return plan(settings, levels(lab, settings), planned, cpus, facts.summary(lab.engine_if_any))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:

@@ -97,8 +97,8 @@ class Progress(Events):
             self._latest = f"latest: {rate}: {name}"
             self._draw()
 
-    def lost(self, visit: Visit, untried: int, brief: str) -> None:
-        self._print(f"  block {visit.block}: {visit.entry}: {counted(untried, 'more sample')} not tried: {brief}")
+    def lost(self, visit: Visit, untried: int, summary: str) -> None:
+        self._print(f"  block {visit.block}: {visit.entry}: {counted(untried, 'more sample')} not tried: {summary}")
 
     def notice(self, line: str) -> None:
         self._print(f"  {line}")

@@ -62,8 +62,8 @@ class Events:
     def recorded(self, record: Sample | Failure) -> None:
         """The journal has a sample or failure more."""
 
-    def lost(self, visit: Visit, untried: int, brief: str) -> None:
-        """The visit has ended with so many trials whose turn had not come; `brief` is why, in a few words."""
+    def lost(self, visit: Visit, untried: int, summary: str) -> None:
+        """The visit has ended with so many trials whose turn had not come; `summary` is why, in a few words."""
 
     def notice(self, line: str) -> None:
         """A line is to be shown that belongs to no sample."""
@@ -225,11 +225,11 @@ class Runner:
         except (EntryError, EngineError) as error:
             if not lifecycle.endpoints.engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            brief = error.brief if isinstance(error, EntryError) else "the engine failed in this visit"
+            summary = error.summary if isinstance(error, EntryError) else "the engine failed in this visit"
             yield from self._failures(left[:1], str(error))
-            yield from self._failures(left[1:], f"{NOT_TRIED}: {brief}")
+            yield from self._failures(left[1:], f"{NOT_TRIED}: {summary}")
             if left[1:]:
-                self.events.lost(visit, len(left) - 1, brief)
+                self.events.lost(visit, len(left) - 1, summary)
             return error if isinstance(error, EngineError) else None
         return None
 

@@ -71,7 +71,7 @@ def sources(lab: Lab, settings: Settings) -> dict[str, str]:
 def advice(manifest: Manifest) -> str:
     """Return in one line what on the host harms a measurement."""
     host = replace(manifest.facts.host, engine_os=manifest.facts.engine_os)
-    return doctor.brief(doctor.examine(host))
+    return doctor.summary(doctor.examine(host))
 
 
 def _facts(lab: Lab, settings: Settings, images: dict[str, str]) -> Facts:

@@ -12,12 +12,11 @@ from statistics import mean
 from benchlab import __version__
 from benchlab.core.quantities import counted
 from benchlab.records.facts import UNAVAILABLE
-from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Sample
 from benchlab.report.document import Bullets, Document, Heading, Paragraph, Table
 from benchlab.selftest import aa_test, slowdown
-from benchlab.selftest.check import Check
+from benchlab.selftest.check import Check, Overhead
 from benchlab.selftest.kept import Calibration, FaultResult
 from benchlab.statistics import stats
 

@@ -1,9 +1,10 @@
-"""A check of the instrument: what was measured, what it should be, and whether it passed. Pure."""
+"""What the parts of the self-test hand to its report: checks, and the CPU that the lab itself used. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from benchlab.records import checks
 from benchlab.records.run import Run
 
 NO_SAMPLE = "no sample that counts"
@@ -17,6 +18,19 @@ class Check:
     measured: str
     goal: str
     passed: bool | None
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Shares of one core that lab.py and the engine used; `engine` is None where it cannot be seen from here."""
+
+    lab: float
+    engine: float | None
+
+    def __post_init__(self) -> None:
+        checks.amounts("CPU used", lab=self.lab)
+        if self.engine is not None:
+            checks.amounts("CPU used", engine=self.engine)
 
 
 def complete(part: str, run: Run) -> Check:

@@ -16,9 +16,9 @@ from typing import Any
 from benchlab.core.errors import StoreError
 from benchlab.core.letters import quoted
 from benchlab.records import checks, schema, shapes
-from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import Failure, Run, Sample
+from benchlab.selftest.check import Overhead
 from benchlab.storage import files, store
 
 # That of calibration.json; the samples in it are as in a journal.

@@ -15,13 +15,12 @@ from benchlab.core.errors import WrkError
 from benchlab.engine import stage
 from benchlab.engine.stage import Lab
 from benchlab.experiment.workloads import WORKLOADS
-from benchlab.host import overhead
 from benchlab.load import closed
-from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
 from benchlab.run.lifecycle import EntryLifecycle, RunningEntry
-from benchlab.selftest import calibrate
+from benchlab.selftest import calibrate, overhead
+from benchlab.selftest.check import Overhead
 from benchlab.storage.store import Unkept
 
 TEST = "json"

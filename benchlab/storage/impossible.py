@@ -19,41 +19,30 @@ NEEDED = ("framework", "orm", "driver", "server", "workers", "tests")
 
 def faults(made: Manifest) -> list[str]:
     """Return what no run of this lab can be, by the keys of its manifest."""
-    return [
-        *(
-            []
-            if _is_word(made.run_id)
-            else [f"run_id is {letters.quoted(made.run_id)}, and must be a word in one line"]
-        ),
-        *(
-            f"entries has {letters.quoted(name)}, which is no name of an entry"
-            for name in made.entries
-            if not _is_word(name)
-        ),
-        *(
-            f"entries.{name}.{label} is missing"
-            for name, labels in made.entries.items()
-            for label in NEEDED
-            if label not in labels
-        ),
-        *_workers(made),
-        *(
-            []
-            if 1 <= made.cpus <= MOST_CPUS
-            else [f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"]
-        ),
-        *impossible(made.settings),
-        *_variants(made),
-        *_versions(made),
-    ]
+    return [*_names(made), *_labels(made), *_cpus(made), *impossible(made.settings), *_variants(made), *_versions(made)]
 
 
-def _workers(made: Manifest) -> Iterator[str]:
-    """Yield the entries whose number of workers is none; of what is no number the choice is their own."""
+def _names(made: Manifest) -> Iterator[str]:
+    if not _is_word(made.run_id):
+        yield f"run_id is {letters.quoted(made.run_id)}, and must be a word in one line"
+    for name in made.entries:
+        if not _is_word(name):
+            yield f"entries has {letters.quoted(name)}, which is no name of an entry"
+
+
+def _labels(made: Manifest) -> Iterator[str]:
+    """Yield the labels that entries lack, and numbers of workers that none has; else the choice is the entry's own."""
+    for name, labels in made.entries.items():
+        yield from (f"entries.{name}.{label} is missing" for label in NEEDED if label not in labels)
     for name, labels in made.entries.items():
         workers = labels.get("workers", "")
         if workers.isdecimal() and not re.fullmatch(r"0*[1-9][0-9]{,5}", workers):
             yield f"entries.{name}.workers is {letters.quoted(workers)}, and must be from 1 to {MOST_CPUS}"
+
+
+def _cpus(made: Manifest) -> Iterator[str]:
+    if not 1 <= made.cpus <= MOST_CPUS:
+        yield f"cpus is {letters.quoted(made.cpus)}, and must be from 1 to {MOST_CPUS}"
 
 
 def _variants(made: Manifest) -> Iterator[str]:

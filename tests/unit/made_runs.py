@@ -17,7 +17,7 @@ from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 
 from .conftest import LABELS, STARTED, make_counters, make_load, make_manifest, make_sample, make_trial
-from .figures import Array
+from .values import Array
 
 # Entry to the rate of each of its blocks.
 Rates = Mapping[str, Sequence[int]]

@@ -17,8 +17,8 @@ from benchlab.selftest.check import Check
 from benchlab.statistics.sequential import smallest_effect
 
 from .conftest import STARTED, make_sample, make_trial
-from .figures import Array
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
+from .values import Array
 
 FIGURES = ("requests/s", "requests/CPU-s")
 

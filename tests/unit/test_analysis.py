@@ -22,8 +22,8 @@ from benchlab.statistics.comparison import Outcome, Rank, holm
 from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE
 
 from .conftest import COMMIT, STARTED, make_counters, make_load, make_sample, make_trial, older, versions
-from .figures import at, known
 from .made_runs import full_host
+from .values import at, known
 
 CPUS_OF_2 = {"client": 2, "app": 2, "db": 2}
 # Requests per second of aiohttp and crax in five blocks: aiohttp is twice as fast, with a little noise.

@@ -7,7 +7,7 @@ import pytest
 from benchlab.statistics import stats
 from benchlab.statistics.stats import Average
 
-from .figures import at, known
+from .values import at, known
 
 
 def test_a_value_over_all_levels_is_the_mean_over_blocks_of_the_geometric_mean_over_levels() -> None:

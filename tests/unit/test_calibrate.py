@@ -12,17 +12,16 @@ from scipy import stats as reference
 
 from benchlab import __version__
 from benchlab.records.facts import Facts
-from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, SUSPECT, Failure, Verdict
 from benchlab.report import markdown
 from benchlab.selftest import calibrate
-from benchlab.selftest.check import Check
+from benchlab.selftest.check import Check, Overhead
 from benchlab.selftest.kept import Calibration, FaultResult
 
 from .conftest import STARTED, make_counters, make_sample, make_trial
-from .figures import blocks
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
+from .values import blocks
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
 
 from .conftest import older
-from .figures import at, known, numbered
 from .made_comparisons import CALM, NEW, OLD, compared, failures, overall, run_of, samples
 from .made_runs import busy_client, full_host
+from .values import at, known, numbered
 
 
 def _blind(taken: tuple[Sample, ...]) -> tuple[Sample, ...]:

@@ -20,8 +20,8 @@ from benchlab.report.points import REPLACED, Point
 from benchlab.statistics import bottleneck
 
 from .conftest import STARTED, make_load, make_sample, make_trial
-from .figures import Array
 from .made_runs import make_run, result_of, with_samples
+from .values import Array
 
 STYLE = (Path(page.__file__).parent / "templates" / page.STYLE).read_text()
 # Machado, Oliveira and Fernandes (2009), severity 1: what linear RGB is to eyes without one kind of cones.

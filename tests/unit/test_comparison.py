@@ -17,7 +17,7 @@ from benchlab.statistics.comparison import Comparison, Outcome, Pair, Rank, Stan
 from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells, Ratio
 
-from .figures import Array, cells, known, numbered, plausible
+from .values import Array, cells, known, numbered, plausible
 
 T = TypeVar("T")
 U = TypeVar("U")

@@ -28,7 +28,7 @@ from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import contrasts
 
 from .conftest import LABELS, STARTED, make_load, make_sample
-from .figures import Array, at, cells, known, plausible
+from .values import Array, at, cells, known, plausible
 
 FACTORS = {"orm": ("full", "raw"), "framework": ("a", "b"), "server": ("one", "two", "three")}
 

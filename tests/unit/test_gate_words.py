@@ -18,7 +18,7 @@ from benchlab.statistics.candidate import Row
 from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 
-from .figures import at
+from .values import at
 
 NUMBER = r"(\d+\.\d+)"
 INTERVAL = re.compile(rf"{NUMBER} \[{NUMBER}–{NUMBER}\]")

@@ -11,18 +11,18 @@ import pytest
 from benchlab.cli import cli
 from benchlab.core.errors import StoreError
 from benchlab.records import schema
-from benchlab.records.overhead import Overhead
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure, Run, Verdict
 from benchlab.report import markdown
 from benchlab.selftest import calibrate, kept, slowdown
+from benchlab.selftest.check import Overhead
 from benchlab.selftest.kept import Calibration, FaultResult
 from benchlab.storage import store
 
 from .conftest import STARTED, make_sample, make_trial
-from .figures import blocks
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
 from .mutations import VALUES, assert_each_is_plain_or_told, written
+from .values import blocks
 
 ENVIRONMENT = {slowdown.VARIABLE: json.dumps({"/json": 0.005})}
 

@@ -24,8 +24,8 @@ from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Cells, Ratio
 
 from .conftest import make_load, make_sample, make_trial
-from .figures import at, cells
 from .made_runs import full_host, manifest_of
+from .values import at, cells
 
 P99 = Metric(
     name="p99, ms",

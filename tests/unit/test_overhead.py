@@ -9,9 +9,9 @@ from typing import Any, cast
 import pytest
 
 from benchlab.engine.engine import Engine
-from benchlab.host import overhead
-from benchlab.host.overhead import Reading
-from benchlab.records.overhead import Overhead
+from benchlab.selftest import overhead
+from benchlab.selftest.check import Overhead
+from benchlab.selftest.overhead import Reading
 
 
 class Named:

@@ -23,9 +23,9 @@ from benchlab.statistics.stats import Ratio
 from tests.benchmarks import gate as simulated
 
 from .conftest import STARTED
-from .figures import known, plausible
 from .made_comparisons import CALM, COST_US, NEW, OLD, compared, failures, overall, run_of, samples
 from .made_runs import busy_client
+from .values import known, plausible
 
 # Requests of the old version in a sample, so many that rounding does not matter.
 RATE_OF_OLD = 100_000

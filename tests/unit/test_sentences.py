@@ -19,8 +19,8 @@ from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Ratio
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial, older, versions
-from .figures import at, known
 from .made_runs import Rates, busy_client, crowded_host, full_host, make_run, result_of, run_of, with_samples
+from .values import at, known
 
 
 def _answer(rates: Rates) -> str:

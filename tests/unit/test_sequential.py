@@ -13,7 +13,7 @@ from benchlab.statistics.metrics import Better
 from benchlab.statistics.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
 from benchlab.statistics.stats import Cells, Ratio, ratio, ratios_at
 
-from .figures import Array, cells, first_blocks, known, plausible
+from .values import Array, cells, first_blocks, known, plausible
 
 TRUE_RATIO = 1.02
 LOGS = np.random.default_rng(9).normal([[0.03], [0.0], [-0.01]], 0.02, (3, 9))

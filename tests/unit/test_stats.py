@@ -25,7 +25,7 @@ from benchlab.statistics.stats import (
     unpaired,
 )
 
-from .figures import at, blocks, cells, known, numbered, plausible
+from .values import at, blocks, cells, known, numbered, plausible
 
 A: Blocks = {1: 1010.0, 2: 1043.0, 3: 987.0, 4: 1102.0, 5: 995.0}
 B: Blocks = {1: 960.0, 2: 1001.0, 3: 970.0, 4: 1031.0, 5: 981.0}

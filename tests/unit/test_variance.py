@@ -15,7 +15,7 @@ from benchlab.statistics import metrics, sequential, variance
 from benchlab.statistics.variance import Components, Cost
 
 from .conftest import STARTED, make_load, make_sample, make_trial
-from .figures import Array
+from .values import Array
 
 RATE = 10_000_000
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchlab.engine.engine import Engine
-from benchlab.records.overhead import Overhead
+from benchlab.selftest.check import Overhead
 
 # What an engine's processes are called; the kernel cuts names off after 15 letters.
 ENGINE = ("dockerd", "containerd", "containerd-shim")

@@ -10,7 +10,7 @@ from benchlab.statistics.comparison import Comparison
 from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells
 
-from . import figures
+from . import values
 
 CALM = np.array([0.0, 0.001, -0.001, 0.002, -0.002])
 
@@ -18,7 +18,7 @@ CALM = np.array([0.0, 0.001, -0.001, 0.002, -0.002])
 def _compared(**means: float) -> Comparison:
     """Return entries with these mean logarithms, each calm in its own way."""
     cells: Cells = {
-        name: figures.blocks(mean + np.roll(CALM, place)) for place, (name, mean) in enumerate(means.items())
+        name: values.blocks(mean + np.roll(CALM, place)) for place, (name, mean) in enumerate(means.items())
     }
     return comparison.compare(cells, Better.HIGHER)
 
