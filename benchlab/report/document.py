@@ -11,10 +11,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchlab.core.quantities import MEANING, TOO_WIDE
-from benchlab.statistics.comparison import Rank
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from benchlab.statistics.comparison import Rank
 
 # The column of a factor's effects: it says which way their ratios go.
 EFFECT = "effect: level / reference"
