@@ -324,7 +324,7 @@ def _in_usual(result: Result, leader: str, second: str) -> Iterator[str]:
 def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
     """Return how much more or less of the metric the leader has than the other, with interval and levels."""
     pair = result.overall.between(leader, other.entry)
-    assert pair is not None  # `_Field.apart` holds those without
+    assert pair is not None  # those without are `_Followers.uncompared`
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
     over = of_levels(result.over(pair.ratio.over))
     if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):
