@@ -12,6 +12,7 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import profiles
 from benchlab.experiment.settings import DURATION, PROFILE
 from benchlab.factors import catalog
+from benchlab.load.metrics import PER_CPU, Better, Metric
 from benchlab.quality import judge
 from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
@@ -21,7 +22,6 @@ from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
-from benchlab.statistics.metrics import PER_CPU, Better, Metric
 from benchlab.statistics.sizing import Because, Size
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
