@@ -15,6 +15,7 @@ from benchlab import __version__
 from benchlab.core.errors import StoreError
 from benchlab.experiment import profiles, stack
 from benchlab.load import registry
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
 from benchlab.quality import judge
 from benchlab.records import schema
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
@@ -22,12 +23,11 @@ from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, LevelKey
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.report import factors, markdown, report, tfb_results
-from benchlab.statistics import analysis, cells, effects, metrics
+from benchlab.statistics import analysis, cells, effects
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.factorial import DesignError
-from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
 
 # The usage of a role without a container.
 NO_USAGE = Usage()
@@ -243,7 +243,7 @@ def _rows(run: Run) -> Iterator[dict[str, object]]:
 
 def _row(run: Run, key: tuple[str, str, LevelKey], cell: Cell | None, samples: int) -> dict[str, object]:
     entry, test, level = key
-    every = metrics.of_run(run.manifest).every
+    every = registry.measures(run.manifest).every
     return {
         "run": run.manifest.run_id,
         "entry": entry,

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment.settings import AGAINST
+from benchlab.load.metrics import Better
 from benchlab.statistics import regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import BREAK_HOURS, ComparedRuns
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.regression import LEAST_DAYS, REGRESSION, Doubts, Gate, Need, Open
 
 COUNTED_ONCE = f"old runs that began less than {BREAK_HOURS} hours apart count once, and so do new ones"

@@ -12,6 +12,7 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import profiles
 from benchlab.experiment.settings import DURATION, PROFILE
 from benchlab.factors import catalog
+from benchlab.load.metrics import PER_CPU, Better, Metric
 from benchlab.quality import judge
 from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
@@ -21,7 +22,6 @@ from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
-from benchlab.statistics.metrics import PER_CPU, Better, Metric
 from benchlab.statistics.sizing import Because, Size
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
@@ -324,7 +324,7 @@ def _in_usual(result: Result, leader: str, second: str) -> Iterator[str]:
 def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
     """Return how much more or less of the metric the leader has than the other, with interval and levels."""
     pair = result.overall.between(leader, other.entry)
-    assert pair is not None  # `_Field.apart` holds those without
+    assert pair is not None  # those without are `_Followers.uncompared`
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
     over = of_levels(result.over(pair.ratio.over))
     if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):

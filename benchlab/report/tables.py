@@ -13,6 +13,7 @@ from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load.closed import TIMEOUT_S
+from benchlab.load.metrics import PER_CPU, RATE, Metric
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey, Manifest
@@ -23,7 +24,6 @@ from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Pair, Standing
-from benchlab.statistics.metrics import PER_CPU, RATE, Metric
 from benchlab.statistics.stats import ALPHA, Estimate
 
 # With more pairs than these, ratios of single levels are left out. Six entries have 15 pairs.

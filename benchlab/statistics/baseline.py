@@ -15,12 +15,12 @@ from statistics import geometric_mean
 from benchlab.core.errors import UsageError
 from benchlab.factors import catalog
 from benchlab.load import registry
+from benchlab.load.metrics import Metric
 from benchlab.quality import judge
 from benchlab.records.plan import LevelKey, Trial
 from benchlab.records.run import Run
 from benchlab.statistics import bottleneck, cells
 from benchlab.statistics.cells import Cell, Known
-from benchlab.statistics.metrics import Metric
 from benchlab.statistics.stats import Blocks
 
 # A day ends where nothing begins for so long: an evening's runs are of one day though the last began past midnight.

@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from benchlab.core.errors import ConfigError
+from benchlab.load import registry
+from benchlab.load.metrics import Measures, Metric
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision
-from benchlab.statistics import analysis, comparison, metrics, stats
+from benchlab.statistics import analysis, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Scope
 from benchlab.statistics.baseline import ComparedRuns, Design, Key, design_of
 from benchlab.statistics.comparison import Pair
-from benchlab.statistics.metrics import Measures, Metric
 from benchlab.statistics.stats import Blocks, Ratio
 
 # What the command line and reports call them.
@@ -142,7 +143,7 @@ def rows(baseline: ComparedRuns, candidate: ComparedRuns) -> tuple[Row, ...]:
 
 def measures(runs: ComparedRuns) -> Measures:
     """Return the metrics of the runs' load model, which is the same for baseline and candidate."""
-    return metrics.of_run(runs.runs[0].manifest)
+    return registry.measures(runs.runs[0].manifest)
 
 
 def judged(estimates: Iterable[tuple[RowKey, Ratio]], design: Design, known: Iterable[Key] = ()) -> tuple[Row, ...]:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from benchlab.load.metrics import Better
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import Row, Uncompared
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome
-from benchlab.statistics.metrics import Better
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3

@@ -19,13 +19,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from benchlab.load.metrics import PER_CPU, RATE, Metric
 from benchlab.records.plan import CONNECTIONS, LevelKey
 from benchlab.report import markdown
 from benchlab.report.document import Table
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design
-from benchlab.statistics.metrics import PER_CPU, RATE, Metric
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Blocks, Ratio
 

@@ -263,7 +263,7 @@ def test_nginx_passes_on_to_an_entry_of_another_port_and_clean_removes_the_image
 
 
 SERVES = "python3 server.py 0.0.0.0 8080 0"
-ITS_LOG = r"(it (?:said last|(?:had )?raised).+; )?its log: \S+"
+ITS_LOG = r"(it (?:logged last|(?:had )?raised).+; )?its log: \S+"
 
 
 def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(project: Project, tmp_path: Path) -> None:

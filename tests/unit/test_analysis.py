@@ -11,6 +11,7 @@ import pytest
 import readings
 from scipy import stats as reference
 
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE
 from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
 from benchlab.records.facts import Facts
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
@@ -19,7 +20,6 @@ from benchlab.report import outputs, sentences, tables
 from benchlab.statistics import analysis, bottleneck, cells, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
-from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE
 
 from .conftest import COMMIT, STARTED, make_counters, make_load, make_sample, make_trial, older, versions
 from .made_runs import full_host

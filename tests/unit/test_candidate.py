@@ -11,13 +11,13 @@ import pytest
 from benchlab.cli import gate
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, UsageError
+from benchlab.load.metrics import PER_CPU, RATE, Better
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, document, markdown
 from benchlab.statistics import baseline, candidate, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import BaselineComparison
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
 
 from .conftest import older

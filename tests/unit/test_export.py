@@ -12,10 +12,10 @@ import pytest
 
 from benchlab.cli import cli, read
 from benchlab.core.errors import StoreError
+from benchlab.load.metrics import PER_CPU
 from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.report import export, outputs
-from benchlab.statistics.metrics import PER_CPU
 from benchlab.storage import store
 
 from ..results_schema import problems

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from benchlab.cli import cli
+from benchlab.load.closed import MEASURES
 from benchlab.report import changes, gate
 from benchlab.statistics import baseline, candidate, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
-from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 
 from .values import at
@@ -35,7 +35,7 @@ def _made_up(seed: int) -> tuple[Row, ...]:
         for test in range(chance.integers(1, 4)):
             levels: list[Scope] = [*map(at, range(chance.integers(1, 4))), ALL_LEVELS]
             for level in levels:
-                for metric in CLOSED_LOOP.compared:
+                for metric in MEASURES.compared:
                     log = chance.choice([0.0, np.log(0.97), np.log(1.03), -1e-5]) + chance.normal(0, spread)
                     blocks = int(chance.integers(2, 20))
                     yield (

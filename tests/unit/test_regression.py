@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchlab.load.metrics import PER_CPU, RATE, Better
 from benchlab.records.run import Decision, Run
 from benchlab.report import gate
 from benchlab.statistics import baseline, candidate, regression, sequential, stats
@@ -17,7 +18,6 @@ from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
-from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED, Doubts, Gate
 from benchlab.statistics.stats import Ratio
 from tests.benchmarks import gate as simulated

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchlab.load.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.records.counters import Counters
 from benchlab.records.facts import Facts
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
@@ -15,7 +16,6 @@ from benchlab.statistics.analysis import ALL_LEVELS, Over
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
-from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Ratio
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial, older, versions

@@ -82,7 +82,7 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
     host.stillborn = {"aiohttp"}
     run_planned(host, entries, settings, kept)
     assert {failure.reason for failure in kept.failures if failure.was_tried} == {
-        "in start-up, aiohttp is not running (exit code 3); it said last: aiohttp is tired; "
+        "in start-up, aiohttp is not running (exit code 3); it logged last: aiohttp is tired; "
         f"its log: logs/{life}-aiohttp"
         for life in ("block1", "block2")
     }
@@ -96,7 +96,7 @@ def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry
     list(make_runner(host, kept, entries, settings, ready_s=0).run(planned(entries)))
     assert kept.failures[0].reason == (
         "aiohttp did not answer /json on port 8080 within 0 s of its start: nothing listens in its container; "
-        "it said last: aiohttp is tired; its log: logs/block1-aiohttp"
+        "it logged last: aiohttp is tired; its log: logs/block1-aiohttp"
     )
     assert kept.logs == {f"block{n}-aiohttp": "aiohttp is tired" for n in (1, 2)}
     assert host.running == {"db", "wrk"}
@@ -111,7 +111,7 @@ def test_where_the_engine_cannot_look_why_is_left_open(entries: list[Entry], set
     host.mute = {"aiohttp"}
     list(make_runner(host, kept, entries, settings, ready_s=0).run(planned(entries)))
     assert kept.failures[0].reason == (
-        "aiohttp did not answer /json on port 8080 within 0 s of its start; it said last: aiohttp is tired; "
+        "aiohttp did not answer /json on port 8080 within 0 s of its start; it logged last: aiohttp is tired; "
         "its log: logs/block1-aiohttp"
     )
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
@@ -138,7 +138,7 @@ def test_an_entry_whose_workers_die_one_after_the_other_is_given_up_with_their_e
     # Each of the two workers twice; the fifth has died when all of the log is kept.
     assert {failure.cause.partition(" / ")[0] for failure in kept.failures if failure.was_tried} == {
         "in start-up, aiohttp raised the same again and again, and nothing listens in its container; "
-        "it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [5]"
+        "it raised ModuleNotFoundError: No module named 'nope', and logged last: Waiting for [5]"
     }
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
 

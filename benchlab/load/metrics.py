@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import geometric_mean
 
-from benchlab.experiment import profiles
 from benchlab.records.counters import APP, DB, PROXY
-from benchlab.records.plan import Manifest
 from benchlab.records.run import Sample
 
 
@@ -128,12 +126,3 @@ PER_APP_CPU = Metric(
     read=_per_app_cpu_s,
     host_limits=True,
 )
-
-CLOSED_LOOP = Measures(ranked_by=RATE, on_full_host=PER_CPU, shown=(PER_APP_CPU,))
-# What is reported of each load model.
-BY_LOAD = {profiles.CLOSED: CLOSED_LOOP}
-
-
-def of_run(manifest: Manifest) -> Measures:
-    """Return what is reported of the run's samples."""
-    return BY_LOAD[profiles.PROFILES[manifest.settings.profile].load]
