@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchlab.core.errors import EngineError, LabError, SetupError
+from benchlab.core.quantities import counted
 from benchlab.engine import capacity, compose, lease, topology
 from benchlab.engine.engine import Engine
 from benchlab.experiment.placement import SPLIT_CPUS
@@ -59,7 +60,7 @@ def summary(findings: Iterable[Finding]) -> str:
     subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
     if not subjects:
         return "this host: nothing to warn of"
-    return f"this host: {len(subjects)} to beware of ({', '.join(subjects)}); `python lab.py doctor` says more"
+    return f"this host: {counted(len(subjects), 'warning')} ({', '.join(subjects)}); `python lab.py doctor` says more"
 
 
 def plain(findings: list[Finding]) -> list[dict[str, str]]:

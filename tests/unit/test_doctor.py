@@ -88,5 +88,5 @@ def test_the_cpus_that_are_told_are_those_that_containers_may_use(changes: dict[
 
 def test_what_there_is_to_beware_of_fits_a_line() -> None:
     findings = [Finding("swap", WARNING, "in use"), Finding("clock", FINE, "tsc"), Finding("engine", FATAL, "none")]
-    assert doctor.summary(findings) == "this host: 2 to beware of (swap, engine); `python lab.py doctor` says more"
+    assert doctor.summary(findings) == "this host: 2 warnings (swap, engine); `python lab.py doctor` says more"
     assert doctor.summary(findings[1:2]) == "this host: nothing to warn of"
