@@ -60,8 +60,7 @@ def summary(findings: Iterable[Finding]) -> str:
     subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
     if not subjects:
         return "this host: nothing to warn of"
-    warnings = counted(len(subjects), "warning")
-    return f"this host: {warnings} ({', '.join(subjects)}); `python lab.py doctor` says more"
+    return f"this host: {counted(len(subjects), 'warning')} ({', '.join(subjects)}); `python lab.py doctor` says more"
 
 
 def plain(findings: list[Finding]) -> list[dict[str, str]]:

@@ -139,7 +139,7 @@ def limits(result: Result) -> str:
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
     causes = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
-    basis = result.basis if result.is_host_full and result.standings else None
+    basis = result.basis if result.is_host_full and len(result.standings) > 1 else None
     ranked = f" So entries are compared by {basis.long_name}." if basis else ""
     return f"Limited by {'; '.join(causes)}.{ranked}"
 

@@ -140,6 +140,11 @@ def test_what_cannot_be_adopted_is_one_line(
     ("arguments", "said"),
     [
         (["--test", "jsn"], "--test: unknown 'jsn': did you mean json? there is json, plaintext, db"),
+        (
+            ["--test", "json,db"],
+            "--test: unknown 'json,db': did you mean --test json --test db? there is json, plaintext",
+        ),
+        (["--test", "json,dp"], "--test: unknown 'json,dp': did you mean json? there is json, plaintext"),
         (["--profile", "stud"], "--profile: unknown 'stud': did you mean study? there is default, quick"),
         (["--proxy", "zzz"], "--proxy: unknown 'zzz': there is none, nginx, none,nginx; see `python lab.py --help`"),
         (["--db-connections", "16,"], "--db-connections: '16,': use whole numbers, each once, as in 16,32; see"),

@@ -98,9 +98,12 @@ def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples
         ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
         ({"proxy": "none,nginx"}, "aiohttp, crax, without a proxy and through nginx"),
         ({"repeats": 3}, "8, every entry once in each, each level 3 times"),
-        ({"precision": 0.03}, "; then as many more as ± 3.0% takes"),
-        ({"precision": 0.03, "budget_s": 1200}, "; then as many more as ± 3.0% in 20 min 00 s takes"),
-        ({"budget_s": 1200}, "; then as many more as 20 min 00 s takes"),
+        ({"precision": 0.03}, "; then more until ratios are within ± 3.0%"),
+        (
+            {"precision": 0.03, "budget_s": 1200},
+            "; then more until ratios are within ± 3.0%, for at most 20 min 00 s in all",
+        ),
+        ({"budget_s": 1200}, "; then more, for at most 20 min 00 s in all"),
     ],
 )
 def test_what_is_not_usual_stands_in_the_plan(entries: list[Entry], changes: dict[str, Any], said: str) -> None:

@@ -279,6 +279,8 @@ def test_a_leader_that_is_tied_is_still_ahead_of_the_rest() -> None:
 
 def test_an_entry_alone_has_nothing_to_be_compared_with() -> None:
     assert _answer({"a": [1000, 1010]}) == "There is nothing to compare a with."
+    alone = result_of(make_run({"a": [2000, 2010, 2020]}, counters=full_host()))
+    assert sentences.limits(alone) == "Limited by the host's CPUs, which all roles share (all rows)."
 
 
 def test_an_entry_without_any_sample_is_named_in_the_answer() -> None:
