@@ -80,9 +80,7 @@ def test_a_draft_of_an_entry_that_there_is_not_is_a_wrong_command_line(capsys: p
     assert f"--from {ENTRIES[-1]}z: did you mean {ENTRIES[-1]}? there is {ENTRIES[0]}" in _error(capsys)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--dry-run"], ["factors", "--dry-run"], ["verify"], ["list"], ["adopt", "--remove", "x"]]
-)
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["factors", "--dry-run"], ["verify"], ["list"]])
 def test_what_is_wrong_with_the_project_itself_is_one_line_and_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
@@ -117,7 +115,6 @@ def test_adopt_wants_a_folder_or_what_to_remove(
             ["tests/tfb/asgi", "--as", "my app"],
             "--as my app: that cannot be an entry's name; use letters, digits, '.', '_' and '-'",
         ),
-        (["--remove", "rill"], "--remove rill: no such entry was adopted; there is none"),
     ],
 )
 def test_what_cannot_be_adopted_is_one_line(
@@ -134,6 +131,14 @@ def test_what_cannot_be_adopted_is_one_line(
     assert cli.main(tmp_path, ["adopt", *arguments]) == 2
     assert _error(capsys) == f"error: {line}\n"
     assert not (tmp_path / "compose.adopted.yaml").exists()
+
+
+def test_removing_an_entry_that_was_not_adopted_is_a_wrong_command_line_whatever_the_engine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "no address")
+    assert cli.main(tmp_path, ["adopt", "--remove", "nope"]) == 2
+    assert _error(capsys) == "error: --remove nope: not an adopted entry; there is none\n"
 
 
 @pytest.mark.parametrize(
