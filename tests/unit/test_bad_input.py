@@ -396,8 +396,8 @@ def test_runs_of_too_few_days_of_a_side_are_told_first_and_decide_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, hours: tuple[int, ...], said: str
 ) -> None:
     folders = [_run(tmp_path, manifest, f"run-{number}", 2, at) for number, at in enumerate(hours)]
-    sides = ["--old", *folders[:-3], "--new", *folders[-3:]]
-    assert cli.main(tmp_path, ["compare", *sides, "--fail-if-slower", "3%"]) == 3
+    runs = ["--old", *folders[:-3], "--new", *folders[-3:]]
+    assert cli.main(tmp_path, ["compare", *runs, "--fail-if-slower", "3%"]) == 3
     assert capsys.readouterr().err.startswith(said)
 
 
