@@ -80,7 +80,7 @@ def _digit(match: re.Match[str]) -> str:
             r"In requests per second, for information, \2 / \1 is",
             "in rates",
         ),
-        (r"(summary over all levels, compared by requests per )second", r"\1CPU-second", "title of a summary"),
+        (r"(Summary over all levels, compared by requests per )second", r"\1CPU-second", "title of a summary"),
         (r"(\| [\w-]+ +\| +)(\d)( \| +\d\.\d+ \[)", _digit, "row of a summary"),
         (r", unclear among \d+ comparisons( *\|)", r"\1", "order of a summary"),
         (BOUND, _digit, "row of ratios"),
