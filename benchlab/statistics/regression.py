@@ -106,7 +106,7 @@ def gate(rows: Iterable[Row], margin: float, uncompared: Sequence[Uncompared] = 
 
 
 def has_too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> bool:
-    """Return whether runs of so few days, at different times, pass no gate and fail none."""
+    """Return whether the runs are of too few days to pass or fail a gate."""
     return min(max(baseline.days), max(candidate.days)) < LEAST_DAYS
 
 
@@ -137,7 +137,7 @@ def _is_beyond(row: Row, margin: float) -> bool:
 
 
 def _shown(slower: Sequence[Row], margin: float) -> Iterator[Row]:
-    """Yield the rows that show a regression: over all levels, and of what is not among these at single ones."""
+    """Yield the rows that show a regression: those over all levels, then single levels of others."""
     overall = [row for row in slower if row.level is ALL_LEVELS]
     yield from overall
     shown = {(row.entry, row.test, row.metric) for row in overall}

@@ -231,7 +231,7 @@ def test_a_server_that_ends_each_connection_is_loaded(beside: Beside) -> None:
     assert len(samples) == 3
     assert all(sample.load.requests > 100 and sample.load.errors.broken == 0 for sample in samples)
     assert (
-        "wsgi ends its connection after each answer: each request makes a new one, and that is measured too"
+        "wsgi closes its connection after each answer: each request opens a new one, which is measured too"
         in beside.measured.printed
     )
 
