@@ -55,7 +55,8 @@ def test_the_order_has_a_line_for_each_visit(entries: list[Entry]) -> None:
 
 
 def _plan(entries: list[Entry], **changes: Any) -> str:
-    settings = choose(**({"frameworks": ["aiohttp", "crax"], "seed": 7} | changes))
+    given: dict[str, Any] = {"frameworks": ["aiohttp", "crax"], "seed": 7}
+    settings = choose(**(given | changes))
     levels = closed.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
     return markdown.text(Document((planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"),)))
