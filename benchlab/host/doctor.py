@@ -37,13 +37,13 @@ class Finding:
 
     subject: str
     state: str
-    found: str
+    observed: str
     remedy: str = ""
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """Return the state with what was seen, and below it what is to be done."""
-        return [(self.state, f"{self.subject}: {self.found}"), *([("", self.remedy)] if self.remedy else [])]
+        """Return the state with what was observed, and below it what is to be done."""
+        return [(self.state, f"{self.subject}: {self.observed}"), *([("", self.remedy)] if self.remedy else [])]
 
 
 def examine(host: Host) -> list[Finding]:
@@ -271,7 +271,7 @@ def examine_host(root: Path) -> tuple[Host, list[Finding]]:
 
 
 def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:
-    """Return the engine, None where none can be used, and what is found of it."""
+    """Return the engine, None where none can be used, and the findings about it."""
     try:
         engine = Engine.if_any(compose.project(root))
     except SetupError as error:

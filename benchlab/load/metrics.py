@@ -18,7 +18,7 @@ class Better(Enum):
     LOWER = "lower"
 
     def gain(self, ratio: float) -> float:
-        """Return how many times as good a value is that is so many times another: above 1 where it is the better."""
+        """Return how many times as good one value is as another, from their ratio: above 1 if it is the better."""
         return ratio if self is Better.HIGHER else 1 / ratio
 
     def limit(self, margin: float) -> float:

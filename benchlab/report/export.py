@@ -79,7 +79,8 @@ def _sample_row(sample: Sample, roles: Sequence[str]) -> list[object]:
 TFB = "tfb"
 # The version of the JSON document, which docs/export.md describes.
 # 1: the first form.
-# 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared.
+# 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared; the key
+#    of a metric's name is metric, not figure.
 VERSION = 2
 # The JSON document's own keys for these metrics of a cell; all others have their usual keys.
 OWN_NAMES = {RATE: "rate", PER_CPU: "per_cpu_s", PER_APP_CPU: "per_app_cpu_s"}
@@ -168,7 +169,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
 def _comparison(scope: Scope, metric: Metric, compared: Comparison) -> dict[str, Any]:
     return {
         "level": scope.value,
-        "figure": metric.name,
+        "metric": metric.name,
         "ranks": {entry: asdict(rank) for entry, rank in compared.ranks.items()},
         "pairs": [_pair(pair) for pair in compared.pairs],
     }
@@ -195,7 +196,7 @@ def _factors(run: Run) -> dict[str, Any] | None:
             {
                 "test": estimated.test,
                 "level": estimated.level.value,
-                "figure": estimated.metric.name,
+                "metric": estimated.metric.name,
                 **asdict(estimated.effect),
                 **_pair(estimated.pair),
             }

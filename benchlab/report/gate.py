@@ -98,7 +98,7 @@ def _needed(each: Open) -> str:
 
 
 def _within(gate: Gate) -> Iterator[str]:
-    """Yield on which side of the limit the means are, and how near the nearest interval comes to it."""
+    """Yield that the means are above or below the limit, and how near the nearest interval comes to it."""
     if gate.lowest is not None:
         limit = Better.HIGHER.limit(gate.margin)
         begins = f"the lowest 95 % interval begins at {quantities.ratio(gate.lowest, limit)}"

@@ -334,7 +334,7 @@ def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Tabl
     """Return the summary; in text, the costs of the entries are a table of their own, because one would be too wide."""
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
-    title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
+    title = f"Summary over all levels, {_ranking(result)}{caution}"
     rank_of = {standing.entry: standing.rank for standing in result.standings}
     return document.table(
         frame,
@@ -355,7 +355,7 @@ def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
     """Yield the ratios of the test's pairs, if it has any."""
     pairs = ratios(result)
     if not pairs.empty:
-        yield document.table(pairs, f"{result.test}: ratios{caution}", notes=list(_note(result)), is_detail=True)
+        yield document.table(pairs, f"Ratios{caution}", notes=list(_note(result)), is_detail=True)
 
 
 def _note(result: Result) -> Iterator[str]:

@@ -166,7 +166,7 @@ class Runner:
     `roles` are the engines that the roles are on. `state` is what the session has learnt so far. `allow` is called at
     the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` and
     `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them;
-    `patterns` are as in Life.
+    `patterns` are as in Lifetime.
     """
 
     roles: Roles

@@ -434,7 +434,7 @@ def test_a_pilot_without_a_spread_gets_no_more_blocks_and_says_why(
     )
     decision = _decided(Run(changed, _samples(rates), ()))
     assert (decision.blocks, decision.needed) == (5, None)
-    assert decision.reason == f"{why}, so no spread is known to decide by"
+    assert decision.reason == f"{why}, so the spread is unknown"
 
 
 def test_the_widest_ratio_is_looked_for_in_what_the_report_leads_with(manifest: Manifest) -> None:

@@ -135,7 +135,9 @@ def test_the_help_of_compare_says_what_each_exit_code_means_and_what_counts_as_a
     # Exit code 3 shows no regression either.
     assert "Exit codes with --fail-if-slower: 0 a regression is excluded, 1 it is shown, 2 error, 3 neither" in told
     assert "no regression shown" not in told
-    assert f"unless each side has {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days" in told
+    assert (
+        f"unless baseline and candidate have {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days each" in told
+    )
     assert told.count(f"those that began less than {baseline.BREAK_HOURS} hours apart are of one day") == len(
         ("old", "new")
     )

@@ -64,7 +64,7 @@ def test_an_entry_that_dies_before_a_test_type_is_asked_gives_no_wrong_answers(
     entries: list[Entry], settings: Settings
 ) -> None:
     class Dying(FakeHost):
-        """Dies when its first life is asked for anything after a load: for the answers of its second test type."""
+        """Dies when its first container is asked for anything after a load: for the answers of its second test type."""
 
         def _fetch(self, job: dict[str, Any]) -> str:
             if self.loads and not self.dead and self.done.count("pristine-world") == 1:

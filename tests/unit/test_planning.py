@@ -55,16 +55,7 @@ def test_the_order_has_a_line_for_each_visit(entries: list[Entry]) -> None:
 
 
 def _plan(entries: list[Entry], **changes: Any) -> str:
-    given: dict[str, Any] = {
-        "profile": "default",
-        "frameworks": ["aiohttp", "crax"],
-        "tests": [],
-        "levels": {},
-        "blocks": None,
-        "duration_s": None,
-        "proxy": "none",
-        "seed": 7,
-    }
+    given: dict[str, Any] = {"frameworks": ["aiohttp", "crax"], "seed": 7}
     settings = choose(**(given | changes))
     levels = closed.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
