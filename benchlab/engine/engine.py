@@ -320,7 +320,7 @@ class Engine:
         """Have the service's container in the network, also under these names. Raises EngineError."""
         with translated(f"connecting {service} to its network"):
             self._client.api.connect_container_to_network(
-                self._container(service).id, network_id, aliases=list(aliases)
+                str(self._container(service).id), network_id, aliases=list(aliases)
             )
 
     def leave_network(self, network: str, service: str) -> None:
@@ -328,7 +328,7 @@ class Engine:
         with translated(f"taking {service} out of {network}"):
             container = self._inspected(service)
             if network in container.attrs["NetworkSettings"]["Networks"]:
-                self._client.api.disconnect_container_from_network(container.id, network)
+                self._client.api.disconnect_container_from_network(str(container.id), network)
 
     # -- containers that Compose does not know of ----------------------------------------------------
 
