@@ -406,7 +406,7 @@ def _ended(endpoints: Sequence[Endpoint]) -> dict[tuple[str, str], str]:
 
 
 def _serving(app: ServingEndpoint, beside: Endpoint) -> int | None:
-    """Return how many workers are seen to serve, by their lines in the log or else by their sockets; None is unknown."""
+    """Return how many workers are seen to serve, by their lines in the log or else their sockets; None is unknown."""
     if told := app.log().count(claims.STARTED):
         return told
     try:

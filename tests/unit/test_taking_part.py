@@ -75,7 +75,7 @@ def test_with_several_proxies_and_pools_each_entry_takes_part_with_each(settings
         "crax-via-nginx": ("nginx", "16", None),
         "crax-via-nginx-pool-8": ("nginx", "4", "8"),
     }
-    environments = {name: service["environment"]["DB_POOL_SIZE"] for name, service in lab.topology.services.items()}
+    environments = {name: service["environment"].get("DB_POOL_SIZE") for name, service in lab.topology.services.items()}
     assert (environments["crax"], environments["crax-via-nginx-pool-8"]) == ("16", "4")
 
 
@@ -91,7 +91,7 @@ def test_each_entry_behind_a_proxy_gets_one_of_its_own_which_is_made_as_the_one_
 
 def test_an_entry_that_is_called_as_the_proxy_of_another_is_refused(settings: Settings) -> None:
     lab = _lab(**{"nginx-for-crax": _service(), "crax": _service(proxy="nginx"), "nginx": NGINX})
-    with pytest.raises(UsageError, match="^nginx-for-crax is an entry, and the proxy in front of crax would be called"):
+    with pytest.raises(UsageError, match=r"^nginx-for-crax is an entry, and the proxy in front of crax "):
         taking_part(lab, replace(settings, frameworks=("crax",)))
 
 
