@@ -103,7 +103,7 @@ def command(level: Level, target: Target, path: str, accept: str, duration_s: in
     depth = ["--", str(level.pipeline)] if level.pipeline > 1 else []
     return [
         "wrk",
-        *("-H", f"Host: {target.host}"),
+        *("-H", f"Host: {target.host_header}"),
         *("-H", f"Accept: {accept}"),
         *("-H", "Connection: keep-alive"),
         "--latency",

@@ -38,10 +38,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go to."""
+    """Where requests go to, and the name that they ask for there, where that is another."""
 
     host: str
     port: int = PORT
+    name: str = ""
+
+    @property
+    def host_header(self) -> str:
+        return self.name or self.host
 
 
 @dataclass(frozen=True, order=True)

@@ -64,20 +64,16 @@ def order(visits: Iterable[Visit]) -> Iterator[str]:
 def commands(
     settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], Target]
 ) -> Iterator[str]:
-    """Yield the commands of each test type as they could be typed, below the entries that they are the same for.
+    """Yield the commands of each test type and entry as they could be typed in the load generator's container.
 
-    `target` gives where an entry's load goes to.
+    `target` gives where an entry's load goes to: each has a name of its own there.
     """
     entries = list(entries)
     for test in settings.tests:
-        same: dict[tuple[str, ...], list[str]] = {}
         for entry in entries:
             if test in entry.tests:
-                lines = tuple(_typed(settings, entry, test, levels[test], target(entry)))
-                same.setdefault(lines, []).append(entry.name)
-        for lines, names in same.items():
-            yield f"# {test}: {', '.join(names)}"
-            yield from lines
+                yield f"# {test}: {entry.name}"
+                yield from _typed(settings, entry, test, levels[test], target(entry))
 
 
 def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: Target) -> Iterator[str]:

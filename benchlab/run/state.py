@@ -20,6 +20,7 @@ class SessionState:
         self._conforming: set[tuple[str, str]] = set()
         self._on_planned_cpus: set[str] = set()
         self._slow_to_stop: set[str] = set()
+        self._unsure: set[str] = set()
 
     def add_sample(self, sample: Sample) -> None:
         self._samples.append(sample)
@@ -53,6 +54,13 @@ class SessionState:
 
     def add_on_planned_cpus(self, entry: str) -> None:
         self._on_planned_cpus.add(entry)
+
+    def is_unsure(self, entry: str) -> bool:
+        """Return whether not all workers of the entry were seen to serve."""
+        return entry in self._unsure
+
+    def add_unsure(self, entry: str) -> None:
+        self._unsure.add(entry)
 
     def is_slow_to_stop(self, service: str) -> bool:
         """Return whether the service was seen not to end when it was asked to."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from benchlab.contract.payloads import FORTUNES
@@ -106,7 +106,8 @@ class FakeHost:
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
     `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
     what the kernel tells of an entry's sockets; `chatter` is how many lines a second entries write to their logs;
-    `late` is how services end that do so late; `cpusets` are the CPUs that services may use, as the kernel writes them.
+    `late` is how services end that do so late; `cpusets` are the CPUs that services may use, as the kernel writes them;
+    `impostors` are the services that answer under the names of entries.
     """
 
     def __init__(self) -> None:
@@ -134,10 +135,11 @@ class FakeHost:
         self.chatter = 0.0
         self.late: dict[str, str] = {}
         self.cpusets: dict[str, str | None] = {}
+        self.impostors: dict[str, str] = {}
 
     @property
     def entry(self) -> str:
-        return next(iter(self.running - {"db", "wrk", "nginx"}), "")
+        return next((each for each in self.running - {"db", "wrk"} if not each.startswith("nginx")), "")
 
     def start(self, service: str) -> None:
         self._refuse_if_gone()
@@ -155,6 +157,12 @@ class FakeHost:
     def casualty(self, service: str) -> str | None:
         self._refuse_if_gone()
         return self.dead.get(service, None if service in self.running else f"{service} is not running (exit code 0)")
+
+    def casualties(self, services: Iterable[str]) -> dict[str, str]:
+        return {service: how for service in services if (how := self.casualty(service))}
+
+    def addresses(self, service: str) -> frozenset[str]:
+        return frozenset([f"address of {service}"])
 
     def container_id(self, service: str) -> str:
         return f"id-of-{service}"
@@ -192,6 +200,8 @@ class FakeHost:
             return Executed(0, self._fetch(json.loads(command[-1])), "")
         if "/wrk/burst.py" in command:
             return Executed(0, self._burst(json.loads(command[-1])), "")
+        if "/wrk/resolve.py" in command:
+            return Executed(0, json.dumps({name: self._found_under(name) for name in json.loads(command[-1])}), "")
         if "/wrk/cpusets.py" in command:
             roles = json.loads(command[-1]).items()
             return Executed(
@@ -201,13 +211,19 @@ class FakeHost:
             return self._wrk(json.loads(command[-1]))
         return Executed(0, "", "")
 
+    def _found_under(self, name: str) -> list[str]:
+        role, _, entry = name.partition("-")
+        service = self.impostors.get(entry, entry if role == "app" else f"nginx-for-{entry}")
+        return [f"address of {service}"]
+
     def _wrk(self, job: dict[str, Any]) -> Executed:
         command = job["command"]
         url = next(word for word in command if word.startswith("http://"))
         self.jobs.append(job)
-        self.loads.append((self.entry, url))
+        entry = url.partition("//")[2].partition(":")[0].partition("-")[2]
+        self.loads.append((entry, url))
         self.commands.append(" ".join(command))
-        output = self.on_load(self.entry, len(self.loads))
+        output = self.on_load(entry, len(self.loads))
         self._refuse_if_gone()
         return Executed(0, printed() if output is None else output, "")
 
@@ -223,10 +239,11 @@ class FakeHost:
         self.fetched += 1
         self.ports.add(job["port"])
         self.second += 1
-        return json.dumps([[self._fetched(request["path"]) for request in requests] for requests in job["groups"]])
+        return json.dumps([[self._fetched(request["path"], job) for request in requests] for requests in job["groups"]])
 
-    def _fetched(self, path: str) -> dict[str, object]:
-        if self.entry in self.mute or self.entry in self.dead:
+    def _fetched(self, path: str, job: dict[str, Any]) -> dict[str, object]:
+        entry = job["host"].partition("-")[2]
+        if entry in self.mute or entry in self.dead:
             return {"path": path, "error": "refused"}
         return self.answer(path)
 
