@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -82,6 +83,13 @@ class Endpoint:
 
     def execute(self, command: list[str]) -> Executed:
         return self.engine.execute(self.service, command)
+
+    def converse(self, command: list[str], line: str) -> AbstractContextManager[Iterator[str]]:
+        """Run the command with the line on its input, and yield the lines that it prints while it runs.
+
+        Its input stays open as long as the with block, and this process.
+        """
+        return self.engine.converse(self.service, command, line)
 
     def output(self, *command: str) -> str:
         """Return what the command prints in the container. Raises EngineError, also where it fails."""

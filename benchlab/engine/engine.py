@@ -22,6 +22,7 @@ from docker.context import Context, ContextAPI
 from docker.context.config import get_current_context_name
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from docker.utils.socket import STDERR, frames_iter
 
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
@@ -40,6 +41,8 @@ LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
 LOG_LINES = 500
+# Of what a command writes to its second output, the end says why it failed.
+MOST_STDERR = 10_000
 # A line of a log that is no older belongs to what was just done.
 LATELY_S = 5
 # An engine may note a start a moment after the container's first words.
@@ -214,6 +217,41 @@ class Engine:
             raise EngineError(f"running {command[0]} in {service} was cut off: the container or the engine ended")
         out, err = cast(tuple[bytes | None, bytes | None], output)
         return Executed(code, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+
+    @contextmanager
+    def converse(self, service: str, command: Sequence[str], line: str) -> Iterator[Iterator[str]]:
+        """Run the command in the service's container with the line on its input, for the length of the with block.
+
+        Yields the lines that it prints, as they come; they end with the command. Its input ends with the with block,
+        and with this process, however that ends. Raises EngineError, in the lines too where the command fails.
+        """
+        doing = f"running {command[0]} in {service}"
+        api = self._client.api
+        with translated(doing):
+            made = api.exec_create(self._container(service).id, list(command), stdin=True)
+            stream = api.exec_start(made["Id"], socket=True)
+        try:
+            with translated(doing):
+                connection: Any = getattr(stream, "_sock", stream)
+                connection.sendall(line.encode() + b"\n")
+            yield self._lines(stream, made["Id"], doing)
+        finally:
+            _hang_up(stream)
+
+    def _lines(self, stream: Any, exec_id: str, doing: str) -> Iterator[str]:
+        left, errors = b"", b""
+        with translated(doing):
+            for kind, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+                if kind == STDERR:
+                    errors = (errors + chunk)[-MOST_STDERR:]
+                    continue
+                *lines, left = (left + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+            code = self._client.api.exec_inspect(exec_id)["ExitCode"]
+        if code is None:
+            raise EngineError(f"{doing} was cut off: the container or the engine ended")
+        if failure := Executed(code, "", errors.decode(errors="replace")).failure:
+            raise EngineError(f"{doing} failed: {failure}")
 
     def sockets(self, service: str, beside: str) -> str:
         """Return the kernel's table of TCP sockets in the network of the service's container. Raises EngineError.

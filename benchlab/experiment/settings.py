@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
@@ -18,7 +19,9 @@ from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.records.plan import NO_PROXY, QUERIES, Manifest, Settings
 
 # The entries keep an idle connection for 620 s: a sample must end before.
-MAX_DURATION_S = 600
+LEAST_DURATION_S, MAX_DURATION_S = 0.1, 600
+# A slice is over before it hides what comes and goes.
+MAX_SLICE_S = 60
 MAX_BLOCKS = 1_000
 MAX_REPEATS = 100
 # Python's shuffling takes a seed and its negative for the same, and other programs read no larger number for certain.
@@ -29,9 +32,7 @@ MAX_DB_CONNECTIONS = 1_900
 # What the shell offers for a flag.
 ENTRIES, ADOPTED_ENTRIES, RUNS = "entries", "adopted entries", "runs"
 OF_PROFILE = "the profile's"
-PROTOCOLS = "; ".join(
-    f"{each.name} is {counted(each.blocks, 'block')} of {each.duration_s}-s samples" for each in PROFILES.values()
-)
+PROTOCOLS = "; ".join(f"{each.name} is {counted(each.blocks, 'block')} of {each.samples}" for each in PROFILES.values())
 
 
 def _as_typed(_: str, text: str) -> str:
@@ -169,6 +170,16 @@ def _always(value: Any) -> Callable[[Profile], Any]:
     return lambda _: value
 
 
+def _duration(_: str, text: str) -> float:
+    """Return the seconds in a text such as 3 or 0.5; whole ones as a whole number."""
+    try:
+        return quantities.whole(text)
+    except ValueError:
+        if not re.fullmatch(r"\d+\.\d+", text):
+            raise
+    return float(text)
+
+
 def _whole(_: str, text: str) -> int:
     return quantities.whole(text)
 
@@ -285,27 +296,27 @@ BLOCKS = Setting(
 )
 REPEATS = Setting(
     "--repeats",
-    "samples of each level in a block",
+    "samples of each level in a block: of entries that are up together, the rounds",
     place="repeats",
     metavar="N",
     parse=_whole,
     default=OF_PROFILE,
     usual=attrgetter("repeats"),
-    bounds={"": _up_to(MAX_REPEATS)},
-    changed=lambda repeats, _: f"{counted(repeats, 'sample')} of a level in a visit",
-    compared_as="samples of a level in a visit",
+    bounds={"": _up_to(MAX_REPEATS, least=0)},
+    changed=lambda repeats, _: f"{counted(repeats, 'sample')} of a level in a block",
+    compared_as="samples of a level in a block",
 )
 DURATION = Setting(
     "--duration",
-    "the length of a sample",
+    "the length of a sample: of entries that are up together, the least length of a slice",
     place="duration_s",
     metavar="S",
-    parse=_whole,
+    parse=_duration,
     unit="seconds",
     default=OF_PROFILE,
     usual=attrgetter("duration_s"),
-    bounds={"": _up_to(MAX_DURATION_S, " seconds")},
-    changed=lambda duration_s, _: f"{duration_s}-s samples",
+    bounds={"": Bounds(LEAST_DURATION_S, MAX_DURATION_S, f"{LEAST_DURATION_S} to {MAX_DURATION_S} seconds")},
+    changed=lambda duration_s, _: f"{duration_s:g}-s samples",
     compared_as="duration in s",
 )
 PROXY = Setting(
@@ -413,6 +424,8 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
         "levels": {test: levels.get(test, usual.levels[test]) for test in tests},
         "primer_s": usual.primer_s,
         "warmup_s": usual.warmup_s,
+        "together": usual.together,
+        "block_s": usual.block_s,
     }
     settings = Settings(**values)
     problems = [
@@ -425,9 +438,21 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
         for setting in SETTINGS
         for key, number, words in setting.beyond(settings)
     ]
+    problems += _lengths(settings)
     if problems:
         raise UsageError("; ".join(problems))
     return settings
+
+
+def _lengths(settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with the lengths and numbers of samples in the design of the profile."""
+    name, profile = DURATION.name, f"{PROFILE.name} {settings.profile}"
+    if settings.together and settings.duration_s > MAX_SLICE_S:
+        yield f"{name} {settings.duration_s:g}: {profile} takes slices; use {LEAST_DURATION_S} to {MAX_SLICE_S} seconds"
+    if not settings.together and settings.duration_s != int(settings.duration_s):
+        yield f"{name} {settings.duration_s:g}: {profile} takes samples of whole seconds"
+    if not settings.together and not settings.repeats:
+        yield f"{REPEATS.name} 0: use 1 to {MAX_REPEATS}"
 
 
 def impossible(settings: Settings) -> list[str]:

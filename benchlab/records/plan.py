@@ -113,6 +113,24 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Rounds:
+    """The rounds of a test type that are to be taken in a block: how many, and the number of the first."""
+
+    test: str
+    count: int
+    first: int = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """One life of all containers, for entries that are up together, and what is to be taken in it, in order."""
+
+    number: int
+    entries: tuple[str, ...]
+    rounds: tuple[Rounds, ...]
+
+
+@dataclass(frozen=True)
 class Visit:
     """One lifetime of an entry's container, and the trials made in it, in order."""
 
@@ -129,6 +147,9 @@ class Settings:
     leaves the step out. The warm-up ends between its two times, as soon as the rate is steady. Each level is sampled
     `repeats` times in a visit: together these are one repetition, because only blocks count as such.
 
+    With entries `together`, all are up in a block, and are loaded in rounds of slices, of which `duration_s` is the
+    least length; `repeats` are the rounds, and 0 as many as take `block_s` in a block of two entries.
+
     `proxy` names what stands in front of the entries; of several, with commas between them, each in its turn. So does
     `db_connections`: how many an entry has in all, and where it is empty, what .env says.
 
@@ -141,7 +162,7 @@ class Settings:
     frameworks: tuple[str, ...]
     levels: dict[str, tuple[int, ...]]
     blocks: int
-    duration_s: int
+    duration_s: float
     primer_s: int
     warmup_s: tuple[int, int]
     proxy: str
@@ -152,6 +173,8 @@ class Settings:
     against: str = ""
     repeats: int = 1
     db_connections: tuple[int, ...] = ()
+    together: bool = False
+    block_s: int = 0
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -186,7 +209,8 @@ class Manifest:
     as it is; `images` the image id, and `services` the resolved definition, of each
     container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
     CPUs of each role, empty where all share them; `facts` describes lab, engine, host and tools: a run is not resumed
-    by a lab of another version or with other limits, nor compared with the run of another host.
+    by a lab of another version or with other limits, nor compared with the run of another host. `groups` are the
+    entries that are up together; empty where one is up at a time.
     """
 
     run_id: str
@@ -200,6 +224,7 @@ class Manifest:
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     variants: dict[str, Variant] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -211,6 +236,10 @@ class Manifest:
         """Return the test types of the run that the entry declares."""
         declared = self.entries[entry]["tests"].split()
         return tuple(test for test in self.settings.tests if test in declared)
+
+    def up_in(self, block: int) -> tuple[str, ...]:
+        """Return the entries that take part in the block: groups take turns."""
+        return self.groups[(block - 1) % len(self.groups)] if self.groups else tuple(self.entries)
 
     @property
     def unbuilt(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from benchlab.core import letters
 from benchlab.records import shapes
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
-from benchlab.records.run import ContractFinding, Decision, Failure, Record, Sample
+from benchlab.records.run import ContractFinding, Decision, Failure, Pace, Record, Sample
 
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
@@ -25,9 +25,11 @@ from benchlab.records.run import ContractFinding, Decision, Failure, Record, Sam
 #    time is that of the CPUs that containers may use.
 # 5: a manifest says what each entry is a variant of, and at which levels of which factors; before, its name did.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
-SCHEMA = 5
+# 6: entries that are up together are loaded in slices: a sample of these counts in a window of its load, and a line
+#    `pace` says how the slices of a test are taken. The least length of a slice is a fraction of a second.
+SCHEMA = 6
 # What is read, too: the verdicts of such a run stay what they were.
-READABLE = (3, 4, SCHEMA)
+READABLE = (3, 4, 5, SCHEMA)
 # What rules of a sample were called in older journals and manifests. A name is data: another one is no other form.
 RENAMED_RULES = {
     "silence": "no answers",
@@ -46,6 +48,7 @@ KINDS: dict[str, type[Record]] = {
     "failure": Failure,
     "decision": Decision,
     "verification": ContractFinding,
+    "pace": Pace,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
 # What every line of the lab's own begins with: so its kind is known before the rest is parsed.

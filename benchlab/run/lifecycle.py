@@ -1,4 +1,4 @@
-"""Brings entries up beside a pristine database, for one lifetime of their containers, and down again; asks the database."""
+"""Brings entries up beside a pristine database, and down again: a lifetime of their containers; asks the database."""
 
 from __future__ import annotations
 

@@ -12,29 +12,29 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.engine import variants
 from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
-from benchlab.experiment import placement, schedule, workloads
-from benchlab.experiment.forecast import Forecast
+from benchlab.experiment import grouping, placement, schedule, workloads
+from benchlab.experiment.forecast import BlockForecast, Forecast
 from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FRAMEWORK, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.host import facts
 from benchlab.load import registry
-from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
+from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
 from benchlab.report.document import Document, Lines, Terms
 from benchlab.run import runner
 from benchlab.statistics import sizing
 
 Levels = Mapping[str, Sequence[Level]]
+# What of a run is still to be made.
+Left = Sequence[Visit] | Sequence[Block]
 
 
-def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> Terms:
+def plan(settings: Settings, levels: Levels, left: Left, cpus: str, host: str) -> Terms:
     """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them."""
-    entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == NO_PROXY else f", {settings.through}"
-    samples = counted(sum(len(visit.trials) for visit in visits), "sample")
     rows = (
-        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}"),
-        ("time", f"{duration(Forecast(visits, settings).total_s)}; builds not counted"),
-        ("entries", f"{entries}{through}"),
+        ("plan", _extent(settings, left)),
+        ("time", f"{duration(total_s(left, settings))}; builds not counted"),
+        ("entries", f"{', '.join(sorted({name for each in left for name in _entries(each)}))}{through}"),
         *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
         ("blocks", _blocks(settings)),
@@ -45,15 +45,46 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
     return Terms(rows)
 
 
+def total_s(left: Left, settings: Settings) -> float:
+    """Return how long what is left is planned to take."""
+    blocks = [each for each in left if isinstance(each, Block)]
+    visits = [each for each in left if isinstance(each, Visit)]
+    return BlockForecast(blocks, settings).total_s + Forecast(visits, settings).total_s
+
+
+def _entries(each: Visit | Block) -> tuple[str, ...]:
+    return each.entries if isinstance(each, Block) else (each.entry,)
+
+
+def _extent(settings: Settings, left: Left) -> str:
+    if not settings.together:
+        samples = counted(sum(len(each.trials) for each in left if isinstance(each, Visit)), "sample")
+        return f"{samples} of {settings.duration_s:g} s in {counted(len(left), 'visit')}"
+    groups = {_entries(each) for each in left}
+    up = counted(max(map(len, groups), default=0), "entry", "entries")
+    shared = set.intersection(*map(set, groups)) if groups else set()
+    of = f"{len(groups)} groups of up to {up} that share {', '.join(sorted(shared))}" if len(groups) > 1 else up
+    rounds = (
+        counted(settings.repeats, "round") if settings.repeats else f"rounds for {minutes(settings.block_s)} a pair"
+    )
+    return (
+        f"{counted(len(left), 'block')}: {of} up at once, one loaded at a time; {rounds} of slices of "
+        f"{settings.duration_s:g} s and more"
+    )
+
+
 def duration(total_s: float) -> str:
     """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
     noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
     return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
 
-def order(visits: Iterable[Visit]) -> Iterator[str]:
-    """Yield a line for each visit: what is measured in it, in order."""
-    for visit in visits:
+def order(left: Iterable[Visit | Block]) -> Iterator[str]:
+    """Yield a line for each block or visit: what is measured in it, in order."""
+    for visit in left:
+        if isinstance(visit, Block):
+            yield f"block {visit.number}: {', '.join(visit.entries)}: {', '.join(each.test for each in visit.rounds)}"
+            continue
         tests = (
             f"{test} {' '.join(str(trial.level.key) for trial in trials)}"
             for test, trials in groupby(visit.trials, key=lambda trial: trial.test)
@@ -83,7 +114,7 @@ def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level],
         yield f"{shlex.join(command)}  # {name}"
 
 
-def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[tuple[str, Level, int]]:
+def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[tuple[str, Level, float]]:
     """Yield each load of a test type in a visit: its name, its level, and its seconds."""
     for step in registry.of(settings).before(settings, test, levels):
         yield step.name, step.level, step.duration_s
@@ -119,6 +150,24 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     return lab, fitted(lab, settings)
 
 
+def planned(lab: Lab, settings: Settings, blocks: int) -> Left:
+    """Return all that so many blocks of a run are made of."""
+    if not settings.together:
+        return visits(lab, settings, blocks)
+    entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
+    of_groups = groups(lab, settings)
+    return schedule.planned(entries, of_groups, settings, blocks)
+
+
+def groups(lab: Lab, settings: Settings) -> tuple[tuple[str, ...], ...]:
+    """Return the entries that are up together; none where one is up at a time. Raises UsageError."""
+    if not settings.together:
+        return ()
+    memory = lab.engine_if_any.info().get("MemTotal") if lab.engine_if_any else None
+    fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus)
+    return tuple(tuple(entry.name for entry in group) for group in fitting)
+
+
 def visits(lab: Lab, settings: Settings, blocks: int) -> tuple[Visit, ...]:
     entries = lab.topology.choose(settings.frameworks)
     return schedule.plan(entries, levels(lab, settings), blocks, settings.seed, settings.repeats)
@@ -131,17 +180,17 @@ def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
 def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     """Return what `start` would do: the plan with every visit in its order; and the wrk commands."""
     lab, settings = settled(lab, settings)
-    planned = visits(lab, settings, settings.blocks)
+    left = planned(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
     typed = commands(settings, entries, levels(lab, settings), load_address)
-    plan_of_run = Document((outline(lab, settings, planned), Lines(tuple(order(planned)))))
+    plan_of_run = Document((outline(lab, settings, left), Lines(tuple(order(left)))))
     return plan_of_run, "\n".join(typed)
 
 
-def outline(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> Terms:
-    """Return in a few lines what the visits will measure, and on what."""
+def outline(lab: Lab, settings: Settings, left: Left) -> Terms:
+    """Return in a few lines what is to be measured, and on what."""
     cpus = placement.summary(lab.placement, lab.cpus)
-    return plan(settings, levels(lab, settings), planned, cpus, facts.summary(lab.engine_if_any))
+    return plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
@@ -151,7 +200,10 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
             f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
             f"or {AGAINST.name}"
         )
-    block_s = Forecast(visits(lab, settings, 1), settings).total_s
+    # A block of each group.
+    of_groups = max(1, len(groups(lab, settings)))
+    settings = replace(settings, blocks=settings.blocks * of_groups)
+    block_s = total_s(planned(lab, settings, of_groups), settings) / of_groups
     blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s)
     if settings.budget_s is not None and blocks < 1:
         raise UsageError(

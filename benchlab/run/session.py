@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -18,18 +19,20 @@ from benchlab.engine import building, capacity, stage, topology, variants
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab, Stage
 from benchlab.experiment import profiles, schedule
-from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.forecast import BlockForecast, Forecast
 from benchlab.experiment.settings import PLACEMENT
 from benchlab.factors import catalog
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
-from benchlab.records.plan import NO_PROXY, Manifest, Settings, Variant, Visit
+from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, Visit
 from benchlab.records.run import Decision, Run
 from benchlab.report import outputs, runs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import pinned, planning
-from benchlab.run.progress import Progress
+from benchlab.run.planning import Left
+from benchlab.run.progress import Progress, RoundsProgress
+from benchlab.run.rounds import RoundRunner
 from benchlab.run.runner import Runner
 from benchlab.run.state import SessionState
 from benchlab.statistics import analysis, sizing
@@ -59,6 +62,7 @@ def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
         cpus=lab.cpus,
         placement=lab.placement,
         variants={name: lab.variants.get(name, Variant(name)) for name in settings.frameworks},
+        groups=planning.groups(lab, settings),
     )
 
 
@@ -193,37 +197,51 @@ class Session:
             self._decide()
             self._make(self._left())
 
-    def _left(self) -> tuple[Visit, ...]:
+    def _left(self) -> Left:
         return _left(self.lab, self.journal.run())
 
-    def _make(self, visits: tuple[Visit, ...]) -> None:
-        if not visits:
+    def _make(self, left: Left) -> None:
+        """Make the blocks, or visits, that are left."""
+        if not left:
             return
-        manifest, lab = self.manifest, self.lab
-        forecast = Forecast(visits, manifest.settings)
-        samples = counted(sum(len(visit.trials) for visit in visits), "sample")
-        lab.say(f"{samples} to take, {planning.duration(forecast.total_s)}; journal: {shown(self.journal.folder)}")
-        run = self.journal.run()
-        progress = Progress(self.console, forecast, run, profiles.caution(manifest))
-        runner = Runner(
-            roles=lab.roles,
-            journal=self.journal,
-            entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
-            levels=planning.levels(lab, manifest.settings),
-            settings=manifest.settings,
-            events=progress,
-            cpus=lab.client_cpus,
-            state=SessionState(run.taken, run.findings),
-            allow=self.allow,
-            ask_engine=inventory.is_blind(manifest.facts),
-            allowed_cpus=lab.allowed_cpus,
-            placement=lab.placement,
-            patterns=lab.patterns,
-        )
+        run, caution = self.journal.run(), profiles.caution(self.manifest)
+        blocks, visits = _blocks(left), _visits(left)
+        where = f"journal: {shown(self.journal.folder)}"
+        if blocks:
+            by_block = BlockForecast(blocks, self.manifest.settings)
+            self.lab.say(f"{counted(len(blocks), 'block')} to make, {planning.duration(by_block.total_s)}; {where}")
+            progress: Progress = RoundsProgress(self.console, by_block, run, caution)
+            paces = {pace.test: pace for pace in run.paces}
+            made = RoundRunner(**self._bench(run, progress), paces=paces).run(blocks)
+        else:
+            forecast = Forecast(visits, self.manifest.settings)
+            samples = counted(sum(len(visit.trials) for visit in visits), "sample")
+            self.lab.say(f"{samples} to take, {planning.duration(forecast.total_s)}; {where}")
+            progress = Progress(self.console, forecast, run, caution)
+            made = Runner(**self._bench(run, progress)).run(visits)
         with progress.running():
-            for block in runner.run(visits):
+            for block in made:
                 _report(self.journal)
                 progress.block(block)
+
+    def _bench(self, run: Run, progress: Progress) -> dict[str, Any]:
+        """Return what loading entries needs: the fields of a Bench."""
+        manifest, lab = self.manifest, self.lab
+        return {
+            "roles": lab.roles,
+            "journal": self.journal,
+            "entries": {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
+            "levels": planning.levels(lab, manifest.settings),
+            "settings": manifest.settings,
+            "events": progress,
+            "cpus": lab.client_cpus,
+            "state": SessionState(run.taken, run.findings),
+            "allow": self.allow,
+            "ask_engine": inventory.is_blind(manifest.facts),
+            "allowed_cpus": lab.allowed_cpus,
+            "placement": lab.placement,
+            "patterns": lab.patterns,
+        }
 
     def allow(self) -> None:
         """Raise EngineError where another visit would not belong to this run."""
@@ -266,17 +284,27 @@ def _report(journal: Journal) -> Run:
     return run
 
 
-def _left(lab: Lab, run: Run) -> tuple[Visit, ...]:
-    """Return the visits of the run that are still to be made, of the blocks that it has so far."""
+def _blocks(left: Left) -> tuple[Block, ...]:
+    return tuple(each for each in left if isinstance(each, Block))
+
+
+def _visits(left: Left) -> tuple[Visit, ...]:
+    return tuple(each for each in left if isinstance(each, Visit))
+
+
+def _left(lab: Lab, run: Run) -> Left:
+    """Return what of the run is still to be made, of the blocks that it has so far: blocks, or visits."""
+    if run.manifest.settings.together:
+        return schedule.blocks(run)
     return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
 
 
 def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     """Say what will be measured, before anything is built or started for it."""
-    planned = planning.visits(lab, settings, settings.blocks)
+    planned = planning.planned(lab, settings, settings.blocks)
     terminal.show(console, Document((planning.outline(lab, settings, planned),)))
 
 
-def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit], console: Console) -> None:
+def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Left, console: Console) -> None:
     pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
     terminal.show(console, Document((planning.outline(lab, manifest.settings, left),)))

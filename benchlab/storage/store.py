@@ -31,7 +31,7 @@ from benchlab.factors import catalog
 from benchlab.load import registry
 from benchlab.records import schema
 from benchlab.records.plan import Manifest, Settings, Variant
-from benchlab.records.run import ContractFinding, Decision, Failure, Record, Run, Sample
+from benchlab.records.run import ContractFinding, Decision, Failure, Pace, Record, Run, Sample
 from benchlab.storage import files, impossible
 
 MIXED = "were two runs mixed?"
@@ -73,6 +73,7 @@ def run(manifest: Manifest, content: bytes, path: Path) -> Run:
         tuple(sorted(_of(Failure, records), key=lambda failed: (failed.started_at, failed.trial.key, failed.reason))),
         decisions[0] if decisions else None,
         tuple(sorted(_of(ContractFinding, records), key=lambda finding: finding.key)),
+        tuple(_of(Pace, records)),
     )
     _refuse_doubles(whole, path)
     _refuse_beyond(whole, path)
@@ -100,6 +101,9 @@ def _refuse_other_run(record: Record, manifest: Manifest) -> None:
     if isinstance(record, Decision):
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
         problem = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
+    elif isinstance(record, Pace):
+        own = record.test in manifest.settings.tests
+        problem = f"a pace of {record.test} is none of"
     elif isinstance(record, ContractFinding):
         own = record.entry in manifest.entries and record.test in manifest.tests(record.entry)
         problem = f"{record.entry} {record.test} is no test type of"
@@ -117,7 +121,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
         and trial.test in manifest.tests(trial.entry)
         and trial.level.key in registry.of(settings).keys(trial.test, settings.levels[trial.test])
         and trial.block >= 1
-        and 1 <= trial.repeat <= settings.repeats
+        and (settings.together or trial.repeat <= settings.repeats)
     )
 
 
