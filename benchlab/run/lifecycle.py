@@ -1,4 +1,4 @@
-"""Brings entries up beside a pristine database, for one life of their containers, and down again; asks the database."""
+"""Brings entries up beside a pristine database, and down again: one lifetime of containers; asks the database."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ QUOTED_COPY = '"World"'
 
 
 @dataclass(frozen=True)
-class Life:
-    """One life of an entry's containers.
+class Lifetime:
+    """One lifetime of an entry's containers.
 
     `keep_log(name, text)` keeps the log of one that is lost, and says where. `patterns` are what servers log of their
     own start and end.
@@ -75,7 +75,7 @@ class RunningEntry:
     entry: Entry
     endpoints: Endpoints
     world: World
-    life: Life
+    lifetime: Lifetime
     unsure: str = ""
 
     @property
@@ -87,7 +87,7 @@ class RunningEntry:
         at = self.endpoints
         for endpoint in (at.app, at.database, at.client, *at.serving[1:]):
             if casualty := endpoint.casualty():
-                raise self.life.lost(endpoint, casualty, f"{doing}, {casualty}")
+                raise self.lifetime.lost(endpoint, casualty, f"{doing}, {casualty}")
 
     def other_cpus(self, planned: Mapping[str, tuple[int, ...]]) -> str | None:
         """Return in words which role's container may use other CPUs than were planned for it; None where none does.
@@ -110,11 +110,11 @@ class Up:
     `world` is World as it was before any request. What is not known of who answers is said once in a session.
     """
 
-    def __init__(self, group: Group, life: Life, world: World):
+    def __init__(self, group: Group, lifetime: Lifetime, world: World):
         self.running: dict[str, RunningEntry] = {}
         self.lost: dict[str, EntryError | EngineError] = {}
         self.world = world
-        self.life = life
+        self.lifetime = lifetime
         self._group = group
 
     @property
@@ -132,13 +132,13 @@ class Up:
         ended = _ended([*shared, *(endpoint for endpoints in serving.values() for endpoint in endpoints)])
         for endpoint in shared:
             if casualty := ended.get((endpoint.role, endpoint.service)):
-                raise self.life.lost(endpoint, casualty, f"{doing}, {casualty}")
+                raise self.lifetime.lost(endpoint, casualty, f"{doing}, {casualty}")
         losses: dict[str, EntryError] = {}
         for name, endpoints in serving.items():
             for endpoint in endpoints:
                 casualty = ended.get((endpoint.role, endpoint.service))
                 if casualty and name not in losses:
-                    losses[name] = self.life.lost(endpoint, casualty, f"{doing}, {casualty}")
+                    losses[name] = self.lifetime.lost(endpoint, casualty, f"{doing}, {casualty}")
         for name, error in losses.items():
             self.lose(name, error)
         return losses
@@ -163,7 +163,7 @@ class Group:
             for name, running in up.running.items(): ...
 
     Of the `others`, none runs meanwhile. `say` gets a line on each service that does not end when it is asked to, and
-    on each entry of whose workers not all are known to serve, once in a session. `patterns` are as in Life.
+    on each entry of whose workers not all are known to serve, once in a session. `patterns` are as in Lifetime.
     """
 
     entries: Sequence[Entry]
@@ -176,18 +176,18 @@ class Group:
     patterns: LogPatterns = field(default_factory=LogPatterns)
 
     @contextmanager
-    def up(self, life_name: str) -> Iterator[Up]:
+    def up(self, name: str) -> Iterator[Up]:
         """Run the entries, and the proxies in front of them, for the length of the with block.
 
         One that never gets ready, or does not answer under its own name, is among the lost and costs no other.
-        `life_name` names this life of the containers, for the logs that are kept. Raises EngineError where the
+        `name` names this lifetime of the containers, for the logs that are kept. Raises EngineError where the
         database does not get ready.
         """
         self._end_others()
         # The database takes longest to start.
         self.roles.database.start()
         self.roles.client.start()
-        up = Up(self, Life(life_name, self.keep_log, self.patterns), Database(self.roles.database).pristine_world())
+        up = Up(self, Lifetime(name, self.keep_log, self.patterns), Database(self.roles.database).pristine_world())
         try:
             self._bring_up(up)
             yield up
@@ -225,7 +225,7 @@ class Group:
         return [self.roles.of(entry) for entry in self.entries if entry.name not in up.lost]
 
     def _end_others(self) -> None:
-        """End what an earlier life failed to end: it would take part unasked, or not be in its first life."""
+        """End what an earlier lifetime failed to end: it would take part unasked, or not be in its first lifetime."""
         known = {entry.name: self.roles.of(entry) for entry in (*self.others, *self.entries)}
         ended = _ended([each for at in known.values() for each in at.serving])
         self.end([at for at in known.values() if any((each.role, each.service) not in ended for each in at.serving)])
@@ -251,21 +251,21 @@ class Group:
 
     def _started(self, entry: Entry, up: Up, over: Event) -> RunningEntry:
         """Start the entry and wait until it serves. Raises EntryError, EngineError; what it started is ended then."""
-        at, life = self.roles.of(entry), up.life
+        at, lifetime = self.roles.of(entry), up.lifetime
         unsure = ""
         try:
             for endpoint in at.serving:
                 endpoint.start()
-                self._wait(entry, endpoint, life, over)
+                self._wait(entry, endpoint, lifetime, over)
                 if endpoint is at.app:
                     unsure = self._await_workers(entry, at, over)
         except (EntryError, EngineError):
             with suppress(EngineError):
                 self.end([at])
             raise
-        return RunningEntry(entry, at, up.world, life, unsure)
+        return RunningEntry(entry, at, up.world, lifetime, unsure)
 
-    def _wait(self, entry: Entry, endpoint: ServingEndpoint, life: Life, over: Event) -> None:
+    def _wait(self, entry: Entry, endpoint: ServingEndpoint, lifetime: Lifetime, over: Event) -> None:
         """Return as soon as the endpoint answers anything at all. Raises EntryError.
 
         Where it is known how many workers the entry has, it is not waited for while these die over and over.
@@ -278,15 +278,15 @@ class Group:
             if over.is_set():
                 raise _GivenUpError
             if casualty := endpoint.casualty():
-                raise life.lost(endpoint, casualty, f"in start-up, {casualty}")
+                raise lifetime.lost(endpoint, casualty, f"in start-up, {casualty}")
             if time.monotonic() - began_s > self.ready_s:
                 summary = f"{service} did not answer {path} on port {port} within {self.ready_s} s of its start"
-                raise life.lost(endpoint, summary, summary + _why_silent(endpoint, port, client))
+                raise lifetime.lost(endpoint, summary, summary + _why_silent(endpoint, port, client))
             raised = Counter(diagnosis.exceptions(endpoint.log()))
             most = max(raised.values(), default=0)
             if workers and most >= MOST_RAISED * workers and _listens_nowhere(endpoint, client):
                 summary = f"{service} raised the same again and again, and nothing listens in its container"
-                raise life.lost(endpoint, summary, f"in start-up, {summary}")
+                raise lifetime.lost(endpoint, summary, f"in start-up, {summary}")
 
     def _await_workers(self, entry: Entry, at: Endpoints, over: Event) -> str:
         """Wait until all workers serve, as far as that can be seen; return in words what is not known of them.
@@ -325,15 +325,15 @@ class Group:
         for name, endpoints in serving.items():
             try:
                 for endpoint in endpoints:
-                    self._refuse_other_name(endpoint, known.get(endpoint.address.host, []), up.life)
+                    self._refuse_other_name(endpoint, known.get(endpoint.address.host, []), up.lifetime)
             except (EntryError, EngineError) as error:
                 up.lose(name, error)
 
-    def _refuse_other_name(self, endpoint: ServingEndpoint, seen: Collection[str], life: Life) -> None:
+    def _refuse_other_name(self, endpoint: ServingEndpoint, seen: Collection[str], lifetime: Lifetime) -> None:
         own = endpoint.addresses()
         if not seen or not own.issuperset(seen):
             summary = f"{endpoint.service} is not what answers under its name"
-            raise life.lost(
+            raise lifetime.lost(
                 endpoint,
                 summary,
                 f"{summary}: {endpoint.address.host} leads to {', '.join(seen) or 'no address'}, and its container has "
@@ -365,16 +365,16 @@ class EntryLifecycle:
         return self.roles.of(self.entry)
 
     @contextmanager
-    def up(self, life_name: str) -> Iterator[RunningEntry]:
+    def up(self, name: str) -> Iterator[RunningEntry]:
         """Run the entry, and the proxy in front of it, for the length of the with block.
 
-        `life_name` names this life of the containers, for the logs that are kept.
+        `name` names this lifetime of the containers, for the logs that are kept.
         Raises EntryError where one of them never gets ready, EngineError where the database does not.
         """
         group = Group(
             (self.entry,), self.roles, self.others, self.keep_log, self.ready_s, self.say, self.state, self.patterns
         )
-        with group.up(life_name) as up:
+        with group.up(name) as up:
             if error := up.lost.get(self.entry.name):
                 raise error
             yield up.running[self.entry.name]
