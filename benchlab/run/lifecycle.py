@@ -1,4 +1,4 @@
-"""Brings entries up beside a pristine database, and down again: a lifetime of their containers; asks the database."""
+"""Brings entries up beside a pristine database, and down again: one lifetime of containers; asks the database."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ QUOTED_COPY = '"World"'
 
 @dataclass(frozen=True)
 class Lifetime:
-    """One life of an entry's containers.
+    """One lifetime of an entry's containers.
 
     `keep_log(name, text)` keeps the log of one that is lost, and says where. `patterns` are what servers log of their
     own start and end.
@@ -176,18 +176,18 @@ class Group:
     patterns: LogPatterns = field(default_factory=LogPatterns)
 
     @contextmanager
-    def up(self, life_name: str) -> Iterator[Up]:
+    def up(self, name: str) -> Iterator[Up]:
         """Run the entries, and the proxies in front of them, for the length of the with block.
 
         One that never gets ready, or does not answer under its own name, is among the lost and costs no other.
-        `life_name` names this lifetime of the containers, for the logs that are kept. Raises EngineError where the
+        `name` names this lifetime of the containers, for the logs that are kept. Raises EngineError where the
         database does not get ready.
         """
         self._end_others()
         # The database takes longest to start.
         self.roles.database.start()
         self.roles.client.start()
-        up = Up(self, Lifetime(life_name, self.keep_log, self.patterns), Database(self.roles.database).pristine_world())
+        up = Up(self, Lifetime(name, self.keep_log, self.patterns), Database(self.roles.database).pristine_world())
         try:
             self._bring_up(up)
             yield up
@@ -365,16 +365,16 @@ class EntryLifecycle:
         return self.roles.of(self.entry)
 
     @contextmanager
-    def up(self, life_name: str) -> Iterator[RunningEntry]:
+    def up(self, name: str) -> Iterator[RunningEntry]:
         """Run the entry, and the proxy in front of it, for the length of the with block.
 
-        `life_name` names this lifetime of the containers, for the logs that are kept.
+        `name` names this lifetime of the containers, for the logs that are kept.
         Raises EntryError where one of them never gets ready, EngineError where the database does not.
         """
         group = Group(
             (self.entry,), self.roles, self.others, self.keep_log, self.ready_s, self.say, self.state, self.patterns
         )
-        with group.up(life_name) as up:
+        with group.up(name) as up:
             if error := up.lost.get(self.entry.name):
                 raise error
             yield up.running[self.entry.name]

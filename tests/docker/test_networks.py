@@ -8,12 +8,14 @@ import docker
 
 from benchlab.engine import networks, stage, variants
 from benchlab.engine.engine import Engine
+from benchlab.engine.sandbox import PROJECT_LABEL, SERVICE_LABEL
 from benchlab.engine.stage import Conditions
 from benchlab.records.plan import Variant
 from benchlab.run import fetch
 from benchlab.run.lifecycle import Group
 
 from ..entries import ROOT
+from .conftest import await_that
 from .traces import PROJECT, objects
 
 NAMES = ("aiohttp", "crax")
@@ -32,14 +34,11 @@ def test_nginx_stands_in_front_of_each_entry_and_ends_by_itself(client: docker.D
                 assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})
                 assert answer.headers["server"].startswith("nginx")
         for name in NAMES:
-            (proxy,) = client.containers.list(
-                all=True,
-                filters={
-                    "label": [f"com.docker.compose.project={PROJECT}", f"com.docker.compose.service=nginx-for-{name}"]
-                },
-            )
+            labels = [f"{PROJECT_LABEL}={PROJECT}", f"{SERVICE_LABEL}=nginx-for-{name}"]
+            (proxy,) = client.containers.list(all=True, filters={"label": labels})
             assert proxy.attrs["State"]["ExitCode"] == 0
-    assert objects(client) == []
+    # The engine removes the lease a moment after the lab has left it.
+    await_that(lambda: objects(client) == [], "nothing is left")
 
 
 def test_networks_of_many_entries_take_few_of_the_engine_s_ranges_and_are_removed_with_the_rest(

@@ -47,7 +47,7 @@ def test_each_role_is_started_and_stopped_on_its_own_engine(engines: dict[str, F
     with lifecycle.up("first") as running:
         running.check("meanwhile")
     assert {role: engine.done for role, engine in engines.items()} == {
-        CLIENT: ["start wrk", "burst /json"],
+        CLIENT: ["start wrk", "connections /json"],
         APP: ["start aiohttp", "stop aiohttp"],
         DB: ["start db", "pristine-world"],
         PROXY: ["start nginx-for-aiohttp", "stop nginx-for-aiohttp"],

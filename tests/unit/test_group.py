@@ -155,7 +155,7 @@ def test_an_entry_is_up_when_all_its_workers_have_told_so_and_answered_many_conn
     host.looks = 1
     assert _unsure(host) == ("", [])
     assert host.looks == 3
-    assert "burst /json" in host.done
+    assert "connections /json" in host.done
 
 
 def test_too_few_workers_are_waited_for_once_in_a_session_and_told_once() -> None:
