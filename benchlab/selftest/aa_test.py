@@ -18,7 +18,8 @@ from benchlab.statistics import analysis, cells, comparison, metrics, sequential
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome
 from benchlab.statistics.metrics import Metric
-from benchlab.statistics.stats import ALPHA, Cells, Ratio
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import ALPHA, Ratio
 from benchlab.statistics.variance import Components, Cost
 
 # How long a pair of entries is measured for the smallest effect (docs/method.md, section 9.1).

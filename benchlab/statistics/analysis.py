@@ -13,11 +13,12 @@ from benchlab.load import registry
 from benchlab.quality import rules
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import bottleneck, cells, comparison, metrics, sequential, stats
+from benchlab.statistics import bottleneck, cells, comparison, metrics, pooling, sequential, stats
 from benchlab.statistics.cells import Cell, Measured
 from benchlab.statistics.comparison import Comparison, Standing
 from benchlab.statistics.metrics import Better, Measures, Metric
-from benchlab.statistics.stats import Average, Cells, Ratio
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import Average, Ratio
 
 
 class AllLevels(Enum):
@@ -218,6 +219,5 @@ def _listed(levels: Sequence[LevelKey]) -> str:
 
 def _first_blocks(levels: Mapping[LevelKey, Cells], last: int) -> dict[LevelKey, Cells]:
     return {
-        level: {entry: {block: of[block] for block in of if block <= last} for entry, of in entries.items()}
-        for level, entries in levels.items()
+        level: {entry: pooling.until(of, last) for entry, of in entries.items()} for level, entries in levels.items()
     }

@@ -12,7 +12,8 @@ from benchlab.records.run import Run, Sample
 from benchlab.statistics import bottleneck, metrics, stats
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.metrics import RATE, Metric
-from benchlab.statistics.stats import Cells, Estimate
+from benchlab.statistics.pooling import ONLY_ROUND, Blocks, Cells, Parts, PooledBlocks
+from benchlab.statistics.stats import Estimate
 
 # The samples of one test, by level and entry.
 Grouped = Mapping[LevelKey, Mapping[str, Sequence[Sample]]]
@@ -75,13 +76,19 @@ def every_cell(run: Run) -> Iterator[Cell]:
         yield from of_test.cells
 
 
-def by_block(samples: Iterable[Sample], metric: Metric) -> dict[int, float]:
-    """Return the metric of one cell in each block that has a value; of repeats the average."""
-    values: dict[int, list[float]] = defaultdict(list)
+def by_block(samples: Iterable[Sample], metric: Metric) -> Blocks:
+    """Return the metric of one cell in each block that has a value: that of its rounds together.
+
+    A sample of which the metric is not known is in none of the sums.
+    """
+    rounds: dict[int, dict[int, Parts]] = defaultdict(dict)
     for sample in samples:
-        if (value := metric.read(sample)) is not None:
-            values[sample.trial.block].append(value)
-    return {block: of[0] if len(of) == 1 else metric.average(of) for block, of in values.items()}
+        if (parts := metric.parts(sample)) is not None:
+            rounds[sample.trial.block][sample.trial.repeat] = parts
+    if any(of.keys() != {ONLY_ROUND} for of in rounds.values()):
+        return PooledBlocks(rounds)
+    values = {block: of[ONLY_ROUND].value for block, of in rounds.items()}
+    return {block: value for block, value in values.items() if value is not None}
 
 
 def _measured(run: Run) -> dict[str, Measured]:
@@ -108,8 +115,8 @@ def _grouped(samples: Iterable[Sample]) -> Grouped:
     return grouped
 
 
-def _values(grouped: Grouped, metric: Metric) -> dict[LevelKey, dict[str, dict[int, float]]]:
-    """Return the metric by level, entry and block, as far as it is known; of repeats the average."""
+def _values(grouped: Grouped, metric: Metric) -> dict[LevelKey, dict[str, Blocks]]:
+    """Return the metric by level, entry and block, as far as it is known."""
     return {
         level: {entry: blocks for entry, cell in entries.items() if (blocks := by_block(cell, metric))}
         for level, entries in grouped.items()

@@ -15,7 +15,8 @@ from statistics import fmean
 
 from benchlab.records.plan import LevelKey
 from benchlab.statistics.metrics import Better
-from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios, ratios_at
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import ALPHA, Ratio, ratios, ratios_at
 
 # On fewer blocks nobody is called faster, slower or equal: a spread of two is hardly known, and one has none.
 LEAST_BLOCKS = 3

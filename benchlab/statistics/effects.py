@@ -13,7 +13,7 @@ from benchlab.statistics.analysis import ALL_LEVELS, Over, Result, Scope
 from benchlab.statistics.comparison import Pair
 from benchlab.statistics.factorial import DesignError, Effect, FactorialDesign, UnknownEntry
 from benchlab.statistics.metrics import Better, Metric
-from benchlab.statistics.stats import Cells
+from benchlab.statistics.pooling import Cells
 
 
 @dataclass(frozen=True)

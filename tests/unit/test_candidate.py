@@ -18,7 +18,7 @@ from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import BaselineComparison
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.metrics import PER_CPU, RATE, Better
-from benchlab.statistics.stats import Blocks
+from benchlab.statistics.pooling import Blocks, Parts
 
 from .conftest import older
 from .made_comparisons import CALM, NEW, OLD, compared, failures, overall, run_of, samples
@@ -129,7 +129,7 @@ def test_a_side_has_no_values_of_an_entry_that_it_lacks_and_none_that_nobody_mad
     assert [side.values("rill", "json", RATE) for side in (old, new)] == [{}, {}]
     assert list(old.values("crax", "json", RATE)) == [at(16)]
     assert old.values("crax", "plaintext", RATE) == {}
-    unknown = replace(RATE, read=lambda sample: sample.load.seconds)
+    unknown = replace(RATE, parts=lambda sample: Parts(sample.load.seconds, 1))
     with pytest.raises(KeyError):
         old.values("crax", "json", unknown)
 
