@@ -327,6 +327,7 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
     assert pair is not None  # `_Field.apart` holds those without
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
     over = of_levels(result.over(pair.ratio.over))
+    over += f", compared through {pair.ratio.through}" if pair.ratio.through else ""
     if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):
         bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
         more, fewer = ("more", "fewer") if basis.better is Better.HIGHER else ("higher", "lower")

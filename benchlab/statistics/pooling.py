@@ -103,7 +103,7 @@ def log_ratios(levels: Sequence[Cells], names: Sequence[str]) -> Array:
     ratios = np.asarray(logs[:, first] - logs[:, second])
     for level, cells in enumerate(levels):
         for block in _uneven(cells, names):
-            numerators, denominators, present = _parts(cells, names, block)
+            numerators, denominators, present = parts(cells, names, block)
             # Of each entry, in the row, over the rounds that it shares with the one in the column.
             shared = _logs_of(numerators @ present.T, denominators @ present.T)
             ratios[level, :, numbers.index(block)] = (shared - shared.T)[first, second]
@@ -115,7 +115,7 @@ def logs_in_common(levels: Sequence[Cells], names: Sequence[str]) -> Array:
     logs, numbers = _logs(levels, names)
     for level, cells in enumerate(levels):
         for block in _uneven(cells, names):
-            numerators, denominators, present = _parts(cells, names, block)
+            numerators, denominators, present = parts(cells, names, block)
             shared = present.all(axis=0)
             logs[level, :, numbers.index(block)] = _logs_of(
                 numerators[:, shared].sum(axis=1), denominators[:, shared].sum(axis=1)
@@ -155,15 +155,15 @@ def _uneven(cells: Cells, names: Sequence[str]) -> list[int]:
     return sorted(differing)
 
 
-def _parts(cells: Cells, names: Sequence[str], block: int) -> tuple[Array, Array, Array]:
+def parts(cells: Cells, names: Sequence[str], block: int) -> tuple[Array, Array, Array]:
     """Return numerators, denominators, and 1 where there is a round, else 0: each entry x round, of one block."""
     of_entries = [rounds_of(cells.get(name, {}), block) for name in names]
     column = {number: place for place, number in enumerate(sorted(set().union(*of_entries)))}
-    parts = np.zeros((3, len(names), len(column)))
+    made = np.zeros((3, len(names), len(column)))
     for row, rounds in enumerate(of_entries):
         for number, part in rounds.items():
-            parts[:, row, column[number]] = part.numerator, part.denominator, 1.0
-    return parts[0], parts[1], parts[2]
+            made[:, row, column[number]] = part.numerator, part.denominator, 1.0
+    return made[0], made[1], made[2]
 
 
 def _logs_of(numerators: Array, denominators: Array) -> Array:

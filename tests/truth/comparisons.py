@@ -266,6 +266,9 @@ class _Sides:
             new, old = (
                 self._logs(side, row, name, level) for side, name in (("new", row.entry), ("old", self._old_name(row)))
             )
+            if self._compared.is_one_run and new and old:
+                run, _ = self._sides["new"][0]
+                new, old = run.in_common(row.figure, row.test, [row.entry, self._old_name(row)], level)
             if new and old:
                 found[level] = new, old
         return found

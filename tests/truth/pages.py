@@ -242,6 +242,7 @@ def _square(of_test: OfTest, caption: str, row: str, column: str, title: str) ->
         and pair.figure == figure
         and (pair.is_over_levels if level == "all" else pair.level == level)
     ]
+    title = title.partition(", compared through ")[0]
     told = printed(title)
     if not pairs:
         if told is not None and level == "all":
