@@ -15,8 +15,8 @@ from benchlab.statistics.lives import LEAST_LIFE, Spread, Verdict
 
 MEANING = (
     "Standard deviations of the ratio of two entries: “between rounds” in one round at one level; “between blocks” "
-    "over all levels, from block to block; “rounds alone” what the rounds of a block explain of that; “lives” what is left "
-    "for the lives of the containers, and the most that it may be (95 %)."
+    "over all levels, from block to block; “rounds alone” what the rounds of a block explain of that; “lives” what is "
+    "left for the lives of the containers, and the most that it may be (95 %)."
 )
 # What is said of the tests with each verdict.
 ADVICE = {

@@ -1,7 +1,8 @@
 """Label permutations: thousands of A/A trials from one run of equal entries. Pure.
 
 Where entries are equal, any of them might have been called by any of their names, so each way to give the names out is
-an A/A trial as good as the one that was made. Source: Fisher (1935), The Design of Experiments, section 21.
+an A/A trial as good as the one that was made. Source: Fisher (1935), The Design of Experiments, section 21;
+docs/method.md, section 9.6.
 """
 
 from __future__ import annotations
