@@ -112,7 +112,7 @@ def analyse(run: Run) -> tuple[Result, ...]:
 
 
 def _results(run: Run) -> tuple[Result, ...]:
-    return results(run, metrics.of_run(run.manifest))
+    return _corrected(run, metrics.of_run(run.manifest), cells.measured(run).values())
 
 
 def parameters() -> dict[str, object]:
@@ -162,7 +162,10 @@ def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tup
 
 def results(run: Run, measures: Measures) -> tuple[Result, ...]:
     """Return the run's results in these metrics; the pairs that a report leads with are corrected together."""
-    measured = cells.measured_in(run, measures.every).values()
+    return _corrected(run, measures, cells.measured_in(run, measures.every).values())
+
+
+def _corrected(run: Run, measures: Measures, measured: Iterable[Measured]) -> tuple[Result, ...]:
     uncorrected = [_result(run.manifest, measures, of_test, run.decision) for of_test in measured]
     ratios = [(pair.ratio, result.overall.better) for result in uncorrected for pair in result.overall.pairs]
     headlines = iter(comparison.decide_together(ratios))
