@@ -81,14 +81,13 @@ def by_block(samples: Iterable[Sample], metric: Metric) -> Blocks:
 
     A sample of which the metric is not known is in none of the sums.
     """
+    known = [(sample.trial, parts) for sample in samples if (parts := metric.parts(sample)) is not None]
+    if all(trial.repeat == ONLY_ROUND for trial, _ in known):
+        return {trial.block: value for trial, parts in known if (value := parts.value) is not None}
     rounds: dict[int, dict[int, Parts]] = defaultdict(dict)
-    for sample in samples:
-        if (parts := metric.parts(sample)) is not None:
-            rounds[sample.trial.block][sample.trial.repeat] = parts
-    if any(of.keys() != {ONLY_ROUND} for of in rounds.values()):
-        return PooledBlocks(rounds)
-    values = {block: of[ONLY_ROUND].value for block, of in rounds.items()}
-    return {block: value for block, value in values.items() if value is not None}
+    for trial, parts in known:
+        rounds[trial.block][trial.repeat] = parts
+    return PooledBlocks(rounds)
 
 
 def _measured(run: Run) -> dict[str, Measured]:
