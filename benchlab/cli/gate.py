@@ -1,4 +1,4 @@
-"""New held against old on the screen, and the gate that --fail-if-slower makes of it."""
+"""How the candidate compares with its baseline, on the screen, and the gate that --fail-if-slower makes of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SLOWER = Flag(
     "--fail-if-slower",
     "a gate for CI: exit 0 if a loss of P % is excluded, 1 if something is slower and may have lost as much, "
-    "3 if neither is shown. Runs at different times end with 3 unless each side has three days",
+    "3 if neither is shown. Runs at different times end with 3 unless baseline and candidate have three days each",
     metavar="P%",
     parse=quantities.share,
     default="no gate",
@@ -68,24 +68,24 @@ def warn(margin: float | None, baseline: ComparedRuns, candidate: ComparedRuns) 
         say(once)
 
 
-def decide(held: BaselineComparison, margin: float | None) -> Gate | None:
-    """Return what the gate says of how new compares with old; None where there is no margin."""
+def decide(comparison: BaselineComparison, margin: float | None) -> Gate | None:
+    """Return the gate's decision on the comparison; None where there is no margin."""
     from benchlab.statistics import regression
 
-    return None if margin is None else regression.gate(held.rows, margin, held.uncompared)
+    return None if margin is None else regression.gate(comparison.rows, margin, comparison.uncompared)
 
 
-def report(held: BaselineComparison, comparison: Document, answer: Gate | None) -> None:
-    """Print the comparison, and in a line each what could not be compared and what the gate says.
+def report(comparison: BaselineComparison, document: Document, decision: Gate | None) -> None:
+    """Print the document, and in a line each what could not be compared and what the gate says.
 
-    The comparison says both, too: where it stands on the same screen as the lines would, they are left out.
+    The document says both, too: where it stands on the same screen as the lines would, they are left out.
     """
     from benchlab.report import changes, gate
 
-    show(comparison)
+    show(document)
     if sys.stdout.isatty() and sys.stderr.isatty():
         return
-    if held.uncompared:
-        say(f"could not be compared: {changes.uncompared(held)}")
-    if answer is not None:
-        say(gate.reason(answer))
+    if comparison.uncompared:
+        say(f"could not be compared: {changes.uncompared(comparison)}")
+    if decision is not None:
+        say(gate.reason(decision))

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment.settings import AGAINST
+from benchlab.load.metrics import Better
 from benchlab.statistics import regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import BREAK_HOURS, ComparedRuns
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.regression import LEAST_DAYS, REGRESSION, Doubts, Gate, Need, Open
 
 COUNTED_ONCE = f"old runs that began less than {BREAK_HOURS} hours apart count once, and so do new ones"
@@ -98,7 +98,7 @@ def _needed(each: Open) -> str:
 
 
 def _within(gate: Gate) -> Iterator[str]:
-    """Yield on which side of the limit the means are, and how near the nearest interval comes to it."""
+    """Yield that the means are above or below the limit, and how near the nearest interval comes to it."""
     if gate.lowest is not None:
         limit = Better.HIGHER.limit(gate.margin)
         begins = f"the lowest 95 % interval begins at {quantities.ratio(gate.lowest, limit)}"

@@ -10,13 +10,13 @@ from itertools import product
 from typing import Final
 
 from benchlab.load import registry
+from benchlab.load.metrics import Better, Measures, Metric
 from benchlab.quality import rules
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import bottleneck, cells, comparison, metrics, pooling, sequential, stats
+from benchlab.statistics import bottleneck, cells, comparison, pooling, sequential, stats
 from benchlab.statistics.cells import Cell, Measured
 from benchlab.statistics.comparison import Comparison, Standing
-from benchlab.statistics.metrics import Better, Measures, Metric
 from benchlab.statistics.pooling import Cells
 from benchlab.statistics.stats import Average, Ratio
 
@@ -112,7 +112,7 @@ def analyse(run: Run) -> tuple[Result, ...]:
 
 
 def _results(run: Run) -> tuple[Result, ...]:
-    return _corrected(run, metrics.of_run(run.manifest), cells.measured(run).values())
+    return _corrected(run, registry.measures(run.manifest), cells.measured(run).values())
 
 
 def parameters() -> dict[str, object]:

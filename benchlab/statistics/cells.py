@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchlab.load import registry
+from benchlab.load.metrics import RATE, Metric, Parts
 from benchlab.records.counters import APP, CLIENT
 from benchlab.records.plan import CONNECTIONS, LevelKey, Manifest
 from benchlab.records.run import Run, Sample
-from benchlab.statistics import bottleneck, metrics, stats
+from benchlab.statistics import bottleneck, stats
 from benchlab.statistics.bottleneck import Shares
-from benchlab.statistics.metrics import RATE, Metric
-from benchlab.statistics.pooling import ONLY_ROUND, Blocks, Cells, Parts, PooledBlocks
+from benchlab.statistics.pooling import ONLY_ROUND, Blocks, Cells, PooledBlocks
 from benchlab.statistics.stats import Estimate
 
 # The samples of one test, by level and entry.
@@ -91,7 +92,7 @@ def by_block(samples: Iterable[Sample], metric: Metric) -> Blocks:
 
 
 def _measured(run: Run) -> dict[str, Measured]:
-    return measured_in(run, metrics.of_run(run.manifest).every)
+    return measured_in(run, registry.measures(run.manifest).every)
 
 
 def measured_in(run: Run, of_metrics: Sequence[Metric]) -> dict[str, Measured]:

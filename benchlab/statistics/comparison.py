@@ -13,8 +13,8 @@ from enum import Enum
 from itertools import accumulate
 from statistics import fmean
 
+from benchlab.load.metrics import Better
 from benchlab.records.plan import LevelKey
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.pooling import Cells
 from benchlab.statistics.stats import ALPHA, Ratio, ratios, ratios_at
 

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri, fdtrc
 
+from benchlab.load.metrics import Metric
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import Run
 from benchlab.statistics import cells, pooling
 from benchlab.statistics.analysis import Result
-from benchlab.statistics.metrics import Metric
 from benchlab.statistics.pooling import Array, Cells, PooledBlocks
 from benchlab.statistics.stats import ALPHA, Ratio
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from benchlab.load.metrics import Parts
 
 Array = NDArray[np.float64]
 # One entry's value in each block that has one; the values of all entries at one level.
@@ -20,20 +21,6 @@ Blocks = Mapping[int, float]
 Cells = Mapping[str, Blocks]
 # The only round of a block that has no other.
 ONLY_ROUND = 1
-
-
-class Parts(NamedTuple):
-    """What a value is the quotient of, such as requests and the seconds that they took."""
-
-    numerator: float
-    denominator: float
-
-    @property
-    def value(self) -> float | None:
-        """Return the quotient, a positive number; None where there is none."""
-        return self.numerator / self.denominator if self.numerator > 0 and self.denominator > 0 else None
-
-
 # The parts of each round of a block, by the round's number.
 Rounds = Mapping[int, Parts]
 

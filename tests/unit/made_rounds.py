@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from benchlab.load.metrics import Parts
 from benchlab.records.plan import LevelKey
-from benchlab.statistics.pooling import Cells, Parts, PooledBlocks
+from benchlab.statistics.pooling import Cells, PooledBlocks
 
 from .values import Array, numbered
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
+from benchlab.load.metrics import RATE
 from benchlab.report import rounds
 from benchlab.statistics import lives, stats
 from benchlab.statistics.lives import Spread, Verdict
-from benchlab.statistics.metrics import RATE
 
 from . import made_rounds
 from .values import Array, known, plausible

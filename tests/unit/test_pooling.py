@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats as reference
 
+from benchlab.load.metrics import Parts
 from benchlab.statistics import pooling, sequential, stats
-from benchlab.statistics.pooling import Cells, Parts, PooledBlocks
+from benchlab.statistics.pooling import Cells, PooledBlocks
 
 from . import made_rounds
 from .values import Array, at, cells, known, plausible

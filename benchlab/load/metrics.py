@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
-from benchlab.experiment import profiles
 from benchlab.records.counters import APP, DB, PROXY
-from benchlab.records.plan import Manifest
 from benchlab.records.run import Sample
-from benchlab.statistics.pooling import Parts
 
 
 class Better(Enum):
@@ -20,12 +18,24 @@ class Better(Enum):
     LOWER = "lower"
 
     def gain(self, ratio: float) -> float:
-        """Return how many times as good a value is that is so many times another: above 1 where it is the better."""
+        """Return how many times as good one value is as another, from their ratio: above 1 if it is the better."""
         return ratio if self is Better.HIGHER else 1 / ratio
 
     def limit(self, margin: float) -> float:
         """Return the ratio of new to old that is a loss by the margin, a share such as 0.03."""
         return 1 - margin if self is Better.HIGHER else 1 + margin
+
+
+class Parts(NamedTuple):
+    """What a value is the quotient of, such as requests and the seconds that they took."""
+
+    numerator: float
+    denominator: float
+
+    @property
+    def value(self) -> float | None:
+        """Return the quotient, a positive number; None where there is none."""
+        return self.numerator / self.denominator if self.numerator > 0 and self.denominator > 0 else None
 
 
 @dataclass(frozen=True)
@@ -132,12 +142,3 @@ PER_APP_CPU = Metric(
     parts=_per_app_cpu_s,
     host_limits=True,
 )
-
-CLOSED_LOOP = Measures(ranked_by=RATE, on_full_host=PER_CPU, shown=(PER_APP_CPU,))
-# What is reported of each load model.
-BY_LOAD = {profiles.CLOSED: CLOSED_LOOP}
-
-
-def of_run(manifest: Manifest) -> Measures:
-    """Return what is reported of the run's samples."""
-    return BY_LOAD[profiles.PROFILES[manifest.settings.profile].load]
