@@ -176,7 +176,10 @@ def _comparison(scope: Scope, metric: Metric, compared: Comparison) -> dict[str,
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
-    return asdict(pair.ratio) | {
+    ratio = asdict(pair.ratio)
+    if not pair.ratio.through:
+        del ratio["through"]
+    return ratio | {
         "over": [level.value for level in pair.ratio.over],
         "adjusted_p": pair.adjusted_p,
         "among": pair.among,

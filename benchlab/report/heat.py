@@ -60,7 +60,8 @@ def _square(pair: Pair | None, decides: bool) -> Square:
         return Square(NONE, "", "", shown, interval, f"{shown} {interval}, no outcome")
     low, high, confidence = pair.bounds
     interval, outcome = quantities.bounds(low, high, confidence=confidence).strip(), pair.outcome
-    words = f"{shown} {interval}, {pair.word}"
+    through = f", compared through {ratio.through}" if ratio.through else ""
+    words = f"{shown} {interval}, {pair.word}{through}"
     return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, shown, interval, words)
 
 

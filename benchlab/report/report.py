@@ -17,7 +17,7 @@ from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
-from benchlab.report import document, factors, heat, sentences, tables
+from benchlab.report import document, factors, heat, rounds, sentences, tables
 from benchlab.report.document import (
     Block,
     Bullets,
@@ -72,6 +72,7 @@ def report(run: Run) -> Document:
         *(_bottlenecks(results, caution) if run.samples else ()),
         *(_look_up(run, results, caution) if run.samples else ()),
         *_samples(run),
+        *rounds.blocks(run, results, caution),
         *_run(run),
         *_method(run),
         *_again(run),

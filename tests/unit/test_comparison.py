@@ -15,7 +15,8 @@ from statsmodels.stats.multitest import multipletests
 from benchlab.load.metrics import Better
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison, Outcome, Pair, Rank, Standing, holm, standings
-from benchlab.statistics.stats import Cells, Ratio
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import Ratio
 
 from .values import Array, cells, known, numbered, plausible
 
