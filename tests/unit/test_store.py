@@ -47,7 +47,7 @@ folder = Path(sys.argv[1])
 run = store.read(folder)
 store.Journal(folder).derive(run, {store.REPORT: outputs.text(run)})
 output.install()
-measure.finish(folder, run, None)
+measure.finish(folder, run)
 """
 
 
