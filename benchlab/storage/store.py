@@ -73,7 +73,7 @@ def run(manifest: Manifest, content: bytes, path: Path) -> Run:
         tuple(sorted(_of(Failure, records), key=lambda failed: (failed.started_at, failed.trial.key, failed.reason))),
         decisions[0] if decisions else None,
         tuple(sorted(_of(ContractFinding, records), key=lambda finding: finding.key)),
-        tuple(_of(Look, records)),
+        tuple(sorted(_of(Look, records), key=lambda look: look.number)),
     )
     _refuse_other_looks(whole, path)
     _refuse_doubles(whole, path)
