@@ -86,7 +86,7 @@ def logs(chance: np.random.Generator, runs: int, spread: float, blocks: int, cha
     """Return log-ratios of new to old, run x level x block, whose mean over the levels has the spread."""
     own = chance.normal(size=(runs, LEVELS, blocks)) * np.sqrt((1 - COMMON) * LEVELS)
     common = chance.normal(size=(runs, 1, blocks)) * np.sqrt(COMMON)
-    return np.log1p(change) + spread * (own + common)
+    return np.asarray(np.log1p(change) + spread * (own + common))
 
 
 def ended(made: Array, planned: Sequence[int], margin: float = MARGIN) -> Ended:

@@ -16,6 +16,7 @@ from benchlab.statistics.candidate import Row, Uncompared, Why
 from benchlab.statistics.interim import Answer
 from benchlab.statistics.metrics import PER_CPU, RATE
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
+from benchlab.statistics.stats import Ratio
 
 from ..benchmarks import gate_power
 from ..benchmarks.gate_power import Array
@@ -29,7 +30,7 @@ LEVELS = tuple(LevelKey(connections, CONNECTIONS) for connections in (16, 32, 12
 def _rows(*tests: Array) -> tuple[Row, ...]:
     """Return the rows of tests with these log-ratios, each level x block."""
 
-    def made() -> list[tuple[candidate.RowKey, candidate.Ratio]]:
+    def made() -> list[tuple[candidate.RowKey, Ratio]]:
         found = []
         for number, logs in enumerate(tests):
             new = {level: dict(enumerate(np.exp(of).tolist(), start=1)) for level, of in zip(LEVELS, logs, strict=True)}
@@ -43,7 +44,7 @@ def _rows(*tests: Array) -> tuple[Row, ...]:
 
 def _logs(change: float, blocks: int, spread: float = 0.01, seed: int = 1) -> Array:
     (logs,) = gate_power.logs(np.random.default_rng(seed), 1, spread, blocks, change)
-    return logs
+    return np.asarray(logs)
 
 
 def _answer(*tests: Array, planned: Sequence[int] = FIVE, margin: float = 0.03) -> Answer:

@@ -11,18 +11,22 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from benchlab.core.errors import ConfigError, EngineError, StoreError
+from benchlab.cli import gate
+from benchlab.core.errors import ConfigError, EngineError, StoreError, UsageError
 from benchlab.engine.engine import Engine
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment import schedule
+from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Entry, Manifest, Settings
 from benchlab.records.run import Look, Run
+from benchlab.report import gate as report_gate
 from benchlab.report import outputs
 from benchlab.run import planning, session
+from benchlab.statistics import candidate
 from benchlab.storage import store
 from benchlab.storage.store import Journal
 
@@ -346,3 +350,24 @@ def test_a_budget_sets_the_most_blocks_of_a_gate_where_none_are_asked_for(lab: L
 def test_a_gate_without_three_blocks_is_refused(lab: Lab, manifest: Manifest, change: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="--fail-if-slower needs 3 blocks to see a spread, and this is a run of"):
         planning.fitted(lab, replace(manifest.settings, margin=0.03, **change))
+
+
+def test_what_a_run_with_a_gate_answered_is_repeated_and_of_another_margin_nothing_is_said(
+    both: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    journal = store.create(tmp_path, _gated(manifest))
+    _measured(journal, journal.run(), range(1, 4), 0.8)
+    before = candidate.compare(*gate.versions(journal.run()))
+    answer = gate.decide(before, 0.03)
+    assert answer is not None
+    assert (answer.exit_code, "ended before its first look" in report_gate.reason(answer)) == (3, True)
+    run = _sitting(both, journal).run()
+    held = candidate.compare(*gate.versions(run))
+    assert gate.decide(held, 0.03) == run.looks[-1]
+    with pytest.raises(UsageError, match=r"--fail-if-slower 5%: .+ ended when it knew of 3%"):
+        gate.decide(held, 0.05)
+
+
+def test_a_gate_has_no_precision() -> None:
+    with pytest.raises(UsageError, match="so --precision has nothing to decide; leave that out"):
+        choose("default", seed=7, margin=0.03, precision=0.015)
