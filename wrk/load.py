@@ -81,7 +81,7 @@ def await_ports(ports, clock=time):
         clock.sleep(PORTS_SLICE_S)
 
 
-def await_idle(servers, clock=time):
+def await_idle(servers, clock=time, slice_s=IDLE_SLICE_S):
     """Return true as soon as the servers are done with the load before, false where they are not within MOST_REST_S.
 
     Without the wait a sample would count what the one before asked for, and begin beside twenty busy processes of the
@@ -91,10 +91,10 @@ def await_idle(servers, clock=time):
     over = clock.monotonic() + MOST_REST_S
     before = [readings.cpu_us(found) for found in servers]
     while clock.monotonic() < over:
-        clock.sleep(IDLE_SLICE_S)
+        clock.sleep(slice_s)
         after = [readings.cpu_us(found) for found in servers]
         used = [now - then for then, now in zip(before, after, strict=True) if None not in (then, now)]
-        if sum(used) < IDLE_SHARE * IDLE_SLICE_S * 1e6:
+        if sum(used) < IDLE_SHARE * slice_s * 1e6:
             return True if len(used) == len(servers) else None
         before = after
     return False

@@ -79,3 +79,42 @@ class Seen:
     ports: Ports | None
     answers: list[dict[str, object]]
     steady: bool
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was counted of a slice: between two readings, while all its connections were busy.
+
+    `requests` are those that connections began, each when the one before was answered. `idle_entries_cpu_us` is the CPU
+    time of the entries that were up and not loaded.
+    """
+
+    duration_us: int
+    requests: int
+    before: Reading
+    after: Reading
+    idle_entries_cpu_us: int | None
+    clock_set_us: int
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice, as rounds.py prints it: of which `load` of its job, and in which `round`.
+
+    `report` is what wrk counted of the whole launch, null where it printed nothing; `window` is null where wrk ended
+    before its end. `wall_us` is the life of wrk's process, `took_us` that of the slice with all around it. `is_gone` is
+    whether the entry answers no more. The rest is as in Seen.
+    """
+
+    schema: int
+    load: str
+    round: int
+    report: dict[str, object] | None
+    window: Window | None
+    wall_us: int
+    took_us: int
+    speeds_us: list[list[int]]
+    idle_before: bool | None
+    ports: Ports | None
+    answers: list[dict[str, object]]
+    is_gone: bool

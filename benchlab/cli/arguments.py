@@ -107,9 +107,8 @@ def _read(flag: Flag, text: str) -> Any:
     if word != text:
         print(f"{flag.name} {text}: it is called {word} now", file=sys.stderr)
     if flag.choices and word not in flag.choices:
-        raise argparse.ArgumentTypeError(
-            f"unknown {word!r}: {letters.meant(word, flag.choices)}there is {', '.join(flag.choices)}"
-        )
+        hint = letters.meant(word, flag.choices, flag.name if flag.is_repeatable else "")
+        raise argparse.ArgumentTypeError(f"unknown {word!r}: {hint}there is {', '.join(flag.choices)}")
     try:
         return flag.parse(flag.name, word)
     except ValueError as error:

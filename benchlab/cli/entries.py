@@ -142,6 +142,7 @@ def _remove(root: Path, names: Sequence[str]) -> int:
     from benchlab.engine.engine import Engine
     from benchlab.techempower import adopt
 
+    adopt.check_adopted(root, names)
     engine = Engine.if_any(compose.project(root))
     if engine is not None:
         lease.refuse_if_held(engine)

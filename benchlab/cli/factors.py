@@ -58,7 +58,7 @@ def explained(reason: Reason) -> str:
             return f"{FACTOR.name} {name}={level}: there is {', '.join(levels)}"
         case OneLevel(name, entries):
             factor = catalog.of_label(name)
-            remedy = f"measure with {factor.example} to have it told; " if isinstance(factor, Varied) else ""
+            remedy = f"measure with {factor.example} to compare its levels; " if isinstance(factor, Varied) else ""
             return f"{FACTOR.name} {name}: {remedy}the entries {', '.join(entries)} do not differ in it"
         case EqualEntries((one, other), factors):
             return (

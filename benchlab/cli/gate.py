@@ -1,4 +1,4 @@
-"""New held against old on the screen, and the gate that --fail-if-slower makes of it."""
+"""How the candidate compares with its baseline, on the screen, and the gate that --fail-if-slower makes of it."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def warn(margin: float | None, baseline: ComparedRuns, candidate: ComparedRuns) 
         say(once)
 
 
-def decide(held: BaselineComparison, margin: float | None) -> Decided | None:
-    """Return what the gate says of how new compares with old; None where there is no margin.
+def decide(comparison: BaselineComparison, margin: float | None) -> Decided | None:
+    """Return the gate's decision on the comparison; None where there is no margin.
 
     Of a run with looks it is what the last of them said, whatever was measured since. Raises UsageError where that was
     about another margin.
@@ -68,9 +68,9 @@ def decide(held: BaselineComparison, margin: float | None) -> Decided | None:
 
     if margin is None:
         return None
-    run = held.baseline.runs[0]
-    if held.design is not Design.VERSIONS or not run.manifest.settings.looks:
-        return regression.gate(held.rows, margin, held.uncompared)
+    run = comparison.baseline.runs[0]
+    if comparison.design is not Design.VERSIONS or not run.manifest.settings.looks:
+        return regression.gate(comparison.rows, margin, comparison.uncompared)
     if margin != run.manifest.settings.margin:
         raise UsageError(
             f"{FAIL_IF_SLOWER.name} {FAIL_IF_SLOWER.write(margin)}: {run.manifest.run_id} ended when it knew of "
@@ -80,17 +80,17 @@ def decide(held: BaselineComparison, margin: float | None) -> Decided | None:
     return run.looks[-1] if run.looks else regression.Gate(regression.UNDECIDED, margin, doubts=regression.NO_LOOK)
 
 
-def report(held: BaselineComparison, comparison: Document, answer: Decided | None) -> None:
-    """Print the comparison, and in a line each what could not be compared and what the gate says.
+def report(comparison: BaselineComparison, document: Document, decision: Decided | None) -> None:
+    """Print the document, and in a line each what could not be compared and what the gate says.
 
-    The comparison says both, too: where it stands on the same screen as the lines would, they are left out.
+    The document says both, too: where it stands on the same screen as the lines would, they are left out.
     """
     from benchlab.report import changes, gate
 
-    show(comparison)
+    show(document)
     if sys.stdout.isatty() and sys.stderr.isatty():
         return
-    if held.uncompared:
-        say(f"could not be compared: {changes.uncompared(held)}")
-    if answer is not None:
-        say(gate.reason(answer))
+    if comparison.uncompared:
+        say(f"could not be compared: {changes.uncompared(comparison)}")
+    if decision is not None:
+        say(gate.reason(decision))

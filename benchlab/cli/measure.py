@@ -120,10 +120,10 @@ def finish(folder: Path, run: Run) -> int:
     if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    held = candidate.compare(*gate.versions(run))
-    answer = gate.decide(held, run.manifest.settings.margin)
-    gate.report(held, changes.report(held, [], answer), answer)
-    return code if answer is None else answer.exit_code
+    comparison = candidate.compare(*gate.versions(run))
+    decision = gate.decide(comparison, run.manifest.settings.margin)
+    gate.report(comparison, changes.report(comparison, [], decision), decision)
+    return code if decision is None else decision.exit_code
 
 
 def _factors(root: Path, given: argparse.Namespace) -> int:

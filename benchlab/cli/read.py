@@ -146,13 +146,13 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     if new:
         gate.warn(margin, *pair)
         _tell_changed_sources(before, after)
-    held = candidate.compare(*pair)
-    answer = gate.decide(held, margin)
-    compared = changes.report(held, differences, answer)
-    gate.report(held, compared, answer)
+    comparison = candidate.compare(*pair)
+    decision = gate.decide(comparison, margin)
+    document = changes.report(comparison, differences, decision)
+    gate.report(comparison, document, decision)
     if given.html:
-        _write_comparison(store.named((new or old)[-1]), _name(old, new), held, compared)
-    return OK if answer is None else answer.exit_code
+        _write_comparison(store.named((new or old)[-1]), _name(old, new), comparison, document)
+    return OK if decision is None else decision.exit_code
 
 
 def _named(given: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -184,10 +184,10 @@ def _refuse_the_same(names: Sequence[str], runs: Sequence[Run]) -> None:
             )
 
 
-def _write_comparison(folder: Path, name: str, held: BaselineComparison, compared: Document) -> None:
+def _write_comparison(folder: Path, name: str, comparison: BaselineComparison, document: Document) -> None:
     from benchlab.report import page, plots
 
-    path = store.write_comparison(folder, name, page.page(compared, [plots.changes(held.rows)]))
+    path = store.write_comparison(folder, name, page.page(document, [plots.changes(comparison.rows)]))
     say(f"kept in {files.shown(path)}")
 
 

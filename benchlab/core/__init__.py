@@ -1,1 +1,1 @@
-"""What every room needs: errors, text as it is safe to show, quantities as typed and written, signals and output."""
+"""What every room needs: errors, safe text, quantities as typed and written, signals and output."""

@@ -64,7 +64,14 @@ def _typed(letter: str) -> str:
     return {"\n": "\\n", "\t": "\\t"}.get(letter) or visible(letter)
 
 
-def meant(name: str, known: Iterable[str]) -> str:
-    """Return "did you mean json? " for the known name that is nearest, or nothing where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+def meant(name: str, known: Iterable[str], flag: str = "") -> str:
+    """Return "did you mean json? " for the known name that is nearest, or nothing where none is near.
+
+    `flag` is one that may be repeated: a list of known names with commas was meant as its values.
+    """
+    known = list(known)
+    names = [part.strip() for part in name.split(",")]
+    if flag and len(names) > 1 and set(names) <= set(known):
+        return f"did you mean {' '.join(f'{flag} {each}' for each in names)}? "
+    near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}? " if near else ""

@@ -1,1 +1,1 @@
-"""Docker and Compose: from a bare machine to containers that can be measured. The only room that imports docker."""
+"""Docker and Compose: from a bare machine to containers ready to measure. Only this room imports docker."""

@@ -152,7 +152,7 @@ class Engine:
         return None if how is None else f"{service} is not running ({how})"
 
     def log(self, service: str) -> str:
-        """Return the end of what the service's container printed in its last life; nothing without a container."""
+        """Return the end of what the service's container printed since it last started; nothing without a container."""
         with translated(f"reading the log of {service}"):
             try:
                 container = self._inspected(service)

@@ -89,7 +89,7 @@ class Topology:
         """Return the named entries, or all where none is named. Raises UsageError."""
         wanted = sorted(set(names)) or sorted(self.entries)
         if unknown := [name for name in wanted if name not in self.entries]:
-            hint = letters.meant(unknown[0], self.entries)
+            hint = letters.meant(unknown[0], self.entries, "--framework")
             raise UsageError(f"unknown framework {', '.join(unknown)}: {hint}there is {', '.join(self.entries)}")
         return [self.entries[name] for name in wanted]
 

@@ -372,8 +372,8 @@ AGAINST = Setting(
 FAIL_IF_SLOWER = Setting(
     "--fail-if-slower",
     "a gate for CI: exit 0 if a loss of P % is excluded, 1 if something is slower and may have lost as much, "
-    "3 if neither is shown; a run ends as soon as it knows. Runs at different times end with 3 unless each side has "
-    "three days",
+    "3 if neither is shown; a run ends as soon as it knows. Runs at different times end with 3 unless baseline and "
+    "candidate have three days each",
     place="margin",
     kept_as="margin",
     metavar="P%",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchlab.core.errors import EngineError, LabError, SetupError
+from benchlab.core.quantities import counted
 from benchlab.engine import capacity, compose, lease, topology
 from benchlab.engine.engine import Engine
 from benchlab.experiment.placement import SPLIT_CPUS
@@ -36,13 +37,13 @@ class Finding:
 
     subject: str
     state: str
-    found: str
+    observed: str
     remedy: str = ""
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """Return the state with what was seen, and below it what is to be done."""
-        return [(self.state, f"{self.subject}: {self.found}"), *([("", self.remedy)] if self.remedy else [])]
+        """Return the state with what was observed, and below it what is to be done."""
+        return [(self.state, f"{self.subject}: {self.observed}"), *([("", self.remedy)] if self.remedy else [])]
 
 
 def examine(host: Host) -> list[Finding]:
@@ -59,7 +60,7 @@ def summary(findings: Iterable[Finding]) -> str:
     subjects = [finding.subject for finding in findings if finding.state in (FATAL, WARNING)]
     if not subjects:
         return "this host: nothing to warn of"
-    return f"this host: {len(subjects)} to beware of ({', '.join(subjects)}); `python lab.py doctor` says more"
+    return f"this host: {counted(len(subjects), 'warning')} ({', '.join(subjects)}); `python lab.py doctor` says more"
 
 
 def plain(findings: list[Finding]) -> list[dict[str, str]]:
@@ -270,7 +271,7 @@ def examine_host(root: Path) -> tuple[Host, list[Finding]]:
 
 
 def _reached(root: Path) -> tuple[Engine | None, list[Finding]]:
-    """Return the engine, None where none can be used, and what is found of it."""
+    """Return the engine, None where none can be used, and the findings about it."""
     try:
         engine = Engine.if_any(compose.project(root))
     except SetupError as error:

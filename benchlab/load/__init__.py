@@ -1,1 +1,1 @@
-"""How entries are loaded: a file for each load model."""
+"""How entries are loaded, and what is measured of that: a file for each load model."""

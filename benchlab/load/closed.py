@@ -8,11 +8,17 @@ from typing import Any
 from benchlab.core.errors import UsageError
 from benchlab.experiment.profiles import MAX_CONNECTIONS, PROFILES
 from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Measures
 from benchlab.load.model import Step
+from benchlab.quality import rules
+from benchlab.quality.rules import Rule
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import QUERIES, Level, LevelKey, Settings, Target
 
 NAME = "closed loop"
+CAUTION = "The load is a closed loop: it tells what a server can do, not how long a user waits."
+MEASURES = Measures(ranked_by=RATE, on_full_host=PER_CPU, shown=(PER_APP_CPU,))
+RULES: tuple[Rule, ...] = rules.RULES
 # wrk counts what is answered later as timed out.
 TIMEOUT_S = 8
 # N of the primer and the warm-up where N varies.

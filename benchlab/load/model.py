@@ -1,4 +1,4 @@
-"""What a load model provides: its levels, what comes before samples, its command, and how what that prints is read."""
+"""What a load model provides: its levels and command, how what that prints is read, its metrics and its rules."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from benchlab.load.metrics import Measures
+from benchlab.quality.rules import Rule
 from benchlab.records.load import Load
 from benchlab.records.plan import Level, LevelKey, Settings, Target
 
@@ -24,9 +26,16 @@ class Step:
 
 
 class LoadModel(Protocol):
-    """A module of this room is one. `NAME` is what reports call it."""
+    """A module of this room is one.
+
+    `NAME` is what reports call it, `CAUTION` a sentence on what its numbers say and what they do not. `MEASURES` are
+    the metrics of its samples, `RULES` those that decide whether a sample counts.
+    """
 
     NAME: str
+    CAUTION: str
+    MEASURES: Measures
+    RULES: tuple[Rule, ...]
 
     def keys(self, test: str, values: Iterable[int]) -> tuple[LevelKey, ...]:
         """Return what the levels of a test type are known by, for the values that vary in it."""

@@ -9,17 +9,18 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 
 from benchlab.experiment.settings import DURATION
-from benchlab.quality.rules import BY_NAME, NOT_REPORTED, RULES, Evidence
+from benchlab.quality.rules import BY_NAME, NOT_REPORTED, RULES, Evidence, Rule
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
 
 # Before as many samples, each with two looks at the host's speed, nothing is called its usual one.
 LEAST_PROBED = 4
 
 
-def judge(evidence: Evidence) -> Verdict:
+def judge(evidence: Evidence, rules: Sequence[Rule] = RULES) -> Verdict:
     """Return the verdict: the rules that the sample breaks, with what was measured, and those without a value."""
-    measured = {rule.name: rule.measure(evidence) for rule in RULES}
-    broken = {name: value for name, value in measured.items() if value is not None and value > BY_NAME[name].limit}
+    measured = {rule.name: rule.measure(evidence) for rule in rules}
+    limits = {rule.name: rule.limit for rule in rules}
+    broken = {name: value for name, value in measured.items() if value is not None and value > limits[name]}
     severities = {severity(name) for name in broken}
     worst = next((each for each in (INVALID, SUSPECT) if each in severities), GOOD)
     unknown = tuple(name for name, value in measured.items() if value is None)

@@ -43,10 +43,10 @@ MANY_LINES = 1000
 CLIENT_SHARE = 0.9
 # A port may be free again by the time that they are counted.
 ALL_PORTS_SHARE = 0.9
-# With fewer seconds than these no one of them is called a stall.
-LEAST_SLICES = 3
-# The last slice ends with the load: in a short one, opening and closing connections would weigh too much.
-LEAST_SLICE_US = 400_000
+# With fewer seconds than these none of them is called a stall.
+LEAST_SECONDS = 3
+# The last second ends with the load: in a short one, opening and closing connections would weigh too much.
+LEAST_SECOND_US = 400_000
 # The microseconds since a load began, and the bytes that had come by then.
 Received = Sequence[tuple[int, int]]
 # The rules that other modules ask for by name. A rule that gets another name goes into schema.RENAMED_RULES, too.
@@ -149,7 +149,7 @@ def _silent_end_s(received: Received) -> float:
 
     Connections that hung all the time make the last second no slower than those before it.
     """
-    whole = [(since, at) for since, at in pairwise(received) if at[0] - since[0] >= LEAST_SLICE_US]
+    whole = [(since, at) for since, at in pairwise(received) if at[0] - since[0] >= LEAST_SECOND_US]
     if len(whole) < 2:
         return 0.0
     usual = median(_rate(since, at) for since, at in whole[:-1])
@@ -215,9 +215,9 @@ def _pressure(resource: str) -> Callable[[Evidence], float | None]:
 def _stall(evidence: Evidence) -> float | None:
     """Return how far the rate of one second fell below or rose above that of the median second."""
     rates = [
-        _rate(since, at) for since, at in pairwise(evidence.counters.received) if at[0] - since[0] >= LEAST_SLICE_US
+        _rate(since, at) for since, at in pairwise(evidence.counters.received) if at[0] - since[0] >= LEAST_SECOND_US
     ]
-    usual = median(rates) if len(rates) >= LEAST_SLICES else 0.0
+    usual = median(rates) if len(rates) >= LEAST_SECONDS else 0.0
     return max(abs(rate / usual - 1) for rate in rates) if usual else None
 
 
@@ -304,7 +304,7 @@ RULES = (
         STALL_SHARE,
         "{:.0%}",
         "in one second the rate was far from the sample's median",
-        f"it takes {LEAST_SLICES} whole seconds of a sample",
+        f"it takes {LEAST_SECONDS} whole seconds of a sample",
     ),
     Rule(
         "clock set",

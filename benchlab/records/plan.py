@@ -20,7 +20,7 @@ CONNECTIONS, QUERIES = "connections", "queries"
 
 @dataclass(frozen=True)
 class Entry:
-    """A contestant: one service of compose.yaml.
+    """What is measured: one service of compose.yaml.
 
     `tests` maps each test type the entry declares to the path it answers under.
     """
@@ -109,7 +109,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Visit:
-    """One life of an entry's container, and the trials made in it, in order."""
+    """One lifetime of an entry's container, and the trials made in it, in order."""
 
     block: int
     entry: str

@@ -15,6 +15,7 @@ from benchlab import __version__
 from benchlab.core.errors import StoreError
 from benchlab.experiment import profiles, stack
 from benchlab.load import registry
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
 from benchlab.quality import judge
 from benchlab.records import schema
 from benchlab.records.counters import APP, CLIENT, DB, PROXY, HostUsage, Usage
@@ -22,12 +23,11 @@ from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Level, LevelKey
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.report import factors, markdown, report, tfb_results
-from benchlab.statistics import analysis, cells, effects, metrics
+from benchlab.statistics import analysis, cells, effects
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Comparison, Pair, Standing
 from benchlab.statistics.factorial import DesignError
-from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Metric
 
 # The usage of a role without a container.
 NO_USAGE = Usage()
@@ -79,7 +79,8 @@ def _sample_row(sample: Sample, roles: Sequence[str]) -> list[object]:
 TFB = "tfb"
 # The version of the JSON document, which docs/export.md describes.
 # 1: the first form.
-# 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared.
+# 2: ranked_by may be null; a pair has the 90 % interval, the levels that it is over, and how many are compared; the key
+#    of a metric's name is metric, not figure.
 VERSION = 2
 # The JSON document's own keys for these metrics of a cell; all others have their usual keys.
 OWN_NAMES = {RATE: "rate", PER_CPU: "per_cpu_s", PER_APP_CPU: "per_app_cpu_s"}
@@ -169,7 +170,7 @@ def _standing(standing: Standing) -> dict[str, Any]:
 def _comparison(scope: Scope, metric: Metric, compared: Comparison) -> dict[str, Any]:
     return {
         "level": scope.value,
-        "figure": metric.name,
+        "metric": metric.name,
         "ranks": {entry: asdict(rank) for entry, rank in compared.ranks.items()},
         "pairs": [_pair(pair) for pair in compared.pairs],
     }
@@ -196,7 +197,7 @@ def _factors(run: Run) -> dict[str, Any] | None:
             {
                 "test": estimated.test,
                 "level": estimated.level.value,
-                "figure": estimated.metric.name,
+                "metric": estimated.metric.name,
                 **asdict(estimated.effect),
                 **_pair(estimated.pair),
             }
@@ -244,7 +245,7 @@ def _rows(run: Run) -> Iterator[dict[str, object]]:
 
 def _row(run: Run, key: tuple[str, str, LevelKey], cell: Cell | None, samples: int) -> dict[str, object]:
     entry, test, level = key
-    every = metrics.of_run(run.manifest).every
+    every = registry.measures(run.manifest).every
     return {
         "run": run.manifest.run_id,
         "entry": entry,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment.settings import AGAINST
+from benchlab.load.metrics import Better
 from benchlab.records.run import Look
 from benchlab.statistics import regression
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -14,7 +15,6 @@ from benchlab.statistics.baseline import BREAK_HOURS, ComparedRuns
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS
 from benchlab.statistics.interim import Answer, Finding
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.regression import LEAST_DAYS, NO_REGRESSION, REGRESSION, Doubts, Gate, Need, Open
 
 # What the gate decided: at a look, as the journal keeps it, or of what was measured without looks.
@@ -168,7 +168,7 @@ def _needed(each: Open) -> str:
 
 
 def _within(gate: Gate) -> Iterator[str]:
-    """Yield on which side of the limit the means are, and how near the nearest interval comes to it."""
+    """Yield that the means are above or below the limit, and how near the nearest interval comes to it."""
     if gate.lowest is not None:
         limit = Better.HIGHER.limit(gate.margin)
         begins = f"the lowest 95 % interval begins at {quantities.ratio(gate.lowest, limit)}"

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Better, Metric
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.run import Run
 from benchlab.report import charts, points, tables
@@ -21,7 +22,6 @@ from benchlab.statistics.candidate import Row
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Outcome
 from benchlab.statistics.effects import FactorAnalysis
-from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Estimate
 
 # What the host's CPU time can go to, with its colour, in the order of the bars.

@@ -55,7 +55,6 @@ METHOD = (
     "A sample is judged by what happened around it, never by its rate; what does not count is kept and drawn.",
     "The load generator and the database share this host with the entry. Where all rows of a test filled the host, "
     "ranks are made of requests per CPU-second; where only some did, nobody is ranked.",
-    "The load is a closed loop: it tells what a server can do, not how long a user waits.",
     "An entry is a whole stack: framework, data layer, server and settings. The values are of this host: run it on "
     "yours.",
 )
@@ -74,7 +73,7 @@ def report(run: Run) -> Document:
         *(_look_up(run, results, caution) if run.samples else ()),
         *_samples(run),
         *_run(run),
-        *_method(),
+        *_method(run),
         *_again(run),
     ]
     return Document(tuple(blocks), run.manifest.run_id, _subtitle(run))
@@ -194,9 +193,9 @@ def _run(run: Run) -> Iterator[Block]:
     yield Files("Files of the run", about)
 
 
-def _method() -> Iterator[Block]:
+def _method(run: Run) -> Iterator[Block]:
     yield Heading("The method, and its limits", key="method", short="method")
-    yield Bullets(METHOD)
+    yield Bullets((registry.of(run.manifest.settings).CAUTION, *METHOD))
 
 
 def _again(run: Run) -> Iterator[Block]:

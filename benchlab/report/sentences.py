@@ -12,6 +12,7 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import profiles
 from benchlab.experiment.settings import DURATION, PROFILE
 from benchlab.factors import catalog
+from benchlab.load.metrics import PER_CPU, Better, Metric
 from benchlab.quality import judge
 from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
@@ -21,7 +22,6 @@ from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome, Pair, Standing
-from benchlab.statistics.metrics import PER_CPU, Better, Metric
 from benchlab.statistics.sizing import Because, Size
 from benchlab.statistics.stats import EQUIVALENCE, Ratio
 
@@ -100,7 +100,7 @@ def _standing(result: Result) -> Iterator[str]:
     elif result.basis is None:
         yield from _unranked(result)
     elif result.overall.leader is None:
-        yield "Nobody leads: each entry loses to another one in the levels that both have."
+        yield "Nobody leads: each entry is slower than another one at the levels that both have."
     else:
         yield from _led(result, _followers(result), result.basis)
 
@@ -139,7 +139,7 @@ def limits(result: Result) -> str:
     counts = Counter(cell.bottleneck for cell in result.cells)
     rows = "all rows" if len(counts) == 1 else ""
     causes = [f"{LIMITS[name]} ({rows or counted(count, 'row')})" for name, count in counts.most_common()]
-    basis = result.basis if result.is_host_full and result.standings else None
+    basis = result.basis if result.is_host_full and len(result.standings) > 1 else None
     ranked = f" So entries are compared by {basis.long_name}." if basis else ""
     return f"Limited by {'; '.join(causes)}.{ranked}"
 
@@ -165,8 +165,8 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     if reopened := sorted(
         {finding.entry for finding in run.findings if finding.rule == "keep-alive" and finding.warning}
     ):
-        ends = "ends its connection" if len(reopened) == 1 else "end their connections"
-        yield f"{names(reopened)} {ends} after each answer: each request makes a new one, and that is measured too."
+        closes = "closes its connection" if len(reopened) == 1 else "close their connections"
+        yield f"{names(reopened)} {closes} after each answer: each request opens a new one, which is measured too."
     yield from _same_images(run)
     if warned := sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}):
         yield f"Verification warned of {names(warned)}: see “Verification”."
@@ -182,16 +182,16 @@ def why_so_many(size: Size, precision: float | None, block_s: float) -> str:
         case Because.BUDGET:
             return f"what the budget has time for, at {minutes(block_s)} a block"
         case Because.NO_PAIR:
-            return "there is no pair to compare, so no spread is known to decide by"
+            return "there is no pair to compare, so the spread is unknown"
         case Because.NO_SPREAD:
-            return "no pair has two blocks in common, so no spread is known to decide by"
+            return "no pair has two blocks in common, so the spread is unknown"
         case Because.PRECISION:
-            return f"the pilot's spread asks for {size.needed} for ± {precision:.1%}"
+            return f"with the pilot's spread ± {precision:.1%} takes {size.needed}"
         case Because.BUDGET_BEFORE_PRECISION:
-            cap = "the budget has time for"
+            cap = "more than the budget has time for"
         case Because.MOST_BEFORE_PRECISION:
-            cap = "a run can have"
-    return f"± {precision:.1%} would take {size.needed}; {size.blocks} are what {cap}: it will be less precise"
+            cap = "more than a run can have"
+    return f"± {precision:.1%} would take {size.needed}, {cap}; with {size.blocks} the result will be less precise"
 
 
 def better_direction(of: Iterable[Better]) -> str:
@@ -244,7 +244,7 @@ def _why_undecided(last: Standing) -> str:
         return "; only one block has both, so the spread is unknown"
     if pair.adjusted_p is None:
         return f"; {counted(pair.ratio.blocks, 'block')} are too few to tell"
-    return f"; among {pair.among} pairs chance alone can make such a gap" if pair.is_unclear else ""
+    return f"; among {pair.among} pairs chance alone can produce such a gap" if pair.is_unclear else ""
 
 
 def _equal(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
@@ -324,7 +324,7 @@ def _in_usual(result: Result, leader: str, second: str) -> Iterator[str]:
 def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
     """Return how much more or less of the metric the leader has than the other, with interval and levels."""
     pair = result.overall.between(leader, other.entry)
-    assert pair is not None  # `_Field.apart` holds those without
+    assert pair is not None  # those without are `_Followers.uncompared`
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
     over = of_levels(result.over(pair.ratio.over))
     if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):
@@ -363,7 +363,7 @@ def _same_images(run: Run) -> Iterator[str]:
     images = run.manifest.images
     for version, entry in sorted(catalog.versions(run.manifest.variants).items()):
         if version in images and images[version] == images.get(entry):
-            yield f"{entry} and {version} are the same image: what they differ by is noise."
+            yield f"{entry} and {version} are the same image: any difference between them is noise."
 
 
 def _rejected(taken: Sequence[Sample]) -> Iterator[str]:
@@ -391,8 +391,8 @@ def _unsteady(run: Run) -> Iterator[str]:
     longer = f"{PROFILE.name} {longest.name} warms up for {longest.warmup_s[1]} s, and " if is_longer else ""
     yield (
         f"Before {count:,} of the {counted(len(run.samples), 'sample that counts', 'samples that count')} "
-        f"({count / len(run.samples):.0%}) the warm-up ended with the rate not steady yet, for noise or because the "
-        f"entry gets faster still: {longer}a longer {DURATION.name} makes the beginning weigh less."
+        f"({count / len(run.samples):.0%}), the warm-up ended without a steady rate, because of noise or because the "
+        f"entry was still getting faster: {longer}a longer {DURATION.name} gives the start of a sample less weight."
     )
 
 

@@ -13,6 +13,7 @@ from benchlab.core.quantities import counted
 from benchlab.experiment import profiles
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load.closed import TIMEOUT_S
+from benchlab.load.metrics import PER_CPU, RATE, Metric
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey, Manifest
@@ -23,7 +24,6 @@ from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
 from benchlab.statistics.cells import Cell
 from benchlab.statistics.comparison import Pair, Standing
-from benchlab.statistics.metrics import PER_CPU, RATE, Metric
 from benchlab.statistics.stats import ALPHA, Estimate
 
 # With more pairs than these, ratios of single levels are left out. Six entries have 15 pairs.
@@ -334,7 +334,7 @@ def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Tabl
     """Return the summary; in text, the costs of the entries are a table of their own, because one would be too wide."""
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
-    title = f"{result.test}: summary over all levels, {_ranking(result)}{caution}"
+    title = f"Summary over all levels, {_ranking(result)}{caution}"
     rank_of = {standing.entry: standing.rank for standing in result.standings}
     return document.table(
         frame,
@@ -355,7 +355,7 @@ def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
     """Yield the ratios of the test's pairs, if it has any."""
     pairs = ratios(result)
     if not pairs.empty:
-        yield document.table(pairs, f"{result.test}: ratios{caution}", notes=list(_note(result)), is_detail=True)
+        yield document.table(pairs, f"Ratios{caution}", notes=list(_note(result)), is_detail=True)
 
 
 def _note(result: Result) -> Iterator[str]:

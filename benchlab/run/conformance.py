@@ -183,7 +183,7 @@ class Conformance:
         over = time.monotonic() + self.workers_s
         while claims.is_early(labels, log := self.running.endpoints.app.log()) and time.monotonic() < over:
             time.sleep(LOOK_S)
-        return list(claims.check(labels, log, self.running.life.patterns))
+        return list(claims.check(labels, log, self.running.lifetime.patterns))
 
     def _unwritten(self, test: str, last: Answer) -> list[Problem]:
         """Return what is wrong with World after an update: with the one of the two tables that it has written."""

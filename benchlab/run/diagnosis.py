@@ -90,7 +90,7 @@ def why_ended(log: str, patterns: LogPatterns) -> str:
             if not patterns.ending.search(line) and line not in exception.text
         ]
         words = [f"had raised {exception} before" if len(last) > LAST_LINES else f"raised {exception}"]
-    words += [f"said last: {' / '.join(last[-LAST_LINES:])}"] if last else []
+    words += [f"logged last: {' / '.join(last[-LAST_LINES:])}"] if last else []
     return f"it {', and '.join(words)}" if words else ""
 
 

@@ -1,4 +1,4 @@
-"""Brings an entry up beside a pristine database, for one life of its containers, and down again; asks the database."""
+"""Brings an entry up beside a pristine database, and down again: one lifetime of its containers; asks the database."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ QUOTED_COPY = '"World"'
 
 
 @dataclass(frozen=True)
-class Life:
-    """One life of an entry's containers.
+class Lifetime:
+    """One lifetime of an entry's containers.
 
     `keep_log(name, text)` keeps the log of one that is lost, and says where. `patterns` are what servers log of their
     own start and end.
@@ -61,7 +61,7 @@ class RunningEntry:
     entry: Entry
     endpoints: Endpoints
     world: World
-    life: Life
+    lifetime: Lifetime
 
     @property
     def database(self) -> Database:
@@ -72,7 +72,7 @@ class RunningEntry:
         at = self.endpoints
         for endpoint in (at.app, at.database, at.client, *at.serving[1:]):
             if casualty := endpoint.casualty():
-                raise self.life.lost(endpoint, casualty, f"{doing}, {casualty}")
+                raise self.lifetime.lost(endpoint, casualty, f"{doing}, {casualty}")
 
     def other_cpus(self, planned: Mapping[str, tuple[int, ...]]) -> str | None:
         """Return in words which role's container may use other CPUs than were planned for it; None where none does.
@@ -94,7 +94,7 @@ class EntryLifecycle:
     """Starts an entry with what takes part beside it, and ends it.
 
     Of the `others`, those that would answer under the entry's name do not run meanwhile. `say` gets a line on each
-    service that does not end when it is asked to, once in a session. `patterns` are as in Life.
+    service that does not end when it is asked to, once in a session. `patterns` are as in Lifetime.
     """
 
     entry: Entry
@@ -111,14 +111,14 @@ class EntryLifecycle:
         return self.roles.of(self.entry)
 
     @contextmanager
-    def up(self, life_name: str) -> Iterator[RunningEntry]:
+    def up(self, name: str) -> Iterator[RunningEntry]:
         """Run the entry, and the proxy in front of it, for the length of the with block.
 
-        `life_name` names this life of the containers, for the logs that are kept.
+        `name` names this lifetime of the containers, for the logs that are kept.
         Raises EntryError where one of them never gets ready, EngineError where the database does not.
         """
         self._stop_rivals()
-        at, life = self.endpoints, Life(life_name, self.keep_log, self.patterns)
+        at, lifetime = self.endpoints, Lifetime(name, self.keep_log, self.patterns)
         # The database takes longest to start.
         at.database.start()
         at.client.start()
@@ -126,11 +126,11 @@ class EntryLifecycle:
         with ExitStack() as stack:
             for endpoint in at.serving:
                 stack.enter_context(self._running(endpoint))
-                self._wait(endpoint, life)
-            yield RunningEntry(self.entry, at, world, life)
+                self._wait(endpoint, lifetime)
+            yield RunningEntry(self.entry, at, world, lifetime)
 
     def _stop_rivals(self) -> None:
-        """Stop entries that an earlier life failed to stop, and that would answer under the same name."""
+        """Stop entries that an earlier lifetime failed to stop, and that would answer under the same name."""
         for rival in self.roles.rivals(self.entry, self.others):
             if rival.casualty() is None:
                 self._stop(rival)
@@ -153,7 +153,7 @@ class EntryLifecycle:
             self.state.add_slow_to_stop(endpoint.service)
             self.say(f"{endpoint.service} {how}; {LATE_ENDS}")
 
-    def _wait(self, endpoint: ServingEndpoint, life: Life) -> None:
+    def _wait(self, endpoint: ServingEndpoint, lifetime: Lifetime) -> None:
         """Return as soon as the endpoint answers anything at all. Raises EntryError.
 
         Where it is known how many workers the entry has, it is not waited for while these die over and over.
@@ -164,15 +164,15 @@ class EntryLifecycle:
         client, began_s = self.endpoints.client, time.monotonic()
         while not fetch.knock(client, endpoint.address, path):
             if casualty := endpoint.casualty():
-                raise life.lost(endpoint, casualty, f"in start-up, {casualty}")
+                raise lifetime.lost(endpoint, casualty, f"in start-up, {casualty}")
             if time.monotonic() - began_s > self.ready_s:
                 summary = f"{service} did not answer {path} on port {port} within {self.ready_s} s of its start"
-                raise life.lost(endpoint, summary, summary + _why_silent(endpoint, port, client))
+                raise lifetime.lost(endpoint, summary, summary + _why_silent(endpoint, port, client))
             raised = Counter(diagnosis.exceptions(endpoint.log()))
             most = max(raised.values(), default=0)
             if workers and most >= MOST_RAISED * workers and _listens_nowhere(endpoint, client):
                 summary = f"{service} raised the same again and again, and nothing listens in its container"
-                raise life.lost(endpoint, summary, f"in start-up, {summary}")
+                raise lifetime.lost(endpoint, summary, f"in start-up, {summary}")
 
 
 def _listens_nowhere(endpoint: Endpoint, beside: Endpoint) -> bool:

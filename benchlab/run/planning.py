@@ -108,9 +108,9 @@ def _blocks(settings: Settings) -> str:
     repeats = f", each level {settings.repeats} times" if settings.repeats > 1 else ""
     if settings.looks:
         return f"at most {settings.blocks}, every entry once in each{repeats}"
-    asked = [] if settings.precision is None else [f"± {settings.precision:.1%}"]
-    asked += [] if settings.budget_s is None else [minutes(settings.budget_s)]
-    more = f"; then as many more as {' in '.join(asked)} takes" if asked else ""
+    goal = "" if settings.precision is None else f" until ratios are within ± {settings.precision:.1%}"
+    limit = "" if settings.budget_s is None else f", for at most {minutes(settings.budget_s)} in all"
+    more = f"; then more{goal}{limit}" if goal or limit else ""
     return f"{settings.blocks}, every entry once in each{repeats}{more}"
 
 

@@ -166,7 +166,7 @@ class Runner:
     `roles` are the engines that the roles are on. `state` is what the session has learnt so far. `allow` is called at
     the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` and
     `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them;
-    `patterns` are as in Life.
+    `patterns` are as in Lifetime.
     """
 
     roles: Roles
@@ -311,11 +311,13 @@ class Runner:
         The CPU that the engine uses to carry that log is the entry's doing.
         """
         evidence = self._evidence(trial, result, warm_up, running)
-        verdict = judge.judge(evidence)
+        rules = registry.of(self.settings).RULES
+        verdict = judge.judge(evidence, rules)
         if BACKGROUND_CPU in verdict.broken:
             # A sample is not lost with the answer.
             with suppress(EngineError):
-                return judge.judge(replace(evidence, log_lines_per_s=running.endpoints.app.log_lines_per_s()))
+                lines_per_s = running.endpoints.app.log_lines_per_s()
+                return judge.judge(replace(evidence, log_lines_per_s=lines_per_s), rules)
         return verdict
 
     def _evidence(self, trial: Trial, result: LoadResult, warm_up: WarmUp, running: RunningEntry) -> Evidence:

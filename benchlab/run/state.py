@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from benchlab.quality import judge
@@ -14,6 +15,7 @@ class SessionState:
 
     def __init__(self, samples: Iterable[Sample] = (), findings: Iterable[ContractFinding] = ()):
         self._samples = list(samples)
+        self._taken = Counter(sample.trial.key for sample in self._samples)
         self._findings = {finding.key for finding in findings}
         self._conforming: set[tuple[str, str]] = set()
         self._on_planned_cpus: set[str] = set()
@@ -21,10 +23,11 @@ class SessionState:
 
     def add_sample(self, sample: Sample) -> None:
         self._samples.append(sample)
+        self._taken[sample.trial.key] += 1
 
     def next_attempt(self, trial: Trial) -> int:
         """Return the number of the trial's next sample, from 1."""
-        return 1 + sum(sample.trial == trial for sample in self._samples)
+        return 1 + self._taken[trial.key]
 
     def usual_speed_us(self, block: int) -> float | None:
         """Return how long the speed probe took in the block so far, None where it is too early to say."""

@@ -9,15 +9,16 @@ from statistics import mean
 from scipy.stats import binom
 
 from benchlab.core.quantities import counted
+from benchlab.load import registry
+from benchlab.load.metrics import Metric
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import GOOD, Run
 from benchlab.selftest import check
 from benchlab.selftest.check import NO_SAMPLE, Check
-from benchlab.statistics import analysis, cells, comparison, metrics, sequential, variance
+from benchlab.statistics import analysis, cells, comparison, sequential, variance
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome
-from benchlab.statistics.metrics import Metric
 from benchlab.statistics.stats import ALPHA, Cells, Ratio
 from benchlab.statistics.variance import Components, Cost
 
@@ -48,7 +49,7 @@ def false_positives(run: Run) -> list[Check]:
     tests = cells.measured(run).values()
     return [
         each
-        for metric in metrics.of_run(run.manifest).compared
+        for metric in registry.measures(run.manifest).compared
         for each in _false_positives_in(metric, [measured.ranked(metric) for measured in tests])
     ]
 
@@ -76,7 +77,7 @@ def smallest_effects(run: Run, block_s: Mapping[str, float]) -> list[Check]:
             int(PAIR_S / block_s[test]),
         )
         for test in settings.tests
-        for metric in metrics.of_run(run.manifest).compared
+        for metric in registry.measures(run.manifest).compared
     ]
 
 
@@ -88,7 +89,7 @@ def spread(run: Run, cost: Cost) -> list[Check]:
     return [
         _spread(f"{test}, {metric.name}", variance.components(run, test, metric), cost)
         for test in run.manifest.settings.tests
-        for metric in metrics.of_run(run.manifest).compared
+        for metric in registry.measures(run.manifest).compared
     ]
 
 

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from benchlab.core.quantities import counted
 from benchlab.experiment.workloads import WORKLOADS
-from benchlab.load import closed
+from benchlab.load import closed, registry
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, Metric
 from benchlab.records.counters import APP
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import Run, Sample
 from benchlab.selftest import aa_test, check
 from benchlab.selftest.check import NO_SAMPLE, Check
-from benchlab.statistics import analysis, bottleneck, cells, comparison, metrics, sequential, stats
+from benchlab.statistics import analysis, bottleneck, cells, comparison, sequential, stats
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.cells import Cell
-from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, Metric
 from benchlab.statistics.stats import ALPHA, Estimate, Ratio
 
 # The name of the entry with the slowdown, and what it was up to version 0.2.
@@ -71,7 +71,7 @@ def sensitivity(run: Run) -> list[Check]:
     return [
         _sensitivity(run, results.get(test), f"sensitivity: {test}, {metric.name}", metric, injected_us.get(test, 0.0))
         for test in run.manifest.settings.tests
-        for metric in metrics.of_run(run.manifest).compared
+        for metric in registry.measures(run.manifest).compared
     ]
 
 

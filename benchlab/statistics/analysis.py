@@ -10,13 +10,13 @@ from itertools import product
 from typing import Final
 
 from benchlab.load import registry
+from benchlab.load.metrics import Better, Measures, Metric
 from benchlab.quality import rules
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import bottleneck, cells, comparison, metrics, sequential, stats
+from benchlab.statistics import bottleneck, cells, comparison, sequential, stats
 from benchlab.statistics.cells import Cell, Measured
 from benchlab.statistics.comparison import Comparison, Standing
-from benchlab.statistics.metrics import Better, Measures, Metric
 from benchlab.statistics.stats import Average, Cells, Ratio
 
 
@@ -111,7 +111,7 @@ def analyse(run: Run) -> tuple[Result, ...]:
 
 
 def _results(run: Run) -> tuple[Result, ...]:
-    return results(run, metrics.of_run(run.manifest))
+    return results(run, registry.measures(run.manifest))
 
 
 def parameters() -> dict[str, object]:

@@ -15,12 +15,12 @@ from statistics import geometric_mean
 from benchlab.core.errors import UsageError
 from benchlab.factors import catalog
 from benchlab.load import registry
+from benchlab.load.metrics import Metric
 from benchlab.quality import judge
 from benchlab.records.plan import LevelKey, Trial
 from benchlab.records.run import Run
 from benchlab.statistics import bottleneck, cells
 from benchlab.statistics.cells import Cell, Known
-from benchlab.statistics.metrics import Metric
 from benchlab.statistics.stats import Blocks
 
 # A day ends where nothing begins for so long: an evening's runs are of one day though the last began past midnight.
@@ -30,7 +30,7 @@ Key = tuple[str, str, LevelKey]
 
 
 def numbers(began: Sequence[datetime]) -> tuple[int, ...]:
-    """Return of each of these moments which day it is of: 1 is the first, by the clock and not by the order given."""
+    """Return the number of each moment's day: 1 is the first by the clock, whatever the order given."""
     in_order = sorted(began)
     later = [one for before, one in pairwise(in_order) if one - before >= timedelta(hours=BREAK_HOURS)]
     # The first of each day.
@@ -64,8 +64,8 @@ class ComparedRun:
     def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
         """Return the metric by level and block of what is compared under the entry's name.
 
-        Without what wrk was the limit of, where that limits the metric: there the entry could do more, and by how much
-        is not known.
+        Without the cells that wrk limited, if wrk limits the metric: such a value says only what the entry does at
+        least.
         """
         known, origin = self._known.get(test), self._origins.get(entry)
         if known is None or origin is None:
@@ -76,12 +76,12 @@ class ComparedRun:
         return {level: blocks for level, blocks in by_level.items() if (entry, test, level) not in self.client_bound}
 
     def known(self, metric: Metric) -> set[Key]:
-        """Return what the metric is known of, in one block at least."""
+        """Return the cells with a value of the metric in at least one block."""
         return {(entry, test, level) for entry, test in self.trials for level in self.values(entry, test, metric)}
 
     @cached_property
     def _known(self) -> dict[str, Known]:
-        """Return what the run tells of each test, under its own names of the entries."""
+        """Return the values of each test, under the run's own names of the entries."""
         return {test: measured.known for test, measured in cells.measured(self.run).items()}
 
     @cached_property
@@ -91,32 +91,32 @@ class ComparedRun:
 
     @cached_property
     def client_bound(self) -> set[Key]:
-        """Return what wrk was the limit of."""
+        """Return the cells that wrk limited."""
         return self._keys(lambda cell: cell.client_bound)
 
     @cached_property
     def full(self) -> set[Key]:
-        """Return what the full host was the limit of."""
+        """Return the cells that the full host limited."""
         return self._keys(lambda cell: cell.bottleneck in (bottleneck.HOST, bottleneck.OTHERS))
 
     @cached_property
     def spare(self) -> set[Key]:
-        """Return what left the host time to spare."""
+        """Return the cells that left the host idle time."""
         return self._keys(lambda cell: cell.shares.idle is not None and not bottleneck.fills_host(cell.shares))
 
     @cached_property
     def cells(self) -> set[Key]:
-        """Return what has samples."""
+        """Return the cells that have samples."""
         return {self._key(sample.trial) for sample in self.run.samples if sample.trial.entry in self.names}
 
     @property
     def trials(self) -> set[tuple[str, str]]:
-        """Return entry and test of all that has samples."""
+        """Return entry and test of the cells that have samples."""
         return {(entry, test) for entry, test, _ in self.cells}
 
     @property
     def planned(self) -> set[Key]:
-        """Return what the run was to measure."""
+        """Return the cells that the run was to measure."""
         manifest = self.run.manifest
         keys = registry.of(manifest.settings).keys
         return {
@@ -128,12 +128,12 @@ class ComparedRun:
 
     @cached_property
     def failed(self) -> Counter[Key]:
-        """Return how many trials have no sample that counts though their turn has come, of what has any such."""
+        """Return by cell how many trials were tried and have no sample that counts."""
         trials = (failure.trial for failure in judge.missing(self.run))
         return Counter(self._key(trial) for trial in trials if trial.entry in self.names)
 
     def _keys(self, of: Callable[[Cell], bool]) -> set[Key]:
-        """Return the cells of which that is true."""
+        """Return the cells for which `of` is true."""
         own = [cell for cell in cells.every_cell(self.run) if cell.entry in self.names]
         return {(self.names[cell.entry], cell.test, cell.level) for cell in own if of(cell)}
 
@@ -163,13 +163,13 @@ class ComparedRuns:
 
     @cached_property
     def days(self) -> tuple[int, ...]:
-        """Return of each run which day it is of, by when it began."""
+        """Return the number of the day on which each run began."""
         return numbers([run.manifest.created_at for run in self.runs])
 
     def by_day(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
         """Return the metric by level and number of the day: of its runs the mean, each the mean over its blocks.
 
-        The means are geometric ones. Without what wrk was the limit of in any run, where that limits the metric.
+        The means are geometric. Without the cells that wrk limited in any run, if wrk limits the metric.
         """
         by_level: dict[LevelKey, dict[int, list[float]]] = {}
         for day, part in zip(self.days, self.parts, strict=True):
@@ -179,42 +179,42 @@ class ComparedRuns:
         return {level: {day: geometric_mean(of) for day, of in by_day.items()} for level, by_day in by_level.items()}
 
     def known(self, metric: Metric) -> set[Key]:
-        """Return what the metric is known of, in one block at least."""
+        """Return the cells with a value of the metric in at least one block."""
         return self._any(lambda part: part.known(metric))
 
     @property
     def client_bound(self) -> set[Key]:
-        """Return what wrk was the limit of, in one run at least."""
+        """Return the cells that wrk limited in at least one run."""
         return self._any(lambda part: part.client_bound)
 
     @property
     def full(self) -> set[Key]:
-        """Return what the full host was the limit of, in one run at least."""
+        """Return the cells that the full host limited in at least one run."""
         return self._any(lambda part: part.full)
 
     @property
     def spare(self) -> set[Key]:
-        """Return what left the host time to spare, in one run at least."""
+        """Return the cells that left the host idle time in at least one run."""
         return self._any(lambda part: part.spare)
 
     @property
     def cells(self) -> set[Key]:
-        """Return what has samples."""
+        """Return the cells that have samples."""
         return self._any(lambda part: part.cells)
 
     @property
     def trials(self) -> set[tuple[str, str]]:
-        """Return entry and test of all that has samples."""
+        """Return entry and test of the cells that have samples."""
         return {(entry, test) for entry, test, _ in self.cells}
 
     @property
     def planned(self) -> set[Key]:
-        """Return what one run at least was to measure."""
+        """Return the cells that at least one run was to measure."""
         return self._any(lambda part: part.planned)
 
     @property
     def failed(self) -> Counter[Key]:
-        """Return how many trials have no sample that counts though their turn has come, of what has any such."""
+        """Return by cell how many trials were tried and have no sample that counts."""
         return sum((part.failed for part in self.parts), Counter())
 
     def _any(self, of: Callable[[ComparedRun], Iterable[Key]]) -> set[Key]:

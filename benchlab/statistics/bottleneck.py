@@ -73,7 +73,7 @@ def shares(samples: Iterable[Sample], cpus: Mapping[str, int]) -> Shares:
 
 
 def fills_host(used: Shares) -> bool:
-    """Return whether the host had hardly any time to spare: there a CPU-second does less than on an idle one."""
+    """Return whether the host had hardly any idle time: there a CPU-second does less than on an idle host."""
     return used.idle is not None and used.idle < NEARLY_FULL_IDLE
 
 
@@ -119,7 +119,7 @@ def name(used: Shares, growth: float | None, own: float | None = None) -> str:
 
 @dataclass(frozen=True)
 class _Spent:
-    """How many CPUs were in use on the mean while wrk ran by its own clock: by each role, stolen, and idle.
+    """The mean number of CPUs in use while wrk ran, by its own clock: of each role, stolen, and idle.
 
     `cpus` is how many containers may use. Without readings of the host, it is 0 and the last two are None; `is_whole`
     is whether those of all roles are known too.

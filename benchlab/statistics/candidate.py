@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from benchlab.core.errors import ConfigError
+from benchlab.load import registry
+from benchlab.load.metrics import Measures, Metric
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision
-from benchlab.statistics import analysis, comparison, metrics, stats
+from benchlab.statistics import analysis, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Scope
 from benchlab.statistics.baseline import ComparedRuns, Design, Key, design_of
 from benchlab.statistics.comparison import Pair
-from benchlab.statistics.metrics import Measures, Metric
 from benchlab.statistics.stats import Blocks, Ratio
 
 # What the command line and reports call them.
@@ -45,12 +46,12 @@ class RowKey(NamedTuple):
 class Why(Enum):
     """Why a cell, or one metric of it, cannot be compared."""
 
-    # Samples failed in either, be it in some blocks only: those that are left may be the lucky ones.
+    # Samples failed in either, even in some blocks only: those that are left may be the lucky ones.
     FAILED = "failed"
     MEASURED_ONCE = "only one has samples"
     CLIENT_BOUND = "wrk was the limit"
     KNOWN_ONCE = "only one knows the metric"
-    # There a CPU-second does less than on the other's host.
+    # A CPU-second of a full host does less than one of the other's host.
     HOST_FULL = "only one filled the host"
 
 
@@ -142,7 +143,7 @@ def rows(baseline: ComparedRuns, candidate: ComparedRuns) -> tuple[Row, ...]:
 
 def measures(runs: ComparedRuns) -> Measures:
     """Return the metrics of the runs' load model, which is the same for baseline and candidate."""
-    return metrics.of_run(runs.runs[0].manifest)
+    return registry.measures(runs.runs[0].manifest)
 
 
 def judged(estimates: Iterable[tuple[RowKey, Ratio]], design: Design, known: Iterable[Key] = ()) -> tuple[Row, ...]:
@@ -195,9 +196,9 @@ def unpaired(candidate: ByLevel, baseline: ByLevel) -> Ratio:
 def uncompared(baseline: ComparedRuns, candidate: ComparedRuns) -> tuple[Uncompared, ...]:
     """Return what cannot be compared, each with the reason.
 
-    It is what failed in either, be it in some blocks only; what one alone has samples of, or knows the metric of;
-    metrics that wrk was the limit of; and those that a full host limits, where one alone filled it. What only the
-    candidate was to have is no doubt about the rest, and left out.
+    These are cells that failed in either, even in some blocks only; cells or metrics that only one has; metrics that
+    wrk limited; and metrics that a full host limits, where only one filled it. What only the candidate was to measure
+    says nothing against the rest, and is left out.
     """
     failed = (
         Uncompared(key, Why.FAILED, failed=(baseline.failed[key], candidate.failed[key]))
@@ -211,7 +212,7 @@ def uncompared(baseline: ComparedRuns, candidate: ComparedRuns) -> tuple[Uncompa
 
 
 def _of_metric(metric: Metric, baseline: ComparedRuns, candidate: ComparedRuns) -> Iterator[Uncompared]:
-    """Yield of what the metric says nothing though both have samples, and why."""
+    """Yield the cells that have samples in both and cannot be compared in the metric, and why."""
     both = baseline.cells & candidate.cells
     bound = (baseline.client_bound | candidate.client_bound) & both if metric.client_limits else set()
     yield from (Uncompared(key, Why.CLIENT_BOUND, metric) for key in sorted(bound))
@@ -222,12 +223,12 @@ def _of_metric(metric: Metric, baseline: ComparedRuns, candidate: ComparedRuns) 
 
 
 def _failed(baseline: ComparedRuns, candidate: ComparedRuns) -> set[Key]:
-    """Return what failed in either, of what both were to measure."""
+    """Return the cells that both were to measure and that failed in either."""
     return baseline.planned & candidate.planned & (baseline.failed.keys() | candidate.failed.keys())
 
 
 def _measured_once(baseline: ComparedRuns, candidate: ComparedRuns) -> list[tuple[Key, str]]:
-    """Return what one alone has samples of, and which: but for what failed, and what the baseline was not to have."""
+    """Return the cells that only one has samples of, and which; not those that failed or only the candidate planned."""
     once = [(key, BASELINE) for key in baseline.cells - candidate.cells]
     once += [(key, CANDIDATE) for key in (candidate.cells - baseline.cells) & baseline.planned]
     failed = _failed(baseline, candidate)
@@ -235,13 +236,13 @@ def _measured_once(baseline: ComparedRuns, candidate: ComparedRuns) -> list[tupl
 
 
 def _known_once(metric: Metric, baseline: ComparedRuns, candidate: ComparedRuns, of: set[Key]) -> list[tuple[Key, str]]:
-    """Return of what one alone knows the metric, and which."""
+    """Return the cells whose metric only one has, and which."""
     before, after = (runs.known(metric) & of for runs in (baseline, candidate))
     return sorted([*((key, BASELINE) for key in before - after), *((key, CANDIDATE) for key in after - before)])
 
 
 def _host_full_once(baseline: ComparedRuns, candidate: ComparedRuns) -> list[tuple[Key, str]]:
-    """Return where one alone filled the host, and which: a CPU-second there does less than on the other's."""
+    """Return the cells where only one filled the host, and which: a CPU-second of a full host does less."""
     full = [(key, BASELINE) for key in baseline.full & candidate.spare]
     return sorted([*full, *((key, CANDIDATE) for key in candidate.full & baseline.spare)])
 

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from benchlab.load import registry
+from benchlab.load.metrics import RATE, Metric
 from benchlab.records.counters import APP, CLIENT
 from benchlab.records.plan import CONNECTIONS, LevelKey, Manifest
 from benchlab.records.run import Run, Sample
-from benchlab.statistics import bottleneck, metrics, stats
+from benchlab.statistics import bottleneck, stats
 from benchlab.statistics.bottleneck import Shares
-from benchlab.statistics.metrics import RATE, Metric
 from benchlab.statistics.stats import Cells, Estimate
 
 # The samples of one test, by level and entry.
@@ -85,7 +86,7 @@ def by_block(samples: Iterable[Sample], metric: Metric) -> dict[int, float]:
 
 
 def _measured(run: Run) -> dict[str, Measured]:
-    return measured_in(run, metrics.of_run(run.manifest).every)
+    return measured_in(run, registry.measures(run.manifest).every)
 
 
 def measured_in(run: Run, of_metrics: Sequence[Metric]) -> dict[str, Measured]:

@@ -13,8 +13,8 @@ from enum import Enum
 from itertools import accumulate
 from statistics import fmean
 
+from benchlab.load.metrics import Better
 from benchlab.records.plan import LevelKey
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios, ratios_at
 
 # On fewer blocks nobody is called faster, slower or equal: a spread of two is hardly known, and one has none.

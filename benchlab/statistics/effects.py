@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from benchlab.load import registry
+from benchlab.load.metrics import Better, Metric
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import analysis, cells, comparison, factorial, metrics, stats
+from benchlab.statistics import analysis, cells, comparison, factorial, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result, Scope
 from benchlab.statistics.comparison import Pair
 from benchlab.statistics.factorial import DesignError, Effect, FactorialDesign, UnknownEntry
-from benchlab.statistics.metrics import Better, Metric
 from benchlab.statistics.stats import Cells
 
 
@@ -72,7 +73,7 @@ def analyse(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) ->
         raise DesignError(UnknownEntry(unknown[0], run.manifest.run_id, tuple(known)))
     design = factorial.cross({name: known[name] for name in entries or known}, asked)
     results = analysis.analyse(run)
-    compared = metrics.of_run(run.manifest).compared
+    compared = registry.measures(run.manifest).compared
     estimated = (row for result in results for metric in compared for row in _estimated(run, result, metric, design))
     return FactorAnalysis(
         design=design,

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 from scipy.special import stdtr
 
+from benchlab.load.metrics import Metric
 from benchlab.statistics import looks as levels_of_looks
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import Row, Uncompared
 from benchlab.statistics.comparison import LEAST_BLOCKS, holm
-from benchlab.statistics.metrics import Metric
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import t_quantile
 

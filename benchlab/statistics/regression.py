@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from benchlab.load.metrics import Better
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import Row, Uncompared
 from benchlab.statistics.comparison import LEAST_BLOCKS, Outcome
-from benchlab.statistics.metrics import Better
 
 # The gate's answers, which are its exit codes; 2 is an error everywhere.
 NO_REGRESSION, REGRESSION, UNDECIDED = 0, 1, 3
@@ -30,7 +30,7 @@ class Need(Enum):
     A_WHOLE_BLOCK = "a block with all levels"
     # There is no outcome on so few.
     LEAST_BLOCKS = "as many as an outcome takes"
-    # The estimate itself lies on the bad side: if it stays there, nothing does.
+    # The estimate itself lies beyond the limit: if it stays there, nothing does.
     ANOTHER_ESTIMATE = "another estimate"
     MORE_BLOCKS = "more blocks"
 
@@ -90,8 +90,8 @@ def gate(rows: Iterable[Row], margin: float, uncompared: Sequence[Uncompared] = 
     families calls an unchanged entry slower in 2.5 % at the most, so that both do in 5 %.
 
     The limit is 1 - margin; of a metric of which lower is better, 1 + margin. A regression is excluded where the
-    interval of every row over all levels lies on the good side of the limit, and that of every level that says slower,
-    too. Of what is `uncompared` it never is, nor by two runs at two times.
+    interval of every row over all levels lies within the limit, and that of every level that says slower, too. It is
+    never excluded where something is `uncompared`, or by two runs at two times.
     """
     rows = list(rows)
     if any(row.design is Design.TWO_RUNS for row in rows):
@@ -115,7 +115,7 @@ def gate(rows: Iterable[Row], margin: float, uncompared: Sequence[Uncompared] = 
 
 
 def has_too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> bool:
-    """Return whether runs of so few days, at different times, pass no gate and fail none."""
+    """Return whether the runs are of too few days to pass or fail a gate."""
     return min(max(baseline.days), max(candidate.days)) < LEAST_DAYS
 
 
@@ -125,7 +125,7 @@ def counts_once(baseline: ComparedRuns, candidate: ComparedRuns) -> bool:
 
 
 def limit(row: Row, margin: float) -> float:
-    """Return what the ratio of a row that excludes a regression by the margin lies on the good side of."""
+    """Return the limit of the row's ratio: a row whose whole interval lies within it excludes a regression."""
     return row.metric.better.limit(margin)
 
 
@@ -138,7 +138,7 @@ def excludes(row: Row, margin: float) -> bool:
 
 
 def _is_beyond(row: Row, margin: float) -> bool:
-    """Return whether the row's whole interval lies on the bad side of the limit."""
+    """Return whether the row's whole interval lies beyond the limit."""
     low, high = row.ratio.low, row.ratio.high
     if low is None or high is None:
         return False
@@ -146,7 +146,7 @@ def _is_beyond(row: Row, margin: float) -> bool:
 
 
 def _shown(slower: Sequence[Row], margin: float) -> Iterator[Row]:
-    """Yield the rows that show a regression: over all levels, and of what is not among these at single ones."""
+    """Yield the rows that show a regression: those over all levels, then single levels of others."""
     overall = [row for row in slower if row.level is ALL_LEVELS]
     yield from overall
     shown = {(row.entry, row.test, row.metric) for row in overall}
@@ -160,7 +160,7 @@ def _open(rows: Iterable[Row], margin: float) -> Iterator[Open]:
     by_need: dict[tuple[Need, Better | None], list[Row]] = {}
     for row in rows:
         need = _need(row, margin)
-        # On which side of the limit an estimate lies depends on which is better.
+        # Beyond the limit is below it or above it, depending on which is better.
         by_need.setdefault((need, row.metric.better if need is Need.ANOTHER_ESTIMATE else None), []).append(row)
     noisy = by_need.pop((Need.MORE_BLOCKS, None), [])
     yield from (Open(need, tuple(of)) for (need, _), of in by_need.items())
@@ -180,7 +180,7 @@ def _need(row: Row, margin: float) -> Need:
 
 
 def _blocks(row: Row, margin: float) -> int:
-    """Return how many blocks would bring the whole interval to the good side of the limit: more than there are.
+    """Return how many blocks would bring the whole interval within the limit: more than there are.
 
     An interval narrows with the root of the blocks. It is the one shown that counts: after a pilot it can be wider than
     the spread of all blocks makes it.

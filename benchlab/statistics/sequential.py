@@ -95,7 +95,7 @@ def _larger(*values: float | None) -> float | None:
 
 
 def _power(shift: float, blocks: int, level: float) -> float:
-    """Return how likely the test is to be significant where the mean lies `shift` standard errors from 0."""
+    """Return the power of the test where the mean lies `shift` standard errors from 0."""
     from scipy.stats import nct  # not above, for the same reason
 
     critical = t_quantile(blocks - 1, level)

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from statistics import fmean, variance
 
 from benchlab.experiment import forecast
+from benchlab.load.metrics import Metric
 from benchlab.records.run import INVALID, Run
 from benchlab.statistics import sequential, sizing
-from benchlab.statistics.metrics import Metric
 
 # More samples of one lifetime than these were never worth it, and a run must keep blocks to repeat.
 MOST_REPEATS = 30

@@ -110,17 +110,23 @@ def adopt(root: Path, folder: Path, entries: Sequence[AdoptedEntry], granted: Gr
         registry.write(root, content)
 
 
+def check_adopted(root: Path, entries: Iterable[str]) -> None:
+    """Raise UsageError where one of the entries was not adopted."""
+    adopted = registry.read(root)[ORIGINS]
+    if unknown := [name for name in dict.fromkeys(entries) if name not in adopted]:
+        choice = f"choose from {', '.join(adopted)}" if adopted else "there is none"
+        raise UsageError(f"--remove {', '.join(unknown)}: not an adopted entry; {choice}")
+
+
 def remove(root: Path, entries: Iterable[str]) -> list[str]:
-    """Remove adopted entries' stanzas and copies, and return their images' names.
+    """Remove the stanzas and copies of adopted entries, and return their images' names.
 
     Raises UsageError where one of them was not adopted, before any is removed; ConfigError for what goes wrong with
     files.
     """
+    check_adopted(root, entries)
     content = registry.read(root)
     names = list(dict.fromkeys(entries))
-    if unknown := [name for name in names if name not in content[ORIGINS]]:
-        known = ", ".join(content[ORIGINS]) or "none"
-        raise UsageError(f"--remove {', '.join(unknown)}: no such entry was adopted; there is {known}")
     for name in names:
         del content[ORIGINS][name]
         del content[SERVICES][name]

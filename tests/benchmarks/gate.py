@@ -19,13 +19,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from benchlab.load.metrics import PER_CPU, RATE, Metric
 from benchlab.records.plan import CONNECTIONS, LevelKey
 from benchlab.report import markdown
 from benchlab.report.document import Table
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design
-from benchlab.statistics.metrics import PER_CPU, RATE, Metric
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Blocks, Ratio
 
@@ -41,20 +41,20 @@ COMMON, CORRELATION = 0.5, 0.5
 DAYS, WITHIN, BLOCKS_OF_RUN = 0.05, 0.04, 8
 LOSSES = (0.0, -0.1)
 FIRST_RUN = datetime(2026, 11, 23, 20, tzinfo=UTC)
-# By what a side of several runs, or of one, was and is taken apart into what counts as one observation.
+# By what the runs of a version, or its one run, were and are taken apart into what counts as one observation.
 BLOCK, RUN, DAY = "block", "run", "day"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """When a side was measured: on so many days so many runs each, an hour apart; and what counts once."""
+    """When a version was measured: on so many days so many runs each, an hour apart; and what counts once."""
 
     days: int
     runs: int = 1
     unit: str = DAY
     # Up to 0.2.0 the gate looked at means over levels alone.
     overall: bool = False
-    # Whether both sides were measured on the same days, in turns.
+    # Whether both versions were measured on the same days, in turns.
     in_turns: bool = False
 
     @property
@@ -65,13 +65,13 @@ class Plan:
 
 
 PLANS = {
-    "one run a side, by blocks (before)": Plan(1, unit=BLOCK, overall=True),
-    "one run a side": Plan(1),
-    **{f"{runs} runs of one day a side, by runs (before)": Plan(1, runs, RUN) for runs in (3, 5)},
-    **{f"{runs} runs of one day a side": Plan(1, runs) for runs in (3, 5)},
-    **{f"{count} days a side, a run each": Plan(count) for count in (2, 3, 5, 8)},
-    **{f"{count} days a side, 3 runs each": Plan(count, 3) for count in (3, 5)},
-    **{f"{count} days, a run of each side on each": Plan(count, in_turns=True) for count in (3, 5)},
+    "one run each, by blocks (before)": Plan(1, unit=BLOCK, overall=True),
+    "one run each": Plan(1),
+    **{f"{runs} runs of one day each, by runs (before)": Plan(1, runs, RUN) for runs in (3, 5)},
+    **{f"{runs} runs of one day each": Plan(1, runs) for runs in (3, 5)},
+    **{f"{count} days each, one run a day": Plan(count) for count in (2, 3, 5, 8)},
+    **{f"{count} days each, 3 runs a day": Plan(count, 3) for count in (3, 5)},
+    **{f"{count} days, one run of each on every day": Plan(count, in_turns=True) for count in (3, 5)},
 }
 
 

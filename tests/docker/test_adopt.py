@@ -231,7 +231,7 @@ def test_a_server_that_ends_each_connection_is_loaded(beside: Beside) -> None:
     assert len(samples) == 3
     assert all(sample.load.requests > 100 and sample.load.errors.broken == 0 for sample in samples)
     assert (
-        "wsgi ends its connection after each answer: each request makes a new one, and that is measured too"
+        "wsgi closes its connection after each answer: each request opens a new one, which is measured too"
         in beside.measured.printed
     )
 
@@ -263,7 +263,7 @@ def test_nginx_passes_on_to_an_entry_of_another_port_and_clean_removes_the_image
 
 
 SERVES = "python3 server.py 0.0.0.0 8080 0"
-ITS_LOG = r"(it (?:said last|(?:had )?raised).+; )?its log: \S+"
+ITS_LOG = r"(it (?:logged last|(?:had )?raised).+; )?its log: \S+"
 
 
 def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(project: Project, tmp_path: Path) -> None:
@@ -301,11 +301,11 @@ def test_of_a_server_that_is_not_reached_it_is_told_where_it_listens(project: Pr
     with stage.stage(lab, names):
         # A user's lab waits for 30 s.
         entries = lab.topology.entries
-        lives = {
+        lifecycles = {
             name: EntryLifecycle(entries[name], lab.roles, entries.values(), lambda name, text: name, ready_s=5)
             for name in names
         }
-        verified = {name: conformance.verify_entry(life, ["json"]) for name, life in lives.items()}
+        verified = {name: conformance.verify_entry(lifecycle, ["json"]) for name, lifecycle in lifecycles.items()}
     silent = r"odd-\w+ did not answer /json on port 8080 within 5 s of its start: "
     for name, expected in {
         "odd-local": r"it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; ",

@@ -111,7 +111,7 @@ def serving(staged: Lab, pristine: str, request: pytest.FixtureRequest) -> Itera
         yield request.param
 
 
-# In one life of its container each entry is looked at by the tests at the end of this file.
+# In one lifetime of its container each entry is looked at by the tests at the end of this file.
 each_entry = pytest.mark.parametrize("serving", ENTRIES, indirect=True)
 # Of what takes some time to try, an entry for each data layer will do where time is short.
 studied_first = pytest.mark.parametrize(
@@ -122,7 +122,7 @@ studied_first = pytest.mark.parametrize(
 
 
 def _started(lab: Lab, entry: str) -> int:
-    """Return how many workers the entry's container has started in its present life."""
+    """Return how many workers the entry's container has started since it was started."""
     return lab.engine.log(entry).count("started: ")
 
 
@@ -412,7 +412,7 @@ def _rows(world: str) -> dict[int, int]:
     return {int(row_id): int(number) for row_id, number in (line.split(",") for line in world.split())}
 
 
-# The last of an entry's life.
+# The last that an entry's container is used for.
 @each_entry
 def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerClient, serving: str) -> None:
     staged.engine.stop(serving)

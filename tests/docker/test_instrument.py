@@ -12,11 +12,11 @@ import docker
 import pytest
 
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL
+from benchlab.load.closed import MEASURES
 from benchlab.quality import judge
 from benchlab.records.counters import APP, CLIENT, DB
 from benchlab.records.plan import Variant
 from benchlab.selftest import faults
-from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import REGRESSION
 from benchlab.storage import store
 
@@ -201,7 +201,7 @@ def test_a_calibration_catches_every_injected_fault_and_writes_its_report(projec
     assert set(found.values()) == {"pass"}
     assert len(found) == len(faults.INJECTED) + 2
     assert {"bias against plain wrk, 90% interval", "samples of equal entries that count"} <= set(rows)
-    for metric in CLOSED_LOOP.compared:
+    for metric in MEASURES.compared:
         assert {f"sensitivity: json, {metric.name}", f"standard deviation between: json, {metric.name}"} <= set(rows)
     assert table.splitlines()[2].startswith("The short version, seed 1, begun ")
     assert store.read(folder / "aa-test").samples

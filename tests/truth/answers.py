@@ -106,7 +106,7 @@ def _ranked_by(bullets: Sequence[str], told: Sequence[str], report: Report) -> I
     """Find tests that are ranked by CPU-seconds, of which that is not said, of it or of all tests together."""
     said = {test for test, bullet in zip(told, bullets, strict=True) if RANKED_BY_CPU in bullet}
     for test, of_test in report.tests.items():
-        if of_test.basis == PER_CPU and of_test.ranked and not {"", test} & said:
+        if of_test.basis == PER_CPU and len(of_test.ranked) > 1 and not {"", test} & said:
             yield f"it is not said of {test}"
 
 
@@ -483,7 +483,9 @@ GRAMMAR: Sequence[Sentence[Place]] = (
     Sentence("not measured", r"Not measured\.", _not_measured),
     Sentence("wrk limited all", r"wrk was the limit of every row: .+? none has a rank\.", _all_bound),
     Sentence("the only one", r"There is nothing to compare (?P<first>\S+) with\.", _only),
-    Sentence("nobody leads", r"Nobody leads: each entry loses to another one in the levels that both have\.", _nobody),
+    Sentence(
+        "nobody leads", r"Nobody leads: each entry is slower than another one at the levels that both have\.", _nobody
+    ),
     Sentence(
         "nothing compares",
         r"Nobody leads: some rows filled the host and others did not, so neither requests per second nor requests per "
@@ -499,7 +501,7 @@ GRAMMAR: Sequence[Sentence[Place]] = (
     Sentence(
         "cannot be told apart",
         r"(?P<names>[^:.]+?) cannot be told apart(?: from (?P<of>\S+))?: (?P<first>\S+) has (?P<lead>.+?)"
-        r"(?P<last>, the last of them)?(?:; among (?P<among>\d+) pairs chance alone can make such a gap|"
+        r"(?P<last>, the last of them)?(?:; among (?P<among>\d+) pairs chance alone can produce such a gap|"
         r"(?P<bare>; only one block has both, so the spread is unknown)|"
         r"; (?P<few>\d+ blocks?) are too few to tell)?\.",
         _undecided,

@@ -51,11 +51,11 @@ def _hidden(warnings: Sequence[str], place: Place) -> Iterator[str]:
         "The run is not complete": blocks < place.records.blocks,
         "could not be built": bool(place.records.unbuilt),
         "A noisy host": suspect > NOISY * len(counting),
-        "the warm-up ended with the rate not steady yet": unsteady > UNSTEADY * len(counting),
+        "the warm-up ended without a steady rate": unsteady > UNSTEADY * len(counting),
         "logged heavily under load": any("heavy logging" in row["broken"].split("; ") for row in counting),
         "wrk was the limit of": any(row["limited by"] == "client" for row in place.report.cells),
         "Verification warned of": bool(place.records.warned),
-        "after each answer: each request makes a new one": bool(place.records.reopened),
+        "after each answer: each request opens a new one": bool(place.records.reopened),
         "One block shows no spread": blocks == 1,
         "blocks are too few to rank entries": 1 < blocks < 3 and bool(pairs),
     }
@@ -295,8 +295,8 @@ WARNINGS: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "unsteady",
-        r"Before (?P<count>[\d,]+) of the (?P<of>[\d,]+) samples? that counts? \((?P<share>\d+)%\) the warm-up ended "
-        r".+? weigh less\.",
+        r"Before (?P<count>[\d,]+) of the (?P<of>[\d,]+) samples? that counts? \((?P<share>\d+)%\), the warm-up ended "
+        r"without a steady rate, .+? less weight\.",
         _unsteady,
     ),
     Sentence("loud", NAMES + r" logged heavily under load: the engine's work on the log .+", _loud),
@@ -307,7 +307,7 @@ WARNINGS: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "reopened",
-        NAMES + r" ends? (?:its|their) connections? after each answer: each request makes a new one, and that is "
+        NAMES + r" closes? (?:its|their) connections? after each answer: each request opens a new one, which is "
         r"measured too\.",
         _reopened,
     ),

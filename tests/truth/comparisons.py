@@ -33,7 +33,7 @@ WORDS = {
 }
 # What stands among the warnings.
 WARNED = r"These are two runs at two times: |Compared although |Could not be compared: "
-# Runs of a side that begin nearer to each other than this are one observation.
+# Runs of a version that begin nearer to each other than this are one observation.
 BREAK = timedelta(hours=12)
 
 
@@ -80,7 +80,7 @@ class Place:
     exit_code: int
     untold: Sequence[str]
     is_two_runs: bool
-    # Of each side, how many runs and of how many days.
+    # Of baseline and candidate, how many runs and of how many days.
     old: tuple[int, int] = (1, 1)
     new: tuple[int, int] = (1, 1)
 
@@ -101,13 +101,13 @@ class Place:
 
 
 def check(compared: Compared) -> Findings:
-    findings, sides = Findings(), _Sides(compared)
+    findings, versions = Findings(), _Versions(compared)
     parts = {section.title: section for section in sections(compared.text)}
     table = parts["New / old, the worst first"].tables[0]
-    rows = [_change(row, sides) for row in table.rows]
+    rows = [_change(row, versions) for row in table.rows]
     silent = [line for line in compared.said if line.startswith("could not be compared: ")]
     is_two_runs = not compared.is_one_run and len(compared.old) == len(compared.new) == 1
-    old, new = ((len(side), len(set(_days(side)))) for side in (compared.old, compared.new))
+    old, new = ((len(runs), len(set(_days(runs)))) for runs in (compared.old, compared.new))
     place = Place(rows, compared.margin, compared.exit_code, silent, is_two_runs, old, new)
     answer = parts["The answer"]
     warnings = [bullet for bullet in answer.bullets if re.match(WARNED, bullet)]
@@ -117,7 +117,7 @@ def check(compared: Compared) -> Findings:
     findings.hold("a bullet a row", compared.text[:200], _each_once(bullets, place))
     findings.hold("warnings of a comparison", "; ".join(warnings), _warned(warnings, place))
     findings.hold("gate of a comparison", compared.said[-1], _gate(answer.paragraphs, compared))
-    findings.hold("the sides", str(parts["What was compared"]), _sides(parts["What was compared"], place))
+    findings.hold("the runs", str(parts["What was compared"]), _runs(parts["What was compared"], place))
     for line in compared.said:
         read(line, SAID, place, findings, "gate")
     findings.hold("what is untold", "; ".join(silent), untold.check(silent, compared))
@@ -127,9 +127,9 @@ def check(compared: Compared) -> Findings:
     for row in rows:
         findings.hold("row of a comparison", str(row), _row(row, compared))
         if row.figure == PER_CPU:
-            unlike = sides.unlike(row)
+            unlike = versions.unlike(row)
             findings.hold(
-                "CPU-seconds compare", str(row), iter([f"one side alone filled the host at {unlike}"] * bool(unlike))
+                "CPU-seconds compare", str(row), iter([f"one version alone filled the host at {unlike}"] * bool(unlike))
             )
     for family in (place.over_levels, [row for row in rows if not row.is_over_levels]):
         findings.hold("outcomes of a comparison", "; ".join(map(str, family[:3])), _together(family))
@@ -154,7 +154,7 @@ def _gate(paragraphs: Sequence[str], compared: Compared) -> Iterator[str]:
         yield f"the document says {paragraphs}"
 
 
-def _sides(section: Section, place: Place) -> Iterator[str]:
+def _runs(section: Section, place: Place) -> Iterator[str]:
     """Hold how many runs are listed, and what is said of how they are compared."""
     counts = Counter(row["version"] for row in section.tables[0].rows)
     if (counts["old"], counts["new"]) != (place.old[0], place.new[0]):
@@ -172,9 +172,9 @@ def _sides(section: Section, place: Place) -> Iterator[str]:
         yield f"not read: {method}"
 
 
-def _days(side: Sequence[tuple[Records, str]]) -> list[int]:
+def _days(runs: Sequence[tuple[Records, str]]) -> list[int]:
     """Return of each run the day that it is of: how many breaks there were before it."""
-    began = [records.began for records, _ in side]
+    began = [records.began for records, _ in runs]
     breaks = [after for before, after in pairwise(sorted(began)) if after - before >= BREAK]
     return [sum(after <= moment for after in breaks) for moment in began]
 
@@ -189,14 +189,14 @@ def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"by the rows {max(reached, default=0.0):.2%}"
 
 
-class _Sides:
-    """The samples of both sides, under the names that they are compared by, without the rates that wrk limited."""
+class _Versions:
+    """The samples of both versions, under the names that they are compared by, without the rates that wrk limited."""
 
     def __init__(self, compared: Compared):
         self._compared = compared
-        self._sides = {"old": list(map(self._run, compared.old)), "new": list(map(self._run, compared.new))}
+        self._runs = {"old": list(map(self._run, compared.old)), "new": list(map(self._run, compared.new))}
         self._full, self._spare = (
-            {side: _cells(of, full) for side, of in (("old", compared.old), ("new", compared.new))}
+            {which: _cells(of, full) for which, of in (("old", compared.old), ("new", compared.new))}
             for full in (True, False)
         )
         self._names = {origin: entry for entry, origin in compared.old[0][0].versions.items()}
@@ -209,12 +209,12 @@ class _Sides:
         return Sampled(records.samples_csv), bound
 
     def unlike(self, row: Change) -> list[int]:
-        """Return the levels of the row at which one side filled the host and the other had time to spare."""
+        """Return the levels of the row at which one version filled the host and the other had time to spare."""
         names = {"old": self._old_name(row), "new": row.entry}
         found = []
         for level in levels_of(row.level, self._known(row)):
             full, spare = (
-                {side for side in names if (names[side], row.test, level) in cells[side]}
+                {which for which in names if (names[which], row.test, level) in cells[which]}
                 for cells in (self._full, self._spare)
             )
             found += [level] if full and spare - full else []
@@ -244,12 +244,12 @@ class _Sides:
         return pilot if sampled.kept(sampled.up_to(shared, pilot)) == list(chosen) else None
 
     def _known(self, row: Change) -> list[int]:
-        """Return the levels that both sides were to measure, and one has samples of."""
+        """Return the levels that both versions were to measure, and one has samples of."""
         planned, measured = [], set()
-        for side, of in (("old", self._compared.old), ("new", self._compared.new)):
-            name = self._old_name(row) if side == "old" else row.entry
+        for which, of in (("old", self._compared.old), ("new", self._compared.new)):
+            name = self._old_name(row) if which == "old" else row.entry
             planned.append({at for r, _ in of if row.test in r.tests.get(name, ()) for at in r.levels[row.test]})
-            for run, _ in self._sides[side]:
+            for run, _ in self._runs[which]:
                 measured |= {at for at in planned[-1] if run.logs(RATE, row.test, name, at)}
         return sorted(planned[0] & planned[1] & measured)
 
@@ -264,22 +264,23 @@ class _Sides:
         found = {}
         for level in every:
             new, old = (
-                self._logs(side, row, name, level) for side, name in (("new", row.entry), ("old", self._old_name(row)))
+                self._logs(which, row, name, level)
+                for which, name in (("new", row.entry), ("old", self._old_name(row)))
             )
             if new and old:
                 found[level] = new, old
         return found
 
-    def _logs(self, side: str, row: Change, name: str, level: int) -> Mapping[int, float]:
+    def _logs(self, which: str, row: Change, name: str, level: int) -> Mapping[int, float]:
         """Return the logarithm of the figure by block; of several runs by day: the mean over its runs' means."""
-        runs = self._sides[side]
+        runs = self._runs[which]
         if row.figure == RATE and any((name, row.test, level) in bound for _, bound in runs):
             return {}
         logs = [of.logs(row.figure, row.test, name, level) for of, _ in runs]
         if len(self._compared.old) == len(self._compared.new) == 1:
             return logs[0]
         means: dict[int, list[float]] = {}
-        for day, of in zip(_days(self._compared.old if side == "old" else self._compared.new), logs, strict=True):
+        for day, of in zip(_days(self._compared.old if which == "old" else self._compared.new), logs, strict=True):
             if of:
                 means.setdefault(day, []).append(float(np.mean(list(of.values()))))
         return {day: float(np.mean(of)) for day, of in means.items()}
@@ -296,13 +297,13 @@ def _cells(runs: Sequence[object], full: bool) -> set[tuple[str, str, int]]:
     return found
 
 
-def _change(row: Row, sides: _Sides) -> Change:
+def _change(row: Row, versions: _Versions) -> Change:
     interval = next(row[column] for column in row if "interval" in column)
     found = printed(row["new / old"] if interval == "–" else f"{row['new / old']} {interval}")
     assert found is not None
     count = int(row["blocks"] if "blocks" in row else row["days"])
     made = Change(row["entry"], row["test"], row["level"], row["metric"], found, count, row["outcome"])
-    return Change(**{**vars(made), "own": sides.own(made)})
+    return Change(**{**vars(made), "own": versions.own(made)})
 
 
 def _row(row: Change, compared: Compared) -> Iterator[str]:
@@ -468,7 +469,7 @@ def _noise(match: re.Match[str], place: Place) -> Iterator[str]:
         if row.is_known and (
             row.ratio.figure > place.limit + 6e-4 if is_below else row.ratio.figure < place.limit - 6e-4
         ):
-            yield f"said of a ratio on the other side of the margin: {row}"
+            yield f"said of a ratio beyond the margin: {row}"
     count = re.search(r"about ([\d,]+) (?:block|day)", match["needed"])
     if count and number(count[1]) <= max(row.count for row in rows):
         yield "there are as many already"
@@ -507,7 +508,7 @@ def _too_few(match: re.Match[str], place: Place) -> Iterator[str]:
     if place.exit_code != 3:
         yield f"exit code {place.exit_code}"
     if min(place.old[1], place.new[1]) >= LEAST_BLOCKS:
-        yield f"of each side there are days enough: {place.old}, {place.new}"
+        yield f"there are days enough: {place.old}, {place.new}"
     if (match["runs"] == "two runs at two times") != place.is_two_runs:
         yield f"of two runs: {place.is_two_runs}"
     elif not place.is_two_runs:

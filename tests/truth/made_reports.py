@@ -101,11 +101,11 @@ def made(seed: int, number: int) -> Case:
     return Case(seed, number, kind, run, tuple(older), tuple(newer), margin)
 
 
-def _more(chance: Chance, maker: _Maker, side: str, first: int, count: int, hours: Sequence[int]) -> Iterator[Run]:
-    """Yield so many runs of a side, each some hours after the one before; the first began after so many."""
+def _more(chance: Chance, maker: _Maker, version: str, first: int, count: int, hours: Sequence[int]) -> Iterator[Run]:
+    """Yield so many runs of a version, each some hours after the one before; the first began after so many."""
     for _ in range(count):
         first += chance.one(hours)
-        yield maker.later().run(side, first)
+        yield maker.later().run(version, first)
 
 
 class Chance:
@@ -241,9 +241,9 @@ class _Maker:
             self._labels.pop(chance.one(sorted(self._labels)))
         return self
 
-    def run(self, side: str, hours: int = 0) -> Run:
+    def run(self, version: str, hours: int = 0) -> Run:
         chance = self._chance
-        manifest = self._manifest(side, STARTED + timedelta(hours=hours))
+        manifest = self._manifest(version, STARTED + timedelta(hours=hours))
         records = list(self._records())
         if chance.hits(0.1):
             # It was stopped.
@@ -252,7 +252,7 @@ class _Maker:
         failures = tuple(record for record in records if isinstance(record, Failure))
         return Run(manifest, taken, failures, self._decision(), tuple(self._findings()))
 
-    def _manifest(self, side: str, began: datetime) -> Manifest:
+    def _manifest(self, version: str, began: datetime) -> Manifest:
         chance = self._chance
         settings = Settings(
             profile=chance.one(("default", "default", "default", "quick", "study")),
@@ -269,7 +269,7 @@ class _Maker:
         )
         unbuilt = {"unbuilt": {"broken-entry": "pip failed"}} if chance.hits(0.05) else {}
         return Manifest(
-            f"{began:%Y%m%d-%H%M%S}-{side}",
+            f"{began:%Y%m%d-%H%M%S}-{version}",
             began,
             settings,
             dict(self._labels),

@@ -59,7 +59,7 @@ def same(sections: Sequence[Section], shown: Page, findings: Findings) -> tuple[
         for line in section.bullets:
             _same("bullet", line, bullets, findings)
         for table in section.tables:
-            findings.hold("table of a page", section.title, _table(section.title, table, shown))
+            findings.hold("table of a page", section.title, _table(section, table, shown))
     return +paragraphs, +bullets
 
 
@@ -70,12 +70,13 @@ def _same(kind: str, line: str, shown: Counter[str], findings: Findings) -> None
     shown[words] -= 1
 
 
-def _table(title: str, table: Table, shown: Page) -> Iterator[str]:
+def _table(section: Section, table: Table, shown: Page) -> Iterator[str]:
     """Hold a table against that of the page, which may have more columns."""
+    headings = tuple(" ".join(heading.split()) for heading in (section.within, section.title))
     same = [
         [{column: row[column] for column in table.columns} for row in other.rows]
         for other in shown.tables
-        if other.caption == " ".join(title.split()) and set(table.columns) <= set(other.columns)
+        if (other.within, other.caption) == headings and set(table.columns) <= set(other.columns)
     ]
     wanted = [{column: " ".join(cell.split()) for column, cell in row.items()} for row in table.rows]
     if same != [wanted]:

@@ -12,18 +12,20 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Table:
-    """A table's rows, each by the heads of its columns; `caption` is a page's."""
+    """A table's rows, each by the heads of its columns; `caption` and `within`, the heading above, are a page's."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     caption: str = ""
+    within: str = ""
 
 
 @dataclass
 class Section:
-    """What stands under a heading."""
+    """What stands under a heading, and which heading of the second level that is within, or is."""
 
     title: str
+    within: str = ""
     tables: list[Table] = field(default_factory=list)
     bullets: list[str] = field(default_factory=list)
     # The lines of its paragraphs, and each paragraph as one line.
@@ -37,7 +39,8 @@ def sections(text: str) -> list[Section]:
     for block in re.split(r"\n\n+", text.strip("\n")):
         lines = block.splitlines()
         if lines[0].startswith("#"):
-            found.append(Section(lines[0].lstrip("# ")))
+            title = lines[0].lstrip("# ")
+            found.append(Section(title, found[-1].within if lines[0].startswith("###") else title))
             lines = lines[1:]
         if lines and lines[0].startswith("|"):
             found[-1].tables.append(_table(lines))
@@ -76,7 +79,7 @@ class _Reader(HTMLParser):
         self._rows: list[list[tuple[str, str]]] = []
         self._caption = ""
         self._is_heat = False
-        self._title = self._section = ""
+        self._title = self._section = self._heading = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
@@ -102,6 +105,8 @@ class _Reader(HTMLParser):
             self.page.bullets.append(said)
         elif tag == "caption":
             self._caption = said
+        elif tag == "h2":
+            self._heading = said
         elif tag in ("td", "th") and self._rows:
             self._rows[-1].append((said, self._title))
         elif tag == "table":
@@ -121,7 +126,7 @@ class _Reader(HTMLParser):
             return
         columns = tuple(text.replace("‑", "-") for text, _ in head)
         rows = tuple(dict(zip(columns, (text for text, _ in row), strict=True)) for row in body)
-        self.page.tables.append(Table(columns, rows, self._caption))
+        self.page.tables.append(Table(columns, rows, self._caption, self._heading))
 
 
 def page(text: str) -> Page:

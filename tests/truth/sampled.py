@@ -214,13 +214,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def unpaired(levels: Sequence[tuple[Blocks, Blocks]]) -> tuple[Figure, Figure] | None:
-    """Return the means of two sides whose blocks have no time in common; None where one lacks a block of all levels."""
-    sides = []
-    for side in (0, 1):
-        found = [pair[side] for pair in levels]
+    """Return the means of new and old, which share no time; None where one has no block with all levels."""
+    means = []
+    for place in (0, 1):
+        found = [pair[place] for pair in levels]
         whole = sorted(set.intersection(*map(set, found))) if found else []
-        sides.append(Figure(tuple(float(np.mean([of[block] for of in found])) for block in whole)))
-    return (sides[0], sides[1]) if sides[0].blocks and sides[1].blocks else None
+        means.append(Figure(tuple(float(np.mean([of[block] for of in found])) for block in whole)))
+    return (means[0], means[1]) if means[0].blocks and means[1].blocks else None
 
 
 @dataclass(frozen=True)
@@ -243,16 +243,16 @@ def in_pairs(figure: Figure) -> Versus:
 
 
 def apart(new: Figure, old: Figure) -> Versus:
-    """Return the ratio of two sides that share no time, with Welch's intervals. Source: Welch (1947)."""
+    """Return the ratio of new to old, which share no time, with Welch's intervals. Source: Welch (1947)."""
     count, shift = min(new.blocks, old.blocks), float(np.mean(new.logs) - np.mean(old.logs))
     if count < 2:
         return Versus(math.exp(shift), {0.90: None, 0.95: None}, None, count)
-    parts = [float(np.var(side.logs, ddof=1)) / side.blocks for side in (new, old)]
+    parts = [float(np.var(each.logs, ddof=1)) / each.blocks for each in (new, old)]
     error = math.sqrt(sum(parts))
     if error < SAME:
         same = (math.exp(shift), math.exp(shift))
         return Versus(math.exp(shift), {0.90: same, 0.95: same}, float(abs(shift) < SAME), count)
-    freedom = error**4 / sum(part**2 / (side.blocks - 1) for part, side in zip(parts, (new, old), strict=True))
+    freedom = error**4 / sum(part**2 / (each.blocks - 1) for part, each in zip(parts, (new, old), strict=True))
     halves = {level: float(stats.t.ppf(0.5 + level / 2, freedom)) * error for level in (0.90, 0.95)}
     bounds = {level: (math.exp(shift - half), math.exp(shift + half)) for level, half in halves.items()}
     return Versus(math.exp(shift), bounds, float(2 * stats.t.sf(abs(shift) / error, freedom)), count)

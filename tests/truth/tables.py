@@ -199,7 +199,6 @@ class Report:
 
     def __init__(self, text: str):
         self.sections: list[Section] = sections(text)
-        self.by_title = {section.title.partition(" (")[0]: section for section in self.sections}
 
     @property
     def top(self) -> Section:
@@ -209,10 +208,13 @@ class Report:
     def tests(self) -> dict[str, OfTest]:
         found = {}
         for section in self.sections:
-            if match := re.match(r"([\w-]+): summary over all levels", section.title):
-                pairs = [s for s in self.sections if re.match(rf"{match[1]}: ratios(?: |$)", s.title)]
-                rows = tuple(_pairs(pairs[0].tables[0])) if pairs else ()
-                found[match[1]] = OfTest(match[1], section.title, tuple(merged(section.tables, "entry")), rows)
+            if section.title.startswith("Summary over all levels"):
+                test = section.within.partition(" (")[0]
+                ratios = [
+                    s for s in self.sections if s.within == section.within and re.match(r"Ratios(?: |$)", s.title)
+                ]
+                rows = tuple(_pairs(ratios[0].tables[0])) if ratios else ()
+                found[test] = OfTest(test, section.title, tuple(merged(section.tables, "entry")), rows)
         return found
 
     @cached_property

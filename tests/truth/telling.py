@@ -91,16 +91,16 @@ def of_comparison(case: Case) -> Compared | None:
     old, new = case.older, case.newer or case.older
     try:
         pair = baseline.of_several(old, new) if case.newer else baseline.of_versions(case.run)
-        held = candidate.compare(*pair)
+        comparison = candidate.compare(*pair)
     except LabError:
         return None
     shown, said = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         if case.newer:
             gate.warn(case.margin, *pair)
-        answer = gate.decide(held, case.margin)
-        assert answer is not None
-        gate.report(held, changes.report(held, [], answer), answer)
+        decision = gate.decide(comparison, case.margin)
+        assert decision is not None
+        gate.report(comparison, changes.report(comparison, [], decision), decision)
     return Compared(
         old=[(records(run), outputs.text(run)) for run in old],
         new=[(records(run), outputs.text(run)) for run in new],
@@ -108,8 +108,8 @@ def of_comparison(case: Case) -> Compared | None:
         margin=case.margin,
         text=shown.getvalue(),
         said=said.getvalue().splitlines(),
-        exit_code=answer.exit_code,
-        page=comparison_page(held, [], answer),
+        exit_code=decision.exit_code,
+        page=comparison_page(comparison, [], decision),
     )
 
 

@@ -23,7 +23,9 @@ REPORT = """
 |---|---|---|---|---|
 | json | 16 | 1,100 | 1,080 | 1,000 |
 
-## json: summary over all levels, compared by requests per second
+## json
+
+### Summary over all levels, compared by requests per second
 
 | entry | rank | relative requests/s | limited by |
 |---|---|---|---|
@@ -31,7 +33,7 @@ REPORT = """
 | b | 1–3 | 0.982 [0.950–1.015] | app |
 | c | 2–3 | 0.909 [0.890–0.929] | app |
 
-## json: ratios
+### Ratios
 
 | level | metric | pair | ratio | 95 % interval | outcome |
 |---|---|---|---|---|---|

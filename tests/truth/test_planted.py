@@ -59,14 +59,14 @@ def _digit(match: re.Match[str]) -> str:
         (r"(leads: it has \d+\.)(\d)(% more)", _digit, "ahead"),
         (r"(?<=cannot be told apart: )(\S+ has \d+\.\d+)% more", r"\1% fewer \1", "cannot be told apart"),
         (r" cannot be told apart: (?=\S+ has \d+\.\d% )", r" cannot be told apart from x1: ", "cannot be told apart"),
-        (r"; among \d+ pairs chance alone can make such a gap", "", "cannot be told apart"),
+        (r"; among \d+ pairs chance alone can produce such a gap", "", "cannot be told apart"),
         (r"; \d+ blocks are too few to tell", "", "cannot be told apart"),
         (r" Levels disagree: .+?\.(?= Lim| In|\n| [\w-]+ )", "", "levels that contradict"),
         (r"(Levels disagree: \S+ / \S+ is )(\d)(\.\d+)", _digit, "levels disagree"),
         (
             r"\* ([\w-]+)\. \S+ (?:leads|is ahead of).+",
-            r"* \1. Nobody leads: each entry loses to another one in the "
-            r"levels that both have.",
+            r"* \1. Nobody leads: each entry is slower than another one "
+            r"at the levels that both have.",
             "nobody leads",
         ),
         (
@@ -80,7 +80,7 @@ def _digit(match: re.Match[str]) -> str:
             r"In requests per second, for information, \2 / \1 is",
             "in rates",
         ),
-        (r"(summary over all levels, compared by requests per )second", r"\1CPU-second", "title of a summary"),
+        (r"(Summary over all levels, compared by requests per )second", r"\1CPU-second", "title of a summary"),
         (r"(\| [\w-]+ +\| +)(\d)( \| +\d\.\d+ \[)", _digit, "row of a summary"),
         (r", unclear among \d+ comparisons( *\|)", r"\1", "order of a summary"),
         (BOUND, _digit, "row of ratios"),

@@ -1,4 +1,4 @@
-"""What a comparison lists as not compared, with the reasons: against the files of both sides."""
+"""What a comparison lists as not compared, with the reasons: against the files of baseline and candidate."""
 
 from __future__ import annotations
 
@@ -27,12 +27,14 @@ def check(told: Sequence[str], compared: Compared) -> Iterator[str]:
 
 def _expected(compared: Compared) -> tuple[Counter[str], Counter[str]]:
     """Return what cannot be compared; and what may not be, where a printed figure lies on a limit."""
-    old, new = _Side("old", compared.old, compared), _Side("new", compared.new, compared)
+    old, new = _Version("old", compared.old, compared), _Version("new", compared.new, compared)
     both, planned = old.cells & new.cells, old.planned & new.planned
     failed = {cell for cell in old.failed | new.failed if cell in planned}
     must, may = Counter[str](), Counter[str]()
     for cell in failed:
-        counts = ", ".join(f"{side.failed[cell]} in {side.name}" for side in (old, new) if side.failed[cell])
+        counts = ", ".join(
+            f"{version.failed[cell]} in {version.name}" for version in (old, new) if version.failed[cell]
+        )
         must[f"{_named(cell)} (samples that failed: {counts})"] += 1
     must.update(f"{_named(cell)} (only old has samples)" for cell in old.cells - new.cells - failed)
     must.update(f"{_named(cell)} (only new has samples)" for cell in (new.cells - old.cells) & old.planned - failed)
@@ -51,8 +53,8 @@ def _named(cell: Cell) -> str:
     return f"{entry} {test} at {level}"
 
 
-class _Side:
-    """What stands in the files of one side, of the entries that are compared."""
+class _Version:
+    """What the files of baseline or candidate hold of the entries that are compared."""
 
     def __init__(self, name: str, runs: Sequence[tuple[Records, str]], compared: Compared):
         self.name = name
@@ -91,11 +93,11 @@ class _Side:
         return {cell for cell, row in self._rows if is_so(row)}
 
 
-def _called(side: str, records: Records, compared: Compared) -> Mapping[str, str]:
-    """Return the name that each entry of the side is compared by: of two versions in one run, that of the new one."""
+def _called(version: str, records: Records, compared: Compared) -> Mapping[str, str]:
+    """Return the name that each entry is compared by: of two versions in one run, that of the new one."""
     if not compared.is_one_run:
         return {entry: entry for entry in records.tests}
-    return records.versions if side == "old" else {name: name for name in records.versions.values()}
+    return records.versions if version == "old" else {name: name for name in records.versions.values()}
 
 
 def _cell(told: str) -> Cell:

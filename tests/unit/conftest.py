@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import signal
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchlab.core import log_patterns
+from benchlab.core import interrupts, log_patterns
 from benchlab.engine.endpoints import Roles
 from benchlab.experiment import schedule
 from benchlab.experiment.settings import choose
@@ -136,6 +137,15 @@ def make_lifecycle(host: FakeHost, entry: Entry) -> EntryLifecycle:
 @pytest.fixture
 def entries() -> list[Entry]:
     return [Entry("aiohttp", LABELS, PATHS), Entry("crax", LABELS, PATHS)]
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    """Give the tests that follow the signal handlers back, which the command line replaces."""
+    before = {number: signal.getsignal(number) for number in interrupts.ENDING}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from benchlab.load.metrics import Metric
 from benchlab.records.plan import Manifest, Variant
 from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.statistics import baseline, candidate
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import BaselineComparison, Row
-from benchlab.statistics.metrics import Metric
 
 from .conftest import STARTED, make_load, make_manifest, make_sample, make_trial, older, versions
 

@@ -216,7 +216,7 @@ def test_what_is_removed_leaves_nothing_and_the_others_stay(lab: Path, folder: P
     _adopt(lab, Request(folder))
     assert adopt.remove(lab, ["asgi"]) == ["benchlab/adopted:asgi"]
     assert set(_stanzas(lab)) == {"brook", "asgi-psycopg", "nginx"}
-    with pytest.raises(UsageError, match=r"--remove asgi: no such entry was adopted; there is asgi-psycopg, brook$"):
+    with pytest.raises(UsageError, match=r"--remove asgi: not an adopted entry; choose from asgi-psycopg, brook$"):
         adopt.remove(lab, ["brook", "asgi"])
     assert set(_stanzas(lab)) == {"brook", "asgi-psycopg", "nginx"}
     assert adopt.remove(lab, ["asgi-psycopg", "brook", "brook"]) == [

@@ -11,6 +11,7 @@ import pytest
 import readings
 from scipy import stats as reference
 
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE
 from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
 from benchlab.records.facts import Facts
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
@@ -19,7 +20,6 @@ from benchlab.report import outputs, sentences, tables
 from benchlab.statistics import analysis, bottleneck, cells, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
-from benchlab.statistics.metrics import PER_APP_CPU, PER_CPU, RATE
 
 from .conftest import COMMIT, STARTED, make_counters, make_load, make_sample, make_trial, older, versions
 from .made_runs import full_host
@@ -434,7 +434,7 @@ def test_a_pilot_without_a_spread_gets_no_more_blocks_and_says_why(
     )
     decision = _decided(Run(changed, _samples(rates), ()))
     assert (decision.blocks, decision.needed) == (5, None)
-    assert decision.reason == f"{why}, so no spread is known to decide by"
+    assert decision.reason == f"{why}, so the spread is unknown"
 
 
 def test_the_widest_ratio_is_looked_for_in_what_the_report_leads_with(manifest: Manifest) -> None:

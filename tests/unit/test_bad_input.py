@@ -6,10 +6,8 @@ import argparse
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -19,30 +17,21 @@ import pytest
 from benchlab import __version__
 from benchlab.cli import cli, measure
 from benchlab.cli.command import Command
-from benchlab.core import interrupts
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure
 from benchlab.storage import store
 
 from ..entries import ENTRIES, ROOT
-from . import screens
+from . import refusals, screens
 from .conftest import COMMIT, STARTED, make_finding, make_sample, make_trial, older, versions
 
+pytestmark = pytest.mark.usefixtures("own_signals")
 REPORT = """
 import sys
 from pathlib import Path
 from benchlab.cli import cli
 sys.exit(cli.main(Path.cwd(), ["report", sys.argv[1]]))
 """
-
-
-@pytest.fixture(autouse=True)
-def _own_signals() -> Iterator[None]:
-    """Give the tests that follow the signal handlers back, which the command line replaces."""
-    before = {number: signal.getsignal(number) for number in interrupts.ENDING}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
@@ -72,29 +61,20 @@ def _own_signals() -> Iterator[None]:
 def test_a_wrong_value_or_name_is_one_line_that_says_what_to_do_and_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
-    assert (cli.main(tmp_path, arguments), _error(capsys).partition(said)[1]) == (2, said)
+    assert (cli.main(tmp_path, arguments), refusals.error(capsys).partition(said)[1]) == (2, said)
 
 
 def test_a_draft_of_an_entry_that_there_is_not_is_a_wrong_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(ROOT, ["new", "mine", "--from", f"{ENTRIES[-1]}z"]) == 2
-    assert f"--from {ENTRIES[-1]}z: did you mean {ENTRIES[-1]}? there is {ENTRIES[0]}" in _error(capsys)
+    assert f"--from {ENTRIES[-1]}z: did you mean {ENTRIES[-1]}? there is {ENTRIES[0]}" in refusals.error(capsys)
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--dry-run"], ["factors", "--dry-run"], ["verify"], ["list"], ["adopt", "--remove", "x"]]
-)
+@pytest.mark.parametrize("arguments", [["--dry-run"], ["factors", "--dry-run"], ["verify"], ["list"]])
 def test_what_is_wrong_with_the_project_itself_is_one_line_and_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     assert cli.main(tmp_path, arguments) == 1
-    assert ".env cannot be read (No such file or directory); restore the file" in _error(capsys)
-
-
-def _error(capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what was said: an error, in one line, and nothing else."""
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err[:7], printed.err.count("\n")) == ("", "error: ", 1)
-    return printed.err
+    assert ".env cannot be read (No such file or directory); restore the file" in refusals.error(capsys)
 
 
 @pytest.mark.parametrize("arguments", [["adopt"], ["adopt", "folder", "--remove", "name"]])
@@ -117,7 +97,6 @@ def test_adopt_wants_a_folder_or_what_to_remove(
             ["tests/tfb/asgi", "--as", "my app"],
             "--as my app: that cannot be an entry's name; use letters, digits, '.', '_' and '-'",
         ),
-        (["--remove", "rill"], "--remove rill: no such entry was adopted; there is none"),
     ],
 )
 def test_what_cannot_be_adopted_is_one_line(
@@ -132,14 +111,27 @@ def test_what_cannot_be_adopted_is_one_line(
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
     assert cli.main(tmp_path, ["adopt", *arguments]) == 2
-    assert _error(capsys) == f"error: {line}\n"
+    assert refusals.error(capsys) == f"error: {line}\n"
     assert not (tmp_path / "compose.adopted.yaml").exists()
+
+
+def test_removing_an_entry_that_was_not_adopted_is_a_wrong_command_line_whatever_the_engine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "no address")
+    assert cli.main(tmp_path, ["adopt", "--remove", "nope"]) == 2
+    assert refusals.error(capsys) == "error: --remove nope: not an adopted entry; there is none\n"
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--test", "jsn"], "--test: unknown 'jsn': did you mean json? there is json, plaintext, db"),
+        (
+            ["--test", "json,db"],
+            "--test: unknown 'json,db': did you mean --test json --test db? there is json, plaintext",
+        ),
+        (["--test", "json,dp"], "--test: unknown 'json,dp': did you mean json? there is json, plaintext"),
         (["--profile", "stud"], "--profile: unknown 'stud': did you mean study? there is default, quick"),
         (["--proxy", "zzz"], "--proxy: unknown 'zzz': there is none, nginx, none,nginx; see `python lab.py --help`"),
         (["--db-connections", "16,"], "--db-connections: '16,': use whole numbers, each once, as in 16,32; see"),
@@ -265,7 +257,7 @@ def test_an_error_is_2_where_1_is_the_gate_s_word_for_a_regression(
     Path("folder").mkdir()
     Path("folder", store.MANIFEST).write_text("{")
     assert cli.main(tmp_path, arguments) == 2
-    assert said in _error(capsys)
+    assert said in refusals.error(capsys)
 
 
 @pytest.mark.parametrize(("name", "code"), [("compare", 2), ("report", 1)])
@@ -323,7 +315,7 @@ def test_a_run_is_not_compared_with_itself_by_whatever_name(
     copy = shutil.copytree(folder, tmp_path / "copy")
     for other in (folder, tmp_path / "latest", copy):
         assert cli.main(tmp_path, ["compare", str(folder), str(other), *more]) == 2
-        assert f"{folder} and {other} are the same run, only; name each run once" in _error(capsys)
+        assert f"{folder} and {other} are the same run, only; name each run once" in refusals.error(capsys)
     assert not list(tmp_path.glob("*/compare-*"))
 
 
@@ -391,8 +383,8 @@ def test_runs_of_too_few_days_of_a_side_are_told_first_and_decide_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, hours: tuple[int, ...], said: str
 ) -> None:
     folders = [_run(tmp_path, manifest, f"run-{number}", 2, at) for number, at in enumerate(hours)]
-    sides = ["--old", *folders[:-3], "--new", *folders[-3:]]
-    assert cli.main(tmp_path, ["compare", *sides, "--fail-if-slower", "3%"]) == 3
+    runs = ["--old", *folders[:-3], "--new", *folders[-3:]]
+    assert cli.main(tmp_path, ["compare", *runs, "--fail-if-slower", "3%"]) == 3
     assert capsys.readouterr().err.startswith(said)
 
 
@@ -433,7 +425,7 @@ def test_sides_that_cannot_be_are_one_line(
 ) -> None:
     folders = {name: _run(tmp_path, manifest, name, seconds) for name, seconds in (("a", 2), ("b", 2), ("c", 3))}
     assert cli.main(tmp_path, ["compare", *(folders.get(word, word) for word in arguments)]) == 2
-    assert said in _error(capsys)
+    assert said in refusals.error(capsys)
 
 
 def _versions(results: Path, manifest: Manifest) -> Path:

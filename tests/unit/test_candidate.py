@@ -11,13 +11,13 @@ import pytest
 from benchlab.cli import gate
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, UsageError
+from benchlab.load.metrics import PER_CPU, RATE, Better
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, document, markdown
 from benchlab.statistics import baseline, candidate, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import BaselineComparison
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.stats import Blocks
 
 from .conftest import older
@@ -59,7 +59,7 @@ def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() ->
     assert found.uncompared == ()
 
 
-def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_side_or_one_figure_lacks_some() -> None:
+def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_version_or_one_metric_lacks_some() -> None:
     lacks = run_of(*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
     assert {row.where for row in compared(lacks).rows} == {"16", "16 alone"}
     bound = run_of(
@@ -84,7 +84,7 @@ def test_what_too_wide_means_stands_below_ratios_that_say_it() -> None:
         assert text.endswith(f"\n\n{quantities.MEANING}\n") == says
 
 
-def test_what_became_of_each_figure_is_told_above_a_table_with_an_outcome_in_each_row() -> None:
+def test_what_became_of_each_metric_is_told_above_a_table_with_an_outcome_in_each_row() -> None:
     slower, costs = [n // 2 for n in CALM], [200, 300, 260, 240, 290, 210]
     text = _text(_against(run_of(*samples("crax", CALM)), run_of(*samples("crax", slower, costs))))
     _, _, told, *rest = text.split("\n\n")
@@ -126,7 +126,7 @@ def test_the_worst_ratio_comes_first() -> None:
 
 def test_a_side_has_no_values_of_an_entry_that_it_lacks_and_none_that_nobody_made() -> None:
     old, new = baseline.of_versions(run_of(*samples(OLD, CALM), *samples(NEW, CALM), *samples("rill", CALM)))
-    assert [side.values("rill", "json", RATE) for side in (old, new)] == [{}, {}]
+    assert [runs.values("rill", "json", RATE) for runs in (old, new)] == [{}, {}]
     assert list(old.values("crax", "json", RATE)) == [at(16)]
     assert old.values("crax", "plaintext", RATE) == {}
     unknown = replace(RATE, read=lambda sample: sample.load.seconds)
@@ -154,7 +154,7 @@ def test_runs_with_nothing_in_common_are_no_comparison(new: tuple[Sample, ...]) 
         _against(run_of(*samples("crax", CALM)), run_of(*new))
 
 
-def test_a_level_that_most_blocks_of_a_side_lack_is_left_out_and_named() -> None:
+def test_a_level_that_most_blocks_of_a_version_lack_is_left_out_and_named() -> None:
     old = run_of(*samples("crax", CALM[:3]), *samples("crax", CALM, level=32)[3:])
     new = run_of(*samples("crax", [500] * 6), *samples("crax", [500] * 6, level=32))
     row = overall(_against(old, new), RATE)
@@ -163,18 +163,18 @@ def test_a_level_that_most_blocks_of_a_side_lack_is_left_out_and_named() -> None
 
 
 def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> candidate.BaselineComparison:
-    """Return how runs compare that each have six blocks around their own rate; those of a side begin so far apart."""
+    """Compare runs that each have six blocks around their own rate; those of a version begin so far apart."""
     before, after = (
         [
             run_of(*samples("crax", [n + rate - 1000 for n in CALM]), hours=place * hours)
-            for place, rate in enumerate(side)
+            for place, rate in enumerate(version)
         ]
-        for side in (old, new)
+        for version in (old, new)
     )
     return candidate.compare(*baseline.of_several(before, after))
 
 
-def test_several_runs_a_side_are_compared_by_one_figure_for_each_day_whatever_its_blocks() -> None:
+def test_several_runs_of_each_version_are_compared_by_one_value_for_each_day_whatever_its_blocks() -> None:
     row = overall(_several([1000, 1050, 950], [1100, 1150, 1050]), RATE)
     expected = stats.unpaired(
         "new", "old", *(dict(enumerate(means)) for means in _means([1100, 1150, 1050], [1000, 1050, 950]))
@@ -184,22 +184,22 @@ def test_several_runs_a_side_are_compared_by_one_figure_for_each_day_whatever_it
 
 
 def _means(*pair: Sequence[int]) -> list[list[float]]:
-    return [[geometric_mean([n + rate - 1000 for n in CALM]) for rate in side] for side in pair]
+    return [[geometric_mean([n + rate - 1000 for n in CALM]) for rate in version] for version in pair]
 
 
-def test_runs_of_one_day_are_one_figure_their_mean() -> None:
+def test_runs_of_one_day_are_one_value_their_mean() -> None:
     old, new = [1000, 1100, 950, 960, 1040, 1020], [900, 950, 850, 900, 940, 960]
     row = overall(_several(old, new, hours=8), RATE)
     assert (row.ratio.blocks, row.ratio.low, changes.outcome(row)) == (1, None, "too few days")
     # Two runs of each of three days.
-    pairs = [[[side[at], side[at + 1]] for at in (0, 2, 4)] for side in (old, new)]
+    pairs = [[[version[at], version[at + 1]] for at in (0, 2, 4)] for version in (old, new)]
     pair = [
         [
             run_of(*samples("crax", [n + rate - 1000 for n in CALM]), hours=24 * day + place)
-            for day, rates in enumerate(side)
+            for day, rates in enumerate(version)
             for place, rate in enumerate(rates)
         ]
-        for side in pairs
+        for version in pairs
     ]
     row = overall(candidate.compare(*baseline.of_several(*pair)), RATE)
     before, after = (

@@ -10,7 +10,7 @@ from benchlab.engine.endpoints import Roles
 from benchlab.records.plan import Entry
 from benchlab.run import conformance
 from benchlab.run.conformance import Conformance
-from benchlab.run.lifecycle import Life, RunningEntry
+from benchlab.run.lifecycle import Lifetime, RunningEntry
 
 from .conftest import LABELS, PATHS, PATTERNS, Kept, make_lifecycle
 from .fake_host import WORLD, FakeHost
@@ -96,7 +96,7 @@ class Telling(FakeHost):
 
 def _conformance(host: FakeHost, labels: dict[str, str], workers_s: float = 5) -> Conformance:
     entry = Entry("crax", labels, PATHS)
-    running = RunningEntry(entry, Roles.on_one(host).of(entry), WORLD, Life("verify", Kept().keep_log, PATTERNS))
+    running = RunningEntry(entry, Roles.on_one(host).of(entry), WORLD, Lifetime("verify", Kept().keep_log, PATTERNS))
     return Conformance(running, workers_s)
 
 

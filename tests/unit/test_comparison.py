@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
+from benchlab.load.metrics import Better
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison, Outcome, Pair, Rank, Standing, holm, standings
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells, Ratio
 
 from .values import Array, cells, known, numbered, plausible

@@ -70,7 +70,7 @@ def _why(log: str) -> str:
 
 def test_of_a_log_the_last_lines_that_say_anything_are_told_as_they_can_be_printed() -> None:
     log = f"begin\n{'x' * 200}\n\n\x1b[31mgaierror\r\n  bye\n \n"
-    assert _why(log) == f"it said last: {'x' * 160} / gaierror / bye"
+    assert _why(log) == f"it logged last: {'x' * 160} / gaierror / bye"
 
 
 @pytest.mark.parametrize("log", [RESPAWNING, RESPAWNING[: RESPAWNING.index("INFO:     Waiting")], BOOTING])
@@ -80,7 +80,7 @@ def test_of_a_server_whose_workers_die_the_exception_is_told_and_its_place_in_th
 
 def test_what_is_said_after_an_exception_is_told_too() -> None:
     assert _why(f"{RESPAWNING}port 5432 is closed\n") == (
-        "it raised ModuleNotFoundError: No module named 'nope' (app.py:3), and said last: port 5432 is closed"
+        "it raised ModuleNotFoundError: No module named 'nope' (app.py:3), and logged last: port 5432 is closed"
     )
 
 
@@ -109,7 +109,7 @@ WHERE worlds.id = $1::INTEGER]
 def test_that_a_server_ends_and_the_statement_that_failed_are_no_last_words_after_an_exception() -> None:
     told = 'it raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9)'
     assert _why(f"{FAILED}{ENDED}") == told
-    assert _why(f"{FAILED}closing\n{ENDED}") == f"{told}, and said last: closing"
+    assert _why(f"{FAILED}closing\n{ENDED}") == f"{told}, and logged last: closing"
     bare = FAILED.replace(FAILED[FAILED.index("[SQL") : FAILED.index("(Background")], "")
     assert _why(f"{bare}{ENDED}") == told
 
@@ -118,14 +118,14 @@ def test_an_exception_after_which_much_is_said_was_before_and_is_not_told_as_the
     lines = "".join(f"request {number}\n" for number in range(500))
     assert _why(f"{FAILED.partition('[SQL')[0]}{lines}") == (
         'it had raised sqlalchemy.exc.ProgrammingError: relation "worlds" does not exist (app.py:9) before, '
-        "and said last: request 497 / request 498 / request 499"
+        "and logged last: request 497 / request 498 / request 499"
     )
 
 
 def test_the_frames_below_an_exception_of_another_language_are_no_last_words() -> None:
     frames = "".join(f"\tat Server.start{number}\n" for number in range(9))
     assert _why(f"java.lang.IllegalStateException: no port\n{frames}bye\n") == (
-        "it raised java.lang.IllegalStateException: no port, and said last: bye"
+        "it raised java.lang.IllegalStateException: no port, and logged last: bye"
     )
 
 
@@ -139,7 +139,7 @@ def test_where_no_file_of_the_entry_led_to_an_exception_no_place_is_told() -> No
 def test_that_a_server_and_its_workers_start_is_no_last_word() -> None:
     assert _why(STARTING) == ""
     killed = "[2026-11-28 12:00:09 +0000] [7] [ERROR] Worker (pid:8) was sent SIGKILL! Perhaps out of memory?"
-    assert _why(f"{STARTING}{killed}\n{STARTING}") == f"it said last: {killed}"
+    assert _why(f"{STARTING}{killed}\n{STARTING}") == f"it logged last: {killed}"
 
 
 @pytest.mark.parametrize("log", ["", "\n \n", "----\n"])

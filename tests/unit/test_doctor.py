@@ -72,7 +72,7 @@ def test_a_finding_is_printed_with_its_remedy_below() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "found"),
+    ("changes", "observed"),
     [
         ({}, "16: client, entry and database can have CPUs of their own"),
         ({"cpu_quota": "none"}, "16: client, entry and database can have CPUs of their own"),
@@ -81,12 +81,12 @@ def test_a_finding_is_printed_with_its_remedy_below() -> None:
         ({"cpu_quota": 2.5}, "16, of which a quota around the engine lets containers use 2.5 at a time"),
     ],
 )
-def test_the_cpus_that_are_told_are_those_that_containers_may_use(changes: dict[str, Any], found: str) -> None:
+def test_the_cpus_that_are_reported_are_those_that_containers_may_use(changes: dict[str, Any], observed: str) -> None:
     (cpus,) = (finding for finding in doctor.examine(Host.of(CALM | changes)) if finding.subject == "CPUs")
-    assert cpus.found == found
+    assert cpus.observed == observed
 
 
 def test_what_there_is_to_beware_of_fits_a_line() -> None:
     findings = [Finding("swap", WARNING, "in use"), Finding("clock", FINE, "tsc"), Finding("engine", FATAL, "none")]
-    assert doctor.summary(findings) == "this host: 2 to beware of (swap, engine); `python lab.py doctor` says more"
+    assert doctor.summary(findings) == "this host: 2 warnings (swap, engine); `python lab.py doctor` says more"
     assert doctor.summary(findings[1:2]) == "this host: nothing to warn of"

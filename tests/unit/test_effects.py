@@ -16,6 +16,7 @@ from statsmodels.stats.multitest import multipletests
 
 from benchlab.cli.factors import refusing
 from benchlab.core.errors import UsageError
+from benchlab.load.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
 from benchlab.report.factors import why_left_out
@@ -24,7 +25,6 @@ from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.comparison import Outcome, decide
 from benchlab.statistics.effects import EstimatedEffect, LeftOut
 from benchlab.statistics.factorial import FactorialDesign, cross
-from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import contrasts
 
 from .conftest import LABELS, STARTED, make_load, make_sample

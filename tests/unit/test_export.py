@@ -12,10 +12,10 @@ import pytest
 
 from benchlab.cli import cli, read
 from benchlab.core.errors import StoreError
+from benchlab.load.metrics import PER_CPU
 from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.report import export, outputs
-from benchlab.statistics.metrics import PER_CPU
 from benchlab.storage import store
 
 from ..results_schema import problems
@@ -111,7 +111,7 @@ def test_the_json_has_what_the_report_is_made_of(run: Run) -> None:
         "aiohttp": {"best": 1, "worst": 1},
         "crax": {"best": 2, "worst": 2},
     }
-    assert [(compared["level"], compared["figure"]) for compared in test["comparisons"]] == [
+    assert [(compared["level"], compared["metric"]) for compared in test["comparisons"]] == [
         (16, "requests/s"),
         ("all", "requests/s"),
     ]
@@ -139,7 +139,7 @@ def test_the_json_has_what_verification_found(run: Run) -> None:
     }
 
 
-def test_where_the_host_was_full_both_figures_are_compared_over_all_levels(run: Run) -> None:
+def test_where_the_host_was_full_both_metrics_are_compared_over_all_levels(run: Run) -> None:
     full = tuple(
         replace(
             sample,
@@ -151,7 +151,7 @@ def test_where_the_host_was_full_both_figures_are_compared_over_all_levels(run: 
     )
     (test,) = export.document(replace(run, taken=full))["tests"]
     assert test["ranked_by"] == PER_CPU.name
-    assert [(compared["level"], compared["figure"]) for compared in test["comparisons"]] == [
+    assert [(compared["level"], compared["metric"]) for compared in test["comparisons"]] == [
         (16, "requests/s"),
         ("all", "requests/s"),
         ("all", "requests/CPU-s"),
@@ -164,7 +164,7 @@ def test_the_json_has_what_each_factor_did_where_entries_tell_of_it(run: Run) ->
     factors = json.loads(export.text(replace(run, manifest=replace(run.manifest, entries=labels)), "json"))["factors"]
     assert set(factors["levels"]) == {"orm"}
     effect = factors["effects"][0]
-    assert (effect["test"], effect["level"], effect["figure"]) == ("json", 16, "requests/s")
+    assert (effect["test"], effect["level"], effect["metric"]) == ("json", 16, "requests/s")
     ((change,), (group,)) = effect["changes"], effect["groups"]
     assert {change["level"], change["reference"]} == {"raw", "full"}
     assert set(group) == {"aiohttp", "crax"}

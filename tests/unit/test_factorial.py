@@ -141,7 +141,7 @@ def test_only_the_factors_asked_for_are_told_of_and_the_others_are_held_equal() 
         (
             tuple(FOUR),
             ["proxy"],
-            "--factor proxy: measure with --proxy none,nginx to have it told; the entries aiohttp, ",
+            "--factor proxy: measure with --proxy none,nginx to compare its levels; the entries aiohttp, ",
         ),
         (tuple(FOUR), ["orm=micro"], "--factor orm=micro: there is full, raw"),
         (("crax", "twin"), [], "crax and twin are equal in all factors: leave one out with --framework"),

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from benchlab.cli import cli
+from benchlab.load.closed import MEASURES
 from benchlab.report import changes, gate
 from benchlab.statistics import baseline, candidate, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Scope
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
-from benchlab.statistics.metrics import CLOSED_LOOP
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 
 from .values import at
@@ -35,7 +35,7 @@ def _made_up(seed: int) -> tuple[Row, ...]:
         for test in range(chance.integers(1, 4)):
             levels: list[Scope] = [*map(at, range(chance.integers(1, 4))), ALL_LEVELS]
             for level in levels:
-                for metric in CLOSED_LOOP.compared:
+                for metric in MEASURES.compared:
                     log = chance.choice([0.0, np.log(0.97), np.log(1.03), -1e-5]) + chance.normal(0, spread)
                     blocks = int(chance.integers(2, 20))
                     yield (
@@ -135,7 +135,9 @@ def test_the_help_of_compare_says_what_each_exit_code_means_and_what_counts_as_a
     # Exit code 3 shows no regression either.
     assert "Exit codes with --fail-if-slower: 0 a regression is excluded, 1 it is shown, 2 error, 3 neither" in told
     assert "no regression shown" not in told
-    assert f"unless each side has {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days" in told
+    assert (
+        f"unless baseline and candidate have {['no', 'one', 'two', 'three'][regression.LEAST_DAYS]} days each" in told
+    )
     assert told.count(f"those that began less than {baseline.BREAK_HOURS} hours apart are of one day") == len(
         ("old", "new")
     )

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchlab.load.metrics import Better
 from benchlab.report import heat
 from benchlab.report.heat import EQUAL, SAME, UNDECIDED
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.stats import Cells
 
 from . import values

@@ -8,13 +8,13 @@ from functools import partial
 import numpy as np
 import pytest
 
+from benchlab.load.metrics import PER_CPU, RATE
 from benchlab.records.plan import CONNECTIONS, LevelKey
 from benchlab.report import gate
 from benchlab.statistics import candidate, interim, looks
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row, Uncompared, Why
 from benchlab.statistics.interim import Answer
-from benchlab.statistics.metrics import PER_CPU, RATE
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Ratio
 

@@ -66,6 +66,12 @@ def test_a_calm_sample_is_good_and_what_the_host_does_not_tell_is_named() -> Non
     assert judge.judge(CALM) == Verdict(GOOD, {}, ("thermal throttling", "stall"))
 
 
+def test_a_sample_is_judged_by_the_rules_that_are_given_and_no_others() -> None:
+    silent = replace(CALM, load=make_load(0))
+    by_rule = {name: judge.judge(silent, [rules.BY_NAME[name]]) for name in ("no answers", "errors")}
+    assert by_rule == {"no answers": Verdict(INVALID, {"no answers": 1.0}), "errors": Verdict(GOOD, {})}
+
+
 @pytest.mark.parametrize(
     ("errors", "ports", "is_told"),
     [

@@ -45,7 +45,7 @@ def test_the_trial_at_which_an_entry_died_has_the_cause_and_those_after_it_are_n
     kept, first = Kept(), planned(entries)[0]
     run_planned(_dying_at(2, "it is dead (out of memory)"), entries, settings, kept)
     assert [failure.reason for failure in kept.failures] == [
-        f"while {_first(first)} was measured, it is dead (out of memory); it said last: {first.entry} is tired; "
+        f"while {_first(first)} was measured, it is dead (out of memory); it logged last: {first.entry} is tired; "
         f"its log: logs/block1-{first.entry}",
         *["not tried: it is dead (out of memory)"] * 4,
     ]
@@ -64,7 +64,7 @@ def test_an_entry_that_dies_before_a_test_type_is_asked_gives_no_wrong_answers(
     entries: list[Entry], settings: Settings
 ) -> None:
     class Dying(FakeHost):
-        """Dies when its first life is asked for anything after a load: for the answers of its second test type."""
+        """Dies when its first container is asked for anything after a load: for the answers of its second test type."""
 
         def _fetch(self, job: dict[str, Any]) -> str:
             if self.loads and not self.dead and self.done.count("pristine-world") == 1:
@@ -118,7 +118,7 @@ def test_a_run_says_what_a_lost_visit_cost_in_one_line_after_its_cause(
         list(make_runner(stillborn, Kept(), entries, settings, progress).run(visits))
     (visit,) = (visit for visit in visits if visit.entry == "crax")
     assert [line for line in screen.getvalue().splitlines() if CRAX in line] == [
-        f"  block 1: crax: {_first(visit)}: not measured: in start-up, {CRAX}; it said last: crax is tired; "
+        f"  block 1: crax: {_first(visit)}: not measured: in start-up, {CRAX}; it logged last: crax is tired; "
         "its log: logs/block1-crax",
         f"  block 1: crax: 4 more samples not tried: {CRAX}",
     ]
@@ -126,7 +126,9 @@ def test_a_run_says_what_a_lost_visit_cost_in_one_line_after_its_cause(
 
 def test_a_report_tells_a_cause_once_however_many_test_types_and_blocks_it_cost(run: Run) -> None:
     cause, untried = (reason for reason in report.reasons(run) if "crax" in reason)
-    assert f": in start-up, {CRAX}; it said last: crax is tired; its log: logs/block1-crax (2 trials, first 1/" in cause
+    assert (
+        f": in start-up, {CRAX}; it logged last: crax is tired; its log: logs/block1-crax (2 trials, first 1/" in cause
+    )
     assert f": not tried: {CRAX} (8 trials, first 1/crax/" in untried
     assert {*untried.partition(": ")[0].split(", ")} == {"crax", "json", "query"}
 

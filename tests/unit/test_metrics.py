@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from benchlab.experiment import profiles
-from benchlab.load import registry
+from benchlab.load import closed, registry
+from benchlab.load.metrics import PER_CPU, RATE, Better, Measures, Metric
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, charts, gate, plots, sentences, tables
-from benchlab.statistics import analysis, candidate, comparison, metrics, regression, stats
+from benchlab.statistics import analysis, candidate, comparison, regression, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row, RowKey
 from benchlab.statistics.cells import by_block
 from benchlab.statistics.comparison import Outcome, Rank
-from benchlab.statistics.metrics import CLOSED_LOOP, PER_CPU, RATE, Better, Measures, Metric
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
 from benchlab.statistics.stats import Cells, Ratio
 
@@ -63,10 +63,10 @@ def _result(**entries: float) -> Result:
 
 
 def test_each_metric_has_a_name_and_a_key_of_its_own() -> None:
-    every = CLOSED_LOOP.every
+    every = closed.MEASURES.every
     assert len({metric.name for metric in every}) == len({metric.key for metric in every}) == len(every) == 3
-    assert (CLOSED_LOOP.ranking, CLOSED_LOOP.compared) == ((RATE, PER_CPU), (RATE, PER_CPU))
-    assert metrics.of_run(_run({"a": {16: 1.0}}).manifest) == CLOSED_LOOP
+    assert (closed.MEASURES.ranking, closed.MEASURES.compared) == ((RATE, PER_CPU), (RATE, PER_CPU))
+    assert registry.measures(_run({"a": {16: 1.0}}).manifest) == closed.MEASURES
 
 
 def test_repeats_are_averaged_as_the_metric_says() -> None:
@@ -266,8 +266,7 @@ def test_the_blocks_that_a_gate_asks_for_are_the_same_for_a_mirrored_ratio() -> 
     assert blocks[0] == blocks[1] != ""
 
 
-def test_each_profile_has_a_load_model_and_each_load_model_its_metrics() -> None:
-    assert set(registry.MODELS) == set(metrics.BY_LOAD)
+def test_each_profile_has_a_load_model() -> None:
     assert {profile.load for profile in profiles.PROFILES.values()} <= set(registry.MODELS)
 
 

@@ -216,11 +216,11 @@ def test_what_verification_found_stands_on_the_page_and_a_warning_among_the_warn
 
 def test_a_server_that_ends_each_connection_is_said_to_among_the_warnings() -> None:
     ends = replace(make_finding("crax"), rule="keep-alive", message="was answered with the end of its connection")
-    told = "{} after each answer: each request makes a new one, and that is measured too."
+    told = "{} after each answer: each request opens a new one, which is measured too."
     page = Page(outputs.html(replace(_run(), findings=(ends, replace(ends, test="db")))))
-    assert told.format("crax ends its connection") in page.texts
+    assert told.format("crax closes its connection") in page.texts
     page = Page(outputs.html(replace(_run(), findings=(ends, replace(ends, entry="aiohttp")))))
-    assert told.format("aiohttp and crax end their connections") in page.texts
+    assert told.format("aiohttp and crax close their connections") in page.texts
     # A fault, for which the test type is not loaded, is no figure's.
     page = Page(outputs.html(replace(_run(), findings=(replace(ends, warning=False),))))
     assert not any("after each answer" in text for text in page.texts)

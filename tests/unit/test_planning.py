@@ -55,16 +55,7 @@ def test_the_order_has_a_line_for_each_visit(entries: list[Entry]) -> None:
 
 
 def _plan(entries: list[Entry], **changes: Any) -> str:
-    given: dict[str, Any] = {
-        "profile": "default",
-        "frameworks": ["aiohttp", "crax"],
-        "tests": [],
-        "levels": {},
-        "blocks": None,
-        "duration_s": None,
-        "proxy": "none",
-        "seed": 7,
-    }
+    given: dict[str, Any] = {"frameworks": ["aiohttp", "crax"], "seed": 7}
     settings = choose(**(given | changes))
     levels = closed.levels(settings, 2)
     visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
@@ -98,9 +89,12 @@ def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples
         ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
         ({"proxy": "none,nginx"}, "aiohttp, crax, without a proxy and through nginx"),
         ({"repeats": 3}, "8, every entry once in each, each level 3 times"),
-        ({"precision": 0.03}, "; then as many more as ± 3.0% takes"),
-        ({"precision": 0.03, "budget_s": 1200}, "; then as many more as ± 3.0% in 20 min 00 s takes"),
-        ({"budget_s": 1200}, "; then as many more as 20 min 00 s takes"),
+        ({"precision": 0.03}, "; then more until ratios are within ± 3.0%"),
+        (
+            {"precision": 0.03, "budget_s": 1200},
+            "; then more until ratios are within ± 3.0%, for at most 20 min 00 s in all",
+        ),
+        ({"budget_s": 1200}, "; then more, for at most 20 min 00 s in all"),
     ],
 )
 def test_what_is_not_usual_stands_in_the_plan(entries: list[Entry], changes: dict[str, Any], said: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchlab.load.metrics import PER_CPU, RATE, Better
 from benchlab.records.run import Decision, Run
 from benchlab.report import gate
 from benchlab.statistics import baseline, candidate, regression, sequential, stats
@@ -17,7 +18,6 @@ from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
-from benchlab.statistics.metrics import PER_CPU, RATE, Better
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED, Doubts, Gate
 from benchlab.statistics.stats import Ratio
 from tests.benchmarks import gate as simulated
@@ -155,7 +155,7 @@ def test_two_runs_at_two_times_pass_no_gate_and_fail_none_however_far_they_lie_a
 
 
 def _apart(old: Sequence[int], new: Sequence[int], hours: float = 24) -> tuple[ComparedRuns, ComparedRuns]:
-    """Return runs of six calm blocks, each at its own rate; those of a side begin so far apart."""
+    """Return runs of six calm blocks, each at its own rate; those of a version begin so far apart."""
     before, after = (
         [
             run_of(*samples("crax", [rate + each for each in (0, 1, -1, 2, -2, 0)]), hours=place * hours)
@@ -176,11 +176,13 @@ def _of_runs(old: Sequence[int], new: Sequence[int], hours: float = 24) -> Gate:
     [
         pytest.param([1000, 1010, 990], [1003, 1013, 993], NO_REGRESSION, id="alike"),
         pytest.param([1000, 1010, 990], [900, 905, 910], REGRESSION, id="slower on every day"),
-        pytest.param([1000, 1050, 950], [950, 990, 1030], UNDECIDED, id="days differ as much as the sides"),
+        pytest.param([1000, 1050, 950], [950, 990, 1030], UNDECIDED, id="days differ as much as the versions"),
         pytest.param([1000, 1010], [900, 905, 910], UNDECIDED, id="two old days show no spread"),
     ],
 )
-def test_of_runs_of_three_days_a_side_each_day_counts_once(old: list[int], new: list[int], exit_code: int) -> None:
+def test_of_runs_of_three_days_of_each_version_each_day_counts_once(
+    old: list[int], new: list[int], exit_code: int
+) -> None:
     assert _of_runs(old, new).exit_code == exit_code
 
 

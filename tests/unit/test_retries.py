@@ -103,8 +103,8 @@ def test_a_retry_is_a_visit_of_its_own_with_start_verification_and_warm_up(
     host.on_load = lambda entry, number: printed(requests=0) if number == 2 else None
     run_planned(host, entries, settings, kept)
     first = planned(entries)[0]
-    lives = [step for step in host.done if step == f"start {first.entry}"]
-    assert len(lives) == 3
+    starts = [step for step in host.done if step == f"start {first.entry}"]
+    assert len(starts) == 3
     assert host.jobs[16]["warm_up_s"] == [1, 1]
     assert host.jobs[17]["check"]["path"] == host.jobs[1]["check"]["path"]
 

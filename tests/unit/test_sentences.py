@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from benchlab.load.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.records.counters import Counters
 from benchlab.records.facts import Facts
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
@@ -15,7 +16,6 @@ from benchlab.statistics.analysis import ALL_LEVELS, Over
 from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import decide
-from benchlab.statistics.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.statistics.stats import Ratio
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial, older, versions
@@ -226,7 +226,7 @@ def test_headlines_of_all_tests_are_corrected_together() -> None:
     for result in analysis.analyse(run):
         (pair,) = result.overall.pairs
         assert (pair.word, pair.among) == ("unclear among 4 comparisons", 4)
-        assert "among 4 pairs chance alone can make such a gap" in sentences.conclusion(result)
+        assert "among 4 pairs chance alone can produce such a gap" in sentences.conclusion(result)
 
 
 def test_what_cannot_be_told_apart_is_said_with_ratio_and_interval() -> None:
@@ -245,7 +245,7 @@ def test_a_gap_that_would_stand_out_alone_is_called_chance_among_many_pairs() ->
     rates = {"a": [1100, 1120, 1060, 1110], "b": [1000, 1050, 1030, 1040], "c": [1060, 1000, 1100, 1010]}
     assert _answer({**rates, "d": [1050, 1090, 1000, 1070]}).startswith(
         "a, c and b cannot be told apart: a has 6.5% more requests per second than b [+2.0% to +11.3%], the last of "
-        "them; among 6 pairs chance alone can make such a gap. a is ahead of d: "
+        "them; among 6 pairs chance alone can produce such a gap. a is ahead of d: "
     )
 
 
@@ -279,6 +279,8 @@ def test_a_leader_that_is_tied_is_still_ahead_of_the_rest() -> None:
 
 def test_an_entry_alone_has_nothing_to_be_compared_with() -> None:
     assert _answer({"a": [1000, 1010]}) == "There is nothing to compare a with."
+    alone = result_of(make_run({"a": [2000, 2010, 2020]}, counters=full_host()))
+    assert sentences.limits(alone) == "Limited by the host's CPUs, which all roles share (all rows)."
 
 
 def test_an_entry_without_any_sample_is_named_in_the_answer() -> None:
@@ -367,16 +369,16 @@ def _unsteady(count: int, warmup_s: tuple[int, int] = (3, 5)) -> Run:
 @pytest.mark.parametrize(
     ("warmup_s", "advice"),
     [
-        ((3, 5), "--profile study warms up for 15 s, and a longer --duration makes the beginning weigh less."),
-        ((15, 15), "a longer --duration makes the beginning weigh less."),
+        ((3, 5), "--profile study warms up for 15 s, and a longer --duration gives the start of a sample less weight."),
+        ((15, 15), "a longer --duration gives the start of a sample less weight."),
     ],
 )
 def test_many_warm_ups_that_did_not_become_steady_are_warned_of_with_what_to_do(
     warmup_s: tuple[int, int], advice: str
 ) -> None:
     assert list(sentences.warnings(_unsteady(3, warmup_s), ())) == [
-        "Before 3 of the 8 samples that count (38%) the warm-up ended with the rate not steady yet, for noise or "
-        f"because the entry gets faster still: {advice}"
+        "Before 3 of the 8 samples that count (38%), the warm-up ended without a steady rate, because of "
+        f"noise or because the entry was still getting faster: {advice}"
     ]
     assert list(sentences.warnings(_unsteady(2, warmup_s), ())) == []
 
@@ -402,7 +404,7 @@ def test_an_entry_that_took_no_part_for_want_of_an_image_is_warned_of() -> None:
 
 def test_versions_that_are_one_image_are_warned_of() -> None:
     run = make_run({"a": [1000, 1010, 1005], older("a"): [1000, 1010, 1005]})
-    told = f"a and {older('a')} are the same image: what they differ by is noise."
+    told = f"a and {older('a')} are the same image: any difference between them is noise."
     for images, warned in (
         ({"a": "x", older("a"): "x"}, True),
         ({"a": "x", older("a"): "y"}, False),

@@ -8,8 +8,8 @@ import pytest
 from scipy import stats as reference
 from statsmodels.stats.power import TTestPower
 
+from benchlab.load.metrics import Better
 from benchlab.statistics.comparison import Outcome, decide
-from benchlab.statistics.metrics import Better
 from benchlab.statistics.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
 from benchlab.statistics.stats import Cells, Ratio, ratio, ratios_at
 

@@ -17,17 +17,7 @@ from benchlab.records.plan import Level, Settings
 
 
 def _settings(**changes: Any) -> Settings:
-    given: dict[str, Any] = {
-        "profile": "default",
-        "frameworks": [],
-        "tests": [],
-        "levels": {},
-        "blocks": None,
-        "duration_s": None,
-        "proxy": "none",
-        "seed": 7,
-    }
-    return choose(**(given | changes))
+    return choose(**({"seed": 7} | changes))
 
 
 def _asked(*words: str) -> Settings:

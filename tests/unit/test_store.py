@@ -7,8 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cached_property
@@ -29,11 +28,10 @@ from benchlab.records.run import Decision, Failure, Run, Sample
 from benchlab.report import export, outputs
 from benchlab.storage import files, store
 
+from . import refusals
 from .conftest import COMMIT, LABELS, STARTED, make_finding, make_manifest, make_trial
 
 ROOT = Path(__file__).parents[2]
-# The user who owns nothing.
-NOBODY = 65534
 # A bare locale, without Python's own remedy for it.
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0"}
 FINISH = """
@@ -200,20 +198,6 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, manifest: Manifest) -> Non
         store.read(journal.folder)
 
 
-@contextmanager
-def _without_rights(path: Path) -> Iterator[None]:
-    """Let nobody read the file for the length of the with block: root, whom no mode keeps from it, is another."""
-    user = os.geteuid()
-    path.chmod(0)
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-        path.chmod(0o600)
-
-
 @pytest.mark.parametrize("content", ["[]", "{}"])
 def test_a_manifest_that_is_none_is_told_without_an_exception_s_words(tmp_path: Path, content: str) -> None:
     (tmp_path / store.MANIFEST).write_text(content)
@@ -226,7 +210,7 @@ def test_a_run_that_may_not_be_read_is_not_told_to_be_lost(tmp_path: Path, manif
     with TemporaryDirectory() as results:
         Path(results).chmod(0o755)
         folder = store.create(Path(results), manifest).folder
-        with _without_rights(folder / name), pytest.raises(StoreError) as error:
+        with refusals.without_rights(folder / name), pytest.raises(StoreError) as error:
             store.read(folder)
         assert str(error.value) == (f"{folder / name} cannot be read (Permission denied); mend its owner or rights")
 

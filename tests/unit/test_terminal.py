@@ -202,7 +202,7 @@ def test_a_run_s_report_fits_the_terminal_and_has_no_control_characters_where_no
         journal.append(sample)
     text = screens.shown(["report", str(journal.folder)], width, {"NO_COLOR": no_color})
     assert ("\x1b" in text) == (not no_color)
-    assert "### json: ratios" in text
+    assert "### Ratios" in text
     lines = re.sub(r"\x1b\[[\d;]*m", "", text).splitlines()
     assert max(len(line) for line in lines if line not in _commands(outputs.document(run))) <= width
 

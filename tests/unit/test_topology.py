@@ -112,6 +112,9 @@ def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None
     lab = _topology(aiohttp=SERVICE | {"labels": _labels()}, crax=SERVICE | {"labels": _labels()})
     with pytest.raises(UsageError, match=re.escape("unknown framework crx: did you mean crax? there is aiohttp, crax")):
         lab.choose(["crx"])
+    meant = "did you mean --framework crax --framework aiohttp? there is aiohttp, crax"
+    with pytest.raises(UsageError, match=re.escape(f"unknown framework crax,aiohttp: {meant}")):
+        lab.choose(["crax,aiohttp"])
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,10 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from benchlab.load import metrics
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Run, Sample
-from benchlab.statistics import metrics, sequential, variance
+from benchlab.statistics import sequential, variance
 from benchlab.statistics.variance import Components, Cost
 
 from .conftest import STARTED, make_load, make_sample, make_trial

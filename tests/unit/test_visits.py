@@ -31,9 +31,9 @@ def test_every_planned_trial_is_measured_in_the_planned_order(entries: list[Entr
 def test_only_one_entry_runs_at_a_time_and_each_visit_starts_it_anew(entries: list[Entry], settings: Settings) -> None:
     host = FakeHost()
     run_planned(host, entries, settings, Kept())
-    lives = [step for step in host.done if step.endswith(("aiohttp", "crax"))]
+    steps = [step for step in host.done if step.endswith(("aiohttp", "crax"))]
     expected = [step for visit in planned(entries) for step in (f"start {visit.entry}", f"stop {visit.entry}")]
-    assert lives == expected
+    assert steps == expected
 
 
 def test_a_wrong_answer_is_recorded_and_never_loaded(entries: list[Entry], settings: Settings) -> None:
@@ -82,9 +82,9 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
     host.stillborn = {"aiohttp"}
     run_planned(host, entries, settings, kept)
     assert {failure.reason for failure in kept.failures if failure.was_tried} == {
-        "in start-up, aiohttp is not running (exit code 3); it said last: aiohttp is tired; "
-        f"its log: logs/{life}-aiohttp"
-        for life in ("block1", "block2")
+        "in start-up, aiohttp is not running (exit code 3); it logged last: aiohttp is tired; "
+        f"its log: logs/{visit}-aiohttp"
+        for visit in ("block1", "block2")
     }
     assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
@@ -96,7 +96,7 @@ def test_an_entry_that_never_answers_is_stopped_and_recorded(entries: list[Entry
     list(make_runner(host, kept, entries, settings, ready_s=0).run(planned(entries)))
     assert kept.failures[0].reason == (
         "aiohttp did not answer /json on port 8080 within 0 s of its start: nothing listens in its container; "
-        "it said last: aiohttp is tired; its log: logs/block1-aiohttp"
+        "it logged last: aiohttp is tired; its log: logs/block1-aiohttp"
     )
     assert kept.logs == {f"block{n}-aiohttp": "aiohttp is tired" for n in (1, 2)}
     assert host.running == {"db", "wrk"}
@@ -111,7 +111,7 @@ def test_where_the_engine_cannot_look_why_is_left_open(entries: list[Entry], set
     host.mute = {"aiohttp"}
     list(make_runner(host, kept, entries, settings, ready_s=0).run(planned(entries)))
     assert kept.failures[0].reason == (
-        "aiohttp did not answer /json on port 8080 within 0 s of its start; it said last: aiohttp is tired; "
+        "aiohttp did not answer /json on port 8080 within 0 s of its start; it logged last: aiohttp is tired; "
         "its log: logs/block1-aiohttp"
     )
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
@@ -122,10 +122,10 @@ class Respawning(FakeHost):
 
     def log(self, service: str) -> str:
         self.done.append(f"log {service}")
-        life = self.done[::-1].index(f"start {service}")
+        since = self.done[::-1].index(f"start {service}")
         return "".join(
             f"ModuleNotFoundError: No module named 'nope'\nWaiting for [{number}]\n[{number}] died\nStarted\n"
-            for number in range(1, self.done[-life:].count(f"log {service}") + 1)
+            for number in range(1, self.done[-since:].count(f"log {service}") + 1)
         )
 
 
@@ -138,7 +138,7 @@ def test_an_entry_whose_workers_die_one_after_the_other_is_given_up_with_their_e
     # Each of the two workers twice; the fifth has died when all of the log is kept.
     assert {failure.cause.partition(" / ")[0] for failure in kept.failures if failure.was_tried} == {
         "in start-up, aiohttp raised the same again and again, and nothing listens in its container; "
-        "it raised ModuleNotFoundError: No module named 'nope', and said last: Waiting for [5]"
+        "it raised ModuleNotFoundError: No module named 'nope', and logged last: Waiting for [5]"
     }
     assert {sample.trial.entry for sample in kept.samples} == {"crax"}
 
@@ -338,8 +338,8 @@ def test_through_the_proxy_the_load_goes_to_nginx_which_starts_after_the_entry(
     assert {url.split("/")[2] for _, url in host.loads} == {"nginx:8080"}
     visit = planned(entries)[0].entry
     first = host.done.index(f"start {visit}")
-    lives = [step for step in host.done[first:] if step.startswith(("start", "stop"))]
-    assert lives[:4] == [f"start {visit}", "start nginx", "stop nginx", f"stop {visit}"]
+    steps = [step for step in host.done[first:] if step.startswith(("start", "stop"))]
+    assert steps[:4] == [f"start {visit}", "start nginx", "stop nginx", f"stop {visit}"]
 
 
 def test_of_two_entries_each_is_served_with_what_stands_in_front_of_it(

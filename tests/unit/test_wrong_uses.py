@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,17 +15,18 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from benchlab.cli import cli
-from benchlab.core import interrupts, letters
+from benchlab.core import letters
 from benchlab.records.plan import Manifest
 from benchlab.report import changes, export, factors, outputs, runs, sentences, terminal
 from benchlab.statistics import baseline, candidate, effects
 from benchlab.storage import files, store
 
+from . import refusals
 from .conftest import make_manifest, make_sample, make_trial
 
+pytestmark = pytest.mark.usefixtures("own_signals")
 # What commands import when they run is imported here: a test's other user may not read the project's files.
 LOADED = (outputs, changes, effects, baseline, candidate, export, runs, factors, sentences, terminal)
-NOBODY = 65534
 # What a terminal obeys, what turns letters around, what ends a line, and what a shell obeys.
 HOSTILE = "a b\n\x1b[31m\u202e$(x)'\"|"
 READING = (
@@ -38,14 +37,6 @@ READING = (
     ["compare", "{}", "{}x"],
     ["--resume", "{}"],
 )
-
-
-@pytest.fixture(autouse=True)
-def _own_signals() -> Iterator[None]:
-    before = {number: signal.getsignal(number) for number in interrupts.ENDING}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -63,28 +54,6 @@ def _run(results: Path, manifest: Manifest) -> Path:
     for block in (1, 2):
         journal.append(make_sample(make_trial(block)))
     return journal.folder
-
-
-@contextmanager
-def _without_rights(path: Path) -> Iterator[None]:
-    """Let nobody use the path for the length of the with block: root, whom no mode keeps from it, is another."""
-    user, mode = os.geteuid(), path.stat().st_mode
-    path.chmod(0)
-    if user == 0:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(user)
-        path.chmod(mode)
-
-
-def _said(capsys: pytest.CaptureFixture[str]) -> str:
-    """Return what was said: an error, in one line of letters that can be seen, and nothing else."""
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err[:7], printed.err.count("\n")) == ("", "error: ", 1)
-    assert letters.visible(printed.err) == printed.err
-    return printed.err
 
 
 def _link(path: Path) -> None:
@@ -124,7 +93,7 @@ def test_what_is_no_file_of_a_run_is_one_line_and_hides_no_other_run(
     path.unlink()
     make(path)
     assert cli.main(root, ["report", str(path.parent)]) == 1
-    said = _said(capsys)
+    said = refusals.error(capsys)
     assert (str(path) in said, why in said) == (True, True), said
     assert cli.main(root, ["results"]) == 0
     printed = capsys.readouterr()
@@ -137,7 +106,7 @@ def test_a_run_that_may_not_be_read_is_one_line_and_hides_no_other_run(
     root: Path, capsys: pytest.CaptureFixture[str], where: str
 ) -> None:
     folder = root / "results/first"
-    with _without_rights(folder / where):
+    with refusals.without_rights(folder / where):
         codes = [cli.main(root, ["report", str(folder)]), cli.main(root, ["results"])]
     printed = capsys.readouterr()
     error, left_out = printed.err.splitlines()
@@ -149,13 +118,13 @@ def test_a_run_that_may_not_be_read_is_one_line_and_hides_no_other_run(
 def test_results_that_may_not_be_looked_into_are_not_told_to_be_none(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with _without_rights(root / "results"):
+    with refusals.without_rights(root / "results"):
         assert cli.main(root, ["results"]) == 1
-    assert "results cannot be read (Permission denied)" in _said(capsys)
+    assert "results cannot be read (Permission denied)" in refusals.error(capsys)
     shutil.rmtree(root / "results")
     (root / "results").write_text("")
     assert cli.main(root, ["results"]) == 1
-    assert "results cannot be read (Not a directory)" in _said(capsys)
+    assert "results cannot be read (Not a directory)" in refusals.error(capsys)
 
 
 @pytest.mark.parametrize("arguments", READING, ids=" ".join)
@@ -188,7 +157,7 @@ def test_a_name_that_leads_to_no_run_is_a_wrong_command_line_and_told_as_it_was_
     os.mkfifo("pipe")
     Path("empty").mkdir()
     assert cli.main(root, [word.format(name) for word in arguments]) == 2
-    assert said.format(root=root.resolve()) in _said(capsys)
+    assert said.format(root=root.resolve()) in refusals.error(capsys)
 
 
 @pytest.mark.parametrize("arguments", READING[:3], ids=" ".join)
@@ -263,7 +232,7 @@ def test_an_export_goes_into_a_new_file_and_nowhere_else(
     Path("dangling").symlink_to("gone")
     os.mkfifo("pipe")
     assert cli.main(root, ["export", "results/first", "--format", "json", "--output", output]) == 2
-    assert said in _said(capsys)
+    assert said in refusals.error(capsys)
     assert not Path("gone").exists()
 
 
@@ -313,7 +282,7 @@ def test_a_value_that_cannot_be_is_one_line_that_names_it_and_2(
 ) -> None:
     (tmp_path / "loop").symlink_to("loop")
     assert cli.main(tmp_path, [word.replace("{root}", str(tmp_path)) for word in arguments]) == 2
-    assert said in _said(capsys)
+    assert said in refusals.error(capsys)
 
 
 def test_a_file_that_the_lab_cannot_use_is_one_line_and_no_traceback(
@@ -321,7 +290,7 @@ def test_a_file_that_the_lab_cannot_use_is_one_line_and_no_traceback(
 ) -> None:
     (tmp_path / ".env").write_bytes(b"COMPOSE_PROJECT_NAME=\xff\n")
     assert cli.main(tmp_path, ["list"]) == 1
-    assert ".env cannot be read (it is no UTF-8); restore the file" in _said(capsys)
+    assert ".env cannot be read (it is no UTF-8); restore the file" in refusals.error(capsys)
 
 
 def test_a_folder_that_is_gone_under_the_caller_is_told_where_it_is_needed_and_else_no_matter(
@@ -331,7 +300,7 @@ def test_a_folder_that_is_gone_under_the_caller_is_told_where_it_is_needed_and_e
     monkeypatch.chdir(root / "gone")
     (root / "gone").rmdir()
     assert cli.main(root, ["report", "run"]) == 2
-    assert "run: the folder that this was called in is not there any more; name a whole path" in _said(capsys)
+    assert "run: the folder that this was called in is not there any more; name a whole path" in refusals.error(capsys)
     assert cli.main(root, ["report", str(root / "results/first")]) == 0
     assert f"python lab.py --resume {root / 'results/first'}" in capsys.readouterr().err
 

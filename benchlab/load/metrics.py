@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from statistics import geometric_mean
 
-from benchlab.experiment import profiles
 from benchlab.records.counters import APP, DB, PROXY
-from benchlab.records.plan import Manifest
 from benchlab.records.run import Sample
 
 
@@ -20,7 +18,7 @@ class Better(Enum):
     LOWER = "lower"
 
     def gain(self, ratio: float) -> float:
-        """Return how many times as good a value is that is so many times another: above 1 where it is the better."""
+        """Return how many times as good one value is as another, from their ratio: above 1 if it is the better."""
         return ratio if self is Better.HIGHER else 1 / ratio
 
     def limit(self, margin: float) -> float:
@@ -128,12 +126,3 @@ PER_APP_CPU = Metric(
     read=_per_app_cpu_s,
     host_limits=True,
 )
-
-CLOSED_LOOP = Measures(ranked_by=RATE, on_full_host=PER_CPU, shown=(PER_APP_CPU,))
-# What is reported of each load model.
-BY_LOAD = {profiles.CLOSED: CLOSED_LOOP}
-
-
-def of_run(manifest: Manifest) -> Measures:
-    """Return what is reported of the run's samples."""
-    return BY_LOAD[profiles.PROFILES[manifest.settings.profile].load]

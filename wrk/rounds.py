@@ -1,0 +1,199 @@
+"""Runs slices: short loads, one after another, each between two readings of the counters.
+
+The job is the first line that comes in:
+
+    {"loads": {"crax json 32": {"command": ["wrk", …], "threads": 2, "depth": 1, "connections": 32, "ramp_s": 0.1,
+                                "window_s": 0.3, "entry": "crax", "check": {…}}, …},
+     "containers": {"crax": {"app": "<id>", "db": "<id>", …}, …}, "cpus": [0, 1],
+     "slices": [{"load": "crax json 32", "round": 1, "checked": true}, …]}
+
+Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s`, so that the server is as busy as it
+stays; what is answered in the `window_s` that follow is counted, and wrk is ended. For each, one line is printed when it
+is over: `BENCHLAB-SLICE` and a JSON object, see Slice in schema.py. Of a slice that is `checked`, answers are looked at
+before and after it.
+
+An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
+
+The input stays open while the lab is there. Where that ends, this ends: no load goes on that nobody counts.
+"""
+
+import json
+import mmap
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import readings
+from answering import Checker
+from load import CLIENT, await_idle, await_ports, clock_lead_us, raise_open_files
+from schema import SCHEMA, Slice, Window
+
+MARK, REPORT_MARK = "BENCHLAB-SLICE", "BENCHLAB "
+# A page of counts for wrk's threads, 64 bytes apart: see slice.lua.
+COUNTS, PAGE, PLACE = Path("/tmp/benchlab-counts"), 65_536, 64
+# wrk would go on for so long if nobody ended it.
+MOST_WRK_S = 120
+# All connections are open, or never will be.
+OPEN_S, OPEN_SLICE_S = 5.0, 0.002
+# wrk's threads look ten times a second whether they are to end; after so long it is ended by force.
+END_S = 5.0
+# A server that waits for work uses next to no CPU in so short a time.
+IDLE_SLICE_S = 0.02
+# Two rounds of the speed probe show whether the host has its usual speed.
+PROBE_ROUNDS = 2
+LEAST_SET_US = 10_000
+
+
+class LabGoneError(Exception):
+    """Nobody is at the other end any more."""
+
+
+def main():
+    job = json.loads(sys.stdin.buffer.readline())
+    raise_open_files()
+    Rounds(job).run()
+
+
+class Rounds:
+    """The slices of a job, and what is known of its entries meanwhile."""
+
+    def __init__(self, job):
+        self._job = job
+        self._places = {
+            entry: {role: readings.folders(container_id) for role, container_id in containers.items()}
+            for entry, containers in job["containers"].items()
+        }
+        self._gone = set()
+        with open(COUNTS, "wb") as file:
+            file.truncate(PAGE)
+        self._file = open(COUNTS, "r+b")  # noqa: SIM115 - it stays open as long as this process
+        self._counts = mmap.mmap(self._file.fileno(), PAGE)
+
+    def run(self):
+        for planned in self._job["slices"]:
+            load = self._job["loads"][planned["load"]]
+            if load["entry"] in self._gone:
+                continue
+            taken = self.take(load, planned)
+            print(f"{MARK} {json.dumps(asdict(taken))}", flush=True)
+            if taken.is_gone:
+                self._gone.add(load["entry"])
+
+    def take(self, load, planned):
+        """Take one slice and return it."""
+        began_us = now_us()
+        places = self._places[load["entry"]]
+        await_ports(readings.ports)
+        idle_before = await_idle([found for role, found in places.items() if role != CLIENT], slice_s=IDLE_SLICE_S)
+        speeds_us = readings.speeds_us(PROBE_ROUNDS)
+        with Checker(load["check"] if planned["checked"] else None) as checker:
+            report, window, wall_us = self._loaded(load, places)
+            ports = readings.ports()
+        return Slice(
+            schema=SCHEMA,
+            load=planned["load"],
+            round=planned["round"],
+            report=report,
+            window=window,
+            wall_us=wall_us,
+            took_us=now_us() - began_us,
+            speeds_us=[speeds_us],
+            idle_before=idle_before,
+            ports=ports,
+            answers=checker.answers,
+            is_gone=False if window and window.requests else not is_there(load["check"]),
+        )
+
+    def _loaded(self, load, places):
+        """Run wrk and return its report, what was counted in the window, and how long wrk lived."""
+        self._counts[:] = bytes(PAGE)
+        started_us = now_us()
+        with subprocess.Popen(load["command"], stdout=subprocess.PIPE) as wrk:
+            try:
+                window = self._window(load, places, wrk)
+                wrk.send_signal(signal.SIGINT)
+                output, _ = wrk.communicate(timeout=END_S)
+            except subprocess.TimeoutExpired:
+                wrk.kill()
+                output, _ = wrk.communicate()
+            except LabGoneError:
+                wrk.kill()
+                raise
+        lines = [line for line in output.decode(errors="replace").splitlines() if line.startswith(REPORT_MARK)]
+        report = json.loads(lines[0].removeprefix(REPORT_MARK)) if len(lines) == 1 else None
+        return report, window, now_us() - started_us
+
+    def _window(self, load, places, wrk):
+        """Return what happened in the window, null where wrk ended before its end."""
+        over_us = now_us() + int(OPEN_S * 1e6)
+        while self._begun(load) < load["connections"] and now_us() < over_us and wrk.poll() is None:
+            pause(OPEN_SLICE_S)
+        pause(load["ramp_s"])
+        lead_us = clock_lead_us()
+        before, idle_before_us = self._read(places, load), self._idle_us(load["entry"])
+        begun, at_us = self._begun(load), now_us()
+        pause(load["window_s"])
+        after, idle_after_us = self._read(places, load), self._idle_us(load["entry"])
+        ended, until_us = self._begun(load), now_us()
+        if wrk.poll() is not None:
+            return None
+        set_us = clock_lead_us() - lead_us
+        return Window(
+            duration_us=until_us - at_us,
+            requests=(ended - begun) * load["depth"],
+            before=before,
+            after=after,
+            idle_entries_cpu_us=None if None in (idle_before_us, idle_after_us) else idle_after_us - idle_before_us,
+            clock_set_us=set_us if abs(set_us) >= LEAST_SET_US else 0,
+        )
+
+    def _read(self, places, load):
+        return readings.read(places, self._job["cpus"])
+
+    def _idle_us(self, loaded):
+        """Return the CPU time that the containers of all other entries used so far, null where that is not known."""
+        own = self._job["containers"][loaded].values()
+        times = [
+            readings.cpu_us(found)
+            for entry, places in self._places.items()
+            for role, found in places.items()
+            if entry != loaded and self._job["containers"][entry][role] not in own
+        ]
+        return None if None in times else sum(times)
+
+    def _begun(self, load):
+        """Return how many requests, or batches, wrk's threads have begun so far."""
+        return sum(struct.unpack_from("<Q", self._counts, PLACE * thread)[0] for thread in range(load["threads"]))
+
+
+def is_there(check):
+    """Return whether a single request is answered."""
+    with Checker(check) as checker:
+        pass
+    return any("error" not in answer for answer in checker.answers)
+
+
+def pause(duration_s):
+    """Wait. Raises LabGoneError as soon as the input is at its end."""
+    until_s = time.monotonic() + duration_s
+    while (left_s := until_s - time.monotonic()) > 0:
+        ready, _, _ = select.select([sys.stdin], [], [], left_s)
+        if ready and not os.read(sys.stdin.fileno(), 4096):
+            raise LabGoneError
+
+
+def now_us():
+    return time.monotonic_ns() // 1000
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (LabGoneError, BrokenPipeError):
+        sys.exit(1)
