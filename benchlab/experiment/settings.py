@@ -285,7 +285,8 @@ LEVELS = Setting(
 )
 BLOCKS = Setting(
     "--blocks",
-    "how many times each entry is measured; with --precision or --budget, the blocks of the pilot",
+    "how many times each entry is measured; with --precision or --budget, the blocks of the pilot; with "
+    "--fail-if-slower, the most blocks",
     place="blocks",
     metavar="N",
     parse=_whole,
@@ -379,6 +380,20 @@ AGAINST = Setting(
     default="no other version",
     usual=_always(""),
 )
+FAIL_IF_SLOWER = Setting(
+    "--fail-if-slower",
+    "a gate for CI: exit 0 if a loss of P % is excluded, 1 if something is slower and may have lost as much, "
+    "3 if neither is shown; a run ends as soon as it knows. Runs at different times end with 3 unless baseline and "
+    "candidate have three days each",
+    place="margin",
+    kept_as="margin",
+    metavar="P%",
+    parse=quantities.share,
+    default="no gate",
+    usual=_always(None),
+    write=lambda share: f"{100 * share:.10g}%",
+    bounds={"": Bounds(math.ulp(0.0), MOST_SHARE, f"above 0 and up to {MOST_SHARE}")},
+)
 SEED = Setting(
     "--seed",
     "the seed that shuffles the plan",
@@ -405,6 +420,7 @@ SETTINGS: tuple[Setting, ...] = (
     BUDGET,
     PLACEMENT,
     AGAINST,
+    FAIL_IF_SLOWER,
     SEED,
 )
 
@@ -439,6 +455,11 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
         for key, number, words in setting.beyond(settings)
     ]
     problems += _lengths(settings)
+    if settings.margin is not None and settings.precision is not None:
+        problems.append(
+            f"{FAIL_IF_SLOWER.name} ends the run as soon as it knows, so {PRECISION.name} has nothing to decide; leave "
+            f"that out, and set the most time with {BUDGET.name}"
+        )
     if problems:
         raise UsageError("; ".join(problems))
     return settings
@@ -466,6 +487,7 @@ def impossible(settings: Settings) -> list[str]:
             if setting.choices and value not in setting.choices
         ),
         *_impossible_levels(settings),
+        *_impossible_looks(settings),
         *(
             _must(key, value, f"0 to {MAX_DURATION_S}")
             for key, value in times.items()
@@ -488,6 +510,14 @@ def _impossible_levels(settings: Settings) -> Iterator[str]:
             yield f"settings.levels has {letters.quoted(test)}, which is no test; there is {', '.join(WORKLOADS)}"
         if not values or len(set(values)) < len(values):
             yield _must(f"levels.{test}", values, "levels, each once")
+
+
+def _impossible_looks(settings: Settings) -> Iterator[str]:
+    looks = settings.looks
+    if looks and settings.margin is None:
+        yield "settings.looks has looks, and settings.margin says of no gate"
+    if looks and (looks[0] < 1 or looks[-1] != settings.blocks or list(looks) != sorted(set(looks))):
+        yield _must("looks", looks, "numbers of blocks, each larger than the one before, the last settings.blocks")
 
 
 def _must(key: str, value: object, what: str) -> str:

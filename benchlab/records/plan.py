@@ -156,6 +156,9 @@ class Settings:
     With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks
     is decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the
     entries take part too.
+
+    With a `margin` (0.03: a loss of 3 %) the run has a gate, which looks after each of these numbers of blocks
+    (`looks`) and ends the run with its answer; `blocks` are then the most.
     """
 
     profile: str
@@ -175,6 +178,8 @@ class Settings:
     db_connections: tuple[int, ...] = ()
     together: bool = False
     block_s: int = 0
+    margin: float | None = None
+    looks: tuple[int, ...] = ()
 
     @property
     def tests(self) -> tuple[str, ...]:

@@ -138,6 +138,27 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Look:
+    """What the gate answered after so many blocks: its exit code, and why. `number` counts the looks from 1.
+
+    `next_look` is after how many blocks it looks again, None where it does not: then this is the run's answer.
+    """
+
+    number: int
+    looked_at: Moment
+    blocks: int
+    next_look: int | None
+    exit_code: int
+    reason: str
+
+    def __post_init__(self) -> None:
+        checks.counts("look", 1, number=self.number, blocks=self.blocks)
+        checks.counts("look", 0, exit_code=self.exit_code)
+        if self.next_look is not None:
+            checks.counts("look", self.blocks + 1, next_look=self.next_look)
+
+
+@dataclass(frozen=True)
 class ContractFinding:
     """A rule of the contract that an entry broke before a load, in this block first, and how it did.
 
@@ -162,12 +183,15 @@ class ContractFinding:
 
 
 # What a journal is made of, a line each.
-Record = Sample | Failure | Decision | ContractFinding | Pace
+Record = Sample | Failure | Decision | Look | ContractFinding | Pace
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read back, its `taken` and `failures` in the order of time, its `findings` in that of their keys."""
+    """A run as read back.
+
+    Its `taken`, `failures` and `looks` are in the order of time, its `findings` in that of their keys.
+    """
 
     manifest: Manifest
     taken: tuple[Sample, ...]
@@ -175,6 +199,7 @@ class Run:
     decision: Decision | None = None
     findings: tuple[ContractFinding, ...] = ()
     paces: tuple[Pace, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     def once(self, make: Callable[[Run], Made]) -> Made:
         """Return what is made of the run: made when it is asked for first, and kept, because a run does not change."""
@@ -190,6 +215,10 @@ class Run:
     @property
     def blocks(self) -> int:
         """Return how many blocks the run has in all, as far as that is decided."""
+        if self.looks:
+            return self.looks[-1].next_look or self.looks[-1].blocks
+        if planned := self.manifest.settings.looks:
+            return planned[0]
         return self.decision.blocks if self.decision else self.manifest.settings.blocks
 
     @cached_property
@@ -240,9 +269,16 @@ class Run:
         )
 
     @property
+    def answer(self) -> Look | None:
+        """Return the look at which the gate answered; None where it has not, or the run has no gate."""
+        return self.looks[-1] if self.looks and self.looks[-1].next_look is None else None
+
+    @property
     def awaits_decision(self) -> bool:
         """Return whether the number of blocks is still to be decided, and there are samples to decide by."""
         settings = self.manifest.settings
+        if settings.looks:
+            return self.answer is None and bool(self.samples)
         asked = settings.precision is not None or settings.budget_s is not None
         return asked and self.decision is None and bool(self.samples)
 

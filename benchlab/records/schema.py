@@ -12,7 +12,7 @@ from benchlab.core import letters
 from benchlab.records import shapes
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
-from benchlab.records.run import ContractFinding, Decision, Failure, Pace, Record, Sample
+from benchlab.records.run import ContractFinding, Decision, Failure, Look, Pace, Record, Sample
 
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
@@ -24,9 +24,10 @@ from benchlab.records.run import ContractFinding, Decision, Failure, Pace, Recor
 #    hung is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU
 #    time is that of the CPUs that containers may use.
 # 5: a manifest says what each entry is a variant of, and at which levels of which factors; before, its name did.
+# 6: a journal has the looks of a gate, and a manifest after how many blocks they are. Entries that are up together are
+#    loaded in slices: a sample of these counts in a window of its load, and a line `pace` says how the slices of a test
+#    are taken; the least length of a slice is a fraction of a second.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
-# 6: entries that are up together are loaded in slices: a sample of these counts in a window of its load, and a line
-#    `pace` says how the slices of a test are taken. The least length of a slice is a fraction of a second.
 SCHEMA = 6
 # What is read, too: the verdicts of such a run stay what they were.
 READABLE = (3, 4, 5, SCHEMA)
@@ -47,6 +48,7 @@ KINDS: dict[str, type[Record]] = {
     "sample": Sample,
     "failure": Failure,
     "decision": Decision,
+    "look": Look,
     "verification": ContractFinding,
     "pace": Pace,
 }

@@ -111,6 +111,7 @@ def document(run: Run) -> dict[str, Any]:
         "blocks": run.blocks,
         "untried": run.to_come,
         "decision": None if run.decision is None else schema.plain(run.decision),
+        **({"looks": [schema.plain(look) for look in run.looks]} if run.looks else {}),
         "verification": [schema.plain(finding) for finding in run.findings],
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],

@@ -349,6 +349,10 @@ def _became(run: Run) -> str:
 
 def _decided(run: Run) -> Iterator[str]:
     """Yield how the number of blocks was decided, and how precise the ratios are; nothing if the profile fixed it."""
+    if run.looks:
+        after = ", ".join(str(look.blocks) for look in run.looks)
+        yield f"The gate looked after {after} of at most {run.manifest.settings.blocks} blocks: {run.looks[-1].reason}."
+        return
     if run.decision is None:
         return
     pilot, blocks = counted(run.decision.pilot, "block"), run.decision.blocks

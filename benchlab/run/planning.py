@@ -14,14 +14,16 @@ from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import grouping, placement, schedule, workloads
 from benchlab.experiment.forecast import BlockForecast, Forecast
-from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FRAMEWORK, PRECISION
+from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.factors import catalog
 from benchlab.host import facts
 from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
 from benchlab.report.document import Document, Lines, Terms
-from benchlab.run import runner
-from benchlab.statistics import sizing
+from benchlab.run import foresight, runner
+from benchlab.statistics import looks, sizing
+from benchlab.statistics.comparison import LEAST_BLOCKS
 
 Levels = Mapping[str, Sequence[Level]]
 # What of a run is still to be made.
@@ -131,6 +133,8 @@ def _before(settings: Settings) -> str:
 
 def _blocks(settings: Settings) -> str:
     repeats = f", each level {settings.repeats} times" if settings.repeats > 1 else ""
+    if settings.looks:
+        return f"at most {settings.blocks}, every entry once in each{repeats}"
     goal = "" if settings.precision is None else f" until ratios are within ± {settings.precision:.1%}"
     limit = "" if settings.budget_s is None else f", for at most {minutes(settings.budget_s)} in all"
     more = f"; then more{goal}{limit}" if goal or limit else ""
@@ -190,7 +194,12 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
 def outline(lab: Lab, settings: Settings, left: Left) -> Terms:
     """Return in a few lines what is to be measured, and on what."""
     cpus = placement.summary(lab.placement, lab.cpus)
-    return plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any))
+    terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any))
+    if not settings.looks:
+        return terms
+    most_s = total_s(planned(lab, settings, settings.blocks), settings)
+    pairs = len(catalog.versions(lab.variants))
+    return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s)))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
@@ -204,6 +213,8 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
     of_groups = max(1, len(groups(lab, settings)))
     settings = replace(settings, blocks=settings.blocks * of_groups)
     block_s = total_s(planned(lab, settings, of_groups), settings) / of_groups
+    if settings.margin is not None:
+        return _with_looks(settings, block_s)
     blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s)
     if settings.budget_s is not None and blocks < 1:
         raise UsageError(
@@ -216,3 +227,21 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
             f"{blocks}; use more {BLOCKS.name}, or a longer {BUDGET.name}"
         )
     return replace(settings, blocks=blocks)
+
+
+def _with_looks(settings: Settings, block_s: float) -> Settings:
+    """Return the settings with the most blocks and the looks of a gate. Raises UsageError where there is no look.
+
+    A budget decides on the most blocks, unless fewer are asked for.
+    """
+    most, budget_s = settings.blocks, settings.budget_s
+    if budget_s is not None:
+        fitting = sizing.fitting_blocks(budget_s, block_s)
+        most = fitting if BLOCKS.unusual(settings) is None else min(most, fitting)
+    if most < LEAST_BLOCKS:
+        time = "" if budget_s is None else f", of about {minutes(block_s)} each"
+        raise UsageError(
+            f"{FAIL_IF_SLOWER.name} needs {LEAST_BLOCKS} blocks to see a spread, and this is a run of "
+            f"{most}{time}; use more {BLOCKS.name}, a longer {BUDGET.name}, or fewer tests or levels"
+        )
+    return replace(settings, blocks=most, looks=looks.planned(most))

@@ -26,8 +26,8 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
 from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, Visit
-from benchlab.records.run import Decision, Run
-from benchlab.report import outputs, runs, sentences, terminal
+from benchlab.records.run import Decision, Look, Run
+from benchlab.report import gate, outputs, runs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import pinned, planning
 from benchlab.run.planning import Left
@@ -35,7 +35,8 @@ from benchlab.run.progress import Progress, RoundsProgress
 from benchlab.run.rounds import RoundRunner
 from benchlab.run.runner import Runner
 from benchlab.run.state import SessionState
-from benchlab.statistics import analysis, sizing
+from benchlab.statistics import analysis, baseline, candidate, interim, sizing
+from benchlab.statistics.regression import UNDECIDED
 from benchlab.storage import store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
@@ -193,9 +194,22 @@ class Session:
     def _measure(self) -> None:
         """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
         self._make(self._left())
+        if self.manifest.settings.looks:
+            self._look_on()
+            return
         if self.journal.run().awaits_decision:
             self._decide()
             self._make(self._left())
+
+    def _look_on(self) -> None:
+        """Let the gate look, and measure on to its next look, until it has its answer.
+
+        What failed before a look is not tried again in this sitting.
+        """
+        while self.journal.run().awaits_decision:
+            blocks = self.journal.run().blocks
+            self._look()
+            self._make(_after(blocks, self._left()))
 
     def _left(self) -> Left:
         return _left(self.lab, self.journal.run())
@@ -265,6 +279,42 @@ class Session:
         self.journal.append(decision)
         self.lab.say(f"{counted(decision.blocks, 'block')} in all: {decision.reason}")
 
+    def _look(self) -> None:
+        """Let the gate look at all that is measured; write into the journal what it said, and how the run goes on."""
+        settings, run = self.manifest.settings, self.journal.run()
+        answer = _answer(run)
+        is_open = answer.exit_code == UNDECIDED and run.blocks < settings.looks[-1]
+        next_look = _next_look(run) if is_open else None
+        ends_early = is_open and next_look is None
+        reason = gate.at_look(answer, run.blocks, settings.looks, ends_early=ends_early)
+        number = len(run.looks) + 1
+        self.journal.append(Look(number, datetime.now(UTC), run.blocks, next_look, answer.exit_code, reason))
+        after = "" if next_look is None else f"; next look after {next_look} blocks"
+        self.lab.say(f"look {number}: {reason}{after}")
+
+
+def _answer(run: Run) -> interim.Answer:
+    """Return what the gate says of the run so far."""
+    pair = baseline.of_versions(run)
+    settings, ranked_by = run.manifest.settings, candidate.measures(pair[0]).ranked_by
+    margin = settings.margin or 0.0
+    return interim.answer(candidate.rows(*pair), ranked_by, margin, settings.looks, candidate.uncompared(*pair))
+
+
+def _next_look(run: Run) -> int | None:
+    """Return after how many blocks to look next: those planned, or as many as the budget has time for.
+
+    None where it has no time for more, and after a look that was not planned: the budget made that one the last.
+    """
+    settings = run.manifest.settings
+    planned = min(blocks for blocks in settings.looks if blocks > run.blocks)
+    if run.blocks not in settings.looks:
+        return None
+    if settings.budget_s is None:
+        return planned
+    fitting = sizing.fitting_blocks(settings.budget_s, sizing.block_s(run))
+    return min(planned, fitting) if fitting > run.blocks else None
+
 
 @contextmanager
 def _resumable(session: Session) -> Iterator[None]:
@@ -290,6 +340,13 @@ def _blocks(left: Left) -> tuple[Block, ...]:
 
 def _visits(left: Left) -> tuple[Visit, ...]:
     return tuple(each for each in left if isinstance(each, Visit))
+
+
+def _after(block: int, left: Left) -> Left:
+    """Return what is left of the blocks after this one."""
+    return tuple(each for each in _blocks(left) if each.number > block) or tuple(
+        each for each in _visits(left) if each.block > block
+    )
 
 
 def _left(lab: Lab, run: Run) -> Left:

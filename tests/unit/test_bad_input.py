@@ -455,7 +455,9 @@ def test_a_version_that_failed_in_a_block_passes_no_gate_and_fails_the_run_witho
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, margin: float | None, code: int
 ) -> None:
     folder = _versions(tmp_path, manifest)
-    assert measure.finish(folder, store.read(folder), margin) == code
+    run = store.read(folder)
+    gated = replace(run.manifest, settings=replace(run.manifest.settings, margin=margin))
+    assert measure.finish(folder, replace(run, manifest=gated)) == code
     assert UNCOMPARED in capsys.readouterr().err
 
 

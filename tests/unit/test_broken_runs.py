@@ -187,7 +187,7 @@ def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Pl
         (("load", "requests"), 10**400, "load: requests of a number of many digits cannot be; it is 0 or more"),
         (("counters", "received"), [[1]], "counters.received[1] has 1 values, and must have 2"),
         (("counters", "roles", "app", "cpu_us"), -1, "counters: cpu_us ran backwards by 1"),
-        (("kind",), "simple", 'kind is "simple", and must be one of sample, failure, decision, verification'),
+        (("kind",), "simple", 'kind is "simple", and must be one of sample, failure, decision, look, verification'),
         (("kind",), REMOVED, "kind is null, and must be one of"),
     ],
 )

@@ -131,9 +131,9 @@ def test_factors_are_told_of_the_tests_that_ask_the_database_unless_some_are_nam
     assert arguments.factors_settings(parser.parse_args(["--test", "json"])).tests == ("json",)
 
 
-def test_every_field_of_the_settings_has_a_flag_or_comes_from_the_profile() -> None:
+def test_every_field_of_the_settings_has_a_flag_or_comes_from_the_profile_or_from_the_blocks() -> None:
     fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields - {setting.place for setting in SETTINGS} == {"primer_s", "warmup_s"}
+    assert fields - {setting.place for setting in SETTINGS} == {"primer_s", "warmup_s", "looks"}
     assert {setting.place for setting in SETTINGS} - fields == {"tests"}
 
 
