@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
@@ -35,7 +34,6 @@ class Executor(Protocol):
     """What is needed of an engine to run a command in a service's container."""
 
     def execute(self, service: str, command: list[str]) -> Executed: ...
-    def converse(self, service: str, command: list[str], line: str) -> AbstractContextManager[Iterator[str]]: ...
 
 
 def command_output(on: Executor, service: str, command: list[str]) -> str:

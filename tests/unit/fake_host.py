@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from benchlab.contract.payloads import FORTUNES
 from benchlab.core.errors import EngineError
 from benchlab.engine.command import Executed
 from benchlab.records.seen import SCHEMA, ContainerReading
+from benchlab.run.slices import MARK as SLICE_MARK
 from benchlab.run.wrk import MARK, SEEN_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
@@ -89,6 +91,34 @@ def printed(wall_us: int = 2_050_000, stolen_us: int = 0, kills: tuple[int, int]
     return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{seen(wall_us, stolen_us, kills=kills)}"
 
 
+def sliced(load: str, number: int, window_us: int, **changes: object) -> str:
+    """Return what rounds.py prints of a slice on two calm CPUs, with some of its keys changed."""
+    host = READING["host"] | {"busy_us": window_us, "idle_us": window_us}
+    roles = {role: usage | {"cpu_us": window_us // 3} for role, usage in READING["roles"].items()}
+    found = {
+        "schema": SCHEMA,
+        "load": load,
+        "round": number,
+        "wall_us": window_us + 150_000,
+        "took_us": window_us + 200_000,
+        "report": REPORT,
+        "window": {
+            "duration_us": window_us,
+            "requests": window_us // 1000,
+            "before": READING | {"at_us": 0},
+            "after": {"at_us": window_us, "host": host, "roles": roles},
+            "idle_entries_cpu_us": 0,
+            "clock_set_us": 0,
+        },
+        "speeds_us": [[5000]],
+        "idle_before": True,
+        "ports": {"range": 28_232, "waiting": 0},
+        "answers": [],
+        "is_gone": False,
+    }
+    return SLICE_MARK + json.dumps(found | changes)
+
+
 def _table(rows: Mapping[int, int]) -> str:
     return "".join(f"{row_id},{number}\n" for row_id, number in rows.items())
 
@@ -107,6 +137,8 @@ class FakeHost:
     `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
     what the kernel tells of an entry's sockets; `chatter` is how many lines a second entries write to their logs;
     `late` is how services end that do so late; `cpusets` are the CPUs that services may use, as the kernel writes them;
+    `on_slice` is called with the entry and the number of the slice (from 1), and may change the host or return keys of
+    the slice that are other ones; `slices` are those that were taken, by load and round.
     `impostors` are the services that answer under the names of entries.
     """
 
@@ -136,10 +168,15 @@ class FakeHost:
         self.late: dict[str, str] = {}
         self.cpusets: dict[str, str | None] = {}
         self.impostors: dict[str, str] = {}
+        self.on_slice: Callable[[str, int], dict[str, object] | None] = lambda entry, number: None
+        self.slices: list[tuple[str, int]] = []
+        self.asked = ""
 
     @property
     def entry(self) -> str:
-        return next((each for each in self.running - {"db", "wrk"} if not each.startswith("nginx")), "")
+        """Return the entry that is asked: the one that runs, of several the one that was asked last."""
+        up = sorted(each for each in self.running - {"db", "wrk"} if not each.startswith("nginx"))
+        return self.asked if self.asked in up else next(iter(up), "")
 
     def start(self, service: str) -> None:
         self._refuse_if_gone()
@@ -185,6 +222,25 @@ class FakeHost:
 
     def answers(self) -> bool:
         return not self.gone
+
+    @contextmanager
+    def converse(self, service: str, command: list[str], line: str) -> Iterator[Iterator[str]]:
+        self._refuse_if_gone()
+        yield self._slices(json.loads(line))
+
+    def _slices(self, job: dict[str, Any]) -> Iterator[str]:
+        gone: set[str] = set()
+        for each in job["slices"]:
+            load = job["loads"][each["load"]]
+            if load["entry"] in gone:
+                continue
+            self.slices.append((each["load"], each["round"]))
+            changes = self.on_slice(load["entry"], len(self.slices)) or {}
+            self._refuse_if_gone()
+            if load["entry"] in self.dead:
+                gone.add(load["entry"])
+                changes = {"window": None, "report": None, "is_gone": True}
+            yield sliced(each["load"], each["round"], int(load["window_s"] * 1e6), **changes)
 
     def execute(self, service: str, command: list[str]) -> Executed:
         self._refuse_if_gone()
@@ -244,7 +300,7 @@ class FakeHost:
         return json.dumps([[self._fetched(request["path"], job) for request in requests] for requests in job["groups"]])
 
     def _fetched(self, path: str, job: dict[str, Any]) -> dict[str, object]:
-        entry = job["host"].partition("-")[2]
+        self.asked = entry = job["host"].partition("-")[2]
         if entry in self.mute or entry in self.dead:
             return {"path": path, "error": "refused"}
         return self.answer(path)
@@ -254,6 +310,7 @@ class FakeHost:
         return json.dumps({"right": job["requests"], "answers": []})
 
     def _burst(self, job: dict[str, Any]) -> str:
+        self.asked = job["host"].partition("-")[2]
         self.done.append(f"burst {job['path']}")
         answers = [self.answer(job["path"]) for _ in range(job["requests"])]
         return json.dumps({"right": len(answers), "answers": answers[: job["shown"]]})

@@ -42,7 +42,7 @@ def _show(visits: tuple[Visit, ...], manifest: Manifest, screen: StringIO, width
     with progress.running():
         for visit in visits:
             progress.visit(visit)
-            progress.verified(visit, [Problem("json", "extra keys", "[bold]odd[/bold]", warning=True)])
+            progress.verified(visit.entry, [Problem("json", "extra keys", "[bold]odd[/bold]", warning=True)])
             for number, trial in enumerate(visit.trials):
                 progress.warming(trial)
                 progress.measuring(trial)
