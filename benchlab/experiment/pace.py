@@ -5,7 +5,6 @@ Source: docs/method.md, section 1.4.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,7 +74,7 @@ def rounds(tests: Mapping[str, Sequence[SliceLength]], block_s: float) -> dict[s
 def _length(level: Level, wait: float, least_s: float) -> SliceLength:
     ramp_s = min(MOST_SLICE_S, max(LEAST_RAMP_S, RAMP_WAITS * wait))
     window_s = min(MOST_SLICE_S, max(least_s, WINDOW_WAITS * wait))
-    return SliceLength(level.key, math.ceil(1000 * ramp_s), math.ceil(1000 * window_s))
+    return SliceLength(level.key, round(1000 * ramp_s), round(1000 * window_s))
 
 
 def _wait_s(level: Level, rates: Sequence[Rate]) -> float:

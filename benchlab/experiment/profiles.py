@@ -90,7 +90,7 @@ PROFILES = {
             duration_s=0.3,
             primer_s=0,
             warmup_s=(1, 1),
-            note="Eight blocks of rounds: all entries are up, one is loaded at a time, for a moment. Not calibrated yet.",
+            note="Eight blocks of rounds: all entries are up, one is loaded at a time. Not calibrated yet.",
             together=True,
             block_s=58,
         ),

@@ -316,6 +316,7 @@ DURATION = Setting(
     unit="seconds",
     default=OF_PROFILE,
     usual=attrgetter("duration_s"),
+    write=lambda duration_s: f"{duration_s:g}",
     bounds={"": Bounds(LEAST_DURATION_S, MAX_DURATION_S, f"{LEAST_DURATION_S} to {MAX_DURATION_S} seconds")},
     changed=lambda duration_s, _: f"{duration_s:g}-s samples",
     compared_as="duration in s",
@@ -546,7 +547,10 @@ def command(manifest: Manifest) -> str:
 
 def compared(settings: Settings) -> Iterator[tuple[str, object]]:
     """Yield the settings that must be equal for two runs to be compared, by their names in that comparison."""
-    yield from ((setting.compared_as, getattr(settings, setting.place)) for setting in SETTINGS if setting.compared_as)
+    for setting in SETTINGS:
+        if setting.compared_as:
+            yield setting.compared_as, setting.write(getattr(settings, setting.place))
+    yield "entries up together", "yes" if settings.together else "no"
 
 
 def note(settings: Settings) -> str:

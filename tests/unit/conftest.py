@@ -19,7 +19,7 @@ from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usag
 from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
-from benchlab.records.run import ContractFinding, Failure, GOOD, Pace, Sample, Verdict
+from benchlab.records.run import GOOD, ContractFinding, Failure, Pace, Sample, Verdict
 from benchlab.run.lifecycle import EntryLifecycle
 from benchlab.run.rounds import RoundRunner
 from benchlab.run.runner import Events, Journal, Runner
