@@ -281,3 +281,10 @@ def test_local_ports_are_counted_as_the_kernel_tells_of_them(tmp_path: Path) -> 
     (tmp_path / "sys/net/ipv4/ip_local_port_range").write_text("32768\t60999\n")
     (tmp_path / "net/sockstat").write_text("sockets: used 1\nTCP: inuse 1 orphan 0 tw 8373 alloc 4 mem 0\n")
     assert readings.ports(tmp_path) == Ports(28_232, 8373)
+
+
+def test_what_came_over_all_networks_of_the_container_is_counted(tmp_path: Path) -> None:
+    table = tmp_path / "dev"
+    columns = " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
+    table.write_text(f"Inter-|\n face |bytes\n    lo: 900{columns}  eth0: 1200{columns}  eth1: 34{columns}")
+    assert readings.received_bytes(table) == 1234
