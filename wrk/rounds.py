@@ -8,9 +8,9 @@ The job is the first line that comes in:
      "slices": [{"load": "crax json 32", "round": 1, "checked": true}, …]}
 
 Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s`, so that the server is as busy as
-it stays; what is answered in the `window_s` that follow is counted, and wrk is ended. For each, one line is printed
-when it is over: `BENCHLAB-SLICE` and a JSON object, see Slice in schema.py. Of a slice that is `checked`, answers are
-looked at before, under and after it.
+it stays; what is answered in the `window_s` that follow is counted by slice.lua, and wrk ends. For each, one line is
+printed when it is over: `BENCHLAB-SLICE` and a JSON object, see Slice in schema.py. Of a slice that is `checked`,
+answers are looked at before, under and after it.
 
 An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
 
@@ -35,12 +35,11 @@ from load import CLIENT, await_idle, await_ports, clock_lead_us, raise_open_file
 from schema import SCHEMA, Slice, Window
 
 MARK, REPORT_MARK = "BENCHLAB-SLICE", "BENCHLAB "
-# A page of counts for wrk's threads, 64 bytes apart: see slice.lua.
+# A page of counts for wrk's threads, 64 bytes apart, and the words in a thread's place: see slice.lua.
 COUNTS, PAGE, PLACE = Path("/tmp/benchlab-counts"), 65_536, 64
-# wrk would go on for so long if nobody ended it.
-MOST_WRK_S = 120
-# All connections are open, or never will be.
-OPEN_S, OPEN_SLICE_S = 5.0, 0.002
+BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = range(5)
+# All connections are open by then, or never will be; a window that is so late has no end.
+OPEN_S, LATE_S, LOOK_S = 5.0, 2.0, 0.003
 # wrk's threads look ten times a second whether they are to end; after so long it is ended by force.
 END_S = 5.0
 # A server that waits for work uses next to no CPU in so short a time.
@@ -116,7 +115,9 @@ class Rounds:
         with subprocess.Popen(load["command"], stdout=subprocess.PIPE) as wrk:
             try:
                 window = self._window(load, places, wrk)
-                wrk.send_signal(signal.SIGINT)
+                # wrk ends by itself, unless a thread of it has nothing to do any more.
+                if window is None or not window.is_exact:
+                    wrk.send_signal(signal.SIGINT)
                 output, _ = wrk.communicate(timeout=END_S)
             except subprocess.TimeoutExpired:
                 wrk.kill()
@@ -129,30 +130,55 @@ class Rounds:
         return report, window, now_us() - started_us
 
     def _window(self, load, places, wrk):
-        """Return what happened in the window, null where wrk ended before its end."""
-        over_us = now_us() + int(OPEN_S * 1e6)
-        while self._begun(load) < load["connections"] and now_us() < over_us and wrk.poll() is None:
-            pause(OPEN_SLICE_S)
-        pause(load["ramp_s"])
+        """Return what happened in the window, null where wrk ended before it began.
+
+        Where a thread's window did not begin or end in time, because nothing is answered, the window is that of the
+        readings.
+        """
         lead_us = clock_lead_us()
-        before, idle_before_us = self._read(places, load), self._idle_us(load["entry"])
-        begun, at_us = self._begun(load), now_us()
-        pause(load["window_s"])
-        after, idle_after_us = self._read(places, load), self._idle_us(load["entry"])
-        ended, until_us = self._begun(load), now_us()
+        self._await(load, FROM_US, OPEN_S + load["ramp_s"], wrk)
         if wrk.poll() is not None:
             return None
+        before, idle_before_us = self._read(places), self._idle_us(load["entry"])
+        begun, at_us = self._sum(load, BEGUN), now_us()
+        self._await(load, UNTIL_US, load["window_s"] + LATE_S, wrk)
+        after, idle_after_us = self._read(places), self._idle_us(load["entry"])
+        read, read_us = self._sum(load, BEGUN) - begun, now_us() - at_us
+        requests, duration_us = self._counted(load) or (read, read_us)
         set_us = clock_lead_us() - lead_us
         return Window(
-            duration_us=until_us - at_us,
-            requests=(ended - begun) * load["depth"],
+            duration_us=duration_us,
+            requests=requests * load["depth"],
+            is_exact=(requests, duration_us) == self._counted(load),
+            read_requests=read * load["depth"],
             before=before,
             after=after,
             idle_entries_cpu_us=None if None in (idle_before_us, idle_after_us) else idle_after_us - idle_before_us,
             clock_set_us=set_us if abs(set_us) >= LEAST_SET_US else 0,
         )
 
-    def _read(self, places, load):
+    def _await(self, load, word, most_s, wrk):
+        """Return when all threads have set the word, when wrk has ended, or after `most_s`."""
+        over_us = now_us() + int(most_s * 1e6)
+        while now_us() < over_us and wrk.poll() is None:
+            if all(self._word(thread, word) for thread in range(load["threads"])):
+                return
+            pause(LOOK_S)
+
+    def _counted(self, load):
+        """Return the requests, or batches, in the threads' windows, and their length as one; null where one has none.
+
+        Rates of threads are added up: their windows are as long, but for the time between two requests.
+        """
+        threads = range(load["threads"])
+        if not all(self._word(thread, UNTIL_US) for thread in threads):
+            return None
+        counts = [self._word(thread, UNTIL) - self._word(thread, FROM) for thread in threads]
+        times_us = [self._word(thread, UNTIL_US) - self._word(thread, FROM_US) for thread in threads]
+        rate = sum(count / time_us for count, time_us in zip(counts, times_us, strict=True))
+        return sum(counts), round(sum(counts) / rate)
+
+    def _read(self, places):
         return readings.read(places, self._job["cpus"])
 
     def _idle_us(self, loaded):
@@ -166,9 +192,11 @@ class Rounds:
         ]
         return None if None in times else sum(times)
 
-    def _begun(self, load):
-        """Return how many requests, or batches, wrk's threads have begun so far."""
-        return sum(struct.unpack_from("<Q", self._counts, PLACE * thread)[0] for thread in range(load["threads"]))
+    def _sum(self, load, word):
+        return sum(self._word(thread, word) for thread in range(load["threads"]))
+
+    def _word(self, thread, word):
+        return struct.unpack_from("<Q", self._counts, PLACE * thread + 8 * word)[0]
 
 
 def is_there(check):

@@ -83,14 +83,17 @@ class Seen:
 
 @dataclass(frozen=True)
 class Window:
-    """What was counted of a slice: between two readings, while all its connections were busy.
+    """What was counted of a slice, while all its connections were busy.
 
-    `requests` are those that connections began, each when the one before was answered. `idle_entries_cpu_us` is the CPU
-    time of the entries that were up and not loaded.
+    `requests` are those that connections began in `duration_us`, each when the one before was answered; where that
+    `is_exact`, wrk's threads counted them, else it is what was seen between the two readings, as `read_requests` always
+    are. `idle_entries_cpu_us` is the CPU time of the entries that were up and not loaded.
     """
 
     duration_us: int
     requests: int
+    is_exact: bool
+    read_requests: int
     before: Reading
     after: Reading
     idle_entries_cpu_us: int | None

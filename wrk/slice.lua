@@ -1,7 +1,11 @@
--- A load of which a part in the middle is counted: every request is, in memory that rounds.py reads while wrk runs.
---     wrk ... -s /wrk/slice.lua http://crax:8080/json -- FILE DEPTH
--- FILE has a place for each thread, 64 bytes apart; in it stands how many requests the thread has begun, of pipelined
--- ones how many batches of DEPTH. A connection begins one when the one before was answered.
+-- A load of which a part in the middle, its window, is counted by wrk's own threads, and which ends by itself after it:
+--     wrk ... -s /wrk/slice.lua http://crax:8080/json -- FILE DEPTH CONNECTIONS THREADS RAMP_US WINDOW_US
+-- FILE is memory that rounds.py reads meanwhile. Each thread has a place in it, 64 bytes from the one before: how many
+-- requests it has begun so far, of pipelined ones how many batches of DEPTH; and the time and that count where its
+-- window began and where it ended, 0 before. A connection begins a request when the one before was answered.
+--
+-- A thread's window begins RAMP_US after each of its connections has begun a request. It begins and ends with a request,
+-- so that its length is known to the microsecond, however late a process next to it may get a CPU.
 
 dofile("/wrk/report.lua")
 
@@ -10,10 +14,15 @@ ffi.cdef [[
    int open(const char *, int, ...);
    void *mmap(void *, size_t, int, int, int, long);
    int setsockopt(int, int, int, const void *, unsigned int);
+   int getpid(void);
+   int kill(int, int);
    struct linger { int on; int seconds; };
+   struct timespec { long seconds; long nanoseconds; };
+   int clock_gettime(int, struct timespec *);
 ]]
-local READ_WRITE, SHARED, PLACE = 2, 1, 8  -- the place in words of 8 bytes
-local PAGE = 65536
+local READ_WRITE, SHARED, PAGE = 2, 1, 65536
+local PLACE, BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = 8, 0, 1, 2, 3, 4  -- in words of 8 bytes
+local CLOCK_MONOTONIC, SIGINT = 1, 2
 local SOL_SOCKET, SO_LINGER, EBADF = 1, 13, 9
 -- Files are numbered without gaps, but for what was closed since.
 local MOST_MISSING = 100
@@ -24,7 +33,14 @@ function setup(thread)
    threads = threads + 1
 end
 
-local begun, batch
+local places, own, batch, connections, of, ramp_us, window_us
+local begun, from_us, until_us = 0, nil, nil
+local time = ffi.new("struct timespec")
+
+local function now_us()
+   ffi.C.clock_gettime(CLOCK_MONOTONIC, time)
+   return tonumber(time.seconds) * 1e6 + math.floor(tonumber(time.nanoseconds) / 1000)
+end
 
 function init(args)
    local file = ffi.C.open(args[1], READ_WRITE)
@@ -32,12 +48,44 @@ function init(args)
    if file < 0 or ffi.cast("intptr_t", memory) == -1 then
       error("slice.lua: cannot count in " .. tostring(args[1]))
    end
-   begun = ffi.cast("uint64_t *", memory) + number * PLACE
+   places = ffi.cast("uint64_t *", memory)
+   own = places + number * PLACE
    batch = string.rep(wrk.format(), tonumber(args[2]))
+   of = tonumber(args[4])
+   connections = tonumber(args[3]) / of
+   ramp_us, window_us = tonumber(args[5]), tonumber(args[6])
+end
+
+-- The last thread whose window is over ends wrk.
+local function end_if_all_are_over()
+   for thread = 0, of - 1 do
+      if places[thread * PLACE + UNTIL_US] == 0 then
+         return
+      end
+   end
+   ffi.C.kill(ffi.C.getpid(), SIGINT)
 end
 
 function request()
-   begun[0] = begun[0] + 1
+   begun = begun + 1
+   own[BEGUN] = begun
+   if until_us == nil and begun >= connections then
+      local now = now_us()
+      if from_us == nil then
+         from_us = now + ramp_us
+      elseif own[FROM_US] == 0 then
+         if now >= from_us then
+            own[FROM] = begun
+            own[FROM_US] = now
+            from_us = now
+         end
+      elseif now >= from_us + window_us then
+         until_us = now
+         own[UNTIL] = begun
+         own[UNTIL_US] = now
+         end_if_all_are_over()
+      end
+   end
    return batch
 end
 

@@ -15,6 +15,7 @@ from benchlab.quality import rules
 from benchlab.quality.rules import Rule
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import QUERIES, Level, LevelKey, Settings, Target
+from benchlab.records.run import SliceLength
 from benchlab.records.seen import Window
 
 NAME = "closed loop"
@@ -108,8 +109,12 @@ def command(level: Level, target: Target, path: str, accept: str, duration_s: fl
     return _wrk(level, target, path, accept, duration_s, "/wrk/report.lua")
 
 
-def command_of_slice(level: Level, target: Target, path: str, accept: str, counts: str) -> list[str]:
-    return _wrk(level, target, path, accept, MOST_LAUNCH_S, "/wrk/slice.lua", counts, str(level.pipeline))
+def command_of_slice(
+    level: Level, target: Target, path: str, accept: str, counts: str, length: SliceLength
+) -> list[str]:
+    times_us = (str(1000 * length.ramp_ms), str(1000 * length.window_ms))
+    shape = (str(level.pipeline), str(level.connections), str(level.threads))
+    return _wrk(level, target, path, accept, MOST_LAUNCH_S, "/wrk/slice.lua", counts, *shape, *times_us)
 
 
 def _wrk(
@@ -134,7 +139,13 @@ def _wrk(
 def read_slice(report: Mapping[str, Any], window: Window, wall_us: int) -> Load:
     """Return the load of a slice: rates are those of its window, the rest is of the whole launch."""
     launch = read(report, wall_us, 0)
-    return replace(launch, duration_us=window.duration_us, requests=window.requests, launch_requests=launch.requests)
+    return replace(
+        launch,
+        duration_us=window.duration_us,
+        requests=window.requests,
+        launch_requests=launch.requests,
+        read_requests=window.read_requests,
+    )
 
 
 def read(report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:

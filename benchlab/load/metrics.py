@@ -107,7 +107,7 @@ def _rate(sample: Sample) -> Parts:
 def _per_cpu_s(sample: Sample, roles: Iterable[str] = (APP, DB, PROXY)) -> Parts | None:
     used = [sample.counters.roles[role].cpu_us for role in roles if role in sample.counters.roles]
     known = [cpu_us for cpu_us in used if cpu_us is not None]
-    return Parts(sample.load.requests, sum(known) / 1e6) if known and len(known) == len(used) else None
+    return Parts(sample.load.requests_beside_counters, sum(known) / 1e6) if known and len(known) == len(used) else None
 
 
 def _per_app_cpu_s(sample: Sample) -> Parts | None:

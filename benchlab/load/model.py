@@ -10,6 +10,7 @@ from benchlab.load.metrics import Measures
 from benchlab.quality.rules import Rule
 from benchlab.records.load import Load
 from benchlab.records.plan import Level, LevelKey, Settings, Target
+from benchlab.records.run import SliceLength
 from benchlab.records.seen import Window
 
 
@@ -53,8 +54,10 @@ class LoadModel(Protocol):
     def command(self, level: Level, target: Target, path: str, accept: str, duration_s: float) -> list[str]:
         """Return the command of one load, as it could be typed."""
 
-    def command_of_slice(self, level: Level, target: Target, path: str, accept: str, counts: str) -> list[str]:
-        """Return the command of a load that goes on until it is ended, and counts its requests in the file `counts`."""
+    def command_of_slice(
+        self, level: Level, target: Target, path: str, accept: str, counts: str, length: SliceLength
+    ) -> list[str]:
+        """Return the command of a slice, which counts its requests in the file `counts` and ends after its window."""
 
     def read_slice(self, report: Mapping[str, Any], window: Window, wall_us: int) -> Load:
         """Return the load of a slice, of which the window was counted; raises as `read` does."""

@@ -276,7 +276,8 @@ def _client_share(evidence: Evidence) -> float | None:
     So it may come to a little more than all.
     """
     cpu_us = evidence.counters.roles.get(CLIENT, Usage()).cpu_us
-    return None if cpu_us is None else min(1.0, cpu_us / (evidence.load.duration_us * evidence.client_cpus))
+    counted_us = evidence.counters.between_us if evidence.load.is_slice else evidence.load.duration_us
+    return None if cpu_us is None else min(1.0, cpu_us / (counted_us * evidence.client_cpus))
 
 
 def _unsteady(evidence: Evidence) -> float | None:

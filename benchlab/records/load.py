@@ -75,8 +75,8 @@ class Load:
     """What one run of wrk counted; rates are derived, never stored.
 
     `duration_us` is wrk's own clock, which its rates are made from; `wall_us` is the life of its process. Of a slice,
-    `duration_us` and `requests` are those of its window, and `launch_requests` those of all its process's life, which
-    bytes, latency and errors are of.
+    `duration_us` and `requests` are those of its window, `launch_requests` those of all its process's life, which
+    bytes, latency and errors are of, and `read_requests` those between the readings of the counters.
     """
 
     duration_us: int
@@ -86,6 +86,7 @@ class Load:
     latency: Latency
     errors: Errors
     launch_requests: int | None = None
+    read_requests: int | None = None
 
     def __post_init__(self) -> None:
         checks.counts("load", 1, duration_us=self.duration_us, wall_us=self.wall_us)
@@ -96,6 +97,11 @@ class Load:
     @property
     def is_slice(self) -> bool:
         return self.launch_requests is not None
+
+    @property
+    def requests_beside_counters(self) -> int:
+        """Return the requests that the counters of the sample are of."""
+        return self.requests if self.read_requests is None else self.read_requests
 
     @property
     def seconds(self) -> float:

@@ -76,6 +76,8 @@ class Window:
 
     duration_us: int
     requests: int
+    is_exact: bool
+    read_requests: int
     before: Reading
     after: Reading
     idle_entries_cpu_us: int | None = None

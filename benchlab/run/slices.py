@@ -100,7 +100,7 @@ def _load(model: LoadModel, running: RunningEntry, trial: Trial, length: SliceLe
     path = workloads.url_path(trial.test, running.entry.tests[trial.test], level)
     front = running.endpoints.front.address
     return {
-        "command": model.command_of_slice(level, front, path, accept, COUNTS),
+        "command": model.command_of_slice(level, front, path, accept, COUNTS, length),
         "threads": level.threads,
         "connections": level.connections,
         "depth": level.pipeline,

@@ -151,7 +151,9 @@ def _spent(sample: Sample) -> _Spent:
     """
     counters, load = sample.counters, sample.load
     known = {role: usage.cpu_us for role, usage in counters.roles.items() if usage.cpu_us is not None}
-    used = {role: cpu_us / load.duration_us for role, cpu_us in known.items()}
+    # Of a slice, the readings lie in the load, and not around it.
+    counted_us = counters.between_us if load.is_slice else load.duration_us
+    used = {role: cpu_us / counted_us for role, cpu_us in known.items()}
     host = counters.host
     if host.busy_us is None or host.interrupts_us is None or host.idle_us is None or host.stolen_us is None:
         return _Spent(used)

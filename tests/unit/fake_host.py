@@ -105,6 +105,8 @@ def sliced(load: str, number: int, window_us: int, **changes: object) -> str:
         "window": {
             "duration_us": window_us,
             "requests": window_us // 1000,
+            "is_exact": True,
+            "read_requests": window_us // 1000,
             "before": READING | {"at_us": 0},
             "after": {"at_us": window_us, "host": host, "roles": roles},
             "idle_entries_cpu_us": 0,
