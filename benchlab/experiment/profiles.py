@@ -30,7 +30,7 @@ PROXY_CHOICES = (*PROXIES, ",".join(PROXIES))
 MAX_CONNECTIONS = 20_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Profile:
     """A named protocol. Times are seconds, of the warm-up the least and the most; `note` heads a report.
 
@@ -55,19 +55,41 @@ class Profile:
 PROFILES = {
     profile.name: profile
     for profile in (
-        Profile(DEFAULT, 8, 1, 3, 0, (3, 5), "Eight blocks of 3-s samples at the study's levels."),
-        Profile("quick", 2, 1, 2, 0, (1, 1), f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples."),
         Profile(
-            "study", 5, 1, 15, 5, (15, 15), "The original study's protocol: primer, warm-up, 15-s samples, five blocks."
+            name=DEFAULT,
+            blocks=8,
+            repeats=1,
+            duration_s=3,
+            primer_s=0,
+            warmup_s=(3, 5),
+            note="Eight blocks of 3-s samples at the study's levels.",
         ),
         Profile(
-            "tfb",
-            3,
-            1,
-            15,
-            5,
-            (15, 15),
-            "The test types, levels, primer and warm-up of the TechEmpower benchmarks, in three blocks.",
+            name="quick",
+            blocks=2,
+            repeats=1,
+            duration_s=2,
+            primer_s=0,
+            warmup_s=(1, 1),
+            note=f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples.",
+        ),
+        Profile(
+            name="study",
+            blocks=5,
+            repeats=1,
+            duration_s=15,
+            primer_s=5,
+            warmup_s=(15, 15),
+            note="The original study's protocol: primer, warm-up, 15-s samples, five blocks.",
+        ),
+        Profile(
+            name="tfb",
+            blocks=3,
+            repeats=1,
+            duration_s=15,
+            primer_s=5,
+            warmup_s=(15, 15),
+            note="The test types, levels, primer and warm-up of the TechEmpower benchmarks, in three blocks.",
             tests=tuple(WORKLOADS),
             levels=TFB_LEVELS,
             query_connections=TFB_MOST_CONNECTIONS,
