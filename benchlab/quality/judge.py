@@ -14,6 +14,8 @@ from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Sample, V
 
 # Before as many samples, each with two looks at the host's speed, nothing is called its usual one.
 LEAST_PROBED = 4
+# What the detail of a verdict begins with where connections failed for want of a local port.
+NO_PORT = "wrk had no local port left"
 
 
 def judge(evidence: Evidence, rules: Sequence[Rule] = RULES) -> Verdict:
@@ -31,8 +33,8 @@ def _details(evidence: Evidence) -> Iterator[str]:
     """Yield what must be known of a sample beside the values of its rules."""
     if evidence.lacks_ports and (ports := evidence.ports):
         yield (
-            f"wrk had no local port left: of its {ports.range:,}, {ports.waiting:,} waited after a connection that had "
-            f"ended (TIME_WAIT, a minute each), because each request makes one; use a shorter {DURATION.name}"
+            f"{NO_PORT}: of its {ports.range:,}, {ports.waiting:,} waited after a connection that had ended "
+            "(TIME_WAIT, a minute each), because each request makes one"
         )
     yield from (str(problem) for problem in evidence.wrong_answers[:1])
 
@@ -75,11 +77,12 @@ def made_up_for(run: Run) -> tuple[Failure, ...]:
 
 
 def reason(sample: Sample) -> str:
-    """Return in one line why the sample does not count, with what was measured."""
-    broken = sample.verdict.broken
+    """Return in one line why the sample does not count, with what was measured, and what to do where that is known."""
+    broken, detail = sample.verdict.broken, sample.verdict.detail
     words = [sentence(name, value) for name, value in broken.items() if severity(name) == sample.verdict.severity]
     details = [str(sample.load.errors)] if "errors" in broken else []
-    return "; ".join([*words, *details, *filter(None, [sample.verdict.detail])])
+    advice = f"use a shorter {DURATION.name}" if detail.startswith(NO_PORT) else ""
+    return "; ".join([*words, *details, *filter(None, [detail, advice])])
 
 
 def sentence(name: str, value: float) -> str:

@@ -89,6 +89,8 @@ def test_connections_that_got_no_local_port_are_told_as_that(
     told = judge.reason(replace(sample, verdict=verdict))
     assert verdict.severity == INVALID
     assert ("wrk had no local port left: of its 28,232, 28,100 waited after a connection" in told) == is_told
+    assert told.endswith("; use a shorter --duration") == is_told
+    assert "--duration" not in verdict.detail
 
 
 @pytest.mark.parametrize(
