@@ -63,7 +63,9 @@ def parser(name: str = MAIN, commands: Mapping[str, Command] = COMMANDS) -> argp
 
 
 def _about_file(error: OSError) -> str:
-    return f"{os.fsdecode(error.filename)} cannot be used ({error.strerror}); mend its owner or rights, or make room"
+    return (
+        f"{os.fsdecode(error.filename)} cannot be used ({error.strerror}); fix its owner or permissions, or make room"
+    )
 
 
 def _known(name: str, commands: Mapping[str, Command]) -> Command:

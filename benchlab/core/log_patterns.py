@@ -73,7 +73,7 @@ def _server(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); mend its owner or rights") from error
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); fix its owner or permissions") from error
     except ValueError as error:
         raise ConfigError(f"{path} is no TOML ({error}); mend it") from error
     if problems := list(_problems(content)):

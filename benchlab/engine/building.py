@@ -171,7 +171,7 @@ def _inputs(resolved: Topology, origins: Mapping[str, str]) -> tuple[dict[str, s
         except OSError as error:
             if not resolved.is_entry(service):
                 raise
-            unusable[service] = f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights"
+            unusable[service] = f"{error.filename} cannot be used ({error.strerror}); fix its owner or permissions"
     return inputs, unusable
 
 
@@ -211,7 +211,7 @@ def _usable_files() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SetupError(f"{error.filename} cannot be used ({error.strerror}); mend its owner or rights") from error
+        raise SetupError(f"{error.filename} cannot be used ({error.strerror}); fix its owner or permissions") from error
 
 
 def _copy_own_certificates(root: Path) -> None:

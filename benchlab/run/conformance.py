@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from benchlab.contract import claims, envelope, payloads, statements, verify
@@ -76,16 +76,16 @@ class _Seen:
         return dates.pop() if len(dates) == 1 else None
 
 
-@dataclass(frozen=True)
 class Conformance:
     """A running entry, and what it has been asked.
 
     `workers_s` is how long it waits, at the most, for workers that have not started yet.
     """
 
-    running: RunningEntry
-    workers_s: float = 5
-    _seen: dict[str, _Seen] = field(default_factory=dict)
+    def __init__(self, running: RunningEntry, workers_s: float = 5) -> None:
+        self.running = running
+        self.workers_s = workers_s
+        self._seen: dict[str, _Seen] = {}
 
     @property
     def entry(self) -> Entry:

@@ -15,7 +15,7 @@ from benchlab.core import letters
 from benchlab.core.errors import StoreError
 
 # What to do where a file of a run cannot be read: where it may not be, and else.
-RIGHTS = "mend its owner or rights"
+RIGHTS = "fix its owner or permissions"
 LOST = "restore it or start a new run"
 ROOM = "make room"
 # What to do where a file cannot be written: at any time; before anything was measured for it; while something is. How

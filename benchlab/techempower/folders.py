@@ -32,7 +32,9 @@ def usable_files() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"{error.filename} cannot be used ({error.strerror}); fix its owner or rights") from error
+        raise ConfigError(
+            f"{error.filename} cannot be used ({error.strerror}); fix its owner or permissions"
+        ) from error
 
 
 def text(path: Path) -> str:
@@ -79,7 +81,7 @@ def refuse_uncopyable(folder: Path) -> None:
             if kind := SPECIAL_FILES.get(stat.S_IFMT(mode)):
                 raise ConfigError(f"{path} is {kind}, which cannot be copied; remove it")
             if not stat.S_ISLNK(mode) and not os.access(path, os.R_OK | (os.X_OK if stat.S_ISDIR(mode) else 0)):
-                raise ConfigError(f"{path} cannot be read; fix its owner or rights")
+                raise ConfigError(f"{path} cannot be read; fix its owner or permissions")
 
 
 @contextmanager

@@ -282,7 +282,7 @@ def test_a_file_of_the_lab_that_cannot_be_used_is_one_line_that_names_it(
         return 0
 
     assert cli.main(tmp_path, [name], {name: Command(name, "use a file", use)}) == code
-    said = f"error: {tmp_path}/.lab/at cannot be used (Not a directory); mend its owner or rights, or make room\n"
+    said = f"error: {tmp_path}/.lab/at cannot be used (Not a directory); fix its owner or permissions, or make room\n"
     assert capsys.readouterr().err == said
 
 
@@ -485,7 +485,7 @@ def test_a_report_of_a_folder_that_cannot_be_written_is_printed_all_the_same(
     assert cli.main(tmp_path, ["report", folder]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith("# run\n")
-    told = "samples.csv cannot be written (Is a directory); mend its owner or rights, or make room"
+    told = "samples.csv cannot be written (Is a directory); fix its owner or permissions, or make room"
     assert printed.err.endswith(f"{told}\n")
 
 

@@ -159,7 +159,7 @@ def test_a_report_that_cannot_be_written_is_printed_all_the_same(
     assert cli.main(folder, ["report", str(folder)]) == 1
     printed = capsys.readouterr()
     assert printed.out == markdown.text(calibrate.report(whole))
-    told = "report.md cannot be written (Is a directory); mend its owner or rights, or make room"
+    told = "report.md cannot be written (Is a directory); fix its owner or permissions, or make room"
     assert printed.err.endswith(f"{told}\n")
 
 
@@ -248,4 +248,4 @@ def test_where_it_cannot_be_written_is_told_with_what_helps(folder: Path, whole:
     path.with_name(f".{path.name}.draft").mkdir()
     with pytest.raises(StoreError) as error:
         kept.write(folder, whole)
-    assert str(error.value) == f"{path} cannot be written (Is a directory); mend its owner or rights, or make room"
+    assert str(error.value) == f"{path} cannot be written (Is a directory); fix its owner or permissions, or make room"

@@ -174,7 +174,7 @@ def test_results_that_cannot_be_written_are_told_before_anything_is_built(
     lab: Lab, tmp_path: Path, manifest: Manifest
 ) -> None:
     (tmp_path / "results").write_text("")
-    with pytest.raises(StoreError, match=r"results.* cannot be written \(.+\); mend its owner or rights"):
+    with pytest.raises(StoreError, match=r"results.* cannot be written \(.+\); fix its owner or permissions"):
         session.start(lab, manifest.settings, tmp_path / "results", Console(file=StringIO()))
 
 

@@ -199,7 +199,7 @@ def test_a_run_that_may_not_be_read_is_not_told_to_be_lost(tmp_path: Path, manif
         folder = store.create(Path(results), manifest).folder
         with refusals.without_rights(folder / name), pytest.raises(StoreError) as error:
             store.read(folder)
-        assert str(error.value) == (f"{folder / name} cannot be read (Permission denied); mend its owner or rights")
+        assert str(error.value) == (f"{folder / name} cannot be read (Permission denied); fix its owner or permissions")
 
 
 def test_a_results_folder_that_is_a_file_is_refused_with_the_remedy(tmp_path: Path, manifest: Manifest) -> None:
@@ -207,7 +207,7 @@ def test_a_results_folder_that_is_a_file_is_refused_with_the_remedy(tmp_path: Pa
     for use in (store.check, lambda results: store.create(results, manifest)):
         with pytest.raises(StoreError) as error:
             use(tmp_path / "results")
-        remedy = "mend its owner or rights, or make room, then start anew"
+        remedy = "fix its owner or permissions, or make room, then start anew"
         assert re.fullmatch(rf"\S+results\S* cannot be written \(.+\); {remedy}", str(error.value))
 
 
@@ -216,7 +216,7 @@ def test_a_run_whose_folder_cannot_be_written_is_told_to_be_kept(tmp_path: Path,
     store.check_run(folder)
     # The tests may run as root, whom no mode keeps from writing.
     (folder / ".probe").mkdir()
-    remedy = "nothing measured before is lost: mend its owner or rights, or make room"
+    remedy = "nothing measured before is lost: fix its owner or permissions, or make room"
     with pytest.raises(StoreError, match=rf"^{folder} cannot be written \(.+\); {remedy}$"):
         store.check_run(folder)
 
@@ -239,14 +239,16 @@ def test_where_nothing_is_being_measured_a_file_that_cannot_be_written_has_a_rem
     path.with_name(f".{path.name}.draft").mkdir(parents=True)
     with pytest.raises(StoreError) as error:
         write(folder)
-    assert str(error.value) == (f"{path} cannot be written (Is a directory); mend its owner or rights, or make room")
+    assert str(error.value) == (
+        f"{path} cannot be written (Is a directory); fix its owner or permissions, or make room"
+    )
 
 
 @pytest.mark.parametrize(
     ("number", "said"),
     [
         (errno.ENOSPC, "(No space left on device); make room, then start anew"),
-        (errno.EACCES, "(Permission denied); mend its owner or rights, then start anew"),
+        (errno.EACCES, "(Permission denied); fix its owner or permissions, then start anew"),
     ],
 )
 def test_what_cannot_be_written_is_told_with_what_helps_against_that_and_no_more(number: int, said: str) -> None:

@@ -111,7 +111,7 @@ def test_a_run_that_may_not_be_read_is_one_line_and_hides_no_other_run(
     printed = capsys.readouterr()
     error, left_out = printed.err.splitlines()
     assert (codes, "| second" in printed.out) == ([1, 0], True)
-    assert error.endswith("cannot be read (Permission denied); mend its owner or rights")
+    assert error.endswith("cannot be read (Permission denied); fix its owner or permissions")
     assert left_out == f"left out: {error.removeprefix('error: ')}"
 
 
