@@ -108,7 +108,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     from benchlab.quality import judge
     from benchlab.report import changes, outputs, runs, sentences
     from benchlab.selftest import kept
-    from benchlab.statistics import analysis, candidate
+    from benchlab.statistics import analysis
 
     shown = files.shown(folder)
     show(outputs.document(run))
@@ -123,7 +123,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
     if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    comparison = candidate.compare(*gate.versions(run))
+    comparison = gate.compare(*gate.versions(run))
     decision = gate.decide(comparison, margin)
     gate.report(comparison, changes.report(comparison, [], decision), decision)
     return code if decision is None else decision.exit_code

@@ -130,7 +130,7 @@ def _export(_: Path, given: argparse.Namespace) -> int:
 
 def _compare(_: Path, given: argparse.Namespace) -> int:
     from benchlab.report import changes
-    from benchlab.statistics import baseline, candidate, comparability
+    from benchlab.statistics import baseline, comparability
 
     margin = given.margin
     old, new = _named(given)
@@ -146,7 +146,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     if new:
         gate.warn(margin, *pair)
         _tell_changed_sources(before, after)
-    comparison = candidate.compare(*pair)
+    comparison = gate.compare(*pair)
     decision = gate.decide(comparison, margin)
     document = changes.report(comparison, differences, decision)
     gate.report(comparison, document, decision)

@@ -15,7 +15,7 @@ from benchlab.experiment.workloads import DATABASE
 from benchlab.factors import catalog
 from benchlab.records.plan import QUERIES, LevelKey
 from benchlab.records.run import Run
-from benchlab.report import document
+from benchlab.report import document, outcomes
 from benchlab.report.document import Block, Bullets, Document, Paragraph, Plot, Table
 from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -198,8 +198,8 @@ def frame(analysis: FactorAnalysis, test: str, estimates: Iterable[EstimatedEffe
         row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
         is_head = analysis.is_headed_by(each)
         ratio = each.pair.ratio
-        low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
-        row[each.metric.name] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+        interval = outcomes.interval(each.pair) if is_head else quantities.bounds(ratio.low, ratio.high)
+        row[each.metric.name] = f"{quantities.ratio(ratio.ratio)}{interval}"
         if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
     return pd.DataFrame(rows.values(), columns=columns)
@@ -226,13 +226,13 @@ def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect], 
 
 
 def _row(estimated: EstimatedEffect) -> dict[str, object]:
-    return {"level": str(estimated.over), document.EFFECT: effect_title(estimated.effect)}
+    return {"level": outcomes.levels(estimated.over), document.EFFECT: effect_title(estimated.effect)}
 
 
 def _outcome(estimated: EstimatedEffect) -> str:
     outcome = estimated.pair.outcome
     if outcome is Outcome.UNDECIDED or len(estimated.effect.changes) == 1:
-        return estimated.pair.word
+        return outcomes.outcome(estimated.pair)
     if outcome is Outcome.EQUAL:
         return INDEPENDENT
     return MORE if estimated.pair.ratio.ratio > 1 else LESS
@@ -247,6 +247,4 @@ def _named(factor: str, level: str) -> str:
 
 
 def _times(pair: Pair) -> str:
-    low, high, confidence = pair.bounds
-    bounds = quantities.bounds(low, high, decimals=2, confidence=confidence)
-    return f"{quantities.ratio(pair.ratio.ratio, decimals=2)}x{bounds}"
+    return f"{quantities.ratio(pair.ratio.ratio, decimals=2)}x{outcomes.interval(pair, decimals=2)}"

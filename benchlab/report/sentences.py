@@ -18,6 +18,7 @@ from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
+from benchlab.report import outcomes
 from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
@@ -286,7 +287,7 @@ def _behind(result: Result, followers: _Followers, basis: Metric) -> Iterator[st
 def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
     """Return the levels whose outcome contradicts the one over all levels; "" if there are none."""
     disagreements = [
-        f"{leader} / {other.entry} is {names([f'{_times(pair)} at {level}' for level, pair in odd.items()])}"
+        f"{leader} / {other.entry} is {names([f'{outcomes.ratio(pair)} at {level}' for level, pair in odd.items()])}"
         for other in others
         if (odd := _odd_levels(result, leader, other))
     ]
@@ -345,17 +346,12 @@ def of_levels(over: Over | None) -> str:
     """Return the levels that a value covers; "" if it covers all."""
     if over is None or over.are_all:
         return ""
-    return f" over all levels{str(over).removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {over}"
+    shown = outcomes.levels(over)
+    return f" over all levels{shown.removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {shown}"
 
 
 def _ratio(ratio: Ratio) -> str:
     return f"{quantities.ratio(ratio.ratio)}{quantities.bounds(ratio.low, ratio.high)}"
-
-
-def _times(pair: Pair) -> str:
-    """Return the ratio with the interval that its outcome follows from."""
-    low, high, confidence = pair.bounds
-    return f"{quantities.ratio(pair.ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
 
 
 def _same_images(run: Run) -> Iterator[str]:

@@ -18,7 +18,7 @@ from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
-from benchlab.report import document
+from benchlab.report import document, outcomes
 from benchlab.report.document import Table
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
@@ -124,7 +124,7 @@ def values(result: Result) -> pd.DataFrame:
             "blocks": cell.rate.blocks,
             **{metric.name: _value(metric, cell.estimates.get(metric)) for metric in _beside_rate(result)},
             MEMORY: _memory([cell]),
-            "CPU used": str(cell.shares),
+            "CPU used": outcomes.cpu_used(cell.shares),
             "limited by": cell.bottleneck,
         }
     place = {entry: number for number, entry in enumerate(order(result))}
@@ -208,10 +208,8 @@ def relative(result: Result, standing: Standing) -> str:
         return "–"
     if standing.pair is None:
         return f"{standing.relative:.3f}"
-    low, high, confidence = standing.pair.bounds
-    ratio = f"{quantities.ratio(standing.relative)}{quantities.bounds(low, high, confidence=confidence)}"
-    unclear = f", {standing.pair.word}" if standing.pair.is_unclear else ""
-    return ratio + unclear + _over(result, standing.pair.ratio.over)
+    unclear = f", {outcomes.outcome(standing.pair)}" if standing.pair.is_unclear else ""
+    return outcomes.ratio(standing.pair) + unclear + _over(result, standing.pair.ratio.over)
 
 
 def _row(result: Result, entry: str, rank: str, relative_value: str) -> dict[str, object]:
@@ -234,7 +232,7 @@ def _average(result: Result, metric: Metric, entry: str) -> str:
 def _over(result: Result, levels: Sequence[LevelKey]) -> str:
     """Return the levels that a value covers; "" if it covers all."""
     over = result.over(levels)
-    return "" if over.are_all else f" ({over})"
+    return "" if over.are_all else f" ({outcomes.levels(over)})"
 
 
 def _value(metric: Metric, estimate: Estimate | None) -> str:
@@ -275,14 +273,14 @@ def _at_levels(result: Result) -> Iterator[dict[str, object]]:
 def _pair_row(result: Result, scope: Scope, metric: Metric, pair: Pair) -> dict[str, object]:
     basis = result.basis if scope is ALL_LEVELS else result.level_basis[scope]
     ratio, has_outcome = pair.ratio, metric == basis
-    low, high, confidence = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
+    interval = outcomes.interval(pair) if has_outcome else quantities.bounds(ratio.low, ratio.high)
     return {
-        "level": str(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
+        "level": outcomes.levels(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
         "metric": metric.name,
         "pair": f"{ratio.first} / {ratio.second}",
         "ratio": quantities.ratio(ratio.ratio),
-        "95 % interval": quantities.bounds(low, high, confidence=confidence).strip() or "–",
-        "outcome": pair.word if has_outcome else "–",
+        "95 % interval": interval.strip() or "–",
+        "outcome": outcomes.outcome(pair) if has_outcome else "–",
     }
 
 

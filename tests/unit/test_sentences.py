@@ -10,7 +10,7 @@ from benchlab.load.metrics import PER_CPU, RATE, Better, Metric
 from benchlab.records.counters import Counters
 from benchlab.records.facts import Facts
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Verdict
-from benchlab.report import changes, sentences, tables
+from benchlab.report import changes, outcomes, sentences, tables
 from benchlab.statistics import analysis, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over
 from benchlab.statistics.baseline import Design
@@ -225,7 +225,7 @@ def test_headlines_of_all_tests_are_corrected_together() -> None:
     assert alone.outcome.value == "faster"
     for result in analysis.analyse(run):
         (pair,) = result.overall.pairs
-        assert (pair.word, pair.among) == ("unclear among 4 comparisons", 4)
+        assert (outcomes.outcome(pair), pair.among) == ("unclear among 4 comparisons", 4)
         assert "among 4 pairs chance alone can produce such a gap" in sentences.conclusion(result)
 
 
