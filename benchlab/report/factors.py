@@ -50,10 +50,10 @@ def of_run(run: Run) -> FactorAnalysis | None:
 def report(run: Run, analysis: FactorAnalysis) -> Document:
     """Return the report of `lab.py factors`: the effects, the factorial design, and a table for each test."""
     caution = profiles.caution(run.manifest)
-    return Document(tuple(blocks(analysis, caution)), f"Factors of {run.manifest.run_id}{caution}")
+    return Document(tuple(blocks(analysis)), f"Factors of {run.manifest.run_id}{caution}")
 
 
-def blocks(analysis: FactorAnalysis, caution: str) -> Iterator[Block]:
+def blocks(analysis: FactorAnalysis) -> Iterator[Block]:
     """Yield sentences, the cells of the design, notes, and a table for each test."""
     yield Paragraph((" ".join(sentences(analysis)),))
     if analysis.effects:
@@ -62,7 +62,7 @@ def blocks(analysis: FactorAnalysis, caution: str) -> Iterator[Block]:
     if lines := notes(analysis):
         yield Bullets(tuple(lines))
     for test, effects_of_test in groupby(analysis.effects, key=lambda each: each.test):
-        yield _table(analysis, test, list(effects_of_test), caution)
+        yield _table(analysis, test, list(effects_of_test))
 
 
 def sentences(analysis: FactorAnalysis) -> Iterator[str]:
@@ -211,7 +211,7 @@ def why_left_out(part: LeftOut) -> str:
     return f"wrk was the limit of {part.entry} at {part.level}"
 
 
-def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect], caution: str) -> Table:
+def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect]) -> Table:
     basis = analysis.results[test].basis
     by = (
         f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
@@ -219,7 +219,7 @@ def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect], 
     left_out = analysis.left_out[test]
     return document.table(
         frame(analysis, test, of_test),
-        f"Factors in {test}: ratios [95 % interval], {by}{caution}",
+        f"Factors in {test}: ratios [95 % interval], {by}",
         notes=[f"Left out: {'; '.join(map(why_left_out, left_out))}."] if left_out else [],
         is_detail=True,
     )

@@ -99,7 +99,7 @@ def _conclusions(run: Run, results: Sequence[Result], caution: str) -> Iterator[
 def _factors(run: Run, caution: str) -> Iterator[Block]:
     if (analysed := factors.of_run(run)) is not None:
         yield Heading(f"Factors{caution}", key="effects", short="factors")
-        yield from factors.blocks(analysed, caution)
+        yield from factors.blocks(analysed)
 
 
 def _overview(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
@@ -121,10 +121,10 @@ def _test(result: Result, caution: str, *, is_first: bool) -> Iterator[Block]:
         "block at the top: hollow where it is suspect; a cross where it does not count, grey if it was repeated, red "
         "if it was invalid.",
     )
-    yield tables.summary_table(result, caution, notes=tables.COLUMNS if is_first else ())
+    yield tables.summary_table(result, notes=tables.COLUMNS if is_first else ())
     if maps := tuple(heat.maps(result)):
         yield HeatMaps(maps)
-    yield from tables.ratio_tables(result, caution)
+    yield from tables.ratio_tables(result)
     yield Plot(
         f"{test}-course",
         "The course of the run",
@@ -150,7 +150,7 @@ def _look_up(run: Run, results: Sequence[Result], caution: str) -> Iterator[Bloc
     """Yield the long tables of all tests, behind those that answer a question."""
     yield Heading(f"All metrics, and the study's tables{caution}", key="metrics", short="all metrics")
     for result in results:
-        yield tables.values_table(result, caution)
+        yield tables.values_table(result)
         yield from tables.study_tables(run, result.test)
 
 

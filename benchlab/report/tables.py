@@ -10,7 +10,6 @@ import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
-from benchlab.experiment import profiles
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load.closed import TIMEOUT_S
 from benchlab.load.metrics import PER_CPU, RATE, Metric
@@ -318,21 +317,21 @@ def closed_loop_s(sample: Sample) -> float:
 
 def study_tables(run: Run, test: str) -> Iterator[Table]:
     """Yield the study's two tables of the test, by rate and by latency, with notes on both below the second."""
-    means, caution = study(run.samples, test), profiles.caution(run.manifest)
+    means = study(run.samples, test)
     pipelined = [PIPELINED] if WORKLOADS[test].pipeline > 1 else []
     notes = [*pipelined, *_short(run, test), *_timeouts(run, test)]
     by_rate, by_latency = (("requestsPerSecond", "descending"), ("latencyAvg", "ascending"))
     for (by, order), below in ((by_rate, []), (by_latency, notes)):
         ordered = _formatted(means.sort_values(by, ascending=order == "ascending", kind="stable"))
-        title = f"{test}, by {by} {order} (latency in ms){caution}"
+        title = f"{test}, by {by} {order} (latency in ms)"
         yield document.table(ordered, title, notes=below, is_detail=True)
 
 
-def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Table:
+def summary_table(result: Result, *, notes: Sequence[str]) -> Table:
     """Return the summary; in text, the costs of the entries are a table of their own, because one would be too wide."""
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
-    title = f"Summary over all levels, {_ranking(result)}{caution}"
+    title = f"Summary over all levels, {_ranking(result)}"
     rank_of = {standing.entry: standing.rank for standing in result.standings}
     return document.table(
         frame,
@@ -343,17 +342,17 @@ def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Tabl
     )
 
 
-def values_table(result: Result, caution: str) -> Table:
+def values_table(result: Result) -> Table:
     """Return all metrics of each cell; in text, rates are in the overview and limits among the bottlenecks."""
     narrow = [["level", "entry", *_cost(result)]]
-    return document.table(values(result), f"{result.test}: all metrics{caution}", narrow=narrow, is_detail=True)
+    return document.table(values(result), f"{result.test}: all metrics", narrow=narrow, is_detail=True)
 
 
-def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
+def ratio_tables(result: Result) -> Iterator[Table]:
     """Yield the ratios of the test's pairs, if it has any."""
     pairs = ratios(result)
     if not pairs.empty:
-        yield document.table(pairs, f"Ratios{caution}", notes=list(_note(result)), is_detail=True)
+        yield document.table(pairs, "Ratios", notes=list(_note(result)), is_detail=True)
 
 
 def _note(result: Result) -> Iterator[str]:
