@@ -208,6 +208,12 @@ def _of_each_test(given: Mapping[str, tuple[int, ...]] | Iterable[tuple[str, tup
     return levels
 
 
+def _entry(flag: str, text: str) -> str:
+    if not text:
+        raise UsageError(f"{flag} names nothing; name an entry, as `python lab.py list` shows them")
+    return text
+
+
 def _commit(flag: str, text: str) -> str:
     if not text:
         raise UsageError(f"{flag} names nothing; name a commit, a branch or a tag")
@@ -229,6 +235,7 @@ FRAMEWORK = Setting(
     "an entry, by its name",
     place="frameworks",
     metavar="NAME",
+    parse=_entry,
     default="the usual ones; list shows them",
     is_repeatable=True,
     completes=ENTRIES,
