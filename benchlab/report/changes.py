@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
@@ -80,14 +81,13 @@ def _warnings(comparison: BaselineComparison, differences: Sequence[str]) -> Ite
 
 
 def uncompared(comparison: BaselineComparison) -> str:
-    """Return what could not be compared, and why; nothing where all was."""
-    return "; ".join(map(_uncompared, comparison.uncompared))
-
-
-def _uncompared(part: Uncompared) -> str:
-    entry, test, level = part.key
-    cell = f"{entry} {test} at {level}"
-    return f"{f'{part.metric.name} of ' if part.metric else ''}{cell} ({_why(part)})"
+    """Return what could not be compared, and why, the levels of an entry's test together; nothing where all was."""
+    levels: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for part in comparison.uncompared:
+        entry, test, level = part.key
+        of = f"{part.metric.name} of " if part.metric else ""
+        levels[f"{of}{entry} {test}", _why(part)].append(str(level))
+    return "; ".join(f"{of} at {quantities.listed(at)} ({why})" for (of, why), at in levels.items())
 
 
 def _why(part: Uncompared) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from benchlab.core import quantities
-from benchlab.records.plan import LevelKey
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Scope
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.candidate import Row
@@ -39,7 +36,8 @@ def levels(over: Over | Scope) -> str:
         return str(over)
     if over.are_all:
         return str(ALL_LEVELS)
-    return f"{ALL_LEVELS} but {_listed(over.lacking)}" if over.are_most else f"{_listed(over.levels)} alone"
+    some = quantities.listed([str(level) for level in (over.lacking if over.are_most else over.levels)])
+    return f"{ALL_LEVELS} but {some}" if over.are_most else f"{some} alone"
 
 
 def where(row: Row) -> str:
@@ -50,8 +48,3 @@ def where(row: Row) -> str:
 def cpu_used(shares: Shares) -> str:
     parts = [f"{role} {share:.0%}" for role, share in shares.roles.items()]
     return ", ".join(parts + ([] if shares.idle is None else [f"host idle {shares.idle:.0%}"]))
-
-
-def _listed(keys: Sequence[LevelKey]) -> str:
-    *most, last = map(str, keys)
-    return f"{', '.join(most)} and {last}" if most else last

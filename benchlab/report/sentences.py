@@ -231,9 +231,21 @@ def _undecided(result: Result, followers: _Followers, basis: Metric) -> Iterator
     which = ", the last of them" if len(followers.undecided) > 1 else ""
     together = _together(result, followers.leader, followers.undecided, (Outcome.UNDECIDED, Outcome.EQUAL))
     others = names([other.entry for other in followers.undecided])
-    subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
-    lead = f"{_lead(result, last, leader, basis)}{which}{_why_undecided(last)}"
+    lead = f"{_lead(result, last, leader, basis)}{which}"
+    few = {_too_few(other) for other in followers.undecided}
+    if len(few) == 1 and (blocks := few.pop()):
+        apart = f"{together} apart" if together else f"{others} apart from {leader}"
+        subject = f"{blocks} blocks are too few to tell {apart}"
+    else:
+        subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
+        lead += _why_undecided(last)
     yield f"{subject}: {leader} has {lead}.{_disagreement(result, leader, followers.undecided)}"
+
+
+def _too_few(other: Standing) -> int:
+    """Return how many blocks are too few for an outcome although they show a spread; 0 where that is not why."""
+    pair = other.pair
+    return pair.ratio.blocks if pair and pair.adjusted_p is None and pair.ratio.high is not None else 0
 
 
 def _why_undecided(last: Standing) -> str:
@@ -243,8 +255,8 @@ def _why_undecided(last: Standing) -> str:
         return ""
     if pair.ratio.high is None:
         return "; only one block has both, so the spread is unknown"
-    if pair.adjusted_p is None:
-        return f"; {counted(pair.ratio.blocks, 'block')} are too few to tell"
+    if few := _too_few(last):
+        return f"; {few} blocks are too few to tell"
     return f"; among {pair.among} pairs chance alone can produce such a gap" if pair.is_unclear else ""
 
 

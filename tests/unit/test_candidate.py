@@ -267,6 +267,12 @@ def test_what_failed_on_both_sides_is_untold_though_neither_has_samples() -> Non
     assert changes.uncompared(compared(run)) == "crax plaintext at 256 (samples that failed: 2 in old, 1 in new)"
 
 
+def test_the_levels_of_an_entry_s_test_that_could_not_be_compared_are_told_together() -> None:
+    failed = [failure for level in (32, 128) for failure in failures(NEW, [1], "json", level)]
+    run = run_of(*samples(OLD, CALM), *samples(NEW, CALM), failed=failed)
+    assert changes.uncompared(compared(run)) == "crax json at 32 and 128 (samples that failed: 1 in new)"
+
+
 def test_what_failed_altogether_is_told_once() -> None:
     taken = (*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
     run = run_of(*taken, failed=failures(NEW, range(1, 7), level=32))

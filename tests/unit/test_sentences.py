@@ -204,8 +204,7 @@ def test_an_entry_without_a_block_in_common_with_the_leader_is_said_to_have_none
 
 def test_two_blocks_lead_nobody() -> None:
     assert _answer({"a": [2000, 2010], "b": [1000, 1010]}) == (
-        "a and b cannot be told apart: a has 2.00 times the requests per second of b [1.93–2.06]; 2 blocks are too few "
-        "to tell."
+        "2 blocks are too few to tell a and b apart: a has 2.00 times the requests per second of b [1.93–2.06]."
     )
     run = make_run({"a": [2000, 2010], "b": [1000, 1010]})
     assert list(sentences.warnings(run, analysis.analyse(run))) == [
