@@ -149,7 +149,7 @@ class Engine:
                 how = container_state.ended(self._inspected(service).attrs["State"])
             except _LostError as error:
                 return str(error)
-        return None if how is None else f"{service} is not running ({how})"
+        return None if how is None else f"{service} ended ({how})"
 
     def log(self, service: str) -> str:
         """Return the end of what the service's container printed since it last started; nothing without a container."""

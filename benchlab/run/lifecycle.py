@@ -27,8 +27,7 @@ READY_S = 30
 # So often for each of its workers, the same stands in the log of an entry whose workers die over and over.
 MOST_RAISED = 2
 LATE_ENDS = (
-    "no sample is harmed, but each visit takes so much longer; if the host is not just busy, have the container's "
-    "first process end at SIGTERM (start the server with `exec`, or set the STOPSIGNAL that it ends at)"
+    "no sample is harmed; unless the host is busy, its first process does not end at SIGTERM: use `exec`, or STOPSIGNAL"
 )
 # World's copy, for entries that quote identifiers.
 QUOTED_COPY = '"World"'
@@ -120,7 +119,7 @@ class EntryLifecycle:
         self._stop_rivals()
         at, lifetime = self.endpoints, Lifetime(name, self.keep_log, self.patterns)
         # The database takes longest to start.
-        at.database.start()
+        self._start_database()
         at.client.start()
         world = Database(at.database).pristine_world()
         with ExitStack() as stack:
@@ -128,6 +127,14 @@ class EntryLifecycle:
                 stack.enter_context(self._running(endpoint))
                 self._wait(endpoint, lifetime)
             yield RunningEntry(self.entry, at, world, lifetime)
+
+    def _start_database(self) -> None:
+        """Start the database, and say so where it ended since the last visit."""
+        database = self.endpoints.database
+        if self.state.database_ran and (casualty := database.casualty()):
+            self.say(f"{casualty}: it is started again")
+        database.start()
+        self.state.database_ran = True
 
     def _stop_rivals(self) -> None:
         """Stop entries that an earlier lifetime failed to stop, and that would answer under the same name."""

@@ -20,6 +20,7 @@ class SessionState:
         self._conforming: set[tuple[str, str]] = set()
         self._on_planned_cpus: set[str] = set()
         self._slow_to_stop: set[str] = set()
+        self.database_ran = False
 
     def add_sample(self, sample: Sample) -> None:
         self._samples.append(sample)
