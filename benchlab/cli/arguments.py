@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.experiment.settings import SETTINGS, Flag, choose, is_given
+from benchlab.experiment.flags import Flag
+from benchlab.experiment.settings import SETTINGS, choose, is_given
 from benchlab.experiment.workloads import DATABASE, WORKLOADS
 from benchlab.records.plan import Settings
 

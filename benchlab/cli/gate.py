@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from benchlab.cli.command import say, show
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, UsageError
-from benchlab.experiment.settings import AGAINST, Flag
+from benchlab.experiment.flags import Flag
+from benchlab.experiment.settings import AGAINST
 from benchlab.factors import catalog
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from benchlab.cli import arguments, factors, gate
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.experiment.settings import AGAINST, FRAMEWORK, PROXY, RUNS, SETTINGS, TEST, Flag
+from benchlab.experiment.flags import RUNS, Flag
+from benchlab.experiment.settings import AGAINST, FRAMEWORK, PROXY, SETTINGS, TEST
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:

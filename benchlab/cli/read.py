@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from benchlab.cli import gate
 from benchlab.cli.command import FAILED, OK, Command, say, show
 from benchlab.core.errors import StoreError, UsageError
-from benchlab.experiment.settings import AGAINST, RUNS, Flag
+from benchlab.experiment.flags import RUNS, Flag
+from benchlab.experiment.settings import AGAINST
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
