@@ -18,8 +18,6 @@ Made = TypeVar("Made")
 
 # What a verdict says of a sample: it counts; it counts where no better one could be had; it does not count.
 GOOD, SUSPECT, INVALID = "good", "suspect", "invalid"
-# The rules whose breach is only noted. Some look at the rate, which must not decide which sample of a trial counts.
-NOTED = frozenset({"client-bound", "clock set", "heavy logging", "stall", "unsteady"})
 # What the reason of a failure begins with where the entry answered wrongly before any load.
 WRONG_ANSWER = "wrong answer"
 # What it begins with where the visit had ended before; why, stands whole with the trial at which it ended.
@@ -197,11 +195,10 @@ class Run:
 def counts_before(sample: Sample, earlier: Sample | None) -> bool:
     """Return whether the sample counts in place of an earlier one of its trial, or None.
 
-    Of suspect ones that does which breaks the fewest rules, of such the first. What is only noted is not counted, so
-    the rate has no say in it.
+    Of suspect ones that does which breaks the fewest rules, of such the first. The rate has no say in it.
     """
     return sample.verdict.severity != INVALID and (earlier is None or _faults(sample) < _faults(earlier))
 
 
 def _faults(sample: Sample) -> int:
-    return 0 if sample.verdict.severity == GOOD else max(1, len(sample.verdict.broken.keys() - NOTED))
+    return 0 if sample.verdict.severity == GOOD else max(1, len(sample.verdict.broken))

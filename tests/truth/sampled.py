@@ -85,12 +85,8 @@ def within_band(bounds: tuple[float, float] | None) -> bool | None:
     return None if abs(reach - 1) < 1e-6 else reach < 1
 
 
-NOTED = {"client-bound", "clock set", "heavy logging", "stall", "unsteady"}
-
-
 def _faults(row: Row) -> int:
-    """Return how many rules make the sample suspect, without those that are only noted."""
-    return len(set(row["broken"].split("; ")) - NOTED) if row["verdict"] == "suspect" else 0
+    return len(row["broken"].split("; ")) if row["verdict"] == "suspect" else 0
 
 
 class Sampled:

@@ -100,7 +100,7 @@ def test_a_suspect_sample_is_hollow_and_one_that_does_not_count_a_cross() -> Non
     first, again = (make_sample(make_trial(3, "a"), severity=SUSPECT, attempt=attempt) for attempt in (1, 2))
     invalid = make_sample(make_trial(4, "a"), severity=INVALID)
     found = _points(with_samples(run, first, again, invalid))
-    assert [point.kind for point in found] == ["good", "good", "suspect", REPLACED, "invalid"]
+    assert [point.kind for point in found] == ["good", "good", REPLACED, "suspect", "invalid"]
     drawn = [points.mark(kind, entry, charts.looks("a")["a"])["marker"] for kind, entry, _ in points.by_kind(found)]
     assert [(mark["symbol"], mark["color"]) for mark in drawn] == [
         ("circle", "--entry-1"),

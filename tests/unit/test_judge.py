@@ -15,7 +15,7 @@ from benchlab.records import schema
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage
 from benchlab.records.load import Errors, Load, Ports
 from benchlab.records.plan import Level, Manifest
-from benchlab.records.run import GOOD, INVALID, NOT_TRIED, NOTED, SUSPECT, Failure, Run, Verdict
+from benchlab.records.run import GOOD, INVALID, NOT_TRIED, SUSPECT, Failure, Run, Verdict
 
 from .conftest import STARTED, make_counters, make_load, make_sample, make_trial
 
@@ -276,10 +276,6 @@ def test_the_host_s_speed_is_held_against_that_of_the_samples_in_its_block_not_o
     assert judge.usual_speed_us([*first, *second[:3]], 2) == 5600.0
     assert judge.usual_speed_us([*first, *second], 2) == 5600.0
     assert judge.usual_speed_us(first, 2) == 5000.0
-
-
-def test_no_rule_that_is_only_noted_has_a_say_in_which_sample_counts() -> None:
-    assert {rule.name for rule in rules.RULES if rule.severity == GOOD} == NOTED
 
 
 def test_a_trial_counts_by_its_first_good_sample_else_its_mildest_suspect_one(manifest: Manifest) -> None:

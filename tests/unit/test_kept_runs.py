@@ -2,8 +2,7 @@
 
 tests/kept/KIND/ has the journal and manifest of a run, and in expected/ what the lab told of it then. Words and the
 order of sections may change; what a table's row holds, and what the export knows, may not. What was told then is read
-with the names that rules have now. Where the method changed on purpose, expected/ is renewed, once all of it was as
-before but for that: of a trial's suspect samples the mildest counts, not the last (default, factors, variants).
+with the names that rules have now.
 """
 
 from __future__ import annotations

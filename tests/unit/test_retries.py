@@ -65,7 +65,6 @@ def test_a_suspect_sample_is_taken_anew_once_and_counts_where_it_stays_suspect(
         pytest.param([("suspect", "steal background"), ("suspect", "steal")], 2, id="the milder one, taken again"),
         pytest.param([("suspect", "steal"), ("suspect", "background")], 1, id="of two as mild the first"),
         pytest.param([("suspect", "steal"), ("good", "stall unsteady")], 2, id="a good one, whatever is noted of it"),
-        pytest.param([("suspect", "steal stall"), ("suspect", "background")], 1, id="whatever is only noted"),
         pytest.param([("good", ""), ("good", "")], 1, id="the first good one"),
         pytest.param([("invalid", "errors"), ("suspect", "steal background")], 2, id="never an invalid one"),
     ],
