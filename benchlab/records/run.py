@@ -159,11 +159,12 @@ class Run:
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
-        """Return the sample that counts of each trial: its first good one, else of the suspect ones the mildest."""
+        """Return the sample that counts of each trial: its first good one, else its last suspect one."""
         chosen: dict[str, Sample] = {}
         for sample in sorted(self.taken, key=lambda sample: (sample.attempt, sample.started_at)):
-            if counts_before(sample, chosen.get(sample.trial.key)):
-                chosen[sample.trial.key] = sample
+            key = sample.trial.key
+            if sample.verdict.severity != INVALID and not _is_good(chosen.get(key)):
+                chosen[key] = sample
         return tuple(chosen.values())
 
     @property
@@ -192,13 +193,5 @@ class Run:
         return asked and self.decision is None and bool(self.samples)
 
 
-def counts_before(sample: Sample, earlier: Sample | None) -> bool:
-    """Return whether the sample counts in place of an earlier one of its trial, or None.
-
-    Of suspect ones that does which breaks the fewest rules, of such the first. The rate has no say in it.
-    """
-    return sample.verdict.severity != INVALID and (earlier is None or _faults(sample) < _faults(earlier))
-
-
-def _faults(sample: Sample) -> int:
-    return 0 if sample.verdict.severity == GOOD else max(1, len(sample.verdict.broken))
+def _is_good(sample: Sample | None) -> bool:
+    return sample is not None and sample.verdict.severity == GOOD

@@ -21,7 +21,7 @@ from benchlab.core.terminal import redraws
 from benchlab.experiment.forecast import Forecast
 from benchlab.quality import judge
 from benchlab.records.plan import LevelKey, Trial, Visit
-from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample, counts_before
+from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample
 from benchlab.report import document, markdown, tables
 from benchlab.report.terminal import fitted, is_whole
 from benchlab.run.runner import Events
@@ -44,7 +44,6 @@ class Progress(Events):
         self._manifest, self._taken = run.manifest, list(run.taken)
         self._started = time.monotonic()
         self._rates: dict[CellKey, dict[str, float]] = {}
-        self._counting: dict[str, Sample] = {}
         for sample in run.samples:
             self._rate(sample)
         self._loaded: Trial | None = None
@@ -151,13 +150,11 @@ class Progress(Events):
         self._console.print(letters.visible(line), markup=False, highlight=False, soft_wrap=self._live is None)
 
     def _rate(self, sample: Sample) -> str:
-        """Return the sample's rate beside the geometric mean of its cell so far, of the samples that count."""
+        """Return the sample's rate beside the geometric mean of its cell so far; a trial's last try counts."""
         rate, rates = sample.load.requests_per_second, self._rates.setdefault(_cell_key(sample.trial), {})
         if sample.verdict.severity == INVALID or not rate:
-            return f"{rate:,.0f} requests/s (does not count)"
-        if counts_before(sample, self._counting.get(sample.trial.key)):
-            self._counting[sample.trial.key] = sample
-            rates[sample.trial.key] = rate
+            return f"{rate:,.0f} requests/s"
+        rates[sample.trial.key] = rate
         mean = f", mean {geometric_mean(rates.values()):,.0f}" if len(rates) > 1 else ""
         return f"{rate:,.0f} requests/s{mean}"
 

@@ -85,10 +85,6 @@ def within_band(bounds: tuple[float, float] | None) -> bool | None:
     return None if abs(reach - 1) < 1e-6 else reach < 1
 
 
-def _faults(row: Row) -> int:
-    return len(row["broken"].split("; ")) if row["verdict"] == "suspect" else 0
-
-
 class Sampled:
     """The samples of a run."""
 
@@ -97,11 +93,13 @@ class Sampled:
 
     @cached_property
     def counting(self) -> list[Row]:
-        """Return of each trial its first good sample, else of its suspect ones the first that breaks fewest rules."""
+        """Return of each trial its first good sample, else its last suspect one."""
         chosen: dict[tuple[str, ...], Row] = {}
         for row in sorted(self.taken, key=lambda row: (int(row["attempt"]), row["started_at"])):
             key = trial(row)
-            if row["verdict"] != "invalid" and (key not in chosen or _faults(row) < _faults(chosen[key])):
+            if row["verdict"] == "good" and (key not in chosen or chosen[key]["verdict"] != "good"):
+                chosen[key] = row
+            if row["verdict"] == "suspect" and (key not in chosen or chosen[key]["verdict"] != "good"):
                 chosen[key] = row
         return list(chosen.values())
 

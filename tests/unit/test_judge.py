@@ -278,14 +278,14 @@ def test_the_host_s_speed_is_held_against_that_of_the_samples_in_its_block_not_o
     assert judge.usual_speed_us(first, 2) == 5000.0
 
 
-def test_a_trial_counts_by_its_first_good_sample_else_its_mildest_suspect_one(manifest: Manifest) -> None:
+def test_a_trial_counts_by_its_first_good_sample_else_its_last_suspect_one(manifest: Manifest) -> None:
     def chosen(*severities: str) -> list[int]:
         taken = [make_sample(severity=severity, attempt=n) for n, severity in enumerate(severities, start=1)]
         return [sample.attempt for sample in Run(manifest, tuple(reversed(taken)), ()).samples]
 
     assert chosen(INVALID, GOOD, GOOD) == [2]
     assert chosen(SUSPECT, GOOD) == [2]
-    assert chosen(SUSPECT, SUSPECT) == [1]
+    assert chosen(SUSPECT, SUSPECT) == [2]
     assert chosen(INVALID, SUSPECT, INVALID) == [2]
     assert chosen(INVALID, INVALID, INVALID) == []
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
 
 import pytest
 
 from benchlab.engine.command import Executed
 from benchlab.quality import judge
 from benchlab.records.plan import Entry, Settings, Trial
-from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample, Verdict
+from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
 from benchlab.run.wrk import MARK
 
-from .conftest import Kept, make_manifest, make_sample, planned, run_planned
+from .conftest import Kept, make_manifest, planned, run_planned
 from .fake_host import REPORT, FakeHost, printed, seen
 
 
@@ -56,28 +55,6 @@ def test_a_suspect_sample_is_taken_anew_once_and_counts_where_it_stays_suspect(
     assert [(sample.trial, sample.attempt) for sample in suspects] == [(doomed, 1), (doomed, 2)]
     assert judge.reason(suspects[0]) == "the hypervisor took CPU time away (10.9%)"
     assert len(kept) == 21
-
-
-@pytest.mark.parametrize(
-    ("tries", "counts"),
-    [
-        pytest.param([("suspect", "steal"), ("suspect", "steal background")], 1, id="the milder one, taken first"),
-        pytest.param([("suspect", "steal background"), ("suspect", "steal")], 2, id="the milder one, taken again"),
-        pytest.param([("suspect", "steal"), ("suspect", "background")], 1, id="of two as mild the first"),
-        pytest.param([("suspect", "steal"), ("good", "stall unsteady")], 2, id="a good one, whatever is noted of it"),
-        pytest.param([("good", ""), ("good", "")], 1, id="the first good one"),
-        pytest.param([("invalid", "errors"), ("suspect", "steal background")], 2, id="never an invalid one"),
-    ],
-)
-def test_of_a_trial_s_samples_the_one_with_the_fewest_broken_rules_counts(
-    tries: list[tuple[str, str]], counts: int
-) -> None:
-    taken = [
-        replace(make_sample(attempt=attempt), verdict=Verdict(severity, dict.fromkeys(broken.split(), 1.0)))
-        for attempt, (severity, broken) in enumerate(tries, start=1)
-    ]
-    (sample,) = Run(make_manifest(), tuple(taken), ()).samples
-    assert sample.attempt == counts
 
 
 def _good_samples(kept: Kept) -> dict[Trial, Sample]:
