@@ -15,8 +15,8 @@ INTERVAL_S = 0.25
 class Checker:
     """Collects answers for the length of a with block; without a job, none.
 
-    The job is {"host", "port", "path", "accept", "timeout_s"}; answers are as fetch.py prints them. The first comes
-    from before the block and the last from after it. After one that did not come, no other is asked for.
+    The job is {"host", "port", "name", "path", "accept", "timeout_s"}; answers are as fetch.py prints them. The first
+    comes from before the block and the last from after it. After one that did not come, no other is asked for.
     """
 
     def __init__(self, job):
@@ -48,4 +48,4 @@ class Checker:
     def _ask(self):
         if self.answers and "error" in self.answers[-1]:
             return
-        self.answers.append(fetch(self._connection, self._job["path"], self._job["accept"]))
+        self.answers.append(fetch(self._connection, self._job["path"], self._job["accept"], self._job.get("name")))

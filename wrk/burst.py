@@ -1,6 +1,6 @@
 """Sends a known number of requests over several connections at once, for verification.
 
-    burst.py '{"host": "tfb-server", "port": 8080, "timeout_s": 30, "path": "/queries?queries=20",
+    burst.py '{"host": "app-crax", "port": 8080, "name": "tfb-server", "timeout_s": 30, "path": "/queries?queries=20",
                "accept": "application/json", "requests": 512, "connections": 32, "shown": 32}'
 
 Prints {"right": how many were answered with 200, "answers": some as fetch.py prints them}: what is no 200 comes first,
@@ -34,7 +34,7 @@ def main():
 def send(job, numbers, answers):
     connection = http.client.HTTPConnection(job["host"], job["port"], timeout=job["timeout_s"])
     for _ in numbers:
-        answer = fetch(connection, job["path"], job["accept"])
+        answer = fetch(connection, job["path"], job["accept"], job.get("name"))
         answers.append(answer)
         if "error" in answer:
             use_up(numbers)

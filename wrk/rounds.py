@@ -2,15 +2,15 @@
 
 The job is the first line that comes in:
 
-    {"loads": {"crax json 32": {"command": ["wrk", …], "threads": 2, "depth": 1, "connections": 32, "ramp_s": 0.1,
-                                "window_s": 0.3, "entry": "crax", "check": {…}}, …},
+    {"loads": {"crax json 32": {"command": ["wrk", …], "entry": "crax", "check": {…}, "threads": 2, "depth": 1,
+                                "connections": 32, "ramp_s": 0.1, "window_s": 0.3}, …},
      "containers": {"crax": {"app": "<id>", "db": "<id>", …}, …}, "cpus": [0, 1],
      "slices": [{"load": "crax json 32", "round": 1, "checked": true}, …]}
 
-Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s`, so that the server is as busy as it
-stays; what is answered in the `window_s` that follow is counted, and wrk is ended. For each, one line is printed when it
-is over: `BENCHLAB-SLICE` and a JSON object, see Slice in schema.py. Of a slice that is `checked`, answers are looked at
-before and after it.
+Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s`, so that the server is as busy as
+it stays; what is answered in the `window_s` that follow is counted, and wrk is ended. For each, one line is printed
+when it is over: `BENCHLAB-SLICE` and a JSON object, see Slice in schema.py. Of a slice that is `checked`, answers are
+looked at before, under and after it.
 
 An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
 
@@ -70,10 +70,9 @@ class Rounds:
             for entry, containers in job["containers"].items()
         }
         self._gone = set()
-        with open(COUNTS, "wb") as file:
-            file.truncate(PAGE)
-        self._file = open(COUNTS, "r+b")  # noqa: SIM115 - it stays open as long as this process
-        self._counts = mmap.mmap(self._file.fileno(), PAGE)
+        COUNTS.write_bytes(bytes(PAGE))
+        with COUNTS.open("r+b") as file:
+            self._counts = mmap.mmap(file.fileno(), PAGE)
 
     def run(self):
         for planned in self._job["slices"]:

@@ -9,10 +9,11 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from benchlab.cli import entries, gate, measure, read, upkeep
+from benchlab.cli import entries, measure, read, upkeep
 from benchlab.cli.command import ERROR, FAILED, MAIN, Command
 from benchlab.core import interrupts, letters, output
 from benchlab.core.errors import ConfigError, LabError, StoreError, UsageError
+from benchlab.experiment.settings import FAIL_IF_SLOWER
 
 COMMANDS: dict[str, Command] = {
     command.name: command for command in (*measure.COMMANDS, *entries.COMMANDS, *read.COMMANDS, *upkeep.COMMANDS)
@@ -32,7 +33,7 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0][:1].isalpha() else (MAIN, arguments)
     if name == HELP:
         name, rest = (*rest, MAIN)[0], ["--help"]
-    failed = ERROR if name == "compare" or any(word.startswith(gate.SLOWER.name) for word in rest) else FAILED
+    failed = ERROR if name == "compare" or any(word.startswith(FAIL_IF_SLOWER.name) for word in rest) else FAILED
     try:
         code = _known(name, commands).run(root, parser(name, commands).parse_args(list(rest)))
         if unwritten := output.failure():

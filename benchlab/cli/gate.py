@@ -6,41 +6,29 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchlab.cli.command import say, show
-from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, UsageError
-from benchlab.experiment.flags import Flag
-from benchlab.experiment.settings import AGAINST
+from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER
 from benchlab.factors import catalog
 
 if TYPE_CHECKING:
     from benchlab.records.plan import Settings
     from benchlab.records.run import Run
     from benchlab.report.document import Document
+    from benchlab.report.gate import Decided
     from benchlab.statistics.baseline import ComparedRuns
     from benchlab.statistics.candidate import BaselineComparison
-    from benchlab.statistics.regression import Gate
 
-# With it, exit code 1 is the word for a regression, and 2 for an error.
-SLOWER = Flag(
-    "--fail-if-slower",
-    "a gate for CI: exit 0 if a loss of P % is excluded, 1 if something is slower and may have lost as much, "
-    "3 if neither is shown. Runs at different times end with 3 unless baseline and candidate have three days each",
-    metavar="P%",
-    parse=quantities.share,
-    default="no gate",
-    kept_as="margin",
-)
 APART = (
     "two runs at two times differ by what changed in the entry and by what changed from day to day, some per cent, and "
     f"cannot tell one from the other; to tell, measure both versions in one run with {AGAINST.name}"
 )
 
 
-def refuse_without_versions(margin: float | None, settings: Settings) -> None:
+def refuse_without_versions(settings: Settings) -> None:
     """Raise UsageError where a run that is to pass the gate has no older version of its entries."""
-    if margin is not None and not catalog.compares_versions(settings):
+    if settings.margin is not None and not catalog.compares_versions(settings):
         raise UsageError(
-            f"{SLOWER.name} needs an older version to compare with; add {AGAINST.name} REF, or use compare"
+            f"{FAIL_IF_SLOWER.name} needs an older version to compare with; add {AGAINST.name} REF, or use compare"
         )
 
 
@@ -81,14 +69,30 @@ def warn(margin: float | None, baseline: ComparedRuns, candidate: ComparedRuns) 
         say(once)
 
 
-def decide(comparison: BaselineComparison, margin: float | None) -> Gate | None:
-    """Return the gate's decision on the comparison; None where there is no margin."""
+def decide(comparison: BaselineComparison, margin: float | None) -> Decided | None:
+    """Return the gate's decision on the comparison; None where there is no margin.
+
+    Of a run with looks it is what the last of them said, whatever was measured since. Raises UsageError where that was
+    about another margin.
+    """
     from benchlab.statistics import regression
+    from benchlab.statistics.baseline import Design
 
-    return None if margin is None else regression.gate(comparison.rows, margin, comparison.uncompared)
+    if margin is None:
+        return None
+    run = comparison.baseline.runs[0]
+    if comparison.design is not Design.VERSIONS or not run.manifest.settings.looks:
+        return regression.gate(comparison.rows, margin, comparison.uncompared)
+    if margin != run.manifest.settings.margin:
+        raise UsageError(
+            f"{FAIL_IF_SLOWER.name} {FAIL_IF_SLOWER.write(margin)}: {run.manifest.run_id} ended when it knew of "
+            f"{FAIL_IF_SLOWER.write(run.manifest.settings.margin)}, which says nothing of another margin; ask for "
+            "that one, or start a new run"
+        )
+    return run.looks[-1] if run.looks else regression.Gate(regression.UNDECIDED, margin, doubts=regression.NO_LOOK)
 
 
-def report(comparison: BaselineComparison, document: Document, decision: Gate | None) -> None:
+def report(comparison: BaselineComparison, document: Document, decision: Decided | None) -> None:
     """Print the document, and in a line each what could not be compared and what the gate says.
 
     The document says both, too: where it stands on the same screen as the lines would, they are left out.

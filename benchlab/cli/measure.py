@@ -13,7 +13,7 @@ from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.experiment.flags import RUNS, Flag
-from benchlab.experiment.settings import AGAINST, FRAMEWORK, PROXY, SETTINGS, TEST
+from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ python lab.py --profile study --dry-run           what would be measured, and th
 python lab.py --proxy nginx --levels json=16,32 --test json
 python lab.py --resume results/latest             go on where a run was stopped
 python lab.py --precision 3% --budget 20m         as many blocks as that takes
-python lab.py --framework crax --against main --precision 1.5% --fail-if-slower 3%
+python lab.py --framework crax --against main --budget 15m --fail-if-slower 3%
 """
 FACTORS = """
 python lab.py factors                             data layer and framework, in all tests of the database
@@ -54,7 +54,7 @@ RUN = Flag("run", "the folder of a run to read", metavar="DIR", default="measure
 # What says how a run of factors is measured: older versions have no part in one.
 OF_FACTORS = (
     TEST.by_default("those that read the database"),
-    *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, AGAINST)),
+    *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, AGAINST, FAIL_IF_SLOWER)),
     arguments.DRY_RUN,
 )
 
@@ -68,8 +68,8 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
     if given.resume is not None:
         return _resume(root, store.named(given.resume), given)
     settings = arguments.settings(given)
-    gate.refuse_without_versions(given.margin, settings)
-    return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings, given.margin)
+    gate.refuse_without_versions(settings)
+    return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings)
 
 
 def _show_plan(lab: Lab, settings: Settings) -> int:
@@ -82,12 +82,10 @@ def _show_plan(lab: Lab, settings: Settings) -> int:
     return OK
 
 
-def _start(root: Path, settings: Settings, margin: float | None) -> int:
+def _start(root: Path, settings: Settings) -> int:
     from benchlab.run import session
 
-    return finish(
-        *session.start(_open(root, settings, settings.frameworks), settings, root / "results", console()), margin
-    )
+    return finish(*session.start(_open(root, settings, settings.frameworks), settings, root / "results", console()))
 
 
 def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
@@ -96,14 +94,13 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     if given.dry_run:
         raise UsageError(f"{arguments.DRY_RUN.name} is of a new run; leave {RESUME.name} out")
     manifest = store.read_manifest(folder)
-    gate.refuse_without_versions(given.margin, manifest.settings)
     arguments.refuse_other_settings(given, manifest.settings)
     with pinned.going_on(manifest):
         made = session.resume(_open(root, manifest.settings, manifest.origins), folder, console())
-    return finish(*made, given.margin)
+    return finish(*made)
 
 
-def finish(folder: Path, run: Run, margin: float | None) -> int:
+def finish(folder: Path, run: Run) -> int:
     """Print the run's report, its answer again, and how versions compare; what was not measured fails the command."""
     from benchlab.factors import catalog
     from benchlab.quality import judge
@@ -125,7 +122,7 @@ def finish(folder: Path, run: Run, margin: float | None) -> int:
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
     comparison = gate.compare(*gate.versions(run))
-    decision = gate.decide(comparison, margin)
+    decision = gate.decide(comparison, run.manifest.settings.margin)
     gate.report(comparison, changes.report(comparison, [], decision), decision)
     return code if decision is None else decision.exit_code
 
@@ -223,7 +220,7 @@ COMMANDS = (
         "measure entries; what `lab.py` does where no command is named",
         _bench,
         "Measure Python web frameworks in containers: randomised blocks, tables under results/.",
-        (*SETTINGS, gate.SLOWER, arguments.DRY_RUN, RESUME, VERSION),
+        (*SETTINGS, arguments.DRY_RUN, RESUME, VERSION),
         BENCH,
     ),
     Command(

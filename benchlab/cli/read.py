@@ -12,7 +12,7 @@ from benchlab.cli import gate
 from benchlab.cli.command import FAILED, OK, Command, say, show
 from benchlab.core.errors import StoreError, UsageError
 from benchlab.experiment.flags import RUNS, Flag
-from benchlab.experiment.settings import AGAINST
+from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -247,7 +247,7 @@ COMMANDS = (
         "Compare a new run with an old one, several with several, or the versions in a run that was made with "
         "--against. Exit codes with --fail-if-slower: 0 a regression is excluded, 1 it is shown, 2 error, 3 neither; "
         "without it 0 or 2.",
-        (OLDER, NEWER, *MORE_RUNS, ANYWAY, HTML, gate.SLOWER),
+        (OLDER, NEWER, *MORE_RUNS, ANYWAY, HTML, FAIL_IF_SLOWER),
         COMPARE,
     ),
 )

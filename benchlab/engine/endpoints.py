@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,16 +16,21 @@ from benchlab.records.seen import ContainerReading
 
 # The services of compose.yaml that serve every entry.
 CLIENT_SERVICE, DATABASE_SERVICE = "wrk", "db"
-# The name under which every entry is reached; a proxy is reached by its service's own name.
-ENTRY_HOST = "tfb-server"
+# The contract's names: those of every entry, and of its database, in the entry's own network.
+ENTRY_HOST, DATABASE_HOST = "tfb-server", "tfb-database"
+# What name servers take as a part of a name, and as much of an entry's name as another name is made of.
+DNS_LABEL, NOT_DNS, MOST_LETTERS = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"), re.compile(r"[^a-z0-9]+"), 40
 
 
 class Host(Executor, Protocol):
     """What is needed of an engine; a test passes in one that fails on demand."""
 
+    def converse(self, service: str, command: list[str], line: str) -> AbstractContextManager[Iterator[str]]: ...
     def start(self, service: str) -> None: ...
     def stop(self, service: str) -> str | None: ...
     def casualty(self, service: str) -> str | None: ...
+    def casualties(self, services: Iterable[str]) -> dict[str, str]: ...
+    def addresses(self, service: str) -> frozenset[str]: ...
     def log(self, service: str) -> str: ...
     def log_lines_per_s(self, service: str) -> float: ...
     def container_id(self, service: str) -> str: ...
@@ -53,6 +61,10 @@ class Endpoint:
         """Return how the container ended; None while it runs."""
         return self.engine.casualty(self.service)
 
+    def addresses(self) -> frozenset[str]:
+        """Return the addresses of the container while it runs."""
+        return self.engine.addresses(self.service)
+
     def log(self) -> str:
         return self.engine.log(self.service)
 
@@ -72,6 +84,13 @@ class Endpoint:
 
     def execute(self, command: list[str]) -> Executed:
         return self.engine.execute(self.service, command)
+
+    def converse(self, command: list[str], line: str) -> AbstractContextManager[Iterator[str]]:
+        """Run the command with the line on its input, and yield the lines that it prints while it runs.
+
+        Its input stays open as long as the with block, and this process.
+        """
+        return self.engine.converse(self.service, command, line)
 
     def output(self, *command: str) -> str:
         """Return what the command prints in the container. Raises EngineError, also where it fails."""
@@ -145,25 +164,34 @@ class Roles:
         """Return the endpoints that take part where the entry is loaded."""
         return Endpoints(self.client, self._app(entry), self.database, self._proxy(entry))
 
-    def rivals(self, entry: Entry, others: Iterable[Entry]) -> list[Endpoint]:
-        """Return the endpoints of other entries that are reached under the same name: one of them can run at a time."""
-        host = app_address(entry).host
-        return [self._app(each) for each in others if each.name != entry.name and app_address(each).host == host]
-
     def _app(self, entry: Entry) -> ServingEndpoint:
         return ServingEndpoint(APP, self.engines[APP], entry.name, app_address(entry))
 
     def _proxy(self, entry: Entry) -> ServingEndpoint | None:
         if entry.proxy == NO_PROXY:
             return None
-        return ServingEndpoint(PROXY, self.engines[PROXY], entry.proxy, load_address(entry))
+        return ServingEndpoint(PROXY, self.engines[PROXY], proxy_service(entry), load_address(entry))
 
 
 def app_address(entry: Entry) -> Target:
-    """Return where the entry itself is reached."""
-    return Target(ENTRY_HOST, entry.port)
+    """Return where the load generator reaches the entry itself: by a name of its own, and as the contract calls it."""
+    return Target(_own_name(APP, entry), entry.port, ENTRY_HOST)
 
 
 def load_address(entry: Entry) -> Target:
     """Return where the entry's load goes to: a proxy has the entry's own port."""
-    return app_address(entry) if entry.proxy == NO_PROXY else Target(entry.proxy, entry.port)
+    return app_address(entry) if entry.proxy == NO_PROXY else Target(_own_name(PROXY, entry), entry.port, ENTRY_HOST)
+
+
+def proxy_service(entry: Entry) -> str:
+    """Return the service of the proxy that stands in front of this entry alone."""
+    return f"{entry.proxy}-for-{entry.name}"
+
+
+def _own_name(role: str, entry: Entry) -> str:
+    """Return a name that name servers take, and that is no other container's: services are called otherwise."""
+    name = f"{role}-{entry.name}"
+    if DNS_LABEL.fullmatch(name):
+        return name
+    digest = hashlib.sha256(entry.name.encode()).hexdigest()[:8]
+    return f"{NOT_DNS.sub('-', name.lower())[:MOST_LETTERS].strip('-')}-{digest}"

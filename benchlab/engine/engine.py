@@ -22,12 +22,14 @@ from docker.context import Context, ContextAPI
 from docker.context.config import get_current_context_name
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from docker.utils.socket import STDERR, frames_iter
 
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
 from benchlab.engine import container_state, images, sandbox
 from benchlab.engine.command import Executed
 from benchlab.engine.images import Image
+from benchlab.engine.networks import NoRangeError
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, SERVICE_LABEL
 from benchlab.records.seen import ContainerReading
 
@@ -39,11 +41,15 @@ LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
 LOG_LINES = 500
+# Of what a command writes to its second output, the end says why it failed.
+MOST_STDERR = 10_000
 # A line of a log that is no older belongs to what was just done.
 LATELY_S = 5
 # An engine may note a start a moment after the container's first words.
 EARLY_S = -0.5
 CONFLICT = 409
+# What an engine says that has no address range left: up to version 27, and after it.
+NO_RANGE = re.compile("non-overlapping|fully subnetted")
 DEFAULT_CONTEXT = "default"
 FORBIDDEN = "Permission denied"
 # The operating system's own words, or the other end's, in an exception that wraps theirs.
@@ -151,6 +157,21 @@ class Engine:
                 return str(error)
         return None if how is None else f"{service} ended ({how})"
 
+    def casualties(self, services: Iterable[str]) -> dict[str, str]:
+        """Return by service how the containers ended of those that do not run: one question for all of them."""
+        with translated("looking for what ended"):
+            listed = self._client.api.containers(filters=self._filter())
+        running = {container["Labels"].get(SERVICE_LABEL) for container in listed if container["State"] == "running"}
+        ended = {service: self.casualty(service) for service in services if service not in running}
+        return {service: how for service, how in ended.items() if how}
+
+    def addresses(self, service: str) -> frozenset[str]:
+        """Return the addresses of the service's container in its networks, none where it does not run."""
+        with translated(f"looking for the addresses of {service}"):
+            networks = self._inspected(service).attrs["NetworkSettings"]["Networks"]
+        found = (network.get(key) for network in networks.values() for key in ("IPAddress", "GlobalIPv6Address"))
+        return frozenset(filter(None, found))
+
     def log(self, service: str) -> str:
         """Return the end of what the service's container printed since it last started; nothing without a container."""
         with translated(f"reading the log of {service}"):
@@ -196,6 +217,41 @@ class Engine:
             raise EngineError(f"running {command[0]} in {service} was cut off: the container or the engine ended")
         out, err = cast(tuple[bytes | None, bytes | None], output)
         return Executed(code, (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+
+    @contextmanager
+    def converse(self, service: str, command: Sequence[str], line: str) -> Iterator[Iterator[str]]:
+        """Run the command in the service's container with the line on its input, for the length of the with block.
+
+        Yields the lines that it prints, as they come; they end with the command. Its input ends with the with block,
+        and with this process, however that ends. Raises EngineError, in the lines too where the command fails.
+        """
+        doing = f"running {command[0]} in {service}"
+        api = self._client.api
+        with translated(doing):
+            made = api.exec_create(self._container(service).id, list(command), stdin=True)
+            stream = api.exec_start(made["Id"], socket=True)
+        try:
+            with translated(doing):
+                connection: Any = getattr(stream, "_sock", stream)
+                connection.sendall(line.encode() + b"\n")
+            yield self._lines(stream, made["Id"], doing)
+        finally:
+            _hang_up(stream)
+
+    def _lines(self, stream: Any, exec_id: str, doing: str) -> Iterator[str]:
+        left, errors = b"", b""
+        with translated(doing):
+            for kind, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+                if kind == STDERR:
+                    errors = (errors + chunk)[-MOST_STDERR:]
+                    continue
+                *lines, left = (left + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in lines)
+            code = self._client.api.exec_inspect(exec_id)["ExitCode"]
+        if code is None:
+            raise EngineError(f"{doing} was cut off: the container or the engine ended")
+        if failure := Executed(code, "", errors.decode(errors="replace")).failure:
+            raise EngineError(f"{doing} failed: {failure}")
 
     def sockets(self, service: str, beside: str) -> str:
         """Return the kernel's table of TCP sockets in the network of the service's container. Raises EngineError.
@@ -262,6 +318,55 @@ class Engine:
         except NotFound as error:
             raise _LostError(service) from error
         return container
+
+    # -- networks ------------------------------------------------------------------------------------
+
+    def make_network(self, name: str, subnet: str | None = None) -> str:
+        """Make a network of the lab's own, which nothing outside can reach, and return its id.
+
+        It gets a range of the engine's own unless `subnet` says which. Raises NoRangeError, EngineError.
+        """
+        pools = [docker.types.IPAMPool(subnet=subnet)] if subnet else []
+        try:
+            network = self._client.networks.create(
+                name,
+                driver="bridge",
+                internal=True,
+                check_duplicate=True,
+                labels=sandbox.labels(self.project),
+                ipam=docker.types.IPAMConfig(pool_configs=pools) if pools else None,
+            )
+        except (DockerException, requests.RequestException, OSError) as error:
+            if NO_RANGE.search(str(error)):
+                raise NoRangeError(
+                    f"the engine has no address range left for the network {name}; `docker network prune` removes "
+                    "networks that nobody uses, or give the engine more in default-address-pools"
+                ) from error
+            raise EngineError(f"making the network {name} failed: {reason(error)}{_remedy(error)}") from error
+        return str(network.id)
+
+    def remove_network(self, network_id: str) -> None:
+        with translated(f"removing the network {network_id[:12]}"), suppress(NotFound):
+            self._client.api.remove_network(network_id)
+
+    def subnet(self, network_id: str) -> str:
+        """Return the address range that the network has. Raises EngineError."""
+        with translated(f"inspecting the network {network_id[:12]}"):
+            return str(self._client.api.inspect_network(network_id)["IPAM"]["Config"][0]["Subnet"])
+
+    def join_network(self, network_id: str, service: str, aliases: Sequence[str]) -> None:
+        """Have the service's container in the network, also under these names. Raises EngineError."""
+        with translated(f"connecting {service} to its network"):
+            self._client.api.connect_container_to_network(
+                str(self._container(service).id), network_id, aliases=list(aliases)
+            )
+
+    def leave_network(self, network: str, service: str) -> None:
+        """Take the service's container out of the network of that name, if it is in it. Raises EngineError."""
+        with translated(f"taking {service} out of {network}"):
+            container = self._inspected(service)
+            if network in container.attrs["NetworkSettings"]["Networks"]:
+                self._client.api.disconnect_container_from_network(str(container.id), network)
 
     # -- containers that Compose does not know of ----------------------------------------------------
 

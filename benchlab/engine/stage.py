@@ -12,10 +12,10 @@ from benchlab.core.errors import EngineError, NoEngineError, SetupError, UsageEr
 from benchlab.core.interrupts import shielded
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, compose, lease, provision, topology
+from benchlab.engine import building, capacity, compose, lease, networks, provision, topology
 from benchlab.engine.capacity import Capacity
 from benchlab.engine.compose import Services
-from benchlab.engine.endpoints import Roles
+from benchlab.engine.endpoints import Roles, proxy_service
 from benchlab.engine.engine import Engine, engine_address
 from benchlab.engine.lease import Lease
 from benchlab.engine.provision import Say
@@ -24,7 +24,7 @@ from benchlab.experiment import placement, stack
 from benchlab.experiment.placement import AUTO, SHARED, SPLIT_CPUS
 from benchlab.experiment.settings import PLACEMENT
 from benchlab.records.counters import APP, CLIENT
-from benchlab.records.plan import NO_PROXY, Variant
+from benchlab.records.plan import NO_PROXY, Entry, Variant
 
 # Beside the entries, whether or not a proxy is asked for: it is part of what is built.
 BESIDE = ("db", "wrk", "nginx")
@@ -231,13 +231,23 @@ def stage(
         try:
             if lab.engine.remove_all():
                 lab.say("cleared what an earlier run had left behind")
-            if unmade := _create(lab, services):
+            if unmade := _create(lab, [*services, *_proxies(lab, services)]):
                 unbuilt = {**unbuilt, **unmade}
                 accept(unbuilt)
                 services = [service for service in services if service not in unmade]
+            networks.join(lab.engine, lab.roles, _entries(lab, services), lab.topology.default_network)
             yield Stage(lab.engine.container_images(services), held, unbuilt)
         finally:
             _clear(lab, held)
+
+
+def _entries(lab: Lab, services: Iterable[str]) -> list[Entry]:
+    return [lab.topology.entries[service] for service in services if lab.topology.is_entry(service)]
+
+
+def _proxies(lab: Lab, services: Iterable[str]) -> list[str]:
+    """Return the services of the proxies in front of these of the services that are entries with one."""
+    return [proxy_service(entry) for entry in _entries(lab, services) if entry.proxy != NO_PROXY]
 
 
 def _create(lab: Lab, services: Sequence[str]) -> dict[str, str]:

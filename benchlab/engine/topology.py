@@ -98,6 +98,11 @@ class Topology:
         return [self.entries[name] for name in wanted]
 
     @property
+    def default_network(self) -> str:
+        """Return the name of the network that Compose makes for all services; v1 does not print it."""
+        return str((self.networks.get("default") or {}).get("name") or f"{self.project}_default")
+
+    @property
     def usual(self) -> list[str]:
         """Return the names of the entries that are measured where none is named, in alphabetical order."""
         return sorted(name for name, entry in self.entries.items() if entry.labels.get("default") != "no")

@@ -16,12 +16,13 @@ import yaml
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.engine import checkout, declared, images
 from benchlab.engine.context import Context
+from benchlab.engine.endpoints import proxy_service
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment.settings import AGAINST, FRAMEWORK
 from benchlab.factors import catalog
 from benchlab.factors.factor import AS_IS, Service, Tools
-from benchlab.records.plan import Entry, Settings, Variant
+from benchlab.records.plan import NO_PROXY, Entry, Settings, Variant
 
 COMPOSE = "compose.yaml"
 # What a stanza says of how its container is started.
@@ -58,6 +59,21 @@ def with_variants(lab: Lab, variants: Mapping[str, Variant]) -> Lab:
     lab.topology.choose(variant.origin for variant in variants.values())
     services = {name: _service(lab, variant) for name, variant in variants.items() if variant.levels}
     lab = replace(lab, variants=dict(variants))
+    return _with_proxies(lab.with_services(services) if services else lab, variants)
+
+
+def _with_proxies(lab: Lab, names: Iterable[str]) -> Lab:
+    """Return the lab with a proxy of its own for each entry that has one: all of them run at once.
+
+    Raises UsageError where one would be called as an entry is.
+    """
+    proxied = {proxy_service(entry): entry for entry in lab.topology.choose(names) if entry.proxy != NO_PROXY}
+    if taken := [name for name in proxied if name in lab.topology.entries]:
+        raise UsageError(
+            f"{taken[0]} is an entry, and the proxy in front of {proxied[taken[0]].name} would be called so too; give "
+            "that entry another name"
+        )
+    services = {name: alias(lab.topology, entry.proxy) for name, entry in proxied.items()}
     return lab.with_services(services) if services else lab
 
 

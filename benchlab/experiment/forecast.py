@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
-from benchlab.records.plan import Settings, Trial, Visit
+from benchlab.records.plan import Block, Settings, Trial, Visit
 
 # First guesses, in seconds, replaced by the pace of the run itself: measured on a 2-core VM.
 VISIT_S = 5.0
 TEST_S = 0.5
 TRIAL_S = 0.4
+# Of a block whose entries are up together: its start and end, what each entry adds to that, its warm-up in a test, and
+# what a slice takes beside its window.
+BLOCK_S, ENTRY_S, WARM_SLICE_S, SLICE_S = 5.0, 0.5, 1.6, 0.6
 # How much longer than the least a warm-up takes.
 WARM_UP_S = 1.0
 
@@ -149,6 +152,54 @@ class Forecast:
         if begun.took_s:
             before = max(0.0, begun.took_s - own * begun.planned.own_s) / begun.planned.before_s
         return cost.before_s * before + cost.own_s * own
+
+
+class BlockForecast:
+    """The planned seconds of blocks whose entries are up together, and the pace at which they pass."""
+
+    def __init__(self, blocks: Iterable[Block], settings: Settings):
+        self._planned = {block.number: block_s(block, settings) for block in blocks}
+        self.total_s = sum(self._planned.values())
+        self._took: dict[int, float] = {}
+        self._began_s: dict[int, float] = {}
+        self._last_s = 0.0
+
+    def done(self, trial: Trial, elapsed_s: float) -> None:
+        """Note that a slice of the block is over, after so many seconds of the run."""
+        self._began_s.setdefault(trial.block, self._last_s)
+        self._last_s = elapsed_s
+
+    dropped = done
+
+    def doubted(self, trial: Trial) -> None:
+        """Note that the slice does not count; its round is taken anew, which the pace has in it."""
+
+    def over(self, block: int) -> None:
+        """Note that the block is over."""
+        self._took[block] = self._last_s - self._began_s.get(block, self._last_s)
+
+    @property
+    def fraction(self) -> float:
+        return min(1.0, self._last_s / (self._last_s + self.left_s(self._last_s))) if self._last_s else 0.0
+
+    def left_s(self, elapsed_s: float) -> float:
+        """Return the seconds still to come, after `elapsed_s` seconds of the run."""
+        planned_s = sum(self._planned[block] for block in self._took)
+        pace = sum(self._took.values()) / planned_s if planned_s else 1.0
+        left = {block: seconds * pace for block, seconds in self._planned.items() if block not in self._took}
+        begun = {block: elapsed_s - began_s for block, began_s in self._began_s.items() if block in left}
+        return sum(max(0.0, seconds - begun.get(block, 0.0)) for block, seconds in left.items())
+
+
+def block_s(block: Block, settings: Settings) -> float:
+    """Return how long a block takes: its start, verification and warm-ups, and its rounds."""
+    entries = len(block.entries)
+    before_s = BLOCK_S + entries * ENTRY_S + len(block.rounds) * entries * (TEST_S + WARM_SLICE_S)
+    if settings.repeats:
+        levels = sum(len(settings.levels[rounds.test]) for rounds in block.rounds)
+        return before_s + settings.repeats * levels * entries * (settings.duration_s + SLICE_S)
+    share = len(block.rounds) / max(1, len(settings.tests))
+    return before_s + settings.block_s * share * entries / 2
 
 
 def _costs(visit: Visit, settings: Settings) -> Iterator[tuple[str, _Cost]]:

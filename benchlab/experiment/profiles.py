@@ -36,12 +36,15 @@ class Profile:
 
     `tests` are measured where none is named; `levels` has those of every test type, and `load` is the load model. Where
     N varies, the load has `query_connections`. No warm-up has more than `warmup_connections`.
+
+    With entries `together`, all are up in a block and are loaded in rounds of slices: `duration_s` is the least length
+    of one, `repeats` are the rounds, and where that is 0, they are as many as take `block_s` in a block of two entries.
     """
 
     name: str
     blocks: int
     repeats: int
-    duration_s: int
+    duration_s: float
     primer_s: int
     warmup_s: tuple[int, int]
     note: str
@@ -50,6 +53,13 @@ class Profile:
     load: str = CLOSED
     query_connections: int = QUERY_CONNECTIONS
     warmup_connections: int = MAX_CONNECTIONS
+    together: bool = False
+    block_s: int = 0
+
+    @property
+    def samples(self) -> str:
+        """Return in words what its samples are."""
+        return "rounds of short slices" if self.together else f"{self.duration_s}-s samples"
 
 
 PROFILES = {
@@ -72,6 +82,17 @@ PROFILES = {
             primer_s=0,
             warmup_s=(1, 1),
             note=f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples.",
+        ),
+        Profile(
+            name="rounds",
+            blocks=8,
+            repeats=0,
+            duration_s=0.3,
+            primer_s=0,
+            warmup_s=(1, 1),
+            note="Eight blocks of rounds: all entries are up, one is loaded at a time. Not calibrated yet.",
+            together=True,
+            block_s=58,
         ),
         Profile(
             name="study",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,9 @@ from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.records.plan import NO_PROXY, QUERIES, Manifest, Settings
 
 # The entries keep an idle connection for 620 s: a sample must end before.
-MAX_DURATION_S = 600
+LEAST_DURATION_S, MAX_DURATION_S = 0.1, 600
+# A slice is over before it hides what comes and goes.
+MAX_SLICE_S = 60
 MAX_BLOCKS = 1_000
 MAX_REPEATS = 100
 # Python's shuffling takes a seed and its negative for the same, and other programs read no larger number for certain.
@@ -28,9 +31,7 @@ MAX_SEED = 2**53 - 1
 MAX_DB_CONNECTIONS = 1_900
 
 OF_PROFILE = "the profile's"
-PROTOCOLS = "; ".join(
-    f"{each.name} is {counted(each.blocks, 'block')} of {each.duration_s}-s samples" for each in PROFILES.values()
-)
+PROTOCOLS = "; ".join(f"{each.name} is {counted(each.blocks, 'block')} of {each.samples}" for each in PROFILES.values())
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,16 @@ def _parts(value: Any) -> Mapping[str, Any]:
 
 def _always(value: Any) -> Callable[[Profile], Any]:
     return lambda _: value
+
+
+def _duration(_: str, text: str) -> float:
+    """Return the seconds in a text such as 3 or 0.5; whole ones as a whole number."""
+    try:
+        return quantities.whole(text)
+    except ValueError:
+        if not re.fullmatch(r"\d+\.\d+", text):
+            raise
+    return float(text)
 
 
 def _whole(_: str, text: str) -> int:
@@ -225,7 +236,8 @@ LEVELS = Setting(
 )
 BLOCKS = Setting(
     "--blocks",
-    "how many times each entry is measured; with --precision or --budget, the blocks of the pilot",
+    "how many times each entry is measured; with --precision or --budget, the blocks of the pilot; with "
+    "--fail-if-slower, the most blocks",
     place="blocks",
     metavar="N",
     parse=_whole,
@@ -236,27 +248,28 @@ BLOCKS = Setting(
 )
 REPEATS = Setting(
     "--repeats",
-    "samples of each level in a block",
+    "samples of each level in a block: of entries that are up together, the rounds",
     place="repeats",
     metavar="N",
     parse=_whole,
     default=OF_PROFILE,
     usual=attrgetter("repeats"),
-    bounds={"": _up_to(MAX_REPEATS)},
-    changed=lambda repeats, _: f"{counted(repeats, 'sample')} of a level in a visit",
-    compared_as="samples of a level in a visit",
+    bounds={"": _up_to(MAX_REPEATS, least=0)},
+    changed=lambda repeats, _: f"{counted(repeats, 'sample')} of a level in a block",
+    compared_as="samples of a level in a block",
 )
 DURATION = Setting(
     "--duration",
-    "the length of a sample",
+    "the length of a sample: of entries that are up together, the least length of a slice",
     place="duration_s",
     metavar="S",
-    parse=_whole,
+    parse=_duration,
     unit="seconds",
     default=OF_PROFILE,
     usual=attrgetter("duration_s"),
-    bounds={"": _up_to(MAX_DURATION_S, " seconds")},
-    changed=lambda duration_s, _: f"{duration_s}-s samples",
+    write=lambda duration_s: f"{duration_s:g}",
+    bounds={"": Bounds(LEAST_DURATION_S, MAX_DURATION_S, f"{LEAST_DURATION_S} to {MAX_DURATION_S} seconds")},
+    changed=lambda duration_s, _: f"{duration_s:g}-s samples",
     compared_as="duration in s",
 )
 PROXY = Setting(
@@ -319,6 +332,20 @@ AGAINST = Setting(
     default="no other version",
     usual=_always(""),
 )
+FAIL_IF_SLOWER = Setting(
+    "--fail-if-slower",
+    "a gate for CI: exit 0 if a loss of P % is excluded, 1 if something is slower and may have lost as much, "
+    "3 if neither is shown; a run ends as soon as it knows. Runs at different times end with 3 unless baseline and "
+    "candidate have three days each",
+    place="margin",
+    kept_as="margin",
+    metavar="P%",
+    parse=quantities.share,
+    default="no gate",
+    usual=_always(None),
+    write=lambda share: f"{100 * share:.10g}%",
+    bounds={"": Bounds(math.ulp(0.0), MOST_SHARE, f"above 0 and up to {MOST_SHARE}")},
+)
 SEED = Setting(
     "--seed",
     "the seed that shuffles the plan",
@@ -345,6 +372,7 @@ SETTINGS: tuple[Setting, ...] = (
     BUDGET,
     PLACEMENT,
     AGAINST,
+    FAIL_IF_SLOWER,
     SEED,
 )
 
@@ -364,6 +392,8 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
         "levels": {test: levels.get(test, usual.levels[test]) for test in tests},
         "primer_s": usual.primer_s,
         "warmup_s": usual.warmup_s,
+        "together": usual.together,
+        "block_s": usual.block_s,
     }
     settings = Settings(**values)
     problems = [
@@ -376,9 +406,26 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
         for setting in SETTINGS
         for key, number, words in setting.beyond(settings)
     ]
+    problems += _lengths(settings)
+    if settings.margin is not None and settings.precision is not None:
+        problems.append(
+            f"{FAIL_IF_SLOWER.name} ends the run as soon as it knows, so {PRECISION.name} has nothing to decide; leave "
+            f"that out, and set the most time with {BUDGET.name}"
+        )
     if problems:
         raise UsageError("; ".join(problems))
     return settings
+
+
+def _lengths(settings: Settings) -> Iterator[str]:
+    """Yield what is wrong with the lengths and numbers of samples in the design of the profile."""
+    name, profile = DURATION.name, f"{PROFILE.name} {settings.profile}"
+    if settings.together and settings.duration_s > MAX_SLICE_S:
+        yield f"{name} {settings.duration_s:g}: {profile} takes slices; use {LEAST_DURATION_S} to {MAX_SLICE_S} seconds"
+    if not settings.together and settings.duration_s != int(settings.duration_s):
+        yield f"{name} {settings.duration_s:g}: {profile} takes samples of whole seconds"
+    if not settings.together and not settings.repeats:
+        yield f"{REPEATS.name} 0: use 1 to {MAX_REPEATS}"
 
 
 def impossible(settings: Settings) -> list[str]:
@@ -392,6 +439,7 @@ def impossible(settings: Settings) -> list[str]:
             if setting.choices and value not in setting.choices
         ),
         *_impossible_levels(settings),
+        *_impossible_looks(settings),
         *(
             _must(key, value, f"0 to {MAX_DURATION_S}")
             for key, value in times.items()
@@ -414,6 +462,14 @@ def _impossible_levels(settings: Settings) -> Iterator[str]:
             yield f"settings.levels has {letters.quoted(test)}, which is no test; there is {', '.join(WORKLOADS)}"
         if not values or len(set(values)) < len(values):
             yield _must(f"levels.{test}", values, "levels, each once")
+
+
+def _impossible_looks(settings: Settings) -> Iterator[str]:
+    looks = settings.looks
+    if looks and settings.margin is None:
+        yield "settings.looks has looks, and settings.margin says of no gate"
+    if looks and (looks[0] < 1 or looks[-1] != settings.blocks or list(looks) != sorted(set(looks))):
+        yield _must("looks", looks, "numbers of blocks, each larger than the one before, the last settings.blocks")
 
 
 def _must(key: str, value: object, what: str) -> str:
@@ -442,7 +498,10 @@ def command(manifest: Manifest) -> str:
 
 def compared(settings: Settings) -> Iterator[tuple[str, object]]:
     """Yield the settings that must be equal for two runs to be compared, by their names in that comparison."""
-    yield from ((setting.compared_as, getattr(settings, setting.place)) for setting in SETTINGS if setting.compared_as)
+    for setting in SETTINGS:
+        if setting.compared_as:
+            yield setting.compared_as, setting.write(getattr(settings, setting.place))
+    yield "entries up together", "yes" if settings.together else "no"
 
 
 def note(settings: Settings) -> str:

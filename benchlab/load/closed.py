@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from benchlab.core.errors import UsageError
@@ -14,6 +15,7 @@ from benchlab.quality import rules
 from benchlab.quality.rules import Rule
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import QUERIES, Level, LevelKey, Settings, Target
+from benchlab.records.seen import Window
 
 NAME = "closed loop"
 CAUTION = "The load is a closed loop: it tells what a server can do, not how long a user waits."
@@ -21,6 +23,8 @@ MEASURES = Measures(ranked_by=RATE, on_full_host=PER_CPU, shown=(PER_APP_CPU,))
 RULES: tuple[Rule, ...] = rules.RULES
 # wrk counts what is answered later as timed out.
 TIMEOUT_S = 8
+# wrk would go on for so long with a slice that nobody ends.
+MOST_LAUNCH_S = 120
 # N of the primer and the warm-up where N varies.
 QUERY_WARMUP_N = 2
 # The study's primer is the same for every test type, whatever the host's CPUs.
@@ -97,24 +101,40 @@ def warmup_level(test: str, levels: Iterable[Level], most_connections: int = MAX
     return Level(connections, threads(connections, largest.threads), _warmup_queries(test))
 
 
-def command(level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
+def command(level: Level, target: Target, path: str, accept: str, duration_s: float) -> list[str]:
     """Return the wrk command of one load, as it could be typed, with the study's headers."""
-    script = ["-s", "/wrk/pipeline.lua"] if level.pipeline > 1 else ["-s", "/wrk/report.lua"]
-    depth = ["--", str(level.pipeline)] if level.pipeline > 1 else []
+    if level.pipeline > 1:
+        return _wrk(level, target, path, accept, duration_s, "/wrk/pipeline.lua", str(level.pipeline))
+    return _wrk(level, target, path, accept, duration_s, "/wrk/report.lua")
+
+
+def command_of_slice(level: Level, target: Target, path: str, accept: str, counts: str) -> list[str]:
+    return _wrk(level, target, path, accept, MOST_LAUNCH_S, "/wrk/slice.lua", counts, str(level.pipeline))
+
+
+def _wrk(
+    level: Level, target: Target, path: str, accept: str, duration_s: float, script: str, *arguments: str
+) -> list[str]:
     return [
         "wrk",
-        *("-H", f"Host: {target.host}"),
+        *("-H", f"Host: {target.host_header}"),
         *("-H", f"Accept: {accept}"),
         *("-H", "Connection: keep-alive"),
         "--latency",
-        *("-d", str(duration_s)),
+        *("-d", f"{duration_s:.0f}"),
         *("-c", str(level.connections)),
         *("--timeout", str(TIMEOUT_S)),
         *("-t", str(level.threads)),
-        *script,
+        *("-s", script),
         f"http://{target.host}:{target.port}{path}",
-        *depth,
+        *(["--", *arguments] if arguments else []),
     ]
+
+
+def read_slice(report: Mapping[str, Any], window: Window, wall_us: int) -> Load:
+    """Return the load of a slice: rates are those of its window, the rest is of the whole launch."""
+    launch = read(report, wall_us, 0)
+    return replace(launch, duration_us=window.duration_us, requests=window.requests, launch_requests=launch.requests)
 
 
 def read(report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:

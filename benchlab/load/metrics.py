@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from statistics import geometric_mean
+from typing import NamedTuple
 
 from benchlab.records.counters import APP, DB, PROXY
 from benchlab.records.run import Sample
@@ -26,14 +26,26 @@ class Better(Enum):
         return 1 - margin if self is Better.HIGHER else 1 + margin
 
 
+class Parts(NamedTuple):
+    """What a value is the quotient of, such as requests and the seconds that they took."""
+
+    numerator: float
+    denominator: float
+
+    @property
+    def value(self) -> float | None:
+        """Return the quotient, a positive number; None where there is none."""
+        return self.numerator / self.denominator if self.numerator > 0 and self.denominator > 0 else None
+
+
 @dataclass(frozen=True)
 class Metric:
     """A quantity that entries are measured by.
 
     `name` is how tables print it, `long_name` how sentences do, a plural; `key` is its name in files for programs.
-    `read` returns its value of a sample, a positive number, or None where it is not known. `average` makes one value of
-    the repeats in a block; over blocks and levels it is always the geometric mean, because all comparing is done on
-    logarithms (docs/method.md, section 6). `form` writes a value.
+    `parts` returns what its value of a sample is the quotient of, or None where either is not known. The value of
+    several samples of a block is the quotient of the sums; over blocks and levels it is always the geometric mean,
+    because all comparing is done on logarithms (docs/method.md, section 6). `form` writes a value.
 
     Where `client_limits`, a value that wrk was the limit of says only what the entry does at least. Where
     `host_limits`, a value taken on a full host is not comparable with one taken on an idle host.
@@ -44,11 +56,15 @@ class Metric:
     key: str
     unit: str
     better: Better
-    read: Callable[[Sample], float | None]
-    average: Callable[[Sequence[float]], float] = geometric_mean
+    parts: Callable[[Sample], Parts | None]
     form: str = "{:,.0f}"
     client_limits: bool = False
     host_limits: bool = False
+
+    def read(self, sample: Sample) -> float | None:
+        """Return its value of the sample, a positive number; None where it is not known."""
+        parts = self.parts(sample)
+        return None if parts is None else parts.value
 
     def written(self, value: float) -> str:
         return self.form.format(value)
@@ -84,17 +100,17 @@ class Measures:
         return tuple(dict.fromkeys((RATE, *self.compared, *self.shown)))
 
 
-def _rate(sample: Sample) -> float | None:
-    return sample.load.requests_per_second or None
+def _rate(sample: Sample) -> Parts:
+    return Parts(sample.load.requests, sample.load.seconds)
 
 
-def _per_cpu_s(sample: Sample, roles: Iterable[str] = (APP, DB, PROXY)) -> float | None:
+def _per_cpu_s(sample: Sample, roles: Iterable[str] = (APP, DB, PROXY)) -> Parts | None:
     used = [sample.counters.roles[role].cpu_us for role in roles if role in sample.counters.roles]
-    total_us = sum(filter(None, used))
-    return None if None in used or not total_us else sample.load.requests / (total_us / 1e6) or None
+    known = [cpu_us for cpu_us in used if cpu_us is not None]
+    return Parts(sample.load.requests, sum(known) / 1e6) if known and len(known) == len(used) else None
 
 
-def _per_app_cpu_s(sample: Sample) -> float | None:
+def _per_app_cpu_s(sample: Sample) -> Parts | None:
     return _per_cpu_s(sample, (APP,))
 
 
@@ -104,7 +120,7 @@ RATE = Metric(
     key="requests_per_s",
     unit="1/s",
     better=Better.HIGHER,
-    read=_rate,
+    parts=_rate,
     client_limits=True,
 )
 # The CPU time is that of app, database and proxy together.
@@ -114,7 +130,7 @@ PER_CPU = Metric(
     key="requests_per_cpu_s",
     unit="1/CPU-s",
     better=Better.HIGHER,
-    read=_per_cpu_s,
+    parts=_per_cpu_s,
     host_limits=True,
 )
 PER_APP_CPU = Metric(
@@ -123,6 +139,6 @@ PER_APP_CPU = Metric(
     key="requests_per_app_cpu_s",
     unit="1/CPU-s",
     better=Better.HIGHER,
-    read=_per_app_cpu_s,
+    parts=_per_app_cpu_s,
     host_limits=True,
 )

@@ -10,6 +10,7 @@ from benchlab.load.metrics import Measures
 from benchlab.quality.rules import Rule
 from benchlab.records.load import Load
 from benchlab.records.plan import Level, LevelKey, Settings, Target
+from benchlab.records.seen import Window
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,14 @@ class LoadModel(Protocol):
     def before(self, settings: Settings, test: str, levels: Iterable[Level]) -> Iterator[Step]:
         """Yield the loads that come before the samples of a test type at these levels."""
 
-    def command(self, level: Level, target: Target, path: str, accept: str, duration_s: int) -> list[str]:
+    def command(self, level: Level, target: Target, path: str, accept: str, duration_s: float) -> list[str]:
         """Return the command of one load, as it could be typed."""
+
+    def command_of_slice(self, level: Level, target: Target, path: str, accept: str, counts: str) -> list[str]:
+        """Return the command of a load that goes on until it is ended, and counts its requests in the file `counts`."""
+
+    def read_slice(self, report: Mapping[str, Any], window: Window, wall_us: int) -> Load:
+        """Return the load of a slice, of which the window was counted; raises as `read` does."""
 
     def read(self, report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:
         """Return the load of what the command reported, which took `wall_us`.

@@ -47,6 +47,13 @@ ALL_PORTS_SHARE = 0.9
 LEAST_SECONDS = 3
 # The last second ends with the load: in a short one, opening and closing connections would weigh too much.
 LEAST_SECOND_US = 400_000
+# Of a launch of slices, and on average: with fewer answers on each connection the law is not asked. What a connection
+# waits for when the launch ends is allowed for, as of any load.
+LEAST_ANSWERS_OF_SLICE = 4
+# wrk's start and end are in the life of its process, and no connection waits meanwhile.
+LAUNCH_S = 0.15
+# Two idle entries behind gunicorn use some tenths of a per cent of a CPU, by the beat of their workers.
+IDLE_ENTRIES_CPUS = 0.01
 # The microseconds since a load began, and the bytes that had come by then.
 Received = Sequence[tuple[int, int]]
 # The rules that other modules ask for by name. A rule that gets another name goes into schema.RENAMED_RULES, too.
@@ -63,11 +70,12 @@ class Evidence:
     `usual_speed_us` is how long the speed probe takes around samples near this one, None before that is known;
     `client_cpus` is how many CPUs wrk can use. `steady` is None where the warm-up was too short. `clock_set_us`
     is how far the clock was set under the load. `log_lines_per_s` is how much the entry wrote to its log, which is
-    asked only where something that is not the lab's used CPU time; 0 where it was not asked.
+    asked only where something that is not the lab's used CPU time; 0 where it was not asked. `around` is what happened
+    in the slices up to this one: in one alone, the host's clock ticks too rarely for shares of some per cent.
     """
 
     level: Level
-    duration_s: int
+    duration_s: float
     load: Load
     counters: Counters
     steady: bool | None
@@ -77,6 +85,12 @@ class Evidence:
     clock_set_us: int = 0
     log_lines_per_s: float = 0.0
     ports: Ports | None = None
+    around: Counters | None = None
+
+    @property
+    def lately(self) -> Counters:
+        """Return the counters that shares of the host's time are taken from: of a slice, those around it, too."""
+        return self.around or self.counters
 
     @property
     def lacks_ports(self) -> bool:
@@ -107,7 +121,18 @@ def _errors(evidence: Evidence) -> float:
 
 
 def _no_answers(evidence: Evidence) -> float:
-    return float(not evidence.load.requests)
+    """Return 1 where nothing was answered; a slice may be shorter than a stall that belongs to what is measured."""
+    return float(not evidence.load.requests and not evidence.load.is_slice)
+
+
+def _silent_slice(evidence: Evidence) -> float:
+    return float(not evidence.load.requests and evidence.load.is_slice)
+
+
+def _idle_entries(evidence: Evidence) -> float | None:
+    """Return how many CPUs the entries used that were up and not loaded."""
+    cpu_us, lately = evidence.lately.idle_entries_cpu_us, evidence.lately
+    return None if cpu_us is None else cpu_us / lately.between_us
 
 
 def _duration_error(evidence: Evidence) -> float:
@@ -118,6 +143,9 @@ def _duration_error(evidence: Evidence) -> float:
     """
     if _any("throttled_periods")(evidence):
         return 0.0
+    if evidence.load.is_slice:
+        # Its rate is made from the time that it took, so that only what a stall does to it matters.
+        return max(0.0, evidence.load.seconds - evidence.duration_s)
     took = (evidence.load.seconds, evidence.load.wall_us / 1e6)
     # Too short is as wrong as too long.
     return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + DURATION_ERROR_S) for seconds in took)
@@ -137,9 +165,16 @@ def _hung(evidence: Evidence) -> float | None:
     just then has no connection that hangs.
     """
     load, level = evidence.load, evidence.level
-    if level.pipeline > 1 or evidence.clock_set_us or load.requests < LEAST_ANSWERS * level.connections:
-        return None
     latency_s = load.latency.mean_us / 1e6
+    if level.pipeline > 1 or evidence.clock_set_us:
+        return None
+    if load.launch_requests is not None:
+        seconds = load.wall_us / 1e6
+        if load.launch_requests < LEAST_ANSWERS_OF_SLICE * level.connections:
+            return None
+        return 1 - load.launch_requests * latency_s / (seconds * level.connections) - (latency_s + LAUNCH_S) / seconds
+    if load.requests < LEAST_ANSWERS * level.connections:
+        return None
     busy = load.requests_per_second * latency_s / level.connections
     return 1 - busy - (latency_s + _silent_end_s(evidence.counters.received)) / load.seconds
 
@@ -187,7 +222,7 @@ def _swapped(evidence: Evidence) -> float | None:
 
 
 def _stolen(evidence: Evidence) -> float | None:
-    return share_of_host(evidence.counters.host.stolen_us, evidence.counters)
+    return share_of_host(evidence.lately.host.stolen_us, evidence.lately)
 
 
 def _background_cpu(evidence: Evidence) -> float | None:
@@ -197,7 +232,7 @@ def _background_cpu(evidence: Evidence) -> float | None:
     """
     if evidence.log_lines_per_s > MANY_LINES:
         return None
-    return share_of_host(evidence.counters.outside_cpu_us, evidence.counters)
+    return share_of_host(evidence.lately.outside_cpu_us, evidence.lately)
 
 
 def _log_lines(evidence: Evidence) -> float:
@@ -206,8 +241,8 @@ def _log_lines(evidence: Evidence) -> float:
 
 def _pressure(resource: str) -> Callable[[Evidence], float | None]:
     def measure(evidence: Evidence) -> float | None:
-        stalled_us = getattr(evidence.counters.host, f"{resource}_stalled_us")
-        return None if stalled_us is None else stalled_us / evidence.counters.between_us
+        stalled_us = getattr(evidence.lately.host, f"{resource}_stalled_us")
+        return None if stalled_us is None else stalled_us / evidence.lately.between_us
 
     return measure
 
@@ -297,6 +332,15 @@ RULES = (
         "the host was faster or slower than usual",
         "a run's first samples come before it is known what is usual",
     ),
+    Rule(
+        "idle entries",
+        SUSPECT,
+        _idle_entries,
+        IDLE_ENTRIES_CPUS,
+        "{:.1%} of a CPU",
+        "entries that were up and not loaded were busy",
+    ),
+    Rule("silent slice", GOOD, _silent_slice, 0, "", "nothing came back in a slice"),
     Rule(
         STALL,
         GOOD,

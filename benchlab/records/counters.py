@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from benchlab.core.letters import quoted
 from benchlab.records.checks import MOST
-from benchlab.records.seen import ContainerReading, HostReading, Seen
+from benchlab.records.seen import ContainerReading, HostReading, Reading, Seen, Slice, Window
 
 # The parts that a container can play in a measurement, in the order of the load's way.
 CLIENT, PROXY, APP, DB = "client", "proxy", "app", "db"
@@ -63,7 +63,8 @@ class Counters:
     at its end, the microseconds since its start and the bytes that the client had received by then. `speeds_us` is how
     long the speed probe took before and after: its fastest rounds, because what disturbs a round can only make it
     longer.
-    `idle_before` is whether app, database and proxy were done with the load before.
+    `idle_before` is whether app, database and proxy were done with the load before. `idle_entries_cpu_us` is the CPU
+    time of entries that were up and not loaded; 0 where none was.
     """
 
     between_us: int
@@ -72,6 +73,7 @@ class Counters:
     received: tuple[tuple[int, int], ...]
     speeds_us: tuple[float, ...]
     idle_before: bool | None = None
+    idle_entries_cpu_us: int | None = 0
 
     def __post_init__(self) -> None:
         if unknown := sorted(self.roles.keys() - {CLIENT, PROXY, APP, DB}):
@@ -85,8 +87,7 @@ class Counters:
     def containers_cpu_us(self) -> int | None:
         """Return the CPU time of all the lab's containers together."""
         times = [usage.cpu_us for usage in self.roles.values()]
-        known = [time for time in times if time is not None]
-        return sum(known) if known and len(known) == len(times) else None
+        return _sum([*times, self.idle_entries_cpu_us]) if times else None
 
     @property
     def outside_cpu_us(self) -> int | None:
@@ -116,9 +117,7 @@ def between(seen: Seen, kills_before: Kills | None = None) -> Counters:
     without it they are those since the reading before the load.
     """
     before, after = seen.before, seen.after
-    began = before.roles
-    if kills_before is not None:
-        began = {role: replace(reading, oom_kills=kills_before.get(role)) for role, reading in began.items()}
+    began = _with_kills(before.roles, kills_before)
     return Counters(
         between_us=after.at_us - before.at_us,
         host=HostUsage(**_grown(before.host, after.host)),
@@ -129,9 +128,54 @@ def between(seen: Seen, kills_before: Kills | None = None) -> Counters:
     )
 
 
+def of_slice(seen: Slice, window: Window, kills_before: Kills | None = None) -> Counters:
+    """Return the counters of a slice's window; raises, and takes `kills_before`, as `between` does."""
+    before, after = window.before, window.after
+    began = _with_kills(before.roles, kills_before)
+    return Counters(
+        between_us=after.at_us - before.at_us,
+        host=HostUsage(**_grown(before.host, after.host)),
+        roles=usages(began, after.roles, {}),
+        received=(),
+        speeds_us=tuple(float(min(rounds)) for rounds in seen.speeds_us),
+        idle_before=seen.idle_before,
+        idle_entries_cpu_us=window.idle_entries_cpu_us,
+    )
+
+
+def together(every: Sequence[Counters]) -> Counters:
+    """Return what happened in all of these windows, one after another; what one of them lacks is not known."""
+    hosts = [vars(each.host) for each in every]
+    roles = [role for role in every[0].roles if all(role in each.roles for each in every)]
+    return Counters(
+        between_us=sum(each.between_us for each in every),
+        host=HostUsage(**{name: _sum(host[name] for host in hosts) for name in hosts[0]}),
+        roles={role: Usage(cpu_us=_sum(each.roles[role].cpu_us for each in every)) for role in roles},
+        received=(),
+        speeds_us=(),
+        idle_entries_cpu_us=_sum(each.idle_entries_cpu_us for each in every),
+    )
+
+
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = list(values)
+    return None if None in known else sum(filter(None, known))
+
+
+def _with_kills(roles: Mapping[str, ContainerReading], kills: Kills | None) -> dict[str, ContainerReading]:
+    if kills is None:
+        return dict(roles)
+    return {role: replace(reading, oom_kills=kills.get(role)) for role, reading in roles.items()}
+
+
 def killed(seen: Seen) -> Kills:
     """Return what had been killed before what load.py saw."""
-    return {role: reading.oom_kills for role, reading in seen.before.roles.items()}
+    return kills(seen.before)
+
+
+def kills(reading: Reading) -> Kills:
+    """Return how many processes of each role had been killed for their memory by then."""
+    return {role: container.oom_kills for role, container in reading.roles.items()}
 
 
 def usages(

@@ -74,7 +74,9 @@ class Ports:
 class Load:
     """What one run of wrk counted; rates are derived, never stored.
 
-    `duration_us` is wrk's own clock, which its rates are made from; `wall_us` is the life of its process.
+    `duration_us` is wrk's own clock, which its rates are made from; `wall_us` is the life of its process. Of a slice,
+    `duration_us` and `requests` are those of its window, and `launch_requests` those of all its process's life, which
+    bytes, latency and errors are of.
     """
 
     duration_us: int
@@ -83,12 +85,17 @@ class Load:
     bytes: int
     latency: Latency
     errors: Errors
+    launch_requests: int | None = None
 
     def __post_init__(self) -> None:
         checks.counts("load", 1, duration_us=self.duration_us, wall_us=self.wall_us)
         checks.counts("load", 0, requests=self.requests, bytes=self.bytes)
         if self.requests_per_second > MOST_RATE:
             raise ValueError(f"load: {self.requests} requests in {self.duration_us} us cannot be")
+
+    @property
+    def is_slice(self) -> bool:
+        return self.launch_requests is not None
 
     @property
     def seconds(self) -> float:

@@ -38,10 +38,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Target:
-    """Where requests go to."""
+    """Where requests go to, and the name that they ask for there, where that is another."""
 
     host: str
     port: int = PORT
+    name: str = ""
+
+    @property
+    def host_header(self) -> str:
+        return self.name or self.host
 
 
 @dataclass(frozen=True, order=True)
@@ -108,6 +113,24 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Rounds:
+    """The rounds of a test type that are to be taken in a block: how many, and the number of the first."""
+
+    test: str
+    count: int
+    first: int = 1
+
+
+@dataclass(frozen=True)
+class Block:
+    """One life of all containers, for entries that are up together, and what is to be taken in it, in order."""
+
+    number: int
+    entries: tuple[str, ...]
+    rounds: tuple[Rounds, ...]
+
+
+@dataclass(frozen=True)
 class Visit:
     """One lifetime of an entry's container, and the trials made in it, in order."""
 
@@ -124,19 +147,25 @@ class Settings:
     leaves the step out. The warm-up ends between its two times, as soon as the rate is steady. Each level is sampled
     `repeats` times in a visit: together these are one repetition, because only blocks count as such.
 
+    With entries `together`, all are up in a block, and are loaded in rounds of slices, of which `duration_s` is the
+    least length; `repeats` are the rounds, and 0 as many as take `block_s` in a block of two entries.
+
     `proxy` names what stands in front of the entries; of several, with commas between them, each in its turn. So does
     `db_connections`: how many an entry has in all, and where it is empty, what .env says.
 
     With a `precision` (0.03: ± 3 % of a ratio) or a budget, `blocks` are the pilot, after which the number of blocks
     is decided. `placement` says whether the roles share the CPUs. `against` is the commit whose versions of the
     entries take part too.
+
+    With a `margin` (0.03: a loss of 3 %) the run has a gate, which looks after each of these numbers of blocks
+    (`looks`) and ends the run with its answer; `blocks` are then the most.
     """
 
     profile: str
     frameworks: tuple[str, ...]
     levels: dict[str, tuple[int, ...]]
     blocks: int
-    duration_s: int
+    duration_s: float
     primer_s: int
     warmup_s: tuple[int, int]
     proxy: str
@@ -147,6 +176,10 @@ class Settings:
     against: str = ""
     repeats: int = 1
     db_connections: tuple[int, ...] = ()
+    together: bool = False
+    block_s: int = 0
+    margin: float | None = None
+    looks: tuple[int, ...] = ()
 
     @property
     def tests(self) -> tuple[str, ...]:
@@ -181,7 +214,8 @@ class Manifest:
     as it is; `images` the image id, and `services` the resolved definition, of each
     container; `sources` a digest of what the image of each service that takes part is built from; `placement` the
     CPUs of each role, empty where all share them; `facts` describes lab, engine, host and tools: a run is not resumed
-    by a lab of another version or with other limits, nor compared with the run of another host.
+    by a lab of another version or with other limits, nor compared with the run of another host. `groups` are the
+    entries that are up together; empty where one is up at a time.
     """
 
     run_id: str
@@ -195,6 +229,7 @@ class Manifest:
     placement: dict[str, tuple[int, ...]] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
     variants: dict[str, Variant] = field(default_factory=dict)
+    groups: tuple[tuple[str, ...], ...] = ()
 
     @property
     def origins(self) -> tuple[str, ...]:
@@ -206,6 +241,10 @@ class Manifest:
         """Return the test types of the run that the entry declares."""
         declared = self.entries[entry]["tests"].split()
         return tuple(test for test in self.settings.tests if test in declared)
+
+    def up_in(self, block: int) -> tuple[str, ...]:
+        """Return the entries that take part in the block: groups take turns."""
+        return self.groups[(block - 1) % len(self.groups)] if self.groups else tuple(self.entries)
 
     @property
     def unbuilt(self) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from benchlab.records import checks
 from benchlab.records.checks import Moment, Number
 from benchlab.records.counters import Counters
 from benchlab.records.load import Load
-from benchlab.records.plan import Manifest, Trial
+from benchlab.records.plan import LevelKey, Manifest, Trial
 
 Made = TypeVar("Made")
 
@@ -104,6 +105,60 @@ class Decision:
 
 
 @dataclass(frozen=True)
+class SliceLength:
+    """How long a slice at a level is loaded before it is counted, and then counted, in milliseconds."""
+
+    level: LevelKey
+    ramp_ms: int
+    window_ms: int
+
+    def __post_init__(self) -> None:
+        checks.counts("slice", 0, ramp_ms=self.ramp_ms)
+        checks.counts("slice", 1, window_ms=self.window_ms)
+
+    @property
+    def loaded_s(self) -> float:
+        return (self.ramp_ms + self.window_ms) / 1000
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How the slices of a test type are taken in all blocks of a run: decided once, from the rates of a warm-up."""
+
+    decided_at: Moment
+    test: str
+    rounds: int
+    slices: tuple[SliceLength, ...]
+
+    def __post_init__(self) -> None:
+        checks.counts("pace", 1, rounds=self.rounds)
+
+    def at(self, level: LevelKey) -> SliceLength:
+        return next(each for each in self.slices if each.level == level)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the gate answered after so many blocks: its exit code, and why. `number` counts the looks from 1.
+
+    `next_look` is after how many blocks it looks again, None where it does not: then this is the run's answer.
+    """
+
+    number: int
+    looked_at: Moment
+    blocks: int
+    next_look: int | None
+    exit_code: int
+    reason: str
+
+    def __post_init__(self) -> None:
+        checks.counts("look", 1, number=self.number, blocks=self.blocks)
+        checks.counts("look", 0, exit_code=self.exit_code)
+        if self.next_look is not None:
+            checks.counts("look", self.blocks + 1, next_look=self.next_look)
+
+
+@dataclass(frozen=True)
 class ContractFinding:
     """A rule of the contract that an entry broke before a load, in this block first, and how it did.
 
@@ -128,18 +183,23 @@ class ContractFinding:
 
 
 # What a journal is made of, a line each.
-Record = Sample | Failure | Decision | ContractFinding
+Record = Sample | Failure | Decision | Look | ContractFinding | Pace
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run as read back, its `taken` and `failures` in the order of time, its `findings` in that of their keys."""
+    """A run as read back.
+
+    Its `taken`, `failures` and `looks` are in the order of time, its `findings` in that of their keys.
+    """
 
     manifest: Manifest
     taken: tuple[Sample, ...]
     failures: tuple[Failure, ...]
     decision: Decision | None = None
     findings: tuple[ContractFinding, ...] = ()
+    paces: tuple[Pace, ...] = ()
+    looks: tuple[Look, ...] = ()
 
     def once(self, make: Callable[[Run], Made]) -> Made:
         """Return what is made of the run: made when it is asked for first, and kept, because a run does not change."""
@@ -155,6 +215,10 @@ class Run:
     @property
     def blocks(self) -> int:
         """Return how many blocks the run has in all, as far as that is decided."""
+        if self.looks:
+            return self.looks[-1].next_look or self.looks[-1].blocks
+        if planned := self.manifest.settings.looks:
+            return planned[0]
         return self.decision.blocks if self.decision else self.manifest.settings.blocks
 
     @cached_property
@@ -182,13 +246,39 @@ class Run:
     def to_come(self) -> int:
         """Return how many trials have no record yet, of the blocks that are decided on so far."""
         manifest, settings = self.manifest, self.manifest.settings
+        if settings.together:
+            return self._slices_to_come()
         cells = sum(len(settings.levels[test]) for entry in manifest.entries for test in manifest.tests(entry))
         return self.blocks * settings.repeats * cells - len({record.trial.key for record in self.taken + self.failures})
+
+    def rounds(self, test: str) -> int:
+        """Return how many rounds of a test a block has; before that is decided, the least that it can be."""
+        return next((pace.rounds for pace in self.paces if pace.test == test), max(1, self.manifest.settings.repeats))
+
+    def _slices_to_come(self) -> int:
+        """Return how many slices are to come, at least; an entry that was lost in a block has no more of its test."""
+        manifest = self.manifest
+        counts = Counter((sample.trial.block, sample.trial.entry, sample.trial.test) for sample in self.samples)
+        lost = {(failure.trial.block, failure.trial.entry, failure.trial.test) for failure in self.failures}
+        return sum(
+            max(0, self.rounds(test) * len(manifest.settings.levels[test]) - counts[block, entry, test])
+            for block in range(1, self.blocks + 1)
+            for entry in manifest.up_in(block)
+            for test in manifest.tests(entry)
+            if (block, entry, test) not in lost
+        )
+
+    @property
+    def answer(self) -> Look | None:
+        """Return the look at which the gate answered; None where it has not, or the run has no gate."""
+        return self.looks[-1] if self.looks and self.looks[-1].next_look is None else None
 
     @property
     def awaits_decision(self) -> bool:
         """Return whether the number of blocks is still to be decided, and there are samples to decide by."""
         settings = self.manifest.settings
+        if settings.looks:
+            return self.answer is None and bool(self.samples)
         asked = settings.precision is not None or settings.budget_s is not None
         return asked and self.decision is None and bool(self.samples)
 

@@ -12,7 +12,7 @@ from benchlab.core import letters
 from benchlab.records import shapes
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
-from benchlab.records.run import ContractFinding, Decision, Failure, Record, Sample
+from benchlab.records.run import ContractFinding, Decision, Failure, Look, Pace, Record, Sample
 
 # 1: the first form of manifest and journal.
 # 2: a sample has its attempt, its counters and its verdict; one that does not count is a sample too, not a failure. A
@@ -24,10 +24,13 @@ from benchlab.records.run import ContractFinding, Decision, Failure, Record, Sam
 #    hung is asked only where Little's law can be; client-bound and CPU shares are of wrk's own time. The host's CPU
 #    time is that of the CPUs that containers may use.
 # 5: a manifest says what each entry is a variant of, and at which levels of which factors; before, its name did.
+# 6: a journal has the looks of a gate, and a manifest after how many blocks they are. Entries that are up together are
+#    loaded in slices: a sample of these counts in a window of its load, and a line `pace` says how the slices of a test
+#    are taken; the least length of a slice is a fraction of a second.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
-SCHEMA = 5
+SCHEMA = 6
 # What is read, too: the verdicts of such a run stay what they were.
-READABLE = (3, 4, SCHEMA)
+READABLE = (3, 4, 5, SCHEMA)
 # What rules of a sample were called in older journals and manifests. A name is data: another one is no other form.
 RENAMED_RULES = {
     "silence": "no answers",
@@ -45,7 +48,9 @@ KINDS: dict[str, type[Record]] = {
     "sample": Sample,
     "failure": Failure,
     "decision": Decision,
+    "look": Look,
     "verification": ContractFinding,
+    "pace": Pace,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
 # What every line of the lab's own begins with: so its kind is known before the rest is parsed.

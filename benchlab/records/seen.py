@@ -6,7 +6,7 @@ A key that this lab does not know is ignored, and one that is missing is None: u
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from benchlab.core.errors import SetupError
 from benchlab.core.letters import quoted
@@ -15,6 +15,7 @@ from benchlab.records.load import Ports
 
 # That of wrk/schema.py.
 SCHEMA = 1
+Shape = TypeVar("Shape", bound="Seen | Slice")
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,50 @@ class Seen:
     steady: bool | None = None
 
 
+@dataclass(frozen=True)
+class Window:
+    """What was counted of a slice: see wrk/schema.py."""
+
+    duration_us: int
+    requests: int
+    before: Reading
+    after: Reading
+    idle_entries_cpu_us: int | None = None
+    clock_set_us: int | None = None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A slice, as rounds.py prints it: see wrk/schema.py."""
+
+    schema: int
+    load: str
+    round: int
+    wall_us: int
+    took_us: int
+    report: dict[str, Any] | None = None
+    window: Window | None = None
+    speeds_us: tuple[tuple[int, ...], ...] = ()
+    idle_before: bool | None = None
+    ports: Ports | None = None
+    answers: tuple[dict[str, Any], ...] = ()
+    is_gone: bool = False
+
+
 def seen(text: str) -> Seen:
     """Return what load.py printed.
 
     Raises SetupError where it is of another schema, and ValueError where it cannot be read, in plain words.
     """
+    return _of_this_schema(Seen, text)
+
+
+def slice_seen(text: str) -> Slice:
+    """Return what rounds.py printed of a slice; raises as `seen` does."""
+    return _of_this_schema(Slice, text)
+
+
+def _of_this_schema(shape: type[Shape], text: str) -> Shape:
     content = shapes.decoded(text.encode())
     schema = content.get("schema") if isinstance(content, dict) else SCHEMA
     if type(schema) is not int or schema != SCHEMA:
@@ -81,4 +121,4 @@ def seen(text: str) -> Seen:
             f"the load generator's image prints schema {quoted(schema)} of its readings, and this lab reads {SCHEMA}; "
             "rebuild the images: make setup"
         )
-    return shapes.made(Seen, content, others="ignore")
+    return shapes.made(shape, content, others="ignore")

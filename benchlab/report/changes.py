@@ -11,13 +11,12 @@ from benchlab.core import quantities
 from benchlab.experiment.settings import AGAINST
 from benchlab.report import document, outcomes, sentences
 from benchlab.report.document import Block, Bullets, Document, Heading, Paragraph, Plot, Table, Warnings
-from benchlab.report.gate import COUNTED_ONCE, counts, reason
+from benchlab.report.gate import COUNTED_ONCE, Decided, counts, reason
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import ComparedRuns, Design
 from benchlab.statistics.candidate import BASELINE, CANDIDATE, BaselineComparison, Row, Uncompared, Why
 from benchlab.statistics.comparability import Difference
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.regression import Gate
 from benchlab.statistics.stats import EQUIVALENCE
 
 TWO_RUNS = (
@@ -35,13 +34,12 @@ DIFFERENCES = {
     Outcome.UNDECIDED: "of the two runs cannot be told apart",
 }
 CORRECTED = (
-    "The outcomes over all levels are corrected together (Holm), as those of the gate (--fail-if-slower) are, and "
-    "those of single levels together: for each of the two, 5 % is the chance that any of its outcomes says faster or "
-    "slower wrongly."
+    "The outcomes over all levels are corrected together (Holm), and those of single levels together: for each of the "
+    "two, 5 % is the chance that any of its outcomes says faster or slower wrongly."
 )
 
 
-def report(comparison: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Document:
+def report(comparison: BaselineComparison, differences: Sequence[str], gate: Decided | None) -> Document:
     """Return how the candidate compares with its baseline, and what the gate decides.
 
     `differences` names what else differs between the runs, beside the entries.
@@ -54,7 +52,7 @@ def report(comparison: BaselineComparison, differences: Sequence[str], gate: Gat
     )
 
 
-def _conclusion(comparison: BaselineComparison, differences: Sequence[str], gate: Gate | None) -> Iterator[Block]:
+def _conclusion(comparison: BaselineComparison, differences: Sequence[str], gate: Decided | None) -> Iterator[Block]:
     yield Heading("The answer", key="answer")
     if gate is not None:
         why = reason(gate)

@@ -111,6 +111,7 @@ def document(run: Run) -> dict[str, Any]:
         "blocks": run.blocks,
         "untried": run.to_come,
         "decision": None if run.decision is None else schema.plain(run.decision),
+        **({"looks": [schema.plain(look) for look in run.looks]} if run.looks else {}),
         "verification": [schema.plain(finding) for finding in run.findings],
         "samples": _samples(run),
         "tests": [_test(result) for result in analysis.analyse(run)],
@@ -176,7 +177,10 @@ def _comparison(scope: Scope, metric: Metric, compared: Comparison) -> dict[str,
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
-    return asdict(pair.ratio) | {
+    ratio = asdict(pair.ratio)
+    if not pair.ratio.through:
+        del ratio["through"]
+    return ratio | {
         "over": [level.value for level in pair.ratio.over],
         "adjusted_p": pair.adjusted_p,
         "among": pair.among,

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
 from benchlab.experiment.settings import AGAINST
 from benchlab.load.metrics import Better
+from benchlab.records.run import Look
 from benchlab.report import outcomes
 from benchlab.statistics import regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import BREAK_HOURS, ComparedRuns
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.comparison import LEAST_BLOCKS
-from benchlab.statistics.regression import LEAST_DAYS, REGRESSION, Doubts, Gate, Need, Open
+from benchlab.statistics.interim import Answer, Finding
+from benchlab.statistics.regression import LEAST_DAYS, NO_REGRESSION, REGRESSION, Doubts, Gate, Need, Open
 
+# What the gate decided: at a look, as the journal keeps it, or of what was measured without looks.
+Decided = Gate | Look
 COUNTED_ONCE = f"old runs that began less than {BREAK_HOURS} hours apart count once, and so do new ones"
 
 
-def reason(gate: Gate) -> str:
+def reason(gate: Decided) -> str:
     """Return the reason for the gate's decision, in one line."""
-    percent = f"{100 * gate.margin:.10g}%"
+    if isinstance(gate, Look):
+        return gate.reason
+    percent = _percent(gate.margin)
     if gate.exit_code == REGRESSION:
         return f"slower: {_listed(gate.slower, gate.margin)}"
     if gate.doubts:
@@ -31,6 +37,68 @@ def reason(gate: Gate) -> str:
         f"no regression: each test's mean over its levels is {' and '.join(_within(gate))}, and no level is "
         f"shown to be slower by as much as {percent}"
     )
+
+
+def at_look(answer: Answer, blocks: int, looks: Sequence[int], *, ends_early: bool = False) -> str:
+    """Return in one line what a look after so many blocks says, and why; `looks` are all that were planned.
+
+    `ends_early` says that the time has come to its end before the last of them.
+    """
+    percent, listed = _percent(answer.margin), "; ".join
+    most = looks[-1]
+    when = f"after all {most} blocks" if blocks == most else f"after {blocks} of at most {most} blocks"
+    when += ", for which the budget had time" if ends_early else ""
+    if answer.exit_code == REGRESSION:
+        return f"slower {when}: {listed(_found(each, answer.margin) for each in answer.slower)}"
+    if answer.exit_code == NO_REGRESSION:
+        limits = " and ".join(_nearest(answer.means, answer.margin))
+        return f"no regression {when}: {limits}, and no level is shown to be slower that may have lost {percent}"
+    return f"a regression of {percent} is neither shown nor excluded {when}: {'; and '.join(_still(answer, percent))}"
+
+
+def _still(answer: Answer, percent: str) -> Iterator[str]:
+    """Yield what keeps a look from an answer."""
+    if answer.open:
+        yield f"not known well enough: {'; '.join(_found(each, answer.margin) for each in answer.open)}"
+    if answer.levels:
+        levels = "; ".join(_found(each, answer.margin) for each in answer.levels)
+        yield f"slower at {counted(len(answer.levels), 'level')}, and maybe by {percent}: {levels}"
+    for row in answer.lacking:
+        yield f"{row.entry} {row.test} {row.metric.name} is a mean over {outcomes.where(row)}"
+    if answer.uncompared:
+        yield f"{counted(answer.uncompared, 'part')} could not be compared"
+    if not answer.means:
+        yield "nothing was compared"
+
+
+def _nearest(means: Iterable[Finding], margin: float) -> Iterator[str]:
+    """Yield on which side of the limit the means are, and how near the nearest interval comes to it."""
+    of = {better: [each for each in means if each.row.metric.better is better] for better in Better}
+    if lows := [each.low for each in of[Better.HIGHER] if each.low is not None]:
+        limit = Better.HIGHER.limit(margin)
+        yield (
+            f"each test's mean over its levels is above {limit:.10g} of what it was (the lowest interval begins at "
+            f"{quantities.ratio(min(lows), limit)})"
+        )
+    if highs := [each.high for each in of[Better.LOWER] if each.high is not None]:
+        limit = Better.LOWER.limit(margin)
+        yield (
+            f"each test's mean over its levels is below {limit:.10g} of what it was (the highest interval ends at "
+            f"{quantities.ratio(max(highs), limit)})"
+        )
+
+
+def _found(each: Finding, margin: float) -> str:
+    """Return the row with the interval that the look decides by, which is corrected for all looks."""
+    row = each.row
+    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {outcomes.where(row)}"
+    limit = regression.limit(row, margin)
+    bounds = quantities.bounds(each.low, each.high, limit)
+    return f"{row.entry} {row.test}{at} {row.metric.name} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"
+
+
+def _percent(margin: float) -> str:
+    return f"{100 * margin:.10g}%"
 
 
 def too_few_days(baseline: ComparedRuns, candidate: ComparedRuns) -> str:
@@ -77,6 +145,8 @@ def _doubts(doubts: Doubts, margin: float, percent: str) -> Iterator[str]:
         yield f"{row.entry} {row.test} {row.metric.name} is a mean over {outcomes.where(row)}"
     if doubts.uncompared:
         yield f"{counted(doubts.uncompared, 'part')} could not be compared"
+    if doubts.awaits_look:
+        yield "the run ended before its first look; resume it"
     if doubts.is_nothing_compared:
         yield "nothing was compared"
 

@@ -59,8 +59,9 @@ def _square(pair: Pair | None, decides: bool) -> Square:
         interval = quantities.bounds(ratio.low, ratio.high).strip()
         return Square(NONE, "", "", shown, interval, f"{shown} {interval}, no outcome")
     interval, word = outcomes.interval(pair).strip(), outcomes.outcome(pair)
-    tone = _tone(pair.outcome, ratio.ratio)
-    return Square(tone, SIGNS[pair.outcome], word, shown, interval, f"{shown} {interval}, {word}")
+    through = f", compared through {ratio.through}" if ratio.through else ""
+    words = f"{shown} {interval}, {word}{through}"
+    return Square(_tone(pair.outcome, ratio.ratio), SIGNS[pair.outcome], word, shown, interval, words)
 
 
 def _tone(outcome: Outcome, ratio: float) -> str:

@@ -17,7 +17,7 @@ from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
-from benchlab.report import document, factors, heat, sentences, tables
+from benchlab.report import document, factors, heat, rounds, sentences, tables
 from benchlab.report.document import (
     Block,
     Bullets,
@@ -72,6 +72,7 @@ def report(run: Run) -> Document:
         *(_bottlenecks(results, caution) if run.samples else ()),
         *(_look_up(run, results, caution) if run.samples else ()),
         *_samples(run),
+        *rounds.blocks(run, results, caution),
         *_run(run),
         *_method(run),
         *_again(run),
@@ -348,6 +349,10 @@ def _became(run: Run) -> str:
 
 def _decided(run: Run) -> Iterator[str]:
     """Yield how the number of blocks was decided, and how precise the ratios are; nothing if the profile fixed it."""
+    if run.looks:
+        after = ", ".join(str(look.blocks) for look in run.looks)
+        yield f"The gate looked after {after} of at most {run.manifest.settings.blocks} blocks: {run.looks[-1].reason}."
+        return
     if run.decision is None:
         return
     pilot, blocks = counted(run.decision.pilot, "block"), run.decision.blocks

@@ -299,12 +299,18 @@ def _behind(result: Result, followers: _Followers, basis: Metric) -> Iterator[st
 def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
     """Return the levels whose outcome contradicts the one over all levels; "" if there are none."""
     disagreements = [
-        f"{leader} / {other.entry} is {names([f'{outcomes.ratio(pair)} at {level}' for level, pair in odd.items()])}"
+        f"{leader} / {other.entry} is {names([_at(level, pair) for level, pair in odd.items()])}"
         for other in others
         if (odd := _odd_levels(result, leader, other))
     ]
     more = [f"and {len(disagreements) - MOST_NAMES} more"] if len(disagreements) > MOST_NAMES else []
     return f" Levels disagree: {'; '.join([*disagreements[:MOST_NAMES], *more])}." if disagreements else ""
+
+
+def _at(level: LevelKey, pair: Pair) -> str:
+    """Return the ratio at a level, and the entry that it goes through where the two have no block in common there."""
+    through = f" through {pair.ratio.through}" if pair.ratio.through else ""
+    return f"{outcomes.ratio(pair)} at {level}{through}"
 
 
 def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, Pair]:
@@ -340,6 +346,7 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
     assert pair is not None  # those without are `_Followers.uncompared`
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
     over = of_levels(result.over(pair.ratio.over))
+    over += f", compared through {pair.ratio.through}" if pair.ratio.through else ""
     if all(1 / TIMES < value < TIMES for value in (ratio, low, high) if value is not None):
         bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
         more, fewer = ("more", "fewer") if basis.better is Better.HIGHER else ("higher", "lower")

@@ -39,6 +39,10 @@ UNRANKED = (
     "Some rows filled the host and others did not: over all levels nothing has an outcome, and at a level the metric "
     "that all its rows can be compared by."
 )
+THROUGH = (
+    "A pair (through another entry) has no block in common: its ratio is that of the first to the other entry times "
+    "that of the other entry to the second, and its interval is as wide as both together make it."
+)
 # The note under tables of latencies that wrk miscounts.
 PIPELINED = (
     "wrk's latencies of pipelined batches are too low: it adds requests that it takes for delayed to its histogram, "
@@ -207,8 +211,10 @@ def relative(result: Result, standing: Standing) -> str:
         return "–"
     if standing.pair is None:
         return f"{standing.relative:.3f}"
-    unclear = f", {outcomes.outcome(standing.pair)}" if standing.pair.is_unclear else ""
-    return outcomes.ratio(standing.pair) + unclear + _over(result, standing.pair.ratio.over)
+    pair = standing.pair
+    unclear = f", {outcomes.outcome(pair)}" if pair.is_unclear else ""
+    through = f", through {pair.ratio.through}" if pair.ratio.through else ""
+    return outcomes.ratio(pair) + unclear + through + _over(result, pair.ratio.over)
 
 
 def _row(result: Result, entry: str, rank: str, relative_value: str) -> dict[str, object]:
@@ -276,7 +282,7 @@ def _pair_row(result: Result, scope: Scope, metric: Metric, pair: Pair) -> dict[
     return {
         "level": outcomes.levels(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
         "metric": metric.name,
-        "pair": f"{ratio.first} / {ratio.second}",
+        "pair": f"{ratio.first} / {ratio.second}{f' (through {ratio.through})' if ratio.through else ''}",
         "ratio": quantities.ratio(ratio.ratio),
         "95 % interval": interval.strip() or "–",
         "outcome": outcomes.outcome(pair) if has_outcome else "–",
@@ -356,11 +362,13 @@ def ratio_tables(result: Result) -> Iterator[Table]:
 
 
 def _note(result: Result) -> Iterator[str]:
-    """Yield why some ratios have no outcome."""
+    """Yield why some ratios have no outcome, and how those were made that share no block."""
     if result.basis is None:
         yield UNRANKED
     elif result.is_host_full:
         yield ON_FULL_HOST.format(result.basis.name)
+    if any(pair.ratio.through for compared in result.compared.values() for pair in compared.pairs):
+        yield THROUGH
 
 
 def bottlenecks(results: Iterable[Result]) -> Table:

@@ -104,7 +104,7 @@ def _values(run: Run) -> dict[Key, dict[str, object]]:
     return {key: _value(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
 
 
-def _value(cell: Cell, samples: Sequence[Sample], duration_s: int) -> dict[str, object]:
+def _value(cell: Cell, samples: Sequence[Sample], duration_s: float) -> dict[str, object]:
     began_s = int(min(sample.started_at for sample in samples).timestamp())
     mean_us, stdev_us = _pooled(samples)
     return {

@@ -50,6 +50,11 @@ def sockets(table: str) -> tuple[tuple[Address, int], ...]:
     return tuple(dict.fromkeys((address, port) for address, port in _listening(table) if address != DOCKER_DNS))
 
 
+def listeners(table: str, port: int) -> int:
+    """Return how many sockets listen on the port: one for all workers, or one for each (SO_REUSEPORT)."""
+    return sum(at == port and address != DOCKER_DNS for address, at in _listening(table))
+
+
 def why_silent(table: str, port: int, patience_s: int) -> str:
     """Return why a server that runs gave no answer on `port`, to whoever waited for one for so long each time."""
     open_sockets = sockets(table)

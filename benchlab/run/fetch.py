@@ -64,6 +64,12 @@ def knock(client: Endpoint, target: Target, path: str) -> bool:
     return _fetch(client, target, [[Request(path, "*/*")]], KNOCK_S, KNOCK_S)[0][0].status != 0
 
 
+def addresses(client: Endpoint, names: Sequence[str]) -> dict[str, list[str]]:
+    """Return the addresses that the client finds under each name, none where nobody has it. Raises EngineError."""
+    found: dict[str, list[str]] = json.loads(client.output("python3", "/wrk/resolve.py", json.dumps(list(names))))
+    return found
+
+
 def burst(client: Endpoint, target: Target, accept: str, path: str, times: int) -> Burst:
     """Send the request so many times, over 32 connections. Raises EngineError."""
     job = {

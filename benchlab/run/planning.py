@@ -12,29 +12,31 @@ from benchlab.core.quantities import counted, minutes
 from benchlab.engine import variants
 from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
-from benchlab.experiment import placement, schedule, workloads
-from benchlab.experiment.forecast import Forecast
-from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FRAMEWORK, PRECISION
+from benchlab.experiment import grouping, placement, schedule, workloads
+from benchlab.experiment.forecast import BlockForecast, Forecast
+from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.factors import catalog
 from benchlab.host import facts
 from benchlab.load import registry
-from benchlab.records.plan import NO_PROXY, Entry, Level, Settings, Target, Visit
+from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
 from benchlab.report.document import Document, Lines, Terms
-from benchlab.run import runner
-from benchlab.statistics import sizing
+from benchlab.run import foresight, runner
+from benchlab.statistics import looks, sizing
+from benchlab.statistics.comparison import LEAST_BLOCKS
 
 Levels = Mapping[str, Sequence[Level]]
+# What of a run is still to be made.
+Left = Sequence[Visit] | Sequence[Block]
 
 
-def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str, host: str) -> Terms:
+def plan(settings: Settings, levels: Levels, left: Left, cpus: str, host: str) -> Terms:
     """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them."""
-    entries = ", ".join(sorted({visit.entry for visit in visits}))
     through = "" if settings.proxy == NO_PROXY else f", {settings.through}"
-    samples = counted(sum(len(visit.trials) for visit in visits), "sample")
     rows = (
-        ("plan", f"{samples} of {settings.duration_s} s in {counted(len(visits), 'visit')}"),
-        ("time", f"{duration(Forecast(visits, settings).total_s)}; builds not counted"),
-        ("entries", f"{entries}{through}"),
+        ("plan", _extent(settings, left)),
+        ("time", f"{duration(total_s(left, settings))}; builds not counted"),
+        ("entries", f"{', '.join(sorted({name for each in left for name in _entries(each)}))}{through}"),
         *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
         ("blocks", _blocks(settings)),
@@ -45,15 +47,46 @@ def plan(settings: Settings, levels: Levels, visits: Sequence[Visit], cpus: str,
     return Terms(rows)
 
 
+def total_s(left: Left, settings: Settings) -> float:
+    """Return how long what is left is planned to take."""
+    blocks = [each for each in left if isinstance(each, Block)]
+    visits = [each for each in left if isinstance(each, Visit)]
+    return BlockForecast(blocks, settings).total_s + Forecast(visits, settings).total_s
+
+
+def _entries(each: Visit | Block) -> tuple[str, ...]:
+    return each.entries if isinstance(each, Block) else (each.entry,)
+
+
+def _extent(settings: Settings, left: Left) -> str:
+    if not settings.together:
+        samples = counted(sum(len(each.trials) for each in left if isinstance(each, Visit)), "sample")
+        return f"{samples} of {settings.duration_s:g} s in {counted(len(left), 'visit')}"
+    groups = {_entries(each) for each in left}
+    up = counted(max(map(len, groups), default=0), "entry", "entries")
+    shared = set.intersection(*map(set, groups)) if groups else set()
+    of = f"{len(groups)} groups of up to {up} that share {', '.join(sorted(shared))}" if len(groups) > 1 else up
+    rounds = (
+        counted(settings.repeats, "round") if settings.repeats else f"rounds for {minutes(settings.block_s)} a pair"
+    )
+    return (
+        f"{counted(len(left), 'block')}: {of} up at once, one loaded at a time; {rounds} of slices of "
+        f"{settings.duration_s:g} s and more"
+    )
+
+
 def duration(total_s: float) -> str:
     """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
     noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
     return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
 
-def order(visits: Iterable[Visit]) -> Iterator[str]:
-    """Yield a line for each visit: what is measured in it, in order."""
-    for visit in visits:
+def order(left: Iterable[Visit | Block]) -> Iterator[str]:
+    """Yield a line for each block or visit: what is measured in it, in order."""
+    for visit in left:
+        if isinstance(visit, Block):
+            yield f"block {visit.number}: {', '.join(visit.entries)}: {', '.join(each.test for each in visit.rounds)}"
+            continue
         tests = (
             f"{test} {' '.join(str(trial.level.key) for trial in trials)}"
             for test, trials in groupby(visit.trials, key=lambda trial: trial.test)
@@ -64,20 +97,16 @@ def order(visits: Iterable[Visit]) -> Iterator[str]:
 def commands(
     settings: Settings, entries: Iterable[Entry], levels: Levels, target: Callable[[Entry], Target]
 ) -> Iterator[str]:
-    """Yield the commands of each test type as they could be typed, below the entries that they are the same for.
+    """Yield the commands of each test type and entry as they could be typed in the load generator's container.
 
-    `target` gives where an entry's load goes to.
+    `target` gives where an entry's load goes to: each has a name of its own there.
     """
     entries = list(entries)
     for test in settings.tests:
-        same: dict[tuple[str, ...], list[str]] = {}
         for entry in entries:
             if test in entry.tests:
-                lines = tuple(_typed(settings, entry, test, levels[test], target(entry)))
-                same.setdefault(lines, []).append(entry.name)
-        for lines, names in same.items():
-            yield f"# {test}: {', '.join(names)}"
-            yield from lines
+                yield f"# {test}: {entry.name}"
+                yield from _typed(settings, entry, test, levels[test], target(entry))
 
 
 def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level], target: Target) -> Iterator[str]:
@@ -87,7 +116,7 @@ def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level],
         yield f"{shlex.join(command)}  # {name}"
 
 
-def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[tuple[str, Level, int]]:
+def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[tuple[str, Level, float]]:
     """Yield each load of a test type in a visit: its name, its level, and its seconds."""
     for step in registry.of(settings).before(settings, test, levels):
         yield step.name, step.level, step.duration_s
@@ -104,6 +133,8 @@ def _before(settings: Settings) -> str:
 
 def _blocks(settings: Settings) -> str:
     repeats = f", each level {settings.repeats} times" if settings.repeats > 1 else ""
+    if settings.looks:
+        return f"at most {settings.blocks}, every entry once in each{repeats}"
     goal = "" if settings.precision is None else f" until ratios are within ± {settings.precision:.1%}"
     limit = "" if settings.budget_s is None else f", for at most {minutes(settings.budget_s)} in all"
     more = f"; then more{goal}{limit}" if goal or limit else ""
@@ -123,6 +154,24 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     return lab, fitted(lab, settings)
 
 
+def planned(lab: Lab, settings: Settings, blocks: int) -> Left:
+    """Return all that so many blocks of a run are made of."""
+    if not settings.together:
+        return visits(lab, settings, blocks)
+    entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
+    of_groups = groups(lab, settings)
+    return schedule.planned(entries, of_groups, settings, blocks)
+
+
+def groups(lab: Lab, settings: Settings) -> tuple[tuple[str, ...], ...]:
+    """Return the entries that are up together; none where one is up at a time. Raises UsageError."""
+    if not settings.together:
+        return ()
+    memory = lab.engine_if_any.info().get("MemTotal") if lab.engine_if_any else None
+    fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus)
+    return tuple(tuple(entry.name for entry in group) for group in fitting)
+
+
 def visits(lab: Lab, settings: Settings, blocks: int) -> tuple[Visit, ...]:
     entries = lab.topology.choose(settings.frameworks)
     return schedule.plan(entries, levels(lab, settings), blocks, settings.seed, settings.repeats)
@@ -135,17 +184,22 @@ def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
 def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     """Return what `start` would do: the plan with every visit in its order; and the wrk commands."""
     lab, settings = settled(lab, settings)
-    planned = visits(lab, settings, settings.blocks)
+    left = planned(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
     typed = commands(settings, entries, levels(lab, settings), load_address)
-    plan_of_run = Document((outline(lab, settings, planned), Lines(tuple(order(planned)))))
+    plan_of_run = Document((outline(lab, settings, left), Lines(tuple(order(left)))))
     return plan_of_run, "\n".join(typed)
 
 
-def outline(lab: Lab, settings: Settings, planned: Sequence[Visit]) -> Terms:
-    """Return in a few lines what the visits will measure, and on what."""
+def outline(lab: Lab, settings: Settings, left: Left) -> Terms:
+    """Return in a few lines what is to be measured, and on what."""
     cpus = placement.summary(lab.placement, lab.cpus)
-    return plan(settings, levels(lab, settings), planned, cpus, facts.summary(lab.engine_if_any))
+    terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any))
+    if not settings.looks:
+        return terms
+    most_s = total_s(planned(lab, settings, settings.blocks), settings)
+    pairs = len(catalog.versions(lab.variants))
+    return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s)))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
@@ -155,7 +209,12 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
             f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
             f"or {AGAINST.name}"
         )
-    block_s = Forecast(visits(lab, settings, 1), settings).total_s
+    # A block of each group.
+    of_groups = max(1, len(groups(lab, settings)))
+    settings = replace(settings, blocks=settings.blocks * of_groups)
+    block_s = total_s(planned(lab, settings, of_groups), settings) / of_groups
+    if settings.margin is not None:
+        return _with_looks(settings, block_s)
     blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s)
     if settings.budget_s is not None and blocks < 1:
         raise UsageError(
@@ -168,3 +227,21 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
             f"{blocks}; use more {BLOCKS.name}, or a longer {BUDGET.name}"
         )
     return replace(settings, blocks=blocks)
+
+
+def _with_looks(settings: Settings, block_s: float) -> Settings:
+    """Return the settings with the most blocks and the looks of a gate. Raises UsageError where there is no look.
+
+    A budget decides on the most blocks, unless fewer are asked for.
+    """
+    most, budget_s = settings.blocks, settings.budget_s
+    if budget_s is not None:
+        fitting = sizing.fitting_blocks(budget_s, block_s)
+        most = fitting if BLOCKS.unusual(settings) is None else min(most, fitting)
+    if most < LEAST_BLOCKS:
+        time = "" if budget_s is None else f", of about {minutes(block_s)} each"
+        raise UsageError(
+            f"{FAIL_IF_SLOWER.name} needs {LEAST_BLOCKS} blocks to see a spread, and this is a run of "
+            f"{most}{time}; use more {BLOCKS.name}, a longer {BUDGET.name}, or fewer tests or levels"
+        )
+    return replace(settings, blocks=most, looks=looks.planned(most))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from statistics import geometric_mean
 
@@ -18,9 +19,9 @@ from benchlab.contract.answers import Problem
 from benchlab.core import letters
 from benchlab.core.quantities import counted, minutes
 from benchlab.core.terminal import redraws
-from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.forecast import BlockForecast, Forecast
 from benchlab.quality import judge
-from benchlab.records.plan import LevelKey, Trial, Visit
+from benchlab.records.plan import Block, LevelKey, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample
 from benchlab.report import document, markdown, tables
 from benchlab.report.terminal import fitted, is_whole
@@ -30,6 +31,8 @@ from benchlab.statistics import analysis
 CellKey = tuple[str, str, LevelKey]
 
 BAR_WIDTH = 30
+# Drawing takes CPU time from what is measured: no more often than this beside slices.
+REDRAW_S = 5.0
 # What stands in the same line as the bar: a share and a time.
 BESIDE_BAR = 24
 
@@ -37,7 +40,7 @@ BESIDE_BAR = 24
 class Progress(Events):
     """Says what happens. Nothing is drawn or computed while a sample is being taken."""
 
-    def __init__(self, console: Console, forecast: Forecast, run: Run, caution: str):
+    def __init__(self, console: Console, forecast: Forecast | BlockForecast, run: Run, caution: str):
         self._console = console
         self._title = f"requests/s: geometric mean [95 % interval]{caution}"
         self._forecast = forecast
@@ -50,6 +53,7 @@ class Progress(Events):
         self._live: Live | None = None
         self._now = self._latest = ""
         self._standing: RenderableType = ""
+        self._drawn_s = 0.0
 
     @contextmanager
     def running(self) -> Iterator[Progress]:
@@ -64,12 +68,12 @@ class Progress(Events):
     def visit(self, visit: Visit) -> None:
         self._tell(f"block {visit.block}: {visit.entry}: starting")
 
-    def verified(self, visit: Visit, problems: list[Problem]) -> None:
+    def verified(self, entry: str, problems: list[Problem]) -> None:
         for warning in (False, True):
             of_severity = [problem for problem in problems if problem.warning == warning]
             if of_severity:
                 more = f" (and {len(of_severity) - 1} more)" if len(of_severity) > 1 else ""
-                self._print(f"  {visit.entry}: {'warning' if warning else 'wrong'}: {of_severity[0]}{more}")
+                self._print(f"  {entry}: {'warning' if warning else 'wrong'}: {of_severity[0]}{more}")
 
     def warming(self, trial: Trial) -> None:
         if self._live is not None:
@@ -104,7 +108,8 @@ class Progress(Events):
         self._print(f"  {line}")
 
     def again(self, visits: list[Visit]) -> None:
-        self._forecast.again(visits)
+        if isinstance(self._forecast, Forecast):
+            self._forecast.again(visits)
         entries = ", ".join(dict.fromkeys(visit.entry for visit in visits))
         self._print(f"  block {visits[0].block}: once more, for samples that do not count or are suspect: {entries}")
 
@@ -170,6 +175,55 @@ class Progress(Events):
         grid = Table.grid(padding=(0, 1))
         grid.add_row(bar, f"{done:.0%}", f"{self._left()} left")
         return grid
+
+
+class RoundsProgress(Progress):
+    """Says what happens where entries are up together: slices are many, so a line stands for a test's rounds."""
+
+    def starting(self, block: Block) -> None:
+        self._tell(f"block {block.number}: starting {', '.join(block.entries)}")
+
+    def warming(self, trial: Trial) -> None:
+        self._tell(f"block {trial.block}: {trial.test}: warming up")
+
+    def recorded(self, record: Sample | Failure) -> None:
+        self._reckon(record)
+        if isinstance(record, Failure):
+            self._failed(record)
+            return
+        self._taken.append(record)
+        if record.verdict.severity == INVALID:
+            self._print(f"  {_name(record.trial)}: {record.verdict.severity}: {judge.reason(record)}")
+        elif self._live is not None and time.monotonic() - self._drawn_s > REDRAW_S:
+            self._drawn_s = time.monotonic()
+            self._now = _name(record.trial)
+            self._draw()
+
+    def rounds(self, block: Block, test: str, records: Sequence[Sample | Failure]) -> None:
+        samples = [record for record in records if isinstance(record, Sample)]
+        taken = counted(len({sample.trial.repeat for sample in samples}), "round")
+        rates = ", ".join(f"{entry} {rate:,.0f}" for entry, rate in sorted(_rates(samples).items()))
+        line = f"block {block.number}: {test}: {taken}: {rates or 'nothing'} requests/s"
+        if self._live is None:
+            self._print(f"  {line}; {self._left()} left")
+        else:
+            self._latest = line
+            self._draw()
+
+
+def _rates(samples: Sequence[Sample]) -> dict[str, float]:
+    """Return by entry the geometric mean over its levels of the rates of all their slices."""
+    levels: dict[str, dict[LevelKey, tuple[int, float]]] = defaultdict(dict)
+    for sample in samples:
+        if sample.verdict.severity != INVALID:
+            requests, seconds = levels[sample.trial.entry].get(sample.trial.level.key, (0, 0.0))
+            sums = requests + sample.load.requests, seconds + sample.load.seconds
+            levels[sample.trial.entry][sample.trial.level.key] = sums
+    return {
+        entry: geometric_mean([requests / seconds for requests, seconds in of.values()])
+        for entry, of in levels.items()
+        if all(requests for requests, _ in of.values())
+    }
 
 
 def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:

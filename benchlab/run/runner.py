@@ -23,8 +23,18 @@ from benchlab.quality import judge
 from benchlab.quality.rules import BACKGROUND_CPU, Evidence
 from benchlab.records import counters
 from benchlab.records.counters import CLIENT, Kills
-from benchlab.records.plan import Entry, Level, Settings, Trial, Visit
-from benchlab.records.run import INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, ContractFinding, Failure, Sample, Verdict
+from benchlab.records.plan import Block, Entry, Level, Settings, Trial, Visit
+from benchlab.records.run import (
+    INVALID,
+    NOT_TRIED,
+    SUSPECT,
+    WRONG_ANSWER,
+    ContractFinding,
+    Failure,
+    Pace,
+    Sample,
+    Verdict,
+)
 from benchlab.run import fetch, wrk
 from benchlab.run.conformance import Conformance
 from benchlab.run.lifecycle import READY_S, EntryLifecycle, RunningEntry
@@ -40,7 +50,7 @@ MOST_ATTEMPTS, MOST_SUSPECT_ATTEMPTS = 3, 2
 class Journal(Protocol):
     """Where a run is kept."""
 
-    def append(self, record: Sample | Failure | ContractFinding) -> None: ...
+    def append(self, record: Sample | Failure | ContractFinding | Pace) -> None: ...
     def keep_log(self, name: str, text: str) -> str: ...
 
 
@@ -50,7 +60,7 @@ class Events:
     def visit(self, visit: Visit) -> None:
         """An entry is about to be started."""
 
-    def verified(self, visit: Visit, problems: list[Problem]) -> None:
+    def verified(self, entry: str, problems: list[Problem]) -> None:
         """A test type of the entry was verified."""
 
     def warming(self, trial: Trial) -> None:
@@ -64,6 +74,12 @@ class Events:
 
     def lost(self, visit: Visit, untried: int, summary: str) -> None:
         """The visit has ended with so many trials whose turn had not come; `summary` is why, in a few words."""
+
+    def starting(self, block: Block) -> None:
+        """The entries of a block are about to be started together."""
+
+    def rounds(self, block: Block, test: str, records: Sequence[Sample | Failure]) -> None:
+        """A test's rounds in a block have been taken."""
 
     def notice(self, line: str) -> None:
         """A line is to be shown that belongs to no sample."""
@@ -131,7 +147,7 @@ class Loading:
         self,
         test: str,
         level: Level,
-        duration_s: int,
+        duration_s: float,
         doing: str,
         warm_up_s: tuple[int, int] | None = None,
         check: Mapping[str, object] | None = None,
@@ -160,8 +176,8 @@ class Loading:
 
 
 @dataclass(frozen=True)
-class Runner:
-    """Everything that a visit needs.
+class Bench:
+    """Everything that loading entries needs, and what every design of a run does alike.
 
     `roles` are the engines that the roles are on. `state` is what the session has learnt so far. `allow` is called at
     the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` and
@@ -183,6 +199,80 @@ class Runner:
     allowed_cpus: tuple[int, ...] | None = None
     placement: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     patterns: LogPatterns = field(default_factory=LogPatterns)
+
+    def refuse_other_cpus(self, running: RunningEntry) -> None:
+        """Raise SetupError, which ends the run, where a container may use other CPUs than were planned for its role."""
+        name = running.entry.name
+        if not self.placement or self.state.is_on_planned_cpus(name):
+            return
+        if other := running.other_cpus(self.placement):
+            raise SetupError(f"{other}: the engine does not keep it to them; use {PLACEMENT.name} shared")
+        self.state.add_on_planned_cpus(name)
+
+    def verify(self, block: int, test: str, conformance: Conformance) -> Problem | None:
+        """Return what keeps a test type from being loaded; None where nothing does.
+
+        Of each rule that is broken the first finding in a run is kept: most of them come again in every block.
+        """
+        problems = self._problems(test, conformance)
+        conformance.refuse_dead(problems, f"while {test} was verified")
+        entry = conformance.entry.name
+        for problem in problems:
+            now = datetime.now(UTC)
+            finding = ContractFinding(block, entry, test, now, problem.rule, problem.message, problem.warning)
+            if self.state.is_new(finding):
+                self.journal.append(finding)
+                self.state.add_finding(finding)
+        self.events.verified(entry, problems)
+        return next(iter(faults(problems)), None)
+
+    def _problems(self, test: str, conformance: Conformance) -> list[Problem]:
+        """Return what is wrong with a test type before it is loaded.
+
+        Once it has passed all of the contract, only its answers are looked at: what is left takes seconds.
+        """
+        name = conformance.entry.name
+        if self.state.conforms(name, test):
+            return conformance.answers([test])[test]
+        problems = conformance.whole([test])[test]
+        if not faults(problems):
+            problems += conformance.dates([test])
+        if not faults(problems):
+            self.state.add_conforming(name, test)
+        return problems
+
+    def verdict(self, evidence: Evidence, running: RunningEntry) -> Verdict:
+        """Return the verdict. Where it speaks of background CPU, the entry's log is looked at first.
+
+        The CPU that the engine uses to carry that log is the entry's doing.
+        """
+        rules = registry.of(self.settings).RULES
+        verdict = judge.judge(evidence, rules)
+        if BACKGROUND_CPU in verdict.broken:
+            # A sample is not lost with the answer.
+            with suppress(EngineError):
+                lines_per_s = running.endpoints.app.log_lines_per_s()
+                return judge.judge(replace(evidence, log_lines_per_s=lines_per_s), rules)
+        return verdict
+
+    def failures(self, trials: Iterable[Trial], why: str) -> Iterator[Failure]:
+        for trial in trials:
+            failure = Failure(trial, datetime.now(UTC), why)
+            self.recorded(failure)
+            yield failure
+
+    def recorded(self, record: Sample | Failure) -> Sample | Failure:
+        """Return the record once journal, state and whoever shows the run have it."""
+        self.journal.append(record)
+        if isinstance(record, Sample):
+            self.state.add_sample(record)
+        self.events.recorded(record)
+        return record
+
+
+@dataclass(frozen=True)
+class Runner(Bench):
+    """Makes visits: one entry is up at a time, and has long samples taken of it."""
 
     def run(self, visits: Iterable[Visit]) -> Iterator[int]:
         """Make the visits, then those again that gave samples which do not count, and yield the block's number.
@@ -226,8 +316,8 @@ class Runner:
             if not lifecycle.endpoints.engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
             summary = error.summary if isinstance(error, EntryError) else "the engine failed in this visit"
-            yield from self._failures(left[:1], str(error))
-            yield from self._failures(left[1:], f"{NOT_TRIED}: {summary}")
+            yield from self.failures(left[:1], str(error))
+            yield from self.failures(left[1:], f"{NOT_TRIED}: {summary}")
             if left[1:]:
                 self.events.lost(visit, len(left) - 1, summary)
             return error if isinstance(error, EngineError) else None
@@ -240,61 +330,19 @@ class Runner:
 
     def _measured(self, visit: Visit, running: RunningEntry) -> Iterator[Sample | Failure]:
         """Verify each test type of the visit, warm it up, and yield what came of its trials."""
-        self._refuse_other_cpus(running)
+        self.refuse_other_cpus(running)
         conformance = Conformance(running)
         loading = Loading(running, self.settings, self.ask_engine, self.allowed_cpus)
         for test, trials_of_test in groupby(visit.trials, key=lambda trial: trial.test):
             trials = list(trials_of_test)
-            if wrong := self._verify(visit, test, conformance):
-                yield from self._failures(trials, f"{WRONG_ANSWER}: {wrong}")
+            if wrong := self.verify(visit.block, test, conformance):
+                yield from self.failures(trials, f"{WRONG_ANSWER}: {wrong}")
                 continue
             self.events.warming(trials[0])
             warm_up = loading.warm_up(trials[0], self.levels[test])
             for trial in trials:
                 self.events.measuring(trial)
-                yield self._recorded(self._sample(trial, loading, warm_up))
-
-    def _refuse_other_cpus(self, running: RunningEntry) -> None:
-        """Raise SetupError, which ends the run, where a container may use other CPUs than were planned for its role."""
-        name = running.entry.name
-        if not self.placement or self.state.is_on_planned_cpus(name):
-            return
-        if other := running.other_cpus(self.placement):
-            raise SetupError(f"{other}: the engine does not keep it to them; use {PLACEMENT.name} shared")
-        self.state.add_on_planned_cpus(name)
-
-    def _verify(self, visit: Visit, test: str, conformance: Conformance) -> Problem | None:
-        """Return what keeps a test type from being loaded; None where nothing does.
-
-        Of each rule that is broken the first finding in a run is kept: most of them come again in every visit.
-        """
-        problems = self._problems(test, conformance)
-        conformance.refuse_dead(problems, f"while {test} was verified")
-        for problem in problems:
-            now = datetime.now(UTC)
-            finding = ContractFinding(
-                visit.block, visit.entry, test, now, problem.rule, problem.message, problem.warning
-            )
-            if self.state.is_new(finding):
-                self.journal.append(finding)
-                self.state.add_finding(finding)
-        self.events.verified(visit, problems)
-        return next(iter(faults(problems)), None)
-
-    def _problems(self, test: str, conformance: Conformance) -> list[Problem]:
-        """Return what is wrong with a test type before it is loaded.
-
-        Once it has passed all of the contract, only its answers are looked at: what is left takes seconds.
-        """
-        name = conformance.entry.name
-        if self.state.conforms(name, test):
-            return conformance.answers([test])[test]
-        problems = conformance.whole([test])[test]
-        if not faults(problems):
-            problems += conformance.dates([test])
-        if not faults(problems):
-            self.state.add_conforming(name, test)
-        return problems
+                yield self.recorded(self._sample(trial, loading, warm_up))
 
     def _sample(self, trial: Trial, loading: Loading, warm_up: WarmUp) -> Sample | Failure:
         started_at = datetime.now(UTC)
@@ -302,23 +350,8 @@ class Runner:
             result = loading.sample(trial, warm_up.kills_before)
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
-        verdict = self._verdict(trial, result, warm_up, loading.running)
+        verdict = self.verdict(self._evidence(trial, result, warm_up, loading.running), loading.running)
         return Sample(trial, self.state.next_attempt(trial), started_at, result.load, result.counters, verdict)
-
-    def _verdict(self, trial: Trial, result: LoadResult, warm_up: WarmUp, running: RunningEntry) -> Verdict:
-        """Return the verdict. Where it speaks of background CPU, the entry's log is looked at first.
-
-        The CPU that the engine uses to carry that log is the entry's doing.
-        """
-        evidence = self._evidence(trial, result, warm_up, running)
-        rules = registry.of(self.settings).RULES
-        verdict = judge.judge(evidence, rules)
-        if BACKGROUND_CPU in verdict.broken:
-            # A sample is not lost with the answer.
-            with suppress(EngineError):
-                lines_per_s = running.endpoints.app.log_lines_per_s()
-                return judge.judge(replace(evidence, log_lines_per_s=lines_per_s), rules)
-        return verdict
 
     def _evidence(self, trial: Trial, result: LoadResult, warm_up: WarmUp, running: RunningEntry) -> Evidence:
         adopted, queries = stack.is_adopted(running.entry.labels), trial.level.queries
@@ -334,20 +367,6 @@ class Runner:
             clock_set_us=result.clock_set_us,
             ports=result.ports,
         )
-
-    def _failures(self, trials: Sequence[Trial], why: str) -> Iterator[Failure]:
-        for trial in trials:
-            failure = Failure(trial, datetime.now(UTC), why)
-            self._recorded(failure)
-            yield failure
-
-    def _recorded(self, record: Sample | Failure) -> Sample | Failure:
-        """Return the record once journal, state and whoever shows the run have it."""
-        self.journal.append(record)
-        if isinstance(record, Sample):
-            self.state.add_sample(record)
-        self.events.recorded(record)
-        return record
 
 
 def again(visits: Iterable[Visit], records: Iterable[Sample | Failure], attempt: int) -> list[Visit]:

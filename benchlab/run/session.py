@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -18,21 +19,24 @@ from benchlab.engine import building, capacity, stage, topology, variants
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab, Stage
 from benchlab.experiment import profiles, schedule
-from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.forecast import BlockForecast, Forecast
 from benchlab.experiment.settings import PLACEMENT
 from benchlab.factors import catalog
 from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
-from benchlab.records.plan import NO_PROXY, Manifest, Settings, Variant, Visit
-from benchlab.records.run import Decision, Run
-from benchlab.report import outputs, runs, sentences, terminal
+from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, Visit
+from benchlab.records.run import Decision, Look, Run
+from benchlab.report import gate, outputs, runs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import pinned, planning
-from benchlab.run.progress import Progress
+from benchlab.run.planning import Left
+from benchlab.run.progress import Progress, RoundsProgress
+from benchlab.run.rounds import RoundRunner
 from benchlab.run.runner import Runner
 from benchlab.run.state import SessionState
-from benchlab.statistics import analysis, sizing
+from benchlab.statistics import analysis, baseline, candidate, interim, sizing
+from benchlab.statistics.regression import UNDECIDED
 from benchlab.storage import store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
@@ -59,6 +63,7 @@ def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:
         cpus=lab.cpus,
         placement=lab.placement,
         variants={name: lab.variants.get(name, Variant(name)) for name in settings.frameworks},
+        groups=planning.groups(lab, settings),
     )
 
 
@@ -189,41 +194,68 @@ class Session:
     def _measure(self) -> None:
         """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
         self._make(self._left())
+        if self.manifest.settings.looks:
+            self._look_on()
+            return
         if self.journal.run().awaits_decision:
             self._decide()
             self._make(self._left())
 
-    def _left(self) -> tuple[Visit, ...]:
+    def _look_on(self) -> None:
+        """Let the gate look, and measure on to its next look, until it has its answer.
+
+        What failed before a look is not tried again in this sitting.
+        """
+        while self.journal.run().awaits_decision:
+            blocks = self.journal.run().blocks
+            self._look()
+            self._make(_after(blocks, self._left()))
+
+    def _left(self) -> Left:
         return _left(self.lab, self.journal.run())
 
-    def _make(self, visits: tuple[Visit, ...]) -> None:
-        if not visits:
+    def _make(self, left: Left) -> None:
+        """Make the blocks, or visits, that are left."""
+        if not left:
             return
-        manifest, lab = self.manifest, self.lab
-        forecast = Forecast(visits, manifest.settings)
-        samples = counted(sum(len(visit.trials) for visit in visits), "sample")
-        lab.say(f"{samples} to take, {planning.duration(forecast.total_s)}; journal: {shown(self.journal.folder)}")
-        run = self.journal.run()
-        progress = Progress(self.console, forecast, run, profiles.caution(manifest))
-        runner = Runner(
-            roles=lab.roles,
-            journal=self.journal,
-            entries={entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
-            levels=planning.levels(lab, manifest.settings),
-            settings=manifest.settings,
-            events=progress,
-            cpus=lab.client_cpus,
-            state=SessionState(run.taken, run.findings),
-            allow=self.allow,
-            ask_engine=inventory.is_blind(manifest.facts),
-            allowed_cpus=lab.allowed_cpus,
-            placement=lab.placement,
-            patterns=lab.patterns,
-        )
+        run, caution = self.journal.run(), profiles.caution(self.manifest)
+        blocks, visits = _blocks(left), _visits(left)
+        where = f"journal: {shown(self.journal.folder)}"
+        if blocks:
+            by_block = BlockForecast(blocks, self.manifest.settings)
+            self.lab.say(f"{counted(len(blocks), 'block')} to make, {planning.duration(by_block.total_s)}; {where}")
+            progress: Progress = RoundsProgress(self.console, by_block, run, caution)
+            paces = {pace.test: pace for pace in run.paces}
+            made = RoundRunner(**self._bench(run, progress), paces=paces).run(blocks)
+        else:
+            forecast = Forecast(visits, self.manifest.settings)
+            samples = counted(sum(len(visit.trials) for visit in visits), "sample")
+            self.lab.say(f"{samples} to take, {planning.duration(forecast.total_s)}; {where}")
+            progress = Progress(self.console, forecast, run, caution)
+            made = Runner(**self._bench(run, progress)).run(visits)
         with progress.running():
-            for block in runner.run(visits):
+            for block in made:
                 _report(self.journal)
                 progress.block(block)
+
+    def _bench(self, run: Run, progress: Progress) -> dict[str, Any]:
+        """Return what loading entries needs: the fields of a Bench."""
+        manifest, lab = self.manifest, self.lab
+        return {
+            "roles": lab.roles,
+            "journal": self.journal,
+            "entries": {entry.name: entry for entry in lab.topology.choose(manifest.settings.frameworks)},
+            "levels": planning.levels(lab, manifest.settings),
+            "settings": manifest.settings,
+            "events": progress,
+            "cpus": lab.client_cpus,
+            "state": SessionState(run.taken, run.findings),
+            "allow": self.allow,
+            "ask_engine": inventory.is_blind(manifest.facts),
+            "allowed_cpus": lab.allowed_cpus,
+            "placement": lab.placement,
+            "patterns": lab.patterns,
+        }
 
     def allow(self) -> None:
         """Raise EngineError where another visit would not belong to this run."""
@@ -247,6 +279,42 @@ class Session:
         self.journal.append(decision)
         self.lab.say(f"{counted(decision.blocks, 'block')} in all: {decision.reason}")
 
+    def _look(self) -> None:
+        """Let the gate look at all that is measured; write into the journal what it said, and how the run goes on."""
+        settings, run = self.manifest.settings, self.journal.run()
+        answer = _answer(run)
+        is_open = answer.exit_code == UNDECIDED and run.blocks < settings.looks[-1]
+        next_look = _next_look(run) if is_open else None
+        ends_early = is_open and next_look is None
+        reason = gate.at_look(answer, run.blocks, settings.looks, ends_early=ends_early)
+        number = len(run.looks) + 1
+        self.journal.append(Look(number, datetime.now(UTC), run.blocks, next_look, answer.exit_code, reason))
+        after = "" if next_look is None else f"; next look after {next_look} blocks"
+        self.lab.say(f"look {number}: {reason}{after}")
+
+
+def _answer(run: Run) -> interim.Answer:
+    """Return what the gate says of the run so far."""
+    pair = baseline.of_versions(run)
+    settings, ranked_by = run.manifest.settings, candidate.measures(pair[0]).ranked_by
+    margin = settings.margin or 0.0
+    return interim.answer(candidate.rows(*pair), ranked_by, margin, settings.looks, candidate.uncompared(*pair))
+
+
+def _next_look(run: Run) -> int | None:
+    """Return after how many blocks to look next: those planned, or as many as the budget has time for.
+
+    None where it has no time for more, and after a look that was not planned: the budget made that one the last.
+    """
+    settings = run.manifest.settings
+    planned = min(blocks for blocks in settings.looks if blocks > run.blocks)
+    if run.blocks not in settings.looks:
+        return None
+    if settings.budget_s is None:
+        return planned
+    fitting = sizing.fitting_blocks(settings.budget_s, sizing.block_s(run))
+    return min(planned, fitting) if fitting > run.blocks else None
+
 
 @contextmanager
 def _resumable(session: Session) -> Iterator[None]:
@@ -266,17 +334,34 @@ def _report(journal: Journal) -> Run:
     return run
 
 
-def _left(lab: Lab, run: Run) -> tuple[Visit, ...]:
-    """Return the visits of the run that are still to be made, of the blocks that it has so far."""
+def _blocks(left: Left) -> tuple[Block, ...]:
+    return tuple(each for each in left if isinstance(each, Block))
+
+
+def _visits(left: Left) -> tuple[Visit, ...]:
+    return tuple(each for each in left if isinstance(each, Visit))
+
+
+def _after(block: int, left: Left) -> Left:
+    """Return what is left of the blocks after this one."""
+    return tuple(each for each in _blocks(left) if each.number > block) or tuple(
+        each for each in _visits(left) if each.block > block
+    )
+
+
+def _left(lab: Lab, run: Run) -> Left:
+    """Return what of the run is still to be made, of the blocks that it has so far: blocks, or visits."""
+    if run.manifest.settings.together:
+        return schedule.blocks(run)
     return schedule.remaining(planning.visits(lab, run.manifest.settings, run.blocks), run.measured)
 
 
 def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     """Say what will be measured, before anything is built or started for it."""
-    planned = planning.visits(lab, settings, settings.blocks)
+    planned = planning.planned(lab, settings, settings.blocks)
     terminal.show(console, Document((planning.outline(lab, settings, planned),)))
 
 
-def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Sequence[Visit], console: Console) -> None:
+def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Left, console: Console) -> None:
     pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
     terminal.show(console, Document((planning.outline(lab, manifest.settings, left),)))

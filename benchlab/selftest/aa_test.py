@@ -19,7 +19,8 @@ from benchlab.selftest.check import NO_SAMPLE, Check
 from benchlab.statistics import analysis, cells, comparison, sequential, variance
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome
-from benchlab.statistics.stats import ALPHA, Cells, Ratio
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import ALPHA, Ratio
 from benchlab.statistics.variance import Components, Cost
 
 # How long a pair of entries is measured for the smallest effect (docs/method.md, section 9.1).

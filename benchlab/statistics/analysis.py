@@ -14,10 +14,11 @@ from benchlab.load.metrics import Better, Measures, Metric
 from benchlab.quality import rules
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import bottleneck, cells, comparison, sequential, stats
+from benchlab.statistics import bottleneck, cells, comparison, pooling, sequential, stats
 from benchlab.statistics.cells import Cell, Measured
 from benchlab.statistics.comparison import Comparison, Standing
-from benchlab.statistics.stats import Average, Cells, Ratio
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import Average, Ratio
 
 
 class AllLevels(Enum):
@@ -105,7 +106,7 @@ def analyse(run: Run) -> tuple[Result, ...]:
 
 
 def _results(run: Run) -> tuple[Result, ...]:
-    return results(run, registry.measures(run.manifest))
+    return _corrected(run, registry.measures(run.manifest), cells.measured(run).values())
 
 
 def parameters() -> dict[str, object]:
@@ -155,7 +156,10 @@ def unmeasured(manifest: Manifest, test: str, cells: Iterable[Cell] = ()) -> tup
 
 def results(run: Run, measures: Measures) -> tuple[Result, ...]:
     """Return the run's results in these metrics; the pairs that a report leads with are corrected together."""
-    measured = cells.measured_in(run, measures.every).values()
+    return _corrected(run, measures, cells.measured_in(run, measures.every).values())
+
+
+def _corrected(run: Run, measures: Measures, measured: Iterable[Measured]) -> tuple[Result, ...]:
     uncorrected = [_result(run.manifest, measures, of_test, run.decision) for of_test in measured]
     ratios = [(pair.ratio, result.overall.better) for result in uncorrected for pair in result.overall.pairs]
     headlines = iter(comparison.decide_together(ratios))
@@ -207,6 +211,5 @@ def _basis(measures: Measures, of: Iterable[Cell]) -> Metric | None:
 
 def _first_blocks(levels: Mapping[LevelKey, Cells], last: int) -> dict[LevelKey, Cells]:
     return {
-        level: {entry: {block: of[block] for block in of if block <= last} for entry, of in entries.items()}
-        for level, entries in levels.items()
+        level: {entry: pooling.until(of, last) for entry, of in entries.items()} for level, entries in levels.items()
     }

@@ -21,7 +21,7 @@ from benchlab.records.plan import LevelKey, Trial
 from benchlab.records.run import Run
 from benchlab.statistics import bottleneck, cells
 from benchlab.statistics.cells import Cell, Known
-from benchlab.statistics.stats import Blocks
+from benchlab.statistics.pooling import Blocks
 
 # A day ends where nothing begins for so long: an evening's runs are of one day though the last began past midnight.
 BREAK_HOURS = 12

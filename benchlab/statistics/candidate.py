@@ -22,7 +22,8 @@ from benchlab.statistics import analysis, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Scope
 from benchlab.statistics.baseline import ComparedRuns, Design, Key, design_of
 from benchlab.statistics.comparison import Pair
-from benchlab.statistics.stats import Blocks, Ratio
+from benchlab.statistics.pooling import Blocks
+from benchlab.statistics.stats import Ratio
 
 # What the command line and reports call them.
 CANDIDATE, BASELINE = "new", "old"

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from benchlab.load import registry
-from benchlab.load.metrics import RATE, Metric
+from benchlab.load.metrics import RATE, Metric, Parts
 from benchlab.records.counters import APP, CLIENT
 from benchlab.records.plan import CONNECTIONS, LevelKey, Manifest
 from benchlab.records.run import Run, Sample
 from benchlab.statistics import bottleneck, stats
 from benchlab.statistics.bottleneck import Shares
-from benchlab.statistics.stats import Cells, Estimate
+from benchlab.statistics.pooling import ONLY_ROUND, Blocks, Cells, PooledBlocks
+from benchlab.statistics.stats import Estimate
 
 # The samples of one test, by level and entry.
 Grouped = Mapping[LevelKey, Mapping[str, Sequence[Sample]]]
@@ -76,13 +77,18 @@ def every_cell(run: Run) -> Iterator[Cell]:
         yield from of_test.cells
 
 
-def by_block(samples: Iterable[Sample], metric: Metric) -> dict[int, float]:
-    """Return the metric of one cell in each block that has a value; of repeats the average."""
-    values: dict[int, list[float]] = defaultdict(list)
-    for sample in samples:
-        if (value := metric.read(sample)) is not None:
-            values[sample.trial.block].append(value)
-    return {block: of[0] if len(of) == 1 else metric.average(of) for block, of in values.items()}
+def by_block(samples: Iterable[Sample], metric: Metric) -> Blocks:
+    """Return the metric of one cell in each block that has a value: that of its rounds together.
+
+    A sample of which the metric is not known is in none of the sums.
+    """
+    known = [(sample.trial, parts) for sample in samples if (parts := metric.parts(sample)) is not None]
+    if all(trial.repeat == ONLY_ROUND for trial, _ in known):
+        return {trial.block: value for trial, parts in known if (value := parts.value) is not None}
+    rounds: dict[int, dict[int, Parts]] = defaultdict(dict)
+    for trial, parts in known:
+        rounds[trial.block][trial.repeat] = parts
+    return PooledBlocks(rounds)
 
 
 def _measured(run: Run) -> dict[str, Measured]:
@@ -109,8 +115,8 @@ def _grouped(samples: Iterable[Sample]) -> Grouped:
     return grouped
 
 
-def _values(grouped: Grouped, metric: Metric) -> dict[LevelKey, dict[str, dict[int, float]]]:
-    """Return the metric by level, entry and block, as far as it is known; of repeats the average."""
+def _values(grouped: Grouped, metric: Metric) -> dict[LevelKey, dict[str, Blocks]]:
+    """Return the metric by level, entry and block, as far as it is known."""
     return {
         level: {entry: blocks for entry, cell in entries.items() if (blocks := by_block(cell, metric))}
         for level, entries in grouped.items()

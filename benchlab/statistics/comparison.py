@@ -15,7 +15,8 @@ from statistics import fmean
 
 from benchlab.load.metrics import Better
 from benchlab.records.plan import LevelKey
-from benchlab.statistics.stats import ALPHA, Cells, Ratio, ratios, ratios_at
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import ALPHA, Ratio, ratios, ratios_at
 
 # On fewer blocks nobody is called faster, slower or equal: a spread of two is hardly known, and one has none.
 LEAST_BLOCKS = 3
@@ -75,7 +76,10 @@ class Rank:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The entries that have a value, and each pair of them that has a block in common: both in alphabetical order."""
+    """The entries that have a value, and each pair of them that can be compared: both in alphabetical order.
+
+    Those are the pairs that have a block in common, or each with the same third entry.
+    """
 
     entries: tuple[str, ...]
     pairs: tuple[Pair, ...]
@@ -109,7 +113,7 @@ class Comparison:
         return max(unbeaten, key=lambda entry: round(fmean(leads[entry]), 9), default=None)
 
     def between(self, first: str, second: str) -> Pair | None:
-        """Return the pair of the two, first to second; None where they have no block in common."""
+        """Return the pair of the two, first to second; None where they cannot be compared."""
         for pair in self.pairs:
             if {pair.ratio.first, pair.ratio.second} == {first, second}:
                 return pair if pair.ratio.first == first else pair.inverse
@@ -120,7 +124,7 @@ class Comparison:
 class Standing:
     """An entry's line in a summary: how it compares with the leader, and its rank.
 
-    `pair` is the entry against the leader: None for the leader itself, and for one without a block in common with it.
+    `pair` is the entry against the leader: None for the leader itself, and for one that cannot be compared with it.
     """
 
     entry: str

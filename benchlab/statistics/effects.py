@@ -14,7 +14,7 @@ from benchlab.statistics import analysis, cells, comparison, factorial, stats
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result, Scope
 from benchlab.statistics.comparison import Pair
 from benchlab.statistics.factorial import DesignError, Effect, FactorialDesign, UnknownEntry
-from benchlab.statistics.stats import Cells
+from benchlab.statistics.pooling import Cells
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Says whether anything got slower: the gate of a candidate against its baseline."""
+"""Says whether anything got slower: the gate of a candidate against its baseline, once all is measured.
+
+The gate that looks while a run goes on is in `interim`; this one is of runs that had none: those at different times,
+and those measured without a margin.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +58,11 @@ class Doubts:
     lacking: tuple[Row, ...] = ()
     uncompared: int = 0
     is_nothing_compared: bool = False
+    awaits_look: bool = False
+
+
+# A run ended before the first of its looks.
+NO_LOOK = Doubts(awaits_look=True)
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ def conclude(pilot: Iterable[Ratio], final: Iterable[Ratio]) -> list[Ratio]:
     """Return the final ratios, each with the wider of Stein's interval and its own.
 
     The blocks were counted out by the pilot's spread, which makes the interval and p of all blocks a little too sure.
-    A ratio that the pilot has no spread of, or that lost blocks or levels since, keeps its own.
+    A ratio that the pilot has no spread of, or that lost blocks or levels since, keeps its own; so does one through an
+    anchor, whose spread is that of two others.
     """
     frozen = {(ratio.first, ratio.second): ratio for ratio in pilot}
     return [_concluded(frozen.get((ratio.first, ratio.second)), ratio) for ratio in final]
@@ -85,7 +86,9 @@ def _needed(ratio: Ratio, log_width: float) -> int:
 
 
 def _concluded(pilot: Ratio | None, final: Ratio) -> Ratio:
-    if pilot is None or pilot.stdev is None or final.blocks < pilot.blocks or final.over != pilot.over:
+    if pilot is None or pilot.stdev is None or final.blocks < pilot.blocks:
+        return final
+    if final.over != pilot.over or final.through or pilot.through:
         return final
     return wider(final, stein_interval(pilot, final))
 

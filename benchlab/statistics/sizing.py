@@ -45,6 +45,11 @@ def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
     return wanted if budget_s is None else min(wanted, int(budget_s / block_s))
 
 
+def fitting_blocks(budget_s: float, block_s: float) -> int:
+    """Return how many blocks of so many seconds the budget has time for in all."""
+    return min(MAX_BLOCKS, int(budget_s / block_s))
+
+
 def decisive(run: Run) -> tuple[Ratio, ...]:
     """Return the ratios that the number of blocks is decided by: those that the report leads with.
 

@@ -9,8 +9,8 @@ import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import combinations
+from functools import cache, partial
+from itertools import combinations, permutations
 from statistics import geometric_mean
 
 import numpy as np
@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
 from benchlab.records.plan import LevelKey
+from benchlab.statistics import pooling
+from benchlab.statistics.pooling import Array, Blocks, Cells, log
 
-# One entry's value in each block that has one; the values of all entries at one level.
-Blocks = Mapping[int, float]
-Cells = Mapping[str, Blocks]
-Array = NDArray[np.float64]
 # Whether there is a value: level x block.
 Presence = NDArray[np.bool_]
 
@@ -57,6 +55,10 @@ class Ratio:
     ratio is 1, `equivalence_p` whether it lies outside 1 ± EQUIVALENCE; the latter is at most 5 % where the 90 %
     interval, `low_90` to `high_90`, lies within. With fewer than two blocks all of these are None. `over` are the
     levels that it is the mean of; it is empty where no levels were given.
+
+    Two entries that have no block in common are compared `through` a third, the anchor, which has blocks with both: the
+    ratio is that of the first to the anchor times that of the anchor to the second. `blocks` is then the smaller number
+    of the two, `stdev` what as many blocks in common would have for the same interval.
     """
 
     first: str
@@ -71,6 +73,7 @@ class Ratio:
     low_90: float | None = None
     high_90: float | None = None
     over: tuple[LevelKey, ...] = ()
+    through: str = ""
 
     @property
     def inverse(self) -> Ratio:
@@ -102,7 +105,7 @@ def estimate(values: Blocks) -> Estimate | None:
     """
     if not values:
         return None
-    logs = np.array([[_log(value, f"block {block}") for block, value in values.items()]])
+    logs = np.array([[log(value, f"block {block}") for block, value in values.items()]])
     lowest, highest, count = min(values.values()), max(values.values()), len(values)
     # exp(ln x) can come back a digit off x: the mean is kept between the values it was made from.
     mean = min(max(math.exp(logs.mean()), lowest), highest)
@@ -130,10 +133,11 @@ def ratios_at(cells: Cells) -> tuple[Ratio, ...]:
 def ratios(levels: Mapping[LevelKey, Cells]) -> tuple[Ratio, ...]:
     """Return the ratio of every pair of entries over all the levels; pairs and the names in them are alphabetical.
 
-    A pair shares the levels in which it has a block in common, and is left out if there is none. The log-ratio of a
-    block is its mean over the shared levels; a block that lacks one of them does not count. A level that would cost
-    more than half of the blocks is left out instead (`kept` says which); `Ratio.over` has those that are left. Raises
-    ValueError if a value is not a positive number.
+    The log-ratio of a block is that of the two values over the rounds that both have. A pair shares the levels in which
+    it has a block in common; the log-ratio of a block is its mean over them, and a block that lacks one of them does
+    not count. A level that would cost more than half of the blocks is left out instead (`kept` says which);
+    `Ratio.over` has those that are left. A pair without any block in common is compared through an anchor, and left out
+    if there is none. Raises ValueError if a value is not a positive number.
     """
     return _over(levels, _of_pairs(list(levels.values())))
 
@@ -144,11 +148,11 @@ def contrasts(
     """Return for each two names the exponential of a weighted sum of entries' logarithms, as a ratio of the two.
 
     The weights, by entry, are not 0 and sum to 0: what a block has in common cancels. With 1 and -1 it is the ratio of
-    two entries, and levels and blocks count for all entries that have a weight as they do there.
+    two entries, and levels, blocks and rounds count for all entries that have a weight as they do there.
     """
     made: list[tuple[Ratio, tuple[int, ...]]] = []
     for names, of_entries in weights.items():
-        logs = _logs(list(levels.values()), list(of_entries))
+        logs = pooling.logs_in_common(list(levels.values()), list(of_entries))
         sums = np.tensordot(logs, np.array(list(of_entries.values())), axes=(1, 0))
         made += _summaries([names], sums[:, None, :])
     return _over(levels, made)
@@ -158,24 +162,16 @@ def unpaired(first: str, second: str, values: Blocks, others: Blocks) -> Ratio |
     """Return the ratio of two entries whose blocks have nothing in common, such as those of two runs.
 
     `blocks` is the smaller number of the two, `stdev` what pairs of as many blocks would have for the same interval.
-    None if one has no block. Raises ValueError if a value is not a positive number. Source: Welch (1947),
-    Biometrika 34, 28-35.
+    None if one has no block. Raises ValueError if a value is not a positive number.
     """
     if not values or not others:
         return None
     logs = [
-        np.array([[_log(value, f"{name}, block {block}") for block, value in blocks.items()]])
+        np.array([[log(value, f"{name}, block {block}") for block, value in blocks.items()]])
         for name, blocks in ((first, values), (second, others))
     ]
-    counts = [row.size for row in logs]
-    log_mean = _snapped(float(logs[0].mean() - logs[1].mean()))
-    if min(counts) < 2:
-        return _summary((first, second), log_mean, math.nan, min(counts))
-    variances = [float(_stdevs(row)[0]) ** 2 / row.size for row in logs]
-    error = math.sqrt(sum(variances))
-    spread = sum(variance**2 / (count - 1) for variance, count in zip(variances, counts, strict=True))
-    freedom = error**4 / spread if spread else min(counts) - 1
-    return tested(first, second, log_mean, error * math.sqrt(min(counts)), min(counts), freedom)
+    means, variances, counts = zip(*(_moments(row) for row in logs), strict=True)
+    return _sum((first, second), means[0] - means[1], variances, counts)
 
 
 def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, freedom: float) -> Ratio:
@@ -228,9 +224,8 @@ def _tail(distance: float, error: float, freedom: float) -> float:
 
 def _of_pairs(levels: Sequence[Cells]) -> list[tuple[Ratio, tuple[int, ...]]]:
     names = sorted({name for cells in levels for name in cells})
-    logs = _logs(levels, names)
-    first, second = np.triu_indices(len(names), k=1)
-    return _summaries(list(combinations(names, 2)), logs[:, first] - logs[:, second])
+    differences = pooling.log_ratios(levels, names)
+    return _with_paths(names, differences, _summaries(list(combinations(names, 2)), differences))
 
 
 def _over(levels: Iterable[LevelKey], made: Iterable[tuple[Ratio, tuple[int, ...]]]) -> tuple[Ratio, ...]:
@@ -259,6 +254,77 @@ def _summary(pair: tuple[str, str], log_mean: float, stdev: float, blocks: int) 
     return tested(*pair, log_mean, stdev, blocks, blocks - 1)
 
 
+def _with_paths(
+    names: Sequence[str], differences: Array, made: Sequence[tuple[Ratio, tuple[int, ...]]]
+) -> list[tuple[Ratio, tuple[int, ...]]]:
+    """Return the ratios of all pairs in their order: those `made`, and of the others each that has an anchor."""
+    pairs = list(combinations(names, 2))
+    if len(made) == len(pairs):
+        return list(made)
+    legs = _Legs(names, differences, made)
+    direct = {(ratio.first, ratio.second): (ratio, places) for ratio, places in made}
+    found = (direct.get(pair) or legs.path(*pair) for pair in pairs)
+    return [each for each in found if each is not None]
+
+
+class _Legs:
+    """The pairs that have blocks in common, which paths through an anchor are made of."""
+
+    def __init__(self, names: Sequence[str], differences: Array, made: Sequence[tuple[Ratio, tuple[int, ...]]]):
+        self._differences = differences
+        self._place = {pair: place for place, pair in enumerate(combinations(names, 2))}
+        self._over: dict[str, dict[str, tuple[int, ...]]] = {name: {} for name in names}
+        self._blocks: dict[tuple[str, str], int] = {}
+        for ratio, places in made:
+            for one, other in permutations((ratio.first, ratio.second)):
+                self._over[one][other], self._blocks[one, other] = places, ratio.blocks
+
+    def path(self, first: str, second: str) -> tuple[Ratio, tuple[int, ...]] | None:
+        """Return the ratio through the anchor with the most blocks, and the levels of both its legs; None without."""
+        for anchor in sorted(
+            self._over[first].keys() & self._over[second].keys(), key=partial(self._rank, first, second)
+        ):
+            levels = tuple(sorted({*self._over[first][anchor]} & {*self._over[anchor][second]}))
+            legs = [self._moments(first, anchor, levels), self._moments(anchor, second, levels)] if levels else []
+            if legs and all(count for *_, count in legs):
+                means, variances, counts = zip(*legs, strict=True)
+                return replace(_sum((first, second), sum(means), variances, counts), through=anchor), levels
+        return None
+
+    def _rank(self, first: str, second: str, anchor: str) -> tuple[int, int, str]:
+        """Return what sorts the anchors: the interval is about as wide as that of the leg with fewer blocks."""
+        blocks = self._blocks[first, anchor], self._blocks[anchor, second]
+        return -min(blocks), -sum(blocks), anchor
+
+    def _moments(self, first: str, second: str, levels: tuple[int, ...]) -> tuple[float, float, int]:
+        """Return the mean log-ratio over the levels, its variance, and the number of blocks."""
+        sign = 1 if first < second else -1
+        of_pair = self._differences[:, self._place[min(first, second), max(first, second)]]
+        by_block = of_pair[list(levels)].mean(axis=0)
+        mean, variance, count = _moments(by_block[np.isfinite(by_block)][None])
+        return sign * mean, variance, count
+
+
+def _moments(row: Array) -> tuple[float, float, int]:
+    """Return the mean of the one row, the variance of the mean, and the count; NaN where there is none."""
+    count = row.size
+    return (float(row.mean()), float(_stdevs(row)[0]) ** 2 / count, count) if count else (math.nan, math.nan, 0)
+
+
+def _sum(pair: tuple[str, str], log_mean: float, variances: Sequence[float], counts: Sequence[int]) -> Ratio:
+    """Return the ratio whose logarithm is a sum of independent means, with these variances and numbers of values.
+
+    Source: Welch (1947), Biometrika 34, 28-35; the degrees of freedom are his and Satterthwaite's.
+    """
+    log_mean, least = _snapped(log_mean), min(counts)
+    if least < 2:
+        return _summary(pair, log_mean, math.nan, least)
+    error = math.sqrt(sum(variances))
+    spread = sum(variance**2 / (count - 1) for variance, count in zip(variances, counts, strict=True))
+    freedom = error**4 / spread if spread else least - 1
+    return tested(*pair, log_mean, error * math.sqrt(least), least, freedom)
+
+
 def _kept_of_pairs(present: Presence) -> list[tuple[int, ...]]:
     """Return of each pair the levels that its ratio is taken of; `present` is level x pair x block."""
     any_block = np.asarray(present.any(axis=2))
@@ -285,24 +351,6 @@ def _block_means(differences: Array, over: Sequence[tuple[int, ...]]) -> Array:
     return np.asarray(sums / np.where(counts > 0, counts, np.nan)[:, None])
 
 
-def _logs(levels: Sequence[Cells], names: Sequence[str]) -> Array:
-    """Return the logarithm of every value, level x entry x block; NaN where there is none."""
-    numbers = sorted({block for cells in levels for blocks in cells.values() for block in blocks})
-    column = {block: index for index, block in enumerate(numbers)}
-    logs = np.full((len(levels), len(names), len(numbers)), np.nan)
-    for level, cells in enumerate(levels):
-        for row, name in enumerate(names):
-            for block, value in cells.get(name, {}).items():
-                logs[level, row, column[block]] = _log(value, f"{name}, block {block}")
-    return logs
-
-
-def _log(value: float, subject: str) -> float:
-    if not 0 < value < math.inf:
-        raise ValueError(f"{subject}: {value} is not a positive number; leave out a block that has no value")
-    return math.log(value)
-
-
 def _means(values: Array, axis: int) -> Array:
     """Return the means of what is known along the axis; NaN where nothing is."""
     with np.errstate(invalid="ignore"):
@@ -317,9 +365,9 @@ def _stdevs(rows: Array) -> Array:
     return np.where(stdevs < RESOLUTION, 0.0, stdevs)
 
 
-def _snapped(log: float) -> float:
+def _snapped(value: float) -> float:
     """Return the logarithm, or 0 where it is nothing but rounding."""
-    return 0.0 if abs(log) < RESOLUTION else log
+    return 0.0 if abs(value) < RESOLUTION else value
 
 
 @dataclass(frozen=True)

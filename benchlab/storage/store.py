@@ -1,7 +1,7 @@
 """Keeps runs on disk: the journal is the truth, everything else in the folder is derived from it.
 
 results/<run-id>/manifest.json    what the run is, written before the first sample
-                 samples.jsonl    one line per sample, failure, decision, or broken rule, flushed and fsynced at once
+                 samples.jsonl    one line per sample, failure, decision, look, broken rule, flushed and fsynced at once
                  samples.csv      the samples, derived, with those that do not count
                  report.md        the tables, derived
                  report.html      the tables and plots as one page, derived
@@ -31,7 +31,7 @@ from benchlab.factors import catalog
 from benchlab.load import registry
 from benchlab.records import schema
 from benchlab.records.plan import Manifest, Settings, Variant
-from benchlab.records.run import ContractFinding, Decision, Failure, Record, Run, Sample
+from benchlab.records.run import ContractFinding, Decision, Failure, Look, Pace, Record, Run, Sample
 from benchlab.storage import files, impossible
 
 MIXED = "were two runs mixed?"
@@ -75,7 +75,10 @@ def run(manifest: Manifest, content: bytes, path: Path) -> Run:
         tuple(sorted(_of(Failure, records), key=lambda failed: (failed.started_at, failed.trial.key, failed.reason))),
         decisions[0] if decisions else None,
         tuple(sorted(_of(ContractFinding, records), key=lambda finding: finding.key)),
+        looks=tuple(sorted(_of(Look, records), key=lambda look: look.number)),
+        paces=tuple(_of(Pace, records)),
     )
+    _refuse_other_looks(whole, path)
     _refuse_doubles(whole, path)
     _refuse_beyond(whole, path)
     return whole
@@ -102,6 +105,12 @@ def _refuse_other_run(record: Record, manifest: Manifest) -> None:
     if isinstance(record, Decision):
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
         problem = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
+    elif isinstance(record, Pace):
+        own = record.test in manifest.settings.tests
+        problem = f"a pace of {record.test} is none of"
+    elif isinstance(record, Look):
+        own = max(record.blocks, record.next_look or 0) <= max(manifest.settings.looks, default=0)
+        problem = f"a look after {counted(record.blocks, 'block')} is none of"
     elif isinstance(record, ContractFinding):
         own = record.entry in manifest.entries and record.test in manifest.tests(record.entry)
         problem = f"{record.entry} {record.test} is no test type of"
@@ -119,7 +128,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
         and trial.test in manifest.tests(trial.entry)
         and trial.level.key in registry.of(settings).keys(trial.test, settings.levels[trial.test])
         and trial.block >= 1
-        and 1 <= trial.repeat <= settings.repeats
+        and (settings.together or trial.repeat <= settings.repeats)
     )
 
 
@@ -129,6 +138,15 @@ def _refuse_doubles(run: Run, path: Path) -> None:
     keys.update(finding.key for finding in run.findings)
     if doubles := [" ".join(map(str, key[:-1])) for key, count in keys.items() if count > 1]:
         raise StoreError(f"{path}: {doubles[0]} is in it twice; {MIXED} remove the lines that are not its own")
+
+
+def _refuse_other_looks(run: Run, path: Path) -> None:
+    """Raise StoreError where the looks do not follow each other, each after the blocks that the one before it named."""
+    due: int | None = run.manifest.settings.looks[0] if run.looks else None
+    for number, look in enumerate(run.looks, start=1):
+        if (look.number, look.blocks) != (number, due):
+            raise StoreError(f"{path}: its looks do not follow each other (number {look.number}); {MIXED}")
+        due = look.next_look
 
 
 def _refuse_beyond(run: Run, path: Path) -> None:

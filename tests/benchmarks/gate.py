@@ -26,8 +26,9 @@ from benchlab.report.document import Table
 from benchlab.statistics import baseline, candidate, regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import Design
+from benchlab.statistics.pooling import Blocks
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
-from benchlab.statistics.stats import Blocks, Ratio
+from benchlab.statistics.stats import Ratio
 
 Array = NDArray[np.float64]
 

@@ -15,20 +15,19 @@ from benchlab.contract import claims
 from benchlab.contract.answers import Answer
 from benchlab.contract.statements import Counted
 from benchlab.engine.command import command_output
-from benchlab.engine.endpoints import ENTRY_HOST
+from benchlab.engine.endpoints import DATABASE_HOST, ENTRY_HOST, app_address
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL, SERVICE_LABEL
 from benchlab.engine.stage import Lab
 from benchlab.load import closed
-from benchlab.records.plan import Level, Target
+from benchlab.records.plan import Entry, Level, Target
 from benchlab.run import fetch, wrk
-from benchlab.run.lifecycle import Database, EntryLifecycle
+from benchlab.run.lifecycle import Database, EntryLifecycle, Group
 
 from ..entries import ENTRIES, USUAL
 from .conftest import await_that
 from .traces import PROJECT
 
 SERVICES = ("db", "wrk", "nginx", *ENTRIES)
-TARGET = Target(ENTRY_HOST)
 OURS = {PROJECT_LABEL: PROJECT, LAB_LABEL: LAB_VALUE}
 QUERY = ("/queries?queries=2",)
 TOLD = (*claims.COMPARED, "orm")
@@ -91,7 +90,7 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
     lab.engine.start(entry)
     try:
         await_that(lambda: _started(lab, entry) == lab.cpus, f"all workers of {entry} run")
-        await_that(lambda: fetch.knock(lab.roles.client, TARGET, "/json"), f"{entry} answers")
+        await_that(lambda: fetch.knock(lab.roles.client, _target(entry), "/json"), f"{entry} answers")
         yield
     finally:
         lab.engine.stop(entry)
@@ -140,12 +139,16 @@ def _database(lab: Lab) -> Database:
     return Database(lab.roles.database)
 
 
-def _answer(lab: Lab, path: str, target: Target = TARGET) -> Answer:
-    return fetch.answers(lab.roles.client, target, [[fetch.Request(path, "*/*")]])[0][0]
+def _target(entry: str) -> Target:
+    return app_address(Entry(entry, {}, {}))
 
 
-def _query(lab: Lab) -> Answer:
-    return _answer(lab, *QUERY)
+def _answer(lab: Lab, entry: str, path: str) -> Answer:
+    return fetch.answers(lab.roles.client, _target(entry), [[fetch.Request(path, "*/*")]])[0][0]
+
+
+def _query(lab: Lab, entry: str) -> Answer:
+    return _answer(lab, entry, *QUERY)
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -202,7 +205,7 @@ def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entr
     entries = staged.topology.entries
     lifecycle = EntryLifecycle(entries[entry], staged.roles, entries.values(), lambda name, text: name)
     with lifecycle.up("first") as first:
-        answer = _answer(staged, "/updates?queries=500")
+        answer = _answer(staged, entry, "/updates?queries=500")
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
         assert first.database.world() == {**first.world, **updated} != first.world
     with lifecycle.up("second") as second:
@@ -303,25 +306,32 @@ def test_requests_go_out_with_the_headers_of_the_study(staged: Lab, pipeline: in
 
 def test_wrk_counts_what_is_no_answer(staged: Lab) -> None:
     with _serving(staged, "crax"):
-        command = closed.command(Level(2, 2), TARGET, "/nowhere", "*/*", 1)
+        command = closed.command(Level(2, 2), _target("crax"), "/nowhere", "*/*", 1)
         load = wrk.parse(closed, _execute(staged, "wrk", *wrk.observed(command, {}))).load
     assert load.requests > 0
     assert load.errors.status == load.requests
 
 
-def test_nginx_stands_in_front_of_the_running_entry_and_ends_by_itself(
+def test_entries_that_are_up_at_once_have_the_contract_s_names_and_one_of_their_own(
     staged: Lab, client: docker.DockerClient
 ) -> None:
-    with _serving(staged, "aiohttp"):
-        staged.engine.start("nginx")
-        try:
-            await_that(lambda: fetch.knock(staged.roles.client, Target("nginx"), "/json"), "nginx answers")
-            answer = _answer(staged, "/json", Target("nginx"))
-        finally:
-            staged.engine.stop("nginx")
-    assert _container(client, "nginx").attrs["State"]["ExitCode"] == 0
-    assert (answer.status, json.loads(answer.body)) == (200, {"message": "Hello, World!"})
-    assert answer.headers["server"].startswith("nginx")
+    entries = [staged.topology.entries[name] for name in ("aiohttp", "crax")]
+    with Group(entries, staged.roles, staged.topology.entries.values(), lambda name, text: name).up("first") as up:
+        assert (sorted(up.running), up.lost) == (["aiohttp", "crax"], {})
+        names = fetch.addresses(staged.roles.client, ["app-aiohttp", "app-crax"])
+        for name, running in up.running.items():
+            (own,) = running.endpoints.app.addresses()
+            assert names[f"app-{name}"] == [own]
+            inside = [
+                _execute(staged, name, "getent", "hosts", host).split()[0] for host in (ENTRY_HOST, DATABASE_HOST)
+            ]
+            assert inside[0] == own
+            assert inside[1] in staged.engine.addresses("db")
+            assert _answer(staged, name, "/queries?queries=2").status == 200
+        assert up.check("meanwhile") == {}
+        _container(client, "aiohttp").kill()
+        assert list(up.check("while json 16 of crax was measured")) == ["aiohttp"]
+        assert list(up.running) == ["crax"]
 
 
 @each_entry
@@ -348,7 +358,7 @@ def test_a_burst_of_1024_connections_is_queued_and_not_turned_away(
     # Frozen, so that it accepts nothing: what connects waits in the backlog.
     server.pause()
     try:
-        connected = _execute(staged, "wrk", "python3", "-c", BURST, ENTRY_HOST)
+        connected = _execute(staged, "wrk", "python3", "-c", BURST, _target(serving).host)
     finally:
         server.unpause()
     assert connected.strip() == "1024"
@@ -357,7 +367,7 @@ def test_a_burst_of_1024_connections_is_queued_and_not_turned_away(
 @pytest.mark.long
 @each_entry
 def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, serving: str) -> None:
-    command = closed.command(Level(512, 2), TARGET, "/updates?queries=20", "application/json", 5)
+    command = closed.command(Level(512, 2), _target(serving), "/updates?queries=20", "application/json", 5)
     load = wrk.parse(closed, _execute(staged, "wrk", *wrk.observed(command, {}))).load
     deadlocks = _ask(staged, "SELECT deadlocks FROM pg_stat_database WHERE datname = 'hello_world'")
     # What wrk leaves open at its end is still answered; the tests that follow are of an entry that rests.
@@ -369,13 +379,13 @@ def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(stage
 
 @studied_first
 def test_a_database_outage_answers_5xx_and_heals(staged: Lab, serving: str) -> None:
-    assert _query(staged).status == 200
+    assert _query(staged, serving).status == 200
     staged.engine.stop("db")
-    assert _query(staged).status in (500, 503)
-    assert _answer(staged, "/json").status == 200
+    assert _query(staged, serving).status in (500, 503)
+    assert _answer(staged, serving, "/json").status == 200
     staged.engine.start("db")
     _execute(staged, "db", "wait-database")
-    assert _heals(staged)
+    assert _heals(staged, serving)
 
 
 @pytest.mark.long
@@ -386,23 +396,25 @@ def test_a_database_that_hangs_is_answered_5xx_and_heals(
     database = _container(client, "db")
     database.pause()
     try:
-        answer = _query(staged)
+        answer = _query(staged, serving)
     finally:
         database.unpause()
     assert answer.status in (500, 503)
-    assert _heals(staged)
+    assert _heals(staged, serving)
 
 
-def _heals(lab: Lab) -> bool:
+def _heals(lab: Lab, entry: str) -> bool:
     """Return whether all workers answer again: each may still tell of the outage a few times."""
-    return any(all(_query(lab).status == 200 for _ in range(10)) for _ in range(40))
+    return any(all(_query(lab, entry).status == 200 for _ in range(10)) for _ in range(40))
 
 
 @pytest.mark.long
 @each_entry
 def test_what_an_entry_has_updated_is_restored(staged: Lab, pristine: str, serving: str) -> None:
     before = _rows(_execute(staged, "db", "print-world"))
-    updated = {row["id"]: row["randomNumber"] for row in json.loads(_answer(staged, "/updates?queries=500").body)}
+    updated = {
+        row["id"]: row["randomNumber"] for row in json.loads(_answer(staged, serving, "/updates?queries=500").body)
+    }
     after = _execute(staged, "db", "print-world")
     assert _rows(after) == {**before, **updated} != before
     assert _execute(staged, "db", "pristine-world") == pristine != after

@@ -133,7 +133,7 @@ def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
     assert printed.count("block ") == 5
     assert "-H 'Host: tfb-server'" in printed
     assert re.search(
-        r"^wrk .* -c 128 .* -t \d+ .* 'http://tfb-server:8080/queries\?queries=20'  # level 20$", printed, re.M
+        r"^wrk .* -c 128 .* -t \d+ .* 'http://app-crax:8080/queries\?queries=20'  # level 20$", printed, re.M
     )
     assert objects(client) == []
     assert not (project.root / "results/latest").exists()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from .claims import Claim, claim
 from .findings import Findings, Sentence, read
 from .printed import Row
-from .sampled import BAND, PER_CPU, RATE, Sampled
+from .sampled import BAND, PER_CPU, RATE, Sampled, through
 from .tables import (
     FULL,
     MEASURES,
@@ -330,19 +330,21 @@ def _levels_disagree(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"{len(told_pairs)} pairs are told"
     for told_pair in told_pairs:
         found = re.fullmatch(r"(?P<first>\S+) / (?P<second>\S+) is (?P<levels>.+)", told_pair)
-        levels = re.findall(rf"({RATIO}) at (\d+)(?:, | and |$)", found["levels"]) if found else []
+        levels = (
+            re.findall(rf"({RATIO}) at (\d+)(?: through ([\w-]+))?(?:, | and |$)", found["levels"]) if found else []
+        )
         if found is None or not levels:
             yield f"not read: {told_pair}"
             continue
         first, second = found["first"], found["second"]
         if first != place.first:
             yield f"told of {first}, {place.first} stands first"
-        place.odd[first, second] = {level for _, level in levels}
-        for told, level in levels:
-            yield from _at_level(first, second, told, level, place)
+        place.odd[first, second] = {level for _, level, _ in levels}
+        for told, level, anchor in levels:
+            yield from _at_level(first, second, told, level, anchor, place)
 
 
-def _at_level(first: str, second: str, told: str, level: str, place: Place) -> Iterator[str]:
+def _at_level(first: str, second: str, told: str, level: str, anchor: str, place: Place) -> Iterator[str]:
     rows = [p for p in place.tables.pairs if p.level == level and {p.first, p.second} == {first, second}]
     decided = [pair for pair in rows if pair.outcome != "–"]
     ratio = printed(told)
@@ -351,7 +353,9 @@ def _at_level(first: str, second: str, told: str, level: str, place: Place) -> I
         return
     for pair in decided:
         yield from agrees(_of_printed(second, pair, ratio), first, pair)
-    own = place.sampled.ratio(place.tables.basis, place.test, [int(level)], first, second)
+    steps = [(first, anchor), (anchor, second)] if anchor else [(first, second)]
+    legs = [place.sampled.ratio(place.tables.basis, place.test, [int(level)], *two) for two in steps]
+    own = through(*legs) if anchor else legs[0]
     if own is None or not ratio.shows(own.middle):
         yield f"at {level} it is by the samples {own.middle if own else None}"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .tables import MEASURES, half_unit
 
 MEASURE = "requests per (?:CPU-)?second"
-OVER = r"(?: over (?P<but>all levels but [\d, and]+)| at (?P<alone>[\d, and]+ alone))?"
+OVER = r"(?: over (?P<but>all levels but [\d, and]+)| at (?P<alone>[\d, and]+ alone))?(?:, compared through \S+)?"
 PER_CENT = re.compile(
     rf"(?P<figure>\d+\.\d+)% (?P<sign>more|fewer) (?P<measure>{MEASURE}) than (?P<other>\S+)"
     r"(?: \[(?P<low>[+-]\d+\.\d+)% to (?P<high>[+-]\d+\.\d+)%\])?" + OVER

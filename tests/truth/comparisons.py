@@ -267,6 +267,9 @@ class _Versions:
                 self._logs(which, row, name, level)
                 for which, name in (("new", row.entry), ("old", self._old_name(row)))
             )
+            if self._compared.is_one_run and new and old:
+                run, _ = self._runs["new"][0]
+                new, old = run.in_common(row.figure, row.test, [row.entry, self._old_name(row)], level)
             if new and old:
                 found[level] = new, old
         return found

@@ -190,11 +190,10 @@ def _contrast(
     """Return the mean over the groups of the signed sum of logarithms, in blocks that have all entries and levels."""
     found = []
     for level in levels:
-        logs = {
-            entry: {} if (entry, level) in bound else sampled.logs(figure, test, entry, level)
-            for group in groups
-            for entry, _ in group
-        }
+        entries = sorted({entry for group in groups for entry, _ in group})
+        if not entries or any((entry, level) in bound for entry in entries):
+            continue
+        logs = dict(zip(entries, sampled.in_common(figure, test, entries, level), strict=True))
         blocks = set.intersection(*map(set, logs.values())) if logs else set()
         if blocks:
             found.append(

@@ -31,7 +31,7 @@ CONSTANT = (
 )
 FILES = "Files of the run: "
 BEWARE = "Before you believe it:"
-NAVIGATION = ("factors", "overview", "bottlenecks", "all metrics", "samples", "the run", "method", "again")
+NAVIGATION = ("factors", "overview", "bottlenecks", "all metrics", "samples", "rounds", "the run", "method", "again")
 TEST = r"(?P<test>[\w-]+)"
 # What the plots tell a reader who cannot see them, each up to the first so many figures.
 MORE = r"(?:; \d+ more stand in the table)?\."
@@ -243,6 +243,7 @@ def _square(of_test: OfTest, caption: str, row: str, column: str, title: str) ->
         and pair.figure == figure
         and (pair.is_over_levels if level == "all" else pair.level == level)
     ]
+    title = title.partition(", compared through ")[0]
     told = printed(title)
     if not pairs:
         if told is not None and level == "all":

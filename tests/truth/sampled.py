@@ -21,6 +21,8 @@ SAME = 1e-12
 
 Row = Mapping[str, str]
 Blocks = Mapping[int, float]
+# Requests, and the seconds that they took, of each round of each block.
+Parts = Mapping[int, Mapping[int, tuple[float, float]]]
 
 
 @dataclass(frozen=True)
@@ -104,20 +106,36 @@ class Sampled:
         return list(chosen.values())
 
     @cached_property
-    def _figures(self) -> dict[str, dict[tuple[str, str, int], Blocks]]:
+    def _parts(self) -> dict[str, dict[tuple[str, str, int], Parts]]:
         return {name: self._by_cell(name) for name in (RATE, PER_CPU, PER_APP)}
 
-    def _by_cell(self, name: str) -> dict[tuple[str, str, int], Blocks]:
-        values: dict[tuple[str, str, int], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    def _by_cell(self, name: str) -> dict[tuple[str, str, int], Parts]:
+        """Return requests, and seconds or those of CPU time, by cell, block and round, where both are known."""
+        found: dict[tuple[str, str, int], dict[int, dict[int, tuple[float, float]]]] = defaultdict(
+            lambda: defaultdict(dict)
+        )
         for row in self.counting:
-            value = rate(row) if name == RATE else per_cpu_s(row, ROLES[name])
-            if value:
-                values[row["test"], row["entry"], level(row)][int(row["block"])].append(math.log(value))
-        return {cell: {block: float(np.mean(of)) for block, of in found.items()} for cell, found in values.items()}
+            seconds = int(row["duration_us"]) / 1e6 if name == RATE else cpu_s(row, ROLES[name])
+            if seconds:
+                cell = row["test"], row["entry"], level(row)
+                found[cell][int(row["block"])][int(row["repeat"])] = int(row["requests"]), seconds
+        return {cell: dict(of) for cell, of in found.items()}
 
     def logs(self, name: str, test: str, entry: str, at: int) -> Blocks:
         """Return the logarithm of the figure in each block."""
-        return self._figures[name].get((test, entry, at), {})
+        return self.in_common(name, test, [entry], at)[0]
+
+    def in_common(self, name: str, test: str, entries: Sequence[str], at: int) -> list[Blocks]:
+        """Return the logarithm of each entry's figure in each block, over the rounds that all these entries have."""
+        parts = [self._parts[name].get((test, entry, at), {}) for entry in entries]
+        logs: list[dict[int, float]] = [{} for _ in entries]
+        for block in set.intersection(*map(set, parts)):
+            rounds = set.intersection(*(set(of[block]) for of in parts))
+            sums = [[sum(of[block][number][part] for number in rounds) for part in (0, 1)] for of in parts]
+            if all(requests and seconds for requests, seconds in sums):
+                for place, (requests, seconds) in enumerate(sums):
+                    logs[place][block] = math.log(requests / seconds)
+        return [dict(sorted(of.items())) for of in logs]
 
     def cell(self, name: str, test: str, entry: str, at: int) -> Figure:
         return Figure(tuple(self.logs(name, test, entry, at).values()))
@@ -138,10 +156,10 @@ class Sampled:
         self, name: str, test: str, levels: Iterable[int], first: str, second: str, pilot: int | None = None
     ) -> Figure | None:
         """Return first over second, in the blocks that have all levels; None where a level has no block of both."""
-        return paired([(self.logs(name, test, first, at), self.logs(name, test, second, at)) for at in levels], pilot)
+        return paired([self.in_common(name, test, [first, second], at) for at in levels], pilot)
 
 
-def paired(levels: Sequence[tuple[Blocks, Blocks]], pilot: int | None = None) -> Figure | None:
+def paired(levels: Sequence[Sequence[Blocks]], pilot: int | None = None) -> Figure | None:
     """Return the ratio over the levels, of the blocks that have both in all of them; None where a level has no such.
 
     The blocks up to `pilot` are those by whose spread it was decided how many there are.
@@ -196,11 +214,10 @@ def rate(row: Row) -> float:
     return int(row["requests"]) / (int(row["duration_us"]) / 1e6)
 
 
-def per_cpu_s(row: Row, roles: Iterable[str]) -> float | None:
-    """Return requests per second of CPU time of these roles together, None where none is known."""
+def cpu_s(row: Row, roles: Iterable[str]) -> float | None:
+    """Return the seconds of CPU time of these roles together, None where none is known."""
     used = [row.get(f"{role}_cpu_us", "") for role in roles]
-    known = [int(cpu_us) for cpu_us in used if cpu_us]
-    return int(row["requests"]) / (sum(known) / 1e6) if sum(known) else None
+    return sum(int(cpu_us) for cpu_us in used if cpu_us) / 1e6 or None
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -256,3 +273,35 @@ def apart(new: Figure, old: Figure) -> Versus:
     halves = {level: float(stats.t.ppf(0.5 + level / 2, freedom)) * error for level in (0.90, 0.95)}
     bounds = {level: (math.exp(shift - half), math.exp(shift + half)) for level, half in halves.items()}
     return Versus(math.exp(shift), bounds, float(2 * stats.t.sf(abs(shift) / error, freedom)), count)
+
+
+@dataclass(frozen=True)
+class Through:
+    """A ratio of two that share no block: the sum of the logarithms of two legs, each in blocks of its own."""
+
+    sum: Versus
+
+    @property
+    def blocks(self) -> int:
+        return self.sum.count
+
+    @property
+    def middle(self) -> float:
+        return self.sum.middle
+
+    @property
+    def p(self) -> float | None:
+        return self.sum.p
+
+    def bounds(self, level: float = 0.95) -> tuple[float, float] | None:
+        return self.sum.bounds[level]
+
+    def is_equal(self) -> bool | None:
+        return self.sum.is_equal
+
+
+def through(first: Figure | None, second: Figure | None) -> Through | None:
+    """Return the product of the two ratios; None where one of them has no block."""
+    if first is None or second is None or not first.blocks or not second.blocks:
+        return None
+    return Through(apart(first, Figure(tuple(-log for log in second.logs))))

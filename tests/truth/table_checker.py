@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from .findings import Findings
 from .printed import Row, Table
-from .sampled import BAND, PER_APP, PER_CPU, RATE, Figure, Sampled, holm, kept, level, rate, up_to
+from .sampled import BAND, PER_APP, PER_CPU, RATE, Figure, Sampled, Through, holm, kept, level, rate, through, up_to
 from .tables import (
     FULL,
     TOO_FEW,
@@ -91,7 +91,7 @@ def _overview(
         yield f"it has {own.blocks} of {most} blocks"
 
 
-def shows(found: Printed, own: Figure) -> Iterator[str]:
+def shows(found: Printed, own: Figure | Through) -> Iterator[str]:
     """Hold a printed figure and its interval against the samples' own."""
     if not own.blocks:
         return
@@ -232,9 +232,7 @@ def _shared(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> di
     """Return the blocks that both have at each level: at the row's own, or at all where it is over levels."""
     asked, bound = _asked(of_test.test, report), _bound(of_test.test, report)
     levels = asked if pair.is_over_levels else [int(pair.level)]
-    logs = {
-        at: [sampled.logs(pair.figure, of_test.test, one, at) for one in (pair.first, pair.second)] for at in levels
-    }
+    logs = {at: sampled.in_common(pair.figure, of_test.test, (pair.first, pair.second), at) for at in levels}
     return {
         at: set(one) & set(other)
         for at, (one, other) in logs.items()
@@ -242,10 +240,16 @@ def _shared(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled) -> di
     }
 
 
-def ratio_of(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records: Records) -> Figure | None:
+def ratio_of(
+    pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records: Records
+) -> Figure | Through | None:
     """Return the pair's ratio, from the samples of the levels that it is over; None where one has no block of both."""
     shared = _shared(pair, of_test, report, sampled)
     levels = levels_of(pair.level, _asked(of_test.test, report))
+    if pair.through:
+        names = ((pair.first, pair.through), (pair.through, pair.second))
+        legs = [sampled.ratio(pair.figure, of_test.test, levels, *two) for two in names]
+        return through(*legs) if not any(shared.values()) else None
     if not set(levels) <= shared.keys():
         return None
     pilot = records.deciding_pilot if kept(up_to(shared, records.deciding_pilot)) == levels else None
@@ -255,14 +259,16 @@ def ratio_of(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, reco
 def _pair(pair: Pair, of_test: OfTest, report: Report, sampled: Sampled, records: Records) -> Iterator[str]:
     own = ratio_of(pair, of_test, report, sampled, records)
     if own is None:
-        yield "one of its levels has no block of both"
+        yield "one of its levels has no block of both" if not pair.through else "it has blocks of its own, or no path"
         return
     yield from shows(pair.ratio, own)
     yield from beside_1(pair.ratio, own.middle, own.bounds(0.90 if pair.ratio.is_90 else 0.95))
     if pair.outcome != "–" and (pair.outcome == TOO_FEW) != (own.blocks < LEAST_BLOCKS):
         yield f"it has {own.blocks} blocks"
     yield from outcome(pair.outcome, pair.ratio)
-    if (left := kept(_shared(pair, of_test, report, sampled))) != levels_of(pair.level, _asked(of_test.test, report)):
+    if not pair.through and (left := kept(_shared(pair, of_test, report, sampled))) != levels_of(
+        pair.level, _asked(of_test.test, report)
+    ):
         yield f"by the blocks that there are it is over {left}"
 
 

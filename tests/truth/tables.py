@@ -119,6 +119,7 @@ class Pair:
     second: str
     ratio: Printed
     outcome: str
+    through: str = ""
 
     @property
     def is_decided(self) -> bool:
@@ -239,11 +240,12 @@ class Report:
 
 def _pairs(table: Table) -> Iterator[Pair]:
     for row in table.rows:
-        first, _, second = row["pair"].partition(" / ")
+        names, _, through = row["pair"].removesuffix(")").partition(" (through ")
+        first, _, second = names.partition(" / ")
         interval = next(row[column] for column in row if "interval" in column)
         found = printed(f"{row['ratio']} {interval}" if interval != "–" else row["ratio"])
         assert found is not None, row
-        yield Pair(row["level"], row["metric"], first, second, found, row["outcome"])
+        yield Pair(row["level"], row["metric"], first, second, found, row["outcome"], through)
 
 
 def listed(names: str) -> tuple[list[str], int]:

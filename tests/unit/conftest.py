@@ -19,8 +19,9 @@ from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usag
 from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
-from benchlab.records.run import GOOD, ContractFinding, Failure, Sample, Verdict
+from benchlab.records.run import GOOD, ContractFinding, Failure, Pace, Sample, Verdict
 from benchlab.run.lifecycle import EntryLifecycle
+from benchlab.run.rounds import RoundRunner
 from benchlab.run.runner import Events, Journal, Runner
 
 from .fake_host import FakeHost
@@ -86,10 +87,13 @@ class Kept(list[Sample | Failure]):
     def __init__(self) -> None:
         self.logs: dict[str, str] = {}
         self.findings: list[ContractFinding] = []
+        self.paces: list[Pace] = []
 
-    def append(self, record: Sample | Failure | ContractFinding) -> None:
+    def append(self, record: Sample | Failure | ContractFinding | Pace) -> None:
         if isinstance(record, ContractFinding):
             self.findings.append(record)
+        elif isinstance(record, Pace):
+            self.paces.append(record)
         else:
             super().append(record)
 
@@ -128,6 +132,13 @@ def make_runner(
     """Return the runner of a lab whose roles are all on the one host, which has two CPUs."""
     by_name = {entry.name: entry for entry in entries}
     return Runner(Roles.on_one(host), kept, by_name, levels, settings, events or Events(), 2, **options)
+
+
+def make_round_runner(
+    host: FakeHost, kept: Kept, entries: list[Entry], settings: Settings, events: Events | None = None
+) -> RoundRunner:
+    by_name = {entry.name: entry for entry in entries}
+    return RoundRunner(Roles.on_one(host), kept, by_name, LEVELS, settings, events or Events(), 2)
 
 
 def make_lifecycle(host: FakeHost, entry: Entry) -> EntryLifecycle:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from benchlab.contract.payloads import FORTUNES
 from benchlab.core.errors import EngineError
 from benchlab.engine.command import Executed
 from benchlab.records.seen import SCHEMA, ContainerReading
+from benchlab.run.slices import MARK as SLICE_MARK
 from benchlab.run.wrk import MARK, SEEN_MARK
 
 WORLD = {row_id: row_id for row_id in range(1, 10_001)}
@@ -89,6 +91,34 @@ def printed(wall_us: int = 2_050_000, stolen_us: int = 0, kills: tuple[int, int]
     return f"Running 2s test\n{MARK}{json.dumps(REPORT | changes)}\n{seen(wall_us, stolen_us, kills=kills)}"
 
 
+def sliced(load: str, number: int, window_us: int, **changes: object) -> str:
+    """Return what rounds.py prints of a slice on two calm CPUs, with some of its keys changed."""
+    host = READING["host"] | {"busy_us": window_us, "idle_us": window_us}
+    roles = {role: usage | {"cpu_us": window_us // 3} for role, usage in READING["roles"].items()}
+    found = {
+        "schema": SCHEMA,
+        "load": load,
+        "round": number,
+        "wall_us": window_us + 150_000,
+        "took_us": window_us + 200_000,
+        "report": REPORT,
+        "window": {
+            "duration_us": window_us,
+            "requests": window_us // 1000,
+            "before": READING | {"at_us": 0},
+            "after": {"at_us": window_us, "host": host, "roles": roles},
+            "idle_entries_cpu_us": 0,
+            "clock_set_us": 0,
+        },
+        "speeds_us": [[5000]],
+        "idle_before": True,
+        "ports": {"range": 28_232, "waiting": 0},
+        "answers": [],
+        "is_gone": False,
+    }
+    return SLICE_MARK + json.dumps(found | changes)
+
+
 def _table(rows: Mapping[int, int]) -> str:
     return "".join(f"{row_id},{number}\n" for row_id, number in rows.items())
 
@@ -106,7 +136,10 @@ class FakeHost:
     with the running entry and the number of the load (from 1), and may change the host or return what load.py prints.
     `commands` are those of wrk, `jobs` those of load.py; `ports` are those that single requests went to; `table` is
     what the kernel tells of an entry's sockets; `chatter` is how many lines a second entries write to their logs;
-    `late` is how services end that do so late; `cpusets` are the CPUs that services may use, as the kernel writes them.
+    `late` is how services end that do so late; `cpusets` are the CPUs that services may use, as the kernel writes them;
+    `on_slice` is called with the entry and the number of the slice (from 1), and may change the host or return keys of
+    the slice that are other ones; `slices` are those that were taken, by load and round.
+    `impostors` are the services that answer under the names of entries.
     """
 
     def __init__(self) -> None:
@@ -134,10 +167,16 @@ class FakeHost:
         self.chatter = 0.0
         self.late: dict[str, str] = {}
         self.cpusets: dict[str, str | None] = {}
+        self.impostors: dict[str, str] = {}
+        self.on_slice: Callable[[str, int], dict[str, object] | None] = lambda entry, number: None
+        self.slices: list[tuple[str, int]] = []
+        self.asked = ""
 
     @property
     def entry(self) -> str:
-        return next(iter(self.running - {"db", "wrk", "nginx"}), "")
+        """Return the entry that is asked: the one that runs, of several the one that was asked last."""
+        up = sorted(each for each in self.running - {"db", "wrk"} if not each.startswith("nginx"))
+        return self.asked if self.asked in up else next(iter(up), "")
 
     def start(self, service: str) -> None:
         self._refuse_if_gone()
@@ -155,6 +194,12 @@ class FakeHost:
     def casualty(self, service: str) -> str | None:
         self._refuse_if_gone()
         return self.dead.get(service, None if service in self.running else f"{service} ended (exit code 0)")
+
+    def casualties(self, services: Iterable[str]) -> dict[str, str]:
+        return {service: how for service in services if (how := self.casualty(service))}
+
+    def addresses(self, service: str) -> frozenset[str]:
+        return frozenset([f"address of {service}"])
 
     def container_id(self, service: str) -> str:
         return f"id-of-{service}"
@@ -178,6 +223,25 @@ class FakeHost:
     def answers(self) -> bool:
         return not self.gone
 
+    @contextmanager
+    def converse(self, service: str, command: list[str], line: str) -> Iterator[Iterator[str]]:
+        self._refuse_if_gone()
+        yield self._slices(json.loads(line))
+
+    def _slices(self, job: dict[str, Any]) -> Iterator[str]:
+        gone: set[str] = set()
+        for each in job["slices"]:
+            load = job["loads"][each["load"]]
+            if load["entry"] in gone:
+                continue
+            self.slices.append((each["load"], each["round"]))
+            changes = self.on_slice(load["entry"], len(self.slices)) or {}
+            self._refuse_if_gone()
+            if load["entry"] in self.dead:
+                gone.add(load["entry"])
+                changes = {"window": None, "report": None, "is_gone": True}
+            yield sliced(each["load"], each["round"], int(load["window_s"] * 1e6), **changes)
+
     def execute(self, service: str, command: list[str]) -> Executed:
         self._refuse_if_gone()
         if command == ["pristine-world"]:
@@ -191,7 +255,11 @@ class FakeHost:
         if "/wrk/fetch.py" in command:
             return Executed(0, self._fetch(json.loads(command[-1])), "")
         if "/wrk/burst.py" in command:
-            return Executed(0, self._burst(json.loads(command[-1])), "")
+            job = json.loads(command[-1])
+            # Only a start asks for any kind of answer: many connections, of which nothing is held against the contract.
+            return Executed(0, self._connected(job) if job["accept"] == "*/*" else self._burst(job), "")
+        if "/wrk/resolve.py" in command:
+            return Executed(0, json.dumps({name: self._found_under(name) for name in json.loads(command[-1])}), "")
         if "/wrk/cpusets.py" in command:
             roles = json.loads(command[-1]).items()
             return Executed(
@@ -201,13 +269,19 @@ class FakeHost:
             return self._wrk(json.loads(command[-1]))
         return Executed(0, "", "")
 
+    def _found_under(self, name: str) -> list[str]:
+        role, _, entry = name.partition("-")
+        service = self.impostors.get(entry, entry if role == "app" else f"nginx-for-{entry}")
+        return [f"address of {service}"]
+
     def _wrk(self, job: dict[str, Any]) -> Executed:
         command = job["command"]
         url = next(word for word in command if word.startswith("http://"))
         self.jobs.append(job)
-        self.loads.append((self.entry, url))
+        entry = url.partition("//")[2].partition(":")[0].partition("-")[2]
+        self.loads.append((entry, url))
         self.commands.append(" ".join(command))
-        output = self.on_load(self.entry, len(self.loads))
+        output = self.on_load(entry, len(self.loads))
         self._refuse_if_gone()
         return Executed(0, printed() if output is None else output, "")
 
@@ -223,14 +297,20 @@ class FakeHost:
         self.fetched += 1
         self.ports.add(job["port"])
         self.second += 1
-        return json.dumps([[self._fetched(request["path"]) for request in requests] for requests in job["groups"]])
+        return json.dumps([[self._fetched(request["path"], job) for request in requests] for requests in job["groups"]])
 
-    def _fetched(self, path: str) -> dict[str, object]:
-        if self.entry in self.mute or self.entry in self.dead:
+    def _fetched(self, path: str, job: dict[str, Any]) -> dict[str, object]:
+        self.asked = entry = job["host"].partition("-")[2]
+        if entry in self.mute or entry in self.dead:
             return {"path": path, "error": "refused"}
         return self.answer(path)
 
+    def _connected(self, job: dict[str, Any]) -> str:
+        self.done.append(f"connections {job['path']}")
+        return json.dumps({"right": job["requests"], "answers": []})
+
     def _burst(self, job: dict[str, Any]) -> str:
+        self.asked = job["host"].partition("-")[2]
         self.done.append(f"burst {job['path']}")
         answers = [self.answer(job["path"]) for _ in range(job["requests"])]
         return json.dumps({"right": len(answers), "answers": answers[: job["shown"]]})

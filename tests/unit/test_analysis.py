@@ -518,12 +518,12 @@ def test_a_query_level_is_its_rows_a_request(manifest: Manifest) -> None:
     assert list(result.level_basis) == [LevelKey(20, QUERIES)]
 
 
-def test_repeats_of_a_visit_are_one_repetition_their_geometric_mean(manifest: Manifest) -> None:
+def test_repeats_of_a_visit_are_one_repetition_of_their_requests_over_their_seconds(manifest: Manifest) -> None:
     samples = tuple(
         make_sample(replace(make_trial(block), repeat=repeat), make_load(requests))
         for block, repeat, requests in ((1, 1, 1000), (1, 2, 4000), (2, 1, 3000))
     )
     run = Run(manifest, samples, ())
-    assert cells.measured(run)["json"].known[RATE][at(16)]["crax"] == pytest.approx({1: 2000, 2: 3000})
+    assert cells.measured(run)["json"].known[RATE][at(16)]["crax"] == pytest.approx({1: 2500, 2: 3000})
     (result,) = analysis.analyse(run)
     assert result.cells[0].rate.blocks == 2

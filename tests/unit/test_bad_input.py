@@ -40,7 +40,7 @@ sys.exit(cli.main(Path.cwd(), ["report", sys.argv[1]]))
         (["--levels", "json=16", "--levels", "json=32"], "--levels json is given twice"),
         (["--levels", "json=0"], "--levels json=0: use 1 to"),
         (["--blocks", "0"], "--blocks 0: use 1 to"),
-        (["--duration", "0", "--blocks", "0"], "--blocks 0: use 1 to 1000; --duration 0: use 1 to"),
+        (["--duration", "0", "--blocks", "0"], "--blocks 0: use 1 to 1000; --duration 0: use 0.1 to"),
         (["--repeats", "0"], "--repeats 0: use 1 to"),
         (["--db-connections", "16,2000"], "--db-connections 2000: use 1 to 1900"),
         (["--precision", "much"], "--precision much"),
@@ -475,7 +475,9 @@ def test_a_version_that_failed_in_a_block_passes_no_gate_and_fails_the_run_witho
     tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest, margin: float | None, code: int
 ) -> None:
     folder = _versions(tmp_path, manifest)
-    assert measure.finish(folder, store.read(folder), margin) == code
+    run = store.read(folder)
+    gated = replace(run.manifest, settings=replace(run.manifest.settings, margin=margin))
+    assert measure.finish(folder, replace(run, manifest=gated)) == code
     assert UNCOMPARED in capsys.readouterr().err
 
 

@@ -144,7 +144,11 @@ def test_a_run_of_an_older_lab_with_the_old_name_of_the_study_s_profile_is_read(
         (("settings", "blocks"), -8, "settings.blocks is -8, and must be 1 to 1000"),
         (("settings", "blocks"), "8", 'settings.blocks is "8", and must be a whole number'),
         (("settings", "blocks"), REMOVED, "settings.blocks is missing"),
-        (("settings", "profile"), "sed", 'settings.profile is "sed", and must be one of default, quick, study, tfb'),
+        (
+            ("settings", "profile"),
+            "sed",
+            'settings.profile is "sed", and must be one of default, quick, rounds, study, tfb',
+        ),
         (("settings", "levels", "json"), [16, 16], "settings.levels.json is a list, and must be levels, each once"),
         (("settings", "levels", "jsn"), [16], 'settings.levels has "jsn", which is no test; there is json, plaintext'),
         (("settings", "warmup_s"), [1], "settings.warmup_s has 1 values, and must have 2"),
@@ -187,7 +191,7 @@ def test_what_is_wrong_with_a_manifest_is_told_by_its_key(folder: Path, path: Pl
         (("load", "requests"), 10**400, "load: requests of a number of many digits cannot be; it is 0 or more"),
         (("counters", "received"), [[1]], "counters.received[1] has 1 values, and must have 2"),
         (("counters", "roles", "app", "cpu_us"), -1, "counters: cpu_us ran backwards by 1"),
-        (("kind",), "simple", 'kind is "simple", and must be one of sample, failure, decision, verification'),
+        (("kind",), "simple", 'kind is "simple", and must be one of sample, failure, decision, look, verification'),
         (("kind",), REMOVED, "kind is null, and must be one of"),
     ],
 )

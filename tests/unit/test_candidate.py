@@ -11,14 +11,14 @@ import pytest
 from benchlab.cli import gate
 from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, UsageError
-from benchlab.load.metrics import PER_CPU, RATE, Better
+from benchlab.load.metrics import PER_CPU, RATE, Better, Parts
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, document, markdown, outcomes
 from benchlab.statistics import baseline, candidate, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import BaselineComparison
 from benchlab.statistics.comparison import Outcome
-from benchlab.statistics.stats import Blocks
+from benchlab.statistics.pooling import Blocks
 
 from .conftest import older
 from .made_comparisons import CALM, NEW, OLD, compared, failures, overall, run_of, samples
@@ -129,7 +129,7 @@ def test_a_side_has_no_values_of_an_entry_that_it_lacks_and_none_that_nobody_mad
     assert [runs.values("rill", "json", RATE) for runs in (old, new)] == [{}, {}]
     assert list(old.values("crax", "json", RATE)) == [at(16)]
     assert old.values("crax", "plaintext", RATE) == {}
-    unknown = replace(RATE, read=lambda sample: sample.load.seconds)
+    unknown = replace(RATE, parts=lambda sample: Parts(sample.load.seconds, 1))
     with pytest.raises(KeyError):
         old.values("crax", "json", unknown)
 

@@ -65,7 +65,7 @@ def test_another_machine_engine_or_database_is_told_with_both_values(
     ("change", "told"),
     [
         ({"duration_s": 9}, "duration in s was 2, is 9"),
-        ({"repeats": 4}, "samples of a level in a visit was 1, is 4"),
+        ({"repeats": 4}, "samples of a level in a block was 1, is 4"),
         ({"primer_s": 5}, "primer in s was 0, is 5"),
         ({"warmup_s": (15, 15)}, "warm-up in s was 1 to 1, is 15 to 15"),
         ({"proxy": "nginx"}, "proxy was none, is nginx"),

@@ -16,7 +16,8 @@ from benchlab.load.metrics import Better
 from benchlab.report import outcomes
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison, Outcome, Pair, Rank, Standing, holm, standings
-from benchlab.statistics.stats import Cells, Ratio
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import Ratio
 
 from .values import Array, cells, known, numbered, plausible
 

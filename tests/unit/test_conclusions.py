@@ -103,7 +103,7 @@ def test_a_run_ends_with_its_answer_after_the_tables(tmp_path: Path, capsys: pyt
     journal = store.create(tmp_path, CALM.manifest)
     for sample in CALM.taken:
         journal.append(sample)
-    assert measure.finish(journal.folder, CALM, None) == 0
+    assert measure.finish(journal.folder, CALM) == 0
     printed = capsys.readouterr()
     assert printed.err.splitlines()[: len(_lines(CALM))] == _lines(CALM)
     assert printed.out.index("aiohttp leads") < printed.out.index("## Entries")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from benchlab.engine.endpoints import Roles, load_address
+from benchlab.engine.endpoints import Roles, app_address, load_address
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import Entry, Target
 from benchlab.run.lifecycle import EntryLifecycle
@@ -25,8 +26,20 @@ def engines() -> dict[str, FakeHost]:
 
 def test_the_load_goes_to_the_entry_or_to_the_proxy_in_front_of_it() -> None:
     roles = Roles.on_one(FakeHost())
-    for entry, host in ((DIRECT, "tfb-server"), (PROXIED, "nginx")):
-        assert roles.of(entry).front.address == load_address(entry) == Target(host, entry.port)
+    for entry, host in ((DIRECT, "app-crax"), (PROXIED, "proxy-aiohttp")):
+        assert roles.of(entry).front.address == load_address(entry) == Target(host, entry.port, "tfb-server")
+
+
+@pytest.mark.parametrize(
+    "name", ["crax", "Crax", "crax_orm", "starlette-uvicorn-0.49.0", "starlette-uvicorn-0-49-0", "x" * 80, "-"]
+)
+def test_the_name_that_an_entry_is_asked_by_is_one_that_name_servers_take(name: str) -> None:
+    assert re.fullmatch(r"app-[a-z0-9-]{0,58}[a-z0-9]", app_address(replace(DIRECT, name=name)).host)
+
+
+def test_entries_whose_names_differ_in_what_name_servers_do_not_take_are_asked_by_names_that_differ() -> None:
+    names = ["a.b", "a-b", "a_b", "A-b", "x" * 80, "x" * 81]
+    assert len({app_address(replace(DIRECT, name=name)).host for name in names}) == len(names)
 
 
 def test_each_role_is_started_and_stopped_on_its_own_engine(engines: dict[str, FakeHost]) -> None:
@@ -34,10 +47,10 @@ def test_each_role_is_started_and_stopped_on_its_own_engine(engines: dict[str, F
     with lifecycle.up("first") as running:
         running.check("meanwhile")
     assert {role: engine.done for role, engine in engines.items()} == {
-        CLIENT: ["start wrk"],
+        CLIENT: ["start wrk", "connections /json"],
         APP: ["start aiohttp", "stop aiohttp"],
         DB: ["start db", "pristine-world"],
-        PROXY: ["start nginx", "stop nginx"],
+        PROXY: ["start nginx-for-aiohttp", "stop nginx-for-aiohttp"],
     }
 
 
@@ -60,14 +73,9 @@ def test_one_engine_that_does_not_answer_is_enough_to_end_a_run(engines: dict[st
     assert not at.engines_answer()
 
 
-def test_entries_that_answer_under_one_name_are_rivals() -> None:
-    others = [DIRECT, PROXIED, replace(DIRECT, name="starlette", port=9001)]
-    assert [rival.service for rival in Roles.on_one(FakeHost()).rivals(DIRECT, others)] == ["aiohttp", "starlette"]
-
-
-def test_a_rival_that_still_runs_is_stopped_before_the_entry_starts() -> None:
+def test_what_an_earlier_life_left_running_is_stopped_before_the_entry_starts() -> None:
     host = FakeHost()
     host.start("aiohttp")
     with EntryLifecycle(DIRECT, Roles.on_one(host), [PROXIED, DIRECT], Kept().keep_log).up("first"):
-        assert host.done[:3] == ["start aiohttp", "stop aiohttp", "start db"]
+        assert host.done[:4] == ["start aiohttp", "stop nginx-for-aiohttp", "stop aiohttp", "start db"]
         assert host.running == {"db", "wrk", "crax"}

@@ -8,7 +8,7 @@ from benchlab.report import heat
 from benchlab.report.heat import EQUAL, SAME, UNDECIDED
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison
-from benchlab.statistics.stats import Cells
+from benchlab.statistics.pooling import Cells
 
 from . import values
 

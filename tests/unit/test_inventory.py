@@ -32,19 +32,19 @@ CALLS = {
 
 
 class Answering(FakeHost):
-    """An engine that knows `calls` by how a command ends, and `images` by id; `asked` has the images in order."""
+    """An engine that knows `calls` by how a command ends, and `images` by id; `inspected` has the images in order."""
 
     def __init__(self, calls: dict[str, str] = CALLS, images: dict[str, str] | None = None) -> None:
         super().__init__()
         self.calls, self.images = calls, images or {}
-        self.asked: list[str] = []
+        self.inspected: list[str] = []
 
     def execute(self, service: str, command: list[str]) -> Executed:
         word = command[-1].removeprefix("--command=")
         return Executed(0, self.calls[word], "") if word in self.calls else Executed(2, "", "it is tired\n")
 
     def run_once(self, image: str, command: list[str]) -> str:
-        self.asked.append(image)
+        self.inspected.append(image)
         if image not in self.images:
             raise EngineError("python3 is not there")
         return self.images[image]
@@ -67,14 +67,14 @@ def test_what_an_image_holds_is_asked_once_and_kept_in_the_file(tmp_path: Path) 
     host, kept = Answering(images={"sha256:a": json.dumps(PYTHON)}), tmp_path / ".lab/images.json"
     first, second = (inventory.entries(host, {"crax": "sha256:a"}, kept) for _ in range(2))
     assert first == second == {"crax": CONTENTS}
-    assert host.asked == ["sha256:a"]
+    assert host.inspected == ["sha256:a"]
 
 
 def test_entries_of_one_image_are_asked_once(tmp_path: Path) -> None:
     host = Answering(images={"sha256:a": json.dumps(PYTHON)})
     images = dict.fromkeys(("crax", "crax-again"), "sha256:a")
     assert inventory.entries(host, images, tmp_path / "images.json") == dict.fromkeys(images, CONTENTS)
-    assert host.asked == ["sha256:a"]
+    assert host.inspected == ["sha256:a"]
 
 
 def test_an_image_of_another_id_is_asked_anew(tmp_path: Path) -> None:

@@ -115,6 +115,8 @@ def test_connections_that_got_no_local_port_are_told_as_that(
         ("thermal throttling", SUSPECT, _host(thermal_throttles=1)),
         ("host speed", SUSPECT, _calm(counters=make_counters(speed_us=5600.0))),
         ("host speed", SUSPECT, _calm(counters=make_counters(speed_us=4400.0))),
+        ("idle entries", SUSPECT, _counted(idle_entries_cpu_us=100_000)),
+        ("silent slice", GOOD, lambda calm: replace(calm, load=replace(calm.load, requests=0, launch_requests=0))),
         ("stall", GOOD, _received(100, 100, 50, 100)),
         ("stall", GOOD, _received(100, 140, 100, 100)),
         ("clock set", GOOD, _calm(clock_set_us=3_600_000_000)),

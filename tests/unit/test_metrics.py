@@ -11,7 +11,7 @@ import pytest
 
 from benchlab.experiment import profiles
 from benchlab.load import closed, registry
-from benchlab.load.metrics import PER_CPU, RATE, Better, Measures, Metric
+from benchlab.load.metrics import PER_CPU, RATE, Better, Measures, Metric, Parts
 from benchlab.records.run import Run, Sample
 from benchlab.report import changes, charts, gate, plots, sentences, tables
 from benchlab.statistics import analysis, candidate, comparison, regression, stats
@@ -20,12 +20,13 @@ from benchlab.statistics.baseline import Design
 from benchlab.statistics.candidate import Row, RowKey
 from benchlab.statistics.cells import by_block
 from benchlab.statistics.comparison import Outcome, Rank
+from benchlab.statistics.pooling import Cells
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
-from benchlab.statistics.stats import Cells, Ratio
+from benchlab.statistics.stats import Ratio
 
 from .conftest import make_load, make_sample, make_trial
 from .made_runs import full_host, manifest_of
-from .values import at, cells
+from .values import at, cells, known
 
 P99 = Metric(
     name="p99, ms",
@@ -33,7 +34,7 @@ P99 = Metric(
     key="latency_p99_ms",
     unit="ms",
     better=Better.LOWER,
-    read=lambda sample: sample.load.latency.p99_us / 1000,
+    parts=lambda sample: Parts(sample.load.latency.p99_us / 1000, 1),
     form="{:,.2f}",
 )
 LATENCY = Measures(ranked_by=P99, beside=(RATE,))
@@ -69,15 +70,27 @@ def test_each_metric_has_a_name_and_a_key_of_its_own() -> None:
     assert registry.measures(_run({"a": {16: 1.0}}).manifest) == closed.MEASURES
 
 
-def test_repeats_are_averaged_as_the_metric_says() -> None:
-    trial = make_trial(1, "a", "json", 16)
-    samples = [_sample("a", 1, p99_ms, 16) for p99_ms in (1.0, 4.0, 100.0)]
-    again = [replace(sample, trial=replace(trial, repeat=number)) for number, sample in enumerate(samples, start=1)]
-    middle = replace(P99, average=lambda values: sorted(values)[len(values) // 2])
-    assert [by_block(again, metric) for metric in (P99, middle)] == [
-        {1: pytest.approx(400 ** (1 / 3))},
-        {1: 4.0},
+def test_a_block_s_value_is_the_sum_of_its_rounds_over_that_of_their_denominators() -> None:
+    trial, loads = make_trial(1, "a", "json", 16), [make_load(requests) for requests in (1000, 4000, 10)]
+    # The last one stalled: it lasted as long as the others, so it weighs as much, however few its requests are.
+    rounds = [
+        make_sample(replace(trial, repeat=number), replace(load, duration_us=300_000))
+        for number, load in enumerate(loads, start=1)
     ]
+    assert dict(by_block(rounds, RATE)) == {1: pytest.approx(5010 / 0.9)}
+
+
+def test_a_slice_of_which_a_metric_is_not_known_is_in_none_of_its_sums() -> None:
+    trial = make_trial(1, "a", "json", 16)
+    whole, unknown, silent = (
+        make_sample(replace(trial, repeat=number), make_load(requests))
+        for number, requests in enumerate((1000, 500, 0), start=1)
+    )
+    unknown = replace(unknown, counters=replace(unknown.counters, roles={}))
+    assert dict(by_block([whole, unknown], PER_CPU)) == {1: pytest.approx(known(PER_CPU.read(whole)))}
+    assert dict(by_block([whole, unknown], RATE)) == {1: pytest.approx(750)}
+    assert dict(by_block([whole, silent], RATE)) == {1: pytest.approx(500)}
+    assert dict(by_block([silent], RATE)) == {}
 
 
 def test_the_lower_value_is_faster_ranks_first_and_leads() -> None:

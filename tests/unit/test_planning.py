@@ -38,11 +38,13 @@ def test_the_commands_are_those_that_a_run_makes(
     assert {" ".join(shlex.split(line, comments=True)) for line in lines} == set(host.commands)
 
 
-def test_entries_share_the_commands_but_where_their_paths_differ(settings: Settings) -> None:
-    other = PATHS | {"json": "/other"}
-    entries = [Entry("a", LABELS, PATHS), Entry("b", LABELS, PATHS), Entry("c", LABELS, other)]
-    heads = [line for line in _typed(settings, entries) if line.startswith("#")]
-    assert heads == ["# json: a, b", "# json: c", "# plaintext: a, b, c", "# query: a, b, c"]
+def test_each_entry_is_asked_by_a_name_of_its_own_and_under_the_one_of_the_contract(settings: Settings) -> None:
+    entries = [Entry("a", LABELS, PATHS), Entry("b", LABELS, PATHS | {"json": "/other"})]
+    lines = _typed(settings, entries)
+    heads = [line for line in lines if line.startswith("#")]
+    assert heads == ["# json: a", "# json: b", "# plaintext: a", "# plaintext: b", "# query: a", "# query: b"]
+    assert all("Host: tfb-server" in line for line in lines if line not in heads)
+    assert {"http://app-a:8080/json", "http://app-b:8080/other"} <= {word for line in lines for word in line.split()}
 
 
 def test_the_order_has_a_line_for_each_visit(entries: list[Entry]) -> None:

@@ -42,7 +42,7 @@ def _show(visits: tuple[Visit, ...], manifest: Manifest, screen: StringIO, width
     with progress.running():
         for visit in visits:
             progress.visit(visit)
-            progress.verified(visit, [Problem("json", "extra keys", "[bold]odd[/bold]", warning=True)])
+            progress.verified(visit.entry, [Problem("json", "extra keys", "[bold]odd[/bold]", warning=True)])
             for number, trial in enumerate(visit.trials):
                 progress.warming(trial)
                 progress.measuring(trial)
@@ -122,12 +122,12 @@ def test_the_forecast_learns_from_what_was_loaded_and_from_what_will_be_taken_an
     progress.recorded(make_sample(trial))
     progress.measuring(trial)
     progress.recorded(make_sample(trial, severity=SUSPECT))
-    progress.recorded(Failure(trial, STARTED, "in start-up, crax is not running"))
+    progress.recorded(Failure(trial, STARTED, "in start-up, crax ended"))
     progress.warming(trial)
-    progress.recorded(Failure(trial, STARTED, "while json was warmed up, crax is not running"))
+    progress.recorded(Failure(trial, STARTED, "while json was warmed up, crax ended"))
     progress.measuring(trial)
-    progress.recorded(Failure(trial, STARTED, "while json 16 was measured, crax is not running"))
-    progress.recorded(Failure(trial, STARTED, f"{NOT_TRIED}: crax is not running"))
+    progress.recorded(Failure(trial, STARTED, "while json 16 was measured, crax ended"))
+    progress.recorded(Failure(trial, STARTED, f"{NOT_TRIED}: crax ended"))
     progress.recorded(Failure(trial, STARTED, f"{WRONG_ANSWER}: json: answered 'Bye' [body]"))
     progress.block(1)
     done, dropped = ("done", trial), ("dropped", trial)

@@ -10,8 +10,9 @@ from statsmodels.stats.power import TTestPower
 
 from benchlab.load.metrics import Better
 from benchlab.statistics.comparison import Outcome, decide
+from benchlab.statistics.pooling import Cells
 from benchlab.statistics.sequential import blocks_needed, conclude, smallest_effect, stein_interval, wider
-from benchlab.statistics.stats import Cells, Ratio, ratio, ratios_at
+from benchlab.statistics.stats import Ratio, ratio, ratios_at
 
 from .values import Array, cells, first_blocks, known, plausible
 

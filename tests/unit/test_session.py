@@ -11,22 +11,26 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from benchlab.core.errors import ConfigError, EngineError, StoreError
+from benchlab.cli import gate
+from benchlab.core.errors import ConfigError, EngineError, StoreError, UsageError
 from benchlab.engine.engine import Engine
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment import schedule
+from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.records.facts import Facts
-from benchlab.records.plan import Entry, Manifest
-from benchlab.records.run import Run
+from benchlab.records.plan import Entry, Manifest, Settings
+from benchlab.records.run import Look, Run
+from benchlab.report import gate as report_gate
 from benchlab.report import outputs
 from benchlab.run import planning, session
+from benchlab.statistics import candidate
 from benchlab.storage import store
 from benchlab.storage.store import Journal
 
-from .conftest import LABELS, make_sample
+from .conftest import COMMIT, LABELS, STARTED, make_load, make_sample, older, versions
 from .fake_host import FakeHost
 
 OURS = {"benchlab.lab": "yes"}
@@ -195,3 +199,175 @@ def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(
     assert (journal.folder / store.JOURNAL).read_text().count('"kind": "decision"') == 1
     assert sitting.run().decision == run.decision
     assert (journal.folder / store.JOURNAL).read_text().count('"kind": "decision"') == 1
+
+
+def _gated(manifest: Manifest, **changes: Any) -> Manifest:
+    """Return what a run of two versions of an entry is that has a gate, which looks after 3, 6 and 9 blocks."""
+    settings = replace(
+        manifest.settings,
+        frameworks=("crax", older("crax")),
+        levels={"json": (32,)},
+        blocks=9,
+        margin=0.03,
+        looks=(3, 6, 9),
+        against=COMMIT,
+    )
+    return replace(
+        manifest,
+        settings=replace(settings, **changes),
+        entries=dict.fromkeys(settings.frameworks, LABELS),
+        variants=versions("crax"),
+    )
+
+
+@pytest.fixture
+def both(lab: Lab) -> Lab:
+    """Return a lab that has both versions."""
+    topology = replace(lab.topology, services={"crax": SERVICE, older("crax"): SERVICE})
+    return replace(lab, topology=topology, engine_if_any=cast(Engine, Enough()))
+
+
+def _sitting(lab: Lab, journal: Journal) -> session.Session:
+    return session.Session(lab, journal.run().manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
+
+
+def _measured(journal: Journal, run: Run, blocks: range, factor: float, noise: float = 0.002) -> None:
+    """Write blocks of both versions in which the newer has so many times the older one's rate, give or take noise."""
+    for visit in schedule.plan(
+        [Entry(name, LABELS, {"json": "/json"}) for name in run.manifest.settings.frameworks],
+        closed.levels(run.manifest.settings, 2),
+        blocks.stop - 1,
+        run.manifest.settings.seed,
+    ):
+        if visit.block in blocks:
+            sign = (visit.block % 3) - 1
+            rate = 10_000 * (1 if visit.entry == older("crax") else factor * (1 + sign * noise))
+            journal.append(make_sample(visit.trials[0], make_load(round(rate))))
+
+
+def test_a_gate_ends_the_run_at_the_first_look_that_has_an_answer(
+    both: Lab, tmp_path: Path, manifest: Manifest, said: list[str]
+) -> None:
+    journal = store.create(tmp_path, _gated(manifest))
+    # Of the fake every sample is the same.
+    run = _sitting(both, journal).run()
+    (look,) = run.looks
+    assert (look.number, look.blocks, look.next_look, look.exit_code) == (1, 3, None, 0)
+    assert (run.answer, run.blocks, run.to_come, run.awaits_decision) == (look, 3, 0, False)
+    assert {sample.trial.block for sample in run.samples} == {1, 2, 3}
+    assert f"look 1: {look.reason}" in said
+    assert f"The gate looked after 3 of at most 9 blocks: {look.reason}." in " ".join(
+        (journal.folder / store.REPORT).read_text().split()
+    )
+    assert _sitting(both, journal).run() == run
+
+
+def test_a_gate_without_an_answer_looks_again_and_a_resumed_run_goes_on_to_its_next_look(
+    both: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    journal = store.create(tmp_path, _gated(manifest))
+    _measured(journal, journal.run(), range(1, 4), 1.0, noise=0.3)
+    assert journal.run().awaits_decision
+    run = _sitting(both, journal).run()
+    first, *_ = run.looks
+    assert (first.blocks, first.next_look, first.exit_code) == (3, 6, 3)
+    assert [look.blocks for look in run.looks] == [3, 6, 9]
+    assert (run.looks[-1].exit_code, run.looks[-1].next_look) == (3, None)
+    # Ended after its first look, it goes on to the second, and does not look at the first blocks again.
+    lines = (journal.folder / store.JOURNAL).read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if b'"kind": "look"' not in line or b'"number": 1' in line][:7]
+    (journal.folder / store.JOURNAL).write_bytes(b"".join(kept))
+    resumed = _sitting(both, Journal(journal.folder)).run()
+    assert [look.blocks for look in resumed.looks] == [3, 6, 9]
+    assert resumed.looks[0] == first
+
+
+def test_a_regression_is_shown_at_the_first_look_and_keeps_its_answer_whatever_is_measured_later(
+    both: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    journal = store.create(tmp_path, _gated(manifest))
+    _measured(journal, journal.run(), range(1, 4), 0.8)
+    run = _sitting(both, journal).run()
+    assert [(look.blocks, look.exit_code) for look in run.looks] == [(3, 1)]
+    assert run.looks[0].reason.startswith("slower after 3 of at most 9 blocks: crax json requests/s 0.8")
+    assert _sitting(both, journal).run().looks == run.looks
+
+
+def test_a_budget_that_ends_before_the_next_look_makes_a_last_one_of_the_blocks_that_fit(
+    both: Lab, tmp_path: Path, manifest: Manifest, said: list[str]
+) -> None:
+    # A block takes the 5 s that a visit is planned with, and the 1 s that its samples are said to have taken.
+    journal = store.create(tmp_path, _gated(manifest, budget_s=32))
+    _measured(journal, journal.run(), range(1, 4), 1.0, noise=0.3)
+    run = _sitting(both, journal).run()
+    assert run.looks[0].next_look in (4, 5)
+    assert [look.next_look for look in run.looks[1:]] == [None]
+    assert "for which the budget had time" in run.looks[-1].reason
+
+
+def test_looks_that_do_not_follow_each_other_are_of_two_runs(tmp_path: Path, manifest: Manifest) -> None:
+    journal = store.create(tmp_path, _gated(manifest))
+    for number, blocks in ((1, 3), (3, 9)):
+        journal.append(Look(number, STARTED, blocks, 6 if number == 1 else None, 3, "noise"))
+    with pytest.raises(StoreError, match=r"its looks do not follow each other \(number 3\)"):
+        journal.run()
+
+
+def test_a_look_of_a_run_without_a_gate_is_of_another_run(tmp_path: Path, manifest: Manifest) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(Look(1, STARTED, 2, None, 0, "calm"))
+    with pytest.raises(StoreError, match="a look after 2 blocks is none of"):
+        journal.run()
+
+
+@pytest.mark.parametrize(
+    ("change", "blocks", "looks"),
+    [
+        ({"blocks": 20}, 20, (4, 8, 12, 16, 20)),
+        ({"blocks": 3}, 3, (3,)),
+        ({"blocks": 5, "budget_s": 36_000}, 5, (5,)),
+    ],
+)
+def test_a_gate_s_looks_are_set_before_the_run(
+    lab: Lab, manifest: Manifest, change: dict[str, Any], blocks: int, looks: tuple[int, ...]
+) -> None:
+    settings = planning.fitted(lab, replace(manifest.settings, margin=0.03, **change))
+    assert (settings.blocks, settings.looks) == (blocks, looks)
+
+
+def test_a_budget_sets_the_most_blocks_of_a_gate_where_none_are_asked_for(lab: Lab, manifest: Manifest) -> None:
+    def fitted(settings: Settings) -> Settings:
+        return planning.fitted(lab, replace(settings, margin=0.03, budget_s=1800))
+
+    free = fitted(manifest.settings)
+    assert free.blocks > manifest.settings.blocks
+    assert free.looks[-1] == free.blocks
+    # The command of the run makes the same one again.
+    assert fitted(free) == free
+
+
+@pytest.mark.parametrize("change", [{"blocks": 2}, {"budget_s": 120}])
+def test_a_gate_without_three_blocks_is_refused(lab: Lab, manifest: Manifest, change: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="--fail-if-slower needs 3 blocks to see a spread, and this is a run of"):
+        planning.fitted(lab, replace(manifest.settings, margin=0.03, **change))
+
+
+def test_what_a_run_with_a_gate_answered_is_repeated_and_of_another_margin_nothing_is_said(
+    both: Lab, tmp_path: Path, manifest: Manifest
+) -> None:
+    journal = store.create(tmp_path, _gated(manifest))
+    _measured(journal, journal.run(), range(1, 4), 0.8)
+    before = candidate.compare(*gate.versions(journal.run()))
+    answer = gate.decide(before, 0.03)
+    assert answer is not None
+    assert (answer.exit_code, "ended before its first look" in report_gate.reason(answer)) == (3, True)
+    run = _sitting(both, journal).run()
+    held = candidate.compare(*gate.versions(run))
+    assert gate.decide(held, 0.03) == run.looks[-1]
+    with pytest.raises(UsageError, match=r"--fail-if-slower 5%: .+ ended when it knew of 3%"):
+        gate.decide(held, 0.05)
+
+
+def test_a_gate_has_no_precision() -> None:
+    with pytest.raises(UsageError, match="so --precision has nothing to decide; leave that out"):
+        choose("default", seed=7, margin=0.03, precision=0.015)

@@ -131,9 +131,9 @@ def test_factors_are_told_of_the_tests_that_ask_the_database_unless_some_are_nam
     assert arguments.factors_settings(parser.parse_args(["--test", "json"])).tests == ("json",)
 
 
-def test_every_field_of_the_settings_has_a_flag_or_comes_from_the_profile() -> None:
+def test_every_field_of_the_settings_has_a_flag_or_comes_from_the_profile_or_from_the_blocks() -> None:
     fields = {field.name for field in dataclasses.fields(Settings)}
-    assert fields - {setting.place for setting in SETTINGS} == {"primer_s", "warmup_s"}
+    assert fields - {setting.place for setting in SETTINGS} == {"primer_s", "warmup_s", "looks", "together", "block_s"}
     assert {setting.place for setting in SETTINGS} - fields == {"tests"}
 
 
@@ -224,7 +224,7 @@ def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:
     ("changes", "told"),
     [
         ({"blocks": 3}, "3 blocks"),
-        ({"blocks": 1, "repeats": 2}, "1 block, 2 samples of a level in a visit"),
+        ({"blocks": 1, "repeats": 2}, "1 block, 2 samples of a level in a block"),
         ({"duration_s": 4}, "4-s samples"),
         ({"levels": {"json": (8,)}}, "other levels"),
         ({"tests": ["json"]}, "only some tests"),

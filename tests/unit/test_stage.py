@@ -67,13 +67,13 @@ def _environment(tmp_path: Path) -> dict[str, str]:
     return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
 
 
-@pytest.mark.parametrize("command", [[], ["factors"]])
-def test_a_plan_needs_no_engine_and_says_which_cpus_it_is_for(tmp_path: Path, command: list[str]) -> None:
+@pytest.mark.parametrize(("command", "entries"), [([], 2), (["factors"], 4)])
+def test_a_plan_needs_no_engine_and_says_which_cpus_it_is_for(tmp_path: Path, command: list[str], entries: int) -> None:
     cpus = counted(capacity.own_cpus(), "CPU")
     plan, said = _told(tmp_path, *command, "--dry-run", "--test", "query", "--placement", "shared")
     assert said == f"no engine answers: planned for the {cpus} of this machine\n"
     assert f"\nCPUs              all roles share the {cpus}\n" in plan
-    assert plan.count("\nwrk -H ") == 4
+    assert plan.count("\nwrk -H ") == 4 * entries
 
 
 def test_on_a_narrow_terminal_a_plan_breaks_between_words_and_its_commands_can_be_copied(tmp_path: Path) -> None:

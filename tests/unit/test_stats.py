@@ -11,19 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 from statsmodels.stats.weightstats import ttost_paired
 
-from benchlab.statistics.stats import (
-    Blocks,
-    Cells,
-    Estimate,
-    Ratio,
-    contrasts,
-    estimate,
-    kept,
-    ratio,
-    ratios,
-    ratios_at,
-    unpaired,
-)
+from benchlab.statistics.pooling import Blocks, Cells
+from benchlab.statistics.stats import Estimate, Ratio, contrasts, estimate, kept, ratio, ratios, ratios_at, unpaired
 
 from .values import at, blocks, cells, known, numbered, plausible
 
@@ -40,8 +29,8 @@ def _logs(values: Blocks) -> list[float]:
 
 
 def _figures(found: Ratio) -> dict[str, Any]:
-    """Return all of a ratio but the levels that it is over."""
-    return {name: value for name, value in asdict(found).items() if name != "over"}
+    """Return all of a ratio but the levels that it is over, and what it goes through."""
+    return {name: value for name, value in asdict(found).items() if name not in ("over", "through")}
 
 
 def test_a_mean_is_geometric_and_its_interval_is_students_on_logarithms() -> None:

@@ -45,7 +45,7 @@ folder = Path(sys.argv[1])
 run = store.read(folder)
 store.Journal(folder).derive(run, {store.REPORT: outputs.text(run)})
 output.install()
-measure.finish(folder, run, None)
+measure.finish(folder, run)
 """
 
 
@@ -116,8 +116,21 @@ def test_another_schema_is_refused_with_all_numbers(tmp_path: Path, manifest: Ma
     journal = store.create(tmp_path, manifest)
     path = journal.folder / store.MANIFEST
     path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 99'))
-    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4 and {schema.SCHEMA}; "):
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4, 5 and {schema.SCHEMA}; "):
         store.read(journal.folder)
+
+
+def test_a_run_of_the_schema_before_gates_looked_has_no_gate(
+    tmp_path: Path, manifest: Manifest, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, manifest)
+    journal.append(sample)
+    path = journal.folder / store.MANIFEST
+    content = json.loads(path.read_text()) | {"schema": 5}
+    del content["settings"]["margin"], content["settings"]["looks"]
+    path.write_text(json.dumps(content))
+    run = store.read(journal.folder)
+    assert (run, run.looks, run.answer) == (Run(manifest, (sample,), ()), (), None)
 
 
 def test_a_run_of_the_schema_before_is_read_with_its_verdicts_as_they_were(

@@ -48,7 +48,8 @@ def _lab(**services: dict[str, Any]) -> Lab:
     return Made(Path(), topology, cast(Engine, None), 2, "debian", print)
 
 
-LAB = _lab(aiohttp=_service(), crax=_service(), rare=_service(default="no"))
+NGINX = {"image": "benchlab/nginx", "environment": {"ENTRY_PORTS": "8080 9000"}, "labels": {"benchlab.lab": "yes"}}
+LAB = _lab(aiohttp=_service(), crax=_service(), rare=_service(default="no"), nginx=NGINX)
 
 
 def _names(settings: Settings, **changes: Any) -> list[str]:
@@ -74,8 +75,24 @@ def test_with_several_proxies_and_pools_each_entry_takes_part_with_each(settings
         "crax-via-nginx": ("nginx", "16", None),
         "crax-via-nginx-pool-8": ("nginx", "4", "8"),
     }
-    environments = {name: service["environment"]["DB_POOL_SIZE"] for name, service in lab.topology.services.items()}
+    environments = {name: service["environment"].get("DB_POOL_SIZE") for name, service in lab.topology.services.items()}
     assert (environments["crax"], environments["crax-via-nginx-pool-8"]) == ("16", "4")
+
+
+def test_each_entry_behind_a_proxy_gets_one_of_its_own_which_is_made_as_the_one_of_the_file(settings: Settings) -> None:
+    lab, _ = taking_part(LAB, replace(settings, frameworks=("aiohttp", "crax"), proxy="none,nginx"))
+    services = lab.topology.services
+    assert [name for name in services if name.startswith("nginx-for-")] == [
+        "nginx-for-aiohttp-via-nginx",
+        "nginx-for-crax-via-nginx",
+    ]
+    assert services["nginx-for-crax-via-nginx"] == NGINX
+
+
+def test_an_entry_that_is_called_as_the_proxy_of_another_is_refused(settings: Settings) -> None:
+    lab = _lab(**{"nginx-for-crax": _service(), "crax": _service(proxy="nginx"), "nginx": NGINX})
+    with pytest.raises(UsageError, match=r"^nginx-for-crax is an entry, and the proxy in front of crax "):
+        taking_part(lab, replace(settings, frameworks=("crax",)))
 
 
 def test_what_takes_part_is_kept_as_records_of_entry_and_levels(settings: Settings) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from benchlab.records.plan import CONNECTIONS, LevelKey
-from benchlab.statistics.stats import Blocks, Cells
+from benchlab.statistics.pooling import Blocks, Cells
 
 Array = NDArray[np.float64]
 T = TypeVar("T")

@@ -1,0 +1,87 @@
+"""A small network of its own for each entry that takes part, so that the contract's names are the same for all.
+
+In it the entry is `tfb-server` and the database `tfb-database`. The load generator is in all of them, and asks for each
+entry, or the proxy in front of it, by a name that no other has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, ip_network
+from typing import Protocol
+
+from benchlab.core.errors import EngineError
+from benchlab.engine.endpoints import CLIENT_SERVICE, DATABASE_HOST, DATABASE_SERVICE, ENTRY_HOST, Roles
+from benchlab.records.plan import Entry
+
+# Docker's defaults have about 30 address ranges, which the host's other projects need too. Beyond so many, all of the
+# lab's networks get a part of one range.
+MOST_RANGES = 8
+# Sixteen addresses: gateway, entry, database, proxy and load generator take five.
+PART_BITS = 28
+
+
+class Networker(Protocol):
+    """What is needed of an engine."""
+
+    project: str
+
+    def make_network(self, name: str, subnet: str | None = None) -> str: ...
+    def remove_network(self, network_id: str) -> None: ...
+    def subnet(self, network_id: str) -> str: ...
+    def join_network(self, network_id: str, service: str, aliases: Sequence[str]) -> None: ...
+    def leave_network(self, network: str, service: str) -> None: ...
+
+
+class NoRangeError(EngineError):
+    """The engine has no address range left for a network."""
+
+
+def join(engine: Networker, roles: Roles, entries: Iterable[Entry], default: str) -> None:
+    """Make each entry's network, and have all in it that takes part; `default` is the network that Compose made.
+
+    The containers are there and do not run. Raises EngineError, also where the engine has no more networks.
+    """
+    entries = list(entries)
+    made = make(engine, [f"{engine.project}-entry-{entry.name}" for entry in entries])
+    for entry, network_id in zip(entries, made, strict=True):
+        at = roles.of(entry)
+        engine.join_network(network_id, CLIENT_SERVICE, [])
+        engine.join_network(network_id, DATABASE_SERVICE, [DATABASE_HOST])
+        for endpoint in at.serving:
+            contract = [ENTRY_HOST] if endpoint is at.app else []
+            engine.join_network(network_id, endpoint.service, [*contract, endpoint.address.host])
+            # There all entries would have the same name.
+            engine.leave_network(default, endpoint.service)
+
+
+def make(engine: Networker, names: Sequence[str]) -> list[str]:
+    """Make a network of each name, and return their ids. Raises NoRangeError, EngineError."""
+    made: list[str] = []
+    for name in names[:MOST_RANGES]:
+        try:
+            made.append(engine.make_network(name))
+        except NoRangeError:
+            if not made:
+                raise
+            break
+    if len(made) == len(names):
+        return made
+    # The engine chose the last one's range: it is in nobody's way.
+    cut = engine.subnet(made[-1])
+    engine.remove_network(made.pop())
+    left = names[len(made) :]
+    parts = _parts(cut)
+    if len(parts) < len(left):
+        raise NoRangeError(
+            f"{len(names)} entries need a network each, and the engine's address range {cut} has room for "
+            f"{len(parts)}; choose fewer entries, or give the engine more in default-address-pools"
+        )
+    return made + [engine.make_network(name, str(part)) for name, part in zip(left, parts, strict=False)]
+
+
+def _parts(subnet: str) -> list[IPv4Network]:
+    whole = ip_network(subnet)
+    if not isinstance(whole, IPv4Network) or whole.prefixlen > PART_BITS:
+        return []
+    return list(whole.subnets(new_prefix=PART_BITS))

@@ -1,0 +1,91 @@
+"""Decides how slices are taken: how long at each level, and how many rounds of each test in a block. Pure.
+
+Source: docs/method.md, section 1.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchlab.records.plan import Level, LevelKey
+from benchlab.records.run import SliceLength
+
+# A server that works on all requests at once answers none of a launch before a connection's whole wait, L = requests
+# in flight / rate, and is as busy as it stays after that. So this long is loaded before it is counted, in times of L
+# and at least, and counted after it.
+RAMP_WAITS, LEAST_RAMP_S = 1.5, 0.1
+WINDOW_WAITS = 1.5
+# No slice is longer, whatever its server waits for.
+MOST_SLICE_S = 30.0
+# What a slice takes beside its load: wrk's start and end, readings, and the wait until servers are done with the one
+# before, which is up to one wait more.
+BESIDE_S, DRAIN_WAITS = 0.08, 0.5
+# A test whose rounds take longest still has so many in a block.
+LEAST_ROUNDS = 1
+MOST_ROUNDS = 500
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What a warm-up showed at a level: requests per second, 0 where nothing came."""
+
+    level: Level
+    per_s: float
+
+    @property
+    def wait_s(self) -> float:
+        """Return how long a connection waits for its answers: requests in flight over rate (Little's law)."""
+        return self.level.connections * self.level.pipeline / self.per_s if self.per_s else MOST_SLICE_S
+
+
+def lengths(levels: Sequence[Level], rates: Mapping[str, Sequence[Rate]], least_s: float) -> tuple[SliceLength, ...]:
+    """Return how long a slice is at each level: the same for all entries, as the slowest of them needs it.
+
+    `rates` has each entry's at one level or more; between these, and beyond, the wait is taken to grow in line with
+    what varies.
+    """
+    return tuple(
+        _length(level, max((_wait_s(level, of) for of in rates.values()), default=0.0), least_s) for level in levels
+    )
+
+
+def wait_s(length: SliceLength) -> float:
+    """Return the wait that a slice of this length was made for, at the most."""
+    return max(0.0, length.ramp_ms / 1000) / RAMP_WAITS
+
+
+def round_s(lengths: Sequence[SliceLength], entries: int) -> float:
+    """Return how long a round takes: every entry once at each level."""
+    return entries * sum(each.loaded_s + BESIDE_S + DRAIN_WAITS * wait_s(each) for each in lengths)
+
+
+def rounds(tests: Mapping[str, Sequence[SliceLength]], block_s: float) -> dict[str, int]:
+    """Return how many rounds each test gets in a block of two entries that takes `block_s`.
+
+    All tests get as many pairs, so that their ratios over all levels become about as precise: a test of two levels gets
+    more rounds than one of three.
+    """
+    pair_s = sum(round_s(lengths, 2) / len(lengths) for lengths in tests.values())
+    pairs = block_s / pair_s if pair_s else LEAST_ROUNDS
+    return {test: min(MOST_ROUNDS, max(LEAST_ROUNDS, round(pairs / len(of)))) for test, of in tests.items()}
+
+
+def _length(level: Level, wait: float, least_s: float) -> SliceLength:
+    ramp_s = min(MOST_SLICE_S, max(LEAST_RAMP_S, RAMP_WAITS * wait))
+    window_s = min(MOST_SLICE_S, max(least_s, WINDOW_WAITS * wait))
+    return SliceLength(level.key, round(1000 * ramp_s), round(1000 * window_s))
+
+
+def _wait_s(level: Level, rates: Sequence[Rate]) -> float:
+    known = sorted((rate.level.key.value, rate.wait_s) for rate in rates)
+    if len(known) < 2 or known[0][0] == known[-1][0]:
+        (value, wait) = known[-1]
+        return wait * _share(level.key, value)
+    (least, least_wait), (most, most_wait) = known[0], known[-1]
+    slope = (most_wait - least_wait) / (most - least)
+    return max(0.0, least_wait + slope * (level.key.value - least))
+
+
+def _share(key: LevelKey, value: int) -> float:
+    return key.value / value

@@ -1,0 +1,85 @@
+"""What a gate can tell is said before it starts, at the spread of earlier runs on the same host."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from benchlab.records.facts import Facts
+from benchlab.records.plan import Manifest
+from benchlab.run import foresight
+from benchlab.statistics.spread import Spread
+from benchlab.storage import store
+
+from .conftest import make_load, make_manifest, make_sample, make_trial
+
+INFO = {"ID": "here", "KernelVersion": "6.1", "NCPU": 2}
+HERE = foresight.here(INFO, 2)
+FACTS = Facts.of({"engine_id": "here", "engine_kernel": "6.1", "engine_cpus": 2})
+# The standard deviation of what is 3 % more and 3 % less by turns, in six blocks.
+STDEV = 0.03 * math.sqrt(6 / 5)
+
+
+def _manifest(run_id: str = "run", hours: int = 0, facts: Facts = FACTS) -> Manifest:
+    manifest = make_manifest()
+    settings = replace(manifest.settings, levels={"json": (16,)}, blocks=6)
+    created = manifest.created_at + timedelta(hours=hours)
+    return replace(manifest, run_id=run_id, created_at=created, facts=facts, settings=settings)
+
+
+def _kept(results: Path, manifest: Manifest) -> None:
+    journal = store.create(results, manifest)
+    for block in range(1, 7):
+        for entry, rate in (("aiohttp", 1e6), ("crax", 1e6 * math.exp(0.03 * (-1) ** block))):
+            journal.append(make_sample(make_trial(block, entry), make_load(round(rate))))
+
+
+def test_the_newest_runs_of_this_host_tell_its_usual_spread(tmp_path: Path) -> None:
+    for hour in range(foresight.LATEST + 2):
+        _kept(tmp_path, _manifest(f"run-{hour}", hour))
+    _kept(tmp_path, _manifest("elsewhere", 99, Facts.of({"engine_id": "there"})))
+    (tmp_path / "broken").mkdir()
+    found = list(foresight.latest(tmp_path, HERE))
+    assert [run.manifest.run_id for run in found] == [f"run-{hour}" for hour in range(foresight.LATEST + 1, 1, -1)]
+    (each,) = foresight.of_runs(found, _manifest().settings).values()
+    assert (each.runs, each.freedom) == (foresight.LATEST, 5 * foresight.LATEST)
+    assert each.stdev == pytest.approx(STDEV, rel=1e-3)
+
+
+def test_runs_of_another_load_tell_nothing(tmp_path: Path) -> None:
+    _kept(tmp_path, _manifest())
+    found = list(foresight.latest(tmp_path, HERE))
+    settings = _manifest().settings
+    assert foresight.of_runs(found, settings).keys() == {"json"}
+    for other in (
+        {"levels": {"json": (16, 32)}},
+        {"duration_s": settings.duration_s + 1},
+        {"repeats": 2},
+        {"levels": {"plaintext": (256,)}},
+    ):
+        assert foresight.of_runs(found, replace(settings, **other)) == {}
+
+
+def test_without_an_engine_or_results_no_run_tells(tmp_path: Path) -> None:
+    assert list(foresight.latest(tmp_path / "results", HERE)) == []
+    _kept(tmp_path, _manifest(facts=Facts.of({})))
+    assert list(foresight.latest(tmp_path, foresight.here({}, 2))) == []
+
+
+def test_what_a_gate_can_tell_is_said_for_each_test() -> None:
+    settings = replace(
+        _manifest().settings, levels={"json": (16,), "query": (1,)}, blocks=20, looks=(4, 8, 12, 16, 20), margin=0.03
+    )
+    (gate, json, query) = foresight.rows(settings, 1, {"json": Spread(0.02, 30, 4)}, 540)
+    assert gate == ("gate", "looks after 4, 8, 12, 16, 20 blocks, and ends the run as soon as it knows")
+    assert json[0] == "it can tell"
+    assert json[1].startswith("json: 20 blocks in about 9 min 00 s would show a loss of 1.6% with 80% power")
+    assert json[1].endswith("at this host's usual spread of 2.0% between blocks (4 runs)")
+    assert query[0] == ""
+    assert query[1].endswith(
+        "at a spread of 4% between blocks, which is assumed: results/ has no such run on this host"
+    )

@@ -1,0 +1,58 @@
+"""Which entries are up at once: what fits, and what is told of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchlab.core.errors import UsageError
+from benchlab.experiment import grouping
+from benchlab.experiment.grouping import MB
+from benchlab.records.plan import Entry
+
+from .conftest import LABELS, PATHS, make_sample, make_trial
+
+# 300 MB, and 40 MB of the database.
+OWN = LABELS | {"connections": "16"}
+GB = 1000 * MB
+
+
+def _entries(count: int, **labels: str) -> list[Entry]:
+    return [Entry(f"e{number:02}", OWN | labels, PATHS) for number in range(count)]
+
+
+def _names(entries: list[Entry], memory_bytes: int | None, **options: object) -> list[str]:
+    return [" ".join(entry.name for entry in group) for group in grouping.fit(entries, memory_bytes, **options)]  # type: ignore[arg-type]
+
+
+def test_all_are_up_at_once_where_they_fit() -> None:
+    assert _names(_entries(3), 8 * GB) == ["e00 e01 e02"]
+    assert _names(_entries(3), None) == ["e00 e01 e02"]
+    assert _names([], 8 * GB) == []
+
+
+def test_groups_share_the_first_entry_and_hold_each_other_one_once() -> None:
+    assert _names(_entries(6), 2100 * MB) == ["e00 e01 e02", "e00 e03 e04", "e00 e05"]
+
+
+def test_connections_divide_as_memory_does() -> None:
+    assert _names(_entries(5, connections="900"), None) == ["e00 e01", "e00 e02", "e00 e03", "e00 e04"]
+
+
+def test_what_an_entry_was_seen_to_have_counts_and_not_what_is_assumed() -> None:
+    assert _names(_entries(3), 2100 * MB, peaks={"e01": 500 * MB}) == ["e00 e01", "e00 e02"]
+    trial = make_trial(entry="e01")
+    assert grouping.peaks([make_sample(trial), make_sample(trial)]) == {"e01": 90_000_000}
+
+
+def test_an_entry_that_does_not_fit_beside_the_first_is_named_with_what_it_takes_and_what_there_is() -> None:
+    with pytest.raises(UsageError, match=r"^e02 does not fit beside e00: .* 16,380 MB and 32 connections, .* 8,000 MB"):
+        grouping.fit(_entries(3), 8 * GB, {"e02": 12 * GB})
+    with pytest.raises(UsageError, match=r"^e00 does not fit: "):
+        grouping.fit(_entries(1), 1 * GB)
+
+
+def test_how_many_are_up_is_told_in_a_line() -> None:
+    assert grouping.told(grouping.fit(_entries(3), None)) == "3 entries up at once, one loaded at a time"
+    assert grouping.told(grouping.fit(_entries(6), 2100 * MB)) == (
+        "3 groups of up to 3 entries that share e00; in each, one loaded at a time"
+    )

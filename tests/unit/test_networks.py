@@ -1,0 +1,82 @@
+"""A network for each entry: who is in it under which names, and an engine that has no more of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from benchlab.engine import networks
+from benchlab.engine.endpoints import Roles
+from benchlab.engine.networks import NoRangeError
+from benchlab.records.plan import Entry
+
+from .conftest import LABELS, PATHS
+from .fake_host import FakeHost
+
+
+class Networks:
+    """Has so many address ranges, each of `size` bits."""
+
+    project = "benchlab"
+
+    def __init__(self, ranges: int = 30, size: int = 20) -> None:
+        self.ranges, self.size = ranges, size
+        self.made: dict[str, str] = {}
+        self.done: list[tuple[str, ...]] = []
+
+    def make_network(self, name: str, subnet: str | None = None) -> str:
+        if subnet is None:
+            if not self.ranges:
+                raise NoRangeError("none left")
+            self.ranges -= 1
+            subnet = f"10.{self.ranges}.0.0/{self.size}"
+        self.made[name] = subnet
+        return name
+
+    def remove_network(self, network_id: str) -> None:
+        del self.made[network_id]
+
+    def subnet(self, network_id: str) -> str:
+        return self.made[network_id]
+
+    def join_network(self, network_id: str, service: str, aliases: Sequence[str]) -> None:
+        self.done.append((network_id, service, *aliases))
+
+    def leave_network(self, network: str, service: str) -> None:
+        self.done.append(("leave", network, service))
+
+
+def test_all_that_takes_part_is_in_the_entry_s_network_under_the_contract_s_names() -> None:
+    engine = Networks()
+    entries = [Entry("crax", LABELS, PATHS), Entry("aiohttp", LABELS | {"proxy": "nginx"}, PATHS)]
+    networks.join(engine, Roles.on_one(FakeHost()), entries, "benchlab_default")
+    assert engine.done == [
+        ("benchlab-entry-crax", "wrk"),
+        ("benchlab-entry-crax", "db", "tfb-database"),
+        ("benchlab-entry-crax", "crax", "tfb-server", "app-crax"),
+        ("leave", "benchlab_default", "crax"),
+        ("benchlab-entry-aiohttp", "wrk"),
+        ("benchlab-entry-aiohttp", "db", "tfb-database"),
+        ("benchlab-entry-aiohttp", "aiohttp", "tfb-server", "app-aiohttp"),
+        ("leave", "benchlab_default", "aiohttp"),
+        ("benchlab-entry-aiohttp", "nginx-for-aiohttp", "proxy-aiohttp"),
+        ("leave", "benchlab_default", "nginx-for-aiohttp"),
+    ]
+
+
+@pytest.mark.parametrize(("ranges", "whole"), [(30, 7), (8, 7), (3, 2), (1, 0)])
+def test_many_entries_share_one_of_the_engine_s_ranges(ranges: int, whole: int) -> None:
+    engine = Networks(ranges)
+    names = [str(number) for number in range(20)]
+    assert networks.make(engine, names) == names
+    subnets = list(engine.made.values())
+    assert [subnet.endswith("/20") for subnet in subnets] == [True] * whole + [False] * (20 - whole)
+    assert len(set(subnets)) == 20
+
+
+def test_an_engine_without_ranges_is_told_in_one_line() -> None:
+    with pytest.raises(NoRangeError, match="none left"):
+        networks.make(Networks(0), ["a"])
+    with pytest.raises(NoRangeError, match=r"^3 entries need a network each.*10\.0\.0\.0/28 has room for 1; choose"):
+        networks.make(Networks(1, 28), ["a", "b", "c"])

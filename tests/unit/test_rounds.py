@@ -1,0 +1,199 @@
+"""Rounds: which slices are taken in which order, what a loss costs, and what is taken anew."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchlab.core.errors import EngineError
+from benchlab.experiment import pace, schedule
+from benchlab.experiment.pace import Rate
+from benchlab.experiment.settings import choose
+from benchlab.load import closed
+from benchlab.records.plan import Block, Entry, Rounds, Settings
+from benchlab.records.run import Failure, Run, Sample
+
+from .conftest import LEVELS, Kept, make_manifest, make_round_runner
+from .fake_host import FakeHost
+
+TESTS = ("json", "query")
+NAMES = ("aiohttp", "crax")
+
+
+@pytest.fixture
+def rounds_settings() -> Settings:
+    return choose("rounds", frameworks=NAMES, tests=TESTS, repeats=3, seed=7)
+
+
+def _block(number: int = 1, tests: tuple[str, ...] = TESTS) -> Block:
+    return Block(number, NAMES, tuple(Rounds(test, 3) for test in tests))
+
+
+def _taken(host: FakeHost, entries: list[Entry], settings: Settings, kept: Kept, blocks: int = 1) -> list[int]:
+    runner = make_round_runner(host, kept, entries, settings)
+    return list(runner.run([_block(number) for number in range(1, blocks + 1)]))
+
+
+def _of(records: list[Sample], entry: str, test: str) -> list[tuple[int, str]]:
+    return sorted(
+        (each.trial.repeat, str(each.trial.level.key))
+        for each in records
+        if (each.trial.entry, each.trial.test) == (entry, test)
+    )
+
+
+def test_every_entry_is_loaded_once_at_each_level_of_a_round(entries: list[Entry], rounds_settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    assert _taken(host, entries, rounds_settings, kept, blocks=2) == [1, 2]
+    assert not kept.failures
+    for block in (1, 2):
+        of_block = [sample for sample in kept.samples if sample.trial.block == block]
+        for entry in NAMES:
+            assert _of(of_block, entry, "json") == [(n, level) for n in (1, 2, 3) for level in ("16", "32")]
+            assert _of(of_block, entry, "query") == [(n, level) for n in (1, 2, 3) for level in ("1", "20")]
+
+
+def test_all_entries_are_up_before_any_is_loaded_and_until_the_block_is_over(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host = FakeHost()
+    _taken(host, entries, rounds_settings, Kept())
+    steps = [step for step in host.done if step.endswith(NAMES)]
+    assert sorted(steps[:2]) == ["start aiohttp", "start crax"]
+    assert sorted(steps[2:]) == ["stop aiohttp", "stop crax"]
+
+
+def test_the_entries_of_a_round_come_in_an_order_of_its_own() -> None:
+    trials = list(schedule.slices(Rounds("json", 40), NAMES, LEVELS["json"], 7, 1))
+    rounds = [trials[at : at + 4] for at in range(0, len(trials), 4)]
+    orders = {tuple((trial.entry, trial.level.key.value) for trial in of_round) for of_round in rounds}
+    assert all(len({(trial.entry, trial.level) for trial in of_round}) == 4 for of_round in rounds)
+    # Two orders of levels, and of entries at each of them.
+    assert len(orders) == 8
+    later = list(schedule.slices(Rounds("json", 20, first=21), NAMES, LEVELS["json"], 7, 1))
+    assert later == trials[80:]
+
+
+def test_a_round_with_a_slice_that_does_not_count_is_taken_anew_for_all(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    warm_ups = 4
+
+    def fail_once(entry: str, number: int) -> dict[str, object] | None:
+        return {"window": None, "report": None} if number == 2 * warm_ups + 1 else None
+
+    host.on_slice = fail_once
+    _taken(host, entries, rounds_settings, kept)
+    (failure,) = kept.failures
+    assert failure.passing
+    test = failure.trial.test
+    for entry in NAMES:
+        numbers = {number for number, _ in _of(kept.samples, entry, test)}
+        assert {2, 3, 4} <= numbers
+
+
+def test_an_entry_that_is_lost_costs_its_own_rounds_only(entries: list[Entry], rounds_settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def die(entry: str, number: int) -> None:
+        if number == 12:
+            host.dead["aiohttp"] = "aiohttp ended (out of memory)"
+
+    host.on_slice = lambda entry, number: die(entry, number)
+    _taken(host, entries, rounds_settings, kept)
+    assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
+    assert "aiohttp ended (out of memory)" in kept.failures[0].reason
+    for test in TESTS:
+        assert len(_of(kept.samples, "crax", test)) == 6
+
+
+def test_an_entry_that_answers_wrongly_is_not_loaded_and_the_others_are(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.lies = {"crax"}
+    _taken(host, entries, rounds_settings, kept)
+    assert {(failure.trial.entry, failure.trial.test) for failure in kept.failures} == {("crax", "json")}
+    assert not any(load.startswith("crax json") for load, _ in host.slices)
+    assert len(_of(kept.samples, "aiohttp", "json")) == 6
+
+
+def test_a_database_that_dies_costs_the_rest_of_the_block_and_is_named(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def kill_database(entry: str, number: int) -> None:
+        if number == 12:
+            host.dead["db"] = "db ended (exit code 137)"
+
+    host.on_slice = lambda entry, number: kill_database(entry, number)
+    assert _taken(host, entries, rounds_settings, kept, blocks=2) == [1, 2]
+    assert any("db ended (exit code 137)" in failure.reason for failure in kept.failures)
+    assert {sample.trial.block for sample in kept.samples} == {1, 2}
+
+
+def test_an_engine_that_is_gone_ends_the_run(entries: list[Entry], rounds_settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+
+    def vanish(entry: str, number: int) -> None:
+        host.gone = number == 12
+
+    host.on_slice = lambda entry, number: vanish(entry, number)
+    with pytest.raises(EngineError, match="does not answer any more"):
+        _taken(host, entries, rounds_settings, kept)
+    assert kept.samples
+
+
+def test_a_resumed_block_lacks_only_the_rounds_that_are_not_whole(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    _taken(host, entries, rounds_settings, kept)
+    whole = Run(_manifest(rounds_settings), tuple(kept.samples), (), paces=tuple(kept.paces))
+    assert [block.number for block in schedule.blocks(whole)] == list(range(2, rounds_settings.blocks + 1))
+    torn = [sample for sample in kept.samples if sample.trial.test == "json"]
+    missing = replace(whole, taken=tuple(sample for sample in whole.taken if sample != torn[-1]))
+    first = schedule.blocks(missing)[0]
+    assert (first.number, first.rounds) == (1, (Rounds("json", 1, 4),))
+
+
+def test_an_entry_that_was_lost_in_a_block_has_no_later_rounds_in_it(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    _taken(host, entries, rounds_settings, kept)
+    without = [each for each in kept.samples if (each.trial.entry, each.trial.test) != ("crax", "json")]
+    lost = Failure(kept.samples[0].trial.__class__(1, "crax", "json", LEVELS["json"][0]), kept[0].started_at, "gone")
+    run = Run(_manifest(rounds_settings), tuple(without), (lost,), paces=tuple(kept.paces))
+    assert schedule.blocks(run)[0].number == 2
+
+
+def test_a_slice_is_as_long_as_the_slowest_server_takes_to_be_as_busy_as_it_stays() -> None:
+    small, large = closed.levels_of("query", (1, 20), 2)
+    fast, slow = Rate(large, 1280.0), Rate(large, 128.0)
+    of_fast, of_both = (
+        {each.level.value: each for each in pace.lengths([small, large], rates, 0.3)}
+        for rates in ({"a": [fast]}, {"a": [fast], "b": [slow]})
+    )
+    assert (of_fast[20].ramp_ms, of_fast[20].window_ms) == (150, 300)
+    # 128 requests in flight at 128 a second: each waits for a second.
+    assert (of_both[20].ramp_ms, of_both[20].window_ms) == (1500, 1500)
+    assert (of_both[1].ramp_ms, of_both[1].window_ms) == (100, 300)
+
+
+def test_tests_get_as_many_pairs_whatever_their_rounds_take() -> None:
+    quick = pace.lengths(closed.levels_of("json", (16, 32, 128), 2), {}, 0.3)
+    slow = pace.lengths(closed.levels_of("plaintext", (256, 1024), 2), {}, 3.0)
+    counts = pace.rounds({"json": quick, "plaintext": slow}, 60.0)
+    assert counts["json"] * 3 == pytest.approx(counts["plaintext"] * 2, abs=3)
+    spent_s = sum(counts[test] * pace.round_s(of, 2) for test, of in (("json", quick), ("plaintext", slow)))
+    assert spent_s == pytest.approx(60.0, rel=0.2)
+
+
+def _manifest(settings: Settings):  # type: ignore[no-untyped-def]
+    return replace(
+        make_manifest(), settings=replace(settings, levels={"json": (16, 32), "query": (1, 20)}), groups=(NAMES,)
+    )
