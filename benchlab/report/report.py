@@ -44,9 +44,14 @@ VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
     "wrong is not loaded in that visit; a warning changes nothing."
 )
+BLOCK = "A block visits every entry once, in shuffled order."
+# What a block is where entries are up together.
+BLOCK_OF_ROUNDS = (
+    "A block is one lifetime of entries that are up together; each of its rounds loads every one of them once at a "
+    "level, in shuffled order."
+)
+BLOCKS_COUNT = "Only blocks count as repetitions, so what slows the whole host down hits all alike."
 METHOD = (
-    "A block visits every entry once, in shuffled order. Only blocks count as repetitions, so what slows the whole "
-    "host down hits all alike.",
     "A value is the geometric mean over the blocks, with Student's interval on logarithms (95 %). Two entries are "
     "compared within each block.",
     f"“Equal” means within {EQUIVALENCE:.0%}, shown by two one-sided tests: the 90 % interval lies within. All else "
@@ -196,7 +201,9 @@ def _run(run: Run) -> Iterator[Block]:
 
 def _method(run: Run) -> Iterator[Block]:
     yield Heading("The method, and its limits", key="method", short="method")
-    yield Bullets((registry.of(run.manifest.settings).CAUTION, *METHOD))
+    settings = run.manifest.settings
+    block = BLOCK_OF_ROUNDS if settings.together else BLOCK
+    yield Bullets((registry.of(settings).CAUTION, f"{block} {BLOCKS_COUNT}", *METHOD))
 
 
 def _again(run: Run) -> Iterator[Block]:

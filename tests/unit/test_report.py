@@ -307,3 +307,13 @@ def test_the_tests_that_entries_declare_stand_below_their_table(manifest: Manife
     other = manifest.entries | {"crax": manifest.entries["crax"] | {"tests": "json"}}
     told = "\n\nTest types: json plaintext query (aiohttp); json (crax).\n"
     assert told in outputs.text(Run(replace(manifest, entries=other), SAMPLES, ()))
+
+
+def test_the_method_says_what_a_block_is_in_a_run_of_rounds_and_in_any_other(manifest: Manifest) -> None:
+    of_rounds = replace(manifest, settings=replace(manifest.settings, together=True))
+    alone, together = (outputs.text(Run(each, SAMPLES, ())) for each in (manifest, of_rounds))
+    assert "A block visits every entry once, in shuffled order. Only blocks count" in alone
+    assert "are up together; each of its rounds loads every one of them once at a level, in shuffled order. Only" in (
+        together
+    )
+    assert "visits every entry" not in together
