@@ -17,8 +17,9 @@ sys.path.insert(0, str(ROOT))
 from benchlab import ROOMS  # noqa: E402
 from benchlab.cli.cli import COMMANDS  # noqa: E402
 from benchlab.cli.command import MAIN, Command  # noqa: E402
+from benchlab.experiment.flags import Flag  # noqa: E402
 from benchlab.experiment.profiles import PROFILES  # noqa: E402
-from benchlab.experiment.settings import OF_PROFILE, SETTINGS, Flag  # noqa: E402
+from benchlab.experiment.settings import OF_PROFILE, SETTINGS  # noqa: E402
 
 PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 

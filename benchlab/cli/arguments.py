@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.experiment.settings import SETTINGS, Flag, choose, is_given
+from benchlab.experiment.flags import Flag
+from benchlab.experiment.settings import SETTINGS, choose, is_given
 from benchlab.experiment.workloads import DATABASE, WORKLOADS
 from benchlab.records.plan import Settings
 
@@ -45,6 +46,7 @@ class Parser(argparse.ArgumentParser):
         )
         for name in (None, "store"):
             self.register("action", name, _Once)
+        self.register("action", "append", _EachOnce)
         for flag in flags:
             self.add_argument(*filter(None, (flag.short, flag.name)), **_options(flag))
 
@@ -127,6 +129,21 @@ class _Once(argparse._StoreAction):
     ) -> None:
         if option_string is not None and getattr(namespace, self.dest, self.default) is not self.default:
             raise argparse.ArgumentError(self, "it is given twice; name one value")
+        super().__call__(parser, namespace, values, option_string)
+
+
+class _EachOnce(argparse._AppendAction):
+    """Keeps all values of a repeatable flag; the same one again would change nothing."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        if values in getattr(namespace, self.dest):
+            raise argparse.ArgumentError(self, "the same is given twice; name each value once")
         super().__call__(parser, namespace, values, option_string)
 
 

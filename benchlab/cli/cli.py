@@ -19,6 +19,9 @@ COMMANDS: dict[str, Command] = {
     command.name: command for command in (*measure.COMMANDS, *entries.COMMANDS, *read.COMMANDS, *upkeep.COMMANDS)
 }
 
+# What is typed for --help, alone or before a command.
+HELP = "help"
+
 
 def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] = COMMANDS) -> int:
     """Run the command and return its exit code: 0 done, 1 an error or something not measured, 2 a wrong command line.
@@ -28,6 +31,8 @@ def main(root: Path, arguments: Sequence[str], commands: Mapping[str, Command] =
     interrupts.install()
     output.install()
     name, rest = (arguments[0], arguments[1:]) if arguments and arguments[0][:1].isalpha() else (MAIN, arguments)
+    if name == HELP:
+        name, rest = (*rest, MAIN)[0], ["--help"]
     failed = ERROR if name == "compare" or any(word.startswith(FAIL_IF_SLOWER.name) for word in rest) else FAILED
     try:
         code = _known(name, commands).run(root, parser(name, commands).parse_args(list(rest)))

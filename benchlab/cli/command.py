@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from benchlab.cli.arguments import Parser
 from benchlab.core import letters
-from benchlab.experiment.settings import Flag
+from benchlab.experiment.flags import Flag
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,7 +13,7 @@ import yaml
 from benchlab.cli import cli
 from benchlab.cli.command import MAIN, Command
 from benchlab.engine.compose import ADOPTED, ENTRY_PROFILE
-from benchlab.experiment.settings import ADOPTED_ENTRIES, ENTRIES, RUNS
+from benchlab.experiment.flags import ADOPTED_ENTRIES, ENTRIES, RUNS
 from benchlab.storage.store import MANIFEST
 
 Completer = Callable[..., list[str]]

@@ -11,7 +11,7 @@ from benchlab.cli.command import OK, Command, say, show
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment import stack
-from benchlab.experiment.settings import ADOPTED_ENTRIES, ENTRIES, Flag
+from benchlab.experiment.flags import ADOPTED_ENTRIES, ENTRIES, Flag
 
 NEW = """
 python lab.py new mine --from aiohttp             an entry on the ORM, behind gunicorn

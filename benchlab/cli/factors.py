@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.experiment.settings import FRAMEWORK, Flag
+from benchlab.experiment.flags import Flag
+from benchlab.experiment.settings import FRAMEWORK
 from benchlab.factors import catalog
 from benchlab.factors.factor import Varied
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from benchlab.cli.command import say, show
-from benchlab.core.errors import UsageError
+from benchlab.core.errors import ConfigError, UsageError
 from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER
 from benchlab.factors import catalog
 
@@ -40,6 +40,18 @@ def versions(run: Run) -> tuple[ComparedRuns, ComparedRuns]:
         return baseline.of_versions(run)
     except baseline.NoVersionsError as error:
         raise UsageError(f"{error}; name two runs, or measure with {AGAINST.name}") from error
+
+
+def compare(baseline: ComparedRuns, candidate: ComparedRuns) -> BaselineComparison:
+    """Return how the candidate compares with its baseline. Raises ConfigError where they have nothing in common."""
+    from benchlab.statistics import candidate as of_candidate
+
+    try:
+        return of_candidate.compare(baseline, candidate)
+    except of_candidate.NothingInCommonError as error:
+        raise ConfigError(
+            f"{error}; compare runs of the same ones, or see in their reports what was not measured"
+        ) from error
 
 
 def warn(margin: float | None, baseline: ComparedRuns, candidate: ComparedRuns) -> None:

@@ -12,7 +12,8 @@ from benchlab.cli import arguments, factors, gate
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
-from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, FRAMEWORK, PROXY, RUNS, SETTINGS, TEST, Flag
+from benchlab.experiment.flags import RUNS, Flag
+from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def finish(folder: Path, run: Run) -> int:
     from benchlab.quality import judge
     from benchlab.report import changes, outputs, runs, sentences
     from benchlab.selftest import kept
-    from benchlab.statistics import analysis, candidate
+    from benchlab.statistics import analysis
 
     shown = files.shown(folder)
     show(outputs.document(run))
@@ -120,7 +121,7 @@ def finish(folder: Path, run: Run) -> int:
     if not catalog.compares_versions(run.manifest.settings):
         return code
     # With a gate 1 would be its word for a regression; where a trial failed, it is undecided.
-    comparison = candidate.compare(*gate.versions(run))
+    comparison = gate.compare(*gate.versions(run))
     decision = gate.decide(comparison, run.manifest.settings.margin)
     gate.report(comparison, changes.report(comparison, [], decision), decision)
     return code if decision is None else decision.exit_code

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from benchlab.cli import gate
 from benchlab.cli.command import FAILED, OK, Command, say, show
 from benchlab.core.errors import StoreError, UsageError
-from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, RUNS, Flag
+from benchlab.experiment.flags import RUNS, Flag
+from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _export(_: Path, given: argparse.Namespace) -> int:
 
 def _compare(_: Path, given: argparse.Namespace) -> int:
     from benchlab.report import changes
-    from benchlab.statistics import baseline, candidate, comparability
+    from benchlab.statistics import baseline, comparability
 
     margin = given.margin
     old, new = _named(given)
@@ -146,7 +147,7 @@ def _compare(_: Path, given: argparse.Namespace) -> int:
     if new:
         gate.warn(margin, *pair)
         _tell_changed_sources(before, after)
-    comparison = candidate.compare(*pair)
+    comparison = gate.compare(*pair)
     decision = gate.decide(comparison, margin)
     document = changes.report(comparison, differences, decision)
     gate.report(comparison, document, decision)

@@ -9,7 +9,8 @@ from benchlab.cli import arguments
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core.errors import SetupError
 from benchlab.core.quantities import counted
-from benchlab.experiment.settings import SEED, Flag
+from benchlab.experiment.flags import Flag
+from benchlab.experiment.settings import SEED
 from benchlab.storage import files
 
 DOCTOR = """

@@ -73,5 +73,10 @@ def meant(name: str, known: Iterable[str], flag: str = "") -> str:
     names = [part.strip() for part in name.split(",")]
     if flag and len(names) > 1 and set(names) <= set(known):
         return f"did you mean {' '.join(f'{flag} {each}' for each in names)}? "
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}? " if near else ""
+    near = nearest(name, known)
+    return f"did you mean {near}? " if near else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is nearest, None where none is near."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 
 from benchlab.core.errors import UsageError
 
@@ -65,6 +66,12 @@ def minutes(seconds: float) -> str:
 def counted(count: int, one: str, several: str = "") -> str:
     """Return the count with its noun, or with its verb: `1 sample`, `1,024 samples`, `2 are`."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return the words as a sentence lists them: `16`, `16 and 32`, `16, 32 and 64`."""
+    *most, last = words
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def interval(low: float | None, high: float | None, form: str) -> str:

@@ -68,7 +68,7 @@ def resisted(state: Mapping[str, Any], asked_s: float, most_s: float) -> str | N
     if state["Running"] or took_s < 0:
         return None
     if int(state["ExitCode"]) == SIGNALLED + SIGKILL and not state.get("OOMKilled"):
-        return f"did not end when it was asked to: the engine killed it after {most_s:.0f} s"
+        return f"did not end when asked to and was killed after {most_s:.0f} s"
     return f"took {took_s:.1f} s to end" if took_s > PROMPT_S else None
 
 

@@ -155,7 +155,7 @@ class Engine:
                 how = container_state.ended(self._inspected(service).attrs["State"])
             except _LostError as error:
                 return str(error)
-        return None if how is None else f"{service} is not running ({how})"
+        return None if how is None else f"{service} ended ({how})"
 
     def casualties(self, services: Iterable[str]) -> dict[str, str]:
         """Return by service how the containers ended of those that do not run: one question for all of them."""

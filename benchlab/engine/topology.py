@@ -39,6 +39,10 @@ LOG_LINES = 30
 # Compose 1.29 sometimes closes the connections that its own parallel builds still use. One after the other works.
 V1_RACE = "Pool is closed"
 
+# What Docker says where all its subnets are taken, by networks of whatever project.
+NO_ADDRESSES = "non-overlapping IPv4 address pool"
+FREE_NETWORKS = "remove networks that nobody uses: `docker network ls` shows them, `docker network rm NAME` removes one"
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -199,7 +203,8 @@ class Topology:
             printed = log.read_text(encoding="utf-8", errors="replace")
             refuse_too_old(self._program, printed)
             tail = " ".join(" ".join(terminal.plain(printed)).split()[-60:])
-            raise SetupError(f"making the containers failed: {tail}")
+            remedy = f"; {FREE_NETWORKS}" if NO_ADDRESSES in printed else ""
+            raise SetupError(f"making the containers failed: {tail}{remedy}")
 
 
 def load(root: Path, environment: Mapping[str, str], overlays: Sequence[Path] = ()) -> Topology:

@@ -121,7 +121,7 @@ PROFILES = {
 
 
 def caution(manifest: Manifest) -> str:
-    """Return what must stand beside each table of the run, or nothing."""
+    """Return what must stand at the head of each section with tables of the run, or nothing."""
     return "".join(f" ({words})" for words in cautions(manifest))
 
 

@@ -6,14 +6,15 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Any, Self
+from typing import Any
 
 from benchlab.core import letters, quantities
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import MOST_SHARE, counted
 from benchlab.experiment import placement
+from benchlab.experiment.flags import ENTRIES, Flag
 from benchlab.experiment.profiles import DEFAULT, MAX_CONNECTIONS, PROFILES, PROXY_CHOICES, RENAMED, Profile
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.records.plan import NO_PROXY, QUERIES, Manifest, Settings
@@ -29,65 +30,8 @@ MAX_SEED = 2**53 - 1
 # Postgres is configured for 2,000 connections; some stay free for the lab itself.
 MAX_DB_CONNECTIONS = 1_900
 
-# What the shell offers for a flag.
-ENTRIES, ADOPTED_ENTRIES, RUNS = "entries", "adopted entries", "runs"
 OF_PROFILE = "the profile's"
 PROTOCOLS = "; ".join(f"{each.name} is {counted(each.blocks, 'block')} of {each.samples}" for each in PROFILES.values())
-
-
-def _as_typed(_: str, text: str) -> str:
-    return text
-
-
-@dataclass(frozen=True)
-class Flag:
-    """A flag of a command, or an argument: its name has no dashes then. `explained` is its help.
-
-    `parse` takes the flag's name and what was typed, and returns the value. It raises ValueError, or UsageError where
-    its message names the flag itself. `choices` are what it takes, `renamed` has older words for some of them.
-    `default` says what holds without the flag, `unit` what its number counts. `nargs` is argparse's. `completes` names
-    what the shell offers for it, `kept_as` is its key where that is not its name.
-    """
-
-    name: str
-    help: str
-    _: KW_ONLY
-    metavar: str = ""
-    parse: Callable[[str, str], Any] = _as_typed
-    default: str = ""
-    unit: str = ""
-    choices: tuple[str, ...] = ()
-    renamed: Mapping[str, str] = field(default_factory=dict)
-    is_repeatable: bool = False
-    is_required: bool = False
-    is_switch: bool = False
-    nargs: str = ""
-    short: str = ""
-    kept_as: str = ""
-    completes: str = ""
-
-    @property
-    def is_argument(self) -> bool:
-        return not self.name.startswith("-")
-
-    @property
-    def key(self) -> str:
-        """Return the name that its value has among those of the command: db_connections of --db-connections."""
-        return self.kept_as or self.name.lstrip("-").replace("-", "_")
-
-    @property
-    def explained(self) -> str:
-        """Return its help with the unit and the default."""
-        notes = [
-            *([f"in {self.unit}"] if self.unit else []),
-            *([f"default: {self.default}"] if self.default else []),
-            *(["repeatable"] if self.is_repeatable else []),
-        ]
-        return f"{self.help} ({'; '.join(notes)})" if notes else self.help
-
-    def by_default(self, default: str) -> Self:
-        """Return the flag as a command has it that does something else without it."""
-        return replace(self, default=default)
 
 
 @dataclass(frozen=True)
@@ -219,6 +163,12 @@ def _of_each_test(given: Mapping[str, tuple[int, ...]] | Iterable[tuple[str, tup
     return levels
 
 
+def _entry(flag: str, text: str) -> str:
+    if not text:
+        raise UsageError(f"{flag} names nothing; name an entry, as `python lab.py list` shows them")
+    return text
+
+
 def _commit(flag: str, text: str) -> str:
     if not text:
         raise UsageError(f"{flag} names nothing; name a commit, a branch or a tag")
@@ -240,6 +190,7 @@ FRAMEWORK = Setting(
     "an entry, by its name",
     place="frameworks",
     metavar="NAME",
+    parse=_entry,
     default="the usual ones; list shows them",
     is_repeatable=True,
     completes=ENTRIES,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.experiment.settings import AGAINST
-from benchlab.report import document, sentences
+from benchlab.report import document, outcomes, sentences
 from benchlab.report.document import Block, Bullets, Document, Heading, Paragraph, Plot, Table, Warnings
 from benchlab.report.gate import COUNTED_ONCE, Decided, counts, reason
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -78,14 +79,13 @@ def _warnings(comparison: BaselineComparison, differences: Sequence[str]) -> Ite
 
 
 def uncompared(comparison: BaselineComparison) -> str:
-    """Return what could not be compared, and why; nothing where all was."""
-    return "; ".join(map(_uncompared, comparison.uncompared))
-
-
-def _uncompared(part: Uncompared) -> str:
-    entry, test, level = part.key
-    cell = f"{entry} {test} at {level}"
-    return f"{f'{part.metric.name} of ' if part.metric else ''}{cell} ({_why(part)})"
+    """Return what could not be compared, and why, the levels of an entry's test together; nothing where all was."""
+    levels: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for part in comparison.uncompared:
+        entry, test, level = part.key
+        of = f"{part.metric.name} of " if part.metric else ""
+        levels[f"{of}{entry} {test}", _why(part)].append(str(level))
+    return "; ".join(f"{of} at {quantities.listed(at)} ({why})" for (of, why), at in levels.items())
 
 
 def _why(part: Uncompared) -> str:
@@ -116,11 +116,11 @@ def changes(rows: Iterable[Row]) -> Iterator[str]:
         subject = f"{row.entry}, {row.test}{sentences.of_levels(row.over)}: {row.metric.long_name}"
         if row.pair.adjusted_p is None:
             of = "the old run" if _are_two_runs(row) else "what they were"
-            yield f"{subject} {ratio_with_interval(row)} of {of}; {_why_no_outcome(row)}."
+            yield f"{subject} {outcomes.ratio(row.pair)} of {of}; {_why_no_outcome(row)}."
         elif row.pair.is_unclear:
-            yield f"{subject} are {row.pair.word}: {ratio_with_interval(row)}."
+            yield f"{subject} are {outcomes.outcome(row.pair)}: {outcomes.ratio(row.pair)}."
         else:
-            yield f"{subject} {_change(row)}: {ratio_with_interval(row)}."
+            yield f"{subject} {_change(row)}: {outcomes.ratio(row.pair)}."
 
 
 def _change(row: Row) -> str:
@@ -143,24 +143,13 @@ def _why_no_outcome(row: Row) -> str:
     return {0: f"no {unit} has all levels", 1: f"one {unit} shows no spread"}.get(count, f"{count} {unit}s are too few")
 
 
-def ratio_with_interval(row: Row) -> str:
-    """Return the ratio with the interval that its outcome follows from, with enough decimals to show that."""
-    return f"{quantities.ratio(row.ratio.ratio)} {interval(row)}".strip()
-
-
-def interval(row: Row) -> str:
-    low, high, confidence = row.pair.bounds
-    bounds = quantities.bounds(low, high).strip()
-    return f"{bounds}{confidence}" if bounds else ""
-
-
 def outcome(row: Row) -> str:
     """Return the outcome for a table; for two runs at two times, only which value is higher."""
     if row.pair.adjusted_p is None:
         return f"too few {row.design.unit}s"
     if _are_two_runs(row) and row.pair.outcome in (Outcome.FASTER, Outcome.SLOWER):
         return "higher" if row.ratio.ratio > 1 else "lower"
-    return row.pair.word
+    return outcomes.outcome(row.pair)
 
 
 def _ratios(comparison: BaselineComparison) -> Iterator[Block]:
@@ -218,10 +207,10 @@ def _columns(row: Row) -> dict[str, object]:
     return {
         "entry": row.entry,
         "test": row.test,
-        "level": row.where,
+        "level": outcomes.where(row),
         "metric": row.metric.name,
         "new / old": quantities.ratio(row.ratio.ratio),
-        "95 % interval": interval(row) or "–",
+        "95 % interval": outcomes.interval(row.pair).strip() or "–",
         f"{row.design.unit}s": row.ratio.blocks,
         "outcome": outcome(row),
     }

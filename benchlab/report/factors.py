@@ -15,7 +15,7 @@ from benchlab.experiment.workloads import DATABASE
 from benchlab.factors import catalog
 from benchlab.records.plan import QUERIES, LevelKey
 from benchlab.records.run import Run
-from benchlab.report import document
+from benchlab.report import document, outcomes
 from benchlab.report.document import Block, Bullets, Document, Paragraph, Plot, Table
 from benchlab.statistics import effects
 from benchlab.statistics.analysis import ALL_LEVELS
@@ -50,10 +50,10 @@ def of_run(run: Run) -> FactorAnalysis | None:
 def report(run: Run, analysis: FactorAnalysis) -> Document:
     """Return the report of `lab.py factors`: the effects, the factorial design, and a table for each test."""
     caution = profiles.caution(run.manifest)
-    return Document(tuple(blocks(analysis, caution)), f"Factors of {run.manifest.run_id}{caution}")
+    return Document(tuple(blocks(analysis)), f"Factors of {run.manifest.run_id}{caution}")
 
 
-def blocks(analysis: FactorAnalysis, caution: str) -> Iterator[Block]:
+def blocks(analysis: FactorAnalysis) -> Iterator[Block]:
     """Yield sentences, the cells of the design, notes, and a table for each test."""
     yield Paragraph((" ".join(sentences(analysis)),))
     if analysis.effects:
@@ -62,7 +62,7 @@ def blocks(analysis: FactorAnalysis, caution: str) -> Iterator[Block]:
     if lines := notes(analysis):
         yield Bullets(tuple(lines))
     for test, effects_of_test in groupby(analysis.effects, key=lambda each: each.test):
-        yield _table(analysis, test, list(effects_of_test), caution)
+        yield _table(analysis, test, list(effects_of_test))
 
 
 def sentences(analysis: FactorAnalysis) -> Iterator[str]:
@@ -198,8 +198,8 @@ def frame(analysis: FactorAnalysis, test: str, estimates: Iterable[EstimatedEffe
         row = rows.setdefault((each.level, each.effect.names), dict.fromkeys(columns, "–") | _row(each))
         is_head = analysis.is_headed_by(each)
         ratio = each.pair.ratio
-        low, high, confidence = each.pair.bounds if is_head else (ratio.low, ratio.high, "")
-        row[each.metric.name] = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
+        interval = outcomes.interval(each.pair) if is_head else quantities.bounds(ratio.low, ratio.high)
+        row[each.metric.name] = f"{quantities.ratio(ratio.ratio)}{interval}"
         if is_head:
             row |= {"blocks": each.pair.ratio.blocks, "outcome": _outcome(each)}
     return pd.DataFrame(rows.values(), columns=columns)
@@ -211,7 +211,7 @@ def why_left_out(part: LeftOut) -> str:
     return f"wrk was the limit of {part.entry} at {part.level}"
 
 
-def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect], caution: str) -> Table:
+def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect]) -> Table:
     basis = analysis.results[test].basis
     by = (
         f"outcome by {basis.name}" if basis else "no outcome over all levels: some rows filled the host, others did not"
@@ -219,20 +219,20 @@ def _table(analysis: FactorAnalysis, test: str, of_test: list[EstimatedEffect], 
     left_out = analysis.left_out[test]
     return document.table(
         frame(analysis, test, of_test),
-        f"Factors in {test}: ratios [95 % interval], {by}{caution}",
+        f"Factors in {test}: ratios [95 % interval], {by}",
         notes=[f"Left out: {'; '.join(map(why_left_out, left_out))}."] if left_out else [],
         is_detail=True,
     )
 
 
 def _row(estimated: EstimatedEffect) -> dict[str, object]:
-    return {"level": str(estimated.over), document.EFFECT: effect_title(estimated.effect)}
+    return {"level": outcomes.levels(estimated.over), document.EFFECT: effect_title(estimated.effect)}
 
 
 def _outcome(estimated: EstimatedEffect) -> str:
     outcome = estimated.pair.outcome
     if outcome is Outcome.UNDECIDED or len(estimated.effect.changes) == 1:
-        return estimated.pair.word
+        return outcomes.outcome(estimated.pair)
     if outcome is Outcome.EQUAL:
         return INDEPENDENT
     return MORE if estimated.pair.ratio.ratio > 1 else LESS
@@ -247,6 +247,4 @@ def _named(factor: str, level: str) -> str:
 
 
 def _times(pair: Pair) -> str:
-    low, high, confidence = pair.bounds
-    bounds = quantities.bounds(low, high, decimals=2, confidence=confidence)
-    return f"{quantities.ratio(pair.ratio.ratio, decimals=2)}x{bounds}"
+    return f"{quantities.ratio(pair.ratio.ratio, decimals=2)}x{outcomes.interval(pair, decimals=2)}"

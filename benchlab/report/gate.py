@@ -9,6 +9,7 @@ from benchlab.core.quantities import counted
 from benchlab.experiment.settings import AGAINST
 from benchlab.load.metrics import Better
 from benchlab.records.run import Look
+from benchlab.report import outcomes
 from benchlab.statistics import regression
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.baseline import BREAK_HOURS, ComparedRuns
@@ -63,7 +64,7 @@ def _still(answer: Answer, percent: str) -> Iterator[str]:
         levels = "; ".join(_found(each, answer.margin) for each in answer.levels)
         yield f"slower at {counted(len(answer.levels), 'level')}, and maybe by {percent}: {levels}"
     for row in answer.lacking:
-        yield f"{row.entry} {row.test} {row.metric.name} is a mean over {row.where}"
+        yield f"{row.entry} {row.test} {row.metric.name} is a mean over {outcomes.where(row)}"
     if answer.uncompared:
         yield f"{counted(answer.uncompared, 'part')} could not be compared"
     if not answer.means:
@@ -90,7 +91,7 @@ def _nearest(means: Iterable[Finding], margin: float) -> Iterator[str]:
 def _found(each: Finding, margin: float) -> str:
     """Return the row with the interval that the look decides by, which is corrected for all looks."""
     row = each.row
-    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {row.where}"
+    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {outcomes.where(row)}"
     limit = regression.limit(row, margin)
     bounds = quantities.bounds(each.low, each.high, limit)
     return f"{row.entry} {row.test}{at} {row.metric.name} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"
@@ -141,7 +142,7 @@ def _doubts(doubts: Doubts, margin: float, percent: str) -> Iterator[str]:
         levels = counted(len(doubts.levels), "level")
         yield f"slower at {levels}, and maybe by {percent}: {_listed(doubts.levels, margin)}"
     for row in doubts.lacking:
-        yield f"{row.entry} {row.test} {row.metric.name} is a mean over {row.where}"
+        yield f"{row.entry} {row.test} {row.metric.name} is a mean over {outcomes.where(row)}"
     if doubts.uncompared:
         yield f"{counted(doubts.uncompared, 'part')} could not be compared"
     if doubts.awaits_look:
@@ -186,7 +187,7 @@ def _listed(rows: Iterable[Row], margin: float) -> str:
 
 def _named(row: Row, margin: float) -> str:
     """Return the row with the 95 % interval, which the gate decides by."""
-    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {row.where}"
+    at = "" if row.level is ALL_LEVELS and row.over is None else f" at {outcomes.where(row)}"
     limit = regression.limit(row, margin)
     bounds = quantities.bounds(row.ratio.low, row.ratio.high, limit)
     return f"{row.entry} {row.test}{at} {row.metric.name} {quantities.ratio(row.ratio.ratio, limit)}{bounds}"

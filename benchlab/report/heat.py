@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from benchlab.core import quantities
-from benchlab.report import tables
+from benchlab.report import outcomes, tables
 from benchlab.report.document import HeatMap, Square
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome, Pair
@@ -58,11 +58,10 @@ def _square(pair: Pair | None, decides: bool) -> Square:
     if not decides:
         interval = quantities.bounds(ratio.low, ratio.high).strip()
         return Square(NONE, "", "", shown, interval, f"{shown} {interval}, no outcome")
-    low, high, confidence = pair.bounds
-    interval, outcome = quantities.bounds(low, high, confidence=confidence).strip(), pair.outcome
+    interval, word = outcomes.interval(pair).strip(), outcomes.outcome(pair)
     through = f", compared through {ratio.through}" if ratio.through else ""
-    words = f"{shown} {interval}, {pair.word}{through}"
-    return Square(_tone(outcome, ratio.ratio), SIGNS[outcome], pair.word, shown, interval, words)
+    words = f"{shown} {interval}, {word}{through}"
+    return Square(_tone(pair.outcome, ratio.ratio), SIGNS[pair.outcome], word, shown, interval, words)
 
 
 def _tone(outcome: Outcome, ratio: float) -> str:

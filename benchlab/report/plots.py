@@ -10,9 +10,9 @@ from benchlab.core.quantities import counted
 from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Better, Metric
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.run import Run
-from benchlab.report import charts, points, tables
+from benchlab.report import charts, outcomes, points, tables
 from benchlab.report import factors as report_factors
-from benchlab.report.changes import outcome, ratio_with_interval
+from benchlab.report.changes import outcome
 from benchlab.report.charts import Chart, Dot, Look, Rows, Trace, safe
 from benchlab.report.points import COUNTING, Clock, Key, Point, below_means
 from benchlab.report.sentences import LIMITS
@@ -78,7 +78,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
                 value = tables.relative(result, standing)
                 text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{value}<br>rank {standing.rank}"
                 place = rows.at[_ranking(result), standing.entry]
-                low, high, _ = standing.pair.bounds if standing.pair else (None, None, "")
+                low, high = standing.pair.bounds if standing.pair else (None, None)
                 dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
                 values.append(f"{result.test} {standing.entry} {value}")
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
@@ -131,7 +131,8 @@ def cpus(result: Result, groups: Mapping[str, Sequence[str]], shares: Mapping[Ke
     layout |= {"margin": layout["margin"] | {"t": charts.LEGEND_PX}, "height": layout["height"] + charts.LEGEND_PX}
     traces = [_part(part, rows, shares) for part in PARTS if any(part in of for of in shares.values())]
     shares_and_limits = [
-        f"{cell.entry} at {cell.level}: {cell.shares}; limited by {LIMITS[cell.bottleneck]}" for cell in result.cells
+        f"{cell.entry} at {cell.level}: {outcomes.cpu_used(cell.shares)}; limited by {LIMITS[cell.bottleneck]}"
+        for cell in result.cells
     ]
     return Chart(
         f"{result.test}-cpus", traces, layout, f"{result.test}, CPU used by each role: {_listed(shares_and_limits)}"
@@ -148,12 +149,11 @@ def factors(analysis: FactorAnalysis) -> Chart:
     rows = charts.rows(groups)
     dots: dict[str, list[Dot]] = {"decided": [], "undecided": []}
     for effect, title in zip(effects, titles, strict=True):
-        ratio, (low, high, confidence) = effect.pair.ratio, effect.pair.bounds
-        value = f"{quantities.ratio(ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
-        text = f"<b>{safe(title)}</b>, {effect.test}<br>{value}<br>{effect.pair.word}"
+        words = f"{outcomes.ratio(effect.pair)}<br>{outcomes.outcome(effect.pair)}"
+        text = f"<b>{safe(title)}</b>, {effect.test}<br>{words}"
         place = rows.at[f"{effect.test}, {effect.metric.name}", title]
         kind = "undecided" if effect.pair.outcome is Outcome.UNDECIDED else "decided"
-        dots[kind].append(Dot(place, ratio.ratio, low, high, text))
+        dots[kind].append(Dot(place, effect.pair.ratio.ratio, *effect.pair.bounds, text))
     mark = charts.MARKS[0]
     traces = [
         charts.dots(kind, Look("--entry-1", mark if kind == "decided" else f"{mark}-open"), of)
@@ -175,11 +175,11 @@ def changes(ratios: Iterable[Row]) -> Chart:
     rows = charts.rows(groups)
     dots = []
     for row in overall:
-        name, (low, high, _) = f"{row.entry}, {row.test}", row.pair.bounds
+        name = f"{row.entry}, {row.test}"
         blocks = counted(row.ratio.blocks, row.design.unit)
-        words = f"{ratio_with_interval(row)} {row.metric.name}<br>{outcome(row)}; {blocks}"
+        words = f"{outcomes.ratio(row.pair)} {row.metric.name}<br>{outcome(row)}; {blocks}"
         place = rows.at[row.metric.long_name, name]
-        dots.append(Dot(place, row.ratio.ratio, low, high, f"<b>{safe(name)}</b><br>{words}"))
+        dots.append(Dot(place, row.ratio.ratio, *row.pair.bounds, f"<b>{safe(name)}</b><br>{words}"))
     traces = [charts.dots("new / old", Look("--entry-1", charts.MARKS[0]), dots)]
     layout = _of_ratios(rows, "new / old", traces)
     values = [f"{row.entry} {row.test} {row.metric.name} {quantities.ratio(row.ratio.ratio)}" for row in overall]

@@ -44,9 +44,14 @@ VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
     "wrong is not loaded in that visit; a warning changes nothing."
 )
+BLOCK = "A block visits every entry once, in shuffled order."
+# What a block is where entries are up together.
+BLOCK_OF_ROUNDS = (
+    "A block is one lifetime of entries that are up together; each of its rounds loads every one of them once at a "
+    "level, in shuffled order."
+)
+BLOCKS_COUNT = "Only blocks count as repetitions, so what slows the whole host down hits all alike."
 METHOD = (
-    "A block visits every entry once, in shuffled order. Only blocks count as repetitions, so what slows the whole "
-    "host down hits all alike.",
     "A value is the geometric mean over the blocks, with Student's interval on logarithms (95 %). Two entries are "
     "compared within each block.",
     f"“Equal” means within {EQUIVALENCE:.0%}, shown by two one-sided tests: the 90 % interval lies within. All else "
@@ -100,7 +105,7 @@ def _conclusions(run: Run, results: Sequence[Result], caution: str) -> Iterator[
 def _factors(run: Run, caution: str) -> Iterator[Block]:
     if (analysed := factors.of_run(run)) is not None:
         yield Heading(f"Factors{caution}", key="effects", short="factors")
-        yield from factors.blocks(analysed, caution)
+        yield from factors.blocks(analysed)
 
 
 def _overview(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
@@ -122,10 +127,10 @@ def _test(result: Result, caution: str, *, is_first: bool) -> Iterator[Block]:
         "block at the top: hollow where it is suspect; a cross where it does not count, grey if it was repeated, red "
         "if it was invalid.",
     )
-    yield tables.summary_table(result, caution, notes=tables.COLUMNS if is_first else ())
+    yield tables.summary_table(result, notes=tables.COLUMNS if is_first else ())
     if maps := tuple(heat.maps(result)):
         yield HeatMaps(maps)
-    yield from tables.ratio_tables(result, caution)
+    yield from tables.ratio_tables(result)
     yield Plot(
         f"{test}-course",
         "The course of the run",
@@ -151,7 +156,7 @@ def _look_up(run: Run, results: Sequence[Result], caution: str) -> Iterator[Bloc
     """Yield the long tables of all tests, behind those that answer a question."""
     yield Heading(f"All metrics, and the study's tables{caution}", key="metrics", short="all metrics")
     for result in results:
-        yield tables.values_table(result, caution)
+        yield tables.values_table(result)
         yield from tables.study_tables(run, result.test)
 
 
@@ -196,7 +201,9 @@ def _run(run: Run) -> Iterator[Block]:
 
 def _method(run: Run) -> Iterator[Block]:
     yield Heading("The method, and its limits", key="method", short="method")
-    yield Bullets((registry.of(run.manifest.settings).CAUTION, *METHOD))
+    settings = run.manifest.settings
+    block = BLOCK_OF_ROUNDS if settings.together else BLOCK
+    yield Bullets((registry.of(settings).CAUTION, f"{block} {BLOCKS_COUNT}", *METHOD))
 
 
 def _again(run: Run) -> Iterator[Block]:

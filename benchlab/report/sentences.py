@@ -18,6 +18,7 @@ from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Run, Sample
+from benchlab.report import outcomes
 from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
@@ -230,9 +231,21 @@ def _undecided(result: Result, followers: _Followers, basis: Metric) -> Iterator
     which = ", the last of them" if len(followers.undecided) > 1 else ""
     together = _together(result, followers.leader, followers.undecided, (Outcome.UNDECIDED, Outcome.EQUAL))
     others = names([other.entry for other in followers.undecided])
-    subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
-    lead = f"{_lead(result, last, leader, basis)}{which}{_why_undecided(last)}"
+    lead = f"{_lead(result, last, leader, basis)}{which}"
+    few = {_too_few(other) for other in followers.undecided}
+    if len(few) == 1 and (blocks := few.pop()):
+        apart = f"{together} apart" if together else f"{others} apart from {leader}"
+        subject = f"{blocks} blocks are too few to tell {apart}"
+    else:
+        subject = f"{together} cannot be told apart" if together else f"{others} cannot be told apart from {leader}"
+        lead += _why_undecided(last)
     yield f"{subject}: {leader} has {lead}.{_disagreement(result, leader, followers.undecided)}"
+
+
+def _too_few(other: Standing) -> int:
+    """Return how many blocks are too few for an outcome although they show a spread; 0 where that is not why."""
+    pair = other.pair
+    return pair.ratio.blocks if pair and pair.adjusted_p is None and pair.ratio.high is not None else 0
 
 
 def _why_undecided(last: Standing) -> str:
@@ -242,8 +255,8 @@ def _why_undecided(last: Standing) -> str:
         return ""
     if pair.ratio.high is None:
         return "; only one block has both, so the spread is unknown"
-    if pair.adjusted_p is None:
-        return f"; {counted(pair.ratio.blocks, 'block')} are too few to tell"
+    if few := _too_few(last):
+        return f"; {few} blocks are too few to tell"
     return f"; among {pair.among} pairs chance alone can produce such a gap" if pair.is_unclear else ""
 
 
@@ -297,7 +310,7 @@ def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> st
 def _at(level: LevelKey, pair: Pair) -> str:
     """Return the ratio at a level, and the entry that it goes through where the two have no block in common there."""
     through = f" through {pair.ratio.through}" if pair.ratio.through else ""
-    return f"{_times(pair)} at {level}{through}"
+    return f"{outcomes.ratio(pair)} at {level}{through}"
 
 
 def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, Pair]:
@@ -352,17 +365,12 @@ def of_levels(over: Over | None) -> str:
     """Return the levels that a value covers; "" if it covers all."""
     if over is None or over.are_all:
         return ""
-    return f" over all levels{str(over).removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {over}"
+    shown = outcomes.levels(over)
+    return f" over all levels{shown.removeprefix(str(ALL_LEVELS))}" if over.are_most else f" at {shown}"
 
 
 def _ratio(ratio: Ratio) -> str:
     return f"{quantities.ratio(ratio.ratio)}{quantities.bounds(ratio.low, ratio.high)}"
-
-
-def _times(pair: Pair) -> str:
-    """Return the ratio with the interval that its outcome follows from."""
-    low, high, confidence = pair.bounds
-    return f"{quantities.ratio(pair.ratio.ratio)}{quantities.bounds(low, high, confidence=confidence)}"
 
 
 def _same_images(run: Run) -> Iterator[str]:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from benchlab.core import quantities
 from benchlab.core.quantities import counted
-from benchlab.experiment import profiles
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load.closed import TIMEOUT_S
 from benchlab.load.metrics import PER_CPU, RATE, Metric
@@ -18,7 +17,7 @@ from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Run, Sample
-from benchlab.report import document
+from benchlab.report import document, outcomes
 from benchlab.report.document import Table
 from benchlab.statistics.analysis import ALL_LEVELS, Result, Scope, unmeasured
 from benchlab.statistics.bottleneck import NEARLY_FULL_IDLE
@@ -128,7 +127,7 @@ def values(result: Result) -> pd.DataFrame:
             "blocks": cell.rate.blocks,
             **{metric.name: _value(metric, cell.estimates.get(metric)) for metric in _beside_rate(result)},
             MEMORY: _memory([cell]),
-            "CPU used": str(cell.shares),
+            "CPU used": outcomes.cpu_used(cell.shares),
             "limited by": cell.bottleneck,
         }
     place = {entry: number for number, entry in enumerate(order(result))}
@@ -212,11 +211,10 @@ def relative(result: Result, standing: Standing) -> str:
         return "–"
     if standing.pair is None:
         return f"{standing.relative:.3f}"
-    low, high, confidence = standing.pair.bounds
-    ratio = f"{quantities.ratio(standing.relative)}{quantities.bounds(low, high, confidence=confidence)}"
-    unclear = f", {standing.pair.word}" if standing.pair.is_unclear else ""
-    through = f", through {standing.pair.ratio.through}" if standing.pair.ratio.through else ""
-    return ratio + unclear + through + _over(result, standing.pair.ratio.over)
+    pair = standing.pair
+    unclear = f", {outcomes.outcome(pair)}" if pair.is_unclear else ""
+    through = f", through {pair.ratio.through}" if pair.ratio.through else ""
+    return outcomes.ratio(pair) + unclear + through + _over(result, pair.ratio.over)
 
 
 def _row(result: Result, entry: str, rank: str, relative_value: str) -> dict[str, object]:
@@ -239,7 +237,7 @@ def _average(result: Result, metric: Metric, entry: str) -> str:
 def _over(result: Result, levels: Sequence[LevelKey]) -> str:
     """Return the levels that a value covers; "" if it covers all."""
     over = result.over(levels)
-    return "" if over.are_all else f" ({over})"
+    return "" if over.are_all else f" ({outcomes.levels(over)})"
 
 
 def _value(metric: Metric, estimate: Estimate | None) -> str:
@@ -280,14 +278,14 @@ def _at_levels(result: Result) -> Iterator[dict[str, object]]:
 def _pair_row(result: Result, scope: Scope, metric: Metric, pair: Pair) -> dict[str, object]:
     basis = result.basis if scope is ALL_LEVELS else result.level_basis[scope]
     ratio, has_outcome = pair.ratio, metric == basis
-    low, high, confidence = pair.bounds if has_outcome else (ratio.low, ratio.high, "")
+    interval = outcomes.interval(pair) if has_outcome else quantities.bounds(ratio.low, ratio.high)
     return {
-        "level": str(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
+        "level": outcomes.levels(result.over(ratio.over)) if scope is ALL_LEVELS else scope.value,
         "metric": metric.name,
         "pair": f"{ratio.first} / {ratio.second}{f' (through {ratio.through})' if ratio.through else ''}",
         "ratio": quantities.ratio(ratio.ratio),
-        "95 % interval": quantities.bounds(low, high, confidence=confidence).strip() or "–",
-        "outcome": pair.word if has_outcome else "–",
+        "95 % interval": interval.strip() or "–",
+        "outcome": outcomes.outcome(pair) if has_outcome else "–",
     }
 
 
@@ -325,21 +323,21 @@ def closed_loop_s(sample: Sample) -> float:
 
 def study_tables(run: Run, test: str) -> Iterator[Table]:
     """Yield the study's two tables of the test, by rate and by latency, with notes on both below the second."""
-    means, caution = study(run.samples, test), profiles.caution(run.manifest)
+    means = study(run.samples, test)
     pipelined = [PIPELINED] if WORKLOADS[test].pipeline > 1 else []
     notes = [*pipelined, *_short(run, test), *_timeouts(run, test)]
     by_rate, by_latency = (("requestsPerSecond", "descending"), ("latencyAvg", "ascending"))
     for (by, order), below in ((by_rate, []), (by_latency, notes)):
         ordered = _formatted(means.sort_values(by, ascending=order == "ascending", kind="stable"))
-        title = f"{test}, by {by} {order} (latency in ms){caution}"
+        title = f"{test}, by {by} {order} (latency in ms)"
         yield document.table(ordered, title, notes=below, is_detail=True)
 
 
-def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Table:
+def summary_table(result: Result, *, notes: Sequence[str]) -> Table:
     """Return the summary; in text, the costs of the entries are a table of their own, because one would be too wide."""
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
-    title = f"Summary over all levels, {_ranking(result)}{caution}"
+    title = f"Summary over all levels, {_ranking(result)}"
     rank_of = {standing.entry: standing.rank for standing in result.standings}
     return document.table(
         frame,
@@ -350,17 +348,17 @@ def summary_table(result: Result, caution: str, *, notes: Sequence[str]) -> Tabl
     )
 
 
-def values_table(result: Result, caution: str) -> Table:
+def values_table(result: Result) -> Table:
     """Return all metrics of each cell; in text, rates are in the overview and limits among the bottlenecks."""
     narrow = [["level", "entry", *_cost(result)]]
-    return document.table(values(result), f"{result.test}: all metrics{caution}", narrow=narrow, is_detail=True)
+    return document.table(values(result), f"{result.test}: all metrics", narrow=narrow, is_detail=True)
 
 
-def ratio_tables(result: Result, caution: str) -> Iterator[Table]:
+def ratio_tables(result: Result) -> Iterator[Table]:
     """Yield the ratios of the test's pairs, if it has any."""
     pairs = ratios(result)
     if not pairs.empty:
-        yield document.table(pairs, f"Ratios{caution}", notes=list(_note(result)), is_detail=True)
+        yield document.table(pairs, "Ratios", notes=list(_note(result)), is_detail=True)
 
 
 def _note(result: Result) -> Iterator[str]:

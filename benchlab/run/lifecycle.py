@@ -36,8 +36,7 @@ MOST_AT_ONCE = 32
 # So often for each of its workers, the same stands in the log of an entry whose workers die over and over.
 MOST_RAISED = 2
 LATE_ENDS = (
-    "no sample is harmed, but each visit takes so much longer; if the host is not just busy, have the container's "
-    "first process end at SIGTERM (start the server with `exec`, or set the STOPSIGNAL that it ends at)"
+    "no sample is harmed; unless the host is busy, its first process does not end at SIGTERM: use `exec`, or STOPSIGNAL"
 )
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -185,7 +184,7 @@ class Group:
         """
         self._end_others()
         # The database takes longest to start.
-        self.roles.database.start()
+        self._start_database()
         self.roles.client.start()
         up = Up(self, Lifetime(name, self.keep_log, self.patterns), Database(self.roles.database).pristine_world())
         try:
@@ -220,6 +219,14 @@ class Group:
                 self.say(f"{service} {how}; {LATE_ENDS}")
         if failed:
             raise failed[0]
+
+    def _start_database(self) -> None:
+        """Start the database, and say so where it ended since the last visit."""
+        database = self.roles.database
+        if self.state.database_ran and (casualty := database.casualty()):
+            self.say(f"{casualty}: it is started again")
+        database.start()
+        self.state.database_ran = True
 
     def _not_lost(self, up: Up) -> list[Endpoints]:
         return [self.roles.of(entry) for entry in self.entries if entry.name not in up.lost]

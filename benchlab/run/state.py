@@ -30,6 +30,7 @@ class SessionState:
         self._unsure: set[str] = set()
         self._lately: deque[Counters] = deque()
         self._speeds_us: deque[float] = deque(maxlen=NEAR_PROBES)
+        self.database_ran = False
 
     def add_sample(self, sample: Sample) -> None:
         self._samples.append(sample)

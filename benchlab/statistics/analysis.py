@@ -50,12 +50,6 @@ class Over:
     def are_most(self) -> bool:
         return len(self.lacking) < len(self.levels)
 
-    def __str__(self) -> str:
-        """Return "all", "all but 128", or "16 alone"."""
-        if self.are_all:
-            return str(ALL_LEVELS)
-        return f"{ALL_LEVELS} but {_listed(self.lacking)}" if self.are_most else f"{_listed(self.levels)} alone"
-
 
 @dataclass(frozen=True)
 class Result:
@@ -213,11 +207,6 @@ def _basis(measures: Measures, of: Iterable[Cell]) -> Metric | None:
     if are_spare or measures.on_full_host is None:
         return measures.ranked_by
     return measures.on_full_host if all(bottleneck.fills_host(cell.shares) for cell in ranked) else None
-
-
-def _listed(levels: Sequence[LevelKey]) -> str:
-    *most, last = map(str, levels)
-    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _first_blocks(levels: Mapping[LevelKey, Cells], last: int) -> dict[LevelKey, Cells]:

@@ -42,10 +42,6 @@ class Shares:
     roles: dict[str, float]
     idle: float | None
 
-    def __str__(self) -> str:
-        parts = [f"{role} {share:.0%}" for role, share in self.roles.items()]
-        return ", ".join(parts + ([] if self.idle is None else [f"host idle {self.idle:.0%}"]))
-
 
 def role_cpus(manifest: Manifest, entry: str, level: Level) -> dict[str, int]:
     """Return how many CPUs each role of a trial can use at once."""

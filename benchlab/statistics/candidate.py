@@ -90,11 +90,6 @@ class Row:
     def ratio(self) -> Ratio:
         return self.pair.ratio
 
-    @property
-    def where(self) -> str:
-        """Return the level as it is written, or those that a row over all of them is made of."""
-        return str(self.over or self.level)
-
 
 @dataclass(frozen=True)
 class BaselineComparison:
@@ -110,14 +105,18 @@ class BaselineComparison:
         return design_of(self.baseline, self.candidate)
 
 
+class NothingInCommonError(ConfigError):
+    """Candidate and baseline have no cell in common."""
+
+    def __init__(self) -> None:
+        super().__init__("the two have no entry, test and level in common that has samples")
+
+
 def compare(baseline: ComparedRuns, candidate: ComparedRuns) -> BaselineComparison:
-    """Return how the candidate compares with its baseline. Raises ConfigError where they have nothing in common."""
+    """Return how the candidate compares with its baseline. Raises NothingInCommonError where there is no ratio."""
     all_rows = rows(baseline, candidate)
     if not all_rows:
-        raise ConfigError(
-            "the two have no entry, test and level in common that has samples; compare runs of the same ones, or see "
-            "in their reports what was not measured"
-        )
+        raise NothingInCommonError
     return BaselineComparison(baseline, candidate, all_rows, uncompared(baseline, candidate))
 
 

@@ -20,8 +20,6 @@ from benchlab.statistics.stats import ALPHA, Ratio, ratios, ratios_at
 
 # On fewer blocks nobody is called faster, slower or equal: a spread of two is hardly known, and one has none.
 LEAST_BLOCKS = 3
-# What a pair is called that has no outcome for want of blocks.
-TOO_FEW = "too few blocks"
 
 
 class Outcome(Enum):
@@ -58,18 +56,11 @@ class Pair:
         return self.outcome is Outcome.UNDECIDED and self.adjusted_p is not None and excludes_1
 
     @property
-    def word(self) -> str:
-        """Return the outcome as a table tells it, beside the interval that it follows from."""
-        if self.adjusted_p is None:
-            return TOO_FEW
-        return f"unclear among {self.among} comparisons" if self.is_unclear else self.outcome.value
-
-    @property
-    def bounds(self) -> tuple[float | None, float | None, str]:
-        """Return the bounds of the interval that the outcome follows from, and a mark where it is not the 95 % one."""
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Return the bounds of the interval that the outcome follows from: of EQUAL that of 90 %, else that of 95 %."""
         if self.outcome is Outcome.EQUAL:
-            return self.ratio.low_90, self.ratio.high_90, " (90 %)"
-        return self.ratio.low, self.ratio.high, ""
+            return self.ratio.low_90, self.ratio.high_90
+        return self.ratio.low, self.ratio.high
 
 
 @dataclass(frozen=True, order=True)

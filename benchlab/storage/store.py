@@ -40,6 +40,8 @@ RECORDED = 5
 
 Kind = TypeVar("Kind", bound=Record)
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
+# The link to the newest run.
+LATEST = "latest"
 REPORT, PAGE = "report.md", "report.html"
 # Bytes that the name of a file has at the most, on nearly every file system.
 LONGEST_NAME = 255
@@ -262,7 +264,7 @@ def create(results: Path, manifest: Manifest) -> Journal:
     """Make the run's folder with its manifest, and point `latest` to it. Raises StoreError."""
     journal = create_part(results / manifest.run_id, manifest)
     with _whole(journal.folder), files.writing(journal.folder, files.BEFORE):
-        files.point(results / "latest", journal.folder.name)
+        files.point(results / LATEST, journal.folder.name)
     return journal
 
 
@@ -394,7 +396,7 @@ def _refuse_no_run(folder: Path) -> None:
             ) from error
         if folder.is_file():
             raise NoRunError(f"{folder} is a file, not a run's folder; name a folder of results/") from error
-        hint = letters.meant(folder.name, _neighbours(folder))
+        hint = _meant(folder)
         raise NoRunError(
             f"{folder} is not a run: {MANIFEST} cannot be read ({error.strerror}); {hint}name a folder of results/"
         ) from error
@@ -403,9 +405,17 @@ def _refuse_no_run(folder: Path) -> None:
         return
 
 
-def _neighbours(folder: Path) -> list[str]:
-    """Return the names of runs beside the folder, as far as they can be seen."""
-    return [run.name for run in _runs_in(folder.parent)]
+def _meant(folder: Path) -> str:
+    """Return "did you mean results/latest? " for a run with that name in results/, or with nearly that name beside it.
+
+    Nothing where there is none, as far as can be seen.
+    """
+    near = folder.with_name("results") / folder.name
+    if not files.exists(near / MANIFEST):
+        latest = [LATEST] if files.exists(folder.with_name(LATEST) / MANIFEST) else []
+        beside = letters.nearest(folder.name, [run.name for run in _runs_in(folder.parent)] + latest)
+        near = folder.with_name(beside) if beside else folder
+    return f"did you mean {files.shown(near)}? " if near != folder else ""
 
 
 def _runs_in(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from benchlab.core import letters
 from benchlab.core.errors import ConfigError, EngineError, UsageError
 from benchlab.engine.engine import Engine
 from benchlab.experiment import stack
@@ -114,7 +115,8 @@ def check_adopted(root: Path, entries: Iterable[str]) -> None:
     """Raise UsageError where one of the entries was not adopted."""
     adopted = registry.read(root)[ORIGINS]
     if unknown := [name for name in dict.fromkeys(entries) if name not in adopted]:
-        choice = f"choose from {', '.join(adopted)}" if adopted else "there is none"
+        hint = letters.meant(unknown[0], adopted)
+        choice = f"{hint}choose from {', '.join(adopted)}" if adopted else "there is none"
         raise UsageError(f"--remove {', '.join(unknown)}: not an adopted entry; {choice}")
 
 

@@ -275,7 +275,7 @@ def test_what_is_wrong_with_an_entry_is_told_in_a_line_and_the_others_go_on(proj
     told = dict(re.findall(r"^fail  (odd-\w+): (.+)$", printed, re.MULTILINE))
     for name, expected in {
         "odd-broken": r"building odd-broken failed; the build log \S+build-odd-broken.log ends: .+ \[serves\]",
-        "odd-lost": r"in start-up, odd-lost is not running .+; it raised .*gaierror: \[Errno.* \(lost.py:\d+\); "
+        "odd-lost": r"in start-up, odd-lost ended .+; it raised .*gaierror: \[Errno.* \(lost.py:\d+\); "
         rf"{ITS_LOG} \[serves\]",
         "odd-mute": r"making the containers failed: .*[Nn]o command specified.* \[serves\]",
     }.items():

@@ -219,9 +219,9 @@ def test_wrong_and_dying_entries_are_reported_and_the_others_measured(project: P
         (failures["stillborn", test] for test in ("json", "plaintext")), key=lambda f: not f.was_tried
     )
     assert cause.was_tried
-    assert "in start-up, stillborn is not running (exit code" in cause.reason
+    assert "in start-up, stillborn ended (exit code" in cause.reason
     assert "RuntimeError: no configuration (app.py:" in cause.reason
-    assert not_tried.reason.startswith("not tried: stillborn is not running (exit code")
+    assert not_tried.reason.startswith("not tried: stillborn ended (exit code")
     kept = project.root / "results/latest" / cause.reason.rpartition("its log: ")[2]
     assert "RuntimeError: no configuration" in kept.read_text()
     assert re.search(r"^\| stillborn +\| +– \| +not measured \|", printed, re.MULTILINE)
@@ -314,7 +314,7 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Projec
     run = project.latest()
     assert lab.returncode == 1
     assert [failure.trial.block for failure in run.failures] == [1]
-    lost = r"while json \d+ was measured, crax is not running \(killed by SIGKILL, exit code 137\); "
+    lost = r"while json \d+ was measured, crax ended \(killed by SIGKILL, exit code 137\); "
     assert re.match(lost, run.failures[0].reason)
     assert "started: " not in run.failures[0].reason
     assert len(run.samples) == 3

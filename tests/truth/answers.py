@@ -177,6 +177,8 @@ def _undecided(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"{match['first']} is told to have more, {first} stands first"
     if bool(match["last"]) != (len(group) > 1):
         yield f"the group is {group}"
+    if match["all_few"] and (enough := [row for row in _with(place, first, group) if row.outcome != TOO_FEW]):
+        yield f"not all have too few blocks: {enough}"
     yield from _claimed(match["lead"], first, place, group[-1:])
     made = claim(match["lead"])
     pair = place.tables.pair(first, made.other, made.figure) if made else None
@@ -186,7 +188,8 @@ def _undecided(match: re.Match[str], place: Place) -> Iterator[str]:
 
 def _why(match: re.Match[str], pair: Pair, place: Place) -> Iterator[str]:
     """Hold why a gap is not told, where its interval does not show that, against its row."""
-    if (match["few"] is not None) != (pair.outcome == TOO_FEW and pair.ratio.has_interval):
+    few = match["all_few"] or match["few"]
+    if (few is not None) != (pair.outcome == TOO_FEW and pair.ratio.has_interval):
         yield f"the row says {pair.outcome}"
     if (match["among"] is not None) != (UNCLEAR.fullmatch(pair.outcome) is not None):
         yield f"the row says {pair.outcome}"
@@ -194,7 +197,7 @@ def _why(match: re.Match[str], pair: Pair, place: Place) -> Iterator[str]:
         yield f"the row: {pair}"
     if match["among"] and f"unclear among {match['among']} comparisons" != pair.outcome:
         yield f"the row says {pair.outcome}"
-    if pair.ratio.leaves_out_1 and not (match["few"] or match["among"]):
+    if pair.ratio.leaves_out_1 and not (few or match["among"]):
         yield f"the interval leaves out 1, and it is not said why they cannot be told apart: {pair}"
 
 
@@ -504,7 +507,8 @@ GRAMMAR: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "cannot be told apart",
-        r"(?P<names>[^:.]+?) cannot be told apart(?: from (?P<of>\S+))?: (?P<first>\S+) has (?P<lead>.+?)"
+        r"(?:(?P<all_few>\d+ blocks) are too few to tell )?(?P<names>[^:.]+?)(?(all_few) apart| cannot be told apart)"
+        r"(?: from (?P<of>\S+))?: (?P<first>\S+) has (?P<lead>.+?)"
         r"(?P<last>, the last of them)?(?:; among (?P<among>\d+) pairs chance alone can produce such a gap|"
         r"(?P<bare>; only one block has both, so the spread is unknown)|"
         r"; (?P<few>\d+ blocks?) are too few to tell)?\.",

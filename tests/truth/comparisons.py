@@ -497,7 +497,7 @@ def _lacking(match: re.Match[str], place: Place) -> Iterator[str]:
 
 
 def _silence(match: re.Match[str], place: Place) -> Iterator[str]:
-    if number(match["parts"]) != sum(line.count("; ") + 1 for line in place.untold):
+    if number(match["parts"]) != sum(1 for _ in untold.parts(place.untold)):
         yield f"not as many: {place.untold}"
 
 

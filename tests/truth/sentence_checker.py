@@ -35,7 +35,7 @@ CONSTANT = (
     r"No sample was measured\.",
 )
 METHOD = (
-    r"A block visits every entry once, .+",
+    r"A block (?:visits every entry once|is one lifetime of entries that are up together)[,;] .+",
     r"A value is the geometric mean over the blocks, .+",
     r"“Equal” means within 3%, .+ no outcome\.",
     r"A sample is judged by what happened around it, .+",

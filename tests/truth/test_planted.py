@@ -60,7 +60,11 @@ def _digit(match: re.Match[str]) -> str:
         (r"(?<=cannot be told apart: )(\S+ has \d+\.\d+)% more", r"\1% fewer \1", "cannot be told apart"),
         (r" cannot be told apart: (?=\S+ has \d+\.\d% )", r" cannot be told apart from x1: ", "cannot be told apart"),
         (r"; among \d+ pairs chance alone can produce such a gap", "", "cannot be told apart"),
-        (r"; \d+ blocks are too few to tell", "", "cannot be told apart"),
+        (
+            r"\d+ blocks are too few to tell (.+?) apart(?= from|:)",
+            r"\1 cannot be told apart",
+            "cannot be told apart",
+        ),
         (r" Levels disagree: .+?\.(?= Lim| In|\n| [\w-]+ )", "", "levels that contradict"),
         (r"(Levels disagree: \S+ / \S+ is )(\d)(\.\d+)", _digit, "levels disagree"),
         (

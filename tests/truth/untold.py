@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .printed import Row
 from .sampled import PER_CPU, QUERIES, RATE, Sampled, key
@@ -17,11 +17,11 @@ Cell = tuple[str, str, int]
 
 def check(told: Sequence[str], compared: Compared) -> Iterator[str]:
     """Find reasons to say nothing of a part that are not told, and told ones that the files do not have."""
-    parts = Counter(part for line in told for part in line.removeprefix("could not be compared: ").split("; "))
+    said = Counter(parts(told))
     must, may = _expected(compared)
-    if missing := must - parts:
+    if missing := must - said:
         yield f"nothing is said of {sorted(missing)}"
-    if strangers := parts - must - may:
+    if strangers := said - must - may:
         yield f"it is said for nothing of {sorted(strangers)}"
 
 
@@ -46,6 +46,14 @@ def _expected(compared: Compared) -> tuple[Counter[str], Counter[str]]:
             found = must if cell in other.spare else may
             found[f"{PER_CPU} of {_named(cell)} (only {one.name} filled the host)"] += 1
     return must, may
+
+
+def parts(told: Iterable[str]) -> Iterator[str]:
+    """Yield what is told of the levels of an entry's test as it would be of each."""
+    for line in told:
+        for levels in line.removeprefix("could not be compared: ").split("; "):
+            match = re.fullmatch(r"(.+ at )([\d, and]+)( \(.+\))", levels)
+            yield from (f"{match[1]}{level}{match[3]}" for level in re.findall(r"\d+", match[2])) if match else [levels]
 
 
 def _named(cell: Cell) -> str:

@@ -186,7 +186,7 @@ class FakeHost:
         self.running.add(service)
         self.dead.pop(service, None)
         if service in self.stillborn:
-            self.dead[service] = f"{service} is not running (exit code 3)"
+            self.dead[service] = f"{service} ended (exit code 3)"
 
     def stop(self, service: str) -> str | None:
         self.done.append(f"stop {service}")
@@ -195,7 +195,7 @@ class FakeHost:
 
     def casualty(self, service: str) -> str | None:
         self._refuse_if_gone()
-        return self.dead.get(service, None if service in self.running else f"{service} is not running (exit code 0)")
+        return self.dead.get(service, None if service in self.running else f"{service} ended (exit code 0)")
 
     def casualties(self, services: Iterable[str]) -> dict[str, str]:
         return {service: how for service in services if (how := self.casualty(service))}

@@ -16,7 +16,7 @@ from benchlab.records.counters import Counters, HostUsage, Usage, share_of_host
 from benchlab.records.facts import Facts
 from benchlab.records.plan import QUERIES, Level, LevelKey, Manifest, Trial
 from benchlab.records.run import Decision, Run, Sample
-from benchlab.report import outputs, sentences, tables
+from benchlab.report import outcomes, outputs, sentences, tables
 from benchlab.statistics import analysis, bottleneck, cells, sizing
 from benchlab.statistics.bottleneck import Shares
 from benchlab.statistics.comparison import Outcome, Rank, holm
@@ -302,7 +302,7 @@ def test_roles_that_fill_the_two_of_sixteen_cpus_that_they_may_use_share_a_full_
         ),
     )
     found = bottleneck.shares([sample], CPUS_OF_2)
-    assert str(found) == "client 25%, app 55%, db 20%, host idle 0%"
+    assert outcomes.cpu_used(found) == "client 25%, app 55%, db 20%, host idle 0%"
     assert bottleneck.name(found, None, bottleneck.own_share(bottleneck.of_host([sample]))) == "host-shared"
     assert share_of_host(sample.counters.outside_cpu_us, sample.counters) == 0.0
 

@@ -197,7 +197,27 @@ def test_a_run_that_there_is_not_is_told_with_the_one_that_was_meant(
 ) -> None:
     folder = store.create(tmp_path, manifest).folder
     assert cli.main(tmp_path, ["report", f"{folder}x"]) == 2
-    assert f"did you mean {folder.name}? name a folder of results/" in capsys.readouterr().err
+    assert f"did you mean {folder}? name a folder of results/" in capsys.readouterr().err
+
+
+def test_the_newest_run_is_meant_by_nearly_its_link_s_name_and_by_that_name_without_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], manifest: Manifest
+) -> None:
+    latest = store.create(tmp_path / "results", manifest).folder.with_name("latest")
+    for typed in (tmp_path / "results/lates", tmp_path / "latest"):
+        assert cli.main(tmp_path, ["report", str(typed)]) == 2
+        assert f"; did you mean {latest}? name a folder of results/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"), [(["help"], "usage: lab.py"), (["help", "report"], "usage: lab.py report")]
+)
+def test_help_is_shown_by_that_word_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: list[str], shown: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(tmp_path, typed)
+    assert (ended.value.code, capsys.readouterr().out.startswith(shown)) == (0, True)
 
 
 def test_a_file_that_is_named_as_a_run_is_told_to_be_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

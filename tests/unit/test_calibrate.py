@@ -104,10 +104,8 @@ def test_a_fault_is_caught_by_one_of_its_own_rules(broken: dict[str, float], mea
 
 
 def test_a_fault_that_costs_the_entry_its_sample_is_caught() -> None:
-    lost = Failure(make_trial(), STARTED, "under load, crax is not running (out of memory)")
-    expected = Check(
-        "fault: memory", "not measured: under load, crax is not running (out of memory)", "out of memory", True
-    )
+    lost = Failure(make_trial(), STARTED, "under load, crax ended (out of memory)")
+    expected = Check("fault: memory", "not measured: under load, crax ended (out of memory)", "out of memory", True)
     assert calibrate.fault(FaultResult("memory", lost, ("out of memory",))) == expected
 
 

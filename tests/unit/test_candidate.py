@@ -13,7 +13,7 @@ from benchlab.core import quantities
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.load.metrics import PER_CPU, RATE, Better, Parts
 from benchlab.records.run import Run, Sample
-from benchlab.report import changes, document, markdown
+from benchlab.report import changes, document, markdown, outcomes
 from benchlab.statistics import baseline, candidate, comparison, stats
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import BaselineComparison
@@ -61,12 +61,12 @@ def test_two_runs_are_matched_by_entry_test_and_level_and_compared_unpaired() ->
 
 def test_a_row_over_all_levels_names_those_it_is_made_of_where_one_version_or_one_metric_lacks_some() -> None:
     lacks = run_of(*samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM))
-    assert {row.where for row in compared(lacks).rows} == {"16", "16 alone"}
+    assert {outcomes.where(row) for row in compared(lacks).rows} == {"16", "16 alone"}
     bound = run_of(
         *samples(OLD, CALM), *samples(OLD, CALM, level=32), *samples(NEW, CALM), *_limited(samples(NEW, CALM, level=32))
     )
     found = compared(bound)
-    assert (overall(found, RATE).where, overall(found, PER_CPU).where) == ("16 alone", "all")
+    assert (outcomes.where(overall(found, RATE)), outcomes.where(overall(found, PER_CPU))) == ("16 alone", "all")
     assert "crax, json at 16 alone: requests per second" in "\n".join(changes.changes(found.rows))
 
 
@@ -159,7 +159,7 @@ def test_a_level_that_most_blocks_of_a_version_lack_is_left_out_and_named() -> N
     new = run_of(*samples("crax", [500] * 6), *samples("crax", [500] * 6, level=32))
     row = overall(_against(old, new), RATE)
     assert row.ratio.ratio == pytest.approx(0.5, rel=0.01)
-    assert (row.ratio.blocks, row.where) == (3, "16 alone")
+    assert (row.ratio.blocks, outcomes.where(row)) == (3, "16 alone")
 
 
 def _several(old: Sequence[int], new: Sequence[int], hours: float = 24) -> candidate.BaselineComparison:
@@ -232,14 +232,14 @@ def test_an_equal_ratio_shows_the_interval_that_decided_it() -> None:
     equal = _row(stats.tested("new", "old", 0.0, 0.032, 6, 5))
     assert equal.pair.outcome is Outcome.EQUAL
     assert known(equal.ratio.low) < 1 / 1.03
-    assert changes.ratio_with_interval(equal) == "1.000 [0.974–1.027] (90 %)"
+    assert outcomes.ratio(equal.pair) == "1.000 [0.974–1.027] (90 %)"
 
 
 def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among_them() -> None:
     near = stats.tested("new", "old", -0.03, 0.025, 6, 5)
     others = [stats.tested("new", "old", 0.0, 0.1, 6, 5)] * 4
     row = _row(near, *others)
-    assert (changes.interval(row), changes.outcome(row)) == ("[0.945–0.996]", "unclear among 5 comparisons")
+    assert (outcomes.interval(row.pair), changes.outcome(row)) == (" [0.945–0.996]", "unclear among 5 comparisons")
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_what_only_the_number_of_comparisons_leaves_open_is_called_unclear_among
     [(-0.0001, "0.9999 [0.9999–0.9999]"), (0.0004, "1.0004 [1.0004–1.0004]"), (-0.002, "0.998 [0.998–0.998]")],
 )
 def test_rounding_moves_no_figure_to_1_that_is_not(log_ratio: float, figures: str) -> None:
-    assert changes.ratio_with_interval(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5))) == figures
+    assert outcomes.ratio(_row(stats.tested("new", "old", log_ratio, 1e-6, 6, 5)).pair) == figures
 
 
 def test_versions_without_a_block_in_common_have_a_ratio_without_an_interval() -> None:
@@ -265,6 +265,12 @@ def test_what_failed_on_both_sides_is_untold_though_neither_has_samples() -> Non
     failed = [*failures(OLD, [1, 2], "plaintext", 256), *failures(NEW, [1], "plaintext", 256)]
     run = run_of(*samples(OLD, CALM), *samples(NEW, CALM), failed=failed)
     assert changes.uncompared(compared(run)) == "crax plaintext at 256 (samples that failed: 2 in old, 1 in new)"
+
+
+def test_the_levels_of_an_entry_s_test_that_could_not_be_compared_are_told_together() -> None:
+    failed = [failure for level in (32, 128) for failure in failures(NEW, [1], "json", level)]
+    run = run_of(*samples(OLD, CALM), *samples(NEW, CALM), failed=failed)
+    assert changes.uncompared(compared(run)) == "crax json at 32 and 128 (samples that failed: 1 in new)"
 
 
 def test_what_failed_altogether_is_told_once() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
 from benchlab.load.metrics import Better
+from benchlab.report import outcomes
 from benchlab.statistics import comparison
 from benchlab.statistics.comparison import Comparison, Outcome, Pair, Rank, Standing, holm, standings
 from benchlab.statistics.pooling import Cells
@@ -201,17 +202,17 @@ def test_where_each_of_three_is_slower_than_another_nobody_leads() -> None:
 
 def test_an_outcome_stands_beside_the_interval_that_it_follows_from() -> None:
     equal = Pair(Ratio("a", "b", 0.99, 0.96, 1.02, 0.3, 0.04, 5, 0.02, 0.975, 1.01), 0.3, EQUAL)
-    assert (equal.word, equal.bounds) == ("equal", (0.975, 1.01, " (90 %)"))
+    assert (equal.bounds, outcomes.ratio(equal)) == ((0.975, 1.01), "0.990 [0.975–1.010] (90 %)")
     open_one = replace(equal, outcome=UNDECIDED)
-    assert (open_one.word, open_one.bounds) == ("cannot be told apart", (0.96, 1.02, ""))
+    assert (open_one.bounds, outcomes.ratio(open_one)) == ((0.96, 1.02), "0.990 [0.960–1.020]")
 
 
 def test_what_its_interval_tells_apart_and_the_correction_does_not_is_unclear_among_so_many() -> None:
     (found, *_) = decide([_ratio(0.03, 1.0), _ratio(0.5, 1.0), _ratio(None, None)])
     apart = replace(found, ratio=replace(found.ratio, low=1.02, high=1.2))
-    assert (apart.outcome, apart.word) == (UNDECIDED, "unclear among 2 comparisons")
-    assert apart.inverse.word == apart.word
-    assert decide([_ratio(None, None)])[0].word == "too few blocks"
+    assert (apart.outcome, outcomes.outcome(apart)) == (UNDECIDED, "unclear among 2 comparisons")
+    assert outcomes.outcome(apart.inverse) == outcomes.outcome(apart)
+    assert outcomes.outcome(decide([_ratio(None, None)])[0]) == "too few blocks"
 
 
 @pytest.mark.parametrize("blocks", [1, 2])

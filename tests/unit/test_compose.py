@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchlab.core.errors import EngineError
+from benchlab.core.errors import EngineError, SetupError
 from benchlab.engine import compose
 from benchlab.engine.topology import Topology
 
@@ -54,6 +54,16 @@ def test_an_engine_that_refuses_compose_for_its_age_is_told_in_a_line_with_both_
     assert str(told.value) == (
         f"{tmp_path}/compose 2.5.0 is too old for this engine: it speaks version 1.41 of the engine's API, and the "
         "engine knows none before 1.44; install Compose 2.26 or newer, as `docker compose`"
+    )
+
+
+def test_an_engine_without_a_free_subnet_is_told_with_the_remedy(tmp_path: Path) -> None:
+    refusal = "could not find an available, non-overlapping IPv4 address pool among the defaults to assign"
+    with pytest.raises(SetupError) as told:
+        _create(_topology(tmp_path, f"echo '{refusal}'; exit 1"), tmp_path / ".lab/log")
+    assert str(told.value) == (
+        f"making the containers failed: {refusal}; remove networks that nobody uses: `docker network ls` shows them, "
+        "`docker network rm NAME` removes one"
     )
 
 

@@ -42,7 +42,7 @@ def test_an_entry_that_does_not_start_fails_in_one_line_with_what_was_raised_and
     host = Importing()
     host.stillborn = {"crax"}
     assert [str(verdict) for verdict in _verified(host, "json", "db")] == [
-        "fail  crax: in start-up, crax is not running (exit code 3); it raised ImportError: no x (app.py:12); "
+        "fail  crax: in start-up, crax ended (exit code 3); it raised ImportError: no x (app.py:12); "
         "its log: logs/verify-crax [serves]"
     ]
 
@@ -50,14 +50,14 @@ def test_an_entry_that_does_not_start_fails_in_one_line_with_what_was_raised_and
 def test_an_entry_that_dies_while_it_is_verified_fails_as_a_whole_not_by_what_it_left_unanswered() -> None:
     class Dying(FakeHost):
         def _burst(self, job: dict[str, Any]) -> str:
-            self.dead["crax"] = "crax is not running (exit code 1)"
+            self.dead["crax"] = "crax ended (exit code 1)"
             return super()._burst(job)
 
         def answer(self, path: str) -> dict[str, object]:
             return {"path": path, "error": "refused"} if self.dead else super().answer(path)
 
     (found,) = _verified(Dying(), "db", "json")
-    assert str(found).startswith("fail  crax: while it was verified, crax is not running (exit code 1); ")
+    assert str(found).startswith("fail  crax: while it was verified, crax ended (exit code 1); ")
 
 
 def test_an_entry_that_answers_from_memory_is_told_by_what_the_database_counted() -> None:

@@ -47,7 +47,7 @@ def test_a_container_that_has_never_run_began_before_all_others() -> None:
 
 
 ENDED = RUNNING | {"Running": False, "ExitCode": 143, "FinishedAt": "1970-01-01T00:01:40.25Z"}
-KILLED = "did not end when it was asked to: the engine killed it after 5 s"
+KILLED = "did not end when asked to and was killed after 5 s"
 
 
 @pytest.mark.parametrize(

@@ -183,7 +183,7 @@ def test_a_run_without_a_sample_says_so(manifest: Manifest) -> None:
 def test_the_table_has_a_row_for_each_level_and_effect_with_both_figures(manifest: Manifest) -> None:
     run = _run(manifest, {"aiohttp": 2, "aiohttp-raw": 6, "crax": 3, "crax-orm": 1})
     text = _text(run, effects.analyse(run))
-    section = text.partition("### Factors in query: ratios [95 % interval], outcome by requests/s (a first look")[2]
+    section = text.partition("### Factors in query: ratios [95 % interval], outcome by requests/s")[2]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines() if line.startswith("| ")]
     assert [row[:2] + row[4:] for row in rows[1:]] == [
         ["20", "orm: raw / full", "5", "faster"],

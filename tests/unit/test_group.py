@@ -85,12 +85,10 @@ def test_one_that_dies_idle_beside_a_load_is_told_and_costs_no_other() -> None:
     host = FakeHost()
     with _group(host).up("block1") as up:
         assert up.check("while json 32 of crax was measured") == {}
-        host.dead["aiohttp"] = "aiohttp is not running (out of memory)"
+        host.dead["aiohttp"] = "aiohttp ended (out of memory)"
         losses = up.check("while json 32 of crax was measured")
         assert list(losses) == ["aiohttp"]
-        assert str(losses["aiohttp"]).startswith(
-            "while json 32 of crax was measured, aiohttp is not running (out of memory)"
-        )
+        assert str(losses["aiohttp"]).startswith("while json 32 of crax was measured, aiohttp ended (out of memory)")
         assert (sorted(up.running), list(up.lost)) == (["crax", "starlette"], ["aiohttp"])
         assert up.check("later") == {}
 
@@ -98,8 +96,8 @@ def test_one_that_dies_idle_beside_a_load_is_told_and_costs_no_other() -> None:
 def test_a_database_that_ends_is_everyone_s_loss() -> None:
     host = FakeHost()
     with _group(host).up("block1") as up:
-        host.dead["db"] = "db is not running (exit code 137)"
-        with pytest.raises(EntryError, match=r"^meanwhile, db is not running"):
+        host.dead["db"] = "db ended (exit code 137)"
+        with pytest.raises(EntryError, match=r"^meanwhile, db ended"):
             up.check("meanwhile")
     assert host.running == {"db", "wrk"}
 

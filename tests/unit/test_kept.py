@@ -46,7 +46,7 @@ def whole(folder: Path, manifest: Manifest) -> Calibration:
     """A calibration with all of its parts, kept in the folder."""
     aa_test = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
     slowed = run_of(manifest, *samples_of({"a": NOISE, slowdown.SLOWED_ENTRY: OTHER_NOISE - 0.05}))
-    lost = Failure(make_trial(), STARTED, "under load, crax is not running (out of memory)")
+    lost = Failure(make_trial(), STARTED, "under load, crax ended (out of memory)")
     found = Calibration(
         folder.name,
         _keep(folder, kept.AA_TEST, aa_test),

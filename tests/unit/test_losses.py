@@ -18,7 +18,7 @@ from benchlab.run.progress import Progress
 from .conftest import Kept, make_runner, planned, run_planned
 from .fake_host import FakeHost
 
-CRAX = "crax is not running (exit code 3)"
+CRAX = "crax ended (exit code 3)"
 
 
 def _first(visit: Visit) -> str:

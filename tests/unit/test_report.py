@@ -26,7 +26,6 @@ def _sample(entry: str, block: int, requests: int, connections: int = 16) -> Sam
 # The parts of a report that compare no entries.
 UNMARKED = [
     "## Verdicts",
-    "### Not measured",
     "## The run",
     "## The method, and its limits",
     "## Again",
@@ -86,9 +85,11 @@ def test_time_outs_are_counted_under_their_tables(manifest: Manifest) -> None:
     assert "Time-outs" not in outputs.text(Run(manifest, SAMPLES, ()))
 
 
-def test_every_table_of_a_quick_run_is_marked_as_a_first_look(manifest: Manifest) -> None:
-    titles = [line for line in outputs.text(Run(manifest, SAMPLES, ())).splitlines() if line.startswith("##")]
-    assert [title for title in titles if "a first look" not in title] == ["### Entries", *UNMARKED]
+def test_each_section_with_tables_of_a_quick_run_is_marked_once_as_a_first_look(manifest: Manifest) -> None:
+    lines = outputs.text(Run(manifest, SAMPLES, ())).splitlines()
+    sections = [line for line in lines if line.startswith("## ")]
+    assert [title for title in sections if "a first look" not in title] == UNMARKED
+    assert [line for line in lines if line.startswith("###") and "a first look" in line] == []
 
 
 def test_what_was_not_measured_is_reported_with_its_reason(manifest: Manifest) -> None:
@@ -138,7 +139,7 @@ def test_what_verification_found_is_reported_with_the_block_in_which_it_was_seen
     assert "## Verification" not in outputs.text(Run(manifest, SAMPLES, ()))
 
 
-def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifest) -> None:
+def test_each_section_with_tables_of_a_run_says_whose_base_image_is_another(manifest: Manifest) -> None:
     labels = manifest.entries["crax"] | {
         "origin": "adopted",
         "workers": "own",
@@ -147,13 +148,9 @@ def test_every_table_of_a_run_says_whose_base_image_is_another(manifest: Manifes
     }
     adopted = replace(manifest, entries={**manifest.entries, "crax": labels})
     text = outputs.text(Run(adopted, SAMPLES, ()))
-    titles = [line for line in text.splitlines() if line.startswith("##")]
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
     mark = "(another base image: crax)"
-    assert [title for title in titles if mark not in title] == [
-        "### Entries",
-        "### How the entries are crossed",
-        *UNMARKED,
-    ]
+    assert [title for title in titles if mark not in title] == UNMARKED
     assert mark not in outputs.text(Run(manifest, SAMPLES, ()))
     assert "Another base image: crax has benchlab/base for python:3.12, benchlab/base for python:3.12-slim.\n" in text
     assert "Adopted, of the TechEmpower format: crax. Workers and connections are the entry's own choice (own)" in text
@@ -310,3 +307,13 @@ def test_the_tests_that_entries_declare_stand_below_their_table(manifest: Manife
     other = manifest.entries | {"crax": manifest.entries["crax"] | {"tests": "json"}}
     told = "\n\nTest types: json plaintext query (aiohttp); json (crax).\n"
     assert told in outputs.text(Run(replace(manifest, entries=other), SAMPLES, ()))
+
+
+def test_the_method_says_what_a_block_is_in_a_run_of_rounds_and_in_any_other(manifest: Manifest) -> None:
+    of_rounds = replace(manifest, settings=replace(manifest.settings, together=True))
+    alone, together = (outputs.text(Run(each, SAMPLES, ())) for each in (manifest, of_rounds))
+    assert "A block visits every entry once, in shuffled order. Only blocks count" in alone
+    assert "are up together; each of its rounds loads every one of them once at a level, in shuffled order. Only" in (
+        together
+    )
+    assert "visits every entry" not in together

@@ -99,12 +99,12 @@ def test_an_entry_that_is_lost_costs_its_own_rounds_only(entries: list[Entry], r
 
     def die(entry: str, number: int) -> None:
         if number == 12:
-            host.dead["aiohttp"] = "aiohttp is not running (out of memory)"
+            host.dead["aiohttp"] = "aiohttp ended (out of memory)"
 
     host.on_slice = lambda entry, number: die(entry, number)
     _taken(host, entries, rounds_settings, kept)
     assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
-    assert "aiohttp is not running (out of memory)" in kept.failures[0].reason
+    assert "aiohttp ended (out of memory)" in kept.failures[0].reason
     for test in TESTS:
         assert len(_of(kept.samples, "crax", test)) == 6
 
@@ -127,11 +127,11 @@ def test_a_database_that_dies_costs_the_rest_of_the_block_and_is_named(
 
     def kill_database(entry: str, number: int) -> None:
         if number == 12:
-            host.dead["db"] = "db is not running (exit code 137)"
+            host.dead["db"] = "db ended (exit code 137)"
 
     host.on_slice = lambda entry, number: kill_database(entry, number)
     assert _taken(host, entries, rounds_settings, kept, blocks=2) == [1, 2]
-    assert any("db is not running (exit code 137)" in failure.reason for failure in kept.failures)
+    assert any("db ended (exit code 137)" in failure.reason for failure in kept.failures)
     assert {sample.trial.block for sample in kept.samples} == {1, 2}
 
 

@@ -182,7 +182,7 @@ def test_wrong_and_dying_entries_have_failed_each_in_its_way(manifest: Manifest)
     three = replace(manifest, entries=entries)
     failures = (
         *_failures(manifest.settings, "liar", "wrong answer: json: body"),
-        *_failures(manifest.settings, "stillborn", "in start-up, stillborn is not running (exit code 1)"),
+        *_failures(manifest.settings, "stillborn", "in start-up, stillborn ended (exit code 1)"),
     )
     document = tfb_results.results(Run(three, _samples(manifest.settings, ("crax",)), failures))
     assert problems(document) == []
@@ -193,7 +193,7 @@ def test_wrong_and_dying_entries_have_failed_each_in_its_way(manifest: Manifest)
     assert document["completed"] == {
         "crax": "20261123120200",
         "liar": "20261123120200",
-        "stillborn": "ERROR: in start-up, stillborn is not running (exit code 1)",
+        "stillborn": "ERROR: in start-up, stillborn ended (exit code 1)",
     }
 
 

@@ -54,7 +54,7 @@ def test_an_entry_that_dies_under_load_fails_the_rest_of_its_visit_only(
 
     def die_once(entry: str, number: int) -> None:
         if number == 2:
-            host.dead[entry] = f"{entry} is not running (out of memory)"
+            host.dead[entry] = f"{entry} ended (out of memory)"
 
     host.on_load = die_once
     run_planned(host, entries, settings, kept)
@@ -67,11 +67,11 @@ def test_a_database_that_dies_under_load_is_named_and_started_again(entries: lis
 
     def kill_database(entry: str, number: int) -> None:
         if number == 2:
-            host.dead["db"] = "db is not running (exit code 137)"
+            host.dead["db"] = "db ended (exit code 137)"
 
     host.on_load = kill_database
     run_planned(host, entries, settings, kept)
-    assert "db is not running (exit code 137)" in kept.failures[0].reason
+    assert "db ended (exit code 137)" in kept.failures[0].reason
     assert len(kept.samples) == 15
 
 
@@ -82,8 +82,7 @@ def test_an_entry_that_dies_in_start_up_is_recorded_and_the_others_go_on(
     host.stillborn = {"aiohttp"}
     run_planned(host, entries, settings, kept)
     assert {failure.reason for failure in kept.failures if failure.was_tried} == {
-        "in start-up, aiohttp is not running (exit code 3); it logged last: aiohttp is tired; "
-        f"its log: logs/{visit}-aiohttp"
+        f"in start-up, aiohttp ended (exit code 3); it logged last: aiohttp is tired; its log: logs/{visit}-aiohttp"
         for visit in ("block1", "block2")
     }
     assert {failure.trial.entry for failure in kept.failures} == {"aiohttp"}
@@ -416,7 +415,21 @@ def test_an_entry_that_does_not_end_when_it_is_asked_to_is_told_once_in_a_run(
     host.late["crax"] = "took 2.2 s to end"
     list(make_runner(host, kept, entries, settings, events).run(planned(entries)))
     (line,) = (line for line in events.lines if "workers" not in line)
-    assert line.startswith("crax took 2.2 s to end; no sample is harmed, but each visit takes so much longer; ")
+    assert line.startswith("crax took 2.2 s to end; no sample is harmed; unless ")
+    assert not kept.failures
+
+
+def test_a_database_that_ended_between_two_visits_is_told_and_started_again(
+    entries: list[Entry], settings: Settings
+) -> None:
+    host, kept, events = FakeHost(), Kept(), Noticing()
+    first, *others = planned(entries)
+    runner = make_runner(host, kept, entries, settings, events)
+    list(runner.make([first]))
+    host.running.discard("db")
+    list(runner.make(others))
+    lines = [line for line in events.lines if "workers" not in line]
+    assert lines == ["db ended (exit code 0): it is started again"]
     assert not kept.failures
 
 

@@ -258,6 +258,8 @@ def test_a_run_that_is_gone_since_the_list_was_begun_hides_no_other(root: Path) 
         (["--blocks", "9" * 5000], f"--blocks: '{'9' * 40}…' is no whole number"),
         (["--blocks", "3", "--blocks", "5"], "--blocks: it is given twice; name one value"),
         (["--budget", "3m", "--budget", "5m"], "--budget: it is given twice; name one value"),
+        (["--framework", "crax", "--framework", "crax"], "--framework: the same is given twice; name each value once"),
+        (["--framework", ""], "--framework names nothing; name an entry, as `python lab.py list` shows them"),
         (["--seed", "-1"], "--seed -1: use 0 to 9007199254740991"),
         (["--levels", "json="], "--levels json=: levels are whole numbers"),
         (["--levels", "json=1_6"], "--levels json=1_6: levels are whole numbers"),
