@@ -91,8 +91,14 @@ class Load:
     def __post_init__(self) -> None:
         checks.counts("load", 1, duration_us=self.duration_us, wall_us=self.wall_us)
         checks.counts("load", 0, requests=self.requests, bytes=self.bytes)
-        if self.requests_per_second > MOST_RATE:
-            raise ValueError(f"load: {self.requests} requests in {self.duration_us} us cannot be")
+        of_slice = {"launch_requests": self.launch_requests, "read_requests": self.read_requests}
+        checks.counts("load", 0, **{name: count for name, count in of_slice.items() if count is not None})
+        for count, time_us in (
+            (self.requests, self.duration_us),
+            *((each, self.wall_us) for each in of_slice.values()),
+        ):
+            if count is not None and count > MOST_RATE * time_us / 1e6:
+                raise ValueError(f"load: {count} requests in {time_us} us cannot be")
 
     @property
     def is_slice(self) -> bool:
