@@ -179,7 +179,7 @@ class Rounds:
         return sum(counts), round(sum(counts) / rate)
 
     def _read(self, places):
-        return readings.read(places, self._job["cpus"])
+        return readings.read_at_once(places, self._job["cpus"])
 
     def _idle_us(self, loaded):
         """Return the CPU time that the containers of all other entries used so far, null where that is not known."""

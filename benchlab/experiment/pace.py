@@ -14,13 +14,16 @@ from benchlab.records.run import SliceLength
 # A server that works on all requests at once answers none of a launch before a connection's whole wait, L = requests
 # in flight / rate, and is as busy as it stays after that. So this long is loaded before it is counted, in times of L
 # and at least, and counted after it.
-RAMP_WAITS, LEAST_RAMP_S = 1.5, 0.1
+RAMP_WAITS, LEAST_RAMP_S = 1.5, 0.085
 WINDOW_WAITS = 1.5
+# wrk's threads look ten times a second whether they are to end: a slice that is over just before costs no wait. By then
+# its connections have taken some ms to open.
+TICK_MS, BEFORE_TICK_MS = 100, 15
 # No slice is longer, whatever its server waits for.
 MOST_SLICE_S = 30.0
 # What a slice takes beside its load: wrk's start and end, readings, and the wait until servers are done with the one
 # before, which is up to one wait more.
-BESIDE_S, DRAIN_WAITS = 0.08, 0.5
+BESIDE_S, DRAIN_WAITS = 0.06, 0.5
 # A test whose rounds take longest still has so many in a block.
 LEAST_ROUNDS = 1
 MOST_ROUNDS = 500
@@ -74,7 +77,10 @@ def rounds(tests: Mapping[str, Sequence[SliceLength]], block_s: float) -> dict[s
 def _length(level: Level, wait: float, least_s: float) -> SliceLength:
     ramp_s = min(MOST_SLICE_S, max(LEAST_RAMP_S, RAMP_WAITS * wait))
     window_s = min(MOST_SLICE_S, max(least_s, WINDOW_WAITS * wait))
-    return SliceLength(level.key, round(1000 * ramp_s), round(1000 * window_s))
+    window_ms = round(1000 * window_s)
+    loaded_ms = round(1000 * ramp_s) + window_ms + BEFORE_TICK_MS
+    ramp_ms = -(-loaded_ms // TICK_MS) * TICK_MS - BEFORE_TICK_MS - window_ms
+    return SliceLength(level.key, ramp_ms, window_ms)
 
 
 def _wait_s(level: Level, rates: Sequence[Rate]) -> float:

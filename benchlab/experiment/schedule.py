@@ -102,6 +102,8 @@ def _rounds(run: Run, block: int, test: str) -> Rounds | None:
     if not declaring:
         # Nothing went on without them, so that all of it is taken.
         declaring = [name for name in run.manifest.up_in(block) if test in run.manifest.tests(name)]
+    if not taken and not run.has_pace(test):
+        return Rounds(test, 0)
     levels = len(run.manifest.settings.levels[test])
     whole = sum(sum(entry in declaring for entry, _ in of) >= len(declaring) * levels for of in taken.values())
     count = run.rounds(test) - whole

@@ -114,7 +114,10 @@ class Trial:
 
 @dataclass(frozen=True)
 class Rounds:
-    """The rounds of a test type that are to be taken in a block: how many, and the number of the first."""
+    """The rounds of a test type that are to be taken in a block: how many, and the number of the first.
+
+    A count of 0 is not decided yet: the pace of the test will say.
+    """
 
     test: str
     count: int

@@ -251,6 +251,10 @@ class Run:
         cells = sum(len(settings.levels[test]) for entry in manifest.entries for test in manifest.tests(entry))
         return self.blocks * settings.repeats * cells - len({record.trial.key for record in self.taken + self.failures})
 
+    def has_pace(self, test: str) -> bool:
+        """Return whether it is decided how many rounds of the test a block has."""
+        return any(pace.test == test for pace in self.paces) or self.manifest.settings.repeats > 0
+
     def rounds(self, test: str) -> int:
         """Return how many rounds of a test a block has; before that is decided, the least that it can be."""
         return next((pace.rounds for pace in self.paces if pace.test == test), max(1, self.manifest.settings.repeats))

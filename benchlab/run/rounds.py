@@ -130,8 +130,7 @@ class _Block:
                 self._decide({test: self._rates(test, both_ends=True)})
             elif test not in self._ready:
                 self._rates(test)
-            wanted = self._runner.paces[test].rounds if test in unpaced else rounds.count
-            records = self._taken(replace(rounds, count=wanted))
+            records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
             del self._left[test]
             self._runner.events.rounds(self._block, test, records)
 

@@ -178,10 +178,10 @@ def test_a_slice_is_as_long_as_the_slowest_server_takes_to_be_as_busy_as_it_stay
         {each.level.value: each for each in pace.lengths([small, large], rates, 0.3)}
         for rates in ({"a": [fast]}, {"a": [fast], "b": [slow]})
     )
-    assert (of_fast[20].ramp_ms, of_fast[20].window_ms) == (150, 300)
-    # 128 requests in flight at 128 a second: each waits for a second.
-    assert (of_both[20].ramp_ms, of_both[20].window_ms) == (1500, 1500)
-    assert (of_both[1].ramp_ms, of_both[1].window_ms) == (100, 300)
+    # 128 requests in flight at 1,280 a second: each waits for 0.1 s. A slice ends 15 ms before a tenth of a second.
+    assert (of_fast[20].ramp_ms, of_fast[20].window_ms) == (185, 300)
+    assert (of_both[20].ramp_ms, of_both[20].window_ms) == (1585, 1500)
+    assert (of_both[1].ramp_ms, of_both[1].window_ms) == (85, 300)
 
 
 def test_tests_get_as_many_pairs_whatever_their_rounds_take() -> None:
