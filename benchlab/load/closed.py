@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from benchlab.core.errors import UsageError
 from benchlab.experiment.profiles import MAX_CONNECTIONS, PROFILES
@@ -13,6 +12,7 @@ from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Measures
 from benchlab.load.model import Step
 from benchlab.quality import rules
 from benchlab.quality.rules import Rule
+from benchlab.records import shapes
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import QUERIES, Level, LevelKey, Settings, Target
 from benchlab.records.run import SliceLength
@@ -136,7 +136,18 @@ def _wrk(
     ]
 
 
-def read_slice(report: Mapping[str, Any], window: Window, wall_us: int) -> Load:
+@dataclass(frozen=True)
+class Counts:
+    """What wrk counts of a launch, as report.lua prints it; latencies and errors have its units and names."""
+
+    duration_us: int
+    requests: int
+    bytes: int
+    latency: Latency
+    errors: Errors
+
+
+def read_slice(report: object, window: Window, wall_us: int) -> Load:
     """Return the load of a slice: rates are those of its window, the rest is of the whole launch."""
     launch = read(report, wall_us, 0)
     return replace(
@@ -148,16 +159,17 @@ def read_slice(report: Mapping[str, Any], window: Window, wall_us: int) -> Load:
     )
 
 
-def read(report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:
+def read(report: object, wall_us: int, clock_set_us: int) -> Load:
+    counts = shapes.made(Counts, report)
     return Load(
         # wrk waits for as long as it was asked to, whatever is done to the clock, and then takes the difference of two
         # times of day for what that took.
-        duration_us=int(report["duration_us"]) - clock_set_us,
+        duration_us=counts.duration_us - clock_set_us,
         wall_us=wall_us,
-        requests=int(report["requests"]),
-        bytes=int(report["bytes"]),
-        latency=Latency(**{name: float(value) for name, value in report["latency"].items()}),
-        errors=Errors(**{kind: int(count) for kind, count in report["errors"].items()}),
+        requests=counts.requests,
+        bytes=counts.bytes,
+        latency=counts.latency,
+        errors=counts.errors,
     )
 
 

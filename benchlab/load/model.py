@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from benchlab.load.metrics import Measures
 from benchlab.quality.rules import Rule
@@ -59,12 +59,11 @@ class LoadModel(Protocol):
     ) -> list[str]:
         """Return the command of a slice, which counts its requests in the file `counts` and ends after its window."""
 
-    def read_slice(self, report: Mapping[str, Any], window: Window, wall_us: int) -> Load:
+    def read_slice(self, report: object, window: Window, wall_us: int) -> Load:
         """Return the load of a slice, of which the window was counted; raises as `read` does."""
 
-    def read(self, report: Mapping[str, Any], wall_us: int, clock_set_us: int) -> Load:
+    def read(self, report: object, wall_us: int, clock_set_us: int) -> Load:
         """Return the load of what the command reported, which took `wall_us`.
 
-        `clock_set_us` is how far the clock was set meanwhile. Raises ValueError, KeyError, TypeError or AttributeError
-        where the report is none.
+        `clock_set_us` is how far the clock was set meanwhile. Raises ValueError where the report is none.
         """

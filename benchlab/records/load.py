@@ -114,6 +114,11 @@ class Load:
         return self.duration_us / 1e6
 
     @property
+    def loaded_s(self) -> float:
+        """Return how long the entry was loaded for the sample: of a slice, with what is not counted of it."""
+        return self.wall_us / 1e6 if self.is_slice else self.seconds
+
+    @property
     def requests_per_second(self) -> float:
         """Return answered requests per second, 4xx and 5xx included."""
         return self.requests / self.seconds

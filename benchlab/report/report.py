@@ -42,7 +42,7 @@ from benchlab.storage import store
 # Introduces the findings of verification.
 VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
-    "wrong is not loaded in that visit; a warning changes nothing."
+    "wrong is not loaded in that block; a warning changes nothing."
 )
 BLOCK = "A block visits every entry once, in shuffled order."
 # What a block is where entries are up together.
@@ -273,7 +273,7 @@ def judged(run: Run) -> str:
 def reasons(run: Run) -> list[str]:
     """Return why entries and trials were not measured, or not in every visit, and how many trials are still to come."""
     unbuilt = [f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()]
-    measured = [f"{line}; measured in another visit" for line in _failures(judge.made_up_for(run))]
+    measured = [f"{line}; measured in another block" for line in _failures(judge.made_up_for(run))]
     to_come = [f"{counted(run.to_come, 'trial')} still to come."] if run.to_come else []
     return [*unbuilt, *_failures(judge.missing(run)), *measured, *to_come]
 
@@ -328,7 +328,7 @@ def _share(run: Run) -> Iterator[str]:
     """Yield which share of the run's time was spent on samples, counted or not; a resumed run's pauses are included."""
     if run.samples:
         wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
-        sampling_s = sum(sample.load.seconds for sample in run.taken)
+        sampling_s = sum(sample.load.loaded_s for sample in run.taken)
         if wall_s < sampling_s:
             yield (
                 f"Sampling took {minutes(sampling_s)}; how long the run took is unknown, because the clock was set "

@@ -62,7 +62,7 @@ VERDICTS = {GOOD: "noted", SUSPECT: SUSPECT, INVALID: INVALID}
 RANKS = "A rank spans all places that the entry may have."
 PEAK_MEMORY = (
     "Peak memory is the most anonymous memory that all processes of the app held together while samples were taken; "
-    "page cache and shared memory are not included. Memory that they took in an earlier test of the same visit, and "
+    "page cache and shared memory are not included. Memory that they took in an earlier test of the same block, and "
     "kept, is."
 )
 COLUMNS = (RANKS, PEAK_MEMORY)

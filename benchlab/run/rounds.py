@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from benchlab.contract import verify
 from benchlab.core.errors import EngineError, EntryError
@@ -118,6 +118,7 @@ class _Block:
         self._conformance = {name: Conformance(running) for name, running in up.running.items()}
         self._ready: dict[str, list[str]] = {}
         self._kills: dict[str, Kills] = {}
+        self._chatter: dict[str, float] = {}
 
     def measure(self) -> None:
         """Verify, warm up and take the rounds of each test; before the first, those without a pace get one."""
@@ -130,9 +131,10 @@ class _Block:
                 self._decide({test: self._rates(test, both_ends=True)})
             elif test not in self._ready:
                 self._rates(test)
-            records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
+            if test in self._runner.paces:
+                records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
+                self._runner.events.rounds(self._block, test, records)
             del self._left[test]
-            self._runner.events.rounds(self._block, test, records)
 
     def _rates(self, test: str, both_ends: bool = False) -> dict[str, list[Rate]]:
         """Verify the test of each entry and warm it up; return what rates came of that, by entry.
@@ -168,12 +170,13 @@ class _Block:
         return wrong is None
 
     def _decide(self, rates: Mapping[str, Mapping[str, Sequence[Rate]]]) -> None:
-        """Decide the pace of these tests, and write it into the journal."""
+        """Decide the pace of these tests, and write it into the journal; one that nobody was loaded in gets none."""
         runner, settings = self._runner, self._runner.settings
         lengths = {
-            test: pace.lengths(sorted(runner.levels[test]), of, settings.duration_s) for test, of in rates.items()
+            test: pace.lengths(sorted(runner.levels[test]), of, settings.duration_s) for test, of in rates.items() if of
         }
-        counts = pace.rounds(lengths, settings.block_s)
+        share = len(lengths) / len(self._block.rounds)
+        counts = pace.rounds(lengths, settings.block_s * share)
         for test, of_test in lengths.items():
             made = Pace(datetime.now(UTC), test, settings.repeats or counts[test], of_test)
             runner.journal.append(made)
@@ -237,8 +240,16 @@ class _Block:
             ports=result.ports,
             around=runner.state.around(result.counters),
         )
-        verdict = runner.verdict(evidence, running)
-        return Sample(trial, runner.state.next_attempt(trial), now, result.load, result.counters, verdict)
+        verdict = runner.verdict(evidence, lambda: self._lines_per_s(running))
+        started_at = now - timedelta(microseconds=result.load.wall_us)
+        return Sample(trial, runner.state.next_attempt(trial), started_at, result.load, result.counters, verdict)
+
+    def _lines_per_s(self, running: RunningEntry) -> float:
+        """Return how much the entry writes to its log, as it was seen once: to ask disturbs the slices that follow."""
+        name = running.entry.name
+        if name not in self._chatter:
+            self._chatter[name] = running.endpoints.app.log_lines_per_s()
+        return self._chatter[name]
 
     def _check(self, test: str, doing: str, number: int = 1) -> None:
         """Record the entries whose containers have ended. Raises EntryError where database or load generator have."""

@@ -241,8 +241,8 @@ class Bench:
             self.state.add_conforming(name, test)
         return problems
 
-    def verdict(self, evidence: Evidence, running: RunningEntry) -> Verdict:
-        """Return the verdict. Where it speaks of background CPU, the entry's log is looked at first.
+    def verdict(self, evidence: Evidence, log_lines_per_s: Callable[[], float]) -> Verdict:
+        """Return the verdict. Where it speaks of background CPU, it is asked first how much the entry logs.
 
         The CPU that the engine uses to carry that log is the entry's doing.
         """
@@ -251,8 +251,7 @@ class Bench:
         if BACKGROUND_CPU in verdict.broken:
             # A sample is not lost with the answer.
             with suppress(EngineError):
-                lines_per_s = running.endpoints.app.log_lines_per_s()
-                return judge.judge(replace(evidence, log_lines_per_s=lines_per_s), rules)
+                return judge.judge(replace(evidence, log_lines_per_s=log_lines_per_s()), rules)
         return verdict
 
     def failures(self, trials: Iterable[Trial], why: str) -> Iterator[Failure]:
@@ -350,7 +349,8 @@ class Runner(Bench):
             result = loading.sample(trial, warm_up.kills_before)
         except WrkError as error:
             return Failure(trial, started_at, str(error), passing=True)
-        verdict = self.verdict(self._evidence(trial, result, warm_up, loading.running), loading.running)
+        running = loading.running
+        verdict = self.verdict(self._evidence(trial, result, warm_up, running), running.endpoints.app.log_lines_per_s)
         return Sample(trial, self.state.next_attempt(trial), started_at, result.load, result.counters, verdict)
 
     def _evidence(self, trial: Trial, result: LoadResult, warm_up: WarmUp, running: RunningEntry) -> Evidence:

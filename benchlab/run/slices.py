@@ -130,8 +130,8 @@ def _result(model: LoadModel, trial: Trial, seen: Slice, kills_before: Kills | N
         try:
             load = model.read_slice(report, window, seen.wall_us)
             counted = counters.of_slice(seen, window, kills_before)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise WrkError(f"wrk: a slice cannot be read ({type(error).__name__}: {error})") from error
+        except ValueError as error:
+            raise WrkError(f"wrk: a slice cannot be read ({error})") from error
     return SliceResult(
         trial=trial,
         load=load,

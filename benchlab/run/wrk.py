@@ -74,8 +74,8 @@ def parse(model: LoadModel, output: str, kills_before: Kills | None = None) -> L
             aside_us=seen.aside_us,
             ports=seen.ports,
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WrkError(f"wrk: its result cannot be read ({type(error).__name__}: {error}): {report[:200]}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise WrkError(f"wrk: its result cannot be read ({error}): {report[:200]}") from error
 
 
 def _only(output: str, mark: str) -> str:

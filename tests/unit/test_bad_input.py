@@ -19,7 +19,7 @@ from benchlab.cli import cli, measure
 from benchlab.cli.command import Command
 from benchlab.records.plan import Manifest
 from benchlab.records.run import INVALID, Failure
-from benchlab.storage import store
+from benchlab.storage import files, store
 
 from ..entries import ENTRIES, ROOT
 from . import refusals, screens
@@ -197,7 +197,7 @@ def test_a_run_that_there_is_not_is_told_with_the_one_that_was_meant(
 ) -> None:
     folder = store.create(tmp_path, manifest).folder
     assert cli.main(tmp_path, ["report", f"{folder}x"]) == 2
-    assert f"did you mean {folder}? name a folder of results/" in capsys.readouterr().err
+    assert f"did you mean {files.shown(folder)}? name a folder of results/" in capsys.readouterr().err
 
 
 def test_the_newest_run_is_meant_by_nearly_its_link_s_name_and_by_that_name_without_results(
@@ -206,7 +206,7 @@ def test_the_newest_run_is_meant_by_nearly_its_link_s_name_and_by_that_name_with
     latest = store.create(tmp_path / "results", manifest).folder.with_name("latest")
     for typed in (tmp_path / "results/lates", tmp_path / "latest"):
         assert cli.main(tmp_path, ["report", str(typed)]) == 2
-        assert f"; did you mean {latest}? name a folder of results/" in capsys.readouterr().err
+        assert f"; did you mean {files.shown(latest)}? name a folder of results/" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
