@@ -75,6 +75,10 @@ def test_the_load_of_a_lab_that_was_killed_ends_with_it(project: Project, client
 
     await_that(is_quiet, "the load ended with its lab")
     await_that(lambda: LEASE not in objects(client), "the lease ended with its holder")
+    kept = len(project.journal().read_bytes().splitlines())
+    resumed = project.start("--resume", "results/latest")
+    await_lines(project, kept + 1, resumed)
+    end_cleanly(client, resumed, signal.SIGINT)
 
 
 @pytest.mark.long
