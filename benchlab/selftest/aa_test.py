@@ -14,8 +14,9 @@ from benchlab.load.metrics import Metric
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import GOOD, Run
-from benchlab.selftest import check
+from benchlab.selftest import check, permutation
 from benchlab.selftest.check import NO_SAMPLE, Check
+from benchlab.selftest.permutation import Within
 from benchlab.statistics import analysis, cells, comparison, sequential, variance
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Comparison, Outcome
@@ -26,6 +27,8 @@ from benchlab.statistics.variance import Components, Cost
 # How long a pair of entries is measured for the smallest effect (docs/method.md, section 9.1).
 PAIR_S = 600
 FALSE_FLAGS = 0.02
+# Of one run, names are given out so often; the rate must be near the nominal one, where there are ways enough to do so.
+PERMUTATIONS, OFF_NOMINAL, LEAST_PERMUTED = 2_000, 0.02, 4
 SMALLEST = 0.03
 
 
@@ -36,6 +39,7 @@ def checks(run: Run) -> list[Check]:
     return [
         check.complete("equal entries", run),
         *false_positives(run),
+        *permuted(run),
         calm(run),
         *smallest_effects(run, block_s),
         *spread(run, cost),
@@ -53,6 +57,25 @@ def false_positives(run: Run) -> list[Check]:
         for metric in registry.measures(run.manifest).compared
         for each in _false_positives_in(metric, [measured.ranked(metric) for measured in tests])
     ]
+
+
+def permuted(run: Run) -> Iterator[Check]:
+    """Yield for each test how often pairs are declared different where names are permuted inside each block.
+
+    With few blocks or entries there are few ways to do that, and so the rate says little.
+    """
+    metric = registry.measures(run.manifest).ranked_by
+    for of_test in cells.measured(run).values():
+        found = permutation.rejections(of_test.ranked(metric), Within.BLOCK, PERMUTATIONS, run.manifest.settings.seed)
+        if found is None:
+            continue
+        is_judged = run.blocks >= LEAST_PERMUTED and len(run.manifest.entries) >= LEAST_PERMUTED
+        yield Check(
+            f"A/A, names permuted: {of_test.test}, pairs declared different at 5 %, {metric.name} over all levels",
+            f"{found.rate:.1%} of {found.trials:,}",
+            f"{ALPHA:.0%} ± {OFF_NOMINAL:.0%}" if is_judged else "for information: few blocks or entries",
+            abs(found.rate - ALPHA) <= OFF_NOMINAL if is_judged else None,
+        )
 
 
 def calm(run: Run) -> Check:

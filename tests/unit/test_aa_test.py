@@ -183,3 +183,15 @@ def test_a_run_of_equal_entries_has_a_row_of_each_kind_for_each_figure(manifest:
     assert f"in {blocks} blocks (10 min)" in next(
         found.measured for found in aa_test.checks(run) if found.name.startswith("smallest effect")
     )
+
+
+def test_names_that_are_permuted_inside_blocks_declare_equal_entries_different_at_the_nominal_rate(
+    manifest: Manifest,
+) -> None:
+    noise = np.random.default_rng(16).normal(0, 0.03, (5, 8))
+    equal = dict(zip("abcde", noise, strict=True))
+    (found,) = aa_test.permuted(run_of(manifest, *samples_of(equal)))
+    assert found.name == "A/A, names permuted: json, pairs declared different at 5 %, requests/s over all levels"
+    assert (found.measured.partition("% of ")[2], found.goal, found.passed) == ("20,000", "5% ± 2%", True)
+    (few,) = aa_test.permuted(run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE})))
+    assert (few.goal, few.passed) == ("for information: few blocks or entries", None)
