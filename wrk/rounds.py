@@ -42,6 +42,9 @@ BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = range(5)
 OPEN_S, LATE_S, LOOK_S = 5.0, 2.0, 0.003
 # wrk's threads look ten times a second whether they are to end; after so long it is ended by force.
 END_S = 5.0
+# It is asked once more where it has not ended by then: what ends a thread's window may be lost on a full host, where two
+# threads do so in the same moment, or wrk was not ready yet to be ended.
+ASKED_S = 1.0
 # A server that waits for work uses next to no CPU in so short a time.
 IDLE_SLICE_S = 0.02
 # Two rounds of the speed probe show whether the host has its usual speed.
@@ -118,10 +121,7 @@ class Rounds:
                 # wrk ends by itself, unless a thread of it has nothing to do any more.
                 if window is None or not window.is_exact:
                     wrk.send_signal(signal.SIGINT)
-                output, _ = wrk.communicate(timeout=END_S)
-            except subprocess.TimeoutExpired:
-                wrk.kill()
-                output, _ = wrk.communicate()
+                output = ended(wrk)
             except LabGoneError:
                 wrk.kill()
                 raise
@@ -197,6 +197,16 @@ class Rounds:
 
     def _word(self, thread, word):
         return struct.unpack_from("<Q", self._counts, PLACE * thread + 8 * word)[0]
+
+
+def ended(wrk):
+    """Return what wrk printed, once it has ended."""
+    for wait_s, signal_number in ((ASKED_S, signal.SIGINT), (END_S, signal.SIGKILL)):
+        try:
+            return wrk.communicate(timeout=wait_s)[0]
+        except subprocess.TimeoutExpired:
+            wrk.send_signal(signal_number)
+    return wrk.communicate()[0]
 
 
 def is_there(check):

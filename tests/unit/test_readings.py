@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import load
 import pytest
 import readings
+import rounds
 from schema import Ports
 
 ID = "4f0c9e21ab"
@@ -288,3 +291,17 @@ def test_what_came_over_all_networks_of_the_container_is_counted(tmp_path: Path)
     columns = " 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
     table.write_text(f"Inter-|\n face |bytes\n    lo: 900{columns}  eth0: 1200{columns}  eth1: 34{columns}")
     assert readings.received_bytes(table) == 1234
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_load_that_does_not_end_is_asked_to_and_then_made_to(monkeypatch: pytest.MonkeyPatch, ignored: bool) -> None:
+    monkeypatch.setattr(rounds, "ASKED_S", 0.3)
+    monkeypatch.setattr(rounds, "END_S", 0.3)
+    handler = "signal.SIG_IGN" if ignored else "lambda *_: sys.exit(print('report'))"
+    program = (
+        f"import signal, sys, time; signal.signal(signal.SIGINT, {handler}); print('up', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as wrk:
+        assert wrk.stdout is not None
+        assert wrk.stdout.read(3) == b"up\n"
+        assert rounds.ended(wrk) == (b"" if ignored else b"report\n")
