@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import selectors
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -241,7 +242,7 @@ class Engine:
     def _lines(self, stream: Any, exec_id: str, doing: str) -> Iterator[str]:
         left, errors = b"", b""
         with translated(doing):
-            for kind, chunk in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]
+            for kind, chunk in _frames(stream):
                 if kind == STDERR:
                     errors = (errors + chunk)[-MOST_STDERR:]
                     continue
@@ -583,6 +584,19 @@ def _removed(name: str, remove: Callable[[], None]) -> list[str]:
         # Another removal of the same object may be under way: then it is as good as gone.
         return [] if "already in progress" in str(error) else [f"{name} ({reason(error)})"]
     return []
+
+
+def _frames(stream: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield what comes, as docker's SDK takes it apart. Raises TimeoutError after SILENCE_S: the SDK would wait on."""
+    frames = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while selector.select(SILENCE_S):
+            try:
+                yield next(frames)
+            except StopIteration:
+                return
+    raise TimeoutError(f"nothing came for {SILENCE_S} s")
 
 
 def _hang_up(stream: Any) -> None:

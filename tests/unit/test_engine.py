@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import struct
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -9,6 +11,7 @@ import docker
 import pytest
 from docker.models.containers import Container
 
+from benchlab.engine import engine
 from benchlab.engine.engine import Engine
 
 
@@ -56,3 +59,22 @@ def test_a_stop_tells_of_a_container_that_had_to_be_killed() -> None:
     client = cast(docker.DockerClient, daemon)
     assert Engine(client, client, "lab").stop("crax") == "did not end when asked to and was killed after 5 s"
     assert daemon.done == ["stop in 5 s"]
+
+
+def test_what_a_command_prints_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SILENCE_S", 0.05)
+    ours, others = socket.socketpair()
+    with ours, others:
+        others.sendall(struct.pack(">BxxxL", 1, 5) + b"hello")
+        frames = engine._frames(ours)
+        assert next(frames) == (1, b"hello")
+        with pytest.raises(TimeoutError, match=r"nothing came for 0\.05 s"):
+            next(frames)
+
+
+def test_what_a_command_printed_ends_with_its_connection() -> None:
+    ours, others = socket.socketpair()
+    with ours:
+        others.sendall(struct.pack(">BxxxL", 2, 2) + b"no")
+        others.close()
+        assert list(engine._frames(ours)) == [(2, b"no")]
