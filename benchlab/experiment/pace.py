@@ -19,7 +19,7 @@ WINDOW_WAITS = 1.5
 # wrk's threads look ten times a second whether they are to end: a slice that is over just before costs no wait. By then
 # its connections have taken some ms to open.
 TICK_MS, BEFORE_TICK_MS = 100, 15
-# No slice is longer, whatever its server waits for.
+# Neither part of a slice is longer for what its server waits for.
 MOST_SLICE_S = 30.0
 # What a slice takes beside its load: wrk's start and end, readings, and the wait until servers are done with the one
 # before, which is up to one wait more.
@@ -76,7 +76,7 @@ def rounds(tests: Mapping[str, Sequence[SliceLength]], block_s: float) -> dict[s
 
 def _length(level: Level, wait: float, least_s: float) -> SliceLength:
     ramp_s = min(MOST_SLICE_S, max(LEAST_RAMP_S, RAMP_WAITS * wait))
-    window_s = min(MOST_SLICE_S, max(least_s, WINDOW_WAITS * wait))
+    window_s = max(least_s, min(MOST_SLICE_S, WINDOW_WAITS * wait))
     window_ms = round(1000 * window_s)
     loaded_ms = round(1000 * ramp_s) + window_ms + BEFORE_TICK_MS
     ramp_ms = -(-loaded_ms // TICK_MS) * TICK_MS - BEFORE_TICK_MS - window_ms
