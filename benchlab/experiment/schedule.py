@@ -93,7 +93,7 @@ def _block(run: Run, number: int) -> Block:
 
 def _rounds(run: Run, block: int, test: str) -> Rounds | None:
     """Return the rounds that the block lacks of the test; None where it lacks none."""
-    lost = {failure.trial.entry for failure in run.failures if _is_of(failure.trial, block, test)}
+    lost = {entry for number, entry, of_test in run.lost if (number, of_test) == (block, test)}
     taken: dict[int, set[tuple[str, LevelKey]]] = defaultdict(set)
     for sample in run.samples:
         if _is_of(sample.trial, block, test):

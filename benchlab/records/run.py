@@ -263,14 +263,19 @@ class Run:
         """Return how many slices are to come, at least; an entry that was lost in a block has no more of its test."""
         manifest = self.manifest
         counts = Counter((sample.trial.block, sample.trial.entry, sample.trial.test) for sample in self.samples)
-        lost = {(failure.trial.block, failure.trial.entry, failure.trial.test) for failure in self.failures}
         return sum(
             max(0, self.rounds(test) * len(manifest.settings.levels[test]) - counts[block, entry, test])
             for block in range(1, self.blocks + 1)
             for entry in manifest.up_in(block)
             for test in manifest.tests(entry)
-            if (block, entry, test) not in lost
+            if (block, entry, test) not in self.lost
         )
+
+    @cached_property
+    def lost(self) -> frozenset[tuple[int, str, str]]:
+        """Return the blocks, entries and tests in which the entry was lost; a slice that only failed loses none."""
+        trials = (failure.trial for failure in self.failures if not failure.passing)
+        return frozenset((trial.block, trial.entry, trial.test) for trial in trials)
 
     @property
     def answer(self) -> Look | None:
