@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from benchlab.contract import verify
-from benchlab.core.errors import EngineError, EntryError
+from benchlab.core.errors import EngineError, EntryError, WrkError
 from benchlab.experiment import pace, schedule, stack
 from benchlab.experiment.pace import Rate
 from benchlab.experiment.workloads import WORKLOADS
@@ -40,7 +41,8 @@ class RoundRunner(Bench):
     def run(self, blocks: Iterable[Block]) -> Iterator[int]:
         """Make the blocks and yield the number of each when it is over.
 
-        Raises EngineError where the engine is gone, or fails two blocks in a row: it would fail the others too.
+        Raises EngineError where the engine is gone. Where it fails two blocks in a row, or the load generator's programs
+        do, they would fail the others too: raises EngineError, WrkError.
         """
         failed_before = False
         for block in blocks:
@@ -50,8 +52,8 @@ class RoundRunner(Bench):
             failed_before = error is not None
             yield block.number
 
-    def make(self, block: Block) -> EngineError | None:
-        """Make the block, and return the error where the engine failed in it. Raises EngineError where that is gone."""
+    def make(self, block: Block) -> EngineError | WrkError | None:
+        """Make the block, and return the error where it was no entry's. Raises EngineError where the engine is gone."""
         self.allow()
         self.events.starting(block)
         self.state.forget_lately()
@@ -62,7 +64,7 @@ class RoundRunner(Bench):
                 for running in up.running.values():
                     self.refuse_other_cpus(running)
                 _Block(self, block, up, left).measure()
-        except (EntryError, EngineError) as error:
+        except (EntryError, EngineError, WrkError) as error:
             if not self._engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
             why = error.summary if isinstance(error, EntryError) else "the engine failed in this block"
@@ -70,7 +72,7 @@ class RoundRunner(Bench):
             for name in block.entries:
                 list(self.failures(self.trials(block, name, tests[:1]), str(error)))
                 list(self.failures(self.trials(block, name, tests[1:]), f"{NOT_TRIED}: {why}"))
-            return error if isinstance(error, EngineError) else None
+            return None if isinstance(error, EntryError) else error
         return None
 
     def _group(self, block: Block) -> Group:
@@ -131,7 +133,9 @@ class _Block:
                 self._decide({test: self._rates(test, both_ends=True)})
             elif test not in self._ready:
                 self._rates(test)
-            if test in self._runner.paces:
+            if test not in self._runner.paces:
+                self._not_warmed_up(test)
+            else:
                 records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
                 self._runner.events.rounds(self._block, test, records)
             del self._left[test]
@@ -149,11 +153,26 @@ class _Block:
         rates: dict[str, list[Rate]] = defaultdict(list)
         if trials:
             runner.events.warming(trials[0])
-        for result in self._slices(trials, {(test, level): _warm_up(level) for level in ends}):
-            if result.load is not None:
-                rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
-        self._check(test, f"while {test} was warmed up")
-        return rates
+        gone: set[str] = set()
+        with closing(self._slices(trials, {(test, level): _warm_up(level) for level in ends})) as results:
+            for result in results:
+                if result.is_gone:
+                    gone.add(result.trial.entry)
+                elif result.load is not None:
+                    rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
+        doing = f"while {test} was warmed up"
+        self._check(test, doing)
+        for name in gone & self._up.running.keys():
+            self._lose(name, test, self._silent(name, doing))
+        # No slice of the others need be as long as one that is lost would wait.
+        return {name: of for name, of in rates.items() if name in self._up.running}
+
+    def _not_warmed_up(self, test: str) -> None:
+        """Record the entries that nothing is known of although they are up: no warm-up of theirs was counted."""
+        for name in self._ready[test]:
+            if name in self._up.running:
+                trials = self._runner.trials(self._block, name, [test])
+                list(self._runner.failures(trials, "wrk ended before the warm-up was over"))
 
     def _is_right(self, test: str, name: str) -> bool:
         """Return whether the entry declares the test and answers it rightly; why it does not is recorded."""
@@ -175,7 +194,9 @@ class _Block:
         lengths = {
             test: pace.lengths(sorted(runner.levels[test]), of, settings.duration_s) for test, of in rates.items() if of
         }
-        share = len(lengths) / len(self._block.rounds)
+        # Not those of this block: where it is resumed, it has those only that it lacks.
+        tests = [test for test in settings.tests if any(test in entry.tests for entry in runner.entries.values())]
+        share = len(lengths) / len(tests)
         counts = pace.rounds(lengths, settings.block_s * share)
         for test, of_test in lengths.items():
             made = Pace(datetime.now(UTC), test, settings.repeats or counts[test], of_test)
@@ -203,20 +224,22 @@ class _Block:
         lengths = {(test, level): runner.paces[test].at(level.key) for level in levels}
         trials = list(schedule.slices(rounds, entries, levels, runner.settings.seed, self._block.number))
         made: list[Sample | Failure] = []
-        gone: dict[str, Trial] = {}
-        for result in self._slices(trials, lengths):
-            if result.is_gone:
-                gone[result.trial.entry] = result.trial
-            else:
-                made.append(runner.recorded(self._record(result, lengths)))
-        self._check(test, f"while {test} was measured", rounds.first + rounds.count - 1)
-        for name in gone.keys() & self._up.running.keys():
-            self._lose(name, test, self._silent(name, test), rounds.first + rounds.count - 1)
+        gone: set[str] = set()
+        with closing(self._slices(trials, lengths)) as results:
+            for result in results:
+                if result.is_gone:
+                    gone.add(result.trial.entry)
+                else:
+                    made.append(runner.recorded(self._record(result, lengths)))
+        doing, last = f"while {test} was measured", rounds.first + rounds.count - 1
+        self._check(test, doing, last)
+        for name in gone & self._up.running.keys():
+            self._lose(name, test, self._silent(name, doing), last)
         return made
 
     def _slices(
         self, trials: Sequence[Trial], lengths: Mapping[tuple[str, Level], SliceLength]
-    ) -> Iterator[SliceResult]:
+    ) -> Generator[SliceResult, None, None]:
         if trials:
             running = self._up.running
             yield from slices.taken(self._model, running, trials, lengths, self._runner.allowed_cpus, self._kills)
@@ -224,7 +247,7 @@ class _Block:
     def _record(self, result: SliceResult, lengths: Mapping[tuple[str, Level], SliceLength]) -> Sample | Failure:
         runner, trial, now = self._runner, result.trial, datetime.now(UTC)
         if result.load is None or result.counters is None:
-            return Failure(trial, now, "wrk ended before the slice was over", passing=True)
+            return Failure(trial, now, result.why, passing=True)
         running = self._up.running[trial.entry]
         adopted = stack.is_adopted(running.entry.labels)
         evidence = Evidence(
@@ -269,9 +292,9 @@ class _Block:
         list(runner.failures(untried, f"{NOT_TRIED}: {error.summary}"))
         runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
 
-    def _silent(self, name: str, test: str) -> EntryError:
+    def _silent(self, name: str, doing: str) -> EntryError:
         running: RunningEntry = self._up.running[name]
-        summary = f"{name} answered nothing any more while {test} was measured, although it runs"
+        summary = f"{name} answered nothing any more {doing}, although it runs"
         return running.lifetime.lost(running.endpoints.app, summary, summary)
 
 

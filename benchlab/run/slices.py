@@ -28,7 +28,7 @@ COUNTS = "/tmp/benchlab-counts"
 
 @dataclass(frozen=True)
 class SliceResult:
-    """What one slice left; `load` is None where wrk ended before its end, or printed nothing.
+    """What one slice left; `load` is None where it cannot count, and `why` says so in words.
 
     `took_s` is the time of the slice with all around it. `is_gone` is whether the entry answers no more, and has no
     more slices.
@@ -40,6 +40,7 @@ class SliceResult:
     answers: tuple[Answer, ...]
     took_s: float
     is_gone: bool
+    why: str = ""
     ports: Ports | None = None
     clock_set_us: int = 0
 
@@ -65,11 +66,18 @@ def taken(
     with client.converse(COMMAND, json.dumps(job)) as lines:
         for line in lines:
             if line.startswith(MARK):
-                seen = slice_seen(line.removeprefix(MARK))
+                seen = _seen(line.removeprefix(MARK))
                 trial = by_place[seen.load, seen.round]
                 yield _result(model, trial, seen, kills.get(trial.entry))
                 if seen.window is not None:
                     kills[trial.entry] = counters.kills(seen.window.after)
+
+
+def _seen(text: str) -> Slice:
+    try:
+        return slice_seen(text)
+    except ValueError as error:
+        raise WrkError(f"wrk: a slice cannot be read ({error})") from error
 
 
 def _job(
@@ -125,13 +133,14 @@ def _key(trial: Trial) -> str:
 
 def _result(model: LoadModel, trial: Trial, seen: Slice, kills_before: Kills | None) -> SliceResult:
     window, report = seen.window, seen.report
-    load, counted = None, None
+    load, counted, why = None, None, "wrk ended before the slice was over"
     if window is not None and report is not None:
+        # In so short a time the kernel's counters may run backwards: that costs the slice, and not the block.
         try:
-            load = model.read_slice(report, window, seen.wall_us)
             counted = counters.of_slice(seen, window, kills_before)
+            load, why = model.read_slice(report, window, seen.wall_us), ""
         except ValueError as error:
-            raise WrkError(f"wrk: a slice cannot be read ({error})") from error
+            why = f"what was seen of the slice cannot be ({error})"
     return SliceResult(
         trial=trial,
         load=load,
@@ -139,6 +148,7 @@ def _result(model: LoadModel, trial: Trial, seen: Slice, kills_before: Kills | N
         answers=tuple(map(answer, seen.answers)),
         took_s=seen.took_us / 1e6,
         is_gone=seen.is_gone,
+        why=why,
         ports=seen.ports,
         clock_set_us=(window.clock_set_us or 0) if window else 0,
     )

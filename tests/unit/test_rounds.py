@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from benchlab.core.errors import EngineError
+from benchlab.core.errors import EngineError, WrkError
 from benchlab.experiment import pace, schedule
 from benchlab.experiment.pace import Rate
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.records.plan import Block, Entry, Rounds, Settings
 from benchlab.records.run import Failure, Run, Sample
+from benchlab.run.slices import MARK
 
 from .conftest import LEVELS, Kept, make_manifest, make_round_runner
-from .fake_host import FakeHost
+from .fake_host import READING, FakeHost, sliced
 
 TESTS = ("json", "query")
 NAMES = ("aiohttp", "crax")
@@ -182,6 +184,83 @@ def test_a_slice_is_as_long_as_the_slowest_server_takes_to_be_as_busy_as_it_stay
     assert (of_fast[20].ramp_ms, of_fast[20].window_ms) == (185, 300)
     assert (of_both[20].ramp_ms, of_both[20].window_ms) == (1585, 1500)
     assert (of_both[1].ramp_ms, of_both[1].window_ms) == (85, 300)
+
+
+def test_a_slice_is_as_long_as_was_asked_for() -> None:
+    (level,) = closed.levels_of("json", (16,), 2)
+    (length,) = pace.lengths([level], {}, 60.0)
+    assert length.window_ms == 60_000
+
+
+def test_counters_that_ran_backwards_cost_their_slice_only(entries: list[Entry], rounds_settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    window = json.loads(sliced("", 1, 300_000).removeprefix(MARK))["window"]
+    window["before"] = window["before"] | {"host": READING["host"] | {"idle_us": 310_000}}
+    host.on_slice = lambda entry, number: {"window": window} if number == 9 else None
+    assert _taken(host, entries, rounds_settings, kept) == [1]
+    (failure,) = kept.failures
+    assert failure.passing
+    assert "idle_us ran backwards" in failure.reason
+    assert len(kept.samples) == 27
+
+
+def test_slices_that_cannot_be_read_cost_their_block_and_two_blocks_end_the_run(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_slice = lambda entry, number: {"wall_us": "long"} if number == 9 else None
+    assert _taken(host, entries, rounds_settings, kept, blocks=2) == [1, 2]
+    assert "a slice cannot be read" in kept.failures[0].reason
+    assert {sample.trial.block for sample in kept.samples} == {2}
+    host.on_slice = lambda entry, number: {"wall_us": "long"}
+    with pytest.raises(WrkError, match="a slice cannot be read"):
+        _taken(host, entries, rounds_settings, Kept(), blocks=2)
+
+
+def test_an_entry_that_falls_silent_in_its_warm_up_is_lost_and_has_no_say_in_the_pace(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    silent = {"window": None, "report": None, "is_gone": True}
+    host.on_slice = lambda entry, number: silent if entry == "crax" else None
+    _taken(host, entries, rounds_settings, kept)
+    assert {failure.trial.entry for failure in kept.failures} == {"crax"}
+    assert "answered nothing any more while json was warmed up" in kept.failures[0].reason
+    assert {(load.partition(" ")[0], number) for load, number in host.slices if number} == {
+        ("aiohttp", number) for number in (1, 2, 3)
+    }
+
+
+def test_that_nothing_was_counted_of_a_warm_up_is_recorded(entries: list[Entry], rounds_settings: Settings) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_slice = lambda entry, number: {"window": None, "report": None}
+    _taken(host, entries, rounds_settings, kept)
+    assert not kept.samples
+    assert {(failure.trial.entry, failure.trial.test) for failure in kept.failures} == {
+        (entry, test) for entry in NAMES for test in TESTS
+    }
+
+
+def test_a_slice_that_failed_does_not_count_as_the_loss_of_its_entry(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    _taken(host, entries, rounds_settings, kept)
+    torn = next(each for each in kept.samples if (each.trial.test, each.trial.repeat) == ("json", 3))
+    failed = Failure(torn.trial, torn.started_at, "wrk ended before the slice was over", passing=True)
+    left = tuple(sample for sample in kept.samples if sample != torn)
+    run = Run(_manifest(rounds_settings), left, (failed,), paces=tuple(kept.paces))
+    assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4),)
+
+
+def test_what_is_paced_after_a_resume_gets_its_own_share_of_a_block(entries: list[Entry]) -> None:
+    settings = choose("rounds", frameworks=NAMES, tests=TESTS, seed=7)
+    counts = []
+    for block in (_block(), Block(1, NAMES, (Rounds("query", 0),))):
+        kept = Kept()
+        list(make_round_runner(FakeHost(), kept, entries, settings).run([block]))
+        counts += [made.rounds for made in kept.paces if made.test == "query"]
+    assert counts[0] == pytest.approx(counts[1], rel=0.2)
 
 
 def test_tests_get_as_many_pairs_whatever_their_rounds_take() -> None:
