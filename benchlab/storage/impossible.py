@@ -19,7 +19,15 @@ NEEDED = ("framework", "orm", "driver", "server", "workers", "tests")
 
 def faults(made: Manifest) -> list[str]:
     """Return what no run of this lab can be, by the keys of its manifest."""
-    return [*_names(made), *_labels(made), *_cpus(made), *impossible(made.settings), *_variants(made), *_versions(made)]
+    return [
+        *_names(made),
+        *_labels(made),
+        *_cpus(made),
+        *impossible(made.settings),
+        *_variants(made),
+        *_versions(made),
+        *_groups(made),
+    ]
 
 
 def _names(made: Manifest) -> Iterator[str]:
@@ -64,6 +72,13 @@ def _versions(made: Manifest) -> Iterator[str]:
     if against and not versions:
         yield f"settings.against is {letters.quoted(against)}, and entries has none of another commit"
     yield from (f"entries.{name} has no other version beside it" for name in versions if name not in pairs)
+
+
+def _groups(made: Manifest) -> Iterator[str]:
+    """Yield what cannot be up together."""
+    for group in made.groups:
+        if not group or len(set(group)) < len(group) or not made.entries.keys() >= set(group):
+            yield f"groups has {letters.quoted(group)}, and must have entries of the run, each once in a group"
 
 
 def _is_word(text: str) -> bool:

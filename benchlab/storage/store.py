@@ -106,7 +106,9 @@ def _refuse_other_run(record: Record, manifest: Manifest) -> None:
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
         problem = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
     elif isinstance(record, Pace):
-        own = record.test in manifest.settings.tests
+        levels = manifest.settings.levels.get(record.test, ())
+        keys = registry.of(manifest.settings).keys(record.test, levels) if levels else ()
+        own = {each.level for each in record.slices} == set(keys) != set()
         problem = f"a pace of {record.test} is none of"
     elif isinstance(record, Look):
         own = max(record.blocks, record.next_look or 0) <= max(manifest.settings.looks, default=0)
@@ -128,6 +130,7 @@ def _is_planned(record: Sample | Failure, manifest: Manifest) -> bool:
         and trial.test in manifest.tests(trial.entry)
         and trial.level.key in registry.of(settings).keys(trial.test, settings.levels[trial.test])
         and trial.block >= 1
+        and trial.repeat >= 1
         and (settings.together or trial.repeat <= settings.repeats)
     )
 
@@ -136,6 +139,7 @@ def _refuse_doubles(run: Run, path: Path) -> None:
     """Raise StoreError where a record is in the journal twice."""
     keys: Counter[tuple[object, ...]] = Counter((sample.trial.key, sample.attempt) for sample in run.taken)
     keys.update(finding.key for finding in run.findings)
+    keys.update(("a pace of", pace.test, "") for pace in run.paces)
     if doubles := [" ".join(map(str, key[:-1])) for key, count in keys.items() if count > 1]:
         raise StoreError(f"{path}: {doubles[0]} is in it twice; {MIXED} remove the lines that are not its own")
 
