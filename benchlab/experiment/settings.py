@@ -492,7 +492,9 @@ def command(manifest: Manifest) -> str:
 
     Variants of entries come from other flags than --framework.
     """
-    original = replace(manifest.settings, frameworks=manifest.origins)
+    # What is asked for are the blocks of each group.
+    blocks = -(-manifest.settings.blocks // max(1, len(manifest.groups)))
+    original = replace(manifest.settings, frameworks=manifest.origins, blocks=blocks)
     return shlex.join(["python", "lab.py", *typed(original)])
 
 

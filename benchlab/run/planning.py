@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,7 @@ from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import grouping, placement, schedule, workloads
 from benchlab.experiment.forecast import BlockForecast, Forecast
-from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, PRECISION
+from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, MAX_BLOCKS, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.factors import catalog
 from benchlab.host import facts
@@ -121,7 +122,8 @@ def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[t
     for step in registry.of(settings).before(settings, test, levels):
         yield step.name, step.level, step.duration_s
     for level in levels:
-        yield f"level {level.key}", level, settings.duration_s
+        # wrk takes whole seconds; slices end it themselves.
+        yield f"level {level.key}", level, math.ceil(settings.duration_s)
 
 
 def _before(settings: Settings) -> str:
@@ -211,10 +213,11 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
         )
     # A block of each group.
     of_groups = max(1, len(groups(lab, settings)))
-    settings = replace(settings, blocks=settings.blocks * of_groups)
+    asked = BLOCKS.unusual(settings) is not None
+    settings = replace(settings, blocks=min(MAX_BLOCKS, settings.blocks * of_groups))
     block_s = total_s(planned(lab, settings, of_groups), settings) / of_groups
     if settings.margin is not None:
-        return _with_looks(settings, block_s)
+        return _with_looks(settings, block_s, asked)
     blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s)
     if settings.budget_s is not None and blocks < 1:
         raise UsageError(
@@ -229,15 +232,15 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
     return replace(settings, blocks=blocks)
 
 
-def _with_looks(settings: Settings, block_s: float) -> Settings:
+def _with_looks(settings: Settings, block_s: float, asked: bool) -> Settings:
     """Return the settings with the most blocks and the looks of a gate. Raises UsageError where there is no look.
 
-    A budget decides on the most blocks, unless fewer are asked for.
+    A budget decides on the most blocks, unless so many were `asked` for and these are fewer.
     """
     most, budget_s = settings.blocks, settings.budget_s
     if budget_s is not None:
         fitting = sizing.fitting_blocks(budget_s, block_s)
-        most = fitting if BLOCKS.unusual(settings) is None else min(most, fitting)
+        most = min(most, fitting) if asked else fitting
     if most < LEAST_BLOCKS:
         time = "" if budget_s is None else f", of about {minutes(block_s)} each"
         raise UsageError(
