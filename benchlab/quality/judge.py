@@ -5,11 +5,13 @@ Source: docs/method.md, section 4.1.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from statistics import median
 
 from benchlab.experiment.settings import DURATION
 from benchlab.quality.rules import BY_NAME, NOT_REPORTED, RULES, Evidence, Rule
+from benchlab.records.plan import Trial
 from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Sample, Verdict
 
 # Before as many samples, each with two looks at the host's speed, nothing is called its usual one.
@@ -55,25 +57,38 @@ def usual_speed_us(samples: Sequence[Sample], block: int) -> float | None:
 def missing(run: Run) -> tuple[Failure, ...]:
     """Return why trials whose turn has come have no sample that counts, in the order of time.
 
-    It is the reason of a trial's last try; where it was never tried, why not.
+    It is the reason of a trial's last try; where it was never tried, why not. A slice is made up for by any other round
+    of its block: as many as were planned are enough.
     """
     invalid = (sample for sample in run.taken if sample.verdict.severity == INVALID)
     failures = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
     tries = sorted(failures, key=lambda failure: (failure.was_tried, failure.started_at))
     last = {failure.trial.key: failure for failure in tries}
-    measured = run.measured
-    missed = (failure for key, failure in last.items() if key not in measured)
+    missed = (failure for failure in last.values() if not _is_measured(run, failure.trial))
     return tuple(sorted(missed, key=lambda failure: failure.started_at))
 
 
 def made_up_for(run: Run) -> tuple[Failure, ...]:
     """Return why trials failed that have a sample that counts from another visit, without what wrk failed at."""
-    measured = run.measured
     return tuple(
         failure
         for failure in run.failures
-        if failure.trial.key in measured and failure.was_tried and not failure.passing
+        if failure.was_tried and not failure.passing and _is_measured(run, failure.trial)
     )
+
+
+def _is_measured(run: Run, trial: Trial) -> bool:
+    if not run.manifest.settings.together:
+        return trial.key in run.measured
+    return run.once(_rounds_that_count)[_cell(trial)] >= run.rounds(trial.test)
+
+
+def _rounds_that_count(run: Run) -> Counter[tuple[object, ...]]:
+    return Counter(_cell(sample.trial) for sample in run.samples)
+
+
+def _cell(trial: Trial) -> tuple[object, ...]:
+    return trial.block, trial.entry, trial.test, trial.level.key
 
 
 def reason(sample: Sample) -> str:

@@ -12,6 +12,7 @@ from benchlab.experiment import pace, schedule
 from benchlab.experiment.pace import Rate
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
+from benchlab.quality import judge
 from benchlab.records.plan import Block, Entry, Rounds, Settings
 from benchlab.records.run import Failure, Run, Sample
 from benchlab.run.slices import MARK
@@ -251,6 +252,32 @@ def test_a_slice_that_failed_does_not_count_as_the_loss_of_its_entry(
     left = tuple(sample for sample in kept.samples if sample != torn)
     run = Run(_manifest(rounds_settings), left, (failed,), paces=tuple(kept.paces))
     assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4),)
+
+
+@pytest.mark.parametrize("retaken", [True, False])
+def test_a_slice_that_was_taken_anew_is_not_missing(
+    entries: list[Entry], rounds_settings: Settings, retaken: bool
+) -> None:
+    host, kept = FakeHost(), Kept()
+    host.on_slice = lambda entry, number: {"window": None, "report": None} if number == 9 else None
+    _taken(host, entries, rounds_settings, kept)
+    (failure,) = kept.failures
+    counting = tuple(sample for sample in kept.samples if retaken or sample.trial.repeat < 4)
+    run = Run(_manifest(rounds_settings), counting, (failure,), paces=tuple(kept.paces))
+    assert judge.missing(run) == (() if retaken else (failure,))
+
+
+def test_an_entry_that_was_lost_in_rounds_that_it_has_slices_of_is_missing(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    kept = Kept()
+    _taken(FakeHost(), entries, rounds_settings, kept)
+    left = tuple(each for each in kept.samples if each.trial.entry == "aiohttp" or each.trial.repeat < 3)
+    last = max((each for each in left if each.trial.entry == "crax"), key=lambda each: each.trial.repeat)
+    lost = Failure(last.trial, last.started_at, "the database ended")
+    run = Run(_manifest(rounds_settings), left, (lost,), paces=tuple(kept.paces))
+    assert judge.missing(run) == (lost,)
+    assert not judge.made_up_for(run)
 
 
 def test_what_is_paced_after_a_resume_gets_its_own_share_of_a_block(entries: list[Entry]) -> None:
