@@ -41,8 +41,8 @@ class RoundRunner(Bench):
     def run(self, blocks: Iterable[Block]) -> Iterator[int]:
         """Make the blocks and yield the number of each when it is over.
 
-        Raises EngineError where the engine is gone. Where it fails two blocks in a row, or the load generator's programs
-        do, they would fail the others too: raises EngineError, WrkError.
+        Raises EngineError where the engine is gone; and EngineError or WrkError where it, or the load generator's
+        programs, fail two blocks in a row: they would fail the others too.
         """
         failed_before = False
         for block in blocks:

@@ -23,8 +23,8 @@ from benchlab.core.errors import StoreError
 from benchlab.quality import judge
 from benchlab.records import schema
 from benchlab.records.load import Load
-from benchlab.records.plan import Level, Manifest, Variant
-from benchlab.records.run import Decision, Failure, Run, Sample
+from benchlab.records.plan import CONNECTIONS, Level, LevelKey, Manifest, Variant
+from benchlab.records.run import Decision, Failure, Pace, Run, Sample, SliceLength
 from benchlab.report import export, outputs
 from benchlab.storage import files, store
 
@@ -398,6 +398,7 @@ def test_a_report_is_written_and_printed_in_a_locale_that_lacks_its_letters(
         {"test": "query"},
         {"level": Level(64, 2)},
         {"block": 0},
+        {"repeat": 0},
         {"repeat": 2},
     ],
 )
@@ -429,6 +430,35 @@ def test_a_manifest_that_the_lab_would_not_write_is_refused(
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(StoreError, match=said):
         store.read(folder)
+
+
+@pytest.mark.parametrize("groups", [(("aiohttp", "stranger"),), ((),), (("crax", "crax"),)])
+def test_groups_that_are_none_of_the_run_are_refused(
+    tmp_path: Path, manifest: Manifest, groups: tuple[tuple[str, ...], ...]
+) -> None:
+    folder = store.create(tmp_path, replace(manifest, groups=groups)).folder
+    with pytest.raises(StoreError, match="groups has .*must have entries of the run, each once"):
+        store.read(folder)
+
+
+def _pace(*connections: int) -> Pace:
+    return Pace(STARTED, "json", 5, tuple(SliceLength(LevelKey(n, CONNECTIONS), 85, 300) for n in connections))
+
+
+@pytest.mark.parametrize(
+    ("paces", "said"),
+    [
+        ([_pace(16), _pace(16)], "a pace of json is in it twice"),
+        ([_pace(16, 64)], "a pace of json is none of"),
+        ([_pace()], "a pace of json is none of"),
+    ],
+)
+def test_a_pace_of_another_run_is_refused(tmp_path: Path, manifest: Manifest, paces: list[Pace], said: str) -> None:
+    journal = store.create(tmp_path, replace(manifest, settings=replace(manifest.settings, levels={"json": (16,)})))
+    for pace in paces:
+        journal.append(pace)
+    with pytest.raises(StoreError, match=said):
+        store.read(journal.folder)
 
 
 def test_a_journal_that_ends_in_the_middle_of_a_line_is_known(
