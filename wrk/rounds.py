@@ -42,8 +42,8 @@ BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = range(5)
 OPEN_S, LATE_S, LOOK_S = 5.0, 2.0, 0.003
 # wrk's threads look ten times a second whether they are to end; after so long it is ended by force.
 END_S = 5.0
-# It is asked once more where it has not ended by then: each of two threads may have seen the other's window open, or wrk
-# was not ready yet to be ended.
+# It is asked once more where it has not ended by then: each of two threads may have seen the other's window open, or
+# wrk was not ready yet to be ended.
 ASKED_S = 1.0
 # A server that waits for work uses next to no CPU in so short a time.
 IDLE_SLICE_S = 0.02

@@ -108,7 +108,8 @@ def foreseen(settings: Settings, entries: int, known: Spread | None, most_s: flo
 
 def _is_alike(one: Settings, other: Settings) -> bool:
     """Return whether blocks of the two are loaded alike, so that their spreads are of one kind."""
-    return (one.duration_s, one.repeats, one.proxy) == (other.duration_s, other.repeats, other.proxy)
+    keys = [(each.duration_s, each.repeats, each.proxy, each.together) for each in (one, other)]
+    return keys[0] == keys[1]
 
 
 def _manifests(results: Path) -> Iterator[tuple[Path, Manifest]]:

@@ -10,14 +10,14 @@ import pytest
 
 from benchlab.engine.endpoints import load_address
 from benchlab.experiment import schedule
-from benchlab.experiment.settings import choose
+from benchlab.experiment.settings import choose, command
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.report import markdown
 from benchlab.report.document import Document
 from benchlab.run import planning
 
-from .conftest import LABELS, LEVELS, PATHS, Kept, planned, run_planned
+from .conftest import LABELS, LEVELS, PATHS, Kept, make_manifest, planned, run_planned
 from .fake_host import FakeHost
 
 
@@ -101,3 +101,17 @@ def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples
 )
 def test_what_is_not_usual_stands_in_the_plan(entries: list[Entry], changes: dict[str, Any], said: str) -> None:
     assert said in _plan(entries, **changes)
+
+
+def test_the_command_of_a_load_that_is_taken_in_slices_has_whole_seconds(entries: list[Entry]) -> None:
+    settings = choose("rounds", frameworks=("crax",), tests=("json",), seed=7)
+    typed = list(planning.commands(settings, entries, LEVELS, load_address))
+    words = [shlex.split(line, comments=True) for line in typed if not line.startswith("#")]
+    assert all(int(line[line.index("-d") + 1]) >= 1 for line in words)
+
+
+def test_the_command_of_a_run_in_groups_asks_for_the_blocks_of_one_group() -> None:
+    settings = choose("rounds", frameworks=("aiohttp", "crax"), seed=7)
+    manifest = replace(make_manifest(), settings=replace(settings, blocks=2 * settings.blocks))
+    assert "--blocks" not in command(replace(manifest, groups=(("aiohttp", "crax"), ("aiohttp", "crax"))))
+    assert f"--blocks {2 * settings.blocks}" in command(manifest)
