@@ -67,7 +67,8 @@ class RoundRunner(Bench):
         except (EntryError, EngineError, WrkError) as error:
             if not self._engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            why = error.summary if isinstance(error, EntryError) else "the engine failed in this block"
+            failed = "the load generator" if isinstance(error, WrkError) else "the engine"
+            why = error.summary if isinstance(error, EntryError) else f"{failed} failed in this block"
             tests = list(left)
             for name in block.entries:
                 list(self.failures(self.trials(block, name, tests[:1]), str(error)))

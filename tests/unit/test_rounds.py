@@ -222,7 +222,7 @@ def test_an_entry_that_falls_silent_in_its_warm_up_is_lost_and_has_no_say_in_the
     entries: list[Entry], rounds_settings: Settings
 ) -> None:
     host, kept = FakeHost(), Kept()
-    silent = {"window": None, "report": None, "is_gone": True}
+    silent: dict[str, object] = {"window": None, "report": None, "is_gone": True}
     host.on_slice = lambda entry, number: silent if entry == "crax" else None
     _taken(host, entries, rounds_settings, kept)
     assert {failure.trial.entry for failure in kept.failures} == {"crax"}
