@@ -130,7 +130,7 @@ def test_versions_of_an_entry_are_measured_in_one_run_that_goes_on_and_a_slower_
     assert code == REGRESSION
     assert {sample.trial.entry for sample in run.samples} == {"x-at-y", old}
     assert len(run.samples) == 2 * 3
-    assert "slower: x-at-y json requests/" in printed
+    assert "slower after all 3 blocks: x-at-y json requests/" in printed
     compared, table = project.run("compare", "results/latest", *gate)
     assert compared == REGRESSION
     assert "| x-at-y" in table
