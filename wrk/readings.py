@@ -20,7 +20,7 @@ STAT = Path("/proc/stat")
 # /proc/stat counts in hundredths of a second on every architecture that Linux has (USER_HZ).
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PROBE_ROUNDS, PROBE_ITERATIONS = 10, 16_000
-# All parts of a reading are of one time, if they took no longer than this; a look takes 1 to 3 ms.
+# All parts of a reading are of one time, if they took no longer than this.
 SURE_WITHIN_S, LOOKS = 0.01, 3
 # Files that were read once, by path.
 _open_files = {}

@@ -31,7 +31,7 @@ from pathlib import Path
 
 import readings
 from answering import Checker
-from load import CLIENT, await_idle, await_ports, clock_lead_us, raise_open_files
+from load import CLIENT, LEAST_SET_US, await_idle, await_ports, clock_lead_us, raise_open_files
 from schema import SCHEMA, Slice, Window
 
 MARK, REPORT_MARK = "BENCHLAB-SLICE", "BENCHLAB "
@@ -49,7 +49,6 @@ ASKED_S = 1.0
 IDLE_SLICE_S = 0.02
 # Two rounds of the speed probe show whether the host has its usual speed.
 PROBE_ROUNDS = 2
-LEAST_SET_US = 10_000
 
 
 class LabGoneError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchlab.core.errors import UsageError
@@ -88,13 +88,13 @@ def peaks(samples: Iterable[Sample]) -> dict[str, int]:
     return most
 
 
-def told(groups: Groups) -> str:
-    """Return in words how many entries are up at a time."""
-    largest = max(map(len, groups), default=0)
-    up = counted(largest, "entry", "entries")
+def summary(groups: Collection[Sequence[str]]) -> str:
+    """Return in words how many entries are up at a time, of groups of their names."""
+    up = counted(max(map(len, groups), default=0), "entry", "entries")
     if len(groups) <= 1:
         return f"{up} up at once, one loaded at a time"
-    return f"{len(groups)} groups of up to {up} that share {groups[0][0].name}; in each, one loaded at a time"
+    shared = ", ".join(sorted(set.intersection(*map(set, groups))))
+    return f"{len(groups)} groups of up to {up} that share {shared}; in each, one loaded at a time"
 
 
 def _refuse_too_large(anchor: Entry, others: Sequence[Entry], needs: Mapping[str, Need], room: Need) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchlab.records.plan import Level, LevelKey
+from benchlab.records.plan import Level
 from benchlab.records.run import SliceLength
 
 # A server that works on all requests at once answers none of a launch before a connection's whole wait, L = requests
@@ -55,7 +55,7 @@ def lengths(levels: Sequence[Level], rates: Mapping[str, Sequence[Rate]], least_
 
 def wait_s(length: SliceLength) -> float:
     """Return the wait that a slice of this length was made for, at the most."""
-    return max(0.0, length.ramp_ms / 1000) / RAMP_WAITS
+    return length.ramp_ms / 1000 / RAMP_WAITS
 
 
 def round_s(lengths: Sequence[SliceLength], entries: int) -> float:
@@ -87,11 +87,7 @@ def _wait_s(level: Level, rates: Sequence[Rate]) -> float:
     known = sorted((rate.level.key.value, rate.wait_s) for rate in rates)
     if len(known) < 2 or known[0][0] == known[-1][0]:
         (value, wait) = known[-1]
-        return wait * _share(level.key, value)
+        return wait * level.key.value / value
     (least, least_wait), (most, most_wait) = known[0], known[-1]
     slope = (most_wait - least_wait) / (most - least)
     return max(0.0, least_wait + slope * (level.key.value - least))
-
-
-def _share(key: LevelKey, value: int) -> float:
-    return key.value / value

@@ -63,17 +63,11 @@ def _extent(settings: Settings, left: Left) -> str:
     if not settings.together:
         samples = counted(sum(len(each.trials) for each in left if isinstance(each, Visit)), "sample")
         return f"{samples} of {settings.duration_s:g} s in {counted(len(left), 'visit')}"
-    groups = {_entries(each) for each in left}
-    up = counted(max(map(len, groups), default=0), "entry", "entries")
-    shared = set.intersection(*map(set, groups)) if groups else set()
-    of = f"{len(groups)} groups of up to {up} that share {', '.join(sorted(shared))}" if len(groups) > 1 else up
+    up = grouping.summary({_entries(each) for each in left})
     rounds = (
         counted(settings.repeats, "round") if settings.repeats else f"rounds for {minutes(settings.block_s)} a pair"
     )
-    return (
-        f"{counted(len(left), 'block')}: {of} up at once, one loaded at a time; {rounds} of slices of "
-        f"{settings.duration_s:g} s and more"
-    )
+    return f"{counted(len(left), 'block')}: {up}; {rounds} of slices of {settings.duration_s:g} s and more"
 
 
 def duration(total_s: float) -> str:

@@ -62,10 +62,10 @@ def rejections(levels: Mapping[LevelKey, Cells], within: Within, permutations: i
     if slices is None:
         return None
     chance = np.random.default_rng(seed)
-    told = sum(int((_p(logs) <= ALPHA).sum()) for logs in _permuted(slices, within, permutations, chance))
+    rejected = sum(int((_p(logs) <= ALPHA).sum()) for logs in _permuted(slices, within, permutations, chance))
     entries = slices[0].shape[-1]
     trials = permutations * entries * (entries - 1) // 2
-    return Rejections(told, trials, *_clopper_pearson(told, trials))
+    return Rejections(rejected, trials, *_clopper_pearson(rejected, trials))
 
 
 def _slices(levels: Mapping[LevelKey, Cells]) -> tuple[Array, Array] | None:

@@ -1,4 +1,4 @@
-"""Which entries are up at once: what fits, and what is told of it."""
+"""Which entries are up at once: what fits, and how that is said."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_an_entry_that_does_not_fit_beside_the_first_is_named_with_what_it_takes
 
 
 def test_how_many_are_up_is_told_in_a_line() -> None:
-    assert grouping.told(grouping.fit(_entries(3), None)) == "3 entries up at once, one loaded at a time"
-    assert grouping.told(grouping.fit(_entries(6), 2100 * MB)) == (
-        "3 groups of up to 3 entries that share e00; in each, one loaded at a time"
+    whole, parts = (
+        [tuple(entry.name for entry in group) for group in grouping.fit(_entries(count), memory)]
+        for count, memory in ((3, None), (6, 2100 * MB))
     )
+    assert grouping.summary(whole) == "3 entries up at once, one loaded at a time"
+    assert grouping.summary(parts) == ("3 groups of up to 3 entries that share e00; in each, one loaded at a time")
