@@ -5,17 +5,19 @@ Source: docs/method.md, section 1.4.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from benchlab.records.plan import Level
 from benchlab.records.run import SliceLength
 
 # A server that works on all requests at once answers none of a launch before a connection's whole wait, L = requests
-# in flight / rate, and is as busy as it stays after that. So this long is loaded before it is counted, in times of L
-# and at least, and counted after it.
-RAMP_WAITS, LEAST_RAMP_S = 1.5, 0.085
-WINDOW_WAITS = 1.5
+# in flight / rate, and then nearly all of them, again and again. So this long is loaded before it is counted, in times
+# of L and at least, and counted after it: one L has as many answers wherever it begins.
+RAMP_WAITS, LEAST_RAMP_S = 1.0, 0.085
+WINDOW_WAITS = 1.0
 # wrk's threads look ten times a second whether they are to end: a slice that is over just before costs no wait. By then
 # its connections have taken some ms to open.
 TICK_MS, BEFORE_TICK_MS = 100, 15
@@ -43,14 +45,12 @@ class Rate:
 
 
 def lengths(levels: Sequence[Level], rates: Mapping[str, Sequence[Rate]], least_s: float) -> tuple[SliceLength, ...]:
-    """Return how long a slice is at each level: the same for all entries, as the slowest of them needs it.
+    """Return how long a slice of each entry is at each level: as long as its own server needs it.
 
     `rates` has each entry's at one level or more; between these, and beyond, the wait is taken to grow in line with
     what varies.
     """
-    return tuple(
-        _length(level, max((_wait_s(level, of) for of in rates.values()), default=0.0), least_s) for level in levels
-    )
+    return tuple(_length(entry, level, _wait_s(level, of), least_s) for entry, of in rates.items() for level in levels)
 
 
 def wait_s(length: SliceLength) -> float:
@@ -58,29 +58,31 @@ def wait_s(length: SliceLength) -> float:
     return length.ramp_ms / 1000 / RAMP_WAITS
 
 
-def round_s(lengths: Sequence[SliceLength], entries: int) -> float:
-    """Return how long a round takes: every entry once at each level."""
-    return entries * sum(each.loaded_s + BESIDE_S + DRAIN_WAITS * wait_s(each) for each in lengths)
+def slice_s(lengths: Sequence[SliceLength]) -> float:
+    """Return how long a slice takes on average, with all that is beside its load, over entries and levels."""
+    return mean(each.loaded_s + BESIDE_S + DRAIN_WAITS * wait_s(each) for each in lengths)
 
 
 def rounds(tests: Mapping[str, Sequence[SliceLength]], block_s: float) -> dict[str, int]:
     """Return how many rounds each test gets in a block of two entries that takes `block_s`.
 
-    All tests get as many pairs, so that their ratios over all levels become about as precise: a test of two levels gets
-    more rounds than one of three.
+    Where a pair takes four times as long, there are half as many pairs: of all ways to share the time out, this one makes
+    the variances of the tests' ratios, over all levels, least in sum (Neyman 1934), as far as pairs spread alike.
     """
-    pair_s = sum(round_s(lengths, 2) / len(lengths) for lengths in tests.values())
-    pairs = block_s / pair_s if pair_s else LEAST_ROUNDS
-    return {test: min(MOST_ROUNDS, max(LEAST_ROUNDS, round(pairs / len(of)))) for test, of in tests.items()}
+    pair_s = {test: 2 * slice_s(lengths) for test, lengths in tests.items()}
+    levels = {test: len({each.level for each in of}) for test, of in tests.items()}
+    roots = sum(map(math.sqrt, pair_s.values()))
+    pairs = {test: block_s / (roots * math.sqrt(each_s)) for test, each_s in pair_s.items()}
+    return {test: min(MOST_ROUNDS, max(LEAST_ROUNDS, round(pairs[test] / levels[test]))) for test in tests}
 
 
-def _length(level: Level, wait: float, least_s: float) -> SliceLength:
+def _length(entry: str, level: Level, wait: float, least_s: float) -> SliceLength:
     ramp_s = min(MOST_SLICE_S, max(LEAST_RAMP_S, RAMP_WAITS * wait))
     window_s = max(least_s, min(MOST_SLICE_S, WINDOW_WAITS * wait))
     window_ms = round(1000 * window_s)
     loaded_ms = round(1000 * ramp_s) + window_ms + BEFORE_TICK_MS
     ramp_ms = -(-loaded_ms // TICK_MS) * TICK_MS - BEFORE_TICK_MS - window_ms
-    return SliceLength(level.key, ramp_ms, window_ms)
+    return SliceLength(entry, level.key, ramp_ms, window_ms)
 
 
 def _wait_s(level: Level, rates: Sequence[Rate]) -> float:

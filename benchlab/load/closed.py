@@ -110,11 +110,11 @@ def command(level: Level, target: Target, path: str, accept: str, duration_s: fl
 
 
 def command_of_slice(
-    level: Level, target: Target, path: str, accept: str, counts: str, length: SliceLength
+    level: Level, target: Target, path: str, accept: str, counts: str, files: str, length: SliceLength
 ) -> list[str]:
     times_us = (str(1000 * length.ramp_ms), str(1000 * length.window_ms))
     shape = (str(level.pipeline), str(level.connections), str(level.threads))
-    return _wrk(level, target, path, accept, MOST_LAUNCH_S, "/wrk/slice.lua", counts, *shape, *times_us)
+    return _wrk(level, target, path, accept, MOST_LAUNCH_S, "/wrk/slice.lua", counts, *shape, *times_us, files)
 
 
 def _wrk(

@@ -55,7 +55,7 @@ class LoadModel(Protocol):
         """Return the command of one load, as it could be typed."""
 
     def command_of_slice(
-        self, level: Level, target: Target, path: str, accept: str, counts: str, length: SliceLength
+        self, level: Level, target: Target, path: str, accept: str, counts: str, files: str, length: SliceLength
     ) -> list[str]:
         """Return the command of a slice, which counts its requests in the file `counts` and ends after its window."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -106,8 +106,9 @@ class Decision:
 
 @dataclass(frozen=True)
 class SliceLength:
-    """How long a slice at a level is loaded before it is counted, and then counted, in milliseconds."""
+    """How long a slice of an entry at a level is loaded before it is counted, and then counted, in milliseconds."""
 
+    entry: str
     level: LevelKey
     ramp_ms: int
     window_ms: int
@@ -123,7 +124,10 @@ class SliceLength:
 
 @dataclass(frozen=True)
 class Pace:
-    """How the slices of a test type are taken in all blocks of a run: decided once, from the rates of a warm-up."""
+    """How the slices of a test type are taken in all blocks of a run: decided once, from the rates of a warm-up.
+
+    `rounds` are those of a block. An entry that was not up then has a line of its own later, with as many rounds.
+    """
 
     decided_at: Moment
     test: str
@@ -133,8 +137,24 @@ class Pace:
     def __post_init__(self) -> None:
         checks.counts("pace", 1, rounds=self.rounds)
 
-    def at(self, level: LevelKey) -> SliceLength:
-        return next(each for each in self.slices if each.level == level)
+    @property
+    def entries(self) -> frozenset[str]:
+        return frozenset(each.entry for each in self.slices)
+
+    def at(self, entry: str, level: LevelKey) -> SliceLength:
+        """Return the length of the entry's slices at the level; where that is not known, the longest that any has."""
+        at_level = [each for each in self.slices if each.level == level]
+        longest = max(at_level, key=lambda each: each.loaded_s)
+        return next((each for each in at_level if each.entry == entry), longest)
+
+
+def by_test(paces: Iterable[Pace]) -> dict[str, Pace]:
+    """Return one pace for each test, with what all its lines have decided."""
+    found: dict[str, Pace] = {}
+    for pace in paces:
+        known = found.get(pace.test)
+        found[pace.test] = replace(known, slices=known.slices + pace.slices) if known else pace
+    return found
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import registry
 from benchlab.quality.rules import Evidence
 from benchlab.records.counters import Kills
-from benchlab.records.plan import Block, Level, Rounds, Trial
-from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength
+from benchlab.records.plan import Block, Rounds, Trial
+from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength, by_test
 from benchlab.run import slices
 from benchlab.run.conformance import Conformance
 from benchlab.run.lifecycle import Group, RunningEntry, Up
@@ -127,13 +127,11 @@ class _Block:
         """Verify, warm up and take the rounds of each test; before the first, those without a pace get one."""
         unpaced = [rounds.test for rounds in self._block.rounds if rounds.test not in self._runner.paces]
         reading = [test for test in unpaced if not WORKLOADS[test].writes]
-        self._decide({test: self._rates(test, both_ends=True) for test in reading})
+        self._decide({test: self._rates(test) for test in reading})
         for rounds in self._block.rounds:
             test = rounds.test
-            if test not in self._runner.paces:
-                self._decide({test: self._rates(test, both_ends=True)})
-            elif test not in self._ready:
-                self._rates(test)
+            if test not in self._ready:
+                self._decide({test: self._rates(test)})
             if test not in self._runner.paces:
                 self._not_warmed_up(test)
             else:
@@ -141,21 +139,22 @@ class _Block:
                 self._runner.events.rounds(self._block, test, records)
             del self._left[test]
 
-    def _rates(self, test: str, both_ends: bool = False) -> dict[str, list[Rate]]:
+    def _rates(self, test: str) -> dict[str, list[Rate]]:
         """Verify the test of each entry and warm it up; return what rates came of that, by entry.
 
-        The warm-up is at the largest level, and at the smallest before, where a pace is to be decided.
+        The warm-up is at the largest level, and at the smallest before, where the entry's pace is to be decided.
         """
         runner = self._runner
         self._ready[test] = [name for name in list(self._up.running) if self._is_right(test, name)]
         levels = sorted(runner.levels[test])
-        ends = [levels[0], levels[-1]] if both_ends and len(levels) > 1 else levels[-1:]
-        trials = [Trial(self._block.number, name, test, level, WARM_UP) for level in ends for name in self._ready[test]]
+        warmed = [(levels[0], name) for name in self._ready[test] if not self._is_paced(test, name) and len(levels) > 1]
+        warmed += [(levels[-1], name) for name in self._ready[test]]
+        trials = [Trial(self._block.number, name, test, level, WARM_UP) for level, name in warmed]
         rates: dict[str, list[Rate]] = defaultdict(list)
         if trials:
             runner.events.warming(trials[0])
         gone: set[str] = set()
-        with closing(self._slices(trials, {(test, level): _warm_up(level) for level in ends})) as results:
+        with closing(self._slices(trials, {slices.cell(trial): _warm_up(trial) for trial in trials})) as results:
             for result in results:
                 if result.is_gone:
                     gone.add(result.trial.entry)
@@ -190,19 +189,33 @@ class _Block:
         return wrong is None
 
     def _decide(self, rates: Mapping[str, Mapping[str, Sequence[Rate]]]) -> None:
-        """Decide the pace of these tests, and write it into the journal; one that nobody was loaded in gets none."""
+        """Decide the pace of entries that have none in these tests, and write it into the journal.
+
+        A test that nobody was loaded in gets none.
+        """
         runner, settings = self._runner, self._runner.settings
+        unpaced = {
+            test: {name: of_entry for name, of_entry in of.items() if not self._is_paced(test, name)}
+            for test, of in rates.items()
+        }
         lengths = {
-            test: pace.lengths(sorted(runner.levels[test]), of, settings.duration_s) for test, of in rates.items() if of
+            test: pace.lengths(sorted(runner.levels[test]), of, settings.duration_s)
+            for test, of in unpaced.items()
+            if of
         }
         # Not those of this block: where it is resumed, it has those only that it lacks.
         tests = [test for test in settings.tests if any(test in entry.tests for entry in runner.entries.values())]
         share = len(lengths) / len(tests)
         counts = pace.rounds(lengths, settings.block_s * share)
         for test, of_test in lengths.items():
-            made = Pace(datetime.now(UTC), test, settings.repeats or counts[test], of_test)
+            known = runner.paces.get(test)
+            count = known.rounds if known else settings.repeats or counts[test]
+            made = Pace(datetime.now(UTC), test, count, of_test)
             runner.journal.append(made)
-            runner.paces[test] = made
+            runner.paces[test] = by_test([known, made])[test] if known else made
+
+    def _is_paced(self, test: str, name: str) -> bool:
+        return test in self._runner.paces and name in self._runner.paces[test].entries
 
     def _taken(self, rounds: Rounds) -> list[Sample | Failure]:
         """Take the rounds, and then others in place of those in which a slice does not count."""
@@ -222,8 +235,8 @@ class _Block:
     def _once(self, rounds: Rounds, entries: Sequence[str]) -> list[Sample | Failure]:
         runner, test = self._runner, rounds.test
         levels = runner.levels[test]
-        lengths = {(test, level): runner.paces[test].at(level.key) for level in levels}
         trials = list(schedule.slices(rounds, entries, levels, runner.settings.seed, self._block.number))
+        lengths = {slices.cell(trial): runner.paces[test].at(trial.entry, trial.level.key) for trial in trials}
         made: list[Sample | Failure] = []
         gone: set[str] = set()
         with closing(self._slices(trials, lengths)) as results:
@@ -239,13 +252,13 @@ class _Block:
         return made
 
     def _slices(
-        self, trials: Sequence[Trial], lengths: Mapping[tuple[str, Level], SliceLength]
+        self, trials: Sequence[Trial], lengths: Mapping[str, SliceLength]
     ) -> Generator[SliceResult, None, None]:
         if trials:
             running = self._up.running
             yield from slices.taken(self._model, running, trials, lengths, self._runner.allowed_cpus, self._kills)
 
-    def _record(self, result: SliceResult, lengths: Mapping[tuple[str, Level], SliceLength]) -> Sample | Failure:
+    def _record(self, result: SliceResult, lengths: Mapping[str, SliceLength]) -> Sample | Failure:
         runner, trial, now = self._runner, result.trial, datetime.now(UTC)
         if result.load is None or result.counters is None:
             return Failure(trial, now, result.why, passing=True)
@@ -253,7 +266,7 @@ class _Block:
         adopted = stack.is_adopted(running.entry.labels)
         evidence = Evidence(
             level=trial.level,
-            duration_s=lengths[trial.test, trial.level].window_ms / 1000,
+            duration_s=lengths[slices.cell(trial)].window_ms / 1000,
             load=result.load,
             counters=result.counters,
             steady=None,
@@ -299,8 +312,8 @@ class _Block:
         return running.lifetime.lost(running.endpoints.app, summary, summary)
 
 
-def _warm_up(level: Level) -> SliceLength:
-    return SliceLength(level.key, WARM_RAMP_MS, WARM_WINDOW_MS)
+def _warm_up(trial: Trial) -> SliceLength:
+    return SliceLength(trial.entry, trial.level.key, WARM_RAMP_MS, WARM_WINDOW_MS)
 
 
 def _is_torn(record: Sample | Failure) -> bool:

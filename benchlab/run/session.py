@@ -26,7 +26,7 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
 from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, Visit
-from benchlab.records.run import Decision, Look, Run
+from benchlab.records.run import Decision, Look, Run, by_test
 from benchlab.report import gate, outputs, runs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import pinned, planning
@@ -225,8 +225,7 @@ class Session:
             by_block = BlockForecast(blocks, self.manifest.settings)
             self.lab.say(f"{counted(len(blocks), 'block')} to make, {planning.duration(by_block.total_s)}; {where}")
             progress: Progress = RoundsProgress(self.console, by_block, run, caution)
-            paces = {pace.test: pace for pace in run.paces}
-            made = RoundRunner(**self._bench(run, progress), paces=paces).run(blocks)
+            made = RoundRunner(**self._bench(run, progress), paces=by_test(run.paces)).run(blocks)
         else:
             forecast = Forecast(visits, self.manifest.settings)
             samples = counted(sum(len(visit.trials) for visit in visits), "sample")

@@ -22,8 +22,8 @@ from benchlab.run.lifecycle import RunningEntry
 
 COMMAND = ["python3", "/wrk/rounds.py"]
 MARK = "BENCHLAB-SLICE "
-# Where slice.lua counts, in the load generator's container.
-COUNTS = "/tmp/benchlab-counts"
+# Where slice.lua counts, in the load generator's container, and what it reads meanwhile.
+COUNTS, FILES = "/tmp/benchlab-counts", "/tmp/benchlab-files"
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,20 @@ def taken(
     model: LoadModel,
     running: Mapping[str, RunningEntry],
     trials: Sequence[Trial],
-    lengths: Mapping[tuple[str, Level], SliceLength],
+    lengths: Mapping[str, SliceLength],
     cpus: Sequence[int] | None,
     kills: dict[str, Kills],
 ) -> Iterator[SliceResult]:
     """Take the slices in this order, and yield each when it is over; those of an entry that is gone are left out.
 
-    `lengths` are by test and level; `cpus` are the host's CPUs that containers may use, None for all. Of each entry's
+    `lengths` are by the `cell` of a trial; `cpus` are the host's CPUs that containers may use, None for all. Of each entry's
     first slice at a level the answers are looked at. `kills` has by entry how many processes of each role had been
     killed for their memory when its last slice was over, and is brought up to date. Raises EngineError, and WrkError
     where a line cannot be read.
     """
     job = _job(model, running, trials, lengths, cpus)
     client = next(iter(running.values())).endpoints.client
-    by_place = {(_key(trial), trial.repeat): trial for trial in trials}
+    by_place = {(cell(trial), trial.repeat): trial for trial in trials}
     with client.converse(COMMAND, json.dumps(job)) as lines:
         for line in lines:
             if line.startswith(MARK):
@@ -84,20 +84,17 @@ def _job(
     model: LoadModel,
     running: Mapping[str, RunningEntry],
     trials: Sequence[Trial],
-    lengths: Mapping[tuple[str, Level], SliceLength],
+    lengths: Mapping[str, SliceLength],
     cpus: Sequence[int] | None,
 ) -> dict[str, object]:
-    loads = {
-        _key(trial): _load(model, running[trial.entry], trial, lengths[trial.test, trial.level])
-        for trial in _firsts(trials)
-    }
-    firsts = {(_key(trial), trial.repeat) for trial in _firsts(trials)}
+    loads = {cell(trial): _load(model, running[trial.entry], trial, lengths[cell(trial)]) for trial in _firsts(trials)}
+    firsts = {(cell(trial), trial.repeat) for trial in _firsts(trials)}
     return {
         "loads": loads,
         "containers": {name: each.endpoints.containers_near_load() for name, each in running.items()},
         "cpus": cpus,
         "slices": [
-            {"load": _key(trial), "round": trial.repeat, "checked": (_key(trial), trial.repeat) in firsts}
+            {"load": cell(trial), "round": trial.repeat, "checked": (cell(trial), trial.repeat) in firsts}
             for trial in trials
         ],
     }
@@ -108,7 +105,7 @@ def _load(model: LoadModel, running: RunningEntry, trial: Trial, length: SliceLe
     path = workloads.url_path(trial.test, running.entry.tests[trial.test], level)
     front = running.endpoints.front.address
     return {
-        "command": model.command_of_slice(level, front, path, accept, COUNTS, length),
+        "command": model.command_of_slice(level, front, path, accept, COUNTS, FILES, length),
         "threads": level.threads,
         "connections": level.connections,
         "depth": level.pipeline,
@@ -123,11 +120,12 @@ def _firsts(trials: Iterable[Trial]) -> list[Trial]:
     """Return the first slice of each entry at each level."""
     firsts: dict[str, Trial] = {}
     for trial in trials:
-        firsts.setdefault(_key(trial), trial)
+        firsts.setdefault(cell(trial), trial)
     return list(firsts.values())
 
 
-def _key(trial: Trial) -> str:
+def cell(trial: Trial) -> str:
+    """Return what slices have in common that are alike: their entry, test and level."""
     return f"{trial.entry} {trial.test} {trial.level.key}"
 
 

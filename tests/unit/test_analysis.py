@@ -285,15 +285,16 @@ def test_what_is_not_the_lab_s_is_busy_around_wrk_s_own_time_as_in_it(duration_u
     assert parts == pytest.approx({"client": 0.05, "app": 0.2, "db": 0.05, "others": 0.5, "stolen": 0.0, "idle": 0.2})
 
 
-def test_roles_that_fill_the_two_of_sixteen_cpus_that_they_may_use_share_a_full_host(tmp_path: Path) -> None:
+def test_roles_that_fill_the_two_of_sixteen_cpus_that_they_may_use_share_a_full_host() -> None:
     """The other fourteen idle all the time."""
+    texts = {}
     us = {"client": 1_000_000, "app": 2_200_000, "db": 780_000}
     for name, ticks, idle in (("before", 0, 0), ("after", 199, 1)):
         full, other = f"{ticks} 0 0 {idle} 0 0 0 0 0 0", f"0 0 0 {ticks + idle} 0 0 0 0 0 0"
         lines = [f"cpu{cpu} {full if cpu in (3, 11) else other}" for cpu in range(16)]
         whole = f"cpu {2 * ticks} 0 0 {2 * idle + 14 * (ticks + idle)} 0 0 0 0 0 0"
-        (tmp_path / name).write_text("\n".join([whole, *lines, "intr 1 2 3"]))
-    before, after = (readings.processors([3, 11], tmp_path / name) for name in ("before", "after"))
+        texts[name] = "\n".join([whole, *lines, "intr 1 2 3"])
+    before, after = (readings.processors([3, 11], text) for text in texts.values())
     host = HostUsage(**{kind: us - before[kind] for kind, us in after.items()}, swapped_pages=0)
     sample = replace(
         make_sample(load=make_load(8000, 2_000_000)),

@@ -14,7 +14,7 @@ from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.quality import judge
 from benchlab.records.plan import Block, Entry, Rounds, Settings
-from benchlab.records.run import Failure, Run, Sample
+from benchlab.records.run import Failure, Run, Sample, SliceLength
 from benchlab.run.slices import MARK
 
 from .conftest import LEVELS, Kept, make_manifest, make_round_runner
@@ -174,23 +174,35 @@ def test_an_entry_that_was_lost_in_a_block_has_no_later_rounds_in_it(
     assert schedule.blocks(run)[0].number == 2
 
 
-def test_a_slice_is_as_long_as_the_slowest_server_takes_to_be_as_busy_as_it_stays() -> None:
+def test_a_slice_is_as_long_as_its_server_takes_to_be_as_busy_as_it_stays() -> None:
     small, large = closed.levels_of("query", (1, 20), 2)
-    fast, slow = Rate(large, 1280.0), Rate(large, 128.0)
-    of_fast, of_both = (
-        {each.level.value: each for each in pace.lengths([small, large], rates, 0.3)}
-        for rates in ({"a": [fast]}, {"a": [fast], "b": [slow]})
-    )
+    rates = {"fast": [Rate(large, 1280.0)], "slow": [Rate(small, 1600.0), Rate(large, 128.0)]}
+    lengths = {(each.entry, each.level.value): each for each in pace.lengths([small, large], rates, 0.3)}
     # 128 requests in flight at 1,280 a second: each waits for 0.1 s. A slice ends 15 ms before a tenth of a second.
-    assert (of_fast[20].ramp_ms, of_fast[20].window_ms) == (185, 300)
-    assert (of_both[20].ramp_ms, of_both[20].window_ms) == (1585, 1500)
-    assert (of_both[1].ramp_ms, of_both[1].window_ms) == (85, 300)
+    assert _ms(lengths["fast", 20]) == (185, 300)
+    assert _ms(lengths["slow", 20]) == (1085, 1000)
+    assert _ms(lengths["slow", 1]) == _ms(lengths["fast", 1]) == (85, 300)
 
 
 def test_a_slice_is_as_long_as_was_asked_for() -> None:
     (level,) = closed.levels_of("json", (16,), 2)
-    (length,) = pace.lengths([level], {}, 60.0)
+    (length,) = pace.lengths([level], {"crax": [Rate(level, 10_000.0)]}, 60.0)
     assert length.window_ms == 60_000
+
+
+def test_an_entry_that_was_not_up_when_the_pace_was_decided_gets_its_own_later(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    first, second = NAMES
+    runner = make_round_runner(host, kept, entries, rounds_settings)
+    list(runner.run([Block(1, (first,), (Rounds("json", 0),)), Block(2, NAMES, (Rounds("json", 0),))]))
+    assert [sorted(made.entries) for made in kept.paces] == [[first], [second]]
+    assert len({made.rounds for made in kept.paces}) == 1
+
+
+def _ms(length: SliceLength) -> tuple[int, int]:
+    return length.ramp_ms, length.window_ms
 
 
 def test_counters_that_ran_backwards_cost_their_slice_only(entries: list[Entry], rounds_settings: Settings) -> None:
@@ -290,13 +302,16 @@ def test_what_is_paced_after_a_resume_gets_its_own_share_of_a_block(entries: lis
     assert counts[0] == pytest.approx(counts[1], rel=0.2)
 
 
-def test_tests_get_as_many_pairs_whatever_their_rounds_take() -> None:
-    quick = pace.lengths(closed.levels_of("json", (16, 32, 128), 2), {}, 0.3)
-    slow = pace.lengths(closed.levels_of("plaintext", (256, 1024), 2), {}, 3.0)
-    counts = pace.rounds({"json": quick, "plaintext": slow}, 60.0)
-    assert counts["json"] * 3 == pytest.approx(counts["plaintext"] * 2, abs=3)
-    spent_s = sum(counts[test] * pace.round_s(of, 2) for test, of in (("json", quick), ("plaintext", slow)))
-    assert spent_s == pytest.approx(60.0, rel=0.2)
+def test_a_test_whose_pairs_take_four_times_as_long_has_half_as_many() -> None:
+    json, plaintext = closed.levels_of("json", (16, 32, 128), 2), closed.levels_of("plaintext", (256, 1024), 2)
+    quick = [SliceLength("crax", level.key, 85, 300) for level in json]
+    window_ms = round(1000 * (4 * pace.slice_s(quick) - pace.BESIDE_S))
+    slow = [SliceLength("crax", level.key, 0, window_ms) for level in plaintext]
+    counts = pace.rounds({"json": quick, "plaintext": slow}, 300.0)
+    assert counts["json"] * 3 == pytest.approx(counts["plaintext"] * 2 * 2, rel=0.05)
+    pairs = {"json": counts["json"] * 3, "plaintext": counts["plaintext"] * 2}
+    spent_s = sum(pairs[test] * 2 * pace.slice_s(of) for test, of in (("json", quick), ("plaintext", slow)))
+    assert spent_s == pytest.approx(300.0, rel=0.05)
 
 
 def _manifest(settings: Settings):  # type: ignore[no-untyped-def]

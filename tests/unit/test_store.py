@@ -441,16 +441,18 @@ def test_groups_that_are_none_of_the_run_are_refused(
         store.read(folder)
 
 
-def _pace(*connections: int) -> Pace:
-    return Pace(STARTED, "json", 5, tuple(SliceLength(LevelKey(n, CONNECTIONS), 85, 300) for n in connections))
+def _pace(entry: str, *connections: int) -> Pace:
+    lengths = (SliceLength(entry, LevelKey(n, CONNECTIONS), 85, 300) for n in connections)
+    return Pace(STARTED, "json", 5, tuple(lengths))
 
 
 @pytest.mark.parametrize(
     ("paces", "said"),
     [
-        ([_pace(16), _pace(16)], "a pace of json is in it twice"),
-        ([_pace(16, 64)], "a pace of json is none of"),
-        ([_pace()], "a pace of json is none of"),
+        ([_pace("crax", 16), _pace("crax", 16)], "a pace of json of crax is in it twice"),
+        ([_pace("crax", 16, 64)], "a pace of json is none of"),
+        ([_pace("django", 16)], "a pace of json is none of"),
+        ([_pace("crax")], "a pace of json is none of"),
     ],
 )
 def test_a_pace_of_another_run_is_refused(tmp_path: Path, manifest: Manifest, paces: list[Pace], said: str) -> None:
