@@ -14,17 +14,17 @@ answers are looked at before, under and after it.
 
 An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
 
-The input stays open while the lab is there. Where that ends, this ends: no load goes on that nobody counts.
+The input stays open while the lab is there. Where it ends, this and wrk end at once: no load goes on that nobody counts.
 """
 
 import json
 import mmap
 import os
-import select
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -51,10 +51,6 @@ IDLE_SLICE_S = 0.02
 PROBE_ROUNDS = 2
 
 
-class LabGoneError(Exception):
-    """Nobody is at the other end any more."""
-
-
 def main():
     job = json.loads(sys.stdin.buffer.readline())
     raise_open_files()
@@ -74,8 +70,10 @@ class Rounds:
         COUNTS.write_bytes(bytes(PAGE))
         with COUNTS.open("r+b") as file:
             self._counts = mmap.mmap(file.fileno(), PAGE)
+        self._wrk, self._starting = None, threading.Lock()
 
     def run(self):
+        threading.Thread(target=self._end_with_lab, daemon=True).start()
         for planned in self._job["slices"]:
             load = self._job["loads"][planned["load"]]
             if load["entry"] in self._gone:
@@ -84,6 +82,15 @@ class Rounds:
             print(f"{MARK} {json.dumps(asdict(taken))}", flush=True)
             if taken.is_gone:
                 self._gone.add(load["entry"])
+
+    def _end_with_lab(self):
+        """End this program and wrk as soon as the input is at its end."""
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        with self._starting:
+            if self._wrk:
+                self._wrk.kill()
+            os._exit(1)
 
     def take(self, load, planned):
         """Take one slice and return it."""
@@ -114,19 +121,20 @@ class Rounds:
         """Run wrk and return its report, what was counted in the window, and how long wrk lived."""
         self._counts[:] = bytes(PAGE)
         started_us = now_us()
-        with subprocess.Popen(load["command"], stdout=subprocess.PIPE) as wrk:
-            try:
-                window = self._window(load, places, wrk)
-                # wrk ends by itself, unless a thread of it has nothing to do any more.
-                if window is None or not window.is_exact:
-                    wrk.send_signal(signal.SIGINT)
-                output = ended(wrk)
-            except LabGoneError:
-                wrk.kill()
-                raise
+        with self._start(load["command"]) as wrk:
+            window = self._window(load, places, wrk)
+            # wrk ends by itself, unless a thread of it has nothing to do any more.
+            if window is None or not window.is_exact:
+                wrk.send_signal(signal.SIGINT)
+            output = ended(wrk)
         lines = [line for line in output.decode(errors="replace").splitlines() if line.startswith(REPORT_MARK)]
         report = json.loads(lines[0].removeprefix(REPORT_MARK)) if len(lines) == 1 else None
         return report, window, now_us() - started_us
+
+    def _start(self, command):
+        with self._starting:
+            self._wrk = subprocess.Popen(command, stdout=subprocess.PIPE)
+        return self._wrk
 
     def _window(self, load, places, wrk):
         """Return what happened in the window, null where wrk ended before it began.
@@ -162,7 +170,7 @@ class Rounds:
         while now_us() < over_us and wrk.poll() is None:
             if all(self._word(thread, word) for thread in range(load["threads"])):
                 return
-            pause(LOOK_S)
+            time.sleep(LOOK_S)
 
     def _counted(self, load):
         """Return the requests, or batches, in the threads' windows, and their length as one; null where one has none.
@@ -215,15 +223,6 @@ def is_there(check):
     return any("error" not in answer for answer in checker.answers)
 
 
-def pause(duration_s):
-    """Wait. Raises LabGoneError as soon as the input is at its end."""
-    until_s = time.monotonic() + duration_s
-    while (left_s := until_s - time.monotonic()) > 0:
-        ready, _, _ = select.select([sys.stdin], [], [], left_s)
-        if ready and not os.read(sys.stdin.fileno(), 4096):
-            raise LabGoneError
-
-
 def now_us():
     return time.monotonic_ns() // 1000
 
@@ -231,5 +230,5 @@ def now_us():
 if __name__ == "__main__":
     try:
         main()
-    except (LabGoneError, BrokenPipeError):
+    except BrokenPipeError:
         sys.exit(1)
