@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment.settings import FRAMEWORK, MAX_DB_CONNECTIONS
-from benchlab.records.counters import APP
 from benchlab.records.plan import NO_PROXY, Entry
-from benchlab.records.run import Sample
 
 MB = 1_000_000
-# What is assumed of an entry that has never been measured here: so much for each worker, and for what starts them.
+# What is assumed of an entry: so much for each worker, and for what starts them.
 WORKER_BYTES, ENTRY_BYTES = 100 * MB, 100 * MB
-# A peak is that of some samples; the next may be higher.
-PEAK_MARGIN = 1.25
 PROXY_BYTES = 50 * MB
 # 2,000 busy connections were measured at 4.3 GiB.
 CONNECTION_BYTES = 2.5 * MB
@@ -41,20 +37,18 @@ class Need:
 def fit(
     entries: Sequence[Entry],
     memory_bytes: int | None,
-    peaks: Mapping[str, int] | None = None,
     cpus: int = 1,
     connections: int = MAX_DB_CONNECTIONS,
 ) -> Groups:
     """Return the groups of entries that are up together; all of them in one, where they fit.
 
     Where there is more than one group, each begins with the first of the entries, through which all can be compared.
-    `memory_bytes` are available in all, None where that is not known; `peaks` are the most that each entry was seen to
-    have, by name. One whose workers no label says is taken to have one for each of the `cpus`. Raises UsageError with
-    each entry that does not fit even beside the first alone.
+    `memory_bytes` are available in all, None where that is not known. An entry whose workers no label says is taken to
+    have one for each of the `cpus`. Raises UsageError with each entry that does not fit even beside the first alone.
     """
     if not entries:
         return ()
-    needs = {entry.name: need(entry, (peaks or {}).get(entry.name), cpus) for entry in entries}
+    needs = {entry.name: need(entry, cpus) for entry in entries}
     memory = float("inf") if memory_bytes is None else max(0.0, memory_bytes - SHARED_BYTES)
     room = Need(memory, connections - KEPT_CONNECTIONS)
     anchor, *others = entries
@@ -67,25 +61,13 @@ def fit(
     return tuple(map(tuple, groups))
 
 
-def need(entry: Entry, peak_bytes: int | None, cpus: int) -> Need:
-    """Return what the entry takes, by its peak so far or by what is assumed, and by its labels."""
+def need(entry: Entry, cpus: int) -> Need:
+    """Return what the entry is assumed to take, by its labels."""
     workers = _number(entry, "workers") or cpus
     pool = _number(entry, "pool")
     opened = _number(entry, "connections") or (pool * workers if pool else UNKNOWN_CONNECTIONS)
-    own = ENTRY_BYTES + workers * WORKER_BYTES if peak_bytes is None else peak_bytes * PEAK_MARGIN
     proxy = 0 if entry.proxy == NO_PROXY else PROXY_BYTES
-    return Need(own + proxy + opened * CONNECTION_BYTES, opened)
-
-
-def peaks(samples: Iterable[Sample]) -> dict[str, int]:
-    """Return by entry the most memory that was seen of it in the samples."""
-    most: dict[str, int] = {}
-    for sample in samples:
-        usage = sample.counters.roles.get(APP)
-        if usage and usage.memory_peak_bytes is not None:
-            name = sample.trial.entry
-            most[name] = max(most.get(name, 0), usage.memory_peak_bytes)
-    return most
+    return Need(ENTRY_BYTES + workers * WORKER_BYTES + proxy + opened * CONNECTION_BYTES, opened)
 
 
 def summary(groups: Collection[Sequence[str]]) -> str:
