@@ -20,7 +20,8 @@ from benchlab.records.plan import Block, Level, Rounds, Trial
 from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength
 from benchlab.run import slices
 from benchlab.run.conformance import Conformance
-from benchlab.run.lifecycle import Group, RunningEntry, Up
+from benchlab.run.group import Up
+from benchlab.run.lifecycle import RunningEntry
 from benchlab.run.runner import Bench
 from benchlab.run.slices import SliceResult
 
@@ -59,7 +60,7 @@ class RoundRunner(Bench):
         self.state.forget_lately()
         left = {rounds.test: rounds for rounds in block.rounds}
         try:
-            with self._group(block).up(f"block{block.number}") as up:
+            with self.group(*block.entries).up(f"block{block.number}") as up:
                 self._lose(block, left.values(), up.lost)
                 for running in up.running.values():
                     self.refuse_other_cpus(running)
@@ -75,18 +76,6 @@ class RoundRunner(Bench):
                 list(self.failures(self.trials(block, name, tests[1:]), f"{NOT_TRIED}: {why}"))
             return None if isinstance(error, EntryError) else error
         return None
-
-    def _group(self, block: Block) -> Group:
-        return Group(
-            entries=[self.entries[name] for name in block.entries],
-            roles=self.roles,
-            others=self.entries.values(),
-            keep_log=self.journal.keep_log,
-            ready_s=self.ready_s,
-            say=self.events.notice,
-            state=self.state,
-            patterns=self.patterns,
-        )
 
     def _engines_answer(self) -> bool:
         return all(self.roles.of(entry).engines_answer() for entry in self.entries.values())
