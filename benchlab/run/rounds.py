@@ -58,54 +58,62 @@ class RoundRunner(Bench):
         self.allow()
         self.events.starting(block)
         self.state.forget_lately()
-        left = {rounds.test: rounds for rounds in block.rounds}
+        losses = _Losses(self, block)
         try:
             with self.group(*block.entries).up(f"block{block.number}") as up:
-                self._lose(block, left.values(), up.lost)
+                for name, why in up.lost.items():
+                    losses.lose(name, why)
                 for running in up.running.values():
                     self.refuse_other_cpus(running)
-                _Block(self, block, up, left).measure()
+                _Block(self, block, up, losses).measure()
         except (EntryError, EngineError, WrkError) as error:
             if not self._engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            failed = "the load generator" if isinstance(error, WrkError) else "the engine"
-            why = error.summary if isinstance(error, EntryError) else f"{failed} failed in this block"
-            tests = list(left)
             for name in block.entries:
-                list(self.failures(self.trials(block, name, tests[:1]), str(error)))
-                list(self.failures(self.trials(block, name, tests[1:]), f"{NOT_TRIED}: {why}"))
+                losses.lose(name, error)
             return None if isinstance(error, EntryError) else error
         return None
 
     def _engines_answer(self) -> bool:
         return all(self.roles.of(entry).engines_answer() for entry in self.entries.values())
 
-    def _lose(self, block: Block, rounds: Iterable[Rounds], lost: Mapping[str, EntryError | EngineError]) -> None:
-        """Record that entries take no part in these rounds: the first test has the reason."""
-        tests = [each.test for each in rounds]
-        for name, error in lost.items():
-            summary = error.summary if isinstance(error, EntryError) else "the engine failed"
-            mine = [test for test in tests if test in self.entries[name].tests]
-            list(self.failures(self.trials(block, name, mine[:1]), str(error)))
-            list(self.failures(self.trials(block, name, mine[1:]), f"{NOT_TRIED}: {summary}"))
 
-    def trials(self, block: Block, entry: str, tests: Iterable[str], number: int = 1) -> list[Trial]:
-        return [
-            Trial(block.number, entry, test, level, number)
-            for test in tests
-            if test in self.entries[entry].tests
-            for level in self.levels[test]
-        ]
+class _Losses:
+    """Who has no more slices of which tests in a block, each recorded once. `left` are the tests that are not over."""
+
+    def __init__(self, runner: RoundRunner, block: Block):
+        self._runner = runner
+        self._block = block
+        self._out: set[tuple[str, str]] = set()
+        self.left = [rounds.test for rounds in block.rounds]
+
+    def lose(self, name: str, error: EntryError | EngineError | WrkError, test: str = "", number: int = 1) -> None:
+        """Record that the entry takes no part any more: in this test, from the round of that number, and those left.
+
+        The first of them has the whole reason.
+        """
+        tests = [each for each in dict.fromkeys([test, *self.left]) if self._takes_part(name, each)]
+        self.leave_out(name, tests[:1], str(error), number)
+        self.leave_out(name, tests[1:], f"{NOT_TRIED}: {_summary(error)}")
+
+    def leave_out(self, name: str, tests: Sequence[str], why: str, number: int = 1) -> None:
+        """Record why the entry has no slices of these tests from the round of that number on."""
+        self._out |= {(name, test) for test in tests}
+        levels = [(test, level) for test in tests for level in self._runner.levels[test]]
+        list(self._runner.failures([Trial(self._block.number, name, *each, number) for each in levels], why))
+
+    def _takes_part(self, name: str, test: str) -> bool:
+        return test in self._runner.entries[name].tests and (name, test) not in self._out
 
 
 class _Block:
-    """One block while it is made. `left` are the rounds of the tests that are not over yet."""
+    """One block while it is made."""
 
-    def __init__(self, runner: RoundRunner, block: Block, up: Up, left: dict[str, Rounds]):
+    def __init__(self, runner: RoundRunner, block: Block, up: Up, losses: _Losses):
         self._runner = runner
         self._block = block
         self._up = up
-        self._left = left
+        self._losses = losses
         self._model = registry.of(runner.settings)
         self._conformance = {name: Conformance(running) for name, running in up.running.items()}
         self._ready: dict[str, list[str]] = {}
@@ -128,7 +136,7 @@ class _Block:
             else:
                 records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
                 self._runner.events.rounds(self._block, test, records)
-            del self._left[test]
+            self._losses.left.remove(test)
 
     def _rates(self, test: str, both_ends: bool = False) -> dict[str, list[Rate]]:
         """Verify the test of each entry and warm it up; return what rates came of that, by entry.
@@ -161,8 +169,7 @@ class _Block:
         """Record the entries that nothing is known of although they are up: no warm-up of theirs was counted."""
         for name in self._ready[test]:
             if name in self._up.running:
-                trials = self._runner.trials(self._block, name, [test])
-                list(self._runner.failures(trials, "wrk ended before the warm-up was over"))
+                self._losses.leave_out(name, [test], "wrk ended before the warm-up was over")
 
     def _is_right(self, test: str, name: str) -> bool:
         """Return whether the entry declares the test and answers it rightly; why it does not is recorded."""
@@ -172,10 +179,13 @@ class _Block:
         try:
             wrong = runner.verify(self._block.number, test, self._conformance[name])
         except EntryError as error:
-            self._lose(name, test, error)
+            # Where database or load generator have ended, that is everyone's loss, and this raises.
+            self._check(test, f"while {test} was verified")
+            if name in self._up.running:
+                self._lose(name, test, error)
             return False
         if wrong:
-            list(runner.failures(runner.trials(self._block, name, [test]), f"{WRONG_ANSWER}: {wrong}"))
+            self._losses.leave_out(name, [test], f"{WRONG_ANSWER}: {wrong}")
         return wrong is None
 
     def _decide(self, rates: Mapping[str, Mapping[str, Sequence[Rate]]]) -> None:
@@ -274,18 +284,20 @@ class _Block:
         self._record_loss(name, test, error, number)
 
     def _record_loss(self, name: str, test: str, error: EntryError, number: int) -> None:
-        """Record that the entry is lost: in this test, and in those after it."""
-        runner = self._runner
-        others = [each for each in self._left if each != test]
-        list(runner.failures(runner.trials(self._block, name, [test], max(1, number)), str(error)))
-        untried = runner.trials(self._block, name, others)
-        list(runner.failures(untried, f"{NOT_TRIED}: {error.summary}"))
-        runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
+        self._losses.lose(name, error, test, number)
+        self._runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
 
     def _silent(self, name: str, doing: str) -> EntryError:
         running: RunningEntry = self._up.running[name]
         summary = f"{name} answered nothing any more {doing}, although it runs"
         return running.lifetime.lost(running.endpoints.app, summary, summary)
+
+
+def _summary(error: EntryError | EngineError | WrkError) -> str:
+    """Return in a few words what the error costs a block for."""
+    if isinstance(error, EntryError):
+        return error.summary
+    return f"{'the load generator' if isinstance(error, WrkError) else 'the engine'} failed in this block"
 
 
 def _warm_up(level: Level) -> SliceLength:

@@ -138,6 +138,28 @@ def test_a_database_that_dies_costs_the_rest_of_the_block_and_is_named(
     assert {sample.trial.block for sample in kept.samples} == {1, 2}
 
 
+def test_a_database_that_dies_while_an_entry_is_verified_is_recorded_once_for_each_trial(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    class Dying(FakeHost):
+        def answer(self, path: str) -> dict[str, object]:
+            if path == "/json":
+                self.dead["db"] = "db ended (exit code 137)"
+            return super().answer(path)
+
+    host, kept = Dying(), Kept()
+    host.lies = {"aiohttp"}
+    assert _taken(host, entries, rounds_settings, kept) == [1]
+    trials = [failure.trial for failure in kept.failures]
+    assert sorted(trial.key for trial in trials) == sorted({trial.key for trial in trials})
+    assert {(trial.entry, trial.test) for trial in trials} == {(name, test) for name in NAMES for test in TESTS}
+    reasons = {failure.reason.partition(";")[0] for failure in kept.failures}
+    assert reasons == {
+        "while json was verified, db ended (exit code 137)",
+        "not tried: db ended (exit code 137)",
+    }
+
+
 def test_an_engine_that_is_gone_ends_the_run(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
 
