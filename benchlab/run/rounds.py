@@ -148,22 +148,29 @@ class _Block:
         levels = sorted(runner.levels[test])
         ends = [levels[0], levels[-1]] if both_ends and len(levels) > 1 else levels[-1:]
         trials = [Trial(self._block.number, name, test, level, WARM_UP) for level in ends for name in self._ready[test]]
-        rates: dict[str, list[Rate]] = defaultdict(list)
         if trials:
             runner.events.warming(trials[0])
-        gone: set[str] = set()
-        with closing(self._slices(trials, {(test, level): _warm_up(level) for level in ends})) as results:
-            for result in results:
-                if result.is_gone:
-                    gone.add(result.trial.entry)
-                elif result.load is not None:
-                    rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
+        with closing(self._slices(trials, {(test, level): _warm_up(level) for level in ends})) as taken:
+            results = list(taken)
         doing = f"while {test} was warmed up"
         self._check(test, doing)
-        for name in gone & self._up.running.keys():
+        for name in {result.trial.entry for result in results if result.is_gone} & self._up.running.keys():
             self._lose(name, test, self._silent(name, doing))
-        # No slice of the others need be as long as one that is lost would wait.
-        return {name: of for name, of in rates.items() if name in self._up.running}
+        rates: dict[str, list[Rate]] = defaultdict(list)
+        for result in results:
+            if result.load is not None and result.trial.entry in self._up.running:
+                rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
+        # No slice of the others need be as long as one that is lost, or hangs, would wait.
+        return {name: of for name, of in rates.items() if not self._hangs(test, name, of)}
+
+    def _hangs(self, test: str, name: str, rates: Iterable[Rate]) -> bool:
+        """Return whether the entry answered nothing under load in a warm-up; then it takes no part in the test."""
+        hung = [rate.level.key.name for rate in rates if not rate.per_s]
+        if hung:
+            self._ready[test].remove(name)
+            why = f"{name} answered nothing under load while {test} was warmed up at {hung[0]}"
+            self._losses.leave_out(name, [test], f"{why}, though it answers single requests")
+        return bool(hung)
 
     def _not_warmed_up(self, test: str) -> None:
         """Record the entries that nothing is known of although they are up: no warm-up of theirs was counted."""

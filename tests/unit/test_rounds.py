@@ -254,6 +254,27 @@ def test_an_entry_that_falls_silent_in_its_warm_up_is_lost_and_has_no_say_in_the
     }
 
 
+def test_an_entry_that_hangs_under_load_in_its_warm_up_takes_no_part_in_the_test_and_has_no_say_in_its_pace(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    window = json.loads(sliced("", 1, 300_000).removeprefix(MARK))["window"] | {"requests": 0, "read_requests": 0}
+
+    def hang(entry: str, number: int) -> dict[str, object] | None:
+        return {"window": window} if host.slices[-1] == ("crax json 32", 0) else None
+
+    host.on_slice = hang
+    _taken(host, entries, rounds_settings, kept)
+    assert {failure.trial.test for failure in kept.failures} == {"json"}
+    assert {failure.reason for failure in kept.failures} == {
+        "crax answered nothing under load while json was warmed up at 32 connections, though it answers single requests"
+    }
+    (json_pace,) = (each for each in kept.paces if each.test == "json")
+    assert max(each.loaded_s for each in json_pace.slices) < 1
+    assert len(_of(kept.samples, "aiohttp", "json")) == len(_of(kept.samples, "crax", "query")) == 6
+    assert not _of(kept.samples, "crax", "json")
+
+
 def test_that_nothing_was_counted_of_a_warm_up_is_recorded(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.on_slice = lambda entry, number: {"window": None, "report": None}
