@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -126,17 +126,21 @@ class _Block:
         reading = [test for test in unpaced if not WORKLOADS[test].writes]
         self._decide({test: self._rates(test, both_ends=True) for test in reading})
         for rounds in self._block.rounds:
-            test = rounds.test
-            if test not in self._runner.paces:
-                self._decide({test: self._rates(test, both_ends=True)})
-            elif test not in self._ready:
-                self._rates(test)
-            if test not in self._runner.paces:
-                self._not_warmed_up(test)
-            else:
-                records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
-                self._runner.events.rounds(self._block, test, records)
-            self._losses.left.remove(test)
+            if _are_for(rounds, self._up.running):
+                self._measure(rounds)
+            self._losses.left.remove(rounds.test)
+
+    def _measure(self, rounds: Rounds) -> None:
+        test = rounds.test
+        if test not in self._runner.paces:
+            self._decide({test: self._rates(test, both_ends=True)})
+        elif test not in self._ready:
+            self._rates(test)
+        if test not in self._runner.paces:
+            self._not_warmed_up(test)
+        else:
+            records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
+            self._runner.events.rounds(self._block, test, records)
 
     def _rates(self, test: str, both_ends: bool = False) -> dict[str, list[Rate]]:
         """Verify the test of each entry and warm it up; return what rates came of that, by entry.
@@ -215,14 +219,14 @@ class _Block:
         records: list[Sample | Failure] = []
         for _ in range(MOST_ATTEMPTS):
             entries = [name for name in self._ready[rounds.test] if name in self._up.running]
-            if not entries:
+            if not _are_for(rounds, entries):
                 break
             made = self._once(rounds, entries)
             records += made
             torn = {record.trial.repeat for record in made if _is_torn(record)}
             if not torn:
                 break
-            rounds = Rounds(rounds.test, len(torn), rounds.first + rounds.count)
+            rounds = replace(rounds, count=len(torn), first=rounds.first + rounds.count)
         return records
 
     def _once(self, rounds: Rounds, entries: Sequence[str]) -> list[Sample | Failure]:
@@ -309,6 +313,11 @@ def _summary(error: EntryError | EngineError | WrkError) -> str:
 
 def _warm_up(level: Level) -> SliceLength:
     return SliceLength(level.key, WARM_RAMP_MS, WARM_WINDOW_MS)
+
+
+def _are_for(rounds: Rounds, entries: Collection[str]) -> bool:
+    """Return whether any of the entries lacks the rounds."""
+    return any(name in entries for name in rounds.lacking) if rounds.lacking else bool(entries)
 
 
 def _is_torn(record: Sample | Failure) -> bool:

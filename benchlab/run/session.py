@@ -140,7 +140,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
     journal = Journal(folder)
     left = _left(lab, journal.run())
     if not left and not journal.run().awaits_decision:
-        lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
+        lab.say(f"{manifest.run_id} has all the samples that it can have: nothing to measure")
         return folder, _report(journal)
     store.check_run(folder)
     pinned.refuse_other_version(manifest, __version__, analysis.parameters())
@@ -192,20 +192,20 @@ class Session:
             raise
 
     def _measure(self) -> None:
-        """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
+        """Make the visits that are left; where the settings ask for it, decide on more and make these too.
+
+        What failed before that is not tried again in this sitting.
+        """
         self._make(self._left())
         if self.manifest.settings.looks:
             self._look_on()
             return
         if self.journal.run().awaits_decision:
             self._decide()
-            self._make(self._left())
+            self._make(_after(self.manifest.settings.blocks, self._left()))
 
     def _look_on(self) -> None:
-        """Let the gate look, and measure on to its next look, until it has its answer.
-
-        What failed before a look is not tried again in this sitting.
-        """
+        """Let the gate look, and measure on to its next look, until it has its answer."""
         while self.journal.run().awaits_decision:
             blocks = self.journal.run().blocks
             self._look()

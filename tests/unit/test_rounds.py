@@ -13,7 +13,7 @@ from benchlab.experiment.pace import Rate
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.quality import judge
-from benchlab.records.plan import Block, Entry, Rounds, Settings
+from benchlab.records.plan import Block, Entry, Rounds, Settings, Trial
 from benchlab.records.run import Failure, Run, Sample
 from benchlab.run.slices import MARK
 
@@ -182,18 +182,34 @@ def test_a_resumed_block_lacks_only_the_rounds_that_are_not_whole(
     torn = [sample for sample in kept.samples if sample.trial.test == "json"]
     missing = replace(whole, taken=tuple(sample for sample in whole.taken if sample != torn[-1]))
     first = schedule.blocks(missing)[0]
-    assert (first.number, first.rounds) == (1, (Rounds("json", 1, 4),))
+    assert (first.number, first.rounds) == (1, (Rounds("json", 1, 4, (torn[-1].trial.entry,)),))
 
 
-def test_an_entry_that_was_lost_in_a_block_has_no_later_rounds_in_it(
-    entries: list[Entry], rounds_settings: Settings
+@pytest.mark.parametrize("reason", ["crax did not answer", "wrong answer: json: body"])
+def test_an_entry_that_was_lost_is_tried_again_when_the_run_is_resumed_unless_it_answered_wrongly(
+    entries: list[Entry], rounds_settings: Settings, reason: str
 ) -> None:
     host, kept = FakeHost(), Kept()
     _taken(host, entries, rounds_settings, kept)
     without = [each for each in kept.samples if (each.trial.entry, each.trial.test) != ("crax", "json")]
-    lost = Failure(kept.samples[0].trial.__class__(1, "crax", "json", LEVELS["json"][0]), kept[0].started_at, "gone")
+    lost = Failure(Trial(1, "crax", "json", LEVELS["json"][0]), kept[0].started_at, reason)
     run = Run(_manifest(rounds_settings), tuple(without), (lost,), paces=tuple(kept.paces))
-    assert schedule.blocks(run)[0].number == 2
+    again = Block(1, NAMES, (Rounds("json", 3, 4, ("crax",)),))
+    assert (schedule.blocks(run)[0] == again) is not lost.is_wrong_answer
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_rounds_that_one_entry_lacks_are_taken_of_all_where_it_is_up_and_of_none_where_it_is_not(
+    entries: list[Entry], rounds_settings: Settings, starts: bool
+) -> None:
+    host, kept, again = FakeHost(), Kept(), Kept()
+    _taken(host, entries, rounds_settings, kept)
+    host.stillborn = set() if starts else {"crax"}
+    runner = make_round_runner(host, again, entries, rounds_settings)
+    runner.paces.update({each.test: each for each in kept.paces})
+    assert list(runner.run([Block(1, NAMES, (Rounds("json", 3, 4, ("crax",)),))])) == [1]
+    assert {sample.trial.entry for sample in again.samples} == (set(NAMES) if starts else set())
+    assert {failure.trial.entry for failure in again.failures} == (set() if starts else {"crax"})
 
 
 def test_a_slice_is_as_long_as_the_slowest_server_takes_to_be_as_busy_as_it_stays() -> None:
@@ -294,7 +310,7 @@ def test_a_slice_that_failed_does_not_count_as_the_loss_of_its_entry(
     failed = Failure(torn.trial, torn.started_at, "wrk ended before the slice was over", passing=True)
     left = tuple(sample for sample in kept.samples if sample != torn)
     run = Run(_manifest(rounds_settings), left, (failed,), paces=tuple(kept.paces))
-    assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4),)
+    assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4, (torn.trial.entry,)),)
 
 
 @pytest.mark.parametrize("retaken", [True, False])

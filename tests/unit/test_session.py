@@ -79,7 +79,7 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
     kept = (journal.folder / store.JOURNAL).read_bytes()
     run = store.read(journal.folder)
     assert session.resume(lab, journal.folder, Console(file=StringIO())) == (journal.folder, run)
-    assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
+    assert said == ["20261123-120000-quick has all the samples that it can have: nothing to measure"]
     assert (journal.folder / store.JOURNAL).read_bytes() == kept
     assert (journal.folder / store.REPORT).exists()
 
