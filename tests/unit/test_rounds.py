@@ -15,6 +15,7 @@ from benchlab.load import closed
 from benchlab.quality import judge
 from benchlab.records.plan import Block, Entry, Rounds, Settings, Trial
 from benchlab.records.run import Failure, Run, Sample
+from benchlab.report import report
 from benchlab.run.slices import MARK
 
 from .conftest import LEVELS, Kept, make_manifest, make_round_runner
@@ -313,17 +314,29 @@ def test_a_slice_that_failed_does_not_count_as_the_loss_of_its_entry(
     assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4, (torn.trial.entry,)),)
 
 
-@pytest.mark.parametrize("retaken", [True, False])
-def test_a_slice_that_was_taken_anew_is_not_missing(
-    entries: list[Entry], rounds_settings: Settings, retaken: bool
-) -> None:
+def test_a_slice_that_was_taken_anew_is_not_missing(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.on_slice = lambda entry, number: {"window": None, "report": None} if number == 9 else None
     _taken(host, entries, rounds_settings, kept)
     (failure,) = kept.failures
-    counting = tuple(sample for sample in kept.samples if retaken or sample.trial.repeat < 4)
-    run = Run(_manifest(rounds_settings), counting, (failure,), paces=tuple(kept.paces))
-    assert judge.missing(run) == (() if retaken else (failure,))
+    run = Run(_manifest(rounds_settings), tuple(kept.samples), (failure,), paces=tuple(kept.paces))
+    assert (judge.missing(run), judge.spared(run)) == ((), ())
+
+
+@pytest.mark.parametrize(("failing", "is_missing"), [(1, False), (2, True)])
+def test_slices_that_no_round_makes_up_for_are_missing_where_less_than_half_of_their_block_is_left(
+    entries: list[Entry], rounds_settings: Settings, failing: int, is_missing: bool
+) -> None:
+    kept = Kept()
+    _taken(FakeHost(), entries, rounds_settings, kept)
+    last = [each for each in kept.samples if each.trial.key.startswith("1/crax/json/c32")][-failing:]
+    torn = tuple(Failure(each.trial, each.started_at, "wrk ended", passing=True) for each in last)
+    counting = tuple(each for each in kept.samples if each not in last)
+    manifest = _manifest(replace(rounds_settings, blocks=1))
+    run = Run(manifest, counting, torn, paces=tuple(kept.paces))
+    assert (judge.missing(run), judge.spared(run)) == ((torn, ()) if is_missing else ((), torn))
+    assert run.to_come == 0
+    assert any(line.endswith("; the block has enough rounds without") for line in report.reasons(run)) is not is_missing
 
 
 def test_an_entry_that_was_lost_in_rounds_that_it_has_slices_of_is_missing(
