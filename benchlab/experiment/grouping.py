@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
@@ -39,12 +41,14 @@ def fit(
     memory_bytes: int | None,
     cpus: int = 1,
     connections: int = MAX_DB_CONNECTIONS,
+    versions: Mapping[str, str] = MappingProxyType({}),
 ) -> Groups:
     """Return the groups of entries that are up together; all of them in one, where they fit.
 
-    Where there is more than one group, each begins with the first of the entries, through which all can be compared.
+    Where there is more than one group, each begins with the first of the entries, through which all can be compared. A
+    version of an entry is in the group of that entry: `versions` leads from its name to the entry's.
     `memory_bytes` are available in all, None where that is not known. An entry whose workers no label says is taken to
-    have one for each of the `cpus`. Raises UsageError with each entry that does not fit even beside the first alone.
+    have one for each of the `cpus`. Raises UsageError with what does not fit even beside the first entry alone.
     """
     if not entries:
         return ()
@@ -52,12 +56,15 @@ def fit(
     memory = float("inf") if memory_bytes is None else max(0.0, memory_bytes - SHARED_BYTES)
     room = Need(memory, connections - KEPT_CONNECTIONS)
     anchor, *others = entries
-    _refuse_too_large(anchor, others, needs, room)
-    groups = [[anchor]]
+    pairs: dict[str, list[Entry]] = defaultdict(list)
     for entry in others:
-        if not _has_room(needs, [*groups[-1], entry], room):
+        pairs[versions.get(entry.name, entry.name)].append(entry)
+    _refuse_too_large(anchor, pairs.values(), needs, room)
+    groups = [[anchor]]
+    for pair in pairs.values():
+        if not _has_room(needs, [*groups[-1], *pair], room):
             groups.append([anchor])
-        groups[-1].append(entry)
+        groups[-1] += pair
     return tuple(map(tuple, groups))
 
 
@@ -79,15 +86,18 @@ def summary(groups: Collection[Sequence[str]]) -> str:
     return f"{len(groups)} groups of up to {up} that share {shared}; in each, one loaded at a time"
 
 
-def _refuse_too_large(anchor: Entry, others: Sequence[Entry], needs: Mapping[str, Need], room: Need) -> None:
-    alone = [[anchor], *([anchor, entry] for entry in others)]
-    for group in alone:
+def _refuse_too_large(
+    anchor: Entry, pairs: Iterable[Sequence[Entry]], needs: Mapping[str, Need], room: Need
+) -> None:
+    for pair in ((), *pairs):
+        group = [anchor, *pair]
         if not _has_room(needs, group, room):
             memory = sum(needs[entry.name].memory_bytes for entry in group)
             opened = sum(needs[entry.name].connections for entry in group)
-            beside = f" beside {anchor.name}" if len(group) > 1 else ""
+            names = " and ".join(entry.name for entry in pair or group)
+            beside = f" beside {anchor.name}" if pair else ""
             raise UsageError(
-                f"{group[-1].name} does not fit{beside}: together with the database they take about "
+                f"{names} {'do' if len(pair) > 1 else 'does'} not fit{beside}: together with the database they take about "
                 f"{(memory + SHARED_BYTES) / MB:,.0f} MB and {opened:,} connections, and there are "
                 f"{_available(room)} and {room.connections:,}; leave it out with {FRAMEWORK.name}"
             )

@@ -164,7 +164,8 @@ def groups(lab: Lab, settings: Settings) -> tuple[tuple[str, ...], ...]:
     if not settings.together:
         return ()
     memory = lab.engine_if_any.info().get("MemTotal") if lab.engine_if_any else None
-    fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus)
+    versions = catalog.versions(lab.variants)
+    fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus, versions=versions)
     return tuple(tuple(entry.name for entry in group) for group in fitting)
 
 
@@ -194,8 +195,8 @@ def outline(lab: Lab, settings: Settings, left: Left) -> Terms:
     if not settings.looks:
         return terms
     most_s = total_s(planned(lab, settings, settings.blocks), settings)
-    pairs = len(catalog.versions(lab.variants))
-    return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s)))
+    pairs, turns = len(catalog.versions(lab.variants)), max(1, len(groups(lab, settings)))
+    return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s, turns)))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
@@ -206,39 +207,46 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
             f"or {AGAINST.name}"
         )
     # A block of each group.
-    of_groups = max(1, len(groups(lab, settings)))
+    turns = max(1, len(groups(lab, settings)))
     asked = BLOCKS.unusual(settings) is not None
-    settings = replace(settings, blocks=min(MAX_BLOCKS, settings.blocks * of_groups))
-    block_s = total_s(planned(lab, settings, of_groups), settings) / of_groups
+    settings = replace(settings, blocks=sizing.in_turns(min(MAX_BLOCKS, settings.blocks * turns), turns))
+    block_s = total_s(planned(lab, settings, turns), settings) / turns
     if settings.margin is not None:
-        return _with_looks(settings, block_s, asked)
-    blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s)
+        return _with_looks(settings, block_s, asked, turns)
+    blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s, turns)
     if settings.budget_s is not None and blocks < 1:
+        one = "one block takes" if turns == 1 else f"a block of each of {turns} groups takes"
         raise UsageError(
-            f"{BUDGET.name} {minutes(settings.budget_s)}: one block takes about {minutes(block_s)}; "
+            f"{BUDGET.name} {minutes(settings.budget_s)}: {one} about {minutes(turns * block_s)}; "
             "give more time, or choose fewer entries, tests or levels"
         )
-    if settings.precision is not None and blocks < sizing.LEAST_PILOT:
+    if settings.precision is not None and blocks < sizing.LEAST_PILOT * turns:
         raise UsageError(
-            f"{PRECISION.name} needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of "
-            f"{blocks}; use more {BLOCKS.name}, or a longer {BUDGET.name}"
+            f"{PRECISION.name} needs a pilot of {_blocks_of(sizing.LEAST_PILOT, turns)} to see a spread, and this is "
+            f"one of {blocks}; use more {BLOCKS.name}, or a longer {BUDGET.name}"
         )
     return replace(settings, blocks=blocks)
 
 
-def _with_looks(settings: Settings, block_s: float, asked: bool) -> Settings:
+def _with_looks(settings: Settings, block_s: float, asked: bool, turns: int) -> Settings:
     """Return the settings with the most blocks and the looks of a gate. Raises UsageError where there is no look.
 
-    A budget decides on the most blocks, unless so many were `asked` for and these are fewer.
+    A budget decides on the most blocks, unless so many were `asked` for and these are fewer. So many groups take
+    `turns`.
     """
     most, budget_s = settings.blocks, settings.budget_s
     if budget_s is not None:
-        fitting = sizing.fitting_blocks(budget_s, block_s)
+        fitting = sizing.fitting_blocks(budget_s, block_s, turns)
         most = min(most, fitting) if asked else fitting
-    if most < LEAST_BLOCKS:
+    if most < LEAST_BLOCKS * turns:
         time = "" if budget_s is None else f", of about {minutes(block_s)} each"
         raise UsageError(
-            f"{FAIL_IF_SLOWER.name} needs {LEAST_BLOCKS} blocks to see a spread, and this is a run of "
+            f"{FAIL_IF_SLOWER.name} needs {_blocks_of(LEAST_BLOCKS, turns)} to see a spread, and this is a run of "
             f"{most}{time}; use more {BLOCKS.name}, a longer {BUDGET.name}, or fewer tests or levels"
         )
-    return replace(settings, blocks=most, looks=looks.planned(most))
+    return replace(settings, blocks=most, looks=looks.planned(most, turns))
+
+
+def _blocks_of(least: int, turns: int) -> str:
+    """Return in words how many blocks it takes where so many groups take `turns`."""
+    return f"{least} blocks" if turns == 1 else f"{least} blocks of each of {turns} groups"

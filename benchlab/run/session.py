@@ -270,10 +270,10 @@ class Session:
 
     def _decide(self) -> None:
         """Decide how many blocks the run gets in all, and write that into the journal."""
-        settings, run = self.manifest.settings, self.journal.run()
+        settings, run, turns = self.manifest.settings, self.journal.run(), max(1, len(self.manifest.groups))
         block_s = sizing.block_s(run)
         left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
-        size = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s)
+        size = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, turns)
         reason = sentences.why_so_many(size, settings.precision, block_s)
         decision = Decision(datetime.now(UTC), settings.blocks, size.blocks, size.needed, reason)
         self.journal.append(decision)
@@ -312,7 +312,7 @@ def _next_look(run: Run) -> int | None:
         return None
     if settings.budget_s is None:
         return planned
-    fitting = sizing.fitting_blocks(settings.budget_s, sizing.block_s(run))
+    fitting = sizing.fitting_blocks(settings.budget_s, sizing.block_s(run), len(run.manifest.groups))
     return min(planned, fitting) if fitting > run.blocks else None
 
 

@@ -495,6 +495,7 @@ def test_a_pilot_has_as_many_blocks_as_the_budget_has_time_for() -> None:
     assert sizing.pilot_blocks(5, 60.0, None) == 5
     assert sizing.pilot_blocks(5, 60.0, 200) == 3
     assert sizing.pilot_blocks(5, 60.0, 59) == 0
+    assert sizing.pilot_blocks(6, 60.0, 310, groups=3) == 3
 
 
 def test_one_entry_alone_has_estimates_and_no_pairs(manifest: Manifest) -> None:

@@ -46,6 +46,14 @@ def test_an_entry_that_says_of_no_workers_has_one_for_each_cpu() -> None:
     assert _names(entries, 2100 * MB, cpus=4) == ["e00 e01", "e00 e02"]
 
 
+def test_a_version_is_up_in_the_group_of_the_entry_that_it_is_compared_with() -> None:
+    versions = {f"e{number:02}": f"e{number - 1:02}" for number in (1, 3, 5)}
+    assert _names(_entries(6), 2100 * MB) == ["e00 e01 e02", "e00 e03 e04", "e00 e05"]
+    assert _names(_entries(6), 2100 * MB, versions=versions) == ["e00 e01", "e00 e02 e03", "e00 e04 e05"]
+    with pytest.raises(UsageError, match=r"^e02 and e03 do not fit beside e00: "):
+        grouping.fit(_entries(6), 1800 * MB, versions=versions)
+
+
 def test_an_entry_that_does_not_fit_beside_the_first_is_named_with_what_it_takes_and_what_there_is() -> None:
     large = Entry("e02", OWN | {"workers": "100"}, PATHS)
     with pytest.raises(UsageError, match=r"^e02 does not fit beside e00: .* 11,480 MB and 32 connections, .* 8,000 MB"):

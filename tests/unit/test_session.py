@@ -174,6 +174,44 @@ def test_a_budget_for_fewer_blocks_than_the_profile_s_begins_with_these(lab: Lab
     assert 1 <= short.blocks < whole.blocks <= 50
 
 
+class Small(FakeHost):
+    """A host with memory for three entries of the lab at a time."""
+
+    cpus = 2
+
+    def info(self) -> dict[str, int]:
+        return {"MemTotal": 2_200_000_000}
+
+
+@pytest.fixture
+def small(lab: Lab) -> Lab:
+    """Return a lab of five entries, which are up in two groups."""
+    topology = replace(lab.topology, services=dict.fromkeys(("aiohttp", "b", "c", "d", "e"), SERVICE))
+    return replace(lab, topology=topology, engine_if_any=cast(Engine, Small()))
+
+
+def _together(manifest: Manifest, **changes: Any) -> Settings:
+    names = ("aiohttp", "b", "c", "d", "e")
+    return replace(manifest.settings, frameworks=names, levels={"json": (16,)}, together=True, repeats=9, **changes)
+
+
+@pytest.mark.parametrize("change", [{}, {"budget_s": 300}, {"margin": 0.03}, {"margin": 0.03, "budget_s": 900}])
+def test_groups_take_turns_and_have_as_many_blocks_each_at_every_look(
+    small: Lab, manifest: Manifest, change: dict[str, Any]
+) -> None:
+    asked = _together(manifest, blocks=9, **change)
+    assert len(planning.groups(small, asked)) == 2
+    settings = planning.fitted(small, asked)
+    assert settings.blocks >= 2
+    assert [blocks % 2 for blocks in (settings.blocks, *settings.looks)] == [0] * (1 + len(settings.looks))
+    assert bool(settings.looks) is ("margin" in change)
+
+
+def test_a_gate_of_groups_needs_three_blocks_of_each(small: Lab, manifest: Manifest) -> None:
+    with pytest.raises(UsageError, match="needs 3 blocks of each of 2 groups to see a spread, and this is a run of 4"):
+        planning.fitted(small, _together(manifest, blocks=2, margin=0.03))
+
+
 def test_results_that_cannot_be_written_are_told_before_anything_is_built(
     lab: Lab, tmp_path: Path, manifest: Manifest
 ) -> None:
