@@ -138,7 +138,7 @@ def _blocks(settings: Settings) -> str:
 
 
 def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
-    """Return lab and settings with everything in them that a plan is made of.
+    """Return lab and settings with all that take part in a run; `fitted` says how many blocks they get.
 
     Raises UsageError where what was asked for cannot be measured, ConfigError as `taking_part` does.
     """
@@ -147,7 +147,12 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     lab, entries = variants.taking_part(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     variants.refuse_nothing(entries, settings)
-    return lab, fitted(lab, settings)
+    if settings.precision is not None and len(entries) < 2:
+        raise UsageError(
+            f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
+            f"or {AGAINST.name}"
+        )
+    return lab, settings
 
 
 def planned(lab: Lab, settings: Settings, blocks: int) -> Left:
@@ -181,6 +186,7 @@ def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
 def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     """Return what `start` would do: the plan with every visit in its order; and the wrk commands."""
     lab, settings = settled(lab, settings)
+    settings = fitted(lab, settings)
     left = planned(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
     typed = commands(settings, entries, levels(lab, settings), load_address)
@@ -200,12 +206,7 @@ def outline(lab: Lab, settings: Settings, left: Left) -> Terms:
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
-    """Return the settings with no more blocks than the budget has time for. Raises UsageError where it has none."""
-    if settings.precision is not None and len(settings.frameworks) < 2:
-        raise UsageError(
-            f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
-            f"or {AGAINST.name}"
-        )
+    """Return the settings with as many blocks as all groups get, and the budget has time for. Raises UsageError."""
     # A block of each group.
     turns = max(1, len(groups(lab, settings)))
     asked = BLOCKS.unusual(settings) is not None

@@ -104,13 +104,13 @@ def _host(lab: Lab) -> Host:
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
     """Measure a new run and return its folder, and the run. What was measured is kept, however it ends."""
-    lab, settings = planning.settled(lab, settings)
+    lab, asked = planning.settled(lab, settings)
+    announce = partial(_announce, lab, planning.fitted(lab, asked), console)
     store.check(results)
     # Versions are measured in pairs.
-    accept = stage.refuse if catalog.compares_versions(settings) else partial(_refuse_if_none_left, settings.frameworks)
-    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), accept) as on:
-        left = tuple(name for name in settings.frameworks if name not in on.unbuilt)
-        manifest = describe(lab, replace(settings, frameworks=left), on)
+    accept = stage.refuse if catalog.compares_versions(asked) else partial(_refuse_if_none_left, asked.frameworks)
+    with stage.stage(lab, asked.frameworks, announce, accept) as on:
+        manifest = describe(lab, of_built(lab, asked, on.unbuilt), on)
         lab.say(advice(manifest))
         session = Session(lab, manifest, store.create(results, manifest), on.lease, console)
         with _resumable(session):
@@ -124,6 +124,7 @@ def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> 
     Raises SetupError where an entry cannot be built: a part is looked at as a whole.
     """
     lab, settings = planning.settled(lab, settings)
+    settings = planning.fitted(lab, settings)
     store.check(folder.parent)
     with stage.stage(lab, settings.frameworks) as on:
         manifest = describe(lab, settings, on)
@@ -154,6 +155,12 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
         with _resumable(session):
             run = session.run()
     return folder, run
+
+
+def of_built(lab: Lab, asked: Settings, unbuilt: Collection[str]) -> Settings:
+    """Return the settings of a run without the entries that could not be built: the others may be in fewer groups."""
+    built = tuple(name for name in asked.frameworks if name not in unbuilt)
+    return planning.fitted(lab, replace(asked, frameworks=built))
 
 
 def _refuse_if_none_left(entries: Collection[str], unbuilt: Mapping[str, str]) -> None:

@@ -487,6 +487,15 @@ def test_the_budget_caps_the_blocks_and_the_rest_is_told(manifest: Manifest) -> 
     assert "less precise" in capped.reason
 
 
+def test_where_groups_take_turns_each_gets_the_blocks_that_its_ratios_need(manifest: Manifest) -> None:
+    noisy = {"aiohttp": [1000, 1100, 900, 1050, 950], "crax": RATES["crax"]}
+    ratios = sizing.decisive(Run(manifest, _samples(noisy), ()))
+    needed = sizing.decide(ratios, 5, 0.03, 60.0, None).needed
+    assert needed is not None
+    assert sizing.decide(ratios, 10, 0.03, 60.0, None, groups=2).blocks == 2 * needed
+    assert sizing.decide(ratios, 10, 0.03, 60.0, 210.0, groups=2).blocks == 12
+
+
 def test_a_budget_alone_is_used_up(manifest: Manifest) -> None:
     assert _decide(None, 130.0, manifest, RATES).blocks == 7
 

@@ -207,6 +207,13 @@ def test_groups_take_turns_and_have_as_many_blocks_each_at_every_look(
     assert bool(settings.looks) is ("margin" in change)
 
 
+def test_the_groups_of_a_run_are_those_of_the_entries_that_were_built(small: Lab, manifest: Manifest) -> None:
+    asked = _together(manifest, blocks=9)
+    settings = session.of_built(small, asked, {"c", "e"})
+    assert planning.groups(small, settings) == (("aiohttp", "b", "d"),)
+    assert (settings.blocks, planning.fitted(small, asked).blocks) == (9, 18)
+
+
 def test_a_gate_of_groups_needs_three_blocks_of_each(small: Lab, manifest: Manifest) -> None:
     with pytest.raises(UsageError, match="needs 3 blocks of each of 2 groups to see a spread, and this is a run of 4"):
         planning.fitted(small, _together(manifest, blocks=2, margin=0.03))
