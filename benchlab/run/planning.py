@@ -14,15 +14,17 @@ from benchlab.engine import variants
 from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import grouping, placement, schedule, workloads
-from benchlab.experiment.forecast import BlockForecast, Forecast
+from benchlab.experiment.forecast import NO_PACES, BlockForecast, Forecast
 from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, MAX_BLOCKS, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.factors import catalog
 from benchlab.host import facts
 from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
+from benchlab.records.run import Pace
 from benchlab.report.document import Document, Lines, Terms
 from benchlab.run import foresight, runner
+from benchlab.run.rounds import WARM_WINDOW_MS
 from benchlab.statistics import looks, sizing
 from benchlab.statistics.comparison import LEAST_BLOCKS
 
@@ -31,12 +33,17 @@ Levels = Mapping[str, Sequence[Level]]
 Left = Sequence[Visit] | Sequence[Block]
 
 
-def plan(settings: Settings, levels: Levels, left: Left, cpus: str, host: str) -> Terms:
-    """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them."""
+def plan(
+    settings: Settings, levels: Levels, left: Left, cpus: str, host: str, paces: Mapping[str, Pace] = NO_PACES
+) -> Terms:
+    """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them.
+
+    `paces` are those that the run has so far, by test.
+    """
     through = "" if settings.proxy == NO_PROXY else f", {settings.through}"
     rows = (
         ("plan", _extent(settings, left)),
-        ("time", f"{duration(total_s(left, settings))}; builds not counted"),
+        ("time", f"{duration(total_s(left, settings, paces))}; builds not counted"),
         ("entries", f"{', '.join(sorted({name for each in left for name in _entries(each)}))}{through}"),
         *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
@@ -48,11 +55,11 @@ def plan(settings: Settings, levels: Levels, left: Left, cpus: str, host: str) -
     return Terms(rows)
 
 
-def total_s(left: Left, settings: Settings) -> float:
+def total_s(left: Left, settings: Settings, paces: Mapping[str, Pace] = NO_PACES) -> float:
     """Return how long what is left is planned to take."""
     blocks = [each for each in left if isinstance(each, Block)]
     visits = [each for each in left if isinstance(each, Visit)]
-    return BlockForecast(blocks, settings).total_s + Forecast(visits, settings).total_s
+    return BlockForecast(blocks, settings, paces).total_s + Forecast(visits, settings).total_s
 
 
 def _entries(each: Visit | Block) -> tuple[str, ...]:
@@ -121,6 +128,8 @@ def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[t
 
 
 def _before(settings: Settings) -> str:
+    if settings.together:
+        return f"a warm-up slice of each entry, of {WARM_WINDOW_MS / 1000:g} s at the largest level"
     least, most = settings.warmup_s
     warm_up = f"a warm-up of {most} s" if least == most else f"a warm-up until steady, {least} to {most} s"
     parts = [f"a primer of {settings.primer_s} s"] if settings.primer_s else []
@@ -194,10 +203,10 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     return plan_of_run, "\n".join(typed)
 
 
-def outline(lab: Lab, settings: Settings, left: Left) -> Terms:
+def outline(lab: Lab, settings: Settings, left: Left, paces: Mapping[str, Pace] = NO_PACES) -> Terms:
     """Return in a few lines what is to be measured, and on what."""
     cpus = placement.summary(lab.placement, lab.cpus)
-    terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any))
+    terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any), paces)
     if not settings.looks:
         return terms
     most_s = total_s(planned(lab, settings, settings.blocks), settings)

@@ -26,7 +26,7 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
 from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, Visit
-from benchlab.records.run import Decision, Look, Run
+from benchlab.records.run import Decision, Look, Pace, Run
 from benchlab.report import gate, outputs, runs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import pinned, planning
@@ -139,13 +139,14 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
     manifest = store.read_manifest(folder)
     lab = variants.with_variants(lab, manifest.variants)
     journal = Journal(folder)
-    left = _left(lab, journal.run())
-    if not left and not journal.run().awaits_decision:
+    kept = journal.run()
+    left = _left(lab, kept)
+    if not left and not kept.awaits_decision:
         lab.say(f"{manifest.run_id} has all the samples that it can have: nothing to measure")
         return folder, _report(journal)
     store.check_run(folder)
     pinned.refuse_other_version(manifest, __version__, analysis.parameters())
-    before = partial(_refuse_other_sources, lab, manifest, left, console)
+    before = partial(_refuse_other_sources, lab, manifest, left, _paces(kept), console)
     with stage.stage(lab, manifest.settings.frameworks, before) as on:
         pinned.refuse(manifest, identify(lab, manifest.settings, on.images))
         journal, dropped = store.reopen(folder)
@@ -229,10 +230,10 @@ class Session:
         blocks, visits = _blocks(left), _visits(left)
         where = f"journal: {shown(self.journal.folder)}"
         if blocks:
-            by_block = BlockForecast(blocks, self.manifest.settings)
+            paces = _paces(run)
+            by_block = BlockForecast(blocks, self.manifest.settings, paces)
             self.lab.say(f"{counted(len(blocks), 'block')} to make, {planning.duration(by_block.total_s)}; {where}")
             progress: Progress = RoundsProgress(self.console, by_block, run, caution)
-            paces = {pace.test: pace for pace in run.paces}
             made = RoundRunner(**self._bench(run, progress), paces=paces).run(blocks)
         else:
             forecast = Forecast(visits, self.manifest.settings)
@@ -349,6 +350,10 @@ def _visits(left: Left) -> tuple[Visit, ...]:
     return tuple(each for each in left if isinstance(each, Visit))
 
 
+def _paces(run: Run) -> dict[str, Pace]:
+    return {pace.test: pace for pace in run.paces}
+
+
 def _after(block: int, left: Left) -> Left:
     """Return what is left of the blocks after this one."""
     return tuple(each for each in _blocks(left) if each.number > block) or tuple(
@@ -369,6 +374,8 @@ def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     terminal.show(console, Document((planning.outline(lab, settings, planned),)))
 
 
-def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Left, console: Console) -> None:
+def _refuse_other_sources(
+    lab: Lab, manifest: Manifest, left: Left, paces: Mapping[str, Pace], console: Console
+) -> None:
     pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
-    terminal.show(console, Document((planning.outline(lab, manifest.settings, left),)))
+    terminal.show(console, Document((planning.outline(lab, manifest.settings, left, paces),)))
