@@ -127,10 +127,10 @@ class _Block:
         self._decide({test: self._rates(test, both_ends=True) for test in reading})
         for rounds in self._block.rounds:
             if _are_for(rounds, self._up.running):
-                self._measure(rounds)
+                self._measure_test(rounds)
             self._losses.left.remove(rounds.test)
 
-    def _measure(self, rounds: Rounds) -> None:
+    def _measure_test(self, rounds: Rounds) -> None:
         test = rounds.test
         if test not in self._runner.paces:
             self._decide({test: self._rates(test, both_ends=True)})
