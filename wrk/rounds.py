@@ -14,7 +14,7 @@ answers are looked at before, under and after it.
 
 An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
 
-The input stays open while the lab is there. Where it ends, this and wrk end at once: no load goes on that nobody counts.
+The input stays open while the lab is there. Where that ends, this and wrk end at once: no load goes on uncounted.
 """
 
 import json

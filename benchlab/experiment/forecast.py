@@ -197,7 +197,7 @@ class BlockForecast:
 
 
 def block_s(block: Block, settings: Settings, paces: Mapping[str, Pace] = NO_PACES) -> float:
-    """Return how long a block takes: its start, verification and warm-ups, and its rounds, by the run's paces so far."""
+    """Return how long a block takes: its start, verification, warm-ups and rounds, by the run's paces so far."""
     entries = len(block.entries)
     before_s = BLOCK_S + entries * ENTRY_S + len(block.rounds) * entries * (TEST_S + WARM_SLICE_S)
     return before_s + sum(_rounds_s(rounds, entries, settings, paces.get(rounds.test)) for rounds in block.rounds)

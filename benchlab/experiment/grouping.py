@@ -86,18 +86,17 @@ def summary(groups: Collection[Sequence[str]]) -> str:
     return f"{len(groups)} groups of up to {up} that share {shared}; in each, one loaded at a time"
 
 
-def _refuse_too_large(
-    anchor: Entry, pairs: Iterable[Sequence[Entry]], needs: Mapping[str, Need], room: Need
-) -> None:
+def _refuse_too_large(anchor: Entry, pairs: Iterable[Sequence[Entry]], needs: Mapping[str, Need], room: Need) -> None:
     for pair in ((), *pairs):
         group = [anchor, *pair]
         if not _has_room(needs, group, room):
             memory = sum(needs[entry.name].memory_bytes for entry in group)
             opened = sum(needs[entry.name].connections for entry in group)
             names = " and ".join(entry.name for entry in pair or group)
+            verb = "do" if len(pair) > 1 else "does"
             beside = f" beside {anchor.name}" if pair else ""
             raise UsageError(
-                f"{names} {'do' if len(pair) > 1 else 'does'} not fit{beside}: together with the database they take about "
+                f"{names} {verb} not fit{beside}: together with the database they take about "
                 f"{(memory + SHARED_BYTES) / MB:,.0f} MB and {opened:,} connections, and there are "
                 f"{_available(room)} and {room.connections:,}; leave it out with {FRAMEWORK.name}"
             )

@@ -63,9 +63,9 @@ def _tests(tests: Iterable[str], settings: Settings, block: int) -> list[str]:
 def blocks(run: Run) -> tuple[Block, ...]:
     """Return the blocks that are still to be made of a run whose entries are up together, with what they lack.
 
-    A round of an entry is whole where it has a slice at every level that counts. What is missing is taken in rounds with
-    numbers of their own, of all entries: those that were lost are tried again. One that answered wrongly is not, because
-    its sources are the same.
+    A round of an entry is whole where it has a slice at every level that counts. What is missing is taken in rounds
+    with numbers of their own, of all entries: those that were lost are tried again. One that answered wrongly is not,
+    because its sources are the same.
     """
     made = (_block(run, number) for number in range(1, run.blocks + 1))
     return tuple(block for block in made if block.rounds)
