@@ -17,7 +17,7 @@ time, wrk's thread reads, which is on a CPU then; the rest is read before wrk st
 
 An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
 
-The input stays open while the lab is there. Where that ends, this ends: no load goes on that nobody counts.
+The input stays open while the lab is there. Where that ends, this and wrk end at once: no load goes on uncounted.
 """
 
 import json
@@ -28,6 +28,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -57,10 +58,6 @@ ASKED_S = 1.0
 IDLE_SLICE_S = 0.02
 # Two rounds of the speed probe show whether the host has its usual speed.
 PROBE_ROUNDS = 2
-
-
-class LabGoneError(Exception):
-    """Nobody is at the other end any more."""
 
 
 def main():
@@ -108,8 +105,10 @@ class Rounds:
         COUNTS.write_bytes(bytes(SIZE))
         with COUNTS.open("r+b") as file:
             self._counts = mmap.mmap(file.fileno(), SIZE)
+        self._wrk, self._starting = None, threading.Lock()
 
     def run(self):
+        threading.Thread(target=self._end_with_lab, daemon=True).start()
         for planned in self._job["slices"]:
             load = self._job["loads"][planned["load"]]
             if load["entry"] in self._gone:
@@ -118,6 +117,15 @@ class Rounds:
             print(f"{MARK} {json.dumps(asdict(taken))}", flush=True)
             if taken.is_gone:
                 self._gone.add(load["entry"])
+
+    def _end_with_lab(self):
+        """End this program and wrk as soon as the input is at its end."""
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        with self._starting:
+            if self._wrk:
+                self._wrk.kill()
+            os._exit(1)
 
     def take(self, load, planned):
         """Take one slice and return it."""
@@ -148,16 +156,12 @@ class Rounds:
         """Run wrk and return its report, what was counted in the window, and how long wrk lived."""
         self._counts[:] = bytes(SIZE)
         lead_us, before, started_us = clock_lead_us(), self._read(places), now_us()
-        with subprocess.Popen(load["command"], stdout=subprocess.PIPE) as wrk:
-            try:
-                late = None
-                if not ends_within(wrk, OPEN_S + load["ramp_s"] + load["window_s"] + LATE_S):
-                    late = Launch(now_us() - started_us, self._begun(load), before, self._read(places))
-                    wrk.send_signal(signal.SIGINT)
-                output = ended(wrk)
-            except LabGoneError:
-                wrk.kill()
-                raise
+        with self._start(load["command"]) as wrk:
+            late = None
+            if not ends_within(wrk, OPEN_S + load["ramp_s"] + load["window_s"] + LATE_S):
+                late = Launch(now_us() - started_us, self._begun(load), before, self._read(places))
+                wrk.send_signal(signal.SIGINT)
+            output = ended(wrk)
         wall_us = now_us() - started_us
         launch = late or Launch(wall_us, self._begun(load), before, self._read(places))
         lines = [line for line in output.decode(errors="replace").splitlines() if line.startswith(REPORT_MARK)]
@@ -167,6 +171,11 @@ class Rounds:
         if window:
             window = replace(window, clock_set_us=set_us if abs(set_us) >= LEAST_SET_US else 0)
         return report, window, wall_us
+
+    def _start(self, command):
+        with self._starting:
+            self._wrk = subprocess.Popen(command, stdout=subprocess.PIPE)
+        return self._wrk
 
     def _window(self, load, launch, is_late):
         """Return what happened in the window, null where wrk ended by itself before that was over.
@@ -243,8 +252,9 @@ class Rounds:
 
 
 def ends_within(wrk, most_s):
-    """Return whether wrk, which prints when it ends, does so within this time. Raises LabGoneError, see `await_any`."""
-    return bool(await_any([wrk.stdout], most_s))
+    """Return whether wrk, which prints when it ends, does so by itself within this time."""
+    ready, _, _ = select.select([wrk.stdout], [], [], most_s)
+    return bool(ready)
 
 
 def ended(wrk):
@@ -264,21 +274,6 @@ def is_there(check):
     return any("error" not in answer for answer in checker.answers)
 
 
-def await_any(files, most_s):
-    """Return which files have something to be read, as soon as one has; none after `most_s`.
-
-    Raises LabGoneError as soon as the input is at its end.
-    """
-    until_s, inputs = time.monotonic() + most_s, [sys.stdin, *files]
-    while (left_s := until_s - time.monotonic()) > 0:
-        ready, _, _ = select.select(inputs, [], [], left_s)
-        if sys.stdin in ready and not os.read(sys.stdin.fileno(), 4096):
-            raise LabGoneError
-        if found := [file for file in ready if file is not sys.stdin]:
-            return found
-    return []
-
-
 def now_us():
     return time.monotonic_ns() // 1000
 
@@ -286,5 +281,5 @@ def now_us():
 if __name__ == "__main__":
     try:
         main()
-    except (LabGoneError, BrokenPipeError):
+    except BrokenPipeError:
         sys.exit(1)

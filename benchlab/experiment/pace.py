@@ -66,8 +66,8 @@ def slice_s(lengths: Sequence[SliceLength]) -> float:
 def rounds(tests: Mapping[str, Sequence[SliceLength]], block_s: float) -> dict[str, int]:
     """Return how many rounds each test gets in a block of two entries that takes `block_s`.
 
-    Where a pair takes four times as long, there are half as many pairs: of all ways to share the time out, this one makes
-    the variances of the tests' ratios, over all levels, least in sum (Neyman 1934), as far as pairs spread alike.
+    Where a pair takes four times as long, there are half as many pairs: of all ways to share the time out, this one
+    makes the variances of the tests' ratios, over all levels, least in sum (Neyman 1934), if pairs spread alike.
     """
     pair_s = {test: 2 * slice_s(lengths) for test, lengths in tests.items()}
     levels = {test: len({each.level for each in of}) for test, of in tests.items()}

@@ -280,9 +280,13 @@ class Run:
         return next((pace.rounds for pace in self.paces if pace.test == test), max(1, self.manifest.settings.repeats))
 
     def _slices_to_come(self) -> int:
-        """Return how many slices are to come, at least; an entry that was lost in a block has no more of its test."""
+        """Return how many slices are to come, at least; an entry that was lost in a block has no more of its test.
+
+        One that failed, and was taken anew as often as it may be, is not to come.
+        """
         manifest = self.manifest
-        counts = Counter((sample.trial.block, sample.trial.entry, sample.trial.test) for sample in self.samples)
+        tried = {record.trial.key: record.trial for record in self.taken + self.failures}.values()
+        counts = Counter((trial.block, trial.entry, trial.test) for trial in tried)
         return sum(
             max(0, self.rounds(test) * len(manifest.settings.levels[test]) - counts[block, entry, test])
             for block in range(1, self.blocks + 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,8 @@ from benchlab.records.plan import Block, Rounds, Trial
 from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength, by_test
 from benchlab.run import slices
 from benchlab.run.conformance import Conformance
-from benchlab.run.lifecycle import Group, RunningEntry, Up
+from benchlab.run.group import Up
+from benchlab.run.lifecycle import RunningEntry
 from benchlab.run.runner import Bench
 from benchlab.run.slices import SliceResult
 
@@ -57,66 +58,62 @@ class RoundRunner(Bench):
         self.allow()
         self.events.starting(block)
         self.state.forget_lately()
-        left = {rounds.test: rounds for rounds in block.rounds}
+        losses = _Losses(self, block)
         try:
-            with self._group(block).up(f"block{block.number}") as up:
-                self._lose(block, left.values(), up.lost)
+            with self.group(*block.entries).up(f"block{block.number}") as up:
+                for name, why in up.lost.items():
+                    losses.lose(name, why)
                 for running in up.running.values():
                     self.refuse_other_cpus(running)
-                _Block(self, block, up, left).measure()
+                _Block(self, block, up, losses).measure()
         except (EntryError, EngineError, WrkError) as error:
             if not self._engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            failed = "the load generator" if isinstance(error, WrkError) else "the engine"
-            why = error.summary if isinstance(error, EntryError) else f"{failed} failed in this block"
-            tests = list(left)
             for name in block.entries:
-                list(self.failures(self.trials(block, name, tests[:1]), str(error)))
-                list(self.failures(self.trials(block, name, tests[1:]), f"{NOT_TRIED}: {why}"))
+                losses.lose(name, error)
             return None if isinstance(error, EntryError) else error
         return None
-
-    def _group(self, block: Block) -> Group:
-        return Group(
-            entries=[self.entries[name] for name in block.entries],
-            roles=self.roles,
-            others=self.entries.values(),
-            keep_log=self.journal.keep_log,
-            ready_s=self.ready_s,
-            say=self.events.notice,
-            state=self.state,
-            patterns=self.patterns,
-        )
 
     def _engines_answer(self) -> bool:
         return all(self.roles.of(entry).engines_answer() for entry in self.entries.values())
 
-    def _lose(self, block: Block, rounds: Iterable[Rounds], lost: Mapping[str, EntryError | EngineError]) -> None:
-        """Record that entries take no part in these rounds: the first test has the reason."""
-        tests = [each.test for each in rounds]
-        for name, error in lost.items():
-            summary = error.summary if isinstance(error, EntryError) else "the engine failed"
-            mine = [test for test in tests if test in self.entries[name].tests]
-            list(self.failures(self.trials(block, name, mine[:1]), str(error)))
-            list(self.failures(self.trials(block, name, mine[1:]), f"{NOT_TRIED}: {summary}"))
 
-    def trials(self, block: Block, entry: str, tests: Iterable[str], number: int = 1) -> list[Trial]:
-        return [
-            Trial(block.number, entry, test, level, number)
-            for test in tests
-            if test in self.entries[entry].tests
-            for level in self.levels[test]
-        ]
+class _Losses:
+    """Who has no more slices of which tests in a block, each recorded once. `left` are the tests that are not over."""
+
+    def __init__(self, runner: RoundRunner, block: Block):
+        self._runner = runner
+        self._block = block
+        self._out: set[tuple[str, str]] = set()
+        self.left = [rounds.test for rounds in block.rounds]
+
+    def lose(self, name: str, error: EntryError | EngineError | WrkError, test: str = "", number: int = 1) -> None:
+        """Record that the entry takes no part any more: in this test, from the round of that number, and those left.
+
+        The first of them has the whole reason.
+        """
+        tests = [each for each in dict.fromkeys([test, *self.left]) if self._takes_part(name, each)]
+        self.leave_out(name, tests[:1], str(error), number)
+        self.leave_out(name, tests[1:], f"{NOT_TRIED}: {_summary(error)}")
+
+    def leave_out(self, name: str, tests: Sequence[str], why: str, number: int = 1) -> None:
+        """Record why the entry has no slices of these tests from the round of that number on."""
+        self._out |= {(name, test) for test in tests}
+        levels = [(test, level) for test in tests for level in self._runner.levels[test]]
+        list(self._runner.failures([Trial(self._block.number, name, *each, number) for each in levels], why))
+
+    def _takes_part(self, name: str, test: str) -> bool:
+        return test in self._runner.entries[name].tests and (name, test) not in self._out
 
 
 class _Block:
-    """One block while it is made. `left` are the rounds of the tests that are not over yet."""
+    """One block while it is made."""
 
-    def __init__(self, runner: RoundRunner, block: Block, up: Up, left: dict[str, Rounds]):
+    def __init__(self, runner: RoundRunner, block: Block, up: Up, losses: _Losses):
         self._runner = runner
         self._block = block
         self._up = up
-        self._left = left
+        self._losses = losses
         self._model = registry.of(runner.settings)
         self._conformance = {name: Conformance(running) for name, running in up.running.items()}
         self._ready: dict[str, list[str]] = {}
@@ -129,15 +126,19 @@ class _Block:
         reading = [test for test in unpaced if not WORKLOADS[test].writes]
         self._decide({test: self._rates(test) for test in reading})
         for rounds in self._block.rounds:
-            test = rounds.test
-            if test not in self._ready:
-                self._decide({test: self._rates(test)})
-            if test not in self._runner.paces:
-                self._not_warmed_up(test)
-            else:
-                records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
-                self._runner.events.rounds(self._block, test, records)
-            del self._left[test]
+            if _are_for(rounds, self._up.running):
+                self._measure_test(rounds)
+            self._losses.left.remove(rounds.test)
+
+    def _measure_test(self, rounds: Rounds) -> None:
+        test = rounds.test
+        if test not in self._ready:
+            self._decide({test: self._rates(test)})
+        if test not in self._runner.paces:
+            self._not_warmed_up(test)
+        else:
+            records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
+            self._runner.events.rounds(self._block, test, records)
 
     def _rates(self, test: str) -> dict[str, list[Rate]]:
         """Verify the test of each entry and warm it up; return what rates came of that, by entry.
@@ -150,29 +151,35 @@ class _Block:
         warmed = [(levels[0], name) for name in self._ready[test] if not self._is_paced(test, name) and len(levels) > 1]
         warmed += [(levels[-1], name) for name in self._ready[test]]
         trials = [Trial(self._block.number, name, test, level, WARM_UP) for level, name in warmed]
-        rates: dict[str, list[Rate]] = defaultdict(list)
         if trials:
             runner.events.warming(trials[0])
-        gone: set[str] = set()
-        with closing(self._slices(trials, {slices.cell(trial): _warm_up(trial) for trial in trials})) as results:
-            for result in results:
-                if result.is_gone:
-                    gone.add(result.trial.entry)
-                elif result.load is not None:
-                    rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
+        with closing(self._slices(trials, {slices.cell(trial): _warm_up(trial) for trial in trials})) as taken:
+            results = list(taken)
         doing = f"while {test} was warmed up"
         self._check(test, doing)
-        for name in gone & self._up.running.keys():
+        for name in {result.trial.entry for result in results if result.is_gone} & self._up.running.keys():
             self._lose(name, test, self._silent(name, doing))
-        # No slice of the others need be as long as one that is lost would wait.
-        return {name: of for name, of in rates.items() if name in self._up.running}
+        rates: dict[str, list[Rate]] = defaultdict(list)
+        for result in results:
+            if result.load is not None and result.trial.entry in self._up.running:
+                rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
+        # No slice of the others need be as long as one that is lost, or hangs, would wait.
+        return {name: of for name, of in rates.items() if not self._hangs(test, name, of)}
+
+    def _hangs(self, test: str, name: str, rates: Iterable[Rate]) -> bool:
+        """Return whether the entry answered nothing under load in a warm-up; then it takes no part in the test."""
+        hung = [rate.level.key.name for rate in rates if not rate.per_s]
+        if hung:
+            self._ready[test].remove(name)
+            why = f"{name} answered nothing under load while {test} was warmed up at {hung[0]}"
+            self._losses.leave_out(name, [test], f"{why}, though it answers single requests")
+        return bool(hung)
 
     def _not_warmed_up(self, test: str) -> None:
         """Record the entries that nothing is known of although they are up: no warm-up of theirs was counted."""
         for name in self._ready[test]:
             if name in self._up.running:
-                trials = self._runner.trials(self._block, name, [test])
-                list(self._runner.failures(trials, "wrk ended before the warm-up was over"))
+                self._losses.leave_out(name, [test], "wrk ended before the warm-up was over")
 
     def _is_right(self, test: str, name: str) -> bool:
         """Return whether the entry declares the test and answers it rightly; why it does not is recorded."""
@@ -182,10 +189,13 @@ class _Block:
         try:
             wrong = runner.verify(self._block.number, test, self._conformance[name])
         except EntryError as error:
-            self._lose(name, test, error)
+            # Where database or load generator have ended, that is everyone's loss, and this raises.
+            self._check(test, f"while {test} was verified")
+            if name in self._up.running:
+                self._lose(name, test, error)
             return False
         if wrong:
-            list(runner.failures(runner.trials(self._block, name, [test]), f"{WRONG_ANSWER}: {wrong}"))
+            self._losses.leave_out(name, [test], f"{WRONG_ANSWER}: {wrong}")
         return wrong is None
 
     def _decide(self, rates: Mapping[str, Mapping[str, Sequence[Rate]]]) -> None:
@@ -222,14 +232,14 @@ class _Block:
         records: list[Sample | Failure] = []
         for _ in range(MOST_ATTEMPTS):
             entries = [name for name in self._ready[rounds.test] if name in self._up.running]
-            if not entries:
+            if not _are_for(rounds, entries):
                 break
             made = self._once(rounds, entries)
             records += made
             torn = {record.trial.repeat for record in made if _is_torn(record)}
             if not torn:
                 break
-            rounds = Rounds(rounds.test, len(torn), rounds.first + rounds.count)
+            rounds = replace(rounds, count=len(torn), first=rounds.first + rounds.count)
         return records
 
     def _once(self, rounds: Rounds, entries: Sequence[str]) -> list[Sample | Failure]:
@@ -298,13 +308,8 @@ class _Block:
         self._record_loss(name, test, error, number)
 
     def _record_loss(self, name: str, test: str, error: EntryError, number: int) -> None:
-        """Record that the entry is lost: in this test, and in those after it."""
-        runner = self._runner
-        others = [each for each in self._left if each != test]
-        list(runner.failures(runner.trials(self._block, name, [test], max(1, number)), str(error)))
-        untried = runner.trials(self._block, name, others)
-        list(runner.failures(untried, f"{NOT_TRIED}: {error.summary}"))
-        runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
+        self._losses.lose(name, error, test, number)
+        self._runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
 
     def _silent(self, name: str, doing: str) -> EntryError:
         running: RunningEntry = self._up.running[name]
@@ -312,8 +317,20 @@ class _Block:
         return running.lifetime.lost(running.endpoints.app, summary, summary)
 
 
+def _summary(error: EntryError | EngineError | WrkError) -> str:
+    """Return in a few words what the error costs a block for."""
+    if isinstance(error, EntryError):
+        return error.summary
+    return f"{'the load generator' if isinstance(error, WrkError) else 'the engine'} failed in this block"
+
+
 def _warm_up(trial: Trial) -> SliceLength:
     return SliceLength(trial.entry, trial.level.key, WARM_RAMP_MS, WARM_WINDOW_MS)
+
+
+def _are_for(rounds: Rounds, entries: Collection[str]) -> bool:
+    """Return whether any of the entries lacks the rounds."""
+    return any(name in entries for name in rounds.lacking) if rounds.lacking else bool(entries)
 
 
 def _is_torn(record: Sample | Failure) -> bool:

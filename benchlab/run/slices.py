@@ -14,7 +14,7 @@ from benchlab.load.model import LoadModel
 from benchlab.records import counters
 from benchlab.records.counters import Counters, Kills
 from benchlab.records.load import Load, Ports
-from benchlab.records.plan import Level, Trial
+from benchlab.records.plan import Trial
 from benchlab.records.run import SliceLength
 from benchlab.records.seen import Slice, slice_seen
 from benchlab.run import fetch
@@ -55,10 +55,10 @@ def taken(
 ) -> Iterator[SliceResult]:
     """Take the slices in this order, and yield each when it is over; those of an entry that is gone are left out.
 
-    `lengths` are by the `cell` of a trial; `cpus` are the host's CPUs that containers may use, None for all. Of each entry's
-    first slice at a level the answers are looked at. `kills` has by entry how many processes of each role had been
-    killed for their memory when its last slice was over, and is brought up to date. Raises EngineError, and WrkError
-    where a line cannot be read.
+    `lengths` are by the `cell` of a trial; `cpus` are the host's CPUs that containers may use, None for all. Of each
+    entry's first slice at a level the answers are looked at. `kills` has by entry how many processes of each role had
+    been killed for their memory when its last slice was over, and is brought up to date. Raises EngineError, and
+    WrkError where a line cannot be read.
     """
     job = _job(model, running, trials, lengths, cpus)
     client = next(iter(running.values())).endpoints.client

@@ -21,7 +21,7 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -40,7 +40,7 @@ from benchlab.records.run import SliceLength
 from benchlab.report import markdown
 from benchlab.report.document import Table
 from benchlab.run import slices
-from benchlab.run.lifecycle import Group, Up
+from benchlab.run.group import Group, Up
 from benchlab.selftest import selftest
 from benchlab.statistics import sequential
 from benchlab.storage.store import Unkept
@@ -57,7 +57,7 @@ LIVES_HEADS = ("test", "level", "ratio of equal entries in each life", "spread o
 
 @dataclass(frozen=True)
 class Seen:
-    """A slice: in which life, of which pair, under what condition; rates are requests per second, and per CPU-second."""
+    """A slice: of which life and pair, under what condition; rates are requests per second, and per CPU-second."""
 
     life: int
     pair: int

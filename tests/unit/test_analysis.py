@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -488,6 +487,15 @@ def test_the_budget_caps_the_blocks_and_the_rest_is_told(manifest: Manifest) -> 
     assert "less precise" in capped.reason
 
 
+def test_where_groups_take_turns_each_gets_the_blocks_that_its_ratios_need(manifest: Manifest) -> None:
+    noisy = {"aiohttp": [1000, 1100, 900, 1050, 950], "crax": RATES["crax"]}
+    ratios = sizing.decisive(Run(manifest, _samples(noisy), ()))
+    needed = sizing.decide(ratios, 5, 0.03, 60.0, None).needed
+    assert needed is not None
+    assert sizing.decide(ratios, 10, 0.03, 60.0, None, groups=2).blocks == 2 * needed
+    assert sizing.decide(ratios, 10, 0.03, 60.0, 210.0, groups=2).blocks == 12
+
+
 def test_a_budget_alone_is_used_up(manifest: Manifest) -> None:
     assert _decide(None, 130.0, manifest, RATES).blocks == 7
 
@@ -496,6 +504,7 @@ def test_a_pilot_has_as_many_blocks_as_the_budget_has_time_for() -> None:
     assert sizing.pilot_blocks(5, 60.0, None) == 5
     assert sizing.pilot_blocks(5, 60.0, 200) == 3
     assert sizing.pilot_blocks(5, 60.0, 59) == 0
+    assert sizing.pilot_blocks(6, 60.0, 310, groups=3) == 3
 
 
 def test_one_entry_alone_has_estimates_and_no_pairs(manifest: Manifest) -> None:

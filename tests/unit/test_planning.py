@@ -103,6 +103,14 @@ def test_what_is_not_usual_stands_in_the_plan(entries: list[Entry], changes: dic
     assert said in _plan(entries, **changes)
 
 
+def test_entries_that_are_up_together_are_warmed_up_by_a_slice_each(entries: list[Entry]) -> None:
+    settings = replace(choose(frameworks=["aiohttp", "crax"], seed=7), together=True, repeats=3)
+    by_name = {entry.name: entry for entry in entries}
+    blocks = schedule.planned(by_name, [("aiohttp", "crax")], settings, settings.blocks)
+    told = markdown.text(Document((planning.plan(settings, closed.levels(settings, 2), blocks, "2", ""),)))
+    assert "before each test  a warm-up slice of each entry, of 1 s at the largest level\n" in told
+
+
 def test_the_command_of_a_load_that_is_taken_in_slices_has_whole_seconds(entries: list[Entry]) -> None:
     settings = choose("rounds", frameworks=("crax",), tests=("json",), seed=7)
     typed = list(planning.commands(settings, entries, LEVELS, load_address))

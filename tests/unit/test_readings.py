@@ -103,7 +103,9 @@ def test_what_was_read_in_time_is_null_where_it_was_not_read_at_one_time(took_us
         readings.PRESSURE / "io": "",
         usage: "usage_usec 123\nuser_usec 100\n",
     }
-    reading = Reading(1, HostReading(*[9] * 8), {"app": ContainerReading(9, 9, 9, 9), "db": ContainerReading(9, 9, 9, 9)})
+    reading = Reading(
+        1, HostReading(*[9] * 8), {"app": ContainerReading(9, 9, 9, 9), "db": ContainerReading(9, 9, 9, 9)}
+    )
     made = readings.in_time(reading, texts, {"app": usage, "db": None}, [1], 40, took_us)
     assert made.at_us == 40
     assert made.host.busy_us == (23 * readings.TICK_US if is_known else None)

@@ -13,8 +13,9 @@ from benchlab.experiment.pace import Rate
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.quality import judge
-from benchlab.records.plan import Block, Entry, Rounds, Settings
+from benchlab.records.plan import Block, Entry, Rounds, Settings, Trial
 from benchlab.records.run import Failure, Run, Sample, SliceLength
+from benchlab.report import report
 from benchlab.run.slices import MARK
 
 from .conftest import LEVELS, Kept, make_manifest, make_round_runner
@@ -138,6 +139,28 @@ def test_a_database_that_dies_costs_the_rest_of_the_block_and_is_named(
     assert {sample.trial.block for sample in kept.samples} == {1, 2}
 
 
+def test_a_database_that_dies_while_an_entry_is_verified_is_recorded_once_for_each_trial(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    class Dying(FakeHost):
+        def answer(self, path: str) -> dict[str, object]:
+            if path == "/json":
+                self.dead["db"] = "db ended (exit code 137)"
+            return super().answer(path)
+
+    host, kept = Dying(), Kept()
+    host.lies = {"aiohttp"}
+    assert _taken(host, entries, rounds_settings, kept) == [1]
+    trials = [failure.trial for failure in kept.failures]
+    assert sorted(trial.key for trial in trials) == sorted({trial.key for trial in trials})
+    assert {(trial.entry, trial.test) for trial in trials} == {(name, test) for name in NAMES for test in TESTS}
+    reasons = {failure.reason.partition(";")[0] for failure in kept.failures}
+    assert reasons == {
+        "while json was verified, db ended (exit code 137)",
+        "not tried: db ended (exit code 137)",
+    }
+
+
 def test_an_engine_that_is_gone_ends_the_run(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
 
@@ -160,18 +183,34 @@ def test_a_resumed_block_lacks_only_the_rounds_that_are_not_whole(
     torn = [sample for sample in kept.samples if sample.trial.test == "json"]
     missing = replace(whole, taken=tuple(sample for sample in whole.taken if sample != torn[-1]))
     first = schedule.blocks(missing)[0]
-    assert (first.number, first.rounds) == (1, (Rounds("json", 1, 4),))
+    assert (first.number, first.rounds) == (1, (Rounds("json", 1, 4, (torn[-1].trial.entry,)),))
 
 
-def test_an_entry_that_was_lost_in_a_block_has_no_later_rounds_in_it(
-    entries: list[Entry], rounds_settings: Settings
+@pytest.mark.parametrize("reason", ["crax did not answer", "wrong answer: json: body"])
+def test_an_entry_that_was_lost_is_tried_again_when_the_run_is_resumed_unless_it_answered_wrongly(
+    entries: list[Entry], rounds_settings: Settings, reason: str
 ) -> None:
     host, kept = FakeHost(), Kept()
     _taken(host, entries, rounds_settings, kept)
     without = [each for each in kept.samples if (each.trial.entry, each.trial.test) != ("crax", "json")]
-    lost = Failure(kept.samples[0].trial.__class__(1, "crax", "json", LEVELS["json"][0]), kept[0].started_at, "gone")
+    lost = Failure(Trial(1, "crax", "json", LEVELS["json"][0]), kept[0].started_at, reason)
     run = Run(_manifest(rounds_settings), tuple(without), (lost,), paces=tuple(kept.paces))
-    assert schedule.blocks(run)[0].number == 2
+    again = Block(1, NAMES, (Rounds("json", 3, 4, ("crax",)),))
+    assert (schedule.blocks(run)[0] == again) is not lost.is_wrong_answer
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_rounds_that_one_entry_lacks_are_taken_of_all_where_it_is_up_and_of_none_where_it_is_not(
+    entries: list[Entry], rounds_settings: Settings, starts: bool
+) -> None:
+    host, kept, again = FakeHost(), Kept(), Kept()
+    _taken(host, entries, rounds_settings, kept)
+    host.stillborn = set() if starts else {"crax"}
+    runner = make_round_runner(host, again, entries, rounds_settings)
+    runner.paces.update({each.test: each for each in kept.paces})
+    assert list(runner.run([Block(1, NAMES, (Rounds("json", 3, 4, ("crax",)),))])) == [1]
+    assert {sample.trial.entry for sample in again.samples} == (set(NAMES) if starts else set())
+    assert {failure.trial.entry for failure in again.failures} == (set() if starts else {"crax"})
 
 
 def test_a_slice_is_as_long_as_its_server_takes_to_be_as_busy_as_it_stays() -> None:
@@ -244,6 +283,27 @@ def test_an_entry_that_falls_silent_in_its_warm_up_is_lost_and_has_no_say_in_the
     }
 
 
+def test_an_entry_that_hangs_under_load_in_its_warm_up_takes_no_part_in_the_test_and_has_no_say_in_its_pace(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    window = json.loads(sliced("", 1, 300_000).removeprefix(MARK))["window"] | {"requests": 0, "read_requests": 0}
+
+    def hang(entry: str, number: int) -> dict[str, object] | None:
+        return {"window": window} if host.slices[-1] == ("crax json 32", 0) else None
+
+    host.on_slice = hang
+    _taken(host, entries, rounds_settings, kept)
+    assert {failure.trial.test for failure in kept.failures} == {"json"}
+    assert {failure.reason for failure in kept.failures} == {
+        "crax answered nothing under load while json was warmed up at 32 connections, though it answers single requests"
+    }
+    (json_pace,) = (each for each in kept.paces if each.test == "json")
+    assert max(each.loaded_s for each in json_pace.slices) < 1
+    assert len(_of(kept.samples, "aiohttp", "json")) == len(_of(kept.samples, "crax", "query")) == 6
+    assert not _of(kept.samples, "crax", "json")
+
+
 def test_that_nothing_was_counted_of_a_warm_up_is_recorded(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.on_slice = lambda entry, number: {"window": None, "report": None}
@@ -263,20 +323,32 @@ def test_a_slice_that_failed_does_not_count_as_the_loss_of_its_entry(
     failed = Failure(torn.trial, torn.started_at, "wrk ended before the slice was over", passing=True)
     left = tuple(sample for sample in kept.samples if sample != torn)
     run = Run(_manifest(rounds_settings), left, (failed,), paces=tuple(kept.paces))
-    assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4),)
+    assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4, (torn.trial.entry,)),)
 
 
-@pytest.mark.parametrize("retaken", [True, False])
-def test_a_slice_that_was_taken_anew_is_not_missing(
-    entries: list[Entry], rounds_settings: Settings, retaken: bool
-) -> None:
+def test_a_slice_that_was_taken_anew_is_not_missing(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.on_slice = lambda entry, number: {"window": None, "report": None} if number == 9 else None
     _taken(host, entries, rounds_settings, kept)
     (failure,) = kept.failures
-    counting = tuple(sample for sample in kept.samples if retaken or sample.trial.repeat < 4)
-    run = Run(_manifest(rounds_settings), counting, (failure,), paces=tuple(kept.paces))
-    assert judge.missing(run) == (() if retaken else (failure,))
+    run = Run(_manifest(rounds_settings), tuple(kept.samples), (failure,), paces=tuple(kept.paces))
+    assert (judge.missing(run), judge.spared(run)) == ((), ())
+
+
+@pytest.mark.parametrize(("failing", "is_missing"), [(1, False), (2, True)])
+def test_slices_that_no_round_makes_up_for_are_missing_where_less_than_half_of_their_block_is_left(
+    entries: list[Entry], rounds_settings: Settings, failing: int, is_missing: bool
+) -> None:
+    kept = Kept()
+    _taken(FakeHost(), entries, rounds_settings, kept)
+    last = [each for each in kept.samples if each.trial.key.startswith("1/crax/json/c32")][-failing:]
+    torn = tuple(Failure(each.trial, each.started_at, "wrk ended", passing=True) for each in last)
+    counting = tuple(each for each in kept.samples if each not in last)
+    manifest = _manifest(replace(rounds_settings, blocks=1))
+    run = Run(manifest, counting, torn, paces=tuple(kept.paces))
+    assert (judge.missing(run), judge.spared(run)) == ((torn, ()) if is_missing else ((), torn))
+    assert run.to_come == 0
+    assert any(line.endswith("; the block has enough rounds without") for line in report.reasons(run)) is not is_missing
 
 
 def test_an_entry_that_was_lost_in_rounds_that_it_has_slices_of_is_missing(
