@@ -14,10 +14,10 @@ ON_ALL_CPUS := --numprocesses=auto --maxprocesses=8 --dist=loadfile
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-bench: $(VENV)/lab ## measure two entries (a quarter of an hour) and print the tables; ARGS="--framework crax" and the like
+bench: $(VENV)/lab ## measure two entries (about ten minutes) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
 
-quick: $(VENV)/lab ## a first look: two minutes by its plan, four and more on a noisy host
+quick: $(VENV)/lab ## a first look: two minutes by its plan
 	$(PY) lab.py --profile quick $(ARGS)
 
 # The images are built while lint and unit tests run: that waits for the network, and these for the CPU.

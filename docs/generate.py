@@ -18,7 +18,7 @@ from benchlab import ROOMS  # noqa: E402
 from benchlab.cli.cli import COMMANDS  # noqa: E402
 from benchlab.cli.command import MAIN, Command  # noqa: E402
 from benchlab.experiment.flags import Flag  # noqa: E402
-from benchlab.experiment.profiles import PROFILES  # noqa: E402
+from benchlab.experiment.profiles import PROFILES, Profile  # noqa: E402
 from benchlab.experiment.settings import OF_PROFILE, SETTINGS  # noqa: E402
 
 PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(\n<!-- end -->)", re.DOTALL)
@@ -97,13 +97,21 @@ def _without_implied(direct: set[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def profiles() -> str:
-    """Return a table of the profiles, with the numbers that flags change in them."""
+    """Return a table of the profiles, with the numbers that flags change in them, and how long rounds go on."""
     numbers = [setting for setting in SETTINGS if setting.default == OF_PROFILE and not setting.is_repeatable]
     rows = [
-        [f"`{profile.name}`", *(str(setting.usual(profile)) for setting in numbers), profile.note]
+        [
+            f"`{profile.name}`",
+            *(str(setting.usual(profile)) for setting in numbers),
+            f"{profile.note}{_rounds(profile)}",
+        ]
         for profile in PROFILES.values()
     ]
     return _rows(["profile", *(f"`{setting.name}`" for setting in numbers), "what it is"], rows)
+
+
+def _rounds(profile: Profile) -> str:
+    return f" In a block of two entries they take {profile.block_s} s." if profile.block_s else ""
 
 
 def commands() -> str:

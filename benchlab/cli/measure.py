@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchlab.records.run import Run
 
 BENCH = """
-python lab.py                                     the study's two entries, a quarter of an hour
+python lab.py                                     the study's two entries, about ten minutes
 python lab.py --framework crax --profile quick    a first look at one entry
 python lab.py --profile study --dry-run           what would be measured, and the wrk commands
 python lab.py --proxy nginx --levels json=16,32 --test json

@@ -79,7 +79,10 @@ def need(entry: Entry, cpus: int) -> Need:
 
 def summary(groups: Collection[Sequence[str]]) -> str:
     """Return in words how many entries are up at a time, of groups of their names."""
-    up = counted(max(map(len, groups), default=0), "entry", "entries")
+    most = max(map(len, groups), default=0)
+    up = counted(most, "entry", "entries")
+    if most <= 1:
+        return up
     if len(groups) <= 1:
         return f"{up} up at once, one loaded at a time"
     shared = ", ".join(sorted(set.intersection(*map(set, groups))))

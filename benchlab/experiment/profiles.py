@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from benchlab.experiment import stack
 from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
-from benchlab.records.plan import NO_PROXY, Manifest
+from benchlab.records.plan import NO_PROXY, Manifest, Settings
 
 Levels = Mapping[str, tuple[int, ...]]
 
-DEFAULT = "default"
+DEFAULT, QUICK = "default", "quick"
 # The load model of a profile: a file of load/.
 CLOSED = "closed"
 # What runs and command lines of older labs call a profile.
@@ -68,31 +68,24 @@ PROFILES = {
         Profile(
             name=DEFAULT,
             blocks=8,
-            repeats=1,
-            duration_s=3,
-            primer_s=0,
-            warmup_s=(3, 5),
-            note="Eight blocks of 3-s samples at the study's levels.",
-        ),
-        Profile(
-            name="quick",
-            blocks=2,
-            repeats=1,
-            duration_s=2,
-            primer_s=0,
-            warmup_s=(1, 1),
-            note=f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples.",
-        ),
-        Profile(
-            name="rounds",
-            blocks=8,
             repeats=0,
             duration_s=0.3,
             primer_s=0,
             warmup_s=(1, 1),
-            note="Eight blocks of rounds: all entries are up, one is loaded at a time. Not calibrated yet.",
+            note="Eight blocks at the study's levels: all entries are up, and are loaded in rounds of slices.",
             together=True,
             block_s=58,
+        ),
+        Profile(
+            name=QUICK,
+            blocks=3,
+            repeats=0,
+            duration_s=0.3,
+            primer_s=0,
+            warmup_s=(1, 1),
+            note=f"{FIRST_LOOK.capitalize()}: three short blocks, of rounds of slices.",
+            together=True,
+            block_s=20,
         ),
         Profile(
             name="study",
@@ -118,6 +111,36 @@ PROFILES = {
         ),
     )
 }
+# What these names stood for in labs that measured one entry at a time by default. Their runs are read as such.
+FORMER = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            name=DEFAULT,
+            blocks=8,
+            repeats=1,
+            duration_s=3,
+            primer_s=0,
+            warmup_s=(3, 5),
+            note="Eight blocks of 3-s samples at the study's levels.",
+        ),
+        Profile(
+            name=QUICK,
+            blocks=2,
+            repeats=1,
+            duration_s=2,
+            primer_s=0,
+            warmup_s=(1, 1),
+            note=f"{FIRST_LOOK.capitalize()}: two blocks of 2-s samples.",
+        ),
+    )
+}
+
+
+def of(settings: Settings) -> Profile:
+    """Return the profile that the settings were made from: the one of their name and design."""
+    profile = PROFILES[settings.profile]
+    return profile if profile.together == settings.together else FORMER[settings.profile]
 
 
 def caution(manifest: Manifest) -> str:
@@ -132,4 +155,4 @@ def cautions(manifest: Manifest) -> list[str]:
 
 def of_run(manifest: Manifest) -> list[str]:
     """Return what a reader must know of every row of the run's tables."""
-    return [FIRST_LOOK] if manifest.settings.profile == "quick" else []
+    return [FIRST_LOOK] if manifest.settings.profile == QUICK else []

@@ -13,7 +13,7 @@ from typing import Any
 from benchlab.core import letters, quantities
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import MOST_SHARE, counted
-from benchlab.experiment import placement
+from benchlab.experiment import placement, profiles
 from benchlab.experiment.flags import ENTRIES, Flag
 from benchlab.experiment.profiles import DEFAULT, MAX_CONNECTIONS, PROFILES, PROXY_CHOICES, RENAMED, Profile
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
@@ -31,6 +31,8 @@ MAX_SEED = 2**53 - 1
 MAX_DB_CONNECTIONS = 1_900
 
 OF_PROFILE = "the profile's"
+# The profiles whose entries are not up together.
+ONE_AT_A_TIME = " and ".join(each.name for each in PROFILES.values() if not each.together)
 PROTOCOLS = "; ".join(f"{each.name} is {counted(each.blocks, 'block')} of {each.samples}" for each in PROFILES.values())
 
 
@@ -67,7 +69,7 @@ class Setting(Flag):
     write: Callable[[Any], str] = str
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
     of_new_runs: bool = False
-    changed: Callable[[Any, Any], str] | None = None
+    changed: Callable[[Any, Profile], str] | None = None
     compared_as: str = ""
 
     def value(self, given: Any, profile: Profile) -> Any:
@@ -75,7 +77,7 @@ class Setting(Flag):
 
     def unusual(self, settings: Settings) -> Any:
         """Return the value where it is not the profile's, of a mapping the parts that are not; else None."""
-        value, usual = getattr(settings, self.place), self.usual(PROFILES[settings.profile])
+        value, usual = getattr(settings, self.place), self.usual(profiles.of(settings))
         if isinstance(value, Mapping):
             return {key: part for key, part in value.items() if part != usual.get(key)} or None
         return None if value == usual else value
@@ -175,10 +177,19 @@ def _commit(flag: str, text: str) -> str:
     return text
 
 
-def _other_tests(tests: tuple[str, ...], usual: tuple[str, ...]) -> str:
-    if set(tests) < set(usual):
+def _other_tests(tests: tuple[str, ...], profile: Profile) -> str:
+    if set(tests) < set(profile.tests):
         return "only some tests"
-    return "" if set(tests) == set(usual) else "other tests"
+    return "" if set(tests) == set(profile.tests) else "other tests"
+
+
+def _other_repeats(repeats: int, profile: Profile) -> str:
+    what = ("round", "test") if profile.together else ("sample", "level")
+    return f"{counted(repeats, what[0])} of a {what[1]} in a block"
+
+
+def _other_duration(duration_s: float, profile: Profile) -> str:
+    return f"slices of {duration_s:g} s and more" if profile.together else f"{duration_s:g}-s samples"
 
 
 def _up_to(most: int, what: str = "", least: int = 1) -> Bounds:
@@ -236,8 +247,8 @@ LEVELS = Setting(
 )
 BLOCKS = Setting(
     "--blocks",
-    "how many times each entry is measured; with --precision or --budget, the blocks of the pilot; with "
-    "--fail-if-slower, the most blocks",
+    "lifetimes of the containers, in each of which every entry is measured; with --precision or --budget, those of the "
+    "pilot; with --fail-if-slower, the most",
     place="blocks",
     metavar="N",
     parse=_whole,
@@ -248,19 +259,20 @@ BLOCKS = Setting(
 )
 REPEATS = Setting(
     "--repeats",
-    "samples of each level in a block: of entries that are up together, the rounds",
+    "rounds of each test in a block, each with a slice of every entry at every level; 0 for as many as the block has "
+    f"time for. With {ONE_AT_A_TIME}, samples of each level in a block",
     place="repeats",
     metavar="N",
     parse=_whole,
     default=OF_PROFILE,
     usual=attrgetter("repeats"),
     bounds={"": _up_to(MAX_REPEATS, least=0)},
-    changed=lambda repeats, _: f"{counted(repeats, 'sample')} of a level in a block",
-    compared_as="samples of a level in a block",
+    changed=_other_repeats,
+    compared_as="repeats of a level in a block",
 )
 DURATION = Setting(
     "--duration",
-    "the length of a sample: of entries that are up together, the least length of a slice",
+    f"the least length of a slice; with {ONE_AT_A_TIME}, the length of a sample",
     place="duration_s",
     metavar="S",
     parse=_duration,
@@ -269,7 +281,7 @@ DURATION = Setting(
     usual=attrgetter("duration_s"),
     write=lambda duration_s: f"{duration_s:g}",
     bounds={"": Bounds(LEAST_DURATION_S, MAX_DURATION_S, f"{LEAST_DURATION_S} to {MAX_DURATION_S} seconds")},
-    changed=lambda duration_s, _: f"{duration_s:g}-s samples",
+    changed=_other_duration,
     compared_as="duration in s",
 )
 PROXY = Setting(
@@ -439,6 +451,7 @@ def impossible(settings: Settings) -> list[str]:
             if setting.choices and value not in setting.choices
         ),
         *_impossible_levels(settings),
+        *_impossible_design(settings),
         *_impossible_looks(settings),
         *(
             _must(key, value, f"0 to {MAX_DURATION_S}")
@@ -462,6 +475,12 @@ def _impossible_levels(settings: Settings) -> Iterator[str]:
             yield f"settings.levels has {letters.quoted(test)}, which is no test; there is {', '.join(WORKLOADS)}"
         if not values or len(set(values)) < len(values):
             yield _must(f"levels.{test}", values, "levels, each once")
+
+
+def _impossible_design(settings: Settings) -> Iterator[str]:
+    profile = PROFILES.get(settings.profile)
+    if profile and settings.together and not profile.together:
+        yield _must("together", True, f"false with the profile {profile.name}")
 
 
 def _impossible_looks(settings: Settings) -> Iterator[str]:
@@ -508,9 +527,9 @@ def compared(settings: Settings) -> Iterator[tuple[str, object]]:
 
 def note(settings: Settings) -> str:
     """Return the profile's note, with what was changed in it."""
-    profile = PROFILES[settings.profile]
+    profile = profiles.of(settings)
     changes = [
-        setting.changed(value, setting.usual(profile))
+        setting.changed(value, profile)
         for setting in SETTINGS
         if setting.changed and (value := setting.unusual(settings)) is not None
     ]

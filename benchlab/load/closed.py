@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from benchlab.core.errors import UsageError
-from benchlab.experiment.profiles import MAX_CONNECTIONS, PROFILES
+from benchlab.experiment import profiles
+from benchlab.experiment.profiles import MAX_CONNECTIONS
 from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
 from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Measures
 from benchlab.load.model import Step
@@ -37,7 +38,7 @@ def keys(test: str, values: Iterable[int]) -> tuple[LevelKey, ...]:
 
 
 def levels(settings: Settings, cpus: int) -> dict[str, tuple[Level, ...]]:
-    connections = PROFILES[settings.profile].query_connections
+    connections = profiles.of(settings).query_connections
     return {test: levels_of(test, values, cpus, connections) for test, values in settings.levels.items()}
 
 
@@ -84,7 +85,7 @@ def before(settings: Settings, test: str, levels: Iterable[Level]) -> Iterator[S
     if settings.primer_s:
         yield Step("primer", primer_level(test), settings.primer_s)
     if most_s:
-        most_connections = PROFILES[settings.profile].warmup_connections
+        most_connections = profiles.of(settings).warmup_connections
         yield Step("warm-up", warmup_level(test, levels, most_connections), most_s, least_s)
 
 

@@ -15,7 +15,7 @@ MODELS: Mapping[str, LoadModel] = {profiles.CLOSED: closed}
 
 def of(settings: Settings) -> LoadModel:
     """Return the load model of the run's profile."""
-    return MODELS[profiles.PROFILES[settings.profile].load]
+    return MODELS[profiles.of(settings).load]
 
 
 def measures(manifest: Manifest) -> Measures:

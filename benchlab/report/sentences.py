@@ -17,7 +17,7 @@ from benchlab.quality import judge
 from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import LevelKey
-from benchlab.records.run import INVALID, SUSPECT, Run, Sample
+from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.report import outcomes
 from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
@@ -174,7 +174,15 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
     if unbuilt := run.manifest.unbuilt:
         yield f"{names(list(unbuilt))} could not be built, so there are no results: see “Not measured”."
     if missing := judge.missing(run):
-        yield f"{counted(len(missing), 'sample')} could not be measured: see “Not measured”."
+        yield f"{_missing(run, missing)} could not be measured: see “Not measured”."
+
+
+def _missing(run: Run, missing: Sequence[Failure]) -> str:
+    """Return what could not be measured: how many samples, or whose rounds."""
+    if not run.manifest.settings.together:
+        return counted(len(missing), "sample")
+    of = sorted({f"{failure.trial.entry} in {failure.trial.test}" for failure in missing})
+    return f"Rounds of {names(of)}"
 
 
 def why_so_many(size: Size, precision: float | None, block_s: float) -> str:

@@ -25,6 +25,9 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 }
 # What a run has and the format has no place for.
 LEFT_OUT = "intervals, ranks, verdicts, CPU time, memory and bottlenecks"
+# The format has whole seconds, and slices are shorter: their rates are written as those of samples that take as long as
+# TechEmpower's own.
+SAMPLE_S = 15
 # The format's word for what does not apply or is not known.
 NONE = "none"
 # Labels with this prefix hold the format's own metadata of an entry.
@@ -36,8 +39,8 @@ Key = tuple[str, str, int]
 def results(run: Run) -> dict[str, Any]:
     """Return the run as a TFB results file, ready for JSON.
 
-    A level is one sample of the settings' duration that stands for all that count: its totalRequests are the geometric
-    mean rate over the blocks times that duration, so that whoever divides the two gets the report's value.
+    A level is one sample that stands for all that count: its totalRequests are the geometric mean rate over the blocks
+    times the duration, so that whoever divides the two gets the report's value.
     """
     manifest, settings = run.manifest, run.manifest.settings
     raw = _raw(run)
@@ -54,7 +57,7 @@ def results(run: Run) -> dict[str, Any]:
         "completionTime": None if unfinished else round(run.ended_at.timestamp() * 1000),
         **{name: _levels(settings, group) for name, group in LEVELS.items()},
         "frameworks": entries,
-        "duration": settings.duration_s,
+        "duration": _duration_s(settings),
         "rawData": raw,
         "completed": _completed(run),
         "succeeded": {test: list(raw[test]) for test in tests},
@@ -64,6 +67,10 @@ def results(run: Run) -> dict[str, Any]:
         "verify": _verified(run),
         "testMetadata": [_metadata(entry, manifest.entries[entry]) for entry in entries],
     }
+
+
+def _duration_s(settings: Settings) -> int:
+    return SAMPLE_S if settings.together else int(settings.duration_s)
 
 
 def latency(microseconds: float) -> str:
@@ -101,10 +108,10 @@ def _values(run: Run) -> dict[Key, dict[str, object]]:
     for sample in run.samples:
         samples[sample.trial.entry, sample.trial.test, sample.trial.level.key.value].append(sample)
     cells = {(cell.entry, cell.test, cell.level.value): cell for cell in every_cell(run)}
-    return {key: _value(cell, samples[key], run.manifest.settings.duration_s) for key, cell in cells.items()}
+    return {key: _value(cell, samples[key], _duration_s(run.manifest.settings)) for key, cell in cells.items()}
 
 
-def _value(cell: Cell, samples: Sequence[Sample], duration_s: float) -> dict[str, object]:
+def _value(cell: Cell, samples: Sequence[Sample], duration_s: int) -> dict[str, object]:
     began_s = int(min(sample.started_at for sample in samples).timestamp())
     mean_us, stdev_us = _pooled(samples)
     return {
@@ -218,6 +225,7 @@ def _git(manifest: Manifest) -> dict[str, str] | None:
 def _environment(run: Run) -> str:
     """Return how and on what the run was measured, and what is left out: the format's only place for free text."""
     facts, settings = run.manifest.facts, run.manifest.settings
+    samples = "rounds of slices" if settings.together else f"{settings.duration_s}-s samples"
     parts = [
         *([facts.host.cpu_model] if facts.host.cpu_model else []),
         placement.summary(run.manifest.placement, run.manifest.cpus),
@@ -225,7 +233,7 @@ def _environment(run: Run) -> str:
         f"benchlab {facts.lab_version or UNAVAILABLE}, profile {settings.profile}",
         *([] if settings.proxy == NO_PROXY else [settings.through]),
         *profiles.cautions(run.manifest),
-        f"geometric means over up to {counted(run.blocks, 'block')} of {settings.duration_s}-s samples",
+        f"geometric means over up to {counted(run.blocks, 'block')} of {samples}",
         f"without {LEFT_OUT}",
     ]
     return "; ".join(parts)

@@ -19,8 +19,8 @@ from benchlab.storage import store
 
 # So many runs are read, the newest.
 LATEST = 10
-# What is assumed where no run tells: the spread of the log-ratio of two entries between blocks, as measured with the
-# default profile on a shared VM of two CPUs (docs/ci.md).
+# What is assumed where no run tells: the spread of the log-ratio of two entries between blocks, as measured with 3-s
+# samples on a shared VM of two CPUs (docs/ci.md).
 USUAL_SPREAD = 0.04
 POWER = 0.8
 # A standard deviation of fewer blocks than these, counted over all ratios, is not told as the host's.
@@ -112,7 +112,7 @@ def foreseen(settings: Settings, entries: int, known: Spread | None, most_s: flo
 
 def _is_alike(one: Settings, other: Settings) -> bool:
     """Return whether blocks of the two are loaded alike, so that their spreads are of one kind."""
-    keys = [(each.duration_s, each.repeats, each.proxy, each.together) for each in (one, other)]
+    keys = [(each.duration_s, each.repeats, each.block_s, each.proxy, each.together) for each in (one, other)]
     return keys[0] == keys[1]
 
 

@@ -43,7 +43,8 @@ def plan(
     through = "" if settings.proxy == NO_PROXY else f", {settings.through}"
     rows = (
         ("plan", _extent(settings, left)),
-        ("time", f"{duration(total_s(left, settings, paces))}; builds not counted"),
+        *((("rounds", _rounds(settings)),) if settings.together else ()),
+        ("time", f"{_time(settings, total_s(left, settings, paces))}; builds not counted"),
         ("entries", f"{', '.join(sorted({name for each in left for name in _entries(each)}))}{through}"),
         *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
@@ -70,15 +71,22 @@ def _extent(settings: Settings, left: Left) -> str:
     if not settings.together:
         samples = counted(sum(len(each.trials) for each in left if isinstance(each, Visit)), "sample")
         return f"{samples} of {settings.duration_s:g} s in {counted(len(left), 'visit')}"
-    up = grouping.summary({_entries(each) for each in left})
-    rounds = (
-        counted(settings.repeats, "round") if settings.repeats else f"rounds for {minutes(settings.block_s)} a pair"
-    )
-    return f"{counted(len(left), 'block')}: {up}; {rounds} of slices of {settings.duration_s:g} s and more"
+    return f"{counted(len(left), 'block')}: {grouping.summary({_entries(each) for each in left})}"
+
+
+def _rounds(settings: Settings) -> str:
+    by_time = f"as many as take {minutes(settings.block_s)} in a block of two entries"
+    number = f"{settings.repeats} of each test in a block" if settings.repeats else by_time
+    return f"{number}, of slices of {settings.duration_s:g} s and more"
+
+
+def _time(settings: Settings, total_s: float) -> str:
+    # Suspect slices are not taken anew.
+    return f"about {minutes(total_s)}" if settings.together else duration(total_s)
 
 
 def duration(total_s: float) -> str:
-    """Return how long what is planned to take so long takes, and how long at least where noise spoils all samples."""
+    """Return how long visits planned to take so long take, and how long at least where noise spoils all samples."""
     noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
     return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
@@ -119,8 +127,9 @@ def _typed(settings: Settings, entry: Entry, test: str, levels: Sequence[Level],
 
 
 def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[tuple[str, Level, float]]:
-    """Yield each load of a test type in a visit: its name, its level, and its seconds."""
-    for step in registry.of(settings).before(settings, test, levels):
+    """Yield each load of a test type: its name, its level, and its seconds."""
+    # Where entries are up together, they are warmed up at the levels that are measured.
+    for step in () if settings.together else registry.of(settings).before(settings, test, levels):
         yield step.name, step.level, step.duration_s
     for level in levels:
         # wrk takes whole seconds; slices end it themselves.
@@ -138,12 +147,13 @@ def _before(settings: Settings) -> str:
 
 def _blocks(settings: Settings) -> str:
     repeats = f", each level {settings.repeats} times" if settings.repeats > 1 else ""
+    each = "each one lifetime of its entries" if settings.together else f"every entry once in each{repeats}"
     if settings.looks:
-        return f"at most {settings.blocks}, every entry once in each{repeats}"
+        return f"at most {settings.blocks}, {each}"
     goal = "" if settings.precision is None else f" until ratios are within ± {settings.precision:.1%}"
     limit = "" if settings.budget_s is None else f", for at most {minutes(settings.budget_s)} in all"
     more = f"; then more{goal}{limit}" if goal or limit else ""
-    return f"{settings.blocks}, every entry once in each{repeats}{more}"
+    return f"{settings.blocks}, {each}{more}"
 
 
 def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:

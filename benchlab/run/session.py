@@ -14,7 +14,7 @@ from rich.console import Console
 
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
-from benchlab.core.quantities import counted
+from benchlab.core.quantities import counted, minutes
 from benchlab.engine import building, capacity, stage, topology, variants
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab, Stage
@@ -232,7 +232,7 @@ class Session:
         if blocks:
             paces = by_test(run.paces)
             by_block = BlockForecast(blocks, self.manifest.settings, paces)
-            self.lab.say(f"{counted(len(blocks), 'block')} to make, {planning.duration(by_block.total_s)}; {where}")
+            self.lab.say(f"{counted(len(blocks), 'block')} to make, about {minutes(by_block.total_s)}; {where}")
             progress: Progress = RoundsProgress(self.console, by_block, run, caution)
             made = RoundRunner(**self._bench(run, progress), paces=paces).run(blocks)
         else:

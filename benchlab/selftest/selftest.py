@@ -15,8 +15,10 @@ from benchlab.core.errors import LabError, WrkError
 from benchlab.engine import stage, variants
 from benchlab.engine.compose import Services
 from benchlab.engine.stage import Lab
+from benchlab.experiment import profiles
 from benchlab.experiment.settings import choose
 from benchlab.host import inventory
+from benchlab.records.plan import Settings
 from benchlab.records.run import Run
 from benchlab.report import markdown
 from benchlab.run import session
@@ -99,7 +101,7 @@ class _SelfTest:
         services[faults.entry("memory")] |= {"mem_limit": faults.MEMORY_LIMIT}
         services[EQUAL[0]] = _injected(self.lab, {})
         levels = {"json": slowdown.LEVELS["json"]}
-        settings = choose(
+        settings = _one_at_a_time(
             kept.SHORT, tests=levels, levels=levels, blocks=1, repeats=1, duration_s=faults.SAMPLE_S, seed=self.seed
         )
         blind = inventory.is_blind(so_far.aa_test.manifest.facts)
@@ -109,7 +111,7 @@ class _SelfTest:
 
     def _run(self, name: str, services: Services, levels: Mapping[str, tuple[int, ...]], blocks: int) -> Run:
         extent = self.extent
-        settings = choose(
+        settings = _one_at_a_time(
             extent.profile,
             frameworks=services,
             tests=levels,
@@ -146,6 +148,12 @@ def run(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) ->
         lab.say(f"what was measured is kept in {files.shown(folder)}; a calibration does not go on: start it anew")
         raise
     return folder, calibrate.checks(done)
+
+
+def _one_at_a_time(profile: str, **given: Any) -> Settings:
+    """Return the settings of a run of long samples, as a profile of this name had them."""
+    usual = profiles.FORMER[profile]
+    return replace(choose("study", **given), profile=profile, primer_s=usual.primer_s, warmup_s=usual.warmup_s)
 
 
 def go_through(

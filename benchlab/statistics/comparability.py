@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from benchlab.experiment.profiles import PROFILES
+from benchlab.experiment import profiles
 from benchlab.experiment.settings import compared
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import Manifest
@@ -96,7 +96,7 @@ def _load(manifest: Manifest) -> Iterator[tuple[str, object]]:
     yield "primer in s", settings.primer_s
     yield "warm-up in s", settings.warmup_s
     yield "placement", manifest.placement or "shared"
-    yield "connections where N varies", PROFILES[settings.profile].query_connections
+    yield "connections where N varies", profiles.of(settings).query_connections
 
 
 def _digest(content: object) -> str | None:

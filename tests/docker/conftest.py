@@ -28,10 +28,14 @@ from ..entries import ROOT, SERVICES
 from .traces import ASIDE, everything, images, named, objects, restore, tag
 
 WAIT_S, RUN_S = 120, 300
-SHORT = ("--profile", "quick", "--duration", "1")
+# Few rounds of slices.
+ROUNDS = 2
+SHORT = ("--profile", "quick", "--repeats", str(ROUNDS))
 JSON = (*SHORT, "--test", "json", "--levels", "json=16,32")
-# As little as a visit can have.
+# As little as a block can have.
 ONE = (*SHORT, "--test", "json", "--levels", "json=16")
+# Long samples of one entry, as few as can be: each visit has 20 s of primer and warm-up.
+LONG = ("--profile", "study", "--framework", "crax", "--test", "json", "--levels", "json=16", "--duration", "1")
 # A budget for the two blocks of the pilot, and for little more.
 PRECISE = ("--blocks", "2", "--precision", "50%", "--budget", "60s")
 
@@ -214,13 +218,15 @@ def await_that(condition: Callable[[], bool], what: str, process: subprocess.Pop
         time.sleep(0.05)
 
 
-def await_lines(project: Project, count: int, process: subprocess.Popen[str]) -> list[dict[str, object]]:
-    """Return the journal's lines once there are `count` of them."""
+def await_samples(project: Project, count: int, process: subprocess.Popen[str]) -> list[dict[str, object]]:
+    """Return the journal's lines once there are `count` samples among them."""
     journal = project.journal()
     await_that(
-        lambda: journal.exists() and journal.read_bytes().count(b"\n") >= count, f"{count} journal lines", process
+        lambda: journal.exists() and journal.read_bytes().count(b'{"kind": "sample"') >= count,
+        f"{count} samples are in the journal",
+        process,
     )
-    return [json.loads(line) for line in journal.read_text().splitlines()]
+    return [json.loads(line) for line in journal.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
 
 
 def end(process: subprocess.Popen[str], number: signal.Signals) -> tuple[int, str]:

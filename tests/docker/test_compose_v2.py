@@ -11,9 +11,10 @@ import docker
 import pytest
 
 from benchlab.experiment.workloads import WORKLOADS
+from benchlab.quality import judge
 
 from ..entries import ENTRIES, SERVICES
-from .conftest import ONE, Project
+from .conftest import ONE, ROUNDS, Project
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 V2_CLIENT = "benchlab/compose-v2"
@@ -58,6 +59,7 @@ def test_compose_v2_with_buildkit_builds_and_verifies_the_same_project_and_adopt
     ).decode()
     # The two that are adopted have two test types each.
     assert printed.count("pass  ") == len(BUILT) * len(WORKLOADS) + len(("json", "plaintext")) + len(("db", "query"))
-    assert len(project.latest().samples) == 1
+    assert judge.missing(project.latest()) == ()
+    assert len(project.latest().samples) >= ROUNDS
     # Only BuildKit numbers its steps so.
     assert re.search(r"^#\d+ ", (project.root / ".lab/build.log").read_text(), re.MULTILINE)

@@ -13,20 +13,22 @@ import pytest
 from benchlab.engine.engine import LEASE
 from benchlab.experiment import schedule
 from benchlab.load import closed
+from benchlab.quality import judge
 from benchlab.records.counters import CLIENT
 from benchlab.records.plan import Entry, Trial
 from benchlab.records.run import Run
 from benchlab.storage import store
 
-from .conftest import JSON, ONE, WAIT_S, Project, await_lines, await_that, end, end_cleanly
+from .conftest import LONG, ONE, ROUNDS, WAIT_S, Project, await_samples, await_that, end, end_cleanly
 from .traces import objects
 
 
-def test_ctrl_c_ends_cleanly_and_resume_goes_on_in_the_planned_order(
+@pytest.mark.long
+def test_long_samples_that_ctrl_c_ended_cleanly_are_resumed_in_the_planned_order(
     project: Project, client: docker.DockerClient
 ) -> None:
-    lab = project.start(*JSON, "--blocks", "1", "--seed", "7")
-    await_lines(project, 2, lab)
+    lab = project.start(*LONG, "--blocks", "2")
+    await_samples(project, 1, lab)
     end_cleanly(client, lab, signal.SIGINT)
     kept = project.journal().read_bytes()
     assert "## json, by" in (project.root / "results/latest" / store.REPORT).read_text()
@@ -56,12 +58,12 @@ def test_ctrl_c_at_any_point_leaves_nothing_behind(project: Project, client: doc
         app.write_text(app.read_text() + "\n# so that it is built anew\n")
         shutil.rmtree(logs)
     (logs / "create.log").unlink(missing_ok=True)
-    lab = project.start(*ONE, "--framework", "crax")
+    lab = project.start(*ONE, "--blocks", "2", "--framework", "crax")
     reached = {
         "build": lambda: "crax" in _text(logs / "build.log"),
         "create": lambda: (logs / "create.log").exists(),
         "start-up": lambda: any("db" in name for name in objects(client)) and project.journal().exists(),
-        "clean-up": lambda: project.journal().exists() and project.journal().stat().st_size > 0,
+        "clean-up": lambda: _text(project.journal()).count('"kind": "sample"') == ROUNDS,
     }
     await_that(reached[stage], stage, lab)
     lab.send_signal(signal.SIGINT)
@@ -73,6 +75,11 @@ def test_ctrl_c_at_any_point_leaves_nothing_behind(project: Project, client: doc
     assert "Traceback" not in printed
 
 
+def _is_whole(run: Run) -> bool:
+    """Return whether the run has all its rounds, of two blocks."""
+    return {sample.trial.block for sample in run.samples} == {1, 2} and not run.to_come and not judge.missing(run)
+
+
 def _text(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
@@ -80,8 +87,8 @@ def _text(path: Path) -> str:
 def test_a_kill_leaves_what_the_next_start_clears_and_a_cut_line_is_measured_again(
     project: Project, client: docker.DockerClient
 ) -> None:
-    lab = project.start(*ONE, "--framework", "crax")
-    await_lines(project, 1, lab)
+    lab = project.start(*ONE, "--blocks", "2", "--framework", "crax")
+    await_samples(project, 1, lab)
     end(lab, signal.SIGKILL)
     assert objects(client) != []
     with project.journal().open("ab") as journal:
@@ -91,15 +98,15 @@ def test_a_kill_leaves_what_the_next_start_clears_and_a_cut_line_is_measured_aga
     assert code == 0
     assert "33 bytes dropped" in printed
     assert "cleared what an earlier run had left behind" in printed
-    assert len(project.latest().samples) == 2
+    assert _is_whole(project.latest())
 
 
 @pytest.mark.long
 def test_a_lost_lease_ends_the_run_with_one_line_and_what_was_measured_is_kept(
     project: Project, client: docker.DockerClient
 ) -> None:
-    lab = project.start(*ONE, "--framework", "crax")
-    await_lines(project, 1, lab)
+    lab = project.start(*ONE, "--blocks", "2", "--framework", "crax")
+    await_samples(project, 1, lab)
     # The engine removes it as soon as it has ended.
     client.containers.get(LEASE).kill()
     printed, _ = lab.communicate(timeout=WAIT_S)
@@ -118,8 +125,8 @@ def test_a_run_is_resumed_on_the_sources_and_resources_alone_that_it_began_with(
     # The caller's own lead nowhere else.
     monkeypatch.setenv("COMPOSE_PROJECT_NAME", "elsewhere")
     monkeypatch.setenv("COMPOSE_FILE", "nowhere.yaml")
-    lab = project.start(*ONE, "--framework", "crax")
-    await_lines(project, 1, lab)
+    lab = project.start(*ONE, "--blocks", "2", "--framework", "crax")
+    await_samples(project, 1, lab)
     assert any("crax" in name for name in objects(client))
     app = project.root / "frameworks/crax/app.py"
     was = app.read_text()
@@ -145,4 +152,4 @@ def test_a_run_is_resumed_on_the_sources_and_resources_alone_that_it_began_with(
     resumed, printed = project.run("--resume", "results/latest")
     assert resumed == 0, printed
     assert project.journal().read_bytes().startswith(kept)
-    assert len(project.latest().samples) == 2
+    assert _is_whole(project.latest())

@@ -17,7 +17,7 @@ from benchlab.records.run import INVALID
 
 from .. import lies
 from ..lies import Lie
-from .conftest import RUN_S, SHORT, Measured, Project, await_lines, copy_of_project, nothing_stays
+from .conftest import RUN_S, SHORT, Measured, Project, await_samples, copy_of_project, nothing_stays
 
 pytestmark = pytest.mark.long
 
@@ -99,7 +99,7 @@ def loaded(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClient
     levels = ("--levels", "json=16", "--levels", "plaintext=256", "--test", "json", "--test", "plaintext")
     with nothing_stays(client):
         lab = project.start(*SHORT, *levels, "--blocks", "1", *flags)
-        await_lines(project, 1, lab)
+        await_samples(project, 1, lab)
         ours = client.containers.list(all=True, filters={"label": f"{LAB_LABEL}={LAB_VALUE}"}, ignore_removed=True)
         logs = {str(container.name): container.attrs["HostConfig"]["LogConfig"] for container in ours}
         printed, _ = lab.communicate(timeout=RUN_S)

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import signal
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,11 +31,12 @@ from ..results_schema import problems
 from .conftest import (
     JSON,
     ONE,
+    ROUNDS,
     SHORT,
     WAIT_S,
     Measured,
     Project,
-    await_lines,
+    await_samples,
     await_that,
     copy_of_project,
     end_cleanly,
@@ -79,14 +81,15 @@ def test_a_draft_is_built_from_its_own_folder_and_what_entries_share(project: Pr
 def test_a_short_run_measures_every_trial_and_writes_the_tables(short_run: Measured) -> None:
     printed, run = short_run.printed, short_run.run
     assert short_run.code == 0
-    assert len(run.samples) == len(USUAL) * 3
-    assert judge.missing(run) == ()
-    assert {sample.trial.entry for sample in run.samples} == set(USUAL)
+    counts = Counter((sample.trial.entry, sample.trial.test) for sample in run.samples)
+    assert counts.keys() == {(entry, test) for entry in USUAL for test in ("json", "plaintext", "query")}
+    assert min(counts.values()) >= ROUNDS
+    assert (judge.missing(run), run.to_come) == ((), 0)
     assert all(sample.load.requests > 0 for sample in run.samples)
     assert all(sample.load.latency.max_us >= sample.load.latency.mean_us for sample in run.samples)
     # What is told before anything starts, and before anything is measured.
     plan, advice = printed.index("plan  "), printed.index("this host: ")
-    assert plan < advice < printed.index("samples to take") < printed.index("block 1: ")
+    assert plan < advice < printed.index("1 block to make") < printed.index("block 1: ")
     report = (short_run.folder / store.REPORT).read_text()
     assert report in printed
     assert report.count("## json, by") == report.count("## plaintext, by") == report.count("## query, by") == 2
@@ -127,10 +130,10 @@ def test_a_run_is_exported_as_a_results_file_of_techempower(short_run: Measured)
 def test_a_dry_run_tells_the_plan_and_the_commands_and_starts_nothing(
     project: Project, client: docker.DockerClient
 ) -> None:
-    code, printed = project.run("--profile", "study", "--framework", "crax", "--test", "query", "--dry-run")
+    code, printed = project.run("--test", "query", "--blocks", "5", "--dry-run")
     assert code == 0
-    assert re.match(r"plan +15 samples of 15 s in 5 visits\ntime +about ", printed)
-    assert printed.count("block ") == 5
+    assert re.match(rf"plan +5 blocks: {len(USUAL)} entries up at once, .+\nrounds +.+\ntime +about ", printed)
+    assert len(re.findall(rf"^block \d: {', '.join(sorted(USUAL))}: query$", printed, re.MULTILINE)) == 5
     assert "-H 'Host: tfb-server'" in printed
     assert re.search(
         r"^wrk .* -c 128 .* -t \d+ .* 'http://app-crax:8080/queries\?queries=20'  # level 20$", printed, re.M
@@ -160,14 +163,14 @@ def test_one_run_measures_an_entry_with_and_without_a_proxy_and_goes_on_as_such(
     project: Project, client: docker.DockerClient
 ) -> None:
     lab = project.start(*JSON, "--blocks", "1", "--proxy", "none,nginx", "--framework", "crax")
-    await_lines(project, 1, lab)
+    await_samples(project, 1, lab)
     end_cleanly(client, lab, signal.SIGINT)
     code, printed = project.run("--resume", "results/latest")
     run = project.latest()
     assert code == 0, printed
     assert run.manifest.run_id.endswith("-quick-none-nginx")
     assert run.manifest.variants == {"crax": Variant("crax"), "crax-via-nginx": Variant("crax", {"proxy": "nginx"})}
-    assert len(run.samples) == 2 * 2
+    assert (judge.missing(run), run.to_come) == ((), 0)
     roles = {sample.trial.entry: set(sample.counters.roles) for sample in run.samples}
     assert roles == {"crax": {"client", "app", "db"}, "crax-via-nginx": {"client", "app", "db", "proxy"}}
     told, answer = project.run("factors", "results/latest")
@@ -273,14 +276,14 @@ def test_what_verification_warns_of_is_in_the_journal_once_however_often_the_run
     project: Project, client: docker.DockerClient
 ) -> None:
     project.add_entry("chatty", "aiohttp", _with_one_key_more)
-    lab = project.start(*ONE, "--framework", "chatty")
-    finding, sample, *_ = await_lines(project, 2, lab)
-    assert (finding["kind"], finding["rule"], sample["kind"]) == ("verification", "extra keys", "sample")
+    lab = project.start(*ONE, "--blocks", "2", "--framework", "chatty")
+    finding, *_ = await_samples(project, 1, lab)
+    assert (finding["kind"], finding["rule"]) == ("verification", "extra keys")
     end_cleanly(client, lab, signal.SIGHUP)
     code, printed = project.run("--resume", "results/latest")
     run = project.latest()
     assert code == 0, printed
-    assert len(run.samples) == 2
+    assert (judge.missing(run), run.to_come) == ((), 0)
     assert [(found.test, found.rule, found.warning) for found in run.findings] == [("json", "extra keys", True)]
     assert "* chatty, json: warning: has more keys than message: 'more' [extra keys] (block 1)" in printed
     assert project.run("export", "results/latest", "--format", "tfb", "--output", "tfb.json")[0] == 0
@@ -304,20 +307,24 @@ def test_a_run_is_analysed_anew_byte_for_byte_the_same_and_without_an_engine(
     assert written[1].decode() in printed
 
 
-def test_an_entry_killed_under_load_costs_no_more_than_its_visit(project: Project, client: docker.DockerClient) -> None:
+def test_an_entry_killed_under_load_costs_no_more_than_its_own_rounds_of_the_block(
+    project: Project, client: docker.DockerClient
+) -> None:
+    pair = ("--framework", "aiohttp", "--framework", "crax")
     json = ("--profile", "quick", "--test", "json", "--levels", "json=16,32")
-    lab = project.start(*json, "--blocks", "2", "--framework", "crax", "--duration", "2")
-    await_lines(project, 1, lab)
+    lab = project.start(*json, *pair, "--blocks", "2", "--repeats", "12")
+    await_samples(project, 8, lab)
     (entry,) = client.containers.list(filters={"label": "com.docker.compose.service=crax"})
     entry.kill()
     printed, _ = lab.communicate()
     run = project.latest()
     assert lab.returncode == 1
-    assert [failure.trial.block for failure in run.failures] == [1]
-    lost = r"while json \d+ was measured, crax ended \(killed by SIGKILL, exit code 137\); "
+    assert {(failure.trial.entry, failure.trial.block) for failure in run.failures} == {("crax", 1)}
+    lost = r"while json was measured, crax ended \(killed by SIGKILL, exit code 137\); "
     assert re.match(lost, run.failures[0].reason)
     assert "started: " not in run.failures[0].reason
-    assert len(run.samples) == 3
+    counts = Counter((sample.trial.entry, sample.trial.block) for sample in run.samples)
+    assert min(counts["aiohttp", 1], counts["aiohttp", 2], counts["crax", 2]) >= 2 * 12
     assert "## Not measured" in printed
 
 
@@ -345,7 +352,9 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerCli
         container = client.containers.create("benchlab/wrk", ["true"], labels=labels)
         volume = client.volumes.create(labels=labels)
         try:
-            first = project.start(*JSON, "--proxy", "nginx", "--framework", "crax")
+            # So many rounds that the other labs have come and gone before they are over.
+            json = ("--profile", "quick", "--test", "json", "--repeats", "12")
+            first = project.start(*json, "--proxy", "nginx", "--framework", "crax")
             await_that(lambda: project.journal().exists(), "the run has begun", first)
             second = tuple(project.run(*command) for command in SECOND)
             printed, _ = first.communicate(timeout=WAIT_S)
@@ -364,7 +373,7 @@ def test_a_run_through_nginx_says_so_in_its_identity(disturbed: Disturbed) -> No
     assert disturbed.first.code == 0
     assert run.manifest.run_id.endswith("-quick-nginx")
     assert "through nginx" in disturbed.first.printed
-    assert len(run.samples) == 4
+    assert {sample.trial.block for sample in run.samples} == set(range(1, run.blocks + 1))
 
 
 def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(disturbed: Disturbed) -> None:

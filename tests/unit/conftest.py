@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def own_signals() -> Iterator[None]:
 
 @pytest.fixture
 def settings() -> Settings:
-    return make_settings()
+    return long_samples()
 
 
 @pytest.fixture
@@ -169,8 +170,15 @@ def manifest() -> Manifest:
     return make_manifest()
 
 
+def long_samples(**given: Any) -> Settings:
+    """Return the settings of a run that has one entry up at a time: the study's, with few blocks and short samples."""
+    few: dict[str, Any] = {"frameworks": ["aiohttp", "crax"], "blocks": 2, "duration_s": 2, "seed": 7}
+    return replace(choose("study", **(few | given)), primer_s=0, warmup_s=(1, 1))
+
+
 def make_settings() -> Settings:
-    return choose("quick", frameworks=["aiohttp", "crax"], seed=7)
+    """Return the settings of a run of rounds: two blocks, of a round each."""
+    return choose("quick", frameworks=["aiohttp", "crax"], blocks=2, repeats=1, seed=7)
 
 
 def make_manifest() -> Manifest:

@@ -16,11 +16,16 @@ from benchlab.selftest import aa_test, check
 from benchlab.selftest.check import Check
 from benchlab.statistics.sequential import smallest_effect
 
-from .conftest import STARTED, make_sample, make_trial
+from .conftest import STARTED, long_samples, make_sample, make_trial
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
 from .values import Array
 
 FIGURES = ("requests/s", "requests/CPU-s")
+
+
+@pytest.fixture
+def manifest(manifest: Manifest) -> Manifest:
+    return replace(manifest, settings=long_samples())
 
 
 def _spread_exactly(stdev: float) -> dict[str, Array]:

@@ -41,7 +41,9 @@ sys.exit(cli.main(Path.cwd(), ["report", sys.argv[1]]))
         (["--levels", "json=0"], "--levels json=0: use 1 to"),
         (["--blocks", "0"], "--blocks 0: use 1 to"),
         (["--duration", "0", "--blocks", "0"], "--blocks 0: use 1 to 1000; --duration 0: use 0.1 to"),
-        (["--repeats", "0"], "--repeats 0: use 1 to"),
+        (["--repeats", "101"], "--repeats 101: use 0 to"),
+        (["--profile", "study", "--repeats", "0"], "--repeats 0: use 1 to"),
+        (["--profile", "study", "--duration", "0.5"], "--duration 0.5: --profile study takes samples of whole seconds"),
         (["--db-connections", "16,2000"], "--db-connections 2000: use 1 to 1900"),
         (["--precision", "much"], "--precision much"),
         (["--precision", ""], "--precision"),
@@ -237,7 +239,7 @@ def test_a_budget_of_nothing_is_told_apart_from_one_without_a_unit(
 @pytest.mark.parametrize(
     ("flag", "value", "kept"),
     [
-        ("--duration", "9", "2"),
+        ("--repeats", "9", "1"),
         ("--levels", "json=17", "16,32,128"),
         ("--seed", "1", "7"),
         ("--framework", "aiohttp", "aiohttp,crax"),

@@ -6,7 +6,7 @@ import json
 import math
 import re
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from benchlab.statistics import analysis, baseline, candidate, comparability, ef
 from benchlab.statistics.factorial import DesignError
 from benchlab.storage import store
 
-from .conftest import LABELS, STARTED, make_finding, make_manifest, make_sample, make_trial
+from .conftest import LABELS, STARTED, long_samples, make_finding, make_manifest, make_sample, make_trial
 from .mutations import REMOVED, VALUES, Place, assert_each_is_plain_or_told, changed, written
 
 FACTS: dict[str, object] = {
@@ -133,7 +133,8 @@ def test_a_run_of_an_older_lab_with_a_seed_that_is_refused_now_is_read(folder: P
 
 
 def test_a_run_of_an_older_lab_with_the_old_name_of_the_study_s_profile_is_read(folder: Path) -> None:
-    (folder / store.MANIFEST).write_text(written(changed(_manifest(), ("settings", "profile"), "seed")))
+    old = json.loads(json.dumps(asdict(long_samples()))) | {"profile": "seed"}
+    (folder / store.MANIFEST).write_text(written(_manifest() | {"settings": old}))
     assert store.read_manifest(folder).settings.profile == "study"
     _told(folder)
 
@@ -147,7 +148,7 @@ def test_a_run_of_an_older_lab_with_the_old_name_of_the_study_s_profile_is_read(
         (
             ("settings", "profile"),
             "sed",
-            'settings.profile is "sed", and must be one of default, quick, rounds, study, tfb',
+            'settings.profile is "sed", and must be one of default, quick, study, tfb',
         ),
         (("settings", "levels", "json"), [16, 16], "settings.levels.json is a list, and must be levels, each once"),
         (("settings", "levels", "jsn"), [16], 'settings.levels has "jsn", which is no test; there is json, plaintext'),

@@ -19,9 +19,14 @@ from benchlab.selftest import calibrate
 from benchlab.selftest.check import Check, Overhead
 from benchlab.selftest.kept import Calibration, FaultResult
 
-from .conftest import STARTED, make_counters, make_sample, make_trial
+from .conftest import STARTED, long_samples, make_counters, make_sample, make_trial
 from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
 from .values import blocks
+
+
+@pytest.fixture
+def manifest(manifest: Manifest) -> Manifest:
+    return replace(manifest, settings=long_samples())
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from benchlab.experiment.profiles import PROFILES
 from benchlab.records.facts import Facts
 from benchlab.records.plan import Manifest
 from benchlab.report import changes
 from benchlab.statistics import comparability
+
+from .conftest import long_samples
 
 FACTS: dict[str, Any] = {
     "lab_version": "0.2.0",
@@ -64,16 +67,25 @@ def test_another_machine_engine_or_database_is_told_with_both_values(
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        ({"duration_s": 9}, "duration in s was 2, is 9"),
-        ({"repeats": 4}, "samples of a level in a block was 1, is 4"),
+        ({"duration_s": 9}, f"duration in s was {PROFILES['quick'].duration_s}, is 9"),
+        ({"repeats": 4}, "repeats of a level in a block was 1, is 4"),
         ({"primer_s": 5}, "primer in s was 0, is 5"),
         ({"warmup_s": (15, 15)}, "warm-up in s was 1 to 1, is 15 to 15"),
         ({"proxy": "nginx"}, "proxy was none, is nginx"),
-        ({"profile": "tfb"}, "connections where N varies was 128, is 512"),
     ],
 )
 def test_another_load_is_told_with_both_values(described: Manifest, change: dict[str, Any], told: str) -> None:
     assert differences(described, replace(described, settings=replace(described.settings, **change))) == [told]
+
+
+def test_other_connections_where_n_varies_are_told_with_both_values(described: Manifest) -> None:
+    study, tfb = (replace(described, settings=replace(long_samples(), profile=name)) for name in ("study", "tfb"))
+    assert differences(study, tfb) == ["connections where N varies was 128, is 512"]
+
+
+def test_a_run_of_the_same_profile_that_had_one_entry_up_at_a_time_is_no_run_of_rounds(described: Manifest) -> None:
+    former = replace(described, settings=replace(long_samples(), profile=described.settings.profile))
+    assert "entries up together was no, is yes" in differences(former, described)
 
 
 @pytest.mark.parametrize(

@@ -227,9 +227,9 @@ def test_a_server_that_ends_each_connection_is_said_to_among_the_warnings() -> N
 
 
 def test_a_page_names_the_command_that_makes_the_run_again(manifest: Manifest, settings: Settings) -> None:
-    seeded = choose("quick", frameworks=settings.frameworks, tests=["json"], blocks=3, seed=4711)
+    seeded = choose("quick", frameworks=settings.frameworks, tests=["json"], blocks=5, repeats=9, seed=4711)
     text = outputs.html(Run(replace(manifest, settings=seeded), (), ()))
-    assert "--profile quick --test json --blocks 3 --seed 4711" in text
+    assert "--profile quick --test json --blocks 5 --repeats 9 --seed 4711" in text
 
 
 def _of_versions(rates: Rates) -> Run:

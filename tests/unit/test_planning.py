@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from benchlab.core.quantities import minutes
 from benchlab.engine.endpoints import load_address
 from benchlab.experiment import schedule
+from benchlab.experiment.profiles import DEFAULT, PROFILES
 from benchlab.experiment.settings import choose, command
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.report import markdown
 from benchlab.report.document import Document
 from benchlab.run import planning
+from benchlab.run.planning import Left
 
 from .conftest import LABELS, LEVELS, PATHS, Kept, make_manifest, planned, run_planned
 from .fake_host import FakeHost
@@ -60,37 +64,56 @@ def _plan(entries: list[Entry], **changes: Any) -> str:
     given: dict[str, Any] = {"frameworks": ["aiohttp", "crax"], "seed": 7}
     settings = choose(**(given | changes))
     levels = closed.levels(settings, 2)
-    visits = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
-    return markdown.text(Document((planning.plan(settings, levels, visits, "2, shared", "4.0 GiB of memory"),)))
+    left: Left = schedule.plan(entries, levels, settings.blocks, settings.seed, settings.repeats)
+    if settings.together:
+        by_name = {entry.name: entry for entry in entries}
+        left = schedule.planned(by_name, (tuple(by_name),), settings, settings.blocks)
+    return markdown.text(Document((planning.plan(settings, levels, left, "2, shared", "4.0 GiB of memory"),)))
 
 
 def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry]) -> None:
-    assert _plan(entries).splitlines() == [
-        "plan              128 samples of 3 s in 16 visits",
-        "time              about 12 min 11 s, on a very noisy host 24 min 22 s and more; builds not counted",
+    usual = PROFILES[DEFAULT]
+    plan, rounds, time, *rest = _plan(entries).splitlines()
+    assert plan == f"plan              {usual.blocks} blocks: 2 entries up at once, one loaded at a time"
+    assert rounds == (
+        f"rounds            as many as take {minutes(usual.block_s)} in a block of two entries, "
+        f"of slices of {usual.duration_s} s and more"
+    )
+    assert re.fullmatch(r"time              about \d+ min \d+ s; builds not counted", time)
+    assert rest == [
         "entries           aiohttp, crax",
         "json              16, 32, 128 connections",
         "plaintext         256, 1024 connections, 16 requests deep",
         "query             1, 10, 20 queries a request, at 128 connections",
-        "before each test  a warm-up until steady, 3 to 5 s",
-        "blocks            8, every entry once in each",
+        "before each test  a warm-up of 1 s",
+        f"blocks            {usual.blocks}, each one lifetime of its entries",
         "order             shuffled by seed 7",
         "CPUs              2, shared",
         "host              4.0 GiB of memory",
     ]
 
 
-def test_the_time_that_is_told_has_no_upper_end_but_what_it_is_where_all_samples_are_taken_once_more() -> None:
-    assert planning.duration(127) == "about 2 min 07 s, on a very noisy host 4 min 14 s and more"
+def test_the_plan_of_long_samples_says_how_many_there_are_and_how_long_they_take_where_all_are_taken_once_more(
+    entries: list[Entry],
+) -> None:
+    lines = _plan(entries, profile="study").splitlines()
+    assert lines[:2] == [
+        "plan              80 samples of 15 s in 10 visits",
+        "time              about 32 min 07 s, on a very noisy host 64 min 14 s and more; builds not counted",
+    ]
+    assert lines[6:8] == [
+        "before each test  a primer of 5 s, a warm-up of 15 s",
+        "blocks            5, every entry once in each",
+    ]
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"profile": "study"}, "a primer of 5 s, a warm-up of 15 s"),
         ({"proxy": "nginx"}, "aiohttp, crax, through nginx"),
         ({"proxy": "none,nginx"}, "aiohttp, crax, without a proxy and through nginx"),
-        ({"repeats": 3}, "8, every entry once in each, each level 3 times"),
+        ({"repeats": 3}, "rounds            3 of each test in a block, of slices of"),
+        ({"profile": "study", "repeats": 3}, "5, every entry once in each, each level 3 times"),
         ({"precision": 0.03}, "; then more until ratios are within ± 3.0%"),
         (
             {"precision": 0.03, "budget_s": 1200},
@@ -112,14 +135,14 @@ def test_entries_that_are_up_together_are_warmed_up_by_a_slice_each(entries: lis
 
 
 def test_the_command_of_a_load_that_is_taken_in_slices_has_whole_seconds(entries: list[Entry]) -> None:
-    settings = choose("rounds", frameworks=("crax",), tests=("json",), seed=7)
+    settings = choose(frameworks=("crax",), tests=("json",), seed=7)
     typed = list(planning.commands(settings, entries, LEVELS, load_address))
     words = [shlex.split(line, comments=True) for line in typed if not line.startswith("#")]
     assert all(int(line[line.index("-d") + 1]) >= 1 for line in words)
 
 
 def test_the_command_of_a_run_in_groups_asks_for_the_blocks_of_one_group() -> None:
-    settings = choose("rounds", frameworks=("aiohttp", "crax"), seed=7)
+    settings = choose(frameworks=("aiohttp", "crax"), seed=7)
     manifest = replace(make_manifest(), settings=replace(settings, blocks=2 * settings.blocks))
     assert "--blocks" not in command(replace(manifest, groups=(("aiohttp", "crax"), ("aiohttp", "crax"))))
     assert f"--blocks {2 * settings.blocks}" in command(manifest)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -205,8 +206,9 @@ def test_a_narrow_terminal_cuts_off_the_name_rather_than_the_rate(entries: list[
 
 
 def test_nothing_is_drawn_or_written_while_a_sample_is_taken(
-    tmp_path: Path, entries: list[Entry], manifest: Manifest
+    tmp_path: Path, entries: list[Entry], manifest: Manifest, settings: Settings
 ) -> None:
+    manifest = replace(manifest, settings=settings)
     screen, host, journal = Screen(), FakeHost(), store.create(tmp_path, manifest)
     visits = _visits(entries)
     changed: list[bool] = []
@@ -225,7 +227,7 @@ def test_nothing_is_drawn_or_written_while_a_sample_is_taken(
     console = Console(file=screen, width=80, _environ={"TERM": "xterm"})
     progress = Progress(console, Forecast(visits, manifest.settings), Run(manifest, (), ()), "")
     with progress.running():
-        for block in make_runner(host, journal, entries, manifest.settings, progress).run(visits):
+        for block in make_runner(host, journal, entries, settings, progress).run(visits):
             progress.block(block)
     assert changed == [False] * sum(len(visit.trials) for visit in visits)
     assert "latest: " in screen.getvalue()

@@ -15,7 +15,7 @@ from benchlab.records.plan import Level, Manifest, Trial
 from benchlab.records.run import GOOD, INVALID, ITS_LOG, SUSPECT, Failure, Run, Sample, Verdict
 from benchlab.report import outputs, tables
 
-from .conftest import STARTED, make_counters, make_finding, make_load, make_sample, make_trial
+from .conftest import STARTED, long_samples, make_counters, make_finding, make_load, make_sample, make_trial
 from .made_runs import full_host
 
 
@@ -251,9 +251,9 @@ def test_of_a_single_sample_nothing_is_told_in_the_plural(manifest: Manifest) ->
     one = replace(manifest, settings=replace(manifest.settings, blocks=1, levels={"json": (16,)}), cpus=1)
     text = outputs.text(Run(one, SAMPLES[:1], ()))
     assert "1 sample was taken: 1 counts." in text
-    assert "Changed: only some tests, other levels, 1 block." in text
+    assert "Changed: only some tests, other levels, 1 block, 1 round of a test in a block." in text
     assert "CPUs: all roles share the 1 CPU." in text
-    assert not re.search(r"\b1 (samples|blocks|trials|CPUs)\b|\(s\)", text)
+    assert not re.search(r"\b1 (samples|blocks|rounds|trials|CPUs)\b|\(s\)", text)
 
 
 def test_a_table_calls_an_interval_too_wide_where_two_blocks_lie_far_apart(manifest: Manifest) -> None:
@@ -310,8 +310,8 @@ def test_the_tests_that_entries_declare_stand_below_their_table(manifest: Manife
 
 
 def test_the_method_says_what_a_block_is_in_a_run_of_rounds_and_in_any_other(manifest: Manifest) -> None:
-    of_rounds = replace(manifest, settings=replace(manifest.settings, together=True))
-    alone, together = (outputs.text(Run(each, SAMPLES, ())) for each in (manifest, of_rounds))
+    one_at_a_time = replace(manifest, settings=long_samples())
+    alone, together = (outputs.text(Run(each, SAMPLES, ())) for each in (one_at_a_time, manifest))
     assert "A block visits every entry once, in shuffled order. Only blocks count" in alone
     assert "are up together; each of its rounds loads every one of them once at a level, in shuffled order. Only" in (
         together

@@ -27,7 +27,7 @@ NAMES = ("aiohttp", "crax")
 
 @pytest.fixture
 def rounds_settings() -> Settings:
-    return choose("rounds", frameworks=NAMES, tests=TESTS, repeats=3, seed=7)
+    return choose(frameworks=NAMES, tests=TESTS, repeats=3, seed=7)
 
 
 def _block(number: int = 1, tests: tuple[str, ...] = TESTS) -> Block:
@@ -365,7 +365,7 @@ def test_an_entry_that_was_lost_in_rounds_that_it_has_slices_of_is_missing(
 
 
 def test_what_is_paced_after_a_resume_gets_its_own_share_of_a_block(entries: list[Entry]) -> None:
-    settings = choose("rounds", frameworks=NAMES, tests=TESTS, seed=7)
+    settings = choose(frameworks=NAMES, tests=TESTS, seed=7)
     counts = []
     for block in (_block(), Block(1, NAMES, (Rounds("query", 0),))):
         kept = Kept()

@@ -330,6 +330,10 @@ def _noisy(severity: str, rule: str) -> Run:
     return with_samples(replace(run, manifest=make_run({"a": [1] * 3}).manifest), odd)
 
 
+def _one_at_a_time(run: Run) -> Run:
+    return replace(run, manifest=replace(run.manifest, settings=replace(run.manifest.settings, together=False)))
+
+
 @pytest.mark.parametrize(
     ("run", "told"),
     [
@@ -348,6 +352,10 @@ def _noisy(severity: str, rule: str) -> Run:
         ),
         (
             replace(make_run({"a": [1, 2]}), failures=(Failure(make_trial(3, "a"), STARTED, "died"),)),
+            "Rounds of a in json could not be measured",
+        ),
+        (
+            _one_at_a_time(replace(make_run({"a": [1, 2]}), failures=(Failure(make_trial(3, "a"), STARTED, "died"),))),
             "1 sample could not be measured",
         ),
     ],

@@ -18,6 +18,7 @@ from benchlab.engine.lease import Lease
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment import schedule
+from benchlab.experiment.profiles import PROFILES
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.records.facts import Facts
@@ -43,7 +44,10 @@ SERVICE = {
 
 
 class NoEngine:
-    """Fails at the first touch: it has nothing that an engine has."""
+    """Fails at the first touch, but for what it says of itself, which is nothing."""
+
+    def info(self) -> dict[str, Any]:
+        return {}
 
 
 @pytest.fixture
@@ -231,15 +235,15 @@ def test_a_budget_decides_once_on_the_blocks_and_the_run_keeps_to_it(
     lab: Lab, tmp_path: Path, manifest: Manifest, said: list[str]
 ) -> None:
     settings = replace(manifest.settings, frameworks=("crax",), levels={"json": (32,)}, blocks=1, budget_s=28)
-    journal = store.create(tmp_path, replace(manifest, settings=settings))
+    journal = store.create(tmp_path, replace(manifest, settings=settings, entries={"crax": LABELS}))
     full = replace(lab, engine_if_any=cast(Engine, Enough()))
     sitting = session.Session(full, journal.run().manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
     run = sitting.run()
-    # A block takes the 5 s that a visit is planned with, and the 2 s that a sample of the fake is said to have taken.
+    # A block takes the 5 s that a start is planned with, and the part of a second that a slice of the fake has taken.
     assert run.decision is not None
-    assert (run.decision.pilot, run.decision.blocks, run.decision.needed) == (1, 3, None)
-    assert {sample.trial.block for sample in run.samples} == {1, 2, 3}
-    assert f"3 blocks in all: {run.decision.reason}" in said
+    assert (run.decision.pilot, run.decision.blocks, run.decision.needed) == (1, 5, None)
+    assert {sample.trial.block for sample in run.samples} == {1, 2, 3, 4, 5}
+    assert f"5 blocks in all: {run.decision.reason}" in said
     assert run.decision.reason.startswith("what the budget has time for, at ")
     assert (journal.folder / store.JOURNAL).read_text().count('"kind": "decision"') == 1
     assert sitting.run().decision == run.decision
@@ -384,8 +388,9 @@ def test_a_budget_sets_the_most_blocks_of_a_gate_where_none_are_asked_for(lab: L
     def fitted(settings: Settings) -> Settings:
         return planning.fitted(lab, replace(settings, margin=0.03, budget_s=1800))
 
-    free = fitted(manifest.settings)
-    assert free.blocks > manifest.settings.blocks
+    usual = replace(manifest.settings, blocks=PROFILES["quick"].blocks)
+    free = fitted(usual)
+    assert free.blocks > usual.blocks
     assert free.looks[-1] == free.blocks
     # The command of the run makes the same one again.
     assert fitted(free) == free

@@ -10,7 +10,7 @@ import pytest
 from benchlab.cli import arguments, cli
 from benchlab.core.errors import ConfigError
 from benchlab.experiment import profiles
-from benchlab.experiment.settings import SETTINGS, choose, note
+from benchlab.experiment.settings import SETTINGS, choose, impossible, note, typed
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import closed
 from benchlab.records.plan import Level, Settings
@@ -115,8 +115,8 @@ def test_verification_covers_every_test_type_unless_some_are_named() -> None:
 
 
 def test_flags_change_only_what_they_name() -> None:
-    changed = _settings(tests=["json"], levels={"json": (8,)}, blocks=3)
-    assert (changed.levels, changed.blocks, changed.duration_s) == ({"json": (8,)}, 3, 3)
+    usual, changed = _settings(), _settings(tests=["json"], levels={"json": (8,)}, blocks=3)
+    assert changed == dataclasses.replace(usual, levels={"json": (8,)}, blocks=3)
 
 
 def test_several_proxies_and_numbers_of_connections_are_kept_in_order() -> None:
@@ -194,10 +194,12 @@ def test_levels_that_cannot_be_read_are_refused_by_name(text: str, named: str) -
         ({"levels": {"fortune": (16,)}}, "--test fortune"),
         ({"levels": {"json": (16,)}, "tests": ["query"]}, "--test json"),
         ({"blocks": 0}, "--blocks 0"),
-        ({"repeats": 0}, "--repeats 0"),
+        ({"profile": "study", "repeats": 0}, "--repeats 0: use 1 to 100"),
         ({"repeats": 101}, "--repeats 101"),
         ({"duration_s": 0}, "--duration 0"),
-        ({"duration_s": 601}, "--duration 601"),
+        ({"duration_s": 61}, "--duration 61: --profile default takes slices"),
+        ({"profile": "study", "duration_s": 601}, "--duration 601"),
+        ({"profile": "study", "duration_s": 0.5}, "--duration 0.5: --profile study takes samples of whole seconds"),
     ],
 )
 def test_impossible_settings_are_refused_by_name(changes: dict[str, Any], named: str) -> None:
@@ -218,6 +220,41 @@ def test_a_level_that_leaves_one_thread_on_many_cpus_is_refused_with_the_remedy(
 def test_a_changed_quick_run_still_says_that_it_is_a_first_look() -> None:
     assert "first look" in note(_settings(profile="quick", blocks=7)).lower()
     assert "first look" not in note(_settings(profile="default", blocks=7)).lower()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"blocks": 5}, "5 blocks"),
+        ({"repeats": 3}, "3 rounds of a test in a block"),
+        ({"duration_s": 2}, "slices of 2 s and more"),
+    ],
+)
+def test_what_is_changed_of_rounds_is_told_in_their_words(changes: dict[str, Any], told: str) -> None:
+    assert note(_settings()) == profiles.PROFILES["default"].note
+    assert note(_settings(**changes)).endswith(f"Changed: {told}.")
+
+
+@pytest.mark.parametrize("profile", ["default", "quick"])
+def test_what_default_and_quick_were_in_older_labs_is_told_of_their_runs(profile: str) -> None:
+    former = profiles.FORMER[profile]
+    kept = dataclasses.replace(
+        _settings(profile=profile),
+        blocks=former.blocks,
+        repeats=former.repeats,
+        duration_s=former.duration_s,
+        warmup_s=former.warmup_s,
+        together=False,
+        block_s=0,
+    )
+    assert note(kept) == former.note
+    assert list(typed(kept)) == ["--profile", profile, "--seed", "7"]
+    assert note(dataclasses.replace(kept, duration_s=9)).endswith("Changed: 9-s samples.")
+
+
+def test_a_manifest_of_entries_up_together_has_a_profile_that_has_them_so() -> None:
+    odd = dataclasses.replace(_settings(profile="study"), together=True)
+    assert impossible(odd) == ["settings.together is true, and must be false with the profile study"]
 
 
 @pytest.mark.parametrize(

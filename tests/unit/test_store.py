@@ -23,7 +23,7 @@ from benchlab.core.errors import StoreError
 from benchlab.quality import judge
 from benchlab.records import schema
 from benchlab.records.load import Load
-from benchlab.records.plan import CONNECTIONS, Level, LevelKey, Manifest, Variant
+from benchlab.records.plan import CONNECTIONS, Level, LevelKey, Manifest, Settings, Variant
 from benchlab.records.run import Decision, Failure, Pace, Run, Sample, SliceLength
 from benchlab.report import export, outputs
 from benchlab.storage import files, store
@@ -399,7 +399,6 @@ def test_a_report_is_written_and_printed_in_a_locale_that_lacks_its_letters(
         {"level": Level(64, 2)},
         {"block": 0},
         {"repeat": 0},
-        {"repeat": 2},
     ],
 )
 def test_a_line_of_another_run_is_refused_by_its_number(
@@ -412,6 +411,15 @@ def test_a_line_of_another_run_is_refused_by_its_number(
     with pytest.raises(
         StoreError, match=r"line 2: not a record .* is no trial of 20261123-120000-quick; were two runs"
     ):
+        store.read(journal.folder)
+
+
+def test_a_long_sample_that_was_not_asked_for_is_of_another_run(
+    tmp_path: Path, manifest: Manifest, settings: Settings, sample: Sample
+) -> None:
+    journal = store.create(tmp_path, replace(manifest, settings=settings))
+    journal.append(replace(sample, trial=replace(sample.trial, repeat=2)))
+    with pytest.raises(StoreError, match="is no trial of"):
         store.read(journal.folder)
 
 

@@ -17,7 +17,7 @@ from benchlab.report import tfb_results
 from benchlab.statistics import analysis
 
 from ..results_schema import SCHEMA, problems
-from .conftest import LABELS, STARTED, make_finding, make_load, make_sample
+from .conftest import LABELS, STARTED, long_samples, make_finding, make_load, make_sample
 
 LEVELS = {"json": (32, 16), "plaintext": (256,), "query": (1, 20)}
 # Requests per second in blocks 1 and 2: their geometric mean is 2,000.
@@ -58,7 +58,7 @@ def test_a_run_is_a_results_file(run: Run) -> None:
     document = json.loads(json.dumps(tfb_results.results(run)))
     assert problems(document) == []
     assert document["frameworks"] == ["aiohttp", "crax"]
-    assert document["duration"] == 2
+    assert document["duration"] == 15
     assert document["verify"] == {
         entry: {"json": "pass", "plaintext": "pass", "query": "pass"} for entry in ("aiohttp", "crax")
     }
@@ -66,16 +66,20 @@ def test_a_run_is_a_results_file(run: Run) -> None:
     assert document["failed"] == {test: [] for test in document["rawData"]}
 
 
-def test_a_figure_stands_for_all_samples_as_one_of_the_run_s_duration(run: Run) -> None:
-    figure = tfb_results.results(run)["rawData"]["json"]["crax"][0]
+@pytest.mark.parametrize(("together", "duration_s"), [(True, 15), (False, 2)], ids=["slices", "long samples"])
+def test_a_figure_stands_for_all_samples_as_one_of_whole_seconds(run: Run, together: bool, duration_s: int) -> None:
+    settings = run.manifest.settings if together else replace(long_samples(), levels=LEVELS)
+    document = tfb_results.results(replace(run, manifest=replace(run.manifest, settings=settings)))
+    figure = document["rawData"]["json"]["crax"][0]
+    assert document["duration"] == duration_s
     began_s = int((STARTED + timedelta(minutes=1)).timestamp())
     assert figure == {
         "latencyAvg": "2.00ms",
         "latencyStdev": "100.00us",
         "latencyMax": "9.00ms",
-        "totalRequests": 4000,
+        "totalRequests": 2000 * duration_s,
         "startTime": began_s,
-        "endTime": began_s + 2,
+        "endTime": began_s + duration_s,
     }
 
 
@@ -99,7 +103,7 @@ def test_levels_ascend_and_each_list_is_in_their_order(manifest: Manifest) -> No
     samples = (_sample("crax", "json", 32, 1, fast), _sample("crax", "json", 16, 1))
     document = tfb_results.results(Run(manifest, samples, ()))
     assert document["concurrencyLevels"] == [16, 32]
-    assert [figure["totalRequests"] for figure in document["rawData"]["json"]["crax"]] == [2000, 20_000]
+    assert [figure["totalRequests"] for figure in document["rawData"]["json"]["crax"]] == [15 * 1000, 15 * 10_000]
     assert document["pipelineConcurrencyLevels"] == [256]
     assert document["queryIntervals"] == [1, 20]
     assert document["cachedQueryIntervals"] == []
@@ -110,7 +114,7 @@ def test_a_level_without_a_sample_that_counts_is_empty_in_its_place(manifest: Ma
     document = tfb_results.results(Run(manifest, (invalid, _sample("crax", "json", 32, 1)), ()))
     first, second = document["rawData"]["json"]["crax"]
     assert first == {}
-    assert second["totalRequests"] == 2000
+    assert second["totalRequests"] == 15 * 1000
     assert problems(document) == []
 
 
