@@ -85,7 +85,7 @@ def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry
         "json              16, 32, 128 connections",
         "plaintext         256, 1024 connections, 16 requests deep",
         "query             1, 10, 20 queries a request, at 128 connections",
-        "before each test  a warm-up of 1 s",
+        "before each test  a warm-up slice of each entry, of 1 s at the largest level",
         f"blocks            {usual.blocks}, each one lifetime of its entries",
         "order             shuffled by seed 7",
         "CPUs              2, shared",
