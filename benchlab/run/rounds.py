@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from benchlab.contract import verify
 from benchlab.core.errors import EngineError, EntryError, WrkError
@@ -14,7 +15,8 @@ from benchlab.experiment import pace, schedule, stack
 from benchlab.experiment.pace import Rate
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import registry
-from benchlab.quality.rules import Evidence
+from benchlab.quality import judge
+from benchlab.quality.rules import WRONG_ANSWERS, Evidence
 from benchlab.records.counters import Kills
 from benchlab.records.plan import Block, Level, Rounds, Trial
 from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength
@@ -205,19 +207,38 @@ class _Block:
             runner.paces[test] = made
 
     def _taken(self, rounds: Rounds) -> list[Sample | Failure]:
-        """Take the rounds, and then others in place of those in which a slice does not count."""
+        """Take the rounds, and then others in place of those in which a slice does not count.
+
+        They end at an answer that is wrong under load, for not every slice has its answers looked at. An entry that
+        gives one each time is left out, and they go on without it.
+        """
         records: list[Sample | Failure] = []
-        for _ in range(MOST_ATTEMPTS):
+        wrong: Counter[str] = Counter()
+        attempts = 0
+        while rounds.count and attempts < MOST_ATTEMPTS:
             entries = [name for name in self._ready[rounds.test] if name in self._up.running]
             if not entries:
                 break
             made = self._once(rounds, entries)
             records += made
-            torn = {record.trial.repeat for record in made if _is_torn(record)}
-            if not torn:
-                break
-            rounds = Rounds(rounds.test, len(torn), rounds.first + rounds.count)
+            left = len({record.trial.repeat for record in made if _is_torn(record)})
+            after = rounds.first + rounds.count
+            if made and _is_wrong(made[-1]):
+                left += after - 1 - made[-1].trial.repeat
+                wrong[made[-1].trial.entry] += 1
+                if wrong[made[-1].trial.entry] == MOST_ATTEMPTS:
+                    self._leave_out(made[-1], after)
+            else:
+                attempts += 1
+            rounds = Rounds(rounds.test, left, after)
         return records
+
+    def _leave_out(self, wrong: Sample, number: int) -> None:
+        """Record that the entry is not loaded in the test any more, from the round of this number on."""
+        runner, trial = self._runner, wrong.trial
+        self._ready[trial.test].remove(trial.entry)
+        trials = runner.trials(self._block, trial.entry, [trial.test], number)
+        list(runner.failures(trials, f"{WRONG_ANSWER}: {judge.reason(wrong)}"))
 
     def _once(self, rounds: Rounds, entries: Sequence[str]) -> list[Sample | Failure]:
         runner, test = self._runner, rounds.test
@@ -232,6 +253,8 @@ class _Block:
                     gone.add(result.trial.entry)
                 else:
                     made.append(runner.recorded(self._record(result, lengths)))
+                    if _is_wrong(made[-1]):
+                        break
         doing, last = f"while {test} was measured", rounds.first + rounds.count - 1
         self._check(test, doing, last)
         for name in gone & self._up.running.keys():
@@ -301,6 +324,10 @@ class _Block:
 
 def _warm_up(level: Level) -> SliceLength:
     return SliceLength(level.key, WARM_RAMP_MS, WARM_WINDOW_MS)
+
+
+def _is_wrong(record: Sample | Failure) -> TypeGuard[Sample]:
+    return isinstance(record, Sample) and WRONG_ANSWERS in record.verdict.broken
 
 
 def _is_torn(record: Sample | Failure) -> bool:
