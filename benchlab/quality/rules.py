@@ -57,7 +57,7 @@ IDLE_ENTRIES_CPUS = 0.01
 # The microseconds since a load began, and the bytes that had come by then.
 Received = Sequence[tuple[int, int]]
 # The rules that other modules ask for by name. A rule that gets another name goes into schema.RENAMED_RULES, too.
-BACKGROUND_CPU, STALL, HEAVY_LOGGING = "background CPU", "stall", "heavy logging"
+BACKGROUND_CPU, STALL, HEAVY_LOGGING, WRONG_ANSWERS = "background CPU", "stall", "heavy logging", "wrong answers"
 # Why a rule mostly has no value.
 NOT_REPORTED = "this host does not report it"
 
@@ -295,7 +295,7 @@ RULES = (
         "{:.2f} s off",
         "wrk ran longer or shorter than asked: the host stalled",
     ),
-    Rule("wrong answers", INVALID, _wrong_answers, 0, "{:.0f}", "wrong answers under load"),
+    Rule(WRONG_ANSWERS, INVALID, _wrong_answers, 0, "{:.0f}", "wrong answers under load"),
     Rule(
         "hung connections",
         INVALID,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeGuard
 
 from benchlab.contract import verify
 from benchlab.core.errors import EngineError, EntryError, WrkError
@@ -14,7 +15,8 @@ from benchlab.experiment import pace, schedule, stack
 from benchlab.experiment.pace import Rate
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import registry
-from benchlab.quality.rules import Evidence
+from benchlab.quality import judge
+from benchlab.quality.rules import WRONG_ANSWERS, Evidence
 from benchlab.records.counters import Kills
 from benchlab.records.plan import Block, Rounds, Trial
 from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength, by_test
@@ -228,18 +230,32 @@ class _Block:
         return test in self._runner.paces and name in self._runner.paces[test].entries
 
     def _taken(self, rounds: Rounds) -> list[Sample | Failure]:
-        """Take the rounds, and then others in place of those in which a slice does not count."""
+        """Take the rounds, and then others in place of those in which a slice does not count.
+
+        They end at an answer that is wrong under load, for not every slice has its answers looked at. An entry that
+        gives one each time is left out, and they go on without it.
+        """
         records: list[Sample | Failure] = []
-        for _ in range(MOST_ATTEMPTS):
+        wrong: Counter[str] = Counter()
+        attempts = 0
+        while rounds.count and attempts < MOST_ATTEMPTS:
             entries = [name for name in self._ready[rounds.test] if name in self._up.running]
             if not _are_for(rounds, entries):
                 break
             made = self._once(rounds, entries)
             records += made
-            torn = {record.trial.repeat for record in made if _is_torn(record)}
-            if not torn:
-                break
-            rounds = replace(rounds, count=len(torn), first=rounds.first + rounds.count)
+            left = len({record.trial.repeat for record in made if _is_torn(record)})
+            after = rounds.first + rounds.count
+            if made and _is_wrong(made[-1]):
+                left += after - 1 - made[-1].trial.repeat
+                wrong[made[-1].trial.entry] += 1
+                if wrong[made[-1].trial.entry] == MOST_ATTEMPTS:
+                    self._ready[rounds.test].remove(made[-1].trial.entry)
+                    why = f"{WRONG_ANSWER}: {judge.reason(made[-1])}"
+                    self._losses.leave_out(made[-1].trial.entry, [rounds.test], why, after)
+            else:
+                attempts += 1
+            rounds = replace(rounds, count=left, first=after)
         return records
 
     def _once(self, rounds: Rounds, entries: Sequence[str]) -> list[Sample | Failure]:
@@ -255,6 +271,8 @@ class _Block:
                     gone.add(result.trial.entry)
                 else:
                     made.append(runner.recorded(self._record(result, lengths)))
+                    if _is_wrong(made[-1]):
+                        break
         doing, last = f"while {test} was measured", rounds.first + rounds.count - 1
         self._check(test, doing, last)
         for name in gone & self._up.running.keys():
@@ -331,6 +349,10 @@ def _warm_up(trial: Trial) -> SliceLength:
 def _are_for(rounds: Rounds, entries: Collection[str]) -> bool:
     """Return whether any of the entries lacks the rounds."""
     return any(name in entries for name in rounds.lacking) if rounds.lacking else bool(entries)
+
+
+def _is_wrong(record: Sample | Failure) -> TypeGuard[Sample]:
+    return isinstance(record, Sample) and WRONG_ANSWERS in record.verdict.broken
 
 
 def _is_torn(record: Sample | Failure) -> bool:

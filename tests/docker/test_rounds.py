@@ -50,8 +50,8 @@ def test_entries_that_are_up_together_are_loaded_in_turns_and_counted(
 def test_ctrl_c_in_mid_block_ends_the_load_and_resume_takes_the_rounds_that_are_not_whole(
     project: Project, client: docker.DockerClient
 ) -> None:
-    lab = project.start(*ROUNDS, *PAIR, "--repeats", "12")
-    await_samples(project, 8, lab)
+    lab = project.start(*ROUNDS, *PAIR, "--repeats", "6")
+    await_samples(project, 6, lab)
     end_cleanly(client, lab, signal.SIGINT)
     kept = project.journal().read_bytes()
     code, printed = project.run("--resume", "results/latest")
@@ -59,7 +59,7 @@ def test_ctrl_c_in_mid_block_ends_the_load_and_resume_takes_the_rounds_that_are_
     assert project.journal().read_bytes().startswith(kept)
     run = project.latest()
     rounds = Counter(sample.trial.repeat for sample in run.samples)
-    assert sum(slices == 4 for slices in rounds.values()) == 12
+    assert sum(slices == 4 for slices in rounds.values()) == 6
 
 
 @pytest.mark.long

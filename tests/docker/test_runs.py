@@ -113,8 +113,7 @@ def test_every_sample_has_the_counters_of_all_roles_and_a_verdict(short_run: Mea
         assert all((usage.memory_peak_bytes or 0) > 1_000_000 for usage in roles.values())
         assert sample.counters.host.idle_us is not None
         assert sample.counters.idle_before is not None
-        assert sample.counters.received[-1][1] > sample.counters.received[0][1]
-        assert len(sample.counters.speeds_us) == 2
+        assert len(sample.counters.speeds_us) == 1
         assert sample.verdict.severity != INVALID
         assert "wrong answers" not in sample.verdict.broken
 
@@ -312,7 +311,7 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_own_rounds_of_the_blo
 ) -> None:
     pair = ("--framework", "aiohttp", "--framework", "crax")
     json = ("--profile", "quick", "--test", "json", "--levels", "json=16,32")
-    lab = project.start(*json, *pair, "--blocks", "2", "--repeats", "12")
+    lab = project.start(*json, *pair, "--blocks", "2", "--repeats", "6")
     await_samples(project, 8, lab)
     (entry,) = client.containers.list(filters={"label": "com.docker.compose.service=crax"})
     entry.kill()
@@ -324,7 +323,7 @@ def test_an_entry_killed_under_load_costs_no_more_than_its_own_rounds_of_the_blo
     assert re.match(lost, run.failures[0].reason)
     assert "started: " not in run.failures[0].reason
     counts = Counter((sample.trial.entry, sample.trial.block) for sample in run.samples)
-    assert min(counts["aiohttp", 1], counts["aiohttp", 2], counts["crax", 2]) >= 2 * 12
+    assert min(counts["aiohttp", 1], counts["aiohttp", 2], counts["crax", 2]) >= 2 * 6
     assert "## Not measured" in printed
 
 
@@ -353,8 +352,8 @@ def disturbed(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerCli
         volume = client.volumes.create(labels=labels)
         try:
             # So many rounds that the other labs have come and gone before they are over.
-            json = ("--profile", "quick", "--test", "json", "--repeats", "12")
-            first = project.start(*json, "--proxy", "nginx", "--framework", "crax")
+            json = ("--profile", "quick", "--test", "json", "--levels", "json=16,32", "--repeats", "20")
+            first = project.start(*json, "--blocks", "1", "--proxy", "nginx", "--framework", "crax")
             await_that(lambda: project.journal().exists(), "the run has begun", first)
             second = tuple(project.run(*command) for command in SECOND)
             printed, _ = first.communicate(timeout=WAIT_S)
@@ -373,7 +372,7 @@ def test_a_run_through_nginx_says_so_in_its_identity(disturbed: Disturbed) -> No
     assert disturbed.first.code == 0
     assert run.manifest.run_id.endswith("-quick-nginx")
     assert "through nginx" in disturbed.first.printed
-    assert {sample.trial.block for sample in run.samples} == set(range(1, run.blocks + 1))
+    assert {sample.trial.level.key.value for sample in run.samples} == {16, 32}
 
 
 def test_a_second_lab_on_the_engine_is_refused_and_disturbs_nothing(disturbed: Disturbed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import replace
 
@@ -14,8 +15,9 @@ from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.quality import judge
 from benchlab.records.plan import Block, Entry, Rounds, Settings, Trial
-from benchlab.records.run import Failure, Run, Sample, SliceLength
+from benchlab.records.run import INVALID, Failure, Run, Sample, SliceLength
 from benchlab.report import report
+from benchlab.run.rounds import MOST_ATTEMPTS
 from benchlab.run.slices import MARK
 
 from .conftest import LEVELS, Kept, make_manifest, make_round_runner
@@ -111,6 +113,38 @@ def test_an_entry_that_is_lost_costs_its_own_rounds_only(entries: list[Entry], r
     assert "aiohttp ended (out of memory)" in kept.failures[0].reason
     for test in TESTS:
         assert len(_of(kept.samples, "crax", test)) == 6
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_answer_that_is_wrong_under_load_ends_the_rounds_and_one_each_time_leaves_its_entry_out(
+    entries: list[Entry], rounds_settings: Settings, times: int
+) -> None:
+    host, kept = FakeHost(), Kept()
+    bye = FakeHost().answer("/json") | {"body": base64.b64encode(b'{"message": "Bye"}').decode()}
+    lies: list[int] = []
+
+    def lie(entry: str, number: int) -> dict[str, object] | None:
+        load, of_round = host.slices[-1]
+        if not (load.startswith("crax json") and of_round and len(lies) < times):
+            return None
+        lies.append(of_round)
+        return {"answers": [bye]}
+
+    host.on_slice = lie
+    _taken(host, entries, rounds_settings, kept)
+    wrong = [sample for sample in kept.samples if sample.verdict.severity == INVALID]
+    assert [sample.trial.repeat for sample in wrong] == lies
+    counting = [sample for sample in kept.samples if sample not in wrong]
+    # The last three rounds are whole.
+    assert {level for _, level in _of(counting, "aiohttp", "json")[-6:]} == {"16", "32"}
+    assert len(_of(counting, "crax", "query")) == 6
+    if times < MOST_ATTEMPTS:
+        assert (kept.failures, len(_of(counting, "crax", "json"))) == ([], 6)
+    else:
+        assert _of(counting, "crax", "json") == []
+        assert {(each.trial.entry, each.trial.test) for each in kept.failures} == {("crax", "json")}
+        assert all(each.is_wrong_answer for each in kept.failures)
+        assert kept.failures[0].reason.endswith("[body]")
 
 
 def test_an_entry_that_answers_wrongly_is_not_loaded_and_the_others_are(

@@ -31,7 +31,7 @@ from benchlab.statistics import candidate
 from benchlab.storage import store
 from benchlab.storage.store import Journal
 
-from .conftest import COMMIT, LABELS, STARTED, make_load, make_sample, older, versions
+from .conftest import COMMIT, LABELS, STARTED, long_samples, make_load, make_sample, older, versions
 from .fake_host import FakeHost
 
 OURS = {"benchlab.lab": "yes"}
@@ -133,15 +133,20 @@ class Counted(Journal):
         super().derive(run, outputs)
 
 
+# Whichever design a run has stands in its settings: in older labs that of the profile default was another.
+@pytest.mark.parametrize("together", [True, False])
 def test_a_run_is_read_and_its_report_made_once_after_each_block_and_not_again_at_its_end(
-    lab: Lab, tmp_path: Path, manifest: Manifest
+    lab: Lab, tmp_path: Path, manifest: Manifest, together: bool
 ) -> None:
-    settings = replace(manifest.settings, levels={"json": (16, 32)}, blocks=2)
+    of = manifest.settings if together else replace(long_samples(), profile="default")
+    settings = replace(of, levels={"json": (16, 32)}, blocks=2)
     manifest = replace(manifest, settings=settings)
     journal = Counted(store.create(tmp_path, manifest).folder)
-    full = replace(lab, engine_if_any=cast(Engine, Enough()))
+    host = Enough()
+    full = replace(lab, engine_if_any=cast(Engine, host))
     run = session.Session(full, manifest, journal, cast(Lease, Held()), Console(file=StringIO())).run()
     assert len(run.samples) == 2 * 2 * 2
+    assert (bool(host.slices), bool(host.jobs)) == (together, not together)
     # The first time before there was anything to read.
     assert (journal.reads, journal.derivations) == (1 + 2, 2)
     assert (journal.measured, store.is_being_measured(journal.folder)) == (2, False)
