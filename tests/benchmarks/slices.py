@@ -7,7 +7,7 @@
 
 A pair is two slices in a row, one of each of two entries that are the same image. Prints a table as Markdown, and each
 slice as a line of JSON into the file that `--out` names. Nothing else may run meanwhile. What came of it stands in
-docs/method.md, section 9.7.
+docs/method.md, section 1.5.
 """
 
 from __future__ import annotations
