@@ -7,8 +7,8 @@ The job is the first line that comes in:
      "containers": {"crax": {"app": "<id>", "db": "<id>", …}, …}, "cpus": [0, 1],
      "slices": [{"load": "crax json 32", "round": 1, "checked": true}, …]}
 
-Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s`, so that the server is as busy as
-it stays; what is answered in the `window_s` that follow is counted by slice.lua, and wrk ends. For each, one line is
+Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s` or longer, so that the server is as
+busy as it stays; what is answered in `window_s` or longer is counted by slice.lua, and wrk ends. For each, one line is
 printed when it is over: `BENCHLAB-SLICE` and a JSON object, see Slice in schema.py. Of a slice that is `checked`,
 answers are looked at before, under and after it.
 
@@ -47,8 +47,8 @@ AREA, HEAD, WORD = 262_144, 3, 8
 BEFORE, AFTER, SIZE = PAGE, PAGE + AREA, PAGE + 2 * AREA
 # The files that it reads, a path on each line.
 LIST = Path("/tmp/benchlab-files")
-# All connections are open by then, or never will be; a window that is so late has no end.
-OPEN_S, LATE_S = 5.0, 2.0
+# All connections are open by then, or never will be; and what a server takes so long to answer has no end.
+OPEN_S, LATE_S = 5.0, 10.0
 # wrk's threads look ten times a second whether they are to end; after so long it is ended by force.
 END_S = 5.0
 # It is asked once more where it has not ended by then: each of two threads may have seen the other's window open, or

@@ -4,8 +4,12 @@
 -- requests it has begun so far, of pipelined ones how many batches of DEPTH; and the time and that count where its
 -- window began and where it ended, 0 before. A connection begins a request when the one before was answered.
 --
--- A thread's window begins RAMP_US after each of its connections has begun a request. It begins and ends with a request,
--- so that its length is known to the microsecond, however late a process next to it may get a CPU.
+-- A thread's window begins RAMP_US after each of its connections has begun a request, and not before half of them have
+-- begun a second one. It lasts WINDOW_US, and then until as many requests were begun as make a whole number for each
+-- connection. A server that works on all requests at once answers nearly all of them at the same time, again and again;
+-- what is counted so is the same wherever between two such waves the window begins, and however long they take. It begins
+-- and ends with a request, so that its length is known to the microsecond, however late a process next to it may get a
+-- CPU.
 --
 -- For the same reason the first thread reads the host's counters, at both ends of its own window: LIST names a file with
 -- a path on each line, and what these hold goes into FILE behind the threads' places.
@@ -32,6 +36,7 @@ local PLACE, BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = 8, 0, 1, 2, 3, 4  -- in wor
 -- Of an area, in words: when it was read, how many requests all threads had begun by then, and when that was done.
 -- Then, for each file, its size and what it holds, padded to whole words.
 local READ_US, ALL_BEGUN, DONE_US, HEAD = 0, 1, 2, 3
+local BEGUN_BEFORE = 1.5
 local CLOCK_MONOTONIC, SIGINT = 1, 2
 -- Files get high numbers: wrk has room for no more low ones than its connections need.
 local F_DUPFD, FIRST_HIGH = 0, 4096
@@ -138,10 +143,10 @@ function request()
       if from_us == nil then
          from_us = now + ramp_us
       elseif own[FROM_US] == 0 then
-         if now >= from_us then
+         if now >= from_us and begun >= BEGUN_BEFORE * connections then
             begin_window()
          end
-      elseif now >= from_us + window_us then
+      elseif now >= from_us + window_us and (begun - own[FROM]) % connections == 0 then
          end_window(now)
       end
    end

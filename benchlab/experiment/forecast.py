@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from types import MappingProxyType
 
-from benchlab.experiment import pace
 from benchlab.records.plan import Block, Rounds, Settings, Trial, Visit
 from benchlab.records.run import Pace
 
@@ -206,7 +205,7 @@ def block_s(block: Block, settings: Settings, paces: Mapping[str, Pace] = NO_PAC
 def _rounds_s(rounds: Rounds, entries: int, settings: Settings, paced: Pace | None) -> float:
     if paced:
         slices = (rounds.count or paced.rounds) * len(settings.levels[rounds.test]) * entries
-        return slices * pace.slice_s(paced.slices)
+        return slices * paced.slice_s
     if rounds.count:
         return rounds.count * len(settings.levels[rounds.test]) * entries * (settings.duration_s + SLICE_S)
     return settings.block_s / len(settings.tests) * entries / 2

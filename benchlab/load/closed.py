@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchlab.core.errors import UsageError
 from benchlab.experiment import profiles
+from benchlab.experiment.pace import SliceLength
 from benchlab.experiment.profiles import MAX_CONNECTIONS
 from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
 from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Measures
@@ -16,7 +17,6 @@ from benchlab.quality.rules import Rule
 from benchlab.records import shapes
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import QUERIES, Level, LevelKey, Settings, Target
-from benchlab.records.run import SliceLength
 from benchlab.records.seen import Window
 
 NAME = "closed loop"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -13,7 +13,7 @@ from benchlab.records import checks
 from benchlab.records.checks import Moment, Number
 from benchlab.records.counters import Counters
 from benchlab.records.load import Load
-from benchlab.records.plan import LevelKey, Manifest, Trial
+from benchlab.records.plan import Manifest, Trial
 
 Made = TypeVar("Made")
 
@@ -105,56 +105,20 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class SliceLength:
-    """How long a slice of an entry at a level is loaded before it is counted, and then counted, in milliseconds."""
-
-    entry: str
-    level: LevelKey
-    ramp_ms: int
-    window_ms: int
-
-    def __post_init__(self) -> None:
-        checks.counts("slice", 0, ramp_ms=self.ramp_ms)
-        checks.counts("slice", 1, window_ms=self.window_ms)
-
-    @property
-    def loaded_s(self) -> float:
-        return (self.ramp_ms + self.window_ms) / 1000
-
-
-@dataclass(frozen=True)
 class Pace:
-    """How the slices of a test type are taken in all blocks of a run: decided once, from the rates of a warm-up.
+    """How many rounds of a test type every block of a run has: decided once, from the rates of a warm-up.
 
-    `rounds` are those of a block. An entry that was not up then has a line of its own later, with as many rounds.
+    `slice_s` is how long a slice was expected to take then, with all that is beside its load.
     """
 
     decided_at: Moment
     test: str
     rounds: int
-    slices: tuple[SliceLength, ...]
+    slice_s: Number
 
     def __post_init__(self) -> None:
         checks.counts("pace", 1, rounds=self.rounds)
-
-    @property
-    def entries(self) -> frozenset[str]:
-        return frozenset(each.entry for each in self.slices)
-
-    def at(self, entry: str, level: LevelKey) -> SliceLength:
-        """Return the length of the entry's slices at the level; where that is not known, the longest that any has."""
-        at_level = [each for each in self.slices if each.level == level]
-        longest = max(at_level, key=lambda each: each.loaded_s)
-        return next((each for each in at_level if each.entry == entry), longest)
-
-
-def by_test(paces: Iterable[Pace]) -> dict[str, Pace]:
-    """Return one pace for each test, with what all its lines have decided."""
-    found: dict[str, Pace] = {}
-    for pace in paces:
-        known = found.get(pace.test)
-        found[pace.test] = replace(known, slices=known.slices + pace.slices) if known else pace
-    return found
+        checks.amounts("pace", slice_s=self.slice_s)
 
 
 @dataclass(frozen=True)

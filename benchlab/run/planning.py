@@ -24,7 +24,7 @@ from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Targe
 from benchlab.records.run import Pace
 from benchlab.report.document import Document, Lines, Terms
 from benchlab.run import foresight, runner
-from benchlab.run.rounds import WARM_WINDOW_MS
+from benchlab.run.rounds import WARM_LENGTH
 from benchlab.statistics import looks, sizing
 from benchlab.statistics.comparison import LEAST_BLOCKS
 
@@ -138,7 +138,7 @@ def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[t
 
 def _before(settings: Settings) -> str:
     if settings.together:
-        return f"a warm-up slice of each entry, of {WARM_WINDOW_MS / 1000:g} s at the largest level"
+        return f"a warm-up slice of each entry, of {WARM_LENGTH.window_ms / 1000:g} s at the largest level"
     least, most = settings.warmup_s
     warm_up = f"a warm-up of {most} s" if least == most else f"a warm-up until steady, {least} to {most} s"
     parts = [f"a primer of {settings.primer_s} s"] if settings.primer_s else []

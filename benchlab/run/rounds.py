@@ -12,14 +12,14 @@ from typing import TypeGuard
 from benchlab.contract import verify
 from benchlab.core.errors import EngineError, EntryError, WrkError
 from benchlab.experiment import pace, schedule, stack
-from benchlab.experiment.pace import Rate
+from benchlab.experiment.pace import Rate, SliceLength
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.quality.rules import WRONG_ANSWERS, Evidence
 from benchlab.records.counters import Kills
 from benchlab.records.plan import Block, Rounds, Trial
-from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength, by_test
+from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample
 from benchlab.run import slices
 from benchlab.run.conformance import Conformance
 from benchlab.run.group import Up
@@ -27,8 +27,8 @@ from benchlab.run.lifecycle import RunningEntry
 from benchlab.run.runner import Bench
 from benchlab.run.slices import SliceResult
 
-# The warm-up of a test type: a slice of each entry at the largest level, in milliseconds.
-WARM_RAMP_MS, WARM_WINDOW_MS = 300, 1000
+# The warm-up of a test type: a slice of each entry at the largest level.
+WARM_LENGTH = SliceLength(ramp_ms=300, window_ms=1000)
 # The number of a round that is not counted.
 WARM_UP = 0
 # Rounds that lack a slice are taken anew twice at most.
@@ -117,6 +117,7 @@ class _Block:
         self._up = up
         self._losses = losses
         self._model = registry.of(runner.settings)
+        self._length = pace.length(runner.settings.duration_s)
         self._conformance = {name: Conformance(running) for name, running in up.running.items()}
         self._ready: dict[str, list[str]] = {}
         self._kills: dict[str, Kills] = {}
@@ -126,7 +127,7 @@ class _Block:
         """Verify, warm up and take the rounds of each test; before the first, those without a pace get one."""
         unpaced = [rounds.test for rounds in self._block.rounds if rounds.test not in self._runner.paces]
         reading = [test for test in unpaced if not WORKLOADS[test].writes]
-        self._decide({test: self._rates(test) for test in reading})
+        self._decide({test: self._rates(test, both_ends=True) for test in reading})
         for rounds in self._block.rounds:
             if _are_for(rounds, self._up.running):
                 self._measure_test(rounds)
@@ -134,28 +135,29 @@ class _Block:
 
     def _measure_test(self, rounds: Rounds) -> None:
         test = rounds.test
-        if test not in self._ready:
-            self._decide({test: self._rates(test)})
+        if test not in self._runner.paces and test not in self._ready:
+            self._decide({test: self._rates(test, both_ends=True)})
+        elif test not in self._ready:
+            self._rates(test)
         if test not in self._runner.paces:
             self._not_warmed_up(test)
         else:
             records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
             self._runner.events.rounds(self._block, test, records)
 
-    def _rates(self, test: str) -> dict[str, list[Rate]]:
+    def _rates(self, test: str, both_ends: bool = False) -> dict[str, list[Rate]]:
         """Verify the test of each entry and warm it up; return what rates came of that, by entry.
 
-        The warm-up is at the largest level, and at the smallest before, where the entry's pace is to be decided.
+        The warm-up is at the largest level, and at the smallest before, where a pace is to be decided.
         """
         runner = self._runner
         self._ready[test] = [name for name in list(self._up.running) if self._is_right(test, name)]
         levels = sorted(runner.levels[test])
-        warmed = [(levels[0], name) for name in self._ready[test] if not self._is_paced(test, name) and len(levels) > 1]
-        warmed += [(levels[-1], name) for name in self._ready[test]]
-        trials = [Trial(self._block.number, name, test, level, WARM_UP) for level, name in warmed]
+        ends = [levels[0], levels[-1]] if both_ends and len(levels) > 1 else levels[-1:]
+        trials = [Trial(self._block.number, name, test, level, WARM_UP) for level in ends for name in self._ready[test]]
         if trials:
             runner.events.warming(trials[0])
-        with closing(self._slices(trials, {slices.cell(trial): _warm_up(trial) for trial in trials})) as taken:
+        with closing(self._slices(trials, WARM_LENGTH)) as taken:
             results = list(taken)
         doing = f"while {test} was warmed up"
         self._check(test, doing)
@@ -201,33 +203,19 @@ class _Block:
         return wrong is None
 
     def _decide(self, rates: Mapping[str, Mapping[str, Sequence[Rate]]]) -> None:
-        """Decide the pace of entries that have none in these tests, and write it into the journal.
-
-        A test that nobody was loaded in gets none.
-        """
+        """Decide the pace of these tests, and write it into the journal; one that nobody was loaded in gets none."""
         runner, settings = self._runner, self._runner.settings
-        unpaced = {
-            test: {name: of_entry for name, of_entry in of.items() if not self._is_paced(test, name)}
-            for test, of in rates.items()
-        }
-        lengths = {
-            test: pace.lengths(sorted(runner.levels[test]), of, settings.duration_s)
-            for test, of in unpaced.items()
-            if of
+        slices_s = {
+            test: pace.slice_s(sorted(runner.levels[test]), of, self._length) for test, of in rates.items() if of
         }
         # Not those of this block: where it is resumed, it has those only that it lacks.
         tests = [test for test in settings.tests if any(test in entry.tests for entry in runner.entries.values())]
-        share = len(lengths) / len(tests)
-        counts = pace.rounds(lengths, settings.block_s * share)
-        for test, of_test in lengths.items():
-            known = runner.paces.get(test)
-            count = known.rounds if known else settings.repeats or counts[test]
-            made = Pace(datetime.now(UTC), test, count, of_test)
+        levels = {test: len(runner.levels[test]) for test in slices_s}
+        counts = pace.rounds(slices_s, levels, settings.block_s * len(slices_s) / len(tests))
+        for test, slice_s in slices_s.items():
+            made = Pace(datetime.now(UTC), test, settings.repeats or counts[test], round(slice_s, 3))
             runner.journal.append(made)
-            runner.paces[test] = by_test([known, made])[test] if known else made
-
-    def _is_paced(self, test: str, name: str) -> bool:
-        return test in self._runner.paces and name in self._runner.paces[test].entries
+            runner.paces[test] = made
 
     def _taken(self, rounds: Rounds) -> list[Sample | Failure]:
         """Take the rounds, and then others in place of those in which a slice does not count.
@@ -262,15 +250,14 @@ class _Block:
         runner, test = self._runner, rounds.test
         levels = runner.levels[test]
         trials = list(schedule.slices(rounds, entries, levels, runner.settings.seed, self._block.number))
-        lengths = {slices.cell(trial): runner.paces[test].at(trial.entry, trial.level.key) for trial in trials}
         made: list[Sample | Failure] = []
         gone: set[str] = set()
-        with closing(self._slices(trials, lengths)) as results:
+        with closing(self._slices(trials, self._length)) as results:
             for result in results:
                 if result.is_gone:
                     gone.add(result.trial.entry)
                 else:
-                    made.append(runner.recorded(self._record(result, lengths)))
+                    made.append(runner.recorded(self._record(result)))
                     if _is_wrong(made[-1]):
                         break
         doing, last = f"while {test} was measured", rounds.first + rounds.count - 1
@@ -279,14 +266,12 @@ class _Block:
             self._lose(name, test, self._silent(name, doing), last)
         return made
 
-    def _slices(
-        self, trials: Sequence[Trial], lengths: Mapping[str, SliceLength]
-    ) -> Generator[SliceResult, None, None]:
+    def _slices(self, trials: Sequence[Trial], length: SliceLength) -> Generator[SliceResult, None, None]:
         if trials:
             running = self._up.running
-            yield from slices.taken(self._model, running, trials, lengths, self._runner.allowed_cpus, self._kills)
+            yield from slices.taken(self._model, running, trials, length, self._runner.allowed_cpus, self._kills)
 
-    def _record(self, result: SliceResult, lengths: Mapping[str, SliceLength]) -> Sample | Failure:
+    def _record(self, result: SliceResult) -> Sample | Failure:
         runner, trial, now = self._runner, result.trial, datetime.now(UTC)
         if result.load is None or result.counters is None:
             return Failure(trial, now, result.why, passing=True)
@@ -294,7 +279,7 @@ class _Block:
         adopted = stack.is_adopted(running.entry.labels)
         evidence = Evidence(
             level=trial.level,
-            duration_s=lengths[slices.cell(trial)].window_ms / 1000,
+            duration_s=self._length.window_ms / 1000,
             load=result.load,
             counters=result.counters,
             steady=None,
@@ -340,10 +325,6 @@ def _summary(error: EntryError | EngineError | WrkError) -> str:
     if isinstance(error, EntryError):
         return error.summary
     return f"{'the load generator' if isinstance(error, WrkError) else 'the engine'} failed in this block"
-
-
-def _warm_up(trial: Trial) -> SliceLength:
-    return SliceLength(trial.entry, trial.level.key, WARM_RAMP_MS, WARM_WINDOW_MS)
 
 
 def _are_for(rounds: Rounds, entries: Collection[str]) -> bool:

@@ -26,7 +26,7 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
 from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, Visit
-from benchlab.records.run import Decision, Look, Pace, Run, by_test
+from benchlab.records.run import Decision, Look, Pace, Run
 from benchlab.report import gate, outputs, runs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import pinned, planning
@@ -146,7 +146,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
         return folder, _report(journal)
     store.check_run(folder)
     pinned.refuse_other_version(manifest, __version__, analysis.parameters())
-    before = partial(_refuse_other_sources, lab, manifest, left, by_test(kept.paces), console)
+    before = partial(_refuse_other_sources, lab, manifest, left, _paces(kept), console)
     with stage.stage(lab, manifest.settings.frameworks, before) as on:
         pinned.refuse(manifest, identify(lab, manifest.settings, on.images))
         journal, dropped = store.reopen(folder)
@@ -230,7 +230,7 @@ class Session:
         blocks, visits = _blocks(left), _visits(left)
         where = f"journal: {shown(self.journal.folder)}"
         if blocks:
-            paces = by_test(run.paces)
+            paces = _paces(run)
             by_block = BlockForecast(blocks, self.manifest.settings, paces)
             self.lab.say(f"{counted(len(blocks), 'block')} to make, about {minutes(by_block.total_s)}; {where}")
             progress: Progress = RoundsProgress(self.console, by_block, run, caution)
@@ -368,6 +368,10 @@ def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     """Say what will be measured, before anything is built or started for it."""
     planned = planning.planned(lab, settings, settings.blocks)
     terminal.show(console, Document((planning.outline(lab, settings, planned),)))
+
+
+def _paces(run: Run) -> dict[str, Pace]:
+    return {pace.test: pace for pace in run.paces}
 
 
 def _refuse_other_sources(

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from benchlab.contract.answers import Answer, answer
 from benchlab.core.errors import WrkError
 from benchlab.experiment import workloads
+from benchlab.experiment.pace import SliceLength
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load.model import LoadModel
 from benchlab.records import counters
 from benchlab.records.counters import Counters, Kills
 from benchlab.records.load import Load, Ports
 from benchlab.records.plan import Trial
-from benchlab.records.run import SliceLength
 from benchlab.records.seen import Slice, slice_seen
 from benchlab.run import fetch
 from benchlab.run.lifecycle import RunningEntry
@@ -49,20 +49,19 @@ def taken(
     model: LoadModel,
     running: Mapping[str, RunningEntry],
     trials: Sequence[Trial],
-    lengths: Mapping[str, SliceLength],
+    length: SliceLength,
     cpus: Sequence[int] | None,
     kills: dict[str, Kills],
 ) -> Iterator[SliceResult]:
     """Take the slices in this order, and yield each when it is over; those of an entry that is gone are left out.
 
-    `lengths` are by the `cell` of a trial; `cpus` are the host's CPUs that containers may use, None for all. Of each
-    entry's first slice at a level the answers are looked at. `kills` has by entry how many processes of each role had
-    been killed for their memory when its last slice was over, and is brought up to date. Raises EngineError, and
-    WrkError where a line cannot be read.
+    `cpus` are the host's CPUs that containers may use, None for all. Of each entry's first slice at a level the answers
+    are looked at. `kills` has by entry how many processes of each role had been killed for their memory when its last
+    slice was over, and is brought up to date. Raises EngineError, and WrkError where a line cannot be read.
     """
-    job = _job(model, running, trials, lengths, cpus)
+    job = _job(model, running, trials, length, cpus)
     client = next(iter(running.values())).endpoints.client
-    by_place = {(cell(trial), trial.repeat): trial for trial in trials}
+    by_place = {(_key(trial), trial.repeat): trial for trial in trials}
     with client.converse(COMMAND, json.dumps(job)) as lines:
         for line in lines:
             if line.startswith(MARK):
@@ -84,17 +83,17 @@ def _job(
     model: LoadModel,
     running: Mapping[str, RunningEntry],
     trials: Sequence[Trial],
-    lengths: Mapping[str, SliceLength],
+    length: SliceLength,
     cpus: Sequence[int] | None,
 ) -> dict[str, object]:
-    loads = {cell(trial): _load(model, running[trial.entry], trial, lengths[cell(trial)]) for trial in _firsts(trials)}
-    firsts = {(cell(trial), trial.repeat) for trial in _firsts(trials)}
+    loads = {_key(trial): _load(model, running[trial.entry], trial, length) for trial in _firsts(trials)}
+    firsts = {(_key(trial), trial.repeat) for trial in _firsts(trials)}
     return {
         "loads": loads,
         "containers": {name: each.endpoints.containers_near_load() for name, each in running.items()},
         "cpus": cpus,
         "slices": [
-            {"load": cell(trial), "round": trial.repeat, "checked": (cell(trial), trial.repeat) in firsts}
+            {"load": _key(trial), "round": trial.repeat, "checked": (_key(trial), trial.repeat) in firsts}
             for trial in trials
         ],
     }
@@ -120,12 +119,11 @@ def _firsts(trials: Iterable[Trial]) -> list[Trial]:
     """Return the first slice of each entry at each level."""
     firsts: dict[str, Trial] = {}
     for trial in trials:
-        firsts.setdefault(cell(trial), trial)
+        firsts.setdefault(_key(trial), trial)
     return list(firsts.values())
 
 
-def cell(trial: Trial) -> str:
-    """Return what slices have in common that are alike: their entry, test and level."""
+def _key(trial: Trial) -> str:
     return f"{trial.entry} {trial.test} {trial.level.key}"
 
 

@@ -106,11 +106,7 @@ def _refuse_other_run(record: Record, manifest: Manifest) -> None:
         own = record.pilot == manifest.settings.blocks and record.pilot <= record.blocks <= MAX_BLOCKS
         problem = f"a decision for {counted(record.blocks, 'block')} after {record.pilot} is none of"
     elif isinstance(record, Pace):
-        levels = manifest.settings.levels.get(record.test, ())
-        keys = registry.of(manifest.settings).keys(record.test, levels) if levels else ()
-        entries = [name for name in record.entries if name in manifest.entries]
-        cells = {(each.entry, each.level) for each in record.slices}
-        own = cells == {(name, key) for name in entries for key in keys} != set()
+        own = record.test in manifest.settings.levels
         problem = f"a pace of {record.test} is none of"
     elif isinstance(record, Look):
         own = max(record.blocks, record.next_look or 0) <= max(manifest.settings.looks, default=0)
@@ -141,7 +137,7 @@ def _refuse_doubles(run: Run, path: Path) -> None:
     """Raise StoreError where a record is in the journal twice."""
     keys: Counter[tuple[object, ...]] = Counter((sample.trial.key, sample.attempt) for sample in run.taken)
     keys.update(finding.key for finding in run.findings)
-    keys.update(("a pace of", pace.test, "of", entry, "") for pace in run.paces for entry in pace.entries)
+    keys.update(("a pace of", pace.test, "") for pace in run.paces)
     if doubles := [" ".join(map(str, key[:-1])) for key, count in keys.items() if count > 1]:
         raise StoreError(f"{path}: {doubles[0]} is in it twice; {MIXED} remove the lines that are not its own")
 

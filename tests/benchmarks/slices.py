@@ -23,24 +23,24 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
 from benchlab.engine import stage
 from benchlab.engine.stage import Lab
 from benchlab.experiment import pace
-from benchlab.experiment.pace import Rate
+from benchlab.experiment.pace import SliceLength
 from benchlab.experiment.settings import choose
 from benchlab.load import registry
 from benchlab.load.model import LoadModel
 from benchlab.records.counters import APP
 from benchlab.records.plan import Level, Trial
-from benchlab.records.run import SliceLength
 from benchlab.report import markdown
 from benchlab.report.document import Table
 from benchlab.run import slices
 from benchlab.run.group import Group, Up
+from benchlab.run.rounds import WARM_LENGTH
 from benchlab.selftest import selftest
 from benchlab.statistics import sequential
 from benchlab.storage.store import Unkept
@@ -79,36 +79,24 @@ class Life:
         self.seen: list[Seen] = []
         self._up, self._out, self._pairs = up, out, 0
 
-    def waits(self) -> dict[tuple[str, int], float]:
-        """Return how long a connection waits for its answers in each cell, in seconds, after warming all up."""
-        found = {}
+    def warm_up(self) -> None:
         for test, value in CELLS:
-            length = SliceLength("", self._level(test, value).key, 300, 1000)
-            made = self._take([(name, 1) for name in self.names], test, value, length, "")
-            level = self._level(test, value)
-            found[test, value] = max(Rate(level, each.rate).wait_s for each in made)
-        return found
+            self._take([(name, 1) for name in self.names], test, value, WARM_LENGTH, "")
 
-    def pairs(self, test: str, value: int, wait_s: float, condition: str = "", window_s: float | None = None) -> None:
+    def pairs(self, test: str, value: int, condition: str = "", window_s: float | None = None) -> None:
         """Take some pairs of slices of the first two entries, as long as the lab's, or with a window of `window_s`."""
-        level = self._level(test, value)
-        rate = Rate(level, level.connections * level.pipeline / wait_s)
-        (length,) = pace.lengths([level], {"": [rate]}, window_s or choose().duration_s)
-        if window_s:
-            length = replace(length, window_ms=round(1000 * window_s))
         order = []
         for pair in range(1, PAIRS_AT_ONCE + 1):
             order += [(name, pair) for name in self.chance.sample(self.names[:2], 2)]
-        self.seen += self._take(order, test, value, length, condition)
+        self.seen += self._take(order, test, value, pace.length(window_s or choose().duration_s), condition)
         self._pairs += PAIRS_AT_ONCE
 
     def _take(
         self, order: Iterable[tuple[str, int]], test: str, value: int, length: SliceLength, condition: str
     ) -> list[Seen]:
         trials = [Trial(1, name, test, self._level(test, value), pair) for name, pair in order]
-        lengths = {slices.cell(trial): length for trial in trials}
         made = []
-        for result in slices.taken(self._model, self._up.running, trials, lengths, self.lab.allowed_cpus, {}):
+        for result in slices.taken(self._model, self._up.running, trials, length, self.lab.allowed_cpus, {}):
             load, counters = result.load, result.counters
             if load is None or counters is None:
                 continue
@@ -154,30 +142,32 @@ def names(count: int) -> list[str]:
 
 def lengths(of: Life, seconds: float) -> None:
     """Give each length as much time, in turns and in an order of chance."""
-    waits = of.waits()
+    of.warm_up()
     spent = {(cell, window_s): 0.0 for cell in CELLS for window_s in WINDOWS_S}
     while left := [each for each, spent_s in spent.items() if spent_s < seconds]:
         for cell, window_s in of.chance.sample(left, len(left)):
             before = len(of.seen)
-            of.pairs(*cell, waits[cell], f"{window_s} s", window_s)
+            of.pairs(*cell, f"{window_s} s", window_s)
             spent[cell, window_s] += sum(seen.took_s for seen in of.seen[before:]) or seconds
 
 
 def usual(of: Life, seconds: float, condition: str = "") -> None:
     """Take slices as the lab does, of all cells in turns."""
-    waits, began_s = of.waits(), time.monotonic()
+    of.warm_up()
+    began_s = time.monotonic()
     while time.monotonic() - began_s < seconds:
         for cell in CELLS:
-            of.pairs(*cell, waits[cell], condition)
+            of.pairs(*cell, condition)
 
 
 def pinned(of: Life, seconds: float) -> None:
-    waits, began_s = of.waits(), time.monotonic()
+    of.warm_up()
+    began_s = time.monotonic()
     while time.monotonic() - began_s < seconds:
         for condition in of.chance.sample(("free", "pinned"), 2):
             _pin(of.lab, of.names, condition == "pinned")
             for cell in CELLS:
-                of.pairs(*cell, waits[cell], condition)
+                of.pairs(*cell, condition)
 
 
 def _pin(lab: Lab, entries: Iterable[str], each_to_one: bool) -> None:

@@ -10,12 +10,12 @@ import pytest
 
 from benchlab.core.errors import EngineError, WrkError
 from benchlab.experiment import pace, schedule
-from benchlab.experiment.pace import Rate
+from benchlab.experiment.pace import Rate, SliceLength
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.quality import judge
 from benchlab.records.plan import Block, Entry, Rounds, Settings, Trial
-from benchlab.records.run import INVALID, Failure, Run, Sample, SliceLength
+from benchlab.records.run import INVALID, Failure, Run, Sample
 from benchlab.report import report
 from benchlab.run.rounds import MOST_ATTEMPTS
 from benchlab.run.slices import MARK
@@ -247,35 +247,20 @@ def test_rounds_that_one_entry_lacks_are_taken_of_all_where_it_is_up_and_of_none
     assert {failure.trial.entry for failure in again.failures} == (set() if starts else {"crax"})
 
 
-def test_a_slice_is_as_long_as_its_server_takes_to_be_as_busy_as_it_stays() -> None:
+def test_a_slice_is_as_long_as_was_asked_for_and_ends_just_before_wrk_looks() -> None:
+    assert pace.length(0.3) == SliceLength(ramp_ms=85, window_ms=300)
+    assert pace.length(0.25) == SliceLength(ramp_ms=135, window_ms=250)
+
+
+def test_a_slice_is_expected_to_take_some_waits_for_an_answer() -> None:
     small, large = closed.levels_of("query", (1, 20), 2)
-    rates = {"fast": [Rate(large, 1280.0)], "slow": [Rate(small, 1600.0), Rate(large, 128.0)]}
-    lengths = {(each.entry, each.level.value): each for each in pace.lengths([small, large], rates, 0.3)}
-    # 128 requests in flight at 1,280 a second: each waits for 0.1 s. A slice ends 15 ms before a tenth of a second.
-    assert _ms(lengths["fast", 20]) == (185, 300)
-    assert _ms(lengths["slow", 20]) == (1085, 1000)
-    assert _ms(lengths["slow", 1]) == _ms(lengths["fast", 1]) == (85, 300)
-
-
-def test_a_slice_is_as_long_as_was_asked_for() -> None:
-    (level,) = closed.levels_of("json", (16,), 2)
-    (length,) = pace.lengths([level], {"crax": [Rate(level, 10_000.0)]}, 60.0)
-    assert length.window_ms == 60_000
-
-
-def test_an_entry_that_was_not_up_when_the_pace_was_decided_gets_its_own_later(
-    entries: list[Entry], rounds_settings: Settings
-) -> None:
-    host, kept = FakeHost(), Kept()
-    first, second = NAMES
-    runner = make_round_runner(host, kept, entries, rounds_settings)
-    list(runner.run([Block(1, (first,), (Rounds("json", 0),)), Block(2, NAMES, (Rounds("json", 0),))]))
-    assert [sorted(made.entries) for made in kept.paces] == [[first], [second]]
-    assert len({made.rounds for made in kept.paces}) == 1
-
-
-def _ms(length: SliceLength) -> tuple[int, int]:
-    return length.ramp_ms, length.window_ms
+    rates = {"fast": [Rate(large, 12_800.0)], "slow": [Rate(small, 1280.0), Rate(large, 128.0)]}
+    # 128 requests in flight at 128 a second: each waits for 1 s. Ramp and window take one each, and half of one more
+    # passes until the server is idle. At the other level each waits for 0.1 s.
+    of_slow = [pace.slice_s([level], {"slow": rates["slow"]}, pace.length(0.3)) for level in (small, large)]
+    assert of_slow == pytest.approx([0.1 + 0.35 + 0.05 + pace.BESIDE_S, 1 + 1 + 0.5 + pace.BESIDE_S])
+    of_fast = pace.slice_s([large], {"fast": rates["fast"]}, pace.length(0.3))
+    assert pace.slice_s([large], rates, pace.length(0.3)) == pytest.approx((of_fast + of_slow[1]) / 2)
 
 
 def test_counters_that_ran_backwards_cost_their_slice_only(entries: list[Entry], rounds_settings: Settings) -> None:
@@ -333,7 +318,7 @@ def test_an_entry_that_hangs_under_load_in_its_warm_up_takes_no_part_in_the_test
         "crax answered nothing under load while json was warmed up at 32 connections, though it answers single requests"
     }
     (json_pace,) = (each for each in kept.paces if each.test == "json")
-    assert max(each.loaded_s for each in json_pace.slices) < 1
+    assert json_pace.slice_s < 1
     assert len(_of(kept.samples, "aiohttp", "json")) == len(_of(kept.samples, "crax", "query")) == 6
     assert not _of(kept.samples, "crax", "json")
 
@@ -409,15 +394,10 @@ def test_what_is_paced_after_a_resume_gets_its_own_share_of_a_block(entries: lis
 
 
 def test_a_test_whose_pairs_take_four_times_as_long_has_half_as_many() -> None:
-    json, plaintext = closed.levels_of("json", (16, 32, 128), 2), closed.levels_of("plaintext", (256, 1024), 2)
-    quick = [SliceLength("crax", level.key, 85, 300) for level in json]
-    window_ms = round(1000 * (4 * pace.slice_s(quick) - pace.BESIDE_S))
-    slow = [SliceLength("crax", level.key, 0, window_ms) for level in plaintext]
-    counts = pace.rounds({"json": quick, "plaintext": slow}, 300.0)
-    assert counts["json"] * 3 == pytest.approx(counts["plaintext"] * 2 * 2, rel=0.05)
+    counts = pace.rounds({"json": 0.5, "plaintext": 2.0}, {"json": 3, "plaintext": 2}, 300.0)
     pairs = {"json": counts["json"] * 3, "plaintext": counts["plaintext"] * 2}
-    spent_s = sum(pairs[test] * 2 * pace.slice_s(of) for test, of in (("json", quick), ("plaintext", slow)))
-    assert spent_s == pytest.approx(300.0, rel=0.05)
+    assert pairs["json"] == pytest.approx(2 * pairs["plaintext"], rel=0.05)
+    assert pairs["json"] * 2 * 0.5 + pairs["plaintext"] * 2 * 2.0 == pytest.approx(300.0, rel=0.05)
 
 
 def _manifest(settings: Settings):  # type: ignore[no-untyped-def]
