@@ -1,44 +1,59 @@
-"""How ramp and window spread the count of a server that works on all its requests at once, simulated.
+"""How a count spreads of a server that works on all its requests at once: timed, or in whole waves. Simulated.
 
     python -m tests.benchmarks.waves
 
 Each connection's requests follow each other without a pause, and all begin at the same time. Times are in waits of a
-connection, L; each launch is up to some per cent faster or slower than the one by which ramp and window were chosen.
-Prints a table as Markdown, from a fixed seed; see docs/method.md, section 1.5.
+connection, L; launches are some per cent faster or slower than the one that L was taken from. Prints a table as
+Markdown, from a fixed seed; see docs/method.md, section 1.5.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchlab.report import markdown
 from benchlab.report.document import Table
 
-SEED, LAUNCHES, CONNECTIONS = 16, 2_000, 128
+Array = NDArray[np.float64]
+
+SEED, LAUNCHES, CONNECTIONS, REQUESTS = 16, 2_000, 128, 6
 # Standard deviations of the work of a request, and of the logarithm of a launch's speed.
 WORK, SPEED = (0.05, 0.15, 0.30), 0.10
-RAMPS_AND_WINDOWS = ((1.0, 1.0), (1.5, 1.0), (1.5, 1.5), (1.0, 1.5), (1.0, 2.0))
+# What L is taken for in a timed window.
+GUESSES = (0.85, 1.0, 1.15)
+# In whole waves, as wrk/slice.lua counts: from when half the connections have had their first answers.
+BEFORE = CONNECTIONS // 2
 
 
-def errors(chance: np.random.Generator, work: float, ramp: float, window: float) -> tuple[float, float]:
-    """Return how far off the rates of launches are on average, and how they spread, as shares of the true ones."""
+def launches(chance: np.random.Generator, work: float) -> tuple[Array, Array]:
+    """Return the speed of each launch, and when its requests are answered, in order."""
     speeds = np.exp(chance.normal(0, SPEED, LAUNCHES))
-    requests = int(2 * (ramp + window)) + 2
-    works = np.clip(chance.normal(1, work, (LAUNCHES, CONNECTIONS, requests)), 0.05, None)
+    works = np.clip(chance.normal(1, work, (LAUNCHES, CONNECTIONS, REQUESTS)), 0.05, None)
     ends = works.cumsum(axis=2) / speeds[:, None, None]
-    counts = ((ends > ramp) & (ends <= ramp + window)).sum(axis=(1, 2))
-    rates = counts / window / CONNECTIONS / speeds
-    return float(rates.mean() - 1), float(rates.std())
+    return speeds, np.sort(ends.reshape(LAUNCHES, -1), axis=1)
+
+
+def timed(ends: Array, guess: float) -> Array:
+    """Return the rates in windows of one L after a ramp of one, as that is guessed."""
+    return np.asarray(((ends > guess) & (ends <= 2 * guess)).sum(axis=1) / guess / CONNECTIONS)
+
+
+def in_waves(ends: Array) -> Array:
+    """Return the rates in windows of as many answers as there are connections."""
+    return np.asarray(1 / (ends[:, BEFORE + CONNECTIONS] - ends[:, BEFORE]))
 
 
 def main() -> None:
     chance = np.random.default_rng(SEED)
     rows = []
     for work in WORK:
-        for ramp, window in RAMPS_AND_WINDOWS:
-            off, spread = errors(chance, work, ramp, window)
-            rows.append((f"{work:.0%}", f"{ramp} L", f"{window} L", f"{off:+.1%}", f"{spread:.1%}"))
-    print(markdown.table(Table(("work varies by", "ramp", "window", "off by", "spread"), tuple(rows))))
+        speeds, ends = launches(chance, work)
+        counts = {f"timed, L taken for {guess:.2f} L": timed(ends, guess) for guess in GUESSES}
+        for name, rates in (counts | {"in whole waves": in_waves(ends)}).items():
+            shares = rates / speeds
+            rows.append((f"{work:.0%}", name, f"{shares.mean() - 1:+.1%}", f"{shares.std():.1%}"))
+    print(markdown.table(Table(("work varies by", "count", "off by", "spread"), tuple(rows))))
 
 
 if __name__ == "__main__":
