@@ -225,7 +225,7 @@ def _git(manifest: Manifest) -> dict[str, str] | None:
 def _environment(run: Run) -> str:
     """Return how and on what the run was measured, and what is left out: the format's only place for free text."""
     facts, settings = run.manifest.facts, run.manifest.settings
-    samples = "rounds of slices" if settings.together else f"{settings.duration_s}-s samples"
+    samples = "rounds of slices" if settings.together else f"{settings.duration_s:g}-s samples"
     parts = [
         *([facts.host.cpu_model] if facts.host.cpu_model else []),
         placement.summary(run.manifest.placement, run.manifest.cpus),
