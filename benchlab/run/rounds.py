@@ -252,6 +252,7 @@ class _Block:
         trials = list(schedule.slices(rounds, entries, levels, runner.settings.seed, self._block.number))
         made: list[Sample | Failure] = []
         gone: set[str] = set()
+        runner.events.measuring(trials[0])
         with closing(self._slices(trials, self._length)) as results:
             for result in results:
                 if result.is_gone:
