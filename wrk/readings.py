@@ -15,8 +15,11 @@ from pathlib import Path
 from schema import ContainerReading, HostReading, Ports, Reading
 
 CGROUP = Path("/host/cgroup")
+CPU_1, CPU_2 = "cpuacct.usage", "cpu.stat"
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory")
-STAT = Path("/proc/stat")
+STAT, PRESSURE = Path("/proc/stat"), Path("/proc/pressure")
+# Of the host's, these must be read in time, and a container's `cpu_file`: what they count is held against a time.
+TIMELY = (STAT, PRESSURE / "memory", PRESSURE / "io")
 # /proc/stat counts in hundredths of a second on every architecture that Linux has (USER_HZ).
 TICK_US = 1_000_000 // os.sysconf("SC_CLK_TCK")
 PROBE_ROUNDS, PROBE_ITERATIONS = 10, 16_000
@@ -65,26 +68,9 @@ def _folder(top, container_id):
 def read(places, cpus=None):
     """Return one reading; `places` maps each role to its `folders`, `cpus` are those that containers may use, or null.
 
-    Without any, all of the host's CPUs are counted.
+    Without any, all of the host's CPUs are counted. Of some looks it is the first that took no longer than it must,
+    else the quickest.
     """
-    return _quickest_look(places, cpus)[0]
-
-
-def read_at_once(places, cpus=None):
-    """Return one reading as `read` does, with null for all CPU time where its parts are of different times.
-
-    On a full host this process may get no CPU between two of them. What lies in between would seem to have been used by
-    nobody, or twice; in a reading of a few seconds that hardly matters, and in one of less than a second it does.
-    """
-    reading, took_s = _quickest_look(places, cpus)
-    if took_s < SURE_WITHIN_S:
-        return reading
-    unknown = {role: replace(found, cpu_us=None) for role, found in reading.roles.items()}
-    return replace(reading, host=replace(reading.host, busy_us=None, idle_us=None), roles=unknown)
-
-
-def _quickest_look(places, cpus):
-    """Return a reading and the seconds that it took: the first that took no longer than it must, else the quickest."""
     looks = []
     for _ in range(LOOKS):
         started_s = time.monotonic()
@@ -96,7 +82,24 @@ def _quickest_look(places, cpus):
         looks.append((reading, time.monotonic() - started_s))
         if looks[-1][1] < SURE_WITHIN_S:
             break
-    return min(looks, key=lambda look: look[1])
+    return min(looks, key=lambda look: look[1])[0]
+
+
+def in_time(reading, texts, roles, cpus, at_us, took_us):
+    """Return the reading with what must be of one time from the texts of the TIMELY files, read at `at_us` elsewhere.
+
+    `texts` has them by path, `roles` the `cpu_file` of each role. All is null where to read them took so long that they
+    are of different times: what lies in between would seem to have been used by nobody, or twice.
+    """
+    known = took_us < SURE_WITHIN_S * 1e6
+    host = replace(
+        reading.host,
+        **processors(cpus, texts[STAT] if known else ""),
+        **{f"{name}_stalled_us": stalled_us(texts[PRESSURE / name] if known else "") for name in ("memory", "io")},
+    )
+    times = {role: cpu_us_in(texts[file]) if known and file in texts else None for role, file in roles.items()}
+    containers = {role: replace(found, cpu_us=times[role]) for role, found in reading.roles.items()}
+    return replace(reading, at_us=at_us, host=host, roles=containers)
 
 
 def ports(top=Path("/proc")):
@@ -118,21 +121,21 @@ def received_bytes(table=Path("/proc/net/dev")):
 
 def _host(cpus):
     return HostReading(
-        **processors(cpus),
+        **processors(cpus, _text(STAT)),
         swapped_pages=_sum(_pairs("/proc/vmstat"), "pswpin", "pswpout"),
-        memory_stalled_us=_stalled_us("memory"),
-        io_stalled_us=_stalled_us("io"),
+        memory_stalled_us=stalled_us(_text(PRESSURE / "memory")),
+        io_stalled_us=stalled_us(_text(PRESSURE / "io")),
         thermal_throttles=_thermal_throttles(),
     )
 
 
-def processors(cpus, stat=STAT):
-    """Return the CPU time by kind, summed over these CPUs, or over all of the host where that is null.
+def processors(cpus, stat):
+    """Return the CPU time by kind in what /proc/stat holds, summed over these CPUs, or over all where that is null.
 
-    Null where the host does not tell of one of them.
+    Null where it does not tell of one of them.
     """
     names = {"cpu"} if cpus is None else {f"cpu{cpu}" for cpu in cpus}
-    lines = (line.split() for line in _text(stat).splitlines())
+    lines = (line.split() for line in stat.splitlines())
     times = [words[1:9] for words in lines if len(words) >= 9 and words[0] in names]
     if len(times) < len(names):
         return dict.fromkeys(("busy_us", "interrupts_us", "idle_us", "stolen_us"))
@@ -184,8 +187,23 @@ def allowed_cpus(folder):
 
 def cpu_us(found):
     """Return the CPU time that a container used so far, or null."""
-    nanoseconds = _number(found["cpuacct"], "cpuacct.usage")
-    return _pairs(found["cpu"], "cpu.stat").get("usage_usec", None if nanoseconds is None else nanoseconds // 1000)
+    file = cpu_file(found)
+    return cpu_us_in(_text(file)) if file else None
+
+
+def cpu_file(found):
+    """Return the file that tells how much CPU time a container used, or null."""
+    # The first is version 2's; version 1 has a file of this name too, without that figure.
+    files = [folder and folder / name for folder, name in ((found["cpu"], CPU_2), (found["cpuacct"], CPU_1))]
+    return next((file for file in files if file and cpu_us_in(_text(file)) is not None), None)
+
+
+def cpu_us_in(text):
+    """Return the CPU time that the text of a `cpu_file` tells of, or null."""
+    first, _, rest = text.partition(" ")
+    if first == "usage_usec":
+        return int(rest.split()[0])
+    return int(text) // 1000 if text.strip().isdecimal() else None
 
 
 def memory_bytes(found):
@@ -198,9 +216,9 @@ def memory_bytes(found):
     return statistics.get("anon", statistics.get("total_rss"))
 
 
-def _stalled_us(resource):
-    """Return how long all tasks that wanted it waited for the resource at once, or null."""
-    for line in _text(Path("/proc/pressure", resource)).splitlines():
+def stalled_us(text):
+    """Return how long all tasks waited at once for what a file in /proc/pressure is of, or null."""
+    for line in text.splitlines():
         if line.startswith("full"):
             return int(line.rpartition("total=")[2])
     return None
@@ -214,11 +232,6 @@ def _thermal_throttles():
 
 def _sum(values, *names):
     return sum(values[name] for name in names) if all(name in values for name in names) else None
-
-
-def _number(folder, name):
-    text = _text(Path(folder, name)) if folder else ""
-    return int(text) if text.strip().isdecimal() else None
 
 
 def _pairs(folder, name=""):

@@ -7,14 +7,17 @@ The job is the first line that comes in:
      "containers": {"crax": {"app": "<id>", "db": "<id>", …}, …}, "cpus": [0, 1],
      "slices": [{"load": "crax json 32", "round": 1, "checked": true}, …]}
 
-Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s`, so that the server is as busy as
-it stays; what is answered in the `window_s` that follow is counted by slice.lua, and wrk ends. For each, one line is
+Each slice is a launch of wrk. Its connections are opened and kept busy for `ramp_s` or longer, so that the server is as
+busy as it stays; what is answered in `window_s` or longer is counted by slice.lua, and wrk ends. For each, one line is
 printed when it is over: `BENCHLAB-SLICE` and a JSON object, see Slice in schema.py. Of a slice that is `checked`,
 answers are looked at before, under and after it.
 
+While a window lasts this program sleeps: on a full host it may get no CPU for longer than that. What must be read in
+time, wrk's thread reads, which is on a CPU then; the rest is read before wrk starts and when it has ended.
+
 An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
 
-The input stays open while the lab is there. Where that ends, this ends: no load goes on that nobody counts.
+The input stays open while the lab is there. Where that ends, this and wrk end at once: no load goes on uncounted.
 """
 
 import json
@@ -25,21 +28,27 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import readings
 from answering import Checker
 from load import CLIENT, LEAST_SET_US, await_idle, await_ports, clock_lead_us, raise_open_files
-from schema import SCHEMA, Slice, Window
+from schema import SCHEMA, Reading, Slice, Window
 
 MARK, REPORT_MARK = "BENCHLAB-SLICE", "BENCHLAB "
-# A page of counts for wrk's threads, 64 bytes apart, and the words in a thread's place: see slice.lua.
+# Memory that slice.lua writes to, see there: a page of counts for wrk's threads, 64 bytes apart, with the words in a
+# thread's place; then what was read at the begin and at the end of a window, behind three words.
 COUNTS, PAGE, PLACE = Path("/tmp/benchlab-counts"), 65_536, 64
 BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = range(5)
-# All connections are open by then, or never will be; a window that is so late has no end.
-OPEN_S, LATE_S, LOOK_S = 5.0, 2.0, 0.003
+AREA, HEAD, WORD = 262_144, 3, 8
+BEFORE, AFTER, SIZE = PAGE, PAGE + AREA, PAGE + 2 * AREA
+# The files that it reads, a path on each line.
+LIST = Path("/tmp/benchlab-files")
+# All connections are open by then, or never will be; and what a server takes so long to answer has no end.
+OPEN_S, LATE_S = 5.0, 10.0
 # wrk's threads look ten times a second whether they are to end; after so long it is ended by force.
 END_S = 5.0
 # It is asked once more where it has not ended by then: each of two threads may have seen the other's window open, or
@@ -51,14 +60,30 @@ IDLE_SLICE_S = 0.02
 PROBE_ROUNDS = 2
 
 
-class LabGoneError(Exception):
-    """Nobody is at the other end any more."""
-
-
 def main():
     job = json.loads(sys.stdin.buffer.readline())
     raise_open_files()
     Rounds(job).run()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A launch of wrk: how long it lived, how many requests were begun, and readings before and after it."""
+
+    wall_us: int
+    begun: int
+    before: Reading
+    after: Reading
+
+
+@dataclass(frozen=True)
+class ReadByWrk:
+    """What wrk read of files, by path: when, how long that took, and how many requests were begun by then."""
+
+    at_us: int
+    took_us: int
+    begun: int
+    texts: dict[Path, str]
 
 
 class Rounds:
@@ -71,11 +96,19 @@ class Rounds:
             for entry, containers in job["containers"].items()
         }
         self._gone = set()
-        COUNTS.write_bytes(bytes(PAGE))
+        self._cpu_files = {
+            entry: {role: readings.cpu_file(found) for role, found in of.items()} for entry, of in self._places.items()
+        }
+        of_containers = {file for of in self._cpu_files.values() for file in of.values() if file}
+        self._timely = [*readings.TIMELY, *sorted(of_containers)]
+        LIST.write_text("".join(f"{file}\n" for file in self._timely))
+        COUNTS.write_bytes(bytes(SIZE))
         with COUNTS.open("r+b") as file:
-            self._counts = mmap.mmap(file.fileno(), PAGE)
+            self._counts = mmap.mmap(file.fileno(), SIZE)
+        self._wrk, self._starting = None, threading.Lock()
 
     def run(self):
+        threading.Thread(target=self._end_with_lab, daemon=True).start()
         for planned in self._job["slices"]:
             load = self._job["loads"][planned["load"]]
             if load["entry"] in self._gone:
@@ -84,6 +117,15 @@ class Rounds:
             print(f"{MARK} {json.dumps(asdict(taken))}", flush=True)
             if taken.is_gone:
                 self._gone.add(load["entry"])
+
+    def _end_with_lab(self):
+        """End this program and wrk as soon as the input is at its end."""
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        with self._starting:
+            if self._wrk:
+                self._wrk.kill()
+            os._exit(1)
 
     def take(self, load, planned):
         """Take one slice and return it."""
@@ -112,57 +154,50 @@ class Rounds:
 
     def _loaded(self, load, places):
         """Run wrk and return its report, what was counted in the window, and how long wrk lived."""
-        self._counts[:] = bytes(PAGE)
-        started_us = now_us()
-        with subprocess.Popen(load["command"], stdout=subprocess.PIPE) as wrk:
-            try:
-                window = self._window(load, places, wrk)
-                # wrk ends by itself, unless a thread of it has nothing to do any more.
-                if window is None or not window.is_exact:
-                    wrk.send_signal(signal.SIGINT)
-                output = ended(wrk)
-            except LabGoneError:
-                wrk.kill()
-                raise
+        self._counts[:] = bytes(SIZE)
+        lead_us, before, started_us = clock_lead_us(), self._read(places), now_us()
+        with self._start(load["command"]) as wrk:
+            late = None
+            if not ends_within(wrk, OPEN_S + load["ramp_s"] + load["window_s"] + LATE_S):
+                late = Launch(now_us() - started_us, self._begun(load), before, self._read(places))
+                wrk.send_signal(signal.SIGINT)
+            output = ended(wrk)
+        wall_us = now_us() - started_us
+        launch = late or Launch(wall_us, self._begun(load), before, self._read(places))
         lines = [line for line in output.decode(errors="replace").splitlines() if line.startswith(REPORT_MARK)]
         report = json.loads(lines[0].removeprefix(REPORT_MARK)) if len(lines) == 1 else None
-        return report, window, now_us() - started_us
-
-    def _window(self, load, places, wrk):
-        """Return what happened in the window, null where wrk ended before it began.
-
-        Where a thread's window did not begin or end in time, because nothing is answered, the window is that of the
-        readings.
-        """
-        lead_us = clock_lead_us()
-        self._await(load, FROM_US, OPEN_S + load["ramp_s"], wrk)
-        if wrk.poll() is not None:
-            return None
-        before, idle_before_us = self._read(places), self._idle_us(load["entry"])
-        begun, at_us = self._sum(load, BEGUN), now_us()
-        self._await(load, UNTIL_US, load["window_s"] + LATE_S, wrk)
-        after, idle_after_us = self._read(places), self._idle_us(load["entry"])
-        read, read_us = self._sum(load, BEGUN) - begun, now_us() - at_us
-        requests, duration_us = self._counted(load) or (read, read_us)
         set_us = clock_lead_us() - lead_us
+        window = self._window(load, launch, is_late=late is not None)
+        if window:
+            window = replace(window, clock_set_us=set_us if abs(set_us) >= LEAST_SET_US else 0)
+        return report, window, wall_us
+
+    def _start(self, command):
+        with self._starting:
+            self._wrk = subprocess.Popen(command, stdout=subprocess.PIPE)
+        return self._wrk
+
+    def _window(self, load, launch, is_late):
+        """Return what happened in the window, null where wrk ended by itself before that was over.
+
+        Where a thread's window did not begin or end in time, because nothing is answered, the window is the launch.
+        """
+        counted, first, last = self._counted(load), self._read_by_wrk(BEFORE), self._read_by_wrk(AFTER)
+        if None in (counted, first, last):
+            answered = max(0, launch.begun - load["connections"]) * load["depth"]
+            whole = Window(launch.wall_us, answered, False, answered, launch.before, launch.after, None, 0)
+            return whole if is_late else None
+        requests, duration_us = counted
         return Window(
             duration_us=duration_us,
             requests=requests * load["depth"],
-            is_exact=(requests, duration_us) == self._counted(load),
-            read_requests=read * load["depth"],
-            before=before,
-            after=after,
-            idle_entries_cpu_us=None if None in (idle_before_us, idle_after_us) else idle_after_us - idle_before_us,
-            clock_set_us=set_us if abs(set_us) >= LEAST_SET_US else 0,
+            is_exact=True,
+            read_requests=(last.begun - first.begun) * load["depth"],
+            before=self._in_time(load, launch.before, first),
+            after=self._in_time(load, launch.after, last),
+            idle_entries_cpu_us=self._idle_us(load["entry"], first, last),
+            clock_set_us=0,
         )
-
-    def _await(self, load, word, most_s, wrk):
-        """Return when all threads have set the word, when wrk has ended, or after `most_s`."""
-        over_us = now_us() + int(most_s * 1e6)
-        while now_us() < over_us and wrk.poll() is None:
-            if all(self._word(thread, word) for thread in range(load["threads"])):
-                return
-            pause(LOOK_S)
 
     def _counted(self, load):
         """Return the requests, or batches, in the threads' windows, and their length as one; null where one has none.
@@ -178,24 +213,48 @@ class Rounds:
         return sum(counts), round(sum(counts) / rate)
 
     def _read(self, places):
-        return readings.read_at_once(places, self._job["cpus"])
+        return readings.read(places, self._job["cpus"])
 
-    def _idle_us(self, loaded):
-        """Return the CPU time that the containers of all other entries used so far, null where that is not known."""
+    def _read_by_wrk(self, area):
+        """Return what wrk's first thread read at an end of its window, null where it did not come to that."""
+        at_us, begun, done_us = struct.unpack_from(f"<{HEAD}Q", self._counts, area)
+        if not at_us:
+            return None
+        texts, place = {}, area + HEAD * WORD
+        for file in self._timely:
+            (size,) = struct.unpack_from("<Q", self._counts, place)
+            place += WORD
+            texts[file] = self._counts[place : place + size].decode(errors="replace")
+            place += -(-size // WORD) * WORD
+        return ReadByWrk(at_us, done_us - at_us, begun, texts)
+
+    def _in_time(self, load, reading, read):
+        files = self._cpu_files[load["entry"]]
+        return readings.in_time(reading, read.texts, files, self._job["cpus"], read.at_us, read.took_us)
+
+    def _idle_us(self, loaded, first, last):
+        """Return the CPU time that the containers of all other entries used meanwhile, null where that is not known."""
         own = self._job["containers"][loaded].values()
-        times = [
-            readings.cpu_us(found)
-            for entry, places in self._places.items()
-            for role, found in places.items()
+        files = [
+            file
+            for entry, of in self._cpu_files.items()
+            for role, file in of.items()
             if entry != loaded and self._job["containers"][entry][role] not in own
         ]
-        return None if None in times else sum(times)
+        times = [readings.cpu_us_in(read.texts.get(file, "")) for read in (last, first) for file in files]
+        return None if None in times else sum(times[: len(files)]) - sum(times[len(files) :])
 
-    def _sum(self, load, word):
-        return sum(self._word(thread, word) for thread in range(load["threads"]))
+    def _begun(self, load):
+        return sum(self._word(thread, BEGUN) for thread in range(load["threads"]))
 
     def _word(self, thread, word):
-        return struct.unpack_from("<Q", self._counts, PLACE * thread + 8 * word)[0]
+        return struct.unpack_from("<Q", self._counts, PLACE * thread + WORD * word)[0]
+
+
+def ends_within(wrk, most_s):
+    """Return whether wrk, which prints when it ends, does so by itself within this time."""
+    ready, _, _ = select.select([wrk.stdout], [], [], most_s)
+    return bool(ready)
 
 
 def ended(wrk):
@@ -215,15 +274,6 @@ def is_there(check):
     return any("error" not in answer for answer in checker.answers)
 
 
-def pause(duration_s):
-    """Wait. Raises LabGoneError as soon as the input is at its end."""
-    until_s = time.monotonic() + duration_s
-    while (left_s := until_s - time.monotonic()) > 0:
-        ready, _, _ = select.select([sys.stdin], [], [], left_s)
-        if ready and not os.read(sys.stdin.fileno(), 4096):
-            raise LabGoneError
-
-
 def now_us():
     return time.monotonic_ns() // 1000
 
@@ -231,5 +281,5 @@ def now_us():
 if __name__ == "__main__":
     try:
         main()
-    except (LabGoneError, BrokenPipeError):
+    except BrokenPipeError:
         sys.exit(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import selectors
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from docker.context import Context, ContextAPI
 from docker.context.config import get_current_context_name
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
-from docker.utils.socket import STDERR, frames_iter
+from docker.utils.socket import STDERR
 
 from benchlab.core.errors import EngineError, NoEngineError, SetupError
 from benchlab.core.interrupts import shielded
@@ -42,6 +42,9 @@ LEASE = "benchlab-lease"
 STOP_S = 5
 PERIOD_US = 100_000
 LOG_LINES = 500
+# What comes before each part of a command's outputs: which of them it is of, and how long it is. Source: the engine's
+# API, "Stream format" of attaching to a container.
+FRAME = struct.Struct(">BxxxL")
 # Of what a command writes to its second output, the end says why it failed.
 MOST_STDERR = 10_000
 # A line of a log that is no older belongs to what was just done.
@@ -232,18 +235,18 @@ class Engine:
             made = api.exec_create(self._container(service).id, list(command), stdin=True)
             stream = api.exec_start(made["Id"], socket=True)
         try:
+            connection: Any = getattr(stream, "_sock", stream)
             with translated(doing):
-                connection: Any = getattr(stream, "_sock", stream)
                 connection.sendall(line.encode() + b"\n")
-            yield self._lines(stream, made["Id"], doing)
+            yield self._lines(connection, made["Id"], doing)
         finally:
             _hang_up(stream)
 
-    def _lines(self, stream: Any, exec_id: str, doing: str) -> Iterator[str]:
+    def _lines(self, connection: Any, exec_id: str, doing: str) -> Iterator[str]:
         left, errors = b"", b""
         with translated(doing):
-            for kind, chunk in _frames(stream):
-                if kind == STDERR:
+            for output, chunk in _frames(connection):
+                if output == STDERR:
                     errors = (errors + chunk)[-MOST_STDERR:]
                     continue
                 *lines, left = (left + chunk).split(b"\n")
@@ -586,17 +589,26 @@ def _removed(name: str, remove: Callable[[], None]) -> list[str]:
     return []
 
 
-def _frames(stream: Any) -> Iterator[tuple[int, bytes]]:
-    """Yield what comes, as docker's SDK takes it apart. Raises TimeoutError after SILENCE_S: the SDK would wait on."""
-    frames = frames_iter(stream, tty=False)  # type: ignore[no-untyped-call]
-    with selectors.DefaultSelector() as selector:
-        selector.register(stream, selectors.EVENT_READ)
-        while selector.select(SILENCE_S):
-            try:
-                yield next(frames)
-            except StopIteration:
-                return
-    raise TimeoutError(f"nothing came for {SILENCE_S} s")
+def _frames(connection: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield what comes: the number of an output, and a part of what was written to it.
+
+    docker's SDK would wait at the socket for what TLS has read from there already. Raises TimeoutError after SILENCE_S.
+    """
+    connection.settimeout(SILENCE_S)
+    try:
+        while len(header := _received(connection, FRAME.size)) == FRAME.size:
+            output, size = FRAME.unpack(header)
+            yield output, _received(connection, size)
+    except TimeoutError as error:
+        raise TimeoutError(f"nothing came for {SILENCE_S} s") from error
+
+
+def _received(connection: Any, size: int) -> bytes:
+    """Return so many bytes, or what came until the connection ended."""
+    received = b""
+    while len(received) < size and (chunk := connection.recv(size - len(received))):
+        received += chunk
+    return received
 
 
 def _hang_up(stream: Any) -> None:

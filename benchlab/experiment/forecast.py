@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
+from types import MappingProxyType
 
-from benchlab.records.plan import Block, Settings, Trial, Visit
+from benchlab.records.plan import Block, Rounds, Settings, Trial, Visit
+from benchlab.records.run import Pace
 
 # First guesses, in seconds, replaced by the pace of the run itself: measured on a 2-core VM.
 VISIT_S = 5.0
@@ -18,6 +20,8 @@ TRIAL_S = 0.4
 BLOCK_S, ENTRY_S, WARM_SLICE_S, SLICE_S = 5.0, 0.5, 1.6, 0.6
 # How much longer than the least a warm-up takes.
 WARM_UP_S = 1.0
+# Before the first block nothing is known of how a run's slices are taken.
+NO_PACES: Mapping[str, Pace] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -157,8 +161,8 @@ class Forecast:
 class BlockForecast:
     """The planned seconds of blocks whose entries are up together, and the pace at which they pass."""
 
-    def __init__(self, blocks: Iterable[Block], settings: Settings):
-        self._planned = {block.number: block_s(block, settings) for block in blocks}
+    def __init__(self, blocks: Iterable[Block], settings: Settings, paces: Mapping[str, Pace] = NO_PACES):
+        self._planned = {block.number: block_s(block, settings, paces) for block in blocks}
         self.total_s = sum(self._planned.values())
         self._took: dict[int, float] = {}
         self._began_s: dict[int, float] = {}
@@ -191,15 +195,20 @@ class BlockForecast:
         return sum(max(0.0, seconds - begun.get(block, 0.0)) for block, seconds in left.items())
 
 
-def block_s(block: Block, settings: Settings) -> float:
-    """Return how long a block takes: its start, verification and warm-ups, and its rounds."""
+def block_s(block: Block, settings: Settings, paces: Mapping[str, Pace] = NO_PACES) -> float:
+    """Return how long a block takes: its start, verification, warm-ups and rounds, by the run's paces so far."""
     entries = len(block.entries)
     before_s = BLOCK_S + entries * ENTRY_S + len(block.rounds) * entries * (TEST_S + WARM_SLICE_S)
-    if settings.repeats:
-        levels = sum(len(settings.levels[rounds.test]) for rounds in block.rounds)
-        return before_s + settings.repeats * levels * entries * (settings.duration_s + SLICE_S)
-    share = len(block.rounds) / max(1, len(settings.tests))
-    return before_s + settings.block_s * share * entries / 2
+    return before_s + sum(_rounds_s(rounds, entries, settings, paces.get(rounds.test)) for rounds in block.rounds)
+
+
+def _rounds_s(rounds: Rounds, entries: int, settings: Settings, paced: Pace | None) -> float:
+    if paced:
+        slices = (rounds.count or paced.rounds) * len(settings.levels[rounds.test]) * entries
+        return slices * paced.slice_s
+    if rounds.count:
+        return rounds.count * len(settings.levels[rounds.test]) * entries * (settings.duration_s + SLICE_S)
+    return settings.block_s / len(settings.tests) * entries / 2
 
 
 def _costs(visit: Visit, settings: Settings) -> Iterator[tuple[str, _Cost]]:

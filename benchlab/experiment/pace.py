@@ -1,37 +1,39 @@
-"""Decides how slices are taken: how long at each level, and how many rounds of each test in a block. Pure.
+"""Decides how slices are taken: how long at the least, and how many rounds of each test in a block. Pure.
 
 Source: docs/method.md, section 1.4.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import mean
 
 from benchlab.records.plan import Level
-from benchlab.records.run import SliceLength
 
-# A server that works on all requests at once answers none of a launch before a connection's whole wait, L = requests
-# in flight / rate, and is as busy as it stays after that. So this long is loaded before it is counted, in times of L
-# and at least, and counted after it.
-RAMP_WAITS, LEAST_RAMP_S = 1.5, 0.085
-WINDOW_WAITS = 1.5
 # wrk's threads look ten times a second whether they are to end: a slice that is over just before costs no wait. By then
 # its connections have taken some ms to open.
 TICK_MS, BEFORE_TICK_MS = 100, 15
-# Neither part of a slice is longer for what its server waits for.
-MOST_SLICE_S = 30.0
+LEAST_RAMP_MS = 85
 # What a slice takes beside its load: wrk's start and end, readings, and the wait until servers are done with the one
-# before, which is up to one wait more.
+# before, in times of a connection's wait for its answers.
 BESIDE_S, DRAIN_WAITS = 0.06, 0.5
 # A test whose rounds take longest still has so many in a block.
-LEAST_ROUNDS = 1
-MOST_ROUNDS = 500
+LEAST_ROUNDS, MOST_ROUNDS = 1, 500
+
+
+@dataclass(frozen=True)
+class SliceLength:
+    """How long a slice is loaded before it is counted, and then counted, in milliseconds, at the least."""
+
+    ramp_ms: int
+    window_ms: int
 
 
 @dataclass(frozen=True)
 class Rate:
-    """What a warm-up showed at a level: requests per second, 0 where nothing came."""
+    """What a warm-up showed at a level: requests per second, more than 0."""
 
     level: Level
     per_s: float
@@ -39,48 +41,41 @@ class Rate:
     @property
     def wait_s(self) -> float:
         """Return how long a connection waits for its answers: requests in flight over rate (Little's law)."""
-        return self.level.connections * self.level.pipeline / self.per_s if self.per_s else MOST_SLICE_S
+        return self.level.connections * self.level.pipeline / self.per_s
 
 
-def lengths(levels: Sequence[Level], rates: Mapping[str, Sequence[Rate]], least_s: float) -> tuple[SliceLength, ...]:
-    """Return how long a slice is at each level: the same for all entries, as the slowest of them needs it.
+def length(window_s: float) -> SliceLength:
+    """Return the length of slices that are counted for so long; wrk's ends need not be waited for then."""
+    window_ms = round(1000 * window_s)
+    loaded_ms = LEAST_RAMP_MS + window_ms + BEFORE_TICK_MS
+    return SliceLength(-(-loaded_ms // TICK_MS) * TICK_MS - BEFORE_TICK_MS - window_ms, window_ms)
+
+
+def slice_s(levels: Sequence[Level], rates: Mapping[str, Sequence[Rate]], least: SliceLength) -> float:
+    """Return how long a slice takes on average, over entries and levels, with all that is beside its load.
 
     `rates` has each entry's at one level or more; between these, and beyond, the wait is taken to grow in line with
     what varies.
     """
-    return tuple(
-        _length(level, max((_wait_s(level, of) for of in rates.values()), default=0.0), least_s) for level in levels
-    )
+    return mean(_slice_s(_wait_s(level, of), least) for of in rates.values() for level in levels)
 
 
-def wait_s(length: SliceLength) -> float:
-    """Return the wait that a slice of this length was made for, at the most."""
-    return length.ramp_ms / 1000 / RAMP_WAITS
-
-
-def round_s(lengths: Sequence[SliceLength], entries: int) -> float:
-    """Return how long a round takes: every entry once at each level."""
-    return entries * sum(each.loaded_s + BESIDE_S + DRAIN_WAITS * wait_s(each) for each in lengths)
-
-
-def rounds(tests: Mapping[str, Sequence[SliceLength]], block_s: float) -> dict[str, int]:
+def rounds(slices_s: Mapping[str, float], levels: Mapping[str, int], block_s: float) -> dict[str, int]:
     """Return how many rounds each test gets in a block of two entries that takes `block_s`.
 
-    All tests get as many pairs, so that their ratios over all levels become about as precise: a test of two levels gets
-    more rounds than one of three.
+    `slices_s` is how long a slice of each takes, and `levels` how many it has. Where a pair takes four times as long,
+    there are half as many pairs: of all ways to share the time out, this one makes the variances of the tests' ratios,
+    over all levels, least in sum (Neyman 1934), if pairs spread alike.
     """
-    pair_s = sum(round_s(lengths, 2) / len(lengths) for lengths in tests.values())
-    pairs = block_s / pair_s if pair_s else LEAST_ROUNDS
-    return {test: min(MOST_ROUNDS, max(LEAST_ROUNDS, round(pairs / len(of)))) for test, of in tests.items()}
+    roots = sum(math.sqrt(2 * each_s) for each_s in slices_s.values())
+    pairs = {test: block_s / (roots * math.sqrt(2 * each_s)) for test, each_s in slices_s.items()}
+    return {test: min(MOST_ROUNDS, max(LEAST_ROUNDS, round(pairs[test] / levels[test]))) for test in slices_s}
 
 
-def _length(level: Level, wait: float, least_s: float) -> SliceLength:
-    ramp_s = min(MOST_SLICE_S, max(LEAST_RAMP_S, RAMP_WAITS * wait))
-    window_s = max(least_s, min(MOST_SLICE_S, WINDOW_WAITS * wait))
-    window_ms = round(1000 * window_s)
-    loaded_ms = round(1000 * ramp_s) + window_ms + BEFORE_TICK_MS
-    ramp_ms = -(-loaded_ms // TICK_MS) * TICK_MS - BEFORE_TICK_MS - window_ms
-    return SliceLength(level.key, ramp_ms, window_ms)
+def _slice_s(wait_s: float, least: SliceLength) -> float:
+    """Return how long a slice takes: its window is some waits of a connection, and begins when the first is over."""
+    ramp_s, window_s = max(least.ramp_ms / 1000, wait_s), max(least.window_ms / 1000 + wait_s / 2, wait_s)
+    return ramp_s + window_s + BESIDE_S + DRAIN_WAITS * wait_s
 
 
 def _wait_s(level: Level, rates: Sequence[Rate]) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from benchlab.experiment.workloads import in_order
-from benchlab.records.plan import Block, Entry, Level, LevelKey, Rounds, Settings, Trial, Visit
+from benchlab.records.plan import Block, Entry, Level, Rounds, Settings, Trial, Visit
 from benchlab.records.run import Run
 
 T = TypeVar("T")
@@ -63,8 +63,9 @@ def _tests(tests: Iterable[str], settings: Settings, block: int) -> list[str]:
 def blocks(run: Run) -> tuple[Block, ...]:
     """Return the blocks that are still to be made of a run whose entries are up together, with what they lack.
 
-    A round is whole where each of the block's entries has a slice at every level that counts; one that was lost in the
-    test is not waited for. What is missing is taken in rounds with numbers of their own.
+    A round of an entry is whole where it has a slice at every level that counts. What is missing is taken in rounds
+    with numbers of their own, of all entries: those that were lost are tried again. One that answered wrongly is not,
+    because its sources are the same.
     """
     made = (_block(run, number) for number in range(1, run.blocks + 1))
     return tuple(block for block in made if block.rounds)
@@ -93,21 +94,21 @@ def _block(run: Run, number: int) -> Block:
 
 def _rounds(run: Run, block: int, test: str) -> Rounds | None:
     """Return the rounds that the block lacks of the test; None where it lacks none."""
-    lost = {entry for number, entry, of_test in run.lost if (number, of_test) == (block, test)}
-    taken: dict[int, set[tuple[str, LevelKey]]] = defaultdict(set)
-    for sample in run.samples:
-        if _is_of(sample.trial, block, test):
-            taken[sample.trial.repeat].add((sample.trial.entry, sample.trial.level.key))
-    declaring = [name for name in run.manifest.up_in(block) if test in run.manifest.tests(name) and name not in lost]
-    if not declaring:
-        # Nothing went on without them, so that all of it is taken.
-        declaring = [name for name in run.manifest.up_in(block) if test in run.manifest.tests(name)]
-    if not taken and not run.has_pace(test):
+    manifest, planned = run.manifest, run.rounds(test)
+    failures = (failure for failure in run.failures if _is_of(failure.trial, block, test))
+    trials = (sample.trial for sample in run.samples if _is_of(sample.trial, block, test))
+    wrong = {failure.trial.entry for failure in failures if failure.is_wrong_answer}
+    right = [name for name in manifest.up_in(block) if test in manifest.tests(name) and name not in wrong]
+    taken = Counter((trial.entry, trial.repeat) for trial in trials)
+    if right and not taken and not run.has_pace(test):
         return Rounds(test, 0)
-    levels = len(run.manifest.settings.levels[test])
-    whole = sum(sum(entry in declaring for entry, _ in of) >= len(declaring) * levels for of in taken.values())
-    count = run.rounds(test) - whole
-    return Rounds(test, count, max(taken, default=0) + 1) if count > 0 else None
+    levels = len(manifest.settings.levels[test])
+    whole = Counter(entry for (entry, _), slices in taken.items() if slices >= levels)
+    lacking = tuple(name for name in right if whole[name] < planned)
+    if not lacking:
+        return None
+    last = max((number for _, number in taken), default=0)
+    return Rounds(test, planned - min(whole[name] for name in lacking), last + 1, lacking)
 
 
 def _is_of(trial: Trial, block: int, test: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from benchlab.core.errors import UsageError
 from benchlab.experiment import profiles
+from benchlab.experiment.pace import SliceLength
 from benchlab.experiment.profiles import MAX_CONNECTIONS
 from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
 from benchlab.load.metrics import PER_APP_CPU, PER_CPU, RATE, Measures
@@ -16,7 +17,6 @@ from benchlab.quality.rules import Rule
 from benchlab.records import shapes
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import QUERIES, Level, LevelKey, Settings, Target
-from benchlab.records.run import SliceLength
 from benchlab.records.seen import Window
 
 NAME = "closed loop"
@@ -111,11 +111,11 @@ def command(level: Level, target: Target, path: str, accept: str, duration_s: fl
 
 
 def command_of_slice(
-    level: Level, target: Target, path: str, accept: str, counts: str, length: SliceLength
+    level: Level, target: Target, path: str, accept: str, counts: str, files: str, length: SliceLength
 ) -> list[str]:
     times_us = (str(1000 * length.ramp_ms), str(1000 * length.window_ms))
     shape = (str(level.pipeline), str(level.connections), str(level.threads))
-    return _wrk(level, target, path, accept, MOST_LAUNCH_S, "/wrk/slice.lua", counts, *shape, *times_us)
+    return _wrk(level, target, path, accept, MOST_LAUNCH_S, "/wrk/slice.lua", counts, *shape, *times_us, files)
 
 
 def _wrk(

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from benchlab.experiment.pace import SliceLength
 from benchlab.load.metrics import Measures
 from benchlab.quality.rules import Rule
 from benchlab.records.load import Load
 from benchlab.records.plan import Level, LevelKey, Settings, Target
-from benchlab.records.run import SliceLength
 from benchlab.records.seen import Window
 
 
@@ -55,9 +55,12 @@ class LoadModel(Protocol):
         """Return the command of one load, as it could be typed."""
 
     def command_of_slice(
-        self, level: Level, target: Target, path: str, accept: str, counts: str, length: SliceLength
+        self, level: Level, target: Target, path: str, accept: str, counts: str, files: str, length: SliceLength
     ) -> list[str]:
-        """Return the command of a slice, which counts its requests in the file `counts` and ends after its window."""
+        """Return the command of a slice: it counts its requests in the file `counts`, and ends after its window.
+
+        `files` is a list of what it reads at both ends of that.
+        """
 
     def read_slice(self, report: object, window: Window, wall_us: int) -> Load:
         """Return the load of a slice, of which the window was counted; raises as `read` does."""

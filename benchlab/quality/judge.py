@@ -16,6 +16,8 @@ from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Run, Sample, V
 
 # Before as many samples, each with two looks at the host's speed, nothing is called its usual one.
 LEAST_PROBED = 4
+# A cell that has such a share of its rounds lacks nothing: a pair is compared over the rounds that both have.
+ENOUGH = 0.5
 # What the detail of a verdict begins with where connections failed for want of a local port.
 NO_PORT = "wrk had no local port left"
 
@@ -58,14 +60,14 @@ def missing(run: Run) -> tuple[Failure, ...]:
     """Return why trials whose turn has come have no sample that counts, in the order of time.
 
     It is the reason of a trial's last try; where it was never tried, why not. A slice is made up for by any other round
-    of its block: as many as were planned are enough.
+    of its block, and is not missing where at least half of these count.
     """
-    invalid = (sample for sample in run.taken if sample.verdict.severity == INVALID)
-    failures = [*run.failures, *(Failure(sample.trial, sample.started_at, reason(sample)) for sample in invalid)]
-    tries = sorted(failures, key=lambda failure: (failure.was_tried, failure.started_at))
-    last = {failure.trial.key: failure for failure in tries}
-    missed = (failure for failure in last.values() if not _is_measured(run, failure.trial))
-    return tuple(sorted(missed, key=lambda failure: failure.started_at))
+    return tuple(failure for failure in _lacking(run) if not _is_spared(run, failure))
+
+
+def spared(run: Run) -> tuple[Failure, ...]:
+    """Return why slices do not count that no other round makes up for, though their blocks have enough without them."""
+    return tuple(failure for failure in _lacking(run) if _is_spared(run, failure))
 
 
 def made_up_for(run: Run) -> tuple[Failure, ...]:
@@ -77,10 +79,30 @@ def made_up_for(run: Run) -> tuple[Failure, ...]:
     )
 
 
+def _lacking(run: Run) -> list[Failure]:
+    """Return why trials whose turn has come were not measured, and no other makes up for them, in the order of time."""
+    invalid = (sample for sample in run.taken if sample.verdict.severity == INVALID)
+    retried = (Failure(sample.trial, sample.started_at, reason(sample), passing=True) for sample in invalid)
+    tries = sorted((*run.failures, *retried), key=lambda failure: (failure.was_tried, failure.started_at))
+    last = {failure.trial.key: failure for failure in tries}
+    missed = (failure for failure in last.values() if not _is_measured(run, failure.trial))
+    return sorted(missed, key=lambda failure: failure.started_at)
+
+
+def _is_spared(run: Run, failure: Failure) -> bool:
+    """Return whether only this slice failed, and its block has enough others: an entry that is lost takes no more."""
+    return run.manifest.settings.together and failure.passing and _share_that_counts(run, failure.trial) >= ENOUGH
+
+
 def _is_measured(run: Run, trial: Trial) -> bool:
     if not run.manifest.settings.together:
         return trial.key in run.measured
-    return run.once(_rounds_that_count)[_cell(trial)] >= run.rounds(trial.test)
+    return _share_that_counts(run, trial) >= 1
+
+
+def _share_that_counts(run: Run, trial: Trial) -> float:
+    """Return how many slices count in the trial's block, of its entry at its level, as a share of the rounds."""
+    return run.once(_rounds_that_count)[_cell(trial)] / run.rounds(trial.test)
 
 
 def _rounds_that_count(run: Run) -> Counter[tuple[object, ...]]:

@@ -144,8 +144,11 @@ def _duration_error(evidence: Evidence) -> float:
     if _any("throttled_periods")(evidence):
         return 0.0
     if evidence.load.is_slice:
-        # Its rate is made from the time that it took, so that only what a stall does to it matters.
-        return max(0.0, evidence.load.seconds - evidence.duration_s)
+        # Its rate is made from the time that it took, so that only what a stall does to it matters. It goes on until
+        # each connection has had as many answers: one more is no stall.
+        in_flight = evidence.level.connections * evidence.level.pipeline
+        answered = max(1.0, evidence.load.requests / in_flight)
+        return max(0.0, evidence.load.seconds * (1 - 1 / answered) - evidence.duration_s)
     took = (evidence.load.seconds, evidence.load.wall_us / 1e6)
     # Too short is as wrong as too long.
     return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + DURATION_ERROR_S) for seconds in took)

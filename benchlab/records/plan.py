@@ -116,12 +116,14 @@ class Trial:
 class Rounds:
     """The rounds of a test type that are to be taken in a block: how many, and the number of the first.
 
-    A count of 0 is not decided yet: the pace of the test will say.
+    A count of 0 is not decided yet: the pace of the test will say. They are taken for the entries that are `lacking`
+    them, beside all others of the block; where none is named, all are.
     """
 
     test: str
     count: int
     first: int = 1
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

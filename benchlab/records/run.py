@@ -13,7 +13,7 @@ from benchlab.records import checks
 from benchlab.records.checks import Moment, Number
 from benchlab.records.counters import Counters
 from benchlab.records.load import Load
-from benchlab.records.plan import LevelKey, Manifest, Trial
+from benchlab.records.plan import Manifest, Trial
 
 Made = TypeVar("Made")
 
@@ -105,36 +105,20 @@ class Decision:
 
 
 @dataclass(frozen=True)
-class SliceLength:
-    """How long a slice at a level is loaded before it is counted, and then counted, in milliseconds."""
-
-    level: LevelKey
-    ramp_ms: int
-    window_ms: int
-
-    def __post_init__(self) -> None:
-        checks.counts("slice", 0, ramp_ms=self.ramp_ms)
-        checks.counts("slice", 1, window_ms=self.window_ms)
-
-    @property
-    def loaded_s(self) -> float:
-        return (self.ramp_ms + self.window_ms) / 1000
-
-
-@dataclass(frozen=True)
 class Pace:
-    """How the slices of a test type are taken in all blocks of a run: decided once, from the rates of a warm-up."""
+    """How many rounds of a test type every block of a run has: decided once, from the rates of a warm-up.
+
+    `slice_s` is how long a slice was expected to take then, with all that is beside its load.
+    """
 
     decided_at: Moment
     test: str
     rounds: int
-    slices: tuple[SliceLength, ...]
+    slice_s: Number
 
     def __post_init__(self) -> None:
         checks.counts("pace", 1, rounds=self.rounds)
-
-    def at(self, level: LevelKey) -> SliceLength:
-        return next(each for each in self.slices if each.level == level)
+        checks.amounts("pace", slice_s=self.slice_s)
 
 
 @dataclass(frozen=True)
@@ -260,9 +244,13 @@ class Run:
         return next((pace.rounds for pace in self.paces if pace.test == test), max(1, self.manifest.settings.repeats))
 
     def _slices_to_come(self) -> int:
-        """Return how many slices are to come, at least; an entry that was lost in a block has no more of its test."""
+        """Return how many slices are to come, at least; an entry that was lost in a block has no more of its test.
+
+        One that failed, and was taken anew as often as it may be, is not to come.
+        """
         manifest = self.manifest
-        counts = Counter((sample.trial.block, sample.trial.entry, sample.trial.test) for sample in self.samples)
+        tried = {record.trial.key: record.trial for record in self.taken + self.failures}.values()
+        counts = Counter((trial.block, trial.entry, trial.test) for trial in tried)
         return sum(
             max(0, self.rounds(test) * len(manifest.settings.levels[test]) - counts[block, entry, test])
             for block in range(1, self.blocks + 1)

@@ -273,9 +273,10 @@ def judged(run: Run) -> str:
 def reasons(run: Run) -> list[str]:
     """Return why entries and trials were not measured, or not in every visit, and how many trials are still to come."""
     unbuilt = [f"{name}, all of it: {why}" for name, why in run.manifest.unbuilt.items()]
-    measured = [f"{line}; measured in another block" for line in _failures(judge.made_up_for(run))]
+    measured = [f"{line}; measured later" for line in _failures(judge.made_up_for(run))]
+    spared = [f"{line}; the block has enough rounds without" for line in _failures(judge.spared(run))]
     to_come = [f"{counted(run.to_come, 'trial')} still to come."] if run.to_come else []
-    return [*unbuilt, *_failures(judge.missing(run)), *measured, *to_come]
+    return [*unbuilt, *_failures(judge.missing(run)), *measured, *spared, *to_come]
 
 
 def findings(run: Run) -> list[str]:

@@ -18,8 +18,10 @@ from benchlab.experiment import stack, workloads
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.records.plan import Entry, Settings, Target
 from benchlab.run import fetch
+from benchlab.run.database import QUOTED_COPY
 from benchlab.run.fetch import Burst
-from benchlab.run.lifecycle import QUOTED_COPY, EntryLifecycle, RunningEntry
+from benchlab.run.group import Group
+from benchlab.run.lifecycle import RunningEntry
 from benchlab.run.state import SessionState
 from benchlab.storage.store import Unkept
 
@@ -30,16 +32,16 @@ FALLING, FEW_SHARE = 0.9, 0.1
 LOOK_S = 0.2
 
 
-def verify_entry(lifecycle: EntryLifecycle, tests: Iterable[str]) -> list[Verification]:
-    """Start the entry and return how those of the test types that it has keep the contract; nothing is loaded.
+def verify_entry(group: Group, tests: Iterable[str]) -> list[Verification]:
+    """Start the only entry of the group and return how those of the test types that it has keep the contract.
 
-    What is wrong with the entry as a whole comes last. Where it does not serve, that is all.
+    Nothing is loaded. What is wrong with the entry as a whole comes last. Where it does not serve, that is all.
     Raises EngineError where the engine is gone.
     """
-    entry = lifecycle.entry
+    (entry,) = group.entries
     own = workloads.in_order(test for test in tests if test in entry.tests)
     try:
-        with lifecycle.up("verify") as running:
+        with group.only_up("verify") as running:
             conformance = Conformance(running)
             problems = conformance.whole(own)
             conformance.refuse_dead(chain.from_iterable(problems.values()), "while it was verified")
@@ -47,7 +49,7 @@ def verify_entry(lifecycle: EntryLifecycle, tests: Iterable[str]) -> list[Verifi
             # all types; and the workers have had time to start, so that the log has a line of each.
             dates, labels = conformance.dates(own), conformance.labels()
     except (EntryError, EngineError) as error:
-        if not lifecycle.endpoints.engines_answer():
+        if not group.roles.of(entry).engines_answer():
             raise
         return [unserved(entry, str(error))]
     by_test = [
@@ -226,8 +228,6 @@ def verify_entries(lab: Lab, settings: Settings) -> list[Verification]:
             if entry.name in on.unbuilt:
                 verifications.append(unserved(entry, on.unbuilt[entry.name]))
             else:
-                lifecycle = EntryLifecycle(
-                    entry, lab.roles, entries, keep_log, say=lab.say, state=state, patterns=lab.patterns
-                )
-                verifications += verify_entry(lifecycle, settings.tests)
+                group = Group([entry], lab.roles, entries, keep_log, say=lab.say, state=state, patterns=lab.patterns)
+                verifications += verify_entry(group, settings.tests)
         return verifications

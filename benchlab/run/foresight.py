@@ -77,24 +77,28 @@ def latest(results: Path, host: Here) -> Iterator[Run]:
             continue
 
 
-def rows(settings: Settings, entries: int, known: Mapping[str, Spread], most_s: float) -> Iterator[tuple[str, str]]:
+def rows(
+    settings: Settings, entries: int, known: Mapping[str, Spread], most_s: float, turns: int = 1
+) -> Iterator[tuple[str, str]]:
     """Yield the lines of a plan that say when the gate looks, and what it can tell of each test.
 
-    `entries` are compared with an older version each; all blocks take `most_s` seconds.
+    `entries` are compared with an older version each; all blocks take `most_s` seconds; so many groups take `turns`.
     """
     after = ", ".join(map(str, settings.looks))
     yield "gate", f"looks after {after} blocks, and ends the run as soon as it knows"
     name = "it can tell"
     for test in settings.tests:
-        yield name, f"{test}: {foreseen(settings, max(1, entries), known.get(test), most_s)}"
+        yield name, f"{test}: {foreseen(settings, max(1, entries), known.get(test), most_s, turns)}"
         name = ""
 
 
-def foreseen(settings: Settings, entries: int, known: Spread | None, most_s: float) -> str:
+def foreseen(settings: Settings, entries: int, known: Spread | None, most_s: float, turns: int = 1) -> str:
     """Return what the gate can tell of a test, in words."""
     margin, stdev = settings.margin or 0.0, known.stdev if known else USUAL_SPREAD
-    loss = looks.smallest_loss(stdev, settings.looks, interim.MEANS / (entries * len(settings.tests)), POWER)
-    passes = looks.power(interim.room(margin), stdev, settings.looks, interim.MEANS)
+    # A ratio has the blocks of its group.
+    own = [blocks // turns for blocks in settings.looks]
+    loss = looks.smallest_loss(stdev, own, interim.MEANS / (entries * len(settings.tests)), POWER)
+    passes = looks.power(interim.room(margin), stdev, own, interim.MEANS)
     whose = (
         f"this host's usual spread of {stdev:.1%} between blocks ({counted(known.runs, 'run')})"
         if known

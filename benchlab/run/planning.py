@@ -14,15 +14,17 @@ from benchlab.engine import variants
 from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import grouping, placement, schedule, workloads
-from benchlab.experiment.forecast import BlockForecast, Forecast
+from benchlab.experiment.forecast import NO_PACES, BlockForecast, Forecast
 from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, MAX_BLOCKS, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.factors import catalog
 from benchlab.host import facts
 from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
+from benchlab.records.run import Pace
 from benchlab.report.document import Document, Lines, Terms
 from benchlab.run import foresight, runner
+from benchlab.run.rounds import WARM_LENGTH
 from benchlab.statistics import looks, sizing
 from benchlab.statistics.comparison import LEAST_BLOCKS
 
@@ -31,13 +33,18 @@ Levels = Mapping[str, Sequence[Level]]
 Left = Sequence[Visit] | Sequence[Block]
 
 
-def plan(settings: Settings, levels: Levels, left: Left, cpus: str, host: str) -> Terms:
-    """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them."""
+def plan(
+    settings: Settings, levels: Levels, left: Left, cpus: str, host: str, paces: Mapping[str, Pace] = NO_PACES
+) -> Terms:
+    """Return what will be measured, on which host, and how long that takes; `cpus` says how the roles share them.
+
+    `paces` are those that the run has so far, by test.
+    """
     through = "" if settings.proxy == NO_PROXY else f", {settings.through}"
     rows = (
         ("plan", _extent(settings, left)),
         *((("rounds", _rounds(settings)),) if settings.together else ()),
-        ("time", f"{_time(settings, total_s(left, settings))}; builds not counted"),
+        ("time", f"{_time(settings, total_s(left, settings, paces))}; builds not counted"),
         ("entries", f"{', '.join(sorted({name for each in left for name in _entries(each)}))}{through}"),
         *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
@@ -49,11 +56,11 @@ def plan(settings: Settings, levels: Levels, left: Left, cpus: str, host: str) -
     return Terms(rows)
 
 
-def total_s(left: Left, settings: Settings) -> float:
+def total_s(left: Left, settings: Settings, paces: Mapping[str, Pace] = NO_PACES) -> float:
     """Return how long what is left is planned to take."""
     blocks = [each for each in left if isinstance(each, Block)]
     visits = [each for each in left if isinstance(each, Visit)]
-    return BlockForecast(blocks, settings).total_s + Forecast(visits, settings).total_s
+    return BlockForecast(blocks, settings, paces).total_s + Forecast(visits, settings).total_s
 
 
 def _entries(each: Visit | Block) -> tuple[str, ...]:
@@ -130,6 +137,8 @@ def _loads(settings: Settings, test: str, levels: Sequence[Level]) -> Iterator[t
 
 
 def _before(settings: Settings) -> str:
+    if settings.together:
+        return f"a warm-up slice of each entry, of {WARM_LENGTH.window_ms / 1000:g} s at the largest level"
     least, most = settings.warmup_s
     warm_up = f"a warm-up of {most} s" if least == most else f"a warm-up until steady, {least} to {most} s"
     parts = [f"a primer of {settings.primer_s} s"] if settings.primer_s else []
@@ -148,7 +157,7 @@ def _blocks(settings: Settings) -> str:
 
 
 def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
-    """Return lab and settings with everything in them that a plan is made of.
+    """Return lab and settings with all that take part in a run; `fitted` says how many blocks they get.
 
     Raises UsageError where what was asked for cannot be measured, ConfigError as `taking_part` does.
     """
@@ -157,7 +166,12 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     lab, entries = variants.taking_part(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     variants.refuse_nothing(entries, settings)
-    return lab, fitted(lab, settings)
+    if settings.precision is not None and len(entries) < 2:
+        raise UsageError(
+            f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
+            f"or {AGAINST.name}"
+        )
+    return lab, settings
 
 
 def planned(lab: Lab, settings: Settings, blocks: int) -> Left:
@@ -174,7 +188,8 @@ def groups(lab: Lab, settings: Settings) -> tuple[tuple[str, ...], ...]:
     if not settings.together:
         return ()
     memory = lab.engine_if_any.info().get("MemTotal") if lab.engine_if_any else None
-    fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus)
+    versions = catalog.versions(lab.variants)
+    fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus, versions=versions)
     return tuple(tuple(entry.name for entry in group) for group in fitting)
 
 
@@ -190,6 +205,7 @@ def levels(lab: Lab, settings: Settings) -> dict[str, tuple[Level, ...]]:
 def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     """Return what `start` would do: the plan with every visit in its order; and the wrk commands."""
     lab, settings = settled(lab, settings)
+    settings = fitted(lab, settings)
     left = planned(lab, settings, settings.blocks)
     entries = lab.topology.choose(settings.frameworks)
     typed = commands(settings, entries, levels(lab, settings), load_address)
@@ -197,58 +213,60 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     return plan_of_run, "\n".join(typed)
 
 
-def outline(lab: Lab, settings: Settings, left: Left) -> Terms:
+def outline(lab: Lab, settings: Settings, left: Left, paces: Mapping[str, Pace] = NO_PACES) -> Terms:
     """Return in a few lines what is to be measured, and on what."""
     cpus = placement.summary(lab.placement, lab.cpus)
-    terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any))
+    terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any), paces)
     if not settings.looks:
         return terms
     most_s = total_s(planned(lab, settings, settings.blocks), settings)
-    pairs = len(catalog.versions(lab.variants))
-    return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s)))
+    pairs, turns = len(catalog.versions(lab.variants)), max(1, len(groups(lab, settings)))
+    return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s, turns)))
 
 
 def fitted(lab: Lab, settings: Settings) -> Settings:
-    """Return the settings with no more blocks than the budget has time for. Raises UsageError where it has none."""
-    if settings.precision is not None and len(settings.frameworks) < 2:
-        raise UsageError(
-            f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
-            f"or {AGAINST.name}"
-        )
+    """Return the settings with as many blocks as all groups get, and the budget has time for. Raises UsageError."""
     # A block of each group.
-    of_groups = max(1, len(groups(lab, settings)))
+    turns = max(1, len(groups(lab, settings)))
     asked = BLOCKS.unusual(settings) is not None
-    settings = replace(settings, blocks=min(MAX_BLOCKS, settings.blocks * of_groups))
-    block_s = total_s(planned(lab, settings, of_groups), settings) / of_groups
+    settings = replace(settings, blocks=sizing.in_turns(min(MAX_BLOCKS, settings.blocks * turns), turns))
+    block_s = total_s(planned(lab, settings, turns), settings) / turns
     if settings.margin is not None:
-        return _with_looks(settings, block_s, asked)
-    blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s)
+        return _with_looks(settings, block_s, asked, turns)
+    blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s, turns)
     if settings.budget_s is not None and blocks < 1:
+        one = "one block takes" if turns == 1 else f"a block of each of {turns} groups takes"
         raise UsageError(
-            f"{BUDGET.name} {minutes(settings.budget_s)}: one block takes about {minutes(block_s)}; "
+            f"{BUDGET.name} {minutes(settings.budget_s)}: {one} about {minutes(turns * block_s)}; "
             "give more time, or choose fewer entries, tests or levels"
         )
-    if settings.precision is not None and blocks < sizing.LEAST_PILOT:
+    if settings.precision is not None and blocks < sizing.LEAST_PILOT * turns:
         raise UsageError(
-            f"{PRECISION.name} needs a pilot of {sizing.LEAST_PILOT} blocks to see a spread, and this is one of "
-            f"{blocks}; use more {BLOCKS.name}, or a longer {BUDGET.name}"
+            f"{PRECISION.name} needs a pilot of {_blocks_of(sizing.LEAST_PILOT, turns)} to see a spread, and this is "
+            f"one of {blocks}; use more {BLOCKS.name}, or a longer {BUDGET.name}"
         )
     return replace(settings, blocks=blocks)
 
 
-def _with_looks(settings: Settings, block_s: float, asked: bool) -> Settings:
+def _with_looks(settings: Settings, block_s: float, asked: bool, turns: int) -> Settings:
     """Return the settings with the most blocks and the looks of a gate. Raises UsageError where there is no look.
 
-    A budget decides on the most blocks, unless so many were `asked` for and these are fewer.
+    A budget decides on the most blocks, unless so many were `asked` for and these are fewer. So many groups take
+    `turns`.
     """
     most, budget_s = settings.blocks, settings.budget_s
     if budget_s is not None:
-        fitting = sizing.fitting_blocks(budget_s, block_s)
+        fitting = sizing.fitting_blocks(budget_s, block_s, turns)
         most = min(most, fitting) if asked else fitting
-    if most < LEAST_BLOCKS:
+    if most < LEAST_BLOCKS * turns:
         time = "" if budget_s is None else f", of about {minutes(block_s)} each"
         raise UsageError(
-            f"{FAIL_IF_SLOWER.name} needs {LEAST_BLOCKS} blocks to see a spread, and this is a run of "
+            f"{FAIL_IF_SLOWER.name} needs {_blocks_of(LEAST_BLOCKS, turns)} to see a spread, and this is a run of "
             f"{most}{time}; use more {BLOCKS.name}, a longer {BUDGET.name}, or fewer tests or levels"
         )
-    return replace(settings, blocks=most, looks=looks.planned(most))
+    return replace(settings, blocks=most, looks=looks.planned(most, turns))
+
+
+def _blocks_of(least: int, turns: int) -> str:
+    """Return in words how many blocks it takes where so many groups take `turns`."""
+    return f"{least} blocks" if turns == 1 else f"{least} blocks of each of {turns} groups"

@@ -180,6 +180,8 @@ class Progress(Events):
 class RoundsProgress(Progress):
     """Says what happens where entries are up together: slices are many, so a line stands for a test's rounds."""
 
+    _left_out: tuple[int, str, str] | None = None
+
     def starting(self, block: Block) -> None:
         self._tell(f"block {block.number}: starting {', '.join(block.entries)}")
 
@@ -198,6 +200,16 @@ class RoundsProgress(Progress):
             self._drawn_s = time.monotonic()
             self._now = _name(record.trial)
             self._draw()
+
+    def _failed(self, failure: Failure) -> None:
+        """Show why an entry has no slices of a test: once, for it has the same reason at each of its levels."""
+        trial = failure.trial
+        place = (trial.block, trial.entry, trial.test)
+        if failure.passing:
+            super()._failed(failure)
+        elif failure.was_tried and place != self._left_out:
+            self._left_out = place
+            self._print(f"  block {trial.block}: {trial.entry}: {trial.test}: not measured: {failure.reason}")
 
     def rounds(self, block: Block, test: str, records: Sequence[Sample | Failure]) -> None:
         samples = [record for record in records if isinstance(record, Sample)]

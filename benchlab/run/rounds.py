@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,22 +12,23 @@ from typing import TypeGuard
 from benchlab.contract import verify
 from benchlab.core.errors import EngineError, EntryError, WrkError
 from benchlab.experiment import pace, schedule, stack
-from benchlab.experiment.pace import Rate
+from benchlab.experiment.pace import Rate, SliceLength
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.quality.rules import WRONG_ANSWERS, Evidence
 from benchlab.records.counters import Kills
-from benchlab.records.plan import Block, Level, Rounds, Trial
-from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample, SliceLength
+from benchlab.records.plan import Block, Rounds, Trial
+from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample
 from benchlab.run import slices
 from benchlab.run.conformance import Conformance
-from benchlab.run.lifecycle import Group, RunningEntry, Up
+from benchlab.run.group import Up
+from benchlab.run.lifecycle import RunningEntry
 from benchlab.run.runner import Bench
 from benchlab.run.slices import SliceResult
 
-# The warm-up of a test type: a slice of each entry at the largest level, in milliseconds.
-WARM_RAMP_MS, WARM_WINDOW_MS = 300, 1000
+# The warm-up of a test type: a slice of each entry at the largest level.
+WARM_LENGTH = SliceLength(ramp_ms=300, window_ms=1000)
 # The number of a round that is not counted.
 WARM_UP = 0
 # Rounds that lack a slice are taken anew twice at most.
@@ -59,67 +60,64 @@ class RoundRunner(Bench):
         self.allow()
         self.events.starting(block)
         self.state.forget_lately()
-        left = {rounds.test: rounds for rounds in block.rounds}
+        losses = _Losses(self, block)
         try:
-            with self._group(block).up(f"block{block.number}") as up:
-                self._lose(block, left.values(), up.lost)
+            with self.group(*block.entries).up(f"block{block.number}") as up:
+                for name, why in up.lost.items():
+                    losses.lose(name, why)
                 for running in up.running.values():
                     self.refuse_other_cpus(running)
-                _Block(self, block, up, left).measure()
+                _Block(self, block, up, losses).measure()
         except (EntryError, EngineError, WrkError) as error:
             if not self._engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
-            failed = "the load generator" if isinstance(error, WrkError) else "the engine"
-            why = error.summary if isinstance(error, EntryError) else f"{failed} failed in this block"
-            tests = list(left)
             for name in block.entries:
-                list(self.failures(self.trials(block, name, tests[:1]), str(error)))
-                list(self.failures(self.trials(block, name, tests[1:]), f"{NOT_TRIED}: {why}"))
+                losses.lose(name, error)
             return None if isinstance(error, EntryError) else error
         return None
-
-    def _group(self, block: Block) -> Group:
-        return Group(
-            entries=[self.entries[name] for name in block.entries],
-            roles=self.roles,
-            others=self.entries.values(),
-            keep_log=self.journal.keep_log,
-            ready_s=self.ready_s,
-            say=self.events.notice,
-            state=self.state,
-            patterns=self.patterns,
-        )
 
     def _engines_answer(self) -> bool:
         return all(self.roles.of(entry).engines_answer() for entry in self.entries.values())
 
-    def _lose(self, block: Block, rounds: Iterable[Rounds], lost: Mapping[str, EntryError | EngineError]) -> None:
-        """Record that entries take no part in these rounds: the first test has the reason."""
-        tests = [each.test for each in rounds]
-        for name, error in lost.items():
-            summary = error.summary if isinstance(error, EntryError) else "the engine failed"
-            mine = [test for test in tests if test in self.entries[name].tests]
-            list(self.failures(self.trials(block, name, mine[:1]), str(error)))
-            list(self.failures(self.trials(block, name, mine[1:]), f"{NOT_TRIED}: {summary}"))
 
-    def trials(self, block: Block, entry: str, tests: Iterable[str], number: int = 1) -> list[Trial]:
-        return [
-            Trial(block.number, entry, test, level, number)
-            for test in tests
-            if test in self.entries[entry].tests
-            for level in self.levels[test]
-        ]
+class _Losses:
+    """Who has no more slices of which tests in a block, each recorded once. `left` are the tests that are not over."""
+
+    def __init__(self, runner: RoundRunner, block: Block):
+        self._runner = runner
+        self._block = block
+        self._out: set[tuple[str, str]] = set()
+        self.left = [rounds.test for rounds in block.rounds]
+
+    def lose(self, name: str, error: EntryError | EngineError | WrkError, test: str = "", number: int = 1) -> None:
+        """Record that the entry takes no part any more: in this test, from the round of that number, and those left.
+
+        The first of them has the whole reason.
+        """
+        tests = [each for each in dict.fromkeys([test, *self.left]) if self._takes_part(name, each)]
+        self.leave_out(name, tests[:1], str(error), number)
+        self.leave_out(name, tests[1:], f"{NOT_TRIED}: {_summary(error)}")
+
+    def leave_out(self, name: str, tests: Sequence[str], why: str, number: int = 1) -> None:
+        """Record why the entry has no slices of these tests from the round of that number on."""
+        self._out |= {(name, test) for test in tests}
+        levels = [(test, level) for test in tests for level in self._runner.levels[test]]
+        list(self._runner.failures([Trial(self._block.number, name, *each, number) for each in levels], why))
+
+    def _takes_part(self, name: str, test: str) -> bool:
+        return test in self._runner.entries[name].tests and (name, test) not in self._out
 
 
 class _Block:
-    """One block while it is made. `left` are the rounds of the tests that are not over yet."""
+    """One block while it is made."""
 
-    def __init__(self, runner: RoundRunner, block: Block, up: Up, left: dict[str, Rounds]):
+    def __init__(self, runner: RoundRunner, block: Block, up: Up, losses: _Losses):
         self._runner = runner
         self._block = block
         self._up = up
-        self._left = left
+        self._losses = losses
         self._model = registry.of(runner.settings)
+        self._length = pace.length(runner.settings.duration_s)
         self._conformance = {name: Conformance(running) for name, running in up.running.items()}
         self._ready: dict[str, list[str]] = {}
         self._kills: dict[str, Kills] = {}
@@ -131,17 +129,21 @@ class _Block:
         reading = [test for test in unpaced if not WORKLOADS[test].writes]
         self._decide({test: self._rates(test, both_ends=True) for test in reading})
         for rounds in self._block.rounds:
-            test = rounds.test
-            if test not in self._runner.paces:
-                self._decide({test: self._rates(test, both_ends=True)})
-            elif test not in self._ready:
-                self._rates(test)
-            if test not in self._runner.paces:
-                self._not_warmed_up(test)
-            else:
-                records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
-                self._runner.events.rounds(self._block, test, records)
-            del self._left[test]
+            if _are_for(rounds, self._up.running):
+                self._measure_test(rounds)
+            self._losses.left.remove(rounds.test)
+
+    def _measure_test(self, rounds: Rounds) -> None:
+        test = rounds.test
+        if test not in self._runner.paces and test not in self._ready:
+            self._decide({test: self._rates(test, both_ends=True)})
+        elif test not in self._ready:
+            self._rates(test)
+        if test not in self._runner.paces:
+            self._not_warmed_up(test)
+        else:
+            records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
+            self._runner.events.rounds(self._block, test, records)
 
     def _rates(self, test: str, both_ends: bool = False) -> dict[str, list[Rate]]:
         """Verify the test of each entry and warm it up; return what rates came of that, by entry.
@@ -153,29 +155,35 @@ class _Block:
         levels = sorted(runner.levels[test])
         ends = [levels[0], levels[-1]] if both_ends and len(levels) > 1 else levels[-1:]
         trials = [Trial(self._block.number, name, test, level, WARM_UP) for level in ends for name in self._ready[test]]
-        rates: dict[str, list[Rate]] = defaultdict(list)
         if trials:
             runner.events.warming(trials[0])
-        gone: set[str] = set()
-        with closing(self._slices(trials, {(test, level): _warm_up(level) for level in ends})) as results:
-            for result in results:
-                if result.is_gone:
-                    gone.add(result.trial.entry)
-                elif result.load is not None:
-                    rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
+        with closing(self._slices(trials, WARM_LENGTH)) as taken:
+            results = list(taken)
         doing = f"while {test} was warmed up"
         self._check(test, doing)
-        for name in gone & self._up.running.keys():
+        for name in {result.trial.entry for result in results if result.is_gone} & self._up.running.keys():
             self._lose(name, test, self._silent(name, doing))
-        # No slice of the others need be as long as one that is lost would wait.
-        return {name: of for name, of in rates.items() if name in self._up.running}
+        rates: dict[str, list[Rate]] = defaultdict(list)
+        for result in results:
+            if result.load is not None and result.trial.entry in self._up.running:
+                rates[result.trial.entry].append(Rate(result.trial.level, result.load.requests_per_second))
+        # No slice of the others need be as long as one that is lost, or hangs, would wait.
+        return {name: of for name, of in rates.items() if not self._hangs(test, name, of)}
+
+    def _hangs(self, test: str, name: str, rates: Iterable[Rate]) -> bool:
+        """Return whether the entry answered nothing under load in a warm-up; then it takes no part in the test."""
+        hung = [rate.level.key.name for rate in rates if not rate.per_s]
+        if hung:
+            self._ready[test].remove(name)
+            why = f"{name} answered nothing under load while {test} was warmed up at {hung[0]}"
+            self._losses.leave_out(name, [test], f"{why}, though it answers single requests")
+        return bool(hung)
 
     def _not_warmed_up(self, test: str) -> None:
         """Record the entries that nothing is known of although they are up: no warm-up of theirs was counted."""
         for name in self._ready[test]:
             if name in self._up.running:
-                trials = self._runner.trials(self._block, name, [test])
-                list(self._runner.failures(trials, "wrk ended before the warm-up was over"))
+                self._losses.leave_out(name, [test], "wrk ended before the warm-up was over")
 
     def _is_right(self, test: str, name: str) -> bool:
         """Return whether the entry declares the test and answers it rightly; why it does not is recorded."""
@@ -185,24 +193,27 @@ class _Block:
         try:
             wrong = runner.verify(self._block.number, test, self._conformance[name])
         except EntryError as error:
-            self._lose(name, test, error)
+            # Where database or load generator have ended, that is everyone's loss, and this raises.
+            self._check(test, f"while {test} was verified")
+            if name in self._up.running:
+                self._lose(name, test, error)
             return False
         if wrong:
-            list(runner.failures(runner.trials(self._block, name, [test]), f"{WRONG_ANSWER}: {wrong}"))
+            self._losses.leave_out(name, [test], f"{WRONG_ANSWER}: {wrong}")
         return wrong is None
 
     def _decide(self, rates: Mapping[str, Mapping[str, Sequence[Rate]]]) -> None:
         """Decide the pace of these tests, and write it into the journal; one that nobody was loaded in gets none."""
         runner, settings = self._runner, self._runner.settings
-        lengths = {
-            test: pace.lengths(sorted(runner.levels[test]), of, settings.duration_s) for test, of in rates.items() if of
+        slices_s = {
+            test: pace.slice_s(sorted(runner.levels[test]), of, self._length) for test, of in rates.items() if of
         }
         # Not those of this block: where it is resumed, it has those only that it lacks.
         tests = [test for test in settings.tests if any(test in entry.tests for entry in runner.entries.values())]
-        share = len(lengths) / len(tests)
-        counts = pace.rounds(lengths, settings.block_s * share)
-        for test, of_test in lengths.items():
-            made = Pace(datetime.now(UTC), test, settings.repeats or counts[test], of_test)
+        levels = {test: len(runner.levels[test]) for test in slices_s}
+        counts = pace.rounds(slices_s, levels, settings.block_s * len(slices_s) / len(tests))
+        for test, slice_s in slices_s.items():
+            made = Pace(datetime.now(UTC), test, settings.repeats or counts[test], round(slice_s, 3))
             runner.journal.append(made)
             runner.paces[test] = made
 
@@ -217,7 +228,7 @@ class _Block:
         attempts = 0
         while rounds.count and attempts < MOST_ATTEMPTS:
             entries = [name for name in self._ready[rounds.test] if name in self._up.running]
-            if not entries:
+            if not _are_for(rounds, entries):
                 break
             made = self._once(rounds, entries)
             records += made
@@ -227,32 +238,26 @@ class _Block:
                 left += after - 1 - made[-1].trial.repeat
                 wrong[made[-1].trial.entry] += 1
                 if wrong[made[-1].trial.entry] == MOST_ATTEMPTS:
-                    self._leave_out(made[-1], after)
+                    self._ready[rounds.test].remove(made[-1].trial.entry)
+                    why = f"{WRONG_ANSWER}: {judge.reason(made[-1])}"
+                    self._losses.leave_out(made[-1].trial.entry, [rounds.test], why, after)
             else:
                 attempts += 1
-            rounds = Rounds(rounds.test, left, after)
+            rounds = replace(rounds, count=left, first=after)
         return records
-
-    def _leave_out(self, wrong: Sample, number: int) -> None:
-        """Record that the entry is not loaded in the test any more, from the round of this number on."""
-        runner, trial = self._runner, wrong.trial
-        self._ready[trial.test].remove(trial.entry)
-        trials = runner.trials(self._block, trial.entry, [trial.test], number)
-        list(runner.failures(trials, f"{WRONG_ANSWER}: {judge.reason(wrong)}"))
 
     def _once(self, rounds: Rounds, entries: Sequence[str]) -> list[Sample | Failure]:
         runner, test = self._runner, rounds.test
         levels = runner.levels[test]
-        lengths = {(test, level): runner.paces[test].at(level.key) for level in levels}
         trials = list(schedule.slices(rounds, entries, levels, runner.settings.seed, self._block.number))
         made: list[Sample | Failure] = []
         gone: set[str] = set()
-        with closing(self._slices(trials, lengths)) as results:
+        with closing(self._slices(trials, self._length)) as results:
             for result in results:
                 if result.is_gone:
                     gone.add(result.trial.entry)
                 else:
-                    made.append(runner.recorded(self._record(result, lengths)))
+                    made.append(runner.recorded(self._record(result)))
                     if _is_wrong(made[-1]):
                         break
         doing, last = f"while {test} was measured", rounds.first + rounds.count - 1
@@ -261,14 +266,12 @@ class _Block:
             self._lose(name, test, self._silent(name, doing), last)
         return made
 
-    def _slices(
-        self, trials: Sequence[Trial], lengths: Mapping[tuple[str, Level], SliceLength]
-    ) -> Generator[SliceResult, None, None]:
+    def _slices(self, trials: Sequence[Trial], length: SliceLength) -> Generator[SliceResult, None, None]:
         if trials:
             running = self._up.running
-            yield from slices.taken(self._model, running, trials, lengths, self._runner.allowed_cpus, self._kills)
+            yield from slices.taken(self._model, running, trials, length, self._runner.allowed_cpus, self._kills)
 
-    def _record(self, result: SliceResult, lengths: Mapping[tuple[str, Level], SliceLength]) -> Sample | Failure:
+    def _record(self, result: SliceResult) -> Sample | Failure:
         runner, trial, now = self._runner, result.trial, datetime.now(UTC)
         if result.load is None or result.counters is None:
             return Failure(trial, now, result.why, passing=True)
@@ -276,7 +279,7 @@ class _Block:
         adopted = stack.is_adopted(running.entry.labels)
         evidence = Evidence(
             level=trial.level,
-            duration_s=lengths[trial.test, trial.level].window_ms / 1000,
+            duration_s=self._length.window_ms / 1000,
             load=result.load,
             counters=result.counters,
             steady=None,
@@ -308,13 +311,8 @@ class _Block:
         self._record_loss(name, test, error, number)
 
     def _record_loss(self, name: str, test: str, error: EntryError, number: int) -> None:
-        """Record that the entry is lost: in this test, and in those after it."""
-        runner = self._runner
-        others = [each for each in self._left if each != test]
-        list(runner.failures(runner.trials(self._block, name, [test], max(1, number)), str(error)))
-        untried = runner.trials(self._block, name, others)
-        list(runner.failures(untried, f"{NOT_TRIED}: {error.summary}"))
-        runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
+        self._losses.lose(name, error, test, number)
+        self._runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
 
     def _silent(self, name: str, doing: str) -> EntryError:
         running: RunningEntry = self._up.running[name]
@@ -322,8 +320,16 @@ class _Block:
         return running.lifetime.lost(running.endpoints.app, summary, summary)
 
 
-def _warm_up(level: Level) -> SliceLength:
-    return SliceLength(level.key, WARM_RAMP_MS, WARM_WINDOW_MS)
+def _summary(error: EntryError | EngineError | WrkError) -> str:
+    """Return in a few words what the error costs a block for."""
+    if isinstance(error, EntryError):
+        return error.summary
+    return f"{'the load generator' if isinstance(error, WrkError) else 'the engine'} failed in this block"
+
+
+def _are_for(rounds: Rounds, entries: Collection[str]) -> bool:
+    """Return whether any of the entries lacks the rounds."""
+    return any(name in entries for name in rounds.lacking) if rounds.lacking else bool(entries)
 
 
 def _is_wrong(record: Sample | Failure) -> TypeGuard[Sample]:

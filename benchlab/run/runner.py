@@ -37,7 +37,9 @@ from benchlab.records.run import (
 )
 from benchlab.run import fetch, wrk
 from benchlab.run.conformance import Conformance
-from benchlab.run.lifecycle import READY_S, EntryLifecycle, RunningEntry
+from benchlab.run.group import Group
+from benchlab.run.lifecycle import RunningEntry
+from benchlab.run.readiness import READY_S
 from benchlab.run.state import SessionState
 from benchlab.run.wrk import LoadResult
 
@@ -200,6 +202,19 @@ class Bench:
     placement: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     patterns: LogPatterns = field(default_factory=LogPatterns)
 
+    def group(self, *names: str) -> Group:
+        """Return what brings these entries up, and none of the others."""
+        return Group(
+            entries=[self.entries[name] for name in names],
+            roles=self.roles,
+            others=self.entries.values(),
+            keep_log=self.journal.keep_log,
+            ready_s=self.ready_s,
+            say=self.events.notice,
+            state=self.state,
+            patterns=self.patterns,
+        )
+
     def refuse_other_cpus(self, running: RunningEntry) -> None:
         """Raise SetupError, which ends the run, where a container may use other CPUs than were planned for its role."""
         name = running.entry.name
@@ -305,14 +320,13 @@ class Runner(Bench):
         self.allow()
         self.events.visit(visit)
         left = list(visit.trials)
-        lifecycle = self._lifecycle(self.entries[visit.entry])
         try:
-            with lifecycle.up(f"block{visit.block}") as running:
+            with self.group(visit.entry).only_up(f"block{visit.block}") as running:
                 for record in self._measured(visit, running):
                     left.remove(record.trial)
                     yield record
         except (EntryError, EngineError) as error:
-            if not lifecycle.endpoints.engines_answer():
+            if not self.roles.of(self.entries[visit.entry]).engines_answer():
                 raise EngineError(f"the engine does not answer any more: {error}") from error
             summary = error.summary if isinstance(error, EntryError) else "the engine failed in this visit"
             yield from self.failures(left[:1], str(error))
@@ -321,11 +335,6 @@ class Runner(Bench):
                 self.events.lost(visit, len(left) - 1, summary)
             return error if isinstance(error, EngineError) else None
         return None
-
-    def _lifecycle(self, entry: Entry) -> EntryLifecycle:
-        others, keep_log = self.entries.values(), self.journal.keep_log
-        say = self.events.notice
-        return EntryLifecycle(entry, self.roles, others, keep_log, self.ready_s, say, self.state, self.patterns)
 
     def _measured(self, visit: Visit, running: RunningEntry) -> Iterator[Sample | Failure]:
         """Verify each test type of the visit, warm it up, and yield what came of its trials."""

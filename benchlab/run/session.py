@@ -26,7 +26,7 @@ from benchlab.host import doctor, facts, inventory
 from benchlab.records.counters import CLIENT
 from benchlab.records.facts import UNAVAILABLE, Facts, Host
 from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, Visit
-from benchlab.records.run import Decision, Look, Run
+from benchlab.records.run import Decision, Look, Pace, Run
 from benchlab.report import gate, outputs, runs, sentences, terminal
 from benchlab.report.document import Document
 from benchlab.run import pinned, planning
@@ -104,13 +104,13 @@ def _host(lab: Lab) -> Host:
 
 def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tuple[Path, Run]:
     """Measure a new run and return its folder, and the run. What was measured is kept, however it ends."""
-    lab, settings = planning.settled(lab, settings)
+    lab, asked = planning.settled(lab, settings)
+    announce = partial(_announce, lab, planning.fitted(lab, asked), console)
     store.check(results)
     # Versions are measured in pairs.
-    accept = stage.refuse if catalog.compares_versions(settings) else partial(_refuse_if_none_left, settings.frameworks)
-    with stage.stage(lab, settings.frameworks, partial(_announce, lab, settings, console), accept) as on:
-        left = tuple(name for name in settings.frameworks if name not in on.unbuilt)
-        manifest = describe(lab, replace(settings, frameworks=left), on)
+    accept = stage.refuse if catalog.compares_versions(asked) else partial(_refuse_if_none_left, asked.frameworks)
+    with stage.stage(lab, asked.frameworks, announce, accept) as on:
+        manifest = describe(lab, of_built(lab, asked, on.unbuilt), on)
         lab.say(advice(manifest))
         session = Session(lab, manifest, store.create(results, manifest), on.lease, console)
         with _resumable(session):
@@ -124,6 +124,7 @@ def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> 
     Raises SetupError where an entry cannot be built: a part is looked at as a whole.
     """
     lab, settings = planning.settled(lab, settings)
+    settings = planning.fitted(lab, settings)
     store.check(folder.parent)
     with stage.stage(lab, settings.frameworks) as on:
         manifest = describe(lab, settings, on)
@@ -138,13 +139,14 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
     manifest = store.read_manifest(folder)
     lab = variants.with_variants(lab, manifest.variants)
     journal = Journal(folder)
-    left = _left(lab, journal.run())
-    if not left and not journal.run().awaits_decision:
-        lab.say(f"{manifest.run_id} has all its samples: nothing to measure")
+    kept = journal.run()
+    left = _left(lab, kept)
+    if not left and not kept.awaits_decision:
+        lab.say(f"{manifest.run_id} has all the samples that it can have: nothing to measure")
         return folder, _report(journal)
     store.check_run(folder)
     pinned.refuse_other_version(manifest, __version__, analysis.parameters())
-    before = partial(_refuse_other_sources, lab, manifest, left, console)
+    before = partial(_refuse_other_sources, lab, manifest, left, _paces(kept), console)
     with stage.stage(lab, manifest.settings.frameworks, before) as on:
         pinned.refuse(manifest, identify(lab, manifest.settings, on.images))
         journal, dropped = store.reopen(folder)
@@ -154,6 +156,12 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
         with _resumable(session):
             run = session.run()
     return folder, run
+
+
+def of_built(lab: Lab, asked: Settings, unbuilt: Collection[str]) -> Settings:
+    """Return the settings of a run without the entries that could not be built: the others may be in fewer groups."""
+    built = tuple(name for name in asked.frameworks if name not in unbuilt)
+    return planning.fitted(lab, replace(asked, frameworks=built))
 
 
 def _refuse_if_none_left(entries: Collection[str], unbuilt: Mapping[str, str]) -> None:
@@ -192,20 +200,20 @@ class Session:
             raise
 
     def _measure(self) -> None:
-        """Make the visits that are left; where the settings ask for it, decide on more and make these too."""
+        """Make the visits that are left; where the settings ask for it, decide on more and make these too.
+
+        What failed before that is not tried again in this sitting.
+        """
         self._make(self._left())
         if self.manifest.settings.looks:
             self._look_on()
             return
         if self.journal.run().awaits_decision:
             self._decide()
-            self._make(self._left())
+            self._make(_after(self.manifest.settings.blocks, self._left()))
 
     def _look_on(self) -> None:
-        """Let the gate look, and measure on to its next look, until it has its answer.
-
-        What failed before a look is not tried again in this sitting.
-        """
+        """Let the gate look, and measure on to its next look, until it has its answer."""
         while self.journal.run().awaits_decision:
             blocks = self.journal.run().blocks
             self._look()
@@ -222,10 +230,10 @@ class Session:
         blocks, visits = _blocks(left), _visits(left)
         where = f"journal: {shown(self.journal.folder)}"
         if blocks:
-            by_block = BlockForecast(blocks, self.manifest.settings)
+            paces = _paces(run)
+            by_block = BlockForecast(blocks, self.manifest.settings, paces)
             self.lab.say(f"{counted(len(blocks), 'block')} to make, about {minutes(by_block.total_s)}; {where}")
             progress: Progress = RoundsProgress(self.console, by_block, run, caution)
-            paces = {pace.test: pace for pace in run.paces}
             made = RoundRunner(**self._bench(run, progress), paces=paces).run(blocks)
         else:
             forecast = Forecast(visits, self.manifest.settings)
@@ -270,10 +278,10 @@ class Session:
 
     def _decide(self) -> None:
         """Decide how many blocks the run gets in all, and write that into the journal."""
-        settings, run = self.manifest.settings, self.journal.run()
+        settings, run, turns = self.manifest.settings, self.journal.run(), max(1, len(self.manifest.groups))
         block_s = sizing.block_s(run)
         left_s = None if settings.budget_s is None else settings.budget_s - settings.blocks * block_s
-        size = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s)
+        size = sizing.decide(sizing.decisive(run), settings.blocks, settings.precision, block_s, left_s, turns)
         reason = sentences.why_so_many(size, settings.precision, block_s)
         decision = Decision(datetime.now(UTC), settings.blocks, size.blocks, size.needed, reason)
         self.journal.append(decision)
@@ -312,7 +320,7 @@ def _next_look(run: Run) -> int | None:
         return None
     if settings.budget_s is None:
         return planned
-    fitting = sizing.fitting_blocks(settings.budget_s, sizing.block_s(run))
+    fitting = sizing.fitting_blocks(settings.budget_s, sizing.block_s(run), len(run.manifest.groups))
     return min(planned, fitting) if fitting > run.blocks else None
 
 
@@ -362,6 +370,12 @@ def _announce(lab: Lab, settings: Settings, console: Console) -> None:
     terminal.show(console, Document((planning.outline(lab, settings, planned),)))
 
 
-def _refuse_other_sources(lab: Lab, manifest: Manifest, left: Left, console: Console) -> None:
+def _paces(run: Run) -> dict[str, Pace]:
+    return {pace.test: pace for pace in run.paces}
+
+
+def _refuse_other_sources(
+    lab: Lab, manifest: Manifest, left: Left, paces: Mapping[str, Pace], console: Console
+) -> None:
     pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
-    terminal.show(console, Document((planning.outline(lab, manifest.settings, left),)))
+    terminal.show(console, Document((planning.outline(lab, manifest.settings, left, paces),)))

@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from benchlab.contract.answers import Answer, answer
 from benchlab.core.errors import WrkError
 from benchlab.experiment import workloads
+from benchlab.experiment.pace import SliceLength
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load.model import LoadModel
 from benchlab.records import counters
 from benchlab.records.counters import Counters, Kills
 from benchlab.records.load import Load, Ports
-from benchlab.records.plan import Level, Trial
-from benchlab.records.run import SliceLength
+from benchlab.records.plan import Trial
 from benchlab.records.seen import Slice, slice_seen
 from benchlab.run import fetch
 from benchlab.run.lifecycle import RunningEntry
 
 COMMAND = ["python3", "/wrk/rounds.py"]
 MARK = "BENCHLAB-SLICE "
-# Where slice.lua counts, in the load generator's container.
-COUNTS = "/tmp/benchlab-counts"
+# Where slice.lua counts, in the load generator's container, and what it reads meanwhile.
+COUNTS, FILES = "/tmp/benchlab-counts", "/tmp/benchlab-files"
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,17 @@ def taken(
     model: LoadModel,
     running: Mapping[str, RunningEntry],
     trials: Sequence[Trial],
-    lengths: Mapping[tuple[str, Level], SliceLength],
+    length: SliceLength,
     cpus: Sequence[int] | None,
     kills: dict[str, Kills],
 ) -> Iterator[SliceResult]:
     """Take the slices in this order, and yield each when it is over; those of an entry that is gone are left out.
 
-    `lengths` are by test and level; `cpus` are the host's CPUs that containers may use, None for all. Of each entry's
-    first slice at a level the answers are looked at. `kills` has by entry how many processes of each role had been
-    killed for their memory when its last slice was over, and is brought up to date. Raises EngineError, and WrkError
-    where a line cannot be read.
+    `cpus` are the host's CPUs that containers may use, None for all. Of each entry's first slice at a level the answers
+    are looked at. `kills` has by entry how many processes of each role had been killed for their memory when its last
+    slice was over, and is brought up to date. Raises EngineError, and WrkError where a line cannot be read.
     """
-    job = _job(model, running, trials, lengths, cpus)
+    job = _job(model, running, trials, length, cpus)
     client = next(iter(running.values())).endpoints.client
     by_place = {(_key(trial), trial.repeat): trial for trial in trials}
     with client.converse(COMMAND, json.dumps(job)) as lines:
@@ -84,13 +83,10 @@ def _job(
     model: LoadModel,
     running: Mapping[str, RunningEntry],
     trials: Sequence[Trial],
-    lengths: Mapping[tuple[str, Level], SliceLength],
+    length: SliceLength,
     cpus: Sequence[int] | None,
 ) -> dict[str, object]:
-    loads = {
-        _key(trial): _load(model, running[trial.entry], trial, lengths[trial.test, trial.level])
-        for trial in _firsts(trials)
-    }
+    loads = {_key(trial): _load(model, running[trial.entry], trial, length) for trial in _firsts(trials)}
     firsts = {(_key(trial), trial.repeat) for trial in _firsts(trials)}
     return {
         "loads": loads,
@@ -108,7 +104,7 @@ def _load(model: LoadModel, running: RunningEntry, trial: Trial, length: SliceLe
     path = workloads.url_path(trial.test, running.entry.tests[trial.test], level)
     front = running.endpoints.front.address
     return {
-        "command": model.command_of_slice(level, front, path, accept, COUNTS, length),
+        "command": model.command_of_slice(level, front, path, accept, COUNTS, FILES, length),
         "threads": level.threads,
         "connections": level.connections,
         "depth": level.pipeline,

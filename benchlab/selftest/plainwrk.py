@@ -18,7 +18,8 @@ from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import closed
 from benchlab.records.plan import Level, Target
 from benchlab.run import fetch, wrk
-from benchlab.run.lifecycle import EntryLifecycle, RunningEntry
+from benchlab.run.group import Group
+from benchlab.run.lifecycle import RunningEntry
 from benchlab.selftest import calibrate, overhead
 from benchlab.selftest.check import Overhead
 from benchlab.storage.store import Unkept
@@ -95,8 +96,8 @@ def _serving(lab: Lab, name: str, connections: int) -> Iterator[_Load]:
     (level,) = closed.levels_of(TEST, (connections,), lab.client_cpus)
     entry = lab.topology.entries[name]
     keep_log = Unkept(lab.state).keep_log
-    lifecycle = EntryLifecycle(entry, lab.roles, [entry], keep_log, say=lab.say, patterns=lab.patterns)
-    with lifecycle.up("bias") as running:
+    group = Group([entry], lab.roles, [entry], keep_log, say=lab.say, patterns=lab.patterns)
+    with group.only_up("bias") as running:
         load = _Load(running, level)
         load.checked()
         yield load

@@ -25,13 +25,15 @@ REACH, POINTS = 9.0, 120
 TINY = 1e-12
 
 
-def planned(blocks: int) -> tuple[int, ...]:
+def planned(blocks: int, groups: int = 1) -> tuple[int, ...]:
     """Return after how many blocks the looks at a run of at most so many blocks are: equal steps, the last at the end.
 
-    No look has fewer than LEAST_BLOCKS blocks more than the one before it. Empty where no look can tell anything.
+    No look has fewer than LEAST_BLOCKS blocks more than the one before it. Where `groups` of entries take turns, each
+    group has as many at every look. Empty where no look can tell anything.
     """
-    count = min(MOST_LOOKS, blocks // LEAST_BLOCKS)
-    return tuple(math.ceil(blocks * number / count) for number in range(1, count + 1))
+    each = blocks // groups
+    count = min(MOST_LOOKS, each // LEAST_BLOCKS)
+    return tuple(groups * math.ceil(each * number / count) for number in range(1, count + 1))
 
 
 def corrected(p: float, looks: Sequence[int]) -> float:

@@ -37,17 +37,22 @@ def block_s(run: Run) -> float:
     return median(map(spent_s, taken.values())) + forecast.VISIT_S
 
 
-def pilot_blocks(wanted: int, block_s: float, budget_s: int | None) -> int:
+def pilot_blocks(wanted: int, block_s: float, budget_s: int | None, groups: int = 1) -> int:
     """Return how many blocks to begin with: those wanted, or as many as the budget has time for, which may be none.
 
-    `block_s` is what one is expected to take.
+    `block_s` is what one is expected to take. Where `groups` take turns, each has as many.
     """
-    return wanted if budget_s is None else min(wanted, int(budget_s / block_s))
+    return in_turns(wanted, groups) if budget_s is None else min(wanted, fitting_blocks(budget_s, block_s, groups))
 
 
-def fitting_blocks(budget_s: float, block_s: float) -> int:
-    """Return how many blocks of so many seconds the budget has time for in all."""
-    return min(MAX_BLOCKS, int(budget_s / block_s))
+def fitting_blocks(budget_s: float, block_s: float, groups: int = 1) -> int:
+    """Return how many blocks of so many seconds the budget has time for in all, of each group as many."""
+    return in_turns(min(MAX_BLOCKS, int(budget_s / block_s)), groups)
+
+
+def in_turns(blocks: int, groups: int) -> int:
+    """Return up to so many blocks, of which each group that takes turns has as many."""
+    return blocks - blocks % max(1, groups)
 
 
 def decisive(run: Run) -> tuple[Ratio, ...]:
@@ -92,20 +97,23 @@ class Size:
     needed: int | None = None
 
 
-def decide(ratios: Sequence[Ratio], pilot: int, precision: float | None, block_s: float, left_s: float | None) -> Size:
+def decide(
+    ratios: Sequence[Ratio], pilot: int, precision: float | None, block_s: float, left_s: float | None, groups: int = 1
+) -> Size:
     """Return how many blocks the run gets in all, and why.
 
     `ratios` are those that must become as precise as asked for, `block_s` is what a block of the pilot took, `left_s`
     what is left of the budget, None without one. With a precision (0.03: intervals of ± 3 %) they are as many as
-    Stein's rule asks for, within the budget; without, what the budget has time for.
+    Stein's rule asks for, within the budget; without, what the budget has time for. A ratio has the blocks of its
+    group, of which `groups` take turns.
     """
     fitting = MAX_BLOCKS if left_s is None else pilot + max(0, math.floor(left_s / block_s))
-    most = min(MAX_BLOCKS, fitting)
+    most = max(pilot, in_turns(min(MAX_BLOCKS, fitting), groups))
     if precision is None:
         return Size(most, Because.BUDGET)
     if all(ratio.stdev is None for ratio in ratios):
         return Size(pilot, Because.NO_SPREAD if ratios else Because.NO_PAIR)
-    needed = max(pilot, sequential.blocks_needed(ratios, precision))
+    needed = max(pilot, groups * sequential.blocks_needed(ratios, precision))
     if needed <= most:
         return Size(needed, Because.PRECISION, needed)
     capped = Because.MOST_BEFORE_PRECISION if left_s is None else Because.BUDGET_BEFORE_PRECISION

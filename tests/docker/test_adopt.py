@@ -17,7 +17,7 @@ from benchlab.engine import stage
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
 from benchlab.run import conformance
-from benchlab.run.lifecycle import EntryLifecycle
+from benchlab.run.group import Group
 from benchlab.storage import store
 
 from ..entries import ROOT
@@ -306,11 +306,11 @@ def test_of_a_server_that_is_not_reached_it_is_told_where_it_listens(project: Pr
     with stage.stage(lab, names):
         # A user's lab waits for 30 s.
         entries = lab.topology.entries
-        lifecycles = {
-            name: EntryLifecycle(entries[name], lab.roles, entries.values(), lambda name, text: name, ready_s=5)
+        groups = {
+            name: Group([entries[name]], lab.roles, entries.values(), lambda name, text: name, ready_s=5)
             for name in names
         }
-        verified = {name: conformance.verify_entry(lifecycle, ["json"]) for name, lifecycle in lifecycles.items()}
+        verified = {name: conformance.verify_entry(group, ["json"]) for name, group in groups.items()}
     silent = r"odd-\w+ did not answer /json on port 8080 within 5 s of its start: "
     for name, expected in {
         "odd-local": r"it listens on 127.0.0.1:8080 only, which its container alone can reach; .+; ",

@@ -21,7 +21,8 @@ from benchlab.engine.stage import Lab
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Level, Target
 from benchlab.run import fetch, wrk
-from benchlab.run.lifecycle import Database, EntryLifecycle, Group
+from benchlab.run.database import Database
+from benchlab.run.group import Group
 
 from ..entries import ENTRIES, USUAL
 from .conftest import await_that
@@ -203,12 +204,12 @@ def _idles(container: Container) -> bool:
 @pytest.mark.parametrize("entry", USUAL)
 def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
     entries = staged.topology.entries
-    lifecycle = EntryLifecycle(entries[entry], staged.roles, entries.values(), lambda name, text: name)
-    with lifecycle.up("first") as first:
+    group = Group([entries[entry]], staged.roles, entries.values(), lambda name, text: name)
+    with group.only_up("first") as first:
         answer = _answer(staged, entry, "/updates?queries=500")
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
         assert first.database.world() == {**first.world, **updated} != first.world
-    with lifecycle.up("second") as second:
+    with group.only_up("second") as second:
         assert second.world == second.database.world() == first.world
 
 

@@ -12,7 +12,7 @@ from benchlab.engine.sandbox import PROJECT_LABEL, SERVICE_LABEL
 from benchlab.engine.stage import Conditions
 from benchlab.records.plan import Variant
 from benchlab.run import fetch
-from benchlab.run.lifecycle import Group
+from benchlab.run.group import Group
 
 from ..entries import ROOT
 from .conftest import await_that

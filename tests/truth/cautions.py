@@ -449,7 +449,7 @@ def unmeasured(bullets: Sequence[str], place: Place) -> Iterator[str]:
                 yield f"{planned - tried} are to come"
         elif match := re.fullmatch(r".+ \(([\d,]+) trials?, (?:first )?\S+\)", bullet):
             failed += int(number(match[1]))
-        elif not re.search(r"; measured in another block$|, all of it: ", bullet):
+        elif not re.search(r"; measured later$|, all of it: ", bullet):
             yield f"not read: {bullet}"
     if failed != len(_missing(place)):
         yield f"{len(_missing(place))} trials have no sample that counts, {failed} are told"

@@ -21,7 +21,7 @@ from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
 from benchlab.records.run import GOOD, ContractFinding, Failure, Pace, Sample, Verdict
-from benchlab.run.lifecycle import EntryLifecycle
+from benchlab.run.group import Group
 from benchlab.run.rounds import RoundRunner
 from benchlab.run.runner import Events, Journal, Runner
 
@@ -142,8 +142,8 @@ def make_round_runner(
     return RoundRunner(Roles.on_one(host), kept, by_name, LEVELS, settings, events or Events(), 2)
 
 
-def make_lifecycle(host: FakeHost, entry: Entry) -> EntryLifecycle:
-    return EntryLifecycle(entry, Roles.on_one(host), [entry], Kept().keep_log, patterns=PATTERNS)
+def make_group(host: FakeHost, entry: Entry) -> Group:
+    return Group([entry], Roles.on_one(host), [entry], Kept().keep_log, patterns=PATTERNS)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -285,15 +284,16 @@ def test_what_is_not_the_lab_s_is_busy_around_wrk_s_own_time_as_in_it(duration_u
     assert parts == pytest.approx({"client": 0.05, "app": 0.2, "db": 0.05, "others": 0.5, "stolen": 0.0, "idle": 0.2})
 
 
-def test_roles_that_fill_the_two_of_sixteen_cpus_that_they_may_use_share_a_full_host(tmp_path: Path) -> None:
+def test_roles_that_fill_the_two_of_sixteen_cpus_that_they_may_use_share_a_full_host() -> None:
     """The other fourteen idle all the time."""
+    texts = {}
     us = {"client": 1_000_000, "app": 2_200_000, "db": 780_000}
     for name, ticks, idle in (("before", 0, 0), ("after", 199, 1)):
         full, other = f"{ticks} 0 0 {idle} 0 0 0 0 0 0", f"0 0 0 {ticks + idle} 0 0 0 0 0 0"
         lines = [f"cpu{cpu} {full if cpu in (3, 11) else other}" for cpu in range(16)]
         whole = f"cpu {2 * ticks} 0 0 {2 * idle + 14 * (ticks + idle)} 0 0 0 0 0 0"
-        (tmp_path / name).write_text("\n".join([whole, *lines, "intr 1 2 3"]))
-    before, after = (readings.processors([3, 11], tmp_path / name) for name in ("before", "after"))
+        texts[name] = "\n".join([whole, *lines, "intr 1 2 3"])
+    before, after = (readings.processors([3, 11], text) for text in texts.values())
     host = HostUsage(**{kind: us - before[kind] for kind, us in after.items()}, swapped_pages=0)
     sample = replace(
         make_sample(load=make_load(8000, 2_000_000)),
@@ -487,6 +487,15 @@ def test_the_budget_caps_the_blocks_and_the_rest_is_told(manifest: Manifest) -> 
     assert "less precise" in capped.reason
 
 
+def test_where_groups_take_turns_each_gets_the_blocks_that_its_ratios_need(manifest: Manifest) -> None:
+    noisy = {"aiohttp": [1000, 1100, 900, 1050, 950], "crax": RATES["crax"]}
+    ratios = sizing.decisive(Run(manifest, _samples(noisy), ()))
+    needed = sizing.decide(ratios, 5, 0.03, 60.0, None).needed
+    assert needed is not None
+    assert sizing.decide(ratios, 10, 0.03, 60.0, None, groups=2).blocks == 2 * needed
+    assert sizing.decide(ratios, 10, 0.03, 60.0, 210.0, groups=2).blocks == 12
+
+
 def test_a_budget_alone_is_used_up(manifest: Manifest) -> None:
     assert _decide(None, 130.0, manifest, RATES).blocks == 7
 
@@ -495,6 +504,7 @@ def test_a_pilot_has_as_many_blocks_as_the_budget_has_time_for() -> None:
     assert sizing.pilot_blocks(5, 60.0, None) == 5
     assert sizing.pilot_blocks(5, 60.0, 200) == 3
     assert sizing.pilot_blocks(5, 60.0, 59) == 0
+    assert sizing.pilot_blocks(6, 60.0, 310, groups=3) == 3
 
 
 def test_one_entry_alone_has_estimates_and_no_pairs(manifest: Manifest) -> None:

@@ -12,7 +12,7 @@ from benchlab.run import conformance
 from benchlab.run.conformance import Conformance
 from benchlab.run.lifecycle import Lifetime, RunningEntry
 
-from .conftest import LABELS, PATHS, PATTERNS, Kept, make_lifecycle
+from .conftest import LABELS, PATHS, PATTERNS, Kept, make_group
 from .fake_host import WORLD, FakeHost
 
 TRUE = LABELS | {"framework": "Fast-Web"}
@@ -118,7 +118,7 @@ def test_the_labels_of_an_adopted_entry_are_left_alone() -> None:
 def test_verification_warns_of_a_false_label_in_a_line_of_the_entry_s_own() -> None:
     host = Telling()
     entry = Entry("crax", TRUE | {"json": "ujson"}, PATHS)
-    verdicts = conformance.verify_entry(make_lifecycle(host, entry), PATHS)
+    verdicts = conformance.verify_entry(make_group(host, entry), PATHS)
     assert [str(verdict) for verdict in verdicts] == [
         "pass  crax json",
         "pass  crax plaintext",

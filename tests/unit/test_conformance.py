@@ -12,7 +12,7 @@ from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
 from benchlab.run.state import SessionState
 
-from .conftest import LABELS, Kept, make_finding, make_lifecycle, make_runner, planned
+from .conftest import LABELS, Kept, make_finding, make_group, make_runner, planned
 from .fake_host import FakeHost
 
 PATHS = {test: workload.path for test, workload in WORKLOADS.items()}
@@ -20,7 +20,7 @@ ALL = Entry("crax", LABELS, PATHS)
 
 
 def _verified(host: FakeHost, *tests: str) -> list[Verification]:
-    return conformance.verify_entry(make_lifecycle(host, ALL), tests or WORKLOADS)
+    return conformance.verify_entry(make_group(host, ALL), tests or WORKLOADS)
 
 
 def _rules(verdicts: list[Verification]) -> dict[str, list[str]]:

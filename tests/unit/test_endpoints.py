@@ -10,7 +10,7 @@ import pytest
 from benchlab.engine.endpoints import Roles, app_address, load_address
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.plan import Entry, Target
-from benchlab.run.lifecycle import EntryLifecycle
+from benchlab.run.group import Group
 
 from .conftest import LABELS, PATHS, Kept
 from .fake_host import FakeHost
@@ -43,8 +43,8 @@ def test_entries_whose_names_differ_in_what_name_servers_do_not_take_are_asked_b
 
 
 def test_each_role_is_started_and_stopped_on_its_own_engine(engines: dict[str, FakeHost]) -> None:
-    lifecycle = EntryLifecycle(PROXIED, Roles(engines), [PROXIED, DIRECT], Kept().keep_log)
-    with lifecycle.up("first") as running:
+    group = Group([PROXIED], Roles(engines), [PROXIED, DIRECT], Kept().keep_log)
+    with group.only_up("first") as running:
         running.check("meanwhile")
     assert {role: engine.done for role, engine in engines.items()} == {
         CLIENT: ["start wrk", "connections /json"],
@@ -76,6 +76,6 @@ def test_one_engine_that_does_not_answer_is_enough_to_end_a_run(engines: dict[st
 def test_what_an_earlier_life_left_running_is_stopped_before_the_entry_starts() -> None:
     host = FakeHost()
     host.start("aiohttp")
-    with EntryLifecycle(DIRECT, Roles.on_one(host), [PROXIED, DIRECT], Kept().keep_log).up("first"):
+    with Group([DIRECT], Roles.on_one(host), [PROXIED, DIRECT], Kept().keep_log).only_up("first"):
         assert host.done[:4] == ["start aiohttp", "stop nginx-for-aiohttp", "stop aiohttp", "start db"]
         assert host.running == {"db", "wrk", "crax"}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -78,3 +80,29 @@ def test_what_a_command_printed_ends_with_its_connection() -> None:
         others.sendall(struct.pack(">BxxxL", 2, 2) + b"no")
         others.close()
         assert list(engine._frames(ours)) == [(2, b"no")]
+
+
+def _over_tls(ours: socket.socket, others: socket.socket) -> tuple[ssl.SSLSocket, ssl.SSLSocket]:
+    """Return both ends of the connection, encrypted but without certificates."""
+
+    def context(protocol: int) -> ssl.SSLContext:
+        made = ssl.SSLContext(protocol)
+        made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+        # Later versions have no ciphers without certificates.
+        made.maximum_version = ssl.TLSVersion.TLSv1_2
+        made.set_ciphers("aNULL:@SECLEVEL=0")
+        return made
+
+    with ThreadPoolExecutor() as pool:
+        server = pool.submit(context(ssl.PROTOCOL_TLS_SERVER).wrap_socket, others, server_side=True)
+        return context(ssl.PROTOCOL_TLS_CLIENT).wrap_socket(ours), server.result()
+
+
+def test_what_tls_has_read_ahead_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SILENCE_S", 5)
+    ours, others = _over_tls(*socket.socketpair())
+    with ours, others:
+        # One record of TLS, which is read from the socket with the first byte of it.
+        others.sendall(b"".join(struct.pack(">BxxxL", 1, 3) + word for word in (b"one", b"two")))
+        frames = engine._frames(ours)
+        assert [next(frames), next(frames)] == [(1, b"one"), (1, b"two")]

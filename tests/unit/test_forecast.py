@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 
-from benchlab.experiment.forecast import TEST_S, TRIAL_S, VISIT_S, WARM_UP_S, Forecast
-from benchlab.records.plan import Entry, Settings, Visit
+from benchlab.experiment.forecast import TEST_S, TRIAL_S, VISIT_S, WARM_UP_S, Forecast, block_s
+from benchlab.records.plan import Block, Entry, Rounds, Settings, Visit
+from benchlab.records.run import Pace
 
-from .conftest import planned
+from .conftest import STARTED, planned
 
 # As long as things really take in these tests: a trial, and what comes before a test type, the entry's start too.
 TRIAL_TAKES_S, BEFORE_TAKES_S = 3.0, 20.0
@@ -120,3 +122,11 @@ def test_what_was_never_loaded_is_not_expected_to_be_taken_anew(visits: tuple[Vi
     elapsed_s = _make(forecast, visits[:1], elapsed_s)
     # All that was loaded of the first block was taken anew; so will all be of the second, with two visits.
     assert forecast.left_s(elapsed_s) == pytest.approx(2 * elapsed_s)
+
+
+def test_a_resumed_block_takes_as_long_as_the_rounds_that_it_lacks(settings: Settings) -> None:
+    together = replace(settings, levels={"json": (16, 32)}, together=True, repeats=0, block_s=600)
+    paces = {"json": Pace(STARTED, "json", 40, 0.5)}
+    whole, few = (Block(1, ("aiohttp", "crax"), (Rounds("json", count, 39),)) for count in (0, 2))
+    saved_s = block_s(whole, together, paces) - block_s(few, together, paces)
+    assert saved_s == pytest.approx(38 * 2 * 2 * 0.5)

@@ -83,3 +83,10 @@ def test_what_a_gate_can_tell_is_said_for_each_test() -> None:
     assert query[1].endswith(
         "at a spread of 4% between blocks, which is assumed: results/ has no such run on this host"
     )
+
+
+def test_a_gate_foresees_what_it_can_tell_of_a_pair_from_the_blocks_of_its_group() -> None:
+    alone = replace(_manifest().settings, levels={"json": (16,)}, blocks=10, looks=(5, 10), margin=0.03)
+    in_turns = replace(alone, blocks=20, looks=(10, 20))
+    told = foresight.foreseen(alone, 1, None, 540)
+    assert foresight.foreseen(in_turns, 1, None, 540, turns=2) == told.replace("10 blocks", "20 blocks")

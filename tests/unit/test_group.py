@@ -14,7 +14,7 @@ from benchlab.core.errors import EngineError, EntryError
 from benchlab.engine.command import Executed
 from benchlab.engine.endpoints import Roles
 from benchlab.records.plan import Entry
-from benchlab.run.lifecycle import Group
+from benchlab.run.group import Group
 from benchlab.run.state import SessionState
 
 from .conftest import LABELS, PATHS, PATTERNS, Kept

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchlab.core.errors import UsageError
@@ -9,7 +11,7 @@ from benchlab.experiment import grouping
 from benchlab.experiment.grouping import MB
 from benchlab.records.plan import Entry
 
-from .conftest import LABELS, PATHS, make_sample, make_trial
+from .conftest import LABELS, PATHS
 
 # 300 MB, and 40 MB of the database.
 OWN = LABELS | {"connections": "16"}
@@ -38,15 +40,24 @@ def test_connections_divide_as_memory_does() -> None:
     assert _names(_entries(5, connections="900"), None) == ["e00 e01", "e00 e02", "e00 e03", "e00 e04"]
 
 
-def test_what_an_entry_was_seen_to_have_counts_and_not_what_is_assumed() -> None:
-    assert _names(_entries(3), 2100 * MB, peaks={"e01": 500 * MB}) == ["e00 e01", "e00 e02"]
-    trial = make_trial(entry="e01")
-    assert grouping.peaks([make_sample(trial), make_sample(trial)]) == {"e01": 90_000_000}
+def test_an_entry_that_says_of_no_workers_has_one_for_each_cpu() -> None:
+    entries = [replace(entry, labels=OWN | {"workers": ""}) for entry in _entries(3)]
+    assert _names(entries, 2100 * MB, cpus=2) == ["e00 e01 e02"]
+    assert _names(entries, 2100 * MB, cpus=4) == ["e00 e01", "e00 e02"]
+
+
+def test_a_version_is_up_in_the_group_of_the_entry_that_it_is_compared_with() -> None:
+    versions = {f"e{number:02}": f"e{number - 1:02}" for number in (1, 3, 5)}
+    assert _names(_entries(6), 2100 * MB) == ["e00 e01 e02", "e00 e03 e04", "e00 e05"]
+    assert _names(_entries(6), 2100 * MB, versions=versions) == ["e00 e01", "e00 e02 e03", "e00 e04 e05"]
+    with pytest.raises(UsageError, match=r"^e02 and e03 do not fit beside e00: "):
+        grouping.fit(_entries(6), 1800 * MB, versions=versions)
 
 
 def test_an_entry_that_does_not_fit_beside_the_first_is_named_with_what_it_takes_and_what_there_is() -> None:
-    with pytest.raises(UsageError, match=r"^e02 does not fit beside e00: .* 16,380 MB and 32 connections, .* 8,000 MB"):
-        grouping.fit(_entries(3), 8 * GB, {"e02": 12 * GB})
+    large = Entry("e02", OWN | {"workers": "100"}, PATHS)
+    with pytest.raises(UsageError, match=r"^e02 does not fit beside e00: .* 11,480 MB and 32 connections, .* 8,000 MB"):
+        grouping.fit([*_entries(2), large], 8 * GB)
     with pytest.raises(UsageError, match=r"^e00 does not fit: "):
         grouping.fit(_entries(1), 1 * GB)
 

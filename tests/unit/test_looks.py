@@ -32,6 +32,13 @@ def test_looks_are_equal_steps_of_three_blocks_or_more_and_the_last_is_at_the_en
     assert looks.planned(blocks) == after
 
 
+@pytest.mark.parametrize(
+    ("blocks", "groups", "after"), [(40, 2, (8, 16, 24, 32, 40)), (20, 3, (9, 18)), (18, 2, (6, 12, 18)), (5, 2, ())]
+)
+def test_every_look_has_as_many_blocks_of_each_group(blocks: int, groups: int, after: tuple[int, ...]) -> None:
+    assert looks.planned(blocks, groups) == after
+
+
 # Pocock (1977), table 1, two-sided 5 %: the level of each of so many looks, to either side half of it.
 POCOCK = {1: 0.05, 2: 0.0294, 3: 0.0221, 4: 0.0182, 5: 0.0158, 6: 0.0142, 7: 0.0130, 8: 0.0120, 9: 0.0112, 10: 0.0106}
 

@@ -11,11 +11,11 @@ from rich.console import Console
 
 from benchlab.contract.answers import Problem
 from benchlab.experiment import schedule
-from benchlab.experiment.forecast import Forecast
+from benchlab.experiment.forecast import BlockForecast, Forecast
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Manifest, Settings, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, NOT_TRIED, SUSPECT, WRONG_ANSWER, Failure, Run
-from benchlab.run.progress import Progress
+from benchlab.run.progress import Progress, RoundsProgress
 from benchlab.storage import store
 
 from .conftest import STARTED, make_load, make_runner, make_sample, make_trial
@@ -232,3 +232,13 @@ def test_nothing_is_drawn_or_written_while_a_sample_is_taken(
     assert changed == [False] * sum(len(visit.trials) for visit in visits)
     assert "latest: " in screen.getvalue()
     assert len(store.read(journal.folder).taken) == len(changed)
+
+
+def test_why_an_entry_has_no_slices_of_a_test_is_told_once_and_not_for_each_level(manifest: Manifest) -> None:
+    screen = StringIO()
+    progress = RoundsProgress(
+        Console(file=screen, width=120), BlockForecast((), manifest.settings), Run(manifest, (), ()), ""
+    )
+    for level in LEVELS["json"]:
+        progress.recorded(Failure(Trial(1, "crax", "json", level), STARTED, "it hangs"))
+    assert screen.getvalue() == "  block 1: crax: json: not measured: it hangs\n"

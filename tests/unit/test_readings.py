@@ -12,7 +12,7 @@ import load
 import pytest
 import readings
 import rounds
-from schema import Ports
+from schema import ContainerReading, HostReading, Ports, Reading
 
 ID = "4f0c9e21ab"
 USED = {"cpu_us": 123, "throttled_periods": 2, "oom_kills": 1, "memory_bytes": 4096}
@@ -86,13 +86,34 @@ intr 100 0 0
     ],
 )
 def test_the_host_s_cpu_time_is_that_of_the_cpus_that_containers_may_use(
-    tmp_path: Path, cpus: list[int] | None, ticks: tuple[int | None, ...]
+    cpus: list[int] | None, ticks: tuple[int | None, ...]
 ) -> None:
-    (tmp_path / "stat").write_text(STAT)
-    told = readings.processors(cpus, tmp_path / "stat")
+    told = readings.processors(cpus, STAT)
     names = ("busy_us", "interrupts_us", "idle_us", "stolen_us")
     expected = [None if tick is None else tick * readings.TICK_US for tick in ticks]
     assert told == dict(zip(names, expected, strict=True))
+
+
+@pytest.mark.parametrize(("took_us", "is_known"), [(200, True), (30_000, False)])
+def test_what_was_read_in_time_is_null_where_it_was_not_read_at_one_time(took_us: int, is_known: bool) -> None:
+    usage, stalled = Path("/host/cgroup/app/cpu.stat"), "some total=5\nfull avg10=0.00 total=7\n"
+    texts = {
+        readings.STAT: STAT,
+        readings.PRESSURE / "memory": stalled,
+        readings.PRESSURE / "io": "",
+        usage: "usage_usec 123\nuser_usec 100\n",
+    }
+    reading = Reading(
+        1, HostReading(*[9] * 8), {"app": ContainerReading(9, 9, 9, 9), "db": ContainerReading(9, 9, 9, 9)}
+    )
+    made = readings.in_time(reading, texts, {"app": usage, "db": None}, [1], 40, took_us)
+    assert made.at_us == 40
+    assert made.host.busy_us == (23 * readings.TICK_US if is_known else None)
+    assert made.host.memory_stalled_us == (7 if is_known else None)
+    assert made.host.io_stalled_us is None
+    assert made.roles["app"] == ContainerReading(123 if is_known else None, 9, 9, 9)
+    assert made.roles["db"].cpu_us is None
+    assert made.host.swapped_pages == 9
 
 
 @pytest.mark.parametrize(

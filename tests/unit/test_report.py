@@ -112,7 +112,7 @@ def test_what_lost_a_visit_is_told_where_another_visit_measured_the_trial_and_wh
     lost = Failure(trial, STARTED, f"while json 16 was measured, it died{ITS_LOG}logs/x")
     failures = (lost, Failure(trial, STARTED, "wrk failed", passing=True))
     text = outputs.text(Run(manifest, SAMPLES, failures))
-    told = f"* {trial.entry}, json: {lost.reason} (1 trial, {trial.key}); measured in another block\n"
+    told = f"* {trial.entry}, json: {lost.reason} (1 trial, {trial.key}); measured later\n"
     assert told in text
     assert "wrk failed" not in text
 

@@ -10,12 +10,13 @@ import pytest
 
 from benchlab.core.errors import EngineError, WrkError
 from benchlab.experiment import pace, schedule
-from benchlab.experiment.pace import Rate
+from benchlab.experiment.pace import Rate, SliceLength
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.quality import judge
-from benchlab.records.plan import Block, Entry, Rounds, Settings
+from benchlab.records.plan import Block, Entry, Rounds, Settings, Trial
 from benchlab.records.run import INVALID, Failure, Run, Sample
+from benchlab.report import report
 from benchlab.run.rounds import MOST_ATTEMPTS
 from benchlab.run.slices import MARK
 
@@ -172,6 +173,28 @@ def test_a_database_that_dies_costs_the_rest_of_the_block_and_is_named(
     assert {sample.trial.block for sample in kept.samples} == {1, 2}
 
 
+def test_a_database_that_dies_while_an_entry_is_verified_is_recorded_once_for_each_trial(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    class Dying(FakeHost):
+        def answer(self, path: str) -> dict[str, object]:
+            if path == "/json":
+                self.dead["db"] = "db ended (exit code 137)"
+            return super().answer(path)
+
+    host, kept = Dying(), Kept()
+    host.lies = {"aiohttp"}
+    assert _taken(host, entries, rounds_settings, kept) == [1]
+    trials = [failure.trial for failure in kept.failures]
+    assert sorted(trial.key for trial in trials) == sorted({trial.key for trial in trials})
+    assert {(trial.entry, trial.test) for trial in trials} == {(name, test) for name in NAMES for test in TESTS}
+    reasons = {failure.reason.partition(";")[0] for failure in kept.failures}
+    assert reasons == {
+        "while json was verified, db ended (exit code 137)",
+        "not tried: db ended (exit code 137)",
+    }
+
+
 def test_an_engine_that_is_gone_ends_the_run(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
 
@@ -194,37 +217,50 @@ def test_a_resumed_block_lacks_only_the_rounds_that_are_not_whole(
     torn = [sample for sample in kept.samples if sample.trial.test == "json"]
     missing = replace(whole, taken=tuple(sample for sample in whole.taken if sample != torn[-1]))
     first = schedule.blocks(missing)[0]
-    assert (first.number, first.rounds) == (1, (Rounds("json", 1, 4),))
+    assert (first.number, first.rounds) == (1, (Rounds("json", 1, 4, (torn[-1].trial.entry,)),))
 
 
-def test_an_entry_that_was_lost_in_a_block_has_no_later_rounds_in_it(
-    entries: list[Entry], rounds_settings: Settings
+@pytest.mark.parametrize("reason", ["crax did not answer", "wrong answer: json: body"])
+def test_an_entry_that_was_lost_is_tried_again_when_the_run_is_resumed_unless_it_answered_wrongly(
+    entries: list[Entry], rounds_settings: Settings, reason: str
 ) -> None:
     host, kept = FakeHost(), Kept()
     _taken(host, entries, rounds_settings, kept)
     without = [each for each in kept.samples if (each.trial.entry, each.trial.test) != ("crax", "json")]
-    lost = Failure(kept.samples[0].trial.__class__(1, "crax", "json", LEVELS["json"][0]), kept[0].started_at, "gone")
+    lost = Failure(Trial(1, "crax", "json", LEVELS["json"][0]), kept[0].started_at, reason)
     run = Run(_manifest(rounds_settings), tuple(without), (lost,), paces=tuple(kept.paces))
-    assert schedule.blocks(run)[0].number == 2
+    again = Block(1, NAMES, (Rounds("json", 3, 4, ("crax",)),))
+    assert (schedule.blocks(run)[0] == again) is not lost.is_wrong_answer
 
 
-def test_a_slice_is_as_long_as_the_slowest_server_takes_to_be_as_busy_as_it_stays() -> None:
+@pytest.mark.parametrize("starts", [True, False])
+def test_rounds_that_one_entry_lacks_are_taken_of_all_where_it_is_up_and_of_none_where_it_is_not(
+    entries: list[Entry], rounds_settings: Settings, starts: bool
+) -> None:
+    host, kept, again = FakeHost(), Kept(), Kept()
+    _taken(host, entries, rounds_settings, kept)
+    host.stillborn = set() if starts else {"crax"}
+    runner = make_round_runner(host, again, entries, rounds_settings)
+    runner.paces.update({each.test: each for each in kept.paces})
+    assert list(runner.run([Block(1, NAMES, (Rounds("json", 3, 4, ("crax",)),))])) == [1]
+    assert {sample.trial.entry for sample in again.samples} == (set(NAMES) if starts else set())
+    assert {failure.trial.entry for failure in again.failures} == (set() if starts else {"crax"})
+
+
+def test_a_slice_is_as_long_as_was_asked_for_and_ends_just_before_wrk_looks() -> None:
+    assert pace.length(0.3) == SliceLength(ramp_ms=85, window_ms=300)
+    assert pace.length(0.25) == SliceLength(ramp_ms=135, window_ms=250)
+
+
+def test_a_slice_is_expected_to_take_some_waits_for_an_answer() -> None:
     small, large = closed.levels_of("query", (1, 20), 2)
-    fast, slow = Rate(large, 1280.0), Rate(large, 128.0)
-    of_fast, of_both = (
-        {each.level.value: each for each in pace.lengths([small, large], rates, 0.3)}
-        for rates in ({"a": [fast]}, {"a": [fast], "b": [slow]})
-    )
-    # 128 requests in flight at 1,280 a second: each waits for 0.1 s. A slice ends 15 ms before a tenth of a second.
-    assert (of_fast[20].ramp_ms, of_fast[20].window_ms) == (185, 300)
-    assert (of_both[20].ramp_ms, of_both[20].window_ms) == (1585, 1500)
-    assert (of_both[1].ramp_ms, of_both[1].window_ms) == (85, 300)
-
-
-def test_a_slice_is_as_long_as_was_asked_for() -> None:
-    (level,) = closed.levels_of("json", (16,), 2)
-    (length,) = pace.lengths([level], {}, 60.0)
-    assert length.window_ms == 60_000
+    rates = {"fast": [Rate(large, 12_800.0)], "slow": [Rate(small, 1280.0), Rate(large, 128.0)]}
+    # 128 requests in flight at 128 a second: each waits for 1 s. Ramp and window take one each, and half of one more
+    # passes until the server is idle. At the other level each waits for 0.1 s.
+    of_slow = [pace.slice_s([level], {"slow": rates["slow"]}, pace.length(0.3)) for level in (small, large)]
+    assert of_slow == pytest.approx([0.1 + 0.35 + 0.05 + pace.BESIDE_S, 1 + 1 + 0.5 + pace.BESIDE_S])
+    of_fast = pace.slice_s([large], {"fast": rates["fast"]}, pace.length(0.3))
+    assert pace.slice_s([large], rates, pace.length(0.3)) == pytest.approx((of_fast + of_slow[1]) / 2)
 
 
 def test_counters_that_ran_backwards_cost_their_slice_only(entries: list[Entry], rounds_settings: Settings) -> None:
@@ -266,6 +302,27 @@ def test_an_entry_that_falls_silent_in_its_warm_up_is_lost_and_has_no_say_in_the
     }
 
 
+def test_an_entry_that_hangs_under_load_in_its_warm_up_takes_no_part_in_the_test_and_has_no_say_in_its_pace(
+    entries: list[Entry], rounds_settings: Settings
+) -> None:
+    host, kept = FakeHost(), Kept()
+    window = json.loads(sliced("", 1, 300_000).removeprefix(MARK))["window"] | {"requests": 0, "read_requests": 0}
+
+    def hang(entry: str, number: int) -> dict[str, object] | None:
+        return {"window": window} if host.slices[-1] == ("crax json 32", 0) else None
+
+    host.on_slice = hang
+    _taken(host, entries, rounds_settings, kept)
+    assert {failure.trial.test for failure in kept.failures} == {"json"}
+    assert {failure.reason for failure in kept.failures} == {
+        "crax answered nothing under load while json was warmed up at 32 connections, though it answers single requests"
+    }
+    (json_pace,) = (each for each in kept.paces if each.test == "json")
+    assert json_pace.slice_s < 1
+    assert len(_of(kept.samples, "aiohttp", "json")) == len(_of(kept.samples, "crax", "query")) == 6
+    assert not _of(kept.samples, "crax", "json")
+
+
 def test_that_nothing_was_counted_of_a_warm_up_is_recorded(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.on_slice = lambda entry, number: {"window": None, "report": None}
@@ -285,20 +342,32 @@ def test_a_slice_that_failed_does_not_count_as_the_loss_of_its_entry(
     failed = Failure(torn.trial, torn.started_at, "wrk ended before the slice was over", passing=True)
     left = tuple(sample for sample in kept.samples if sample != torn)
     run = Run(_manifest(rounds_settings), left, (failed,), paces=tuple(kept.paces))
-    assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4),)
+    assert schedule.blocks(run)[0].rounds == (Rounds("json", 1, 4, (torn.trial.entry,)),)
 
 
-@pytest.mark.parametrize("retaken", [True, False])
-def test_a_slice_that_was_taken_anew_is_not_missing(
-    entries: list[Entry], rounds_settings: Settings, retaken: bool
-) -> None:
+def test_a_slice_that_was_taken_anew_is_not_missing(entries: list[Entry], rounds_settings: Settings) -> None:
     host, kept = FakeHost(), Kept()
     host.on_slice = lambda entry, number: {"window": None, "report": None} if number == 9 else None
     _taken(host, entries, rounds_settings, kept)
     (failure,) = kept.failures
-    counting = tuple(sample for sample in kept.samples if retaken or sample.trial.repeat < 4)
-    run = Run(_manifest(rounds_settings), counting, (failure,), paces=tuple(kept.paces))
-    assert judge.missing(run) == (() if retaken else (failure,))
+    run = Run(_manifest(rounds_settings), tuple(kept.samples), (failure,), paces=tuple(kept.paces))
+    assert (judge.missing(run), judge.spared(run)) == ((), ())
+
+
+@pytest.mark.parametrize(("failing", "is_missing"), [(1, False), (2, True)])
+def test_slices_that_no_round_makes_up_for_are_missing_where_less_than_half_of_their_block_is_left(
+    entries: list[Entry], rounds_settings: Settings, failing: int, is_missing: bool
+) -> None:
+    kept = Kept()
+    _taken(FakeHost(), entries, rounds_settings, kept)
+    last = [each for each in kept.samples if each.trial.key.startswith("1/crax/json/c32")][-failing:]
+    torn = tuple(Failure(each.trial, each.started_at, "wrk ended", passing=True) for each in last)
+    counting = tuple(each for each in kept.samples if each not in last)
+    manifest = _manifest(replace(rounds_settings, blocks=1))
+    run = Run(manifest, counting, torn, paces=tuple(kept.paces))
+    assert (judge.missing(run), judge.spared(run)) == ((torn, ()) if is_missing else ((), torn))
+    assert run.to_come == 0
+    assert any(line.endswith("; the block has enough rounds without") for line in report.reasons(run)) is not is_missing
 
 
 def test_an_entry_that_was_lost_in_rounds_that_it_has_slices_of_is_missing(
@@ -324,13 +393,11 @@ def test_what_is_paced_after_a_resume_gets_its_own_share_of_a_block(entries: lis
     assert counts[0] == pytest.approx(counts[1], rel=0.2)
 
 
-def test_tests_get_as_many_pairs_whatever_their_rounds_take() -> None:
-    quick = pace.lengths(closed.levels_of("json", (16, 32, 128), 2), {}, 0.3)
-    slow = pace.lengths(closed.levels_of("plaintext", (256, 1024), 2), {}, 3.0)
-    counts = pace.rounds({"json": quick, "plaintext": slow}, 60.0)
-    assert counts["json"] * 3 == pytest.approx(counts["plaintext"] * 2, abs=3)
-    spent_s = sum(counts[test] * pace.round_s(of, 2) for test, of in (("json", quick), ("plaintext", slow)))
-    assert spent_s == pytest.approx(60.0, rel=0.2)
+def test_a_test_whose_pairs_take_four_times_as_long_has_half_as_many() -> None:
+    counts = pace.rounds({"json": 0.5, "plaintext": 2.0}, {"json": 3, "plaintext": 2}, 300.0)
+    pairs = {"json": counts["json"] * 3, "plaintext": counts["plaintext"] * 2}
+    assert pairs["json"] == pytest.approx(2 * pairs["plaintext"], rel=0.05)
+    assert pairs["json"] * 2 * 0.5 + pairs["plaintext"] * 2 * 2.0 == pytest.approx(300.0, rel=0.05)
 
 
 def _manifest(settings: Settings):  # type: ignore[no-untyped-def]

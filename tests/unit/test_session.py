@@ -83,7 +83,7 @@ def test_a_run_that_misses_nothing_is_left_as_it_is_and_its_report_renewed(
     kept = (journal.folder / store.JOURNAL).read_bytes()
     run = store.read(journal.folder)
     assert session.resume(lab, journal.folder, Console(file=StringIO())) == (journal.folder, run)
-    assert said == ["20261123-120000-quick has all its samples: nothing to measure"]
+    assert said == ["20261123-120000-quick has all the samples that it can have: nothing to measure"]
     assert (journal.folder / store.JOURNAL).read_bytes() == kept
     assert (journal.folder / store.REPORT).exists()
 
@@ -181,6 +181,51 @@ def test_a_budget_for_fewer_blocks_than_the_profile_s_begins_with_these(lab: Lab
     whole = planning.fitted(lab, replace(manifest.settings, blocks=50, budget_s=3600))
     short = planning.fitted(lab, replace(manifest.settings, blocks=50, budget_s=300))
     assert 1 <= short.blocks < whole.blocks <= 50
+
+
+class Small(FakeHost):
+    """A host with memory for three entries of the lab at a time."""
+
+    cpus = 2
+
+    def info(self) -> dict[str, int]:
+        return {"MemTotal": 2_200_000_000}
+
+
+@pytest.fixture
+def small(lab: Lab) -> Lab:
+    """Return a lab of five entries, which are up in two groups."""
+    topology = replace(lab.topology, services=dict.fromkeys(("aiohttp", "b", "c", "d", "e"), SERVICE))
+    return replace(lab, topology=topology, engine_if_any=cast(Engine, Small()))
+
+
+def _together(manifest: Manifest, **changes: Any) -> Settings:
+    names = ("aiohttp", "b", "c", "d", "e")
+    return replace(manifest.settings, frameworks=names, levels={"json": (16,)}, together=True, repeats=9, **changes)
+
+
+@pytest.mark.parametrize("change", [{}, {"budget_s": 300}, {"margin": 0.03}, {"margin": 0.03, "budget_s": 900}])
+def test_groups_take_turns_and_have_as_many_blocks_each_at_every_look(
+    small: Lab, manifest: Manifest, change: dict[str, Any]
+) -> None:
+    asked = _together(manifest, blocks=9, **change)
+    assert len(planning.groups(small, asked)) == 2
+    settings = planning.fitted(small, asked)
+    assert settings.blocks >= 2
+    assert [blocks % 2 for blocks in (settings.blocks, *settings.looks)] == [0] * (1 + len(settings.looks))
+    assert bool(settings.looks) is ("margin" in change)
+
+
+def test_the_groups_of_a_run_are_those_of_the_entries_that_were_built(small: Lab, manifest: Manifest) -> None:
+    asked = _together(manifest, blocks=9)
+    settings = session.of_built(small, asked, {"c", "e"})
+    assert planning.groups(small, settings) == (("aiohttp", "b", "d"),)
+    assert (settings.blocks, planning.fitted(small, asked).blocks) == (9, 18)
+
+
+def test_a_gate_of_groups_needs_three_blocks_of_each(small: Lab, manifest: Manifest) -> None:
+    with pytest.raises(UsageError, match="needs 3 blocks of each of 2 groups to see a spread, and this is a run of 4"):
+        planning.fitted(small, _together(manifest, blocks=2, margin=0.03))
 
 
 def test_results_that_cannot_be_written_are_told_before_anything_is_built(

@@ -23,8 +23,8 @@ from benchlab.core.errors import StoreError
 from benchlab.quality import judge
 from benchlab.records import schema
 from benchlab.records.load import Load
-from benchlab.records.plan import CONNECTIONS, Level, LevelKey, Manifest, Settings, Variant
-from benchlab.records.run import Decision, Failure, Pace, Run, Sample, SliceLength
+from benchlab.records.plan import Level, Manifest, Settings, Variant
+from benchlab.records.run import Decision, Failure, Pace, Run, Sample
 from benchlab.report import export, outputs
 from benchlab.storage import files, store
 
@@ -449,16 +449,15 @@ def test_groups_that_are_none_of_the_run_are_refused(
         store.read(folder)
 
 
-def _pace(*connections: int) -> Pace:
-    return Pace(STARTED, "json", 5, tuple(SliceLength(LevelKey(n, CONNECTIONS), 85, 300) for n in connections))
+def _pace(test: str) -> Pace:
+    return Pace(STARTED, test, 5, 0.5)
 
 
 @pytest.mark.parametrize(
     ("paces", "said"),
     [
-        ([_pace(16), _pace(16)], "a pace of json is in it twice"),
-        ([_pace(16, 64)], "a pace of json is none of"),
-        ([_pace()], "a pace of json is none of"),
+        ([_pace("json"), _pace("json")], "a pace of json is in it twice"),
+        ([_pace("query")], "a pace of query is none of"),
     ],
 )
 def test_a_pace_of_another_run_is_refused(tmp_path: Path, manifest: Manifest, paces: list[Pace], said: str) -> None:

@@ -11,7 +11,7 @@ from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
 
-from .conftest import LABELS, Kept, make_lifecycle, make_runner
+from .conftest import LABELS, Kept, make_group, make_runner
 from .fake_host import WORLD, FakeHost, printed, seen
 
 # Declared first, and yet an entry that starts is not looked at by updating World.
@@ -63,7 +63,7 @@ def test_updates_that_are_not_written_are_told_and_never_loaded(entry: Entry, se
 
 
 def test_verification_without_a_load_comes_to_updates_last_too(entry: Entry) -> None:
-    verdicts = conformance.verify_entry(make_lifecycle(FakeHost(), entry), TRIALS)
+    verdicts = conformance.verify_entry(make_group(FakeHost(), entry), TRIALS)
     assert [verdict.test for verdict in verdicts] == ["query", "db", "fortune", "update"]
     assert all(verdict.passed for verdict in verdicts)
 

@@ -11,10 +11,10 @@ from benchlab.experiment import schedule
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
-from benchlab.run.lifecycle import MOST_RAISED
+from benchlab.run.readiness import MOST_RAISED
 from benchlab.run.runner import Events
 
-from .conftest import LEVELS, Kept, make_lifecycle, make_runner, planned, run_planned
+from .conftest import LEVELS, Kept, make_group, make_runner, planned, run_planned
 from .fake_host import FakeHost, printed
 
 
@@ -391,8 +391,8 @@ def test_a_warm_up_has_no_more_connections_than_the_profile_s(entries: list[Entr
 def test_verification_loads_nothing_and_names_what_is_wrong(entries: list[Entry]) -> None:
     host = FakeHost()
     host.lies = {"crax"}
-    lifecycles = [make_lifecycle(host, entry) for entry in entries]
-    verdicts = [verdict for each in lifecycles for verdict in conformance.verify_entry(each, LEVELS)]
+    groups = [make_group(host, entry) for entry in entries]
+    verdicts = [verdict for each in groups for verdict in conformance.verify_entry(each, LEVELS)]
     assert [verdict.passed for verdict in verdicts] == [True, True, True, False, True, True]
     assert str(verdicts[0]) == "pass  aiohttp json"
     assert host.loads == []
