@@ -28,7 +28,7 @@ from benchlab.run.runner import Bench
 from benchlab.run.slices import SliceResult
 
 # The warm-up of a test type: a slice of each entry at the largest level.
-WARM_LENGTH = SliceLength(ramp_ms=300, window_ms=1000)
+WARM_LENGTH = SliceLength(ramp_ms=85, window_ms=500)
 # The number of a round that is not counted.
 WARM_UP = 0
 # Rounds that lack a slice are taken anew twice at most.
