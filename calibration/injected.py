@@ -23,8 +23,8 @@ FAULT = os.environ.get("LAB_FAULT", "")
 # More requests than these in a second are load, and no verification.
 LOADED = 100
 STOP_EVERY_S = 2
-# So that some thousand requests are answered before there is no memory left.
-HOARD_BYTES = 10_000
+# In pieces of 10 kB the kernel looked for memory for two minutes, and killed nothing.
+HOARD_BYTES = 1_000_000
 # Of each path that is slowed down: how many requests, and how many nanoseconds.
 WORDS, WORD_BYTES = 2, 8
 WORKERS = Path("/tmp")
