@@ -1,22 +1,33 @@
-"""The aiohttp entry with a known slowdown of every request, or with a fault that shows only under load.
+"""The aiohttp entry with a known slowdown of every request, with a known rate, or with a fault that shows under load.
 
-LAB_BURN_US is the extra CPU time of a request by path, in microseconds: {"/json": 1.5}. LAB_FAULT is one of FAULTS.
+LAB_BURN_US is the extra CPU time of a request by path, in microseconds: {"/json": 1.5}. What it really took, and of how
+many requests, is answered under BURDEN_PATH. LAB_PERIOD_MS is how often each connection is answered. LAB_FAULT is one
+of FAULTS.
 """
 
 import asyncio
 import json
+import mmap
 import os
 import time
+from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import app as entry
 from aiohttp import web
 
 BURN_US = json.loads(os.environ.get("LAB_BURN_US", "{}"))
+BURDEN_PATH = "/lab-burden"
+PERIOD_S = float(os.environ.get("LAB_PERIOD_MS", "0")) / 1000
 FAULT = os.environ.get("LAB_FAULT", "")
 # More requests than these in a second are load, and no verification.
 LOADED = 100
-STOP_EVERY_S = 3
-HOARD_BYTES = 1_000_000
+STOP_EVERY_S = 2
+# So that some thousand requests are answered before there is no memory left.
+HOARD_BYTES = 10_000
+# Of each path that is slowed down: how many requests, and how many nanoseconds.
+WORDS, WORD_BYTES = 2, 8
+WORKERS = Path("/tmp")
 
 hoard: list[bytes] = []
 
@@ -54,7 +65,58 @@ def _timed_ns(turns: int) -> int:
     return time.thread_time_ns() - started_ns
 
 
-TURNS = {path: round(burn_us * iterations_per_us()) for path, burn_us in BURN_US.items()}
+def counts_of_this_worker() -> memoryview:
+    """Return the worker's own counts; they are in a file, which the other workers can read."""
+    with (WORKERS / f"burden-{os.getpid()}").open("w+b") as file:
+        file.truncate(len(BURN_US) * WORDS * WORD_BYTES)
+        return memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
+
+
+def slow_down(place: int, turns: int) -> None:
+    """Burn CPU time, and count how much that took, with nearly all of what counting costs."""
+    began_ns = time.thread_time_ns()
+    burn(turns)
+    counts[place] += 1
+    counts[place + 1] += time.thread_time_ns() - began_ns
+
+
+def clock_step_ns() -> int:
+    """Return the least time that the clock of `slow_down` can tell from none: its step, or what a look at it takes."""
+    return min(_step_ns() for _ in range(20))
+
+
+def _step_ns() -> int:
+    began_ns = time.thread_time_ns()
+    while (now_ns := time.thread_time_ns()) == began_ns:
+        pass
+    return now_ns - began_ns
+
+
+async def burden(_: web.Request) -> web.Response:
+    """Answer how many requests of each path were slowed down so far, and how many ns that took, in all workers."""
+    workers = [memoryview(file.read_bytes()).cast("Q") for file in WORKERS.glob("burden-*")]
+    paths = {
+        path: {"requests": sum(each[place] for each in workers), "thread_ns": sum(each[place + 1] for each in workers)}
+        for path, (place, _) in SLOWED.items()
+    }
+    return web.json_response({"clock_step_ns": clock_step_ns(), "paths": paths})
+
+
+counts = counts_of_this_worker() if BURN_US else memoryview(b"")
+# By path: its place in the counts, and how often the loop turns.
+SLOWED = {
+    path: (number * WORDS, round(burn_us * iterations_per_us()))
+    for number, (path, burn_us) in enumerate(BURN_US.items())
+}
+# By connection, each of which has a task of its own: when it is answered next.
+due_s: WeakKeyDictionary[asyncio.Task, float] = WeakKeyDictionary()
+
+
+async def await_turn(request: web.Request) -> None:
+    """Return when the connection is due: every PERIOD_S from its first request on, so that lateness does not add up."""
+    now_s = time.monotonic()
+    due_s[request.task] = due_s.get(request.task, now_s) + PERIOD_S
+    await asyncio.sleep(due_s[request.task] - now_s)
 
 
 async def hang(request: web.Request) -> None:
@@ -78,7 +140,7 @@ async def lie(request: web.Request) -> None:
 
 
 async def stop(request: web.Request) -> None:
-    """Stand still for every third second of the clock, and so all workers together: else the others would fill in."""
+    """Stand still for every other second of the clock, and so all workers together: else the others would fill in."""
     second, rest = divmod(time.time(), 1)
     if second % STOP_EVERY_S == 0:
         time.sleep(1 - rest)
@@ -94,7 +156,10 @@ FAULTS = {"hang": hang, "302": redirect, "500": fail, "lie": lie, "stop": stop, 
 
 @web.middleware
 async def injected(request: web.Request, handler) -> web.StreamResponse:
-    burn(TURNS.get(request.path, 0))
+    if request.path in SLOWED:
+        slow_down(*SLOWED[request.path])
+    if PERIOD_S:
+        await await_turn(request)
     if FAULT and is_loaded():
         await FAULTS[FAULT](request)
     return await handler(request)
@@ -102,6 +167,6 @@ async def injected(request: web.Request, handler) -> web.StreamResponse:
 
 async def app() -> web.Application:
     application = web.Application(middlewares=[injected])
-    application.add_routes(entry.ROUTES)
+    application.add_routes([*entry.ROUTES, web.get(BURDEN_PATH, burden)])
     application.cleanup_ctx.append(entry.database)
     return application

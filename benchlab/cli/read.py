@@ -101,9 +101,6 @@ def _report_calibration(folder: Path) -> int:
 
     document = calibrate.report(kept.read(folder))
     show(document)
-    if not kept.is_whole(folder) and files.exists(folder / store.REPORT):
-        say(f"its {store.REPORT} stays as it was: it has parts that the folder does not keep")
-        return OK
     try:
         store.write_report(folder, markdown.text(document))
     except StoreError as error:

@@ -18,13 +18,13 @@ python lab.py doctor
 python lab.py doctor --json                       for programs
 """
 CALIBRATE = """
-python lab.py calibrate                           about ten minutes
-python lab.py calibrate --full --seed 4           an hour and a quarter
+python lab.py calibrate                           up to ten minutes
+python lab.py calibrate --full --seed 4           about an hour
 """
 
 
 JSON = Flag("--json", "print the findings and the host's facts as JSON", default="as text", is_switch=True)
-FULL = Flag("--full", "repeat more: an hour and a quarter", default="about ten minutes", is_switch=True)
+FULL = Flag("--full", "repeat more: about an hour", default="up to ten minutes", is_switch=True)
 
 
 def _setup(root: Path, _: argparse.Namespace) -> int:
@@ -73,13 +73,13 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
 
     from benchlab.engine import stage
     from benchlab.experiment import placement
-    from benchlab.selftest import calibrate, kept, selftest
+    from benchlab.selftest import calibrate, extent, kept, selftest
 
     seed = secrets.randbits(arguments.SEED_BITS) if given.seed is None else given.seed
     # As runs are, so that the instrument under test is the one that is used.
     lab = stage.open_lab(root, (), say, stage.Conditions(placement.AUTO))
-    extent = selftest.FULL if given.full else selftest.SHORT
-    folder, checks = selftest.run(lab, extent, seed, root / "results", console())
+    asked = extent.FULL if given.full else extent.SHORT
+    folder, checks = selftest.run(lab, asked, seed, root / "results", console())
     show(calibrate.report(kept.read(folder)))
     say(f"kept in {files.shown(folder)}")
     return FAILED if any(check.passed is False for check in checks) else OK
@@ -100,7 +100,7 @@ COMMANDS = (
         "calibrate",
         "test the lab itself on this host",
         _calibrate,
-        "Test the lab itself on this host, in about ten minutes: what it measures is known beforehand.",
+        "Test the lab itself on this host, in up to ten minutes: what it measures is known beforehand.",
         (FULL, SEED),
         CALIBRATE,
     ),

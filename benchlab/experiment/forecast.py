@@ -17,7 +17,7 @@ TEST_S = 0.5
 TRIAL_S = 0.4
 # Of a block whose entries are up together: its start and end, what each entry adds to that, its warm-up in a test, and
 # what a slice takes beside its window.
-BLOCK_S, ENTRY_S, WARM_SLICE_S, SLICE_S = 5.0, 0.5, 1.6, 0.6
+BLOCK_S, ENTRY_S, WARM_SLICE_S, SLICE_S = 5.0, 0.5, 1.0, 0.6
 # How much longer than the least a warm-up takes.
 WARM_UP_S = 1.0
 # Before the first block nothing is known of how a run's slices are taken.

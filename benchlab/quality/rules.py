@@ -58,6 +58,7 @@ IDLE_ENTRIES_CPUS = 0.01
 Received = Sequence[tuple[int, int]]
 # The rules that other modules ask for by name. A rule that gets another name goes into schema.RENAMED_RULES, too.
 BACKGROUND_CPU, STALL, HEAVY_LOGGING, WRONG_ANSWERS = "background CPU", "stall", "heavy logging", "wrong answers"
+IDLE_ENTRIES, LATE_SLICE = "idle entries", "late slice"
 # Why a rule mostly has no value.
 NOT_REPORTED = "this host does not report it"
 
@@ -129,6 +130,18 @@ def _silent_slice(evidence: Evidence) -> float:
     return float(not evidence.load.requests and evidence.load.is_slice)
 
 
+def _late_slice(evidence: Evidence) -> float:
+    """Return by how many seconds a slice ended late. Its rate is made from all of its time, a stall among it.
+
+    It goes on until each connection has had as many answers: one more is not late.
+    """
+    if not evidence.load.is_slice:
+        return 0.0
+    in_flight = evidence.level.connections * evidence.level.pipeline
+    answers = max(1.0, evidence.load.requests / in_flight)
+    return max(0.0, evidence.load.seconds * (1 - 1 / answers) - evidence.duration_s)
+
+
 def _idle_entries(evidence: Evidence) -> float | None:
     """Return how many CPUs the entries used that were up and not loaded."""
     cpu_us, lately = evidence.lately.idle_entries_cpu_us, evidence.lately
@@ -139,16 +152,10 @@ def _duration_error(evidence: Evidence) -> float:
     """Return by how many seconds wrk missed its time, by the worse of its own clock and the host's.
 
     Its own is already corrected for a clock that was set. Where a quota held a container back, that is why, and another
-    rule says so.
+    rule says so. A slice ends itself, with an answer: what lets it end late is seen in its rate.
     """
-    if _any("throttled_periods")(evidence):
+    if _any("throttled_periods")(evidence) or evidence.load.is_slice:
         return 0.0
-    if evidence.load.is_slice:
-        # Its rate is made from the time that it took, so that only what a stall does to it matters. It goes on until
-        # each connection has had as many answers: one more is no stall.
-        in_flight = evidence.level.connections * evidence.level.pipeline
-        answered = max(1.0, evidence.load.requests / in_flight)
-        return max(0.0, evidence.load.seconds * (1 - 1 / answered) - evidence.duration_s)
     took = (evidence.load.seconds, evidence.load.wall_us / 1e6)
     # Too short is as wrong as too long.
     return max(max(seconds - evidence.duration_s, evidence.duration_s - seconds + DURATION_ERROR_S) for seconds in took)
@@ -337,7 +344,7 @@ RULES = (
         "a run's first samples come before it is known what is usual",
     ),
     Rule(
-        "idle entries",
+        IDLE_ENTRIES,
         SUSPECT,
         _idle_entries,
         IDLE_ENTRIES_CPUS,
@@ -345,6 +352,14 @@ RULES = (
         "entries that were up and not loaded were busy",
     ),
     Rule("silent slice", GOOD, _silent_slice, 0, "", "nothing came back in a slice"),
+    Rule(
+        LATE_SLICE,
+        GOOD,
+        _late_slice,
+        DURATION_ERROR_S,
+        "{:.2f} s",
+        "a slice ended late: the server answered nothing for a while, or the host stalled",
+    ),
     Rule(
         STALL,
         GOOD,

@@ -111,9 +111,13 @@ def foreseen(settings: Settings, entries: int, known: Spread | None, most_s: flo
 
 
 def _is_alike(one: Settings, other: Settings) -> bool:
-    """Return whether blocks of the two are loaded alike, so that their spreads are of one kind."""
+    """Return whether blocks of the two are loaded alike, so that their spreads are of one kind.
+
+    Where the rounds of a block follow from its time, other tests beside it leave a test other rounds.
+    """
     keys = [(each.duration_s, each.repeats, each.block_s, each.proxy, each.together) for each in (one, other)]
-    return keys[0] == keys[1]
+    shared = not one.together or one.repeats > 0 or set(one.tests) == set(other.tests)
+    return keys[0] == keys[1] and shared
 
 
 def _manifests(results: Path) -> Iterator[tuple[Path, Manifest]]:

@@ -28,7 +28,7 @@ from benchlab.run.runner import Bench
 from benchlab.run.slices import SliceResult
 
 # The warm-up of a test type: a slice of each entry at the largest level.
-WARM_LENGTH = SliceLength(ramp_ms=300, window_ms=1000)
+WARM_LENGTH = SliceLength(ramp_ms=85, window_ms=500)
 # The number of a round that is not counted.
 WARM_UP = 0
 # Rounds that lack a slice are taken anew twice at most.
@@ -252,6 +252,7 @@ class _Block:
         trials = list(schedule.slices(rounds, entries, levels, runner.settings.seed, self._block.number))
         made: list[Sample | Failure] = []
         gone: set[str] = set()
+        runner.events.measuring(trials[0])
         with closing(self._slices(trials, self._length)) as results:
             for result in results:
                 if result.is_gone:

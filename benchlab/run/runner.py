@@ -69,7 +69,7 @@ class Events:
         """The test type of the trial is being warmed up."""
 
     def measuring(self, trial: Trial) -> None:
-        """The trial's sample is being taken."""
+        """The trial's sample is being taken; of entries that are up together, the slices that begin with it are."""
 
     def recorded(self, record: Sample | Failure) -> None:
         """The journal has a sample or failure more."""

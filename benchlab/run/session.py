@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -40,6 +40,9 @@ from benchlab.statistics.regression import UNDECIDED
 from benchlab.storage import store
 from benchlab.storage.files import shown
 from benchlab.storage.store import Journal
+
+# Makes what shows a run whose entries are up together.
+ShowsRounds = Callable[[Console, BlockForecast, Run, str], RoundsProgress]
 
 
 def describe(lab: Lab, settings: Settings, on: Stage) -> Manifest:
@@ -118,17 +121,17 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tupl
     return session.journal.folder, run
 
 
-def start_part(lab: Lab, settings: Settings, folder: Path, console: Console) -> None:
+def make_part(
+    lab: Lab, settings: Settings, on: Stage, folder: Path, console: Console, show: ShowsRounds = RoundsProgress
+) -> Run:
     """Measure a new run, in the folder, that is a part of something larger, which alone knows how to go on.
 
-    Raises SetupError where an entry cannot be built: a part is looked at as a whole.
+    Its entries are among those on the stage. `show` makes what shows the run, where all entries are up at once.
     """
     lab, settings = planning.settled(lab, settings)
     settings = planning.fitted(lab, settings)
-    store.check(folder.parent)
-    with stage.stage(lab, settings.frameworks) as on:
-        manifest = describe(lab, settings, on)
-        Session(lab, manifest, store.create_part(folder, manifest), on.lease, console).run()
+    manifest = describe(lab, settings, on)
+    return Session(lab, manifest, store.create_part(folder, manifest), on.lease, console, show).run()
 
 
 def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
@@ -179,6 +182,7 @@ class Session:
     journal: Journal
     held: Lease
     console: Console
+    show: ShowsRounds = RoundsProgress
 
     def run(self) -> Run:
         """Make the visits that are left, and return the run, which is known as being measured meanwhile.
@@ -233,7 +237,7 @@ class Session:
             paces = _paces(run)
             by_block = BlockForecast(blocks, self.manifest.settings, paces)
             self.lab.say(f"{counted(len(blocks), 'block')} to make, about {minutes(by_block.total_s)}; {where}")
-            progress: Progress = RoundsProgress(self.console, by_block, run, caution)
+            progress: Progress = self.show(self.console, by_block, run, caution)
             made = RoundRunner(**self._bench(run, progress), paces=paces).run(blocks)
         else:
             forecast = Forecast(visits, self.manifest.settings)

@@ -45,11 +45,15 @@ class SessionState:
         return judge.usual_speed_us(self._samples, block)
 
     def around(self, counters: Counters) -> Counters:
-        """Return what happened in this slice and in those before it, as many as make up LATELY_S."""
+        """Return what happened in this slice and in those before it, as many as make up LATELY_S.
+
+        One that has no CPU time, as on a full host some have none, is left out if others have: it would hide theirs.
+        """
         self._lately.append(counters)
         while sum(each.between_us for each in self._lately) - self._lately[0].between_us >= LATELY_S * 1e6:
             self._lately.popleft()
-        return together(tuple(self._lately))
+        telling = [each for each in self._lately if each.outside_cpu_us is not None]
+        return together(tuple(telling or self._lately))
 
     def recent_speed_us(self, speeds_us: Sequence[float]) -> float | None:
         """Return how long the speed probe took around the slices before this one; None where too few are known."""

@@ -1,19 +1,14 @@
-"""Injects faults into entries and host, and takes a sample under each: the instrument must not take it for good."""
+"""Faults of entries and of the host, and the rules that must catch them: none may be taken for good. Pure."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import replace
 
-from benchlab.engine.stage import Lab
-from benchlab.load import registry
-from benchlab.quality.rules import BACKGROUND_CPU, STALL
-from benchlab.records.plan import Settings, Trial, Visit
-from benchlab.records.run import Failure, Sample
-from benchlab.run.runner import Events, Runner
-from benchlab.selftest.kept import FaultResult
-from benchlab.storage.store import Unkept
+from benchlab.core.quantities import counted
+from benchlab.quality.rules import BACKGROUND_CPU, IDLE_ENTRIES, LATE_SLICE
+from benchlab.records.run import Run
+from benchlab.selftest.check import Check
 
 # The faults that an entry can have (calibration/injected.py), with the rules of which one must catch it.
 INJECTED: Mapping[str, tuple[str, ...]] = {
@@ -21,15 +16,18 @@ INJECTED: Mapping[str, tuple[str, ...]] = {
     "302": ("wrong answers",),
     "500": ("errors",),
     "lie": ("wrong answers",),
-    "stop": (STALL,),
-    # Where the host is slow, the kernel still looks for memory when the sample ends.
+    "stop": (LATE_SLICE, "silent slice"),
+    # Where the host is slow, the kernel still looks for memory when the slice ends.
     "memory": ("out of memory", "memory pressure"),
 }
-MEMORY_LIMIT = "300m"
-# The share of a CPU that a starved load generator gets.
-STARVED_CPUS = 0.3
-SPIN = ("python3", "-c", "while True: pass")
-SAMPLE_S = 8
+# The troubles of a host, by the name of their run.
+STARVED, NEIGHBOURS = "starved wrk", "busy neighbours"
+TROUBLES: Mapping[str, tuple[str, ...]] = {
+    STARVED: ("throttled", "client-bound"),
+    NEIGHBOURS: (BACKGROUND_CPU, "steal"),
+}
+# What is seen of an entry's fault in the slices of others, because it takes their CPU.
+OF_OTHERS = (BACKGROUND_CPU, IDLE_ENTRIES)
 
 
 def entry(fault: str) -> str:
@@ -37,65 +35,45 @@ def entry(fault: str) -> str:
     return f"fault-{fault}"
 
 
-def inject(lab: Lab, settings: Settings, sound: str, journal: Unkept, blind: bool) -> Iterator[FaultResult]:
-    """Take a sample of each entry with a fault, and of the `sound` one on a host with a fault.
-
-    The settings have one test with one level; `blind` is whether the host's cgroup tree cannot be read.
-    """
-
-    def sample(name: str, trouble: AbstractContextManager[None]) -> Sample | Failure:
-        return _sample(lab, replace(settings, frameworks=(name,)), journal, trouble, blind)
-
+def injected(run: Run, sound: str) -> Iterator[Check]:
+    """Yield for each entry with a fault whether that was caught, and what was flagged of the sound one beside them."""
     for name, expected in INJECTED.items():
-        yield FaultResult(name, sample(entry(name), nullcontext()), expected)
-    starved = sample(sound, lab.engine.limited("wrk", STARVED_CPUS))
-    yield FaultResult("starved wrk", starved, ("throttled", "client-bound"))
-    yield FaultResult("busy neighbours", sample(sound, _neighbours(lab)), (BACKGROUND_CPU, "steal"))
+        yield _caught(name, run, entry(name), expected)
+    yield _sound(run, sound)
 
 
-class _Troubled(Events):
-    """Begins the trouble when the sample is about to be taken: verification and warm-up go undisturbed."""
-
-    def __init__(self, trouble: AbstractContextManager[None]):
-        self._trouble, self._stack = trouble, ExitStack()
-
-    def measuring(self, trial: Trial) -> None:
-        self._stack.enter_context(self._trouble)
-
-    def close(self) -> None:
-        self._stack.close()
+def trouble(name: str, run: Run, sound: str) -> Check:
+    """Return whether the trouble of the host was caught in the slices of the sound entry."""
+    return _caught(name, run, sound, TROUBLES[name])
 
 
-def _sample(
-    lab: Lab, settings: Settings, journal: Unkept, trouble: AbstractContextManager[None], blind: bool
-) -> Sample | Failure:
-    """Return what comes of one sample of the settings' entry while the trouble lasts."""
-    (name,), (test,) = settings.frameworks, settings.tests
-    levels = registry.of(settings).levels(settings, lab.client_cpus)
-    events = _Troubled(trouble)
-    runner = Runner(
-        roles=lab.roles,
-        journal=journal,
-        entries={name: lab.topology.entries[name]},
-        levels=levels,
-        settings=settings,
-        events=events,
-        cpus=lab.client_cpus,
-        ask_engine=blind,
-        allowed_cpus=lab.allowed_cpus,
-        patterns=lab.patterns,
+def _caught(name: str, run: Run, entry: str, expected: tuple[str, ...]) -> Check:
+    """Return whether slices of the entry broke one of the rules that must catch its fault, or it was lost for it."""
+    slices, flags = _flags(run, entry)
+    lost = [
+        failure.cause.partition(";")[0]
+        for failure in run.failures
+        if failure.trial.entry == entry and failure.was_tried
+    ]
+    told = [f"{rule} ({count})" for rule, count in flags.most_common()] or ["nothing was flagged"]
+    measured = f"{', '.join(told)} of {counted(slices, 'slice')}" + (f"; {lost[0]}" if lost else "")
+    caught = any(rule in flags or any(rule in cause for cause in lost) for rule in expected)
+    return Check(f"fault: {name}", measured, " or ".join(expected), caught)
+
+
+def _sound(run: Run, sound: str) -> Check:
+    slices, flags = _flags(run, sound)
+    other = [rule for rule in flags if rule not in OF_OTHERS]
+    told = [f"{rule} ({count})" for rule, count in flags.most_common()] or ["nothing"]
+    return Check(
+        "flagged of the sound entry beside them",
+        f"{', '.join(told)} of {counted(slices, 'slice')}",
+        f"nothing but {' and '.join(OF_OTHERS)}",
+        bool(slices) and not other,
     )
-    try:
-        (record,) = runner.make([Visit(1, name, (Trial(1, name, test, levels[test][0]),))])
-    finally:
-        events.close()
-    return record
 
 
-@contextmanager
-def _neighbours(lab: Lab) -> Iterator[None]:
-    """Keep every CPU of the host busy with something that is none of the measurement."""
-    with ExitStack() as neighbours:
-        for _ in range(lab.cpus):
-            neighbours.enter_context(lab.engine.beside(lab.topology.image("wrk"), SPIN))
-        yield
+def _flags(run: Run, entry: str) -> tuple[int, Counter[str]]:
+    """Return how many slices of the entry there are, and how many of them broke each rule."""
+    verdicts = [sample.verdict for sample in run.taken if sample.trial.entry == entry]
+    return len(verdicts), Counter(rule for verdict in verdicts for rule in verdict.broken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,15 +35,22 @@ def read(here: bool, proc: Path = PROC) -> Reading:
     return Reading(time.monotonic(), time.process_time(), _engine_s(proc) if here else None)
 
 
-def between(before: Reading, after: Reading) -> Overhead:
-    """Return what was used from one reading to the other.
+def used(intervals: Sequence[tuple[Reading, Reading]]) -> Overhead | None:
+    """Return what was used in these intervals together, each from one reading to another; None without any.
 
     Of an engine whose threads have less than before it is unknown: one that ended took its time with it.
     """
-    wall_s = after.at_s - before.at_s
-    known = before.engine_s is not None and after.engine_s is not None
-    engine_s = (after.engine_s or 0.0) - (before.engine_s or 0.0)
-    return Overhead((after.lab_s - before.lab_s) / wall_s, engine_s / wall_s if known and engine_s >= 0 else None)
+    if not intervals:
+        return None
+    wall_s = sum(after.at_s - before.at_s for before, after in intervals)
+    lab_s = sum(after.lab_s - before.lab_s for before, after in intervals)
+    engine_s = [_grown(before.engine_s, after.engine_s) for before, after in intervals]
+    known = [each for each in engine_s if each is not None]
+    return Overhead(lab_s / wall_s, sum(known) / wall_s if len(known) == len(intervals) else None)
+
+
+def _grown(before_s: float | None, after_s: float | None) -> float | None:
+    return None if before_s is None or after_s is None or after_s < before_s else after_s - before_s
 
 
 def _engine_s(proc: Path) -> float | None:

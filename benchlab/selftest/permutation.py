@@ -2,7 +2,7 @@
 
 Where entries are equal, any of them might have been called by any of their names, so each way to give the names out is
 an A/A trial as good as the one that was made. Source: Fisher (1935), The Design of Experiments, section 21;
-docs/method.md, section 9.6.
+docs/method.md, section 9.2.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Within(Enum):
 class Rejections:
     """How many of the trials told a pair apart at 5 %; a trial is one pair under one permutation.
 
-    `low` and `high` bound the rate (95 %, Clopper and Pearson 1934) as if the trials were independent. They are not:
+    `low` and `high` bound the rate (95 %, `clopper_pearson`) as if the trials were independent. They are not:
     all are made of the same samples, so the interval shows how exactly the permutations were counted, not how the rate
     would differ in another run.
     """
@@ -65,7 +65,7 @@ def rejections(levels: Mapping[LevelKey, Cells], within: Within, permutations: i
     rejected = sum(int((_p(logs) <= ALPHA).sum()) for logs in _permuted(slices, within, permutations, chance))
     entries = slices[0].shape[-1]
     trials = permutations * entries * (entries - 1) // 2
-    return Rejections(rejected, trials, *_clopper_pearson(rejected, trials))
+    return Rejections(rejected, trials, *clopper_pearson(rejected, trials))
 
 
 def _slices(levels: Mapping[LevelKey, Cells]) -> tuple[Array, Array] | None:
@@ -134,7 +134,11 @@ def _p(logs: Array) -> Array:
         return np.asarray(2 * stdtr(blocks - 1, -np.where(means > 0, means / errors, 0.0)))
 
 
-def _clopper_pearson(count: int, trials: int) -> tuple[float, float]:
+def clopper_pearson(count: int, trials: int) -> tuple[float, float]:
+    """Return the bounds of a rate (95 %) of which so many of the independent trials are a sample.
+
+    Source: Clopper and Pearson (1934), Biometrika 26, 404-413.
+    """
     low = float(betaincinv(count, trials - count + 1, ALPHA / 2)) if count else 0.0
     high = float(betaincinv(count + 1, trials - count, 1 - ALPHA / 2)) if count < trials else 1.0
     return low, high

@@ -1,117 +1,111 @@
-"""Measures the same load in turns: as the lab does it, without its looking at answers, and with wrk typed by hand."""
+"""Measures the same load in turns: in slices, as a long sample, and with wrk typed by hand."""
 
 from __future__ import annotations
 
 import random
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from statistics import fmean
 from typing import TypeVar
 
 from benchlab.core.errors import WrkError
-from benchlab.engine import stage
 from benchlab.engine.stage import Lab
+from benchlab.experiment import pace, workloads
+from benchlab.experiment.pace import SliceLength
+from benchlab.experiment.profiles import PROFILES
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import closed
-from benchlab.records.plan import Level, Target
-from benchlab.run import fetch, wrk
+from benchlab.records.load import Load
+from benchlab.records.plan import Trial
+from benchlab.run import fetch, slices, wrk
 from benchlab.run.group import Group
 from benchlab.run.lifecycle import RunningEntry
-from benchlab.selftest import calibrate, overhead
-from benchlab.selftest.check import Overhead
+from benchlab.run.rounds import WARM_LENGTH
+from benchlab.run.slices import SliceResult
+from benchlab.selftest.bias import LONG, PLAIN, SLICES
+from benchlab.selftest.extent import PROFILE, Turns
 from benchlab.storage.store import Unkept
 
-TEST = "json"
-ACCEPT, PATH = WORKLOADS[TEST].accept, WORKLOADS[TEST].path
-ROUND_S = 1
-# How long lab and engine are watched while a load runs, and its first and last seconds, in which they are not.
-WATCHED_S, MARGIN_S = 8, 2
-# So many rounds in all are taken anew, or the watching of lab and engine is: one bad load of hundreds ends nothing.
+# So many rounds of a test are taken anew: one bad load of hundreds ends nothing.
 MOST_ANEW = 5
 
 Taken = TypeVar("Taken")
 
 
-def compare(lab: Lab, name: str, level: int, rounds: int, seed: int) -> tuple[dict[str, dict[int, float]], Overhead]:
-    """Return the requests per second of each way by round, and the CPU of lab and engine while a load runs.
+def compare(lab: Lab, name: str, turns: Mapping[str, Turns], seed: int) -> dict[str, dict[str, tuple[float, ...]]]:
+    """Return by test the requests per second of each way, one for each round: bias's ways, in an order of chance.
 
-    The ways are calibrate's, in an order of chance within each round; `level` is how many connections they use. Raises
-    WrkError where loads go on to fail.
+    The entry is on the stage. Raises WrkError where loads go on to fail.
     """
-    with stage.stage(lab, [name]), _serving(lab, name, level) as load:
-        ways: dict[str, Callable[[], float]] = {
-            calibrate.LAB: load.checked,
-            calibrate.UNCHECKED: load.unchecked,
-            calibrate.PLAIN: load.typed,
-        }
-        here = overhead.is_here(lab.engine)
-        # The shorter of the two first: where it cannot be had, nothing is lost.
-        (used,) = anew(lambda: _overhead(load, here), 1)
-        return in_turns(ways, rounds, random.Random(seed)), used
+    entry, chance = lab.topology.entries[name], random.Random(seed)
+    keep_log = Unkept(lab.state).keep_log
+    group = Group([entry], lab.roles, [entry], keep_log, say=lab.say, patterns=lab.patterns)
+    measured = {}
+    with group.only_up("plain-wrk") as running:
+        for test, of in turns.items():
+            lab.say(f"plain wrk: {test} {of.level}, {of.rounds} rounds of slices, a long sample and wrk typed by hand")
+            measured[test] = in_turns(_Ways(lab, running, test, of).every, of.rounds, chance)
+    return measured
 
 
-@dataclass(frozen=True)
-class _Load:
+class _Ways:
     """The load of a running entry, each way that it can be made; each returns requests per second."""
 
-    running: RunningEntry
-    level: Level
+    def __init__(self, lab: Lab, running: RunningEntry, test: str, turns: Turns):
+        self._lab, self._running, self._test, self._turns = lab, running, test, turns
+        (self._level,) = closed.levels_of(test, (turns.level,), lab.client_cpus)
+        self._path = workloads.url_path(test, running.entry.tests[test], self._level)
+        self._rate(1, WARM_LENGTH)
 
     @property
-    def _target(self) -> Target:
-        return self.running.endpoints.front.address
+    def every(self) -> Mapping[str, Callable[[], float]]:
+        return {SLICES: self.slices, LONG: self.long, PLAIN: self.typed}
 
-    def checked(self, duration_s: int = ROUND_S) -> float:
-        """Return the rate that the lab measures."""
-        return self._observed(duration_s, fetch.job(self._target, ACCEPT, PATH))
+    def slices(self) -> float:
+        return self._rate(self._turns.slices, pace.length(PROFILES[PROFILE].duration_s))
 
-    def unchecked(self) -> float:
-        """Return the rate that the lab would measure if it did not look at answers meanwhile."""
-        return self._observed(ROUND_S, None)
+    def long(self) -> float:
+        """Return the rate of a sample as it is taken where one entry is up at a time."""
+        at, front = self._running.endpoints, self._running.endpoints.front.address
+        check = fetch.job(front, WORKLOADS[self._test].accept, self._path)
+        job = wrk.observed(self._command(), at.containers_near_load(), None, check, self._lab.allowed_cpus)
+        return wrk.parse(closed, at.client.execute(job).stdout).load.requests_per_second
 
     def typed(self) -> float:
         """Return the rate that wrk prints when it is typed by hand, for the same requests."""
-        command = self._command(ROUND_S)
+        command = self._command()
         script = command.index("-s")
-        printed = self.running.endpoints.client.execute([*command[:script], *command[script + 2 :]]).stdout
+        printed = self._running.endpoints.client.execute([*command[:script], *command[script + 2 :]]).stdout
         if not (match := re.search(r"Requests/sec:\s+([\d.]+)", printed)):
             raise WrkError(f"wrk printed no rate; it ended with: {' '.join(printed[-200:].split())}")
         return float(match[1])
 
-    def _observed(self, duration_s: int, check: Mapping[str, object] | None) -> float:
-        at = self.running.endpoints
-        job = wrk.observed(self._command(duration_s), at.containers_near_load(), None, check)
-        return wrk.parse(closed, at.client.execute(job).stdout).load.requests_per_second
+    def _rate(self, count: int, length: SliceLength) -> float:
+        """Return the rate of so many slices together, as a block's value is made of them."""
+        name, level = self._running.entry.name, self._level
+        trials = [Trial(1, name, self._test, level, number) for number in range(1, count + 1)]
+        taken = slices.taken(closed, {name: self._running}, trials, length, self._lab.allowed_cpus, {})
+        return fmean(_load(result).requests_per_second for result in taken)
 
-    def _command(self, duration_s: int) -> list[str]:
-        return closed.command(self.level, self._target, PATH, ACCEPT, duration_s)
+    def _command(self) -> list[str]:
+        accept, front = WORKLOADS[self._test].accept, self._running.endpoints.front.address
+        return closed.command(self._level, front, self._path, accept, self._turns.long_s)
 
 
-@contextmanager
-def _serving(lab: Lab, name: str, connections: int) -> Iterator[_Load]:
-    """Run the entry, warmed up a little, for the length of the with block."""
-    (level,) = closed.levels_of(TEST, (connections,), lab.client_cpus)
-    entry = lab.topology.entries[name]
-    keep_log = Unkept(lab.state).keep_log
-    group = Group([entry], lab.roles, [entry], keep_log, say=lab.say, patterns=lab.patterns)
-    with group.only_up("bias") as running:
-        load = _Load(running, level)
-        load.checked()
-        yield load
+def _load(result: SliceResult) -> Load:
+    if result.load is None:
+        raise WrkError(f"{SLICES}: {result.why}")
+    return result.load
 
 
 def in_turns(
     ways: Mapping[str, Callable[[], float]], rounds: int, chance: random.Random
-) -> dict[str, dict[int, float]]:
-    """Return the rates of each way by round, all of them positive; a round in which a load fails is taken anew.
-
-    Raises WrkError where that happens too often.
+) -> dict[str, tuple[float, ...]]:
+    """Return the rates of each way, one for each round, all of them positive; a round in which a load fails is taken
+    anew. Raises WrkError where that happens too often.
     """
     measured = anew(lambda: _round(ways, chance), rounds)
-    return {way: {number: rates[way] for number, rates in enumerate(measured)} for way in ways}
+    return {way: tuple(rates[way] for rates in measured) for way in ways}
 
 
 def anew(take: Callable[[], Taken], times: int) -> list[Taken]:
@@ -132,17 +126,5 @@ def _round(ways: Mapping[str, Callable[[], float]], chance: random.Random) -> di
     """Return the rate of each way, measured in an order of chance. Raises WrkError, also where a rate is 0."""
     rates = {way: ways[way]() for way in chance.sample(list(ways), len(ways))}
     if silent := [way for way, rate in rates.items() if not rate > 0]:
-        raise WrkError(f"{silent[0]}: no request was answered in {ROUND_S} s; see whether the entry still runs")
+        raise WrkError(f"{silent[0]}: no request was answered; see whether the entry still runs")
     return rates
-
-
-def _overhead(load: _Load, here: bool) -> Overhead:
-    """Return the CPU that lab and, where it is `here`, the engine use while a load runs, without its start and end."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        running = pool.submit(load.checked, 2 * MARGIN_S + WATCHED_S)
-        time.sleep(MARGIN_S)
-        before = overhead.read(here)
-        time.sleep(WATCHED_S)
-        used = overhead.between(before, overhead.read(here))
-        running.result()
-    return used

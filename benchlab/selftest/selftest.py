@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +15,32 @@ from rich.console import Console
 
 from benchlab.core.errors import LabError, WrkError
 from benchlab.engine import stage, variants
-from benchlab.engine.compose import Services
 from benchlab.engine.stage import Lab
-from benchlab.experiment import profiles
-from benchlab.experiment.settings import choose
-from benchlab.host import inventory
-from benchlab.records.plan import Settings
 from benchlab.records.run import Run
-from benchlab.report import markdown
+from benchlab.report import markdown, terminal
+from benchlab.report.document import Document
 from benchlab.run import session
-from benchlab.selftest import calibrate, faults, kept, plainwrk, slowdown
+from benchlab.selftest import calibrate, faults, kept, known_rate, plainwrk, slowdown
 from benchlab.selftest.check import Check
-from benchlab.selftest.kept import Calibration
-from benchlab.selftest.slowdown import SLOWED_ENTRY
+from benchlab.selftest.extent import KNOWN_RATE, PLAIN, Amount, Extent
+from benchlab.selftest.kept import Findings
+from benchlab.selftest.watch import SlowdownWatch, TroubleWatch, Watch, Watched
 from benchlab.storage import files, store
-from benchlab.storage.store import Unkept
 
 ENTRY = "aiohttp"
-EQUAL = tuple(f"equal-{number}" for number in range(1, 6))
 # The image of the entry that a slowdown or a fault is injected into.
 IMAGE = "benchlab/injected"
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How much is tried: entries that are the same, blocks of each part, samples a container
-    lifetime, rounds against plain wrk.
-
-    Of one sample a lifetime nothing could be said of the spread within it.
-    """
-
-    profile: str
-    equal: int
-    levels: Mapping[str, tuple[int, ...]]
-    blocks: int
-    slowdown_blocks: int
-    repeats: int
-    duration_s: int
-    rounds: int
-
-
-SHORT = Extent(kept.SHORT, 4, slowdown.LEVELS, 4, 5, 2, 1, 10)
-FULL = Extent(kept.FULL, 5, {"json": (16, 32, 128), "plaintext": (256,), "query": (1, 20)}, 8, 12, 2, 2, 400)
+FAULT = "LAB_FAULT"
+# With less memory than this the entry's fault of it takes a second or two.
+MEMORY_LIMIT = "300m"
+# The share of a CPU that a starved load generator gets.
+STARVED_CPUS = 0.3
+SPIN = ("python3", "-c", "while True: pass")
 
 
 @dataclass(frozen=True)
 class _SelfTest:
-    """The parts of one calibration: each returns it with what came of the part."""
+    """The parts of one calibration: each returns what is found so far, with what came of the part."""
 
     lab: Lab
     extent: Extent
@@ -67,116 +48,129 @@ class _SelfTest:
     folder: Path
     console: Console
 
-    def aa_test(self) -> Calibration:
+    def aa_test(self, so_far: Findings) -> Findings:
         """Measure entries that are the same under several names."""
-        services = {name: _injected(self.lab, {}) for name in EQUAL[: self.extent.equal]}
-        run = self._run(kept.AA_TEST, services, self.extent.levels, self.extent.blocks)
+        run = self._run(kept.AA_TEST, self.extent.aa_test, {})
         if not run.samples:
             raise LabError(
-                f"equal entries gave no sample that counts: see report.md and logs/ in the folder {kept.AA_TEST}"
+                f"equal entries gave no slice that counts: see report.md and logs/ in the folder {kept.AA_TEST}"
             )
-        return Calibration(self.folder.name, run)
+        return so_far
 
-    def slowdown(self, so_far: Calibration) -> Calibration:
-        """Measure an entry against the same with a slowdown that equal entries say is just about visible."""
-        blocks = self.extent.slowdown_blocks
-        burn_us = slowdown.burn_us(so_far.aa_test, slowdown.shares(so_far.aa_test, blocks))
-        services = {
-            EQUAL[0]: _injected(self.lab, {}),
-            SLOWED_ENTRY: _injected(self.lab, {slowdown.VARIABLE: json.dumps(burn_us)}),
+    def slowdown(self, so_far: Findings) -> Findings:
+        """Measure an entry beside three doses of a slowdown, which say of themselves how large they are."""
+        amount = self.extent.slowdown
+        burn_us = slowdown.burn_us(store.read(self.folder / kept.AA_TEST), self.extent.least_dose)
+        environments = {name: {slowdown.VARIABLE: json.dumps({slowdown.PATH: us})} for name, us in burn_us.items()}
+        watch = SlowdownWatch(self._with(amount, environments), amount.entries)
+        self._run(kept.SLOWDOWN, amount, environments, watch)
+        return replace(so_far, burdens=tuple(watch.burdens), used=watch.used)
+
+    def known_rate(self, so_far: Findings) -> Findings:
+        """Measure a server whose rate is known."""
+        environment = {known_rate.VARIABLE: str(known_rate.PERIOD_MS)}
+        self._run(kept.KNOWN_RATE, self.extent.known_rate, {KNOWN_RATE: environment})
+        return so_far
+
+    def against_plain_wrk(self, so_far: Findings) -> Findings:
+        """Measure in turns in slices, as one long sample, and with wrk as one would type it."""
+        lab = self.lab.with_services({PLAIN: injected(self.lab, {})})
+        with stage.stage(lab, [PLAIN]):
+            return replace(so_far, rates=plainwrk.compare(lab, PLAIN, self.extent.turns, self.seed))
+
+    def faults(self, so_far: Findings) -> Findings:
+        """Measure entries that are at fault, beside a sound one."""
+        environments = {faults.entry(name): {FAULT: name} for name in faults.INJECTED}
+        self._run(kept.FAULTS, self.extent.faults, environments)
+        return so_far
+
+    def troubles(self, so_far: Findings) -> Findings:
+        """Measure the sound entry on a host that is in trouble."""
+        troubles = {
+            faults.STARVED: self.lab.engine.limited("wrk", STARVED_CPUS),
+            faults.NEIGHBOURS: _neighbours(self.lab),
         }
-        levels = {test: slowdown.LEVELS[test] for test in self.extent.levels}
-        return replace(so_far, slowdown=self._run(kept.SLOWDOWN, services, levels, blocks))
+        for name, trouble in troubles.items():
+            with TroubleWatch(trouble) as watch:
+                self._run(kept.TROUBLES[name], self.extent.troubled, {}, watch)
+        return so_far
 
-    def against_plain_wrk(self, so_far: Calibration) -> Calibration:
-        """Measure in turns through the lab, without its looking at answers, and with wrk as one would type it."""
-        lab = self.lab.with_services({EQUAL[0]: _injected(self.lab, {})})
-        level = slowdown.LEVELS[plainwrk.TEST][0]
-        rates, used = plainwrk.compare(lab, EQUAL[0], level, self.extent.rounds, self.seed)
-        return replace(so_far, rates=rates, used=used)
+    def _run(
+        self, part: str, amount: Amount, environments: Mapping[str, Mapping[str, str]], watch: Watch | None = None
+    ) -> Run:
+        """Measure a run of the entries, each with what is in its environment, and return it."""
+        lab = self._with(amount, environments)
+        with stage.stage(lab, amount.entries) as on:
+            shown = partial(Watched, watch or Watch())
+            return session.make_part(lab, amount.settings(self.seed), on, self.folder / part, self.console, shown)
 
-    def faults(self, so_far: Calibration) -> Calibration:
-        """Measure entries and hosts that are at fault, one sample each."""
-        services = {faults.entry(name): _injected(self.lab, {"LAB_FAULT": name}) for name in faults.INJECTED}
-        services[faults.entry("memory")] |= {"mem_limit": faults.MEMORY_LIMIT}
-        services[EQUAL[0]] = _injected(self.lab, {})
-        levels = {"json": slowdown.LEVELS["json"]}
-        settings = _one_at_a_time(
-            kept.SHORT, tests=levels, levels=levels, blocks=1, repeats=1, duration_s=faults.SAMPLE_S, seed=self.seed
-        )
-        blind = inventory.is_blind(so_far.aa_test.manifest.facts)
-        lab = self.lab.with_services(services)
-        with stage.stage(lab, list(services)):
-            return replace(so_far, faults=tuple(faults.inject(lab, settings, EQUAL[0], Unkept(self.folder), blind)))
-
-    def _run(self, name: str, services: Services, levels: Mapping[str, tuple[int, ...]], blocks: int) -> Run:
-        extent = self.extent
-        settings = _one_at_a_time(
-            extent.profile,
-            frameworks=services,
-            tests=levels,
-            levels=levels,
-            blocks=blocks,
-            repeats=extent.repeats,
-            duration_s=extent.duration_s,
-            seed=self.seed,
-        )
-        session.start_part(self.lab.with_services(services), settings, self.folder / name, self.console)
-        return store.read(self.folder / name)
+    def _with(self, amount: Amount, environments: Mapping[str, Mapping[str, str]]) -> Lab:
+        """Return the lab with the entries, of which each has what is in its environment."""
+        services: dict[str, Any] = {name: injected(self.lab, environments.get(name, {})) for name in amount.entries}
+        if (hoarder := faults.entry("memory")) in services:
+            services[hoarder] |= {"mem_limit": MEMORY_LIMIT}
+        return self.lab.with_services(services)
 
 
 def run(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) -> tuple[Path, list[Check]]:
     """Return the folder of the calibration's report, and its checks. What was measured is kept, however it ends."""
     store.check(results)
+    terminal.show(console, Document((extent.plan,)))
     folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-calibration"
     with files.writing(folder, files.BEFORE):
         folder.mkdir()
+    found = Findings(extent.is_full)
+    kept.write(folder, found)
     stage.build(lab, [ENTRY])
     test = _SelfTest(lab, extent, seed, folder, console)
     try:
-        done = test.aa_test()
-        _keep(folder, done)
+        found = test.aa_test(found)
+        _keep(folder, found)
         parts = {
             "injected slowdown": test.slowdown,
+            "known rate": test.known_rate,
             "plain wrk": test.against_plain_wrk,
             "injected faults": test.faults,
+            "troubled host": test.troubles,
         }
-        for so_far in go_through(parts, done, lab.say):
-            done = so_far
-            _keep(folder, done)
+        for so_far in go_through(parts, found, lab.say):
+            _keep(folder, so_far)
     except (LabError, KeyboardInterrupt):
         lab.say(f"what was measured is kept in {files.shown(folder)}; a calibration does not go on: start it anew")
         raise
-    return folder, calibrate.checks(done)
-
-
-def _one_at_a_time(profile: str, **given: Any) -> Settings:
-    """Return the settings of a run of long samples, as a profile of this name had them."""
-    usual = profiles.FORMER[profile]
-    return replace(choose("study", **given), profile=profile, primer_s=usual.primer_s, warmup_s=usual.warmup_s)
+    return folder, calibrate.checks(kept.read(folder))
 
 
 def go_through(
-    parts: Mapping[str, Callable[[Calibration], Calibration]], done: Calibration, say: Callable[[str], None]
-) -> Iterator[Calibration]:
-    """Yield what there is after each part. One in which wrk fails is said to be given up, and the next one is made."""
+    parts: Mapping[str, Callable[[Findings], Findings]], found: Findings, say: Callable[[str], None]
+) -> Iterator[Findings]:
+    """Yield what is found after each part. One in which wrk fails is said to be given up, and the next one is made."""
     for name, part in parts.items():
         try:
-            done = part(done)
+            found = part(found)
         except WrkError as error:
             say(f"the part {name} is given up, and those after it are made: {error}")
-            done = replace(done, broken={**done.broken, name: str(error)})
-        yield done
+            found = replace(found, broken={**found.broken, name: str(error)})
+        yield found
 
 
-def _keep(folder: Path, calibration: Calibration) -> None:
-    """Write what there is, and the report as far as it has come."""
-    kept.write(folder, calibration)
-    store.write_report(folder, markdown.text(calibrate.report(calibration)))
+def _keep(folder: Path, found: Findings) -> None:
+    """Write what is found, and the report as far as it has come."""
+    kept.write(folder, found)
+    store.write_report(folder, markdown.text(calibrate.report(kept.read(folder))))
 
 
-def _injected(lab: Lab, environment: Mapping[str, str]) -> dict[str, Any]:
-    """Return the service of the entry with a slowdown or a fault; see calibration/injected.py."""
+@contextmanager
+def _neighbours(lab: Lab) -> Iterator[None]:
+    """Keep every CPU of the host busy with something that is none of the measurement."""
+    with ExitStack() as neighbours:
+        for _ in range(lab.cpus):
+            neighbours.enter_context(lab.engine.beside(lab.topology.image("wrk"), SPIN))
+        yield
+
+
+def injected(lab: Lab, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return the service of the entry with a slowdown, a known rate or a fault; see calibration/injected.py."""
     service = variants.alias(lab.topology, ENTRY, environment)
     started_from = lab.engine.image_id(lab.topology.image(ENTRY)) or ""
     service["image"] = IMAGE

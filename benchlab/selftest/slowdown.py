@@ -1,167 +1,172 @@
-"""An entry with a known slowdown of every request against one without: what is injected, and whether it shows. Pure."""
+"""Three doses of a slowdown against an entry without: what is injected, what it says it took, and what was told. Pure.
+
+How long a loop takes depends on what else runs on its core. So truth is no loop that was timed on an idle host, but the
+CPU time that the slowed entry says its loop took, less that of the entry without, which counts as well.
+"""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from statistics import fmean, stdev
 
-from benchlab.core.quantities import counted
+from benchlab.core.quantities import bounds, counted
 from benchlab.experiment.workloads import WORKLOADS
-from benchlab.load import closed, registry
+from benchlab.load import registry
 from benchlab.load.metrics import PER_APP_CPU, PER_CPU, Metric
 from benchlab.records.counters import APP
 from benchlab.records.facts import UNAVAILABLE
-from benchlab.records.plan import LevelKey
 from benchlab.records.run import Run, Sample
-from benchlab.selftest import aa_test, check
-from benchlab.selftest.check import NO_SAMPLE, Check
-from benchlab.statistics import analysis, bottleneck, cells, comparison, sequential, stats
-from benchlab.statistics.analysis import Result
-from benchlab.statistics.cells import Cell
-from benchlab.statistics.stats import ALPHA, Estimate, Ratio
+from benchlab.selftest import check
+from benchlab.selftest.check import NO_SAMPLE, Burden, Check
+from benchlab.selftest.extent import DOSES, PLAIN
+from benchlab.statistics import bottleneck, cells, pooling, sequential, stats
+from benchlab.statistics.cells import Measured
+from benchlab.statistics.pooling import Cells
+from benchlab.statistics.stats import ALPHA
 
-# The name of the entry with the slowdown, and what it was up to version 0.2.
-SLOWED_ENTRY, FORMER_ENTRY = "slowed", "burdened"
-# In that entry's environment: the slowdown in microseconds of CPU time, by path.
-VARIABLE = "LAB_BURN_US"
-# The one level of each test that is compared.
-LEVELS: Mapping[str, tuple[int, ...]] = {"json": (32,), "plaintext": (256,), "query": (1,)}
-# The smallest slowdown that is tried, as a share of all CPU time of a request.
-LEAST = 0.03
+TEST = "json"
+PATH = WORKLOADS[TEST].path
+# In an entry's environment: the slowdown in microseconds of CPU time, by path; and where the entry tells what it took.
+VARIABLE, BURDEN_PATH = "LAB_BURN_US", "/lab-burden"
+# How exactly the slope of told against true must be known.
+HALF_WIDTH = 0.2
 # What is just visible is missed in one of five tries; this much of it, in hardly any.
 PLAINLY = 1.5
-# The slowdown is a loop timed on an idle host. Under load another thread may have the other half of its core, or of its
-# cache: it takes up to so many times as long.
-UNDER_LOAD = 2
+NOT_ITS_CPU = "it was not CPU time of the entry that limited the rate"
+NO_TRUTH = "too few blocks in which the entries say what their loops took"
+# By block.
+Logs = Mapping[int, float]
 
 
-def shares(equal: Run, blocks: int) -> dict[str, float]:
-    """Return for each test the slowdown that should show in so many blocks, a share of the CPU time of a request.
-
-    `equal` is the run of equal entries. Without a known spread the slowdown is the least; a test without a sample that
-    counts is left out.
+def burn_us(equal: Run, least: float) -> dict[str, float]:
+    """Return the slowdown of each entry in microseconds of CPU time: the least is this share of what the whole host
+    spends on a request. `equal` is the run of equal entries.
     """
-    injected = {}
-    for result in analysis.analyse(equal):
-        spreads = [_spread(equal, result, metric) for metric in result.measures.compared]
-        visible = [sequential.smallest_effect(spread, blocks) for spread in spreads if spread]
-        injected[result.test] = max([LEAST, *(PLAINLY * effect for effect in visible)])
-    return injected
+    cost_us = _host_us(sample for sample in equal.samples if sample.trial.test == TEST)
+    return {PLAIN: 0.0} | {name: round(times * least * cost_us, 3) for name, times in DOSES.items()}
 
 
-def burn_us(equal: Run, slowdowns: Mapping[str, float]) -> dict[str, float]:
-    """Return the slowdowns in microseconds of CPU time by path: shares of what the whole host spends on a request."""
-    samples = {test: [sample for sample in equal.samples if sample.trial.test == test] for test in slowdowns}
-    return {
-        WORKLOADS[test].path.partition("?")[0]: round(share * _host_us(_at_level(test, samples[test])), 3)
-        for test, share in slowdowns.items()
-    }
+def checks(run: Run, burdens: Sequence[Burden], is_full: bool) -> Iterator[Check]:
+    """Yield what the run of the slowed entries, and of the one without, says of the instrument.
+
+    A slope that so few rounds do not show exactly enough fails the full version only.
+    """
+    yield check.complete("the slowed entries and their equal", run)
+    measured = cells.measured(run).get(TEST)
+    for metric in registry.measures(run.manifest).compared:
+        name = f"injected slowdown, {metric.name}"
+        (of,) = measured.ranked(metric).values() if measured else ({},)
+        told = _told(of)
+        if measured is None or not any(told.values()):
+            yield Check(name, UNAVAILABLE if measured else NO_SAMPLE, "", None if measured else False)
+            continue
+        costs_us = _costs_us(run, measured, metric)
+        true = _true(burdens, costs_us)
+        why = _too_coarse(burdens) if costs_us else NOT_ITS_CPU
+        yield from _doses(name, of, true, why)
+        yield _slope(f"{name}: slope of told against true", told, true, is_full, why)
 
 
-def checks(run: Run) -> list[Check]:
-    """Return what the run of the entry with a slowdown and of the one without says of the instrument."""
-    return [check.complete("the slowed entry and its equal", run), *sensitivity(run)]
-
-
-def sensitivity(run: Run) -> list[Check]:
-    """Return for each test and metric whether the injected slowdown showed, and as large as it is."""
-    results = {result.test: result for result in analysis.analyse(run)}
-    injected_us = _injected_us(run)
+def slopes(told: Mapping[str, Logs], true: Mapping[str, Logs]) -> list[float]:
+    """Return for each block with a truth of all doses the slope of what was told of them against that, through 0."""
+    blocks = sorted(set.intersection(*(set(of[dose]) for of in (told, true) for dose in DOSES)))
     return [
-        _sensitivity(run, results.get(test), f"sensitivity: {test}, {metric.name}", metric, injected_us.get(test, 0.0))
-        for test in run.manifest.settings.tests
-        for metric in registry.measures(run.manifest).compared
+        sum(told[dose][block] * true[dose][block] for dose in DOSES) / sum(true[dose][block] ** 2 for dose in DOSES)
+        for block in blocks
     ]
 
 
-def _slowed(run: Run) -> str:
-    """Return the name of the entry with the slowdown."""
-    return SLOWED_ENTRY if SLOWED_ENTRY in run.manifest.services else FORMER_ENTRY
+def _told(of: Cells) -> dict[str, Logs]:
+    """Return for each dose how much less its entry did than the one without, by block."""
+    numbers = sorted({block for blocks in of.values() for block in blocks})
+    logs = {dose: pooling.log_ratios([of], [PLAIN, dose])[0, 0].tolist() for dose in DOSES}
+    return {
+        dose: {block: log for block, log in zip(numbers, of_dose, strict=True) if math.isfinite(log)}
+        for dose, of_dose in logs.items()
+    }
 
 
-def _spread(equal: Run, result: Result, metric: Metric) -> float | None:
-    at_level = cells.measured(equal)[result.test].ranked(metric).get(_level(result.test), {})
-    return aa_test.pooled_stdev(pair.ratio for pair in comparison.compare(at_level, metric.better).pairs)
+def _true(burdens: Iterable[Burden], costs_us: Logs) -> dict[str, Logs]:
+    """Return for each dose how much less its entry can do, by block, where a request costs so much without."""
+    us = {(burden.entry, burden.block): burden.us for burden in burdens}
+    return {
+        dose: {
+            block: math.log1p((us[dose, block] - us[PLAIN, block]) / cost_us)
+            for block, cost_us in costs_us.items()
+            if us.get((dose, block), 0.0) > us.get((PLAIN, block), math.inf)
+        }
+        for dose in DOSES
+    }
 
 
-def _level(test: str) -> LevelKey:
-    """Return the level of the test that is compared."""
-    (level,) = closed.keys(test, LEVELS[test])
-    return level
+def _costs_us(run: Run, measured: Measured, metric: Metric) -> Logs:
+    """Return by block the CPU time of a request without a slowdown, of what the metric falls with, in microseconds.
 
-
-def _at_level(test: str, samples: list[Sample]) -> list[Sample]:
-    """Return the samples of the level that is compared; all of them where it has none."""
-    return [sample for sample in samples if sample.trial.level.key == _level(test)] or samples
+    Nothing where the rate was limited by something else than the entry's CPU time, or that is not known.
+    """
+    (cell,) = (cell for cell in measured.cells if cell.entry == PLAIN)
+    if metric != PER_CPU and cell.bottleneck in (bottleneck.HOST, bottleneck.MIXED):
+        samples = [sample for sample in run.samples if sample.trial.entry == PLAIN]
+        blocks = {sample.trial.block for sample in samples}
+        return {block: _host_us(sample for sample in samples if sample.trial.block == block) for block in blocks}
+    if metric != PER_CPU and cell.bottleneck != APP:
+        return {}
+    per_cpu_s = measured.known[PER_CPU if metric == PER_CPU else PER_APP_CPU][cell.level].get(PLAIN, {})
+    return {block: 1e6 / value for block, value in per_cpu_s.items()}
 
 
 def _host_us(samples: Iterable[Sample]) -> float:
     """Return the CPU time that the whole host spent on a request, in microseconds."""
-    spent = [(sample.counters.host, sample.load.requests) for sample in samples]
+    spent = [(sample.counters.host, sample.load.requests_beside_counters) for sample in samples]
     spent_us = sum((host.busy_us or 0) + (host.interrupts_us or 0) for host, _ in spent)
     return spent_us / sum(requests for _, requests in spent)
 
 
-def _injected_us(run: Run) -> dict[str, float]:
-    """Return the slowdown of each test in microseconds of CPU time a request, as the run's manifest tells it."""
-    environment = run.manifest.services[_slowed(run)]["environment"]
-    by_path = json.loads(environment[VARIABLE]) if isinstance(environment, dict) else {}
-    paths = {test: WORKLOADS[test].path.partition("?")[0] for test in run.manifest.settings.tests}
-    return {test: float(by_path[path]) for test, path in paths.items() if path in by_path}
+def _doses(name: str, of: Cells, true: Mapping[str, Logs], why: str) -> Iterator[Check]:
+    """Yield for each dose whether it was told, as far as it is plainly more than the smallest effect of its blocks.
 
-
-def _sensitivity(run: Run, result: Result | None, name: str, metric: Metric, injected_us: float) -> Check:
-    slowed = _slowed(run)
-    plain = [cell for cell in result.cells if cell.entry != slowed] if result else []
-    if result is None or not plain:
-        return Check(name, NO_SAMPLE, "", False)
-    if not injected_us or (metric == PER_CPU and PER_CPU not in plain[0].estimates):
-        return Check(name, UNAVAILABLE, "", None)
-    ratios = stats.ratios(cells.measured(run)[result.test].ranked(metric))
-    samples = [sample for sample in run.samples if sample.trial.entry == plain[0].entry]
-    of_test = [sample for sample in samples if sample.trial.test == result.test]
-    return _judged(
-        name,
-        [ratio if ratio.first == slowed else ratio.inverse for ratio in ratios],
-        _cost_us(metric, plain[0], of_test),
-        injected_us,
-    )
-
-
-def _judged(name: str, ratios: Sequence[Ratio], cost_us: float | None, injected_us: float) -> Check:
-    """Return whether the slowdown showed in the ratio to the entry without, if there is one.
-
-    Without it a request costs `cost_us` of the CPU time that the metric counts.
+    `why` says why there is no truth, where that is so.
     """
-    if not ratios:
-        return Check(name, "no block to compare", "", False)
-    (ratio,) = ratios
-    measured = f"{ratio.ratio:.3f}{_bounds(ratio)}, {counted(ratio.blocks, 'block')}"
-    if cost_us is None:
-        return Check(name, measured, "for information: it was not CPU time of the entry that limited the rate", None)
-    most, least = (cost_us / (cost_us + times * injected_us) for times in (1, UNDER_LOAD))
-    low, high = (0.0, math.inf) if ratio.low is None or ratio.high is None else (ratio.low, ratio.high)
-    shown = ratio.p is not None and ratio.p <= ALPHA and ratio.ratio < 1
-    goal = f"differs from 1, interval reaches what was injected: {most:.3f}, or {least:.3f} where load adds to it"
-    return Check(name, measured, goal, shown and low <= most and high >= least)
+    found = {dose: ratio for dose in DOSES if (ratio := stats.ratio(of, dose, PLAIN))}
+    variances = [ratio.stdev**2 for ratio in found.values() if ratio.stdev is not None]
+    for dose, ratio in found.items():
+        measured = f"{ratio.ratio:.3f}{bounds(ratio.low, ratio.high)}, {counted(ratio.blocks, 'block')}"
+        if not true[dose] or not variances:
+            yield Check(f"{name}: {dose}", measured, f"for information: {why or NO_TRUTH}", None)
+            continue
+        truth = fmean(true[dose].values())
+        smallest = sequential.smallest_effect(math.sqrt(fmean(variances)), ratio.blocks)
+        plain = truth >= PLAINLY * math.log1p(smallest)
+        is_told = ratio.p is not None and ratio.p <= ALPHA and ratio.ratio < 1
+        yield Check(
+            f"{name}: {dose}",
+            f"{measured}; its loop took {math.exp(-truth):.3f}",
+            f"{'below 1' if plain else 'for information'}: the smallest effect here is {smallest:.1%}",
+            is_told if plain else None,
+        )
 
 
-def _cost_us(metric: Metric, cell: Cell, samples: Iterable[Sample]) -> float | None:
-    """Return the CPU time of a request of what the metric falls with, in microseconds.
+def _slope(name: str, told: Mapping[str, Logs], true: Mapping[str, Logs], is_full: bool, why: str) -> Check:
+    """Return whether the slope is 1; `why` says why it cannot be told, where that is so."""
+    goal = f"1 lies within, ± {HALF_WIDTH} at the most"
+    if why:
+        return Check(name, UNAVAILABLE, f"for information: {why}", None)
+    found = slopes(told, true)
+    if len(found) < 2:
+        return Check(name, NO_TRUTH, goal, False)
+    middle, half = fmean(found), stats.t_quantile(len(found) - 1) * stdev(found) / math.sqrt(len(found))
+    measured = f"{middle:.2f} [{middle - half:.2f}–{middle + half:.2f}], {counted(len(found), 'block')}"
+    if abs(middle - 1) > half:
+        return Check(name, measured, goal, False)
+    return Check(name, measured, goal, True if half <= HALF_WIDTH else False if is_full else None)
 
-    None where the rate was limited by something else than the entry's CPU time, or that is not known.
-    """
-    if metric == PER_CPU:
-        return _us(cell.estimates.get(PER_CPU))
-    if cell.bottleneck == APP:
-        return _us(cell.estimates.get(PER_APP_CPU))
-    return _host_us(samples) if cell.bottleneck in (bottleneck.HOST, bottleneck.MIXED) else None
 
-
-def _us(per_cpu_s: Estimate | None) -> float | None:
-    return None if per_cpu_s is None else 1e6 / per_cpu_s.mean
-
-
-def _bounds(ratio: Ratio) -> str:
-    return "" if ratio.low is None else f" [{ratio.low:.3f}–{ratio.high:.3f}]"
+def _too_coarse(burdens: Iterable[Burden]) -> str:
+    """Return in words that the clock of the slowed entries cannot tell the least dose; nothing where it can."""
+    least = [burden for burden in burdens if DOSES.get(burden.entry) == min(DOSES.values())]
+    step_us = max((burden.clock_step_ns for burden in least), default=0) / 1000
+    dose_us = fmean(burden.us for burden in least) if least else math.inf
+    if step_us <= dose_us:
+        return ""
+    return f"a look at the clock of a thread takes {step_us:.1f} us, the least loop {dose_us:.1f} us"

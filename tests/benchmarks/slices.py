@@ -259,7 +259,7 @@ def main() -> None:
     lab = stage.open_lab(ROOT, [selftest.ENTRY], lambda line: print(line, file=sys.stderr))
     stage.build(lab, [selftest.ENTRY])
     counts = UP if args.what == "entries" else UP[:1]
-    lab = lab.with_services({name: selftest.equal(lab) for name in names(max(counts))})
+    lab = lab.with_services({name: selftest.injected(lab, {}) for name in names(max(counts))})
     measure = {"lengths": lengths, "pinned": pinned}.get(args.what, usual)
     seen: list[Seen] = []
     with args.out.open("a") as out, stage.stage(lab, names(max(counts))):

@@ -16,7 +16,8 @@ from benchlab.load.closed import MEASURES
 from benchlab.quality import judge
 from benchlab.records.counters import APP, CLIENT, DB
 from benchlab.records.plan import Variant
-from benchlab.selftest import faults
+from benchlab.selftest import faults, kept
+from benchlab.selftest.extent import DOSES, PLAIN
 from benchlab.statistics.regression import REGRESSION
 from benchlab.storage import store
 
@@ -26,10 +27,18 @@ from .traces import PROJECT
 # A calibration as it is, with as little of everything as it can have.
 SMALL = """
 import pathlib, sys
+from dataclasses import replace
 from benchlab.cli import cli
-from benchlab.selftest import faults, selftest
-faults.SAMPLE_S = 5
-selftest.SHORT = selftest.Extent("quick", 2, {"json": (32,)}, 2, 2, 2, 1, 2)
+from benchlab.selftest import extent
+
+small = {"blocks": 2, "rounds": 3, "block_s": 0}
+short = extent.SHORT
+extent.SHORT = replace(
+    short,
+    aa_test=replace(short.aa_test, entries=extent.EQUAL[:2], levels=extent.JSON, **small),
+    slowdown=replace(short.slowdown, **small),
+    turns={"json": replace(short.turns["json"], rounds=2)},
+)
 sys.exit(cli.main(pathlib.Path.cwd(), ["calibrate", "--seed", "1"]))
 """
 # What the load generator's scripts see of the counters of a container.
@@ -195,17 +204,32 @@ def test_a_calibration_catches_every_injected_fault_and_writes_its_report(projec
     (folder,) = (project.root / "results").glob("*-calibration")
     table = (folder / store.REPORT).read_text()
     rows = {cells[1].strip(): cells for line in table.splitlines() if len(cells := line.split("|")) > 5}
-    found = {name: cells[4].strip() for name, cells in rows.items() if name.startswith("fault: ")}
+    results = {name: cells[4].strip() for name, cells in rows.items() if name.startswith("fault: ")}
     # What else passes, and so the exit code, is a matter of how quiet this host is just now.
     assert process.returncode in (0, 1)
     assert table in process.stdout
-    assert set(found.values()) == {"pass"}
-    assert len(found) == len(faults.INJECTED) + 2
-    assert {"bias against plain wrk, 90% interval", "samples of equal entries that count"} <= set(rows)
+    assert set(results.values()) == {"pass"}
+    assert len(results) == len(faults.INJECTED) + len(faults.TROUBLES)
+    assert {"bias: json, slices against plain wrk", "slices of equal entries that count"} <= set(rows)
     for metric in MEASURES.compared:
-        assert {f"sensitivity: json, {metric.name}", f"standard deviation between: json, {metric.name}"} <= set(rows)
+        assert f"injected slowdown, {metric.name}: slope of told against true" in rows
+        assert f"smallest effect: json, {metric.name}" in rows
+    assert "Not made" not in table
     assert table.splitlines()[2].startswith("The short version, seed 1, begun ")
-    assert store.read(folder / "aa-test").samples
+    calibration = kept.read(folder)
+    # The entries say of each block what their slowdown took, and of more requests than were counted.
+    burdens = {(burden.block, burden.entry): burden for burden in calibration.findings.burdens}
+    entries = (PLAIN, *DOSES)
+    for block in (1, 2):
+        of_block = [burdens[block, entry] for entry in entries]
+        assert [burden.us for burden in of_block] == sorted(burden.us for burden in of_block)
+        for burden in of_block:
+            counted = [
+                sample.load.launch_requests or 0
+                for sample in calibration.runs[kept.SLOWDOWN].taken
+                if (sample.trial.block, sample.trial.entry) == (block, burden.entry)
+            ]
+            assert burden.requests > sum(counted) > 0
     (folder / store.REPORT).unlink()
     code, printed = project.run("report", str(folder))
     assert (code, printed) == (0, table)

@@ -1,202 +1,139 @@
-"""The A/A test: how often equal entries are declared different, and the smallest difference that would be."""
+"""The A/A test: how often equal entries are declared different, and whether one of them is favoured."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats as reference
 
-from benchlab.experiment import forecast
-from benchlab.records.plan import Manifest
-from benchlab.records.run import GOOD, INVALID, SUSPECT, Failure, Sample
+from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Verdict
 from benchlab.selftest import aa_test, check
 from benchlab.selftest.check import Check
-from benchlab.statistics.sequential import smallest_effect
 
-from .conftest import STARTED, long_samples, make_sample, make_trial
-from .made_runs import NOISE, OTHER_NOISE, run_of, samples_of
-from .values import Array
+from . import made_rounds
+from .conftest import STARTED
+from .made_runs import NOISE, OTHER_NOISE
+from .values import Array, plausible
 
-FIGURES = ("requests/s", "requests/CPU-s")
-
-
-@pytest.fixture
-def manifest(manifest: Manifest) -> Manifest:
-    return replace(manifest, settings=long_samples())
+METRICS = ("requests/s", "requests/CPU-s")
+GOAL = "5% or less lies in the interval; pairs share entries"
+ALIKE = (NOISE, OTHER_NOISE, NOISE[::-1])
+APART = (NOISE, OTHER_NOISE, NOISE[::-1] + 0.1)
 
 
-def _spread_exactly(stdev: float) -> dict[str, Array]:
-    """Return the logarithms of two entries whose log-ratio has this standard deviation over five blocks."""
-    return {"a": NOISE / NOISE.std(ddof=1) * stdev, "b": np.zeros(5)}
+def _run(*levels: tuple[Array, ...]) -> Run:
+    """Return a run of entries whose blocks have these logarithms, at each level."""
+    return made_rounds.run(np.array(levels)[..., None])
 
 
-def _blind(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
-    """Return the samples as of a host that tells nothing of its containers."""
-    return tuple(replace(sample, counters=replace(sample.counters, roles={})) for sample in samples)
+def _blind(run: Run) -> Run:
+    """Return the run as of a host that tells nothing of its containers."""
+    taken = (replace(sample, counters=replace(sample.counters, roles={})) for sample in run.taken)
+    return replace(run, taken=tuple(taken))
 
 
-def test_equal_entries_that_are_not_declared_different_pass_in_both_figures(manifest: Manifest) -> None:
-    run = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1]}))
-    assert aa_test.false_positives(run) == [
-        Check(f"A/A: {what}, {figure} over all levels", counted, f"≤ {limit}, the binomial limit", True)
-        for figure in FIGURES
-        for what, counted, limit in (
-            ("pairs declared different at 5 %", "0 of 3", 1),
-            ("comparisons with a false positive after Holm", "0 of 1", 0),
+def test_equal_entries_that_are_not_declared_different_pass_in_both_metrics() -> None:
+    assert aa_test.false_positives(_run(ALIKE)) == [
+        Check(f"A/A: {what}, {metric} over all levels", counted, GOAL, True)
+        for metric in METRICS
+        for what, counted in (
+            ("pairs declared different at 5 %", "0 of 3: 0% [0%–71%]"),
+            ("comparisons with a false positive after Holm", "0 of 1: 0% [0%–98%]"),
         )
     ]
 
 
-def test_equal_entries_that_are_declared_different_are_counted_at_each_level_and_over_all_of_them(
-    manifest: Manifest,
-) -> None:
-    apart = samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1] + 0.1})
-    alike = samples_of({"a": NOISE, "b": OTHER_NOISE, "c": NOISE[::-1]}, connections=32)
-    assert aa_test.false_positives(run_of(manifest, *apart, *alike)) == [
-        Check(f"A/A: {what}, {figure} {where}", counted, f"≤ {limit}, the binomial limit", passed)
-        for figure in FIGURES
-        for what, where, counted, limit, passed in (
-            ("pairs declared different at 5 %", "at single levels", "2 of 6", 1, False),
-            ("comparisons with a false positive after Holm", "at single levels", "1 of 2", 1, True),
-            ("pairs declared different at 5 %", "over all levels", "2 of 3", 1, False),
-            ("comparisons with a false positive after Holm", "over all levels", "1 of 1", 0, False),
+def test_equal_entries_that_are_declared_different_are_counted_at_each_level_and_over_all_of_them() -> None:
+    assert [(found.name, found.measured, found.passed) for found in aa_test.false_positives(_run(APART, ALIKE))] == [
+        (f"A/A: {what}, {metric} {where}", counted, passed)
+        for metric in METRICS
+        for what, where, counted, passed in (
+            ("pairs declared different at 5 %", "at single levels", "2 of 6: 33% [4%–78%]", True),
+            ("comparisons with a false positive after Holm", "at single levels", "1 of 2: 50% [1%–99%]", True),
+            ("pairs declared different at 5 %", "over all levels", "2 of 3: 67% [9%–99%]", False),
+            ("comparisons with a false positive after Holm", "over all levels", "1 of 1: 100% [2%–100%]", True),
         )
     ]
 
 
-def test_a_figure_that_the_host_does_not_tell_has_no_false_positives_to_count(manifest: Manifest) -> None:
-    run = run_of(manifest, *_blind(samples_of({"a": NOISE, "b": OTHER_NOISE})))
-    assert aa_test.false_positives(run)[-1] == Check("A/A: requests/CPU-s", "unavailable", "", None)
+def test_the_rate_of_false_positives_has_the_interval_of_clopper_and_pearson() -> None:
+    first, *_ = aa_test.false_positives(_run(APART, APART, APART, ALIKE))
+    assert first.measured.startswith("6 of 12: 50% ")
+    low, high = reference.binomtest(6, 12).proportion_ci(0.95, method="exact")
+    assert first.measured.endswith(f"[{low:.0%}–{high:.0%}]")
 
 
-def test_where_nothing_can_be_counted_nothing_is_passed(manifest: Manifest) -> None:
-    alone = run_of(manifest, *samples_of({"a": NOISE}))
-    assert {(found.measured, found.passed) for found in aa_test.false_positives(alone)} == {("nothing to count", False)}
+def test_a_metric_that_the_host_does_not_tell_has_no_false_positives_to_count() -> None:
+    blind = _blind(_run(ALIKE))
+    assert aa_test.false_positives(blind)[-1] == Check("A/A: requests/CPU-s", "unavailable", "", None)
+    *_, favoured = aa_test.favoured(blind)
+    assert (favoured.measured, favoured.passed) == ("unavailable", None)
 
 
-@pytest.mark.parametrize(("pairs", "limit"), [(20, 3), (60, 6), (100, 9)])
-def test_the_binomial_limit_is_what_chance_exceeds_in_less_than_5_percent(
-    manifest: Manifest, pairs: int, limit: int
-) -> None:
-    levels = (samples_of({"a": NOISE, "b": OTHER_NOISE}, connections=2 * number) for number in range(1, pairs + 1))
-    first, *_ = aa_test.false_positives(run_of(manifest, *(sample for level in levels for sample in level)))
-    assert (first.measured, first.goal) == (f"0 of {pairs}", f"≤ {limit}, the binomial limit")
-    assert reference.binom.sf(limit, pairs, 0.05) <= 0.05 < reference.binom.sf(limit - 1, pairs, 0.05)
+def test_where_nothing_can_be_counted_nothing_is_passed() -> None:
+    found = aa_test.false_positives(_run((NOISE,)))
+    assert {(each.measured, each.passed) for each in found} == {("nothing to count", False)}
+
+
+def test_an_entry_that_is_favoured_in_all_tests_is_found_by_the_f_test_of_entries_and_blocks() -> None:
+    (found, _) = aa_test.favoured(_run(APART, APART))
+    assert found.name == "A/A: bias, fastest to slowest entry, requests/s over all tests"
+    assert (found.measured, found.passed) == ("10.52%, p = 0.00, 5 blocks", False)
+    noise = np.random.default_rng(2).normal(0, 0.03, (4, 6)) + np.random.default_rng(3).normal(0, 0.3, 6)
+    (found, _) = aa_test.favoured(_run(tuple(noise)))
+    # The F test of a two-way layout: what a block has in common is taken off first.
+    apart = noise - noise.mean(axis=0)
+    between = 6 * (apart.mean(axis=1) ** 2).sum() / 3
+    within = ((apart - apart.mean(axis=1, keepdims=True)) ** 2).sum() / 15
+    assert f", p = {reference.f.sf(between / within, 3, 15):.2f}, 6 blocks" in found.measured
+    assert found.passed is True
+
+
+def test_equal_entries_are_called_favoured_in_5_of_100_runs() -> None:
+    chance = np.random.default_rng(4)
+    runs = [_run(tuple(chance.normal(0, 0.03, (4, 5)))) for _ in range(100)]
+    assert sum(next(iter(aa_test.favoured(run))).passed is False for run in runs) in plausible(100, 0.05)
 
 
 @pytest.mark.parametrize(
     ("flagged", "measured", "passed"),
     [([], "0 of 50 (0.0%)", True), ([SUSPECT], "1 of 50 (2.0%)", True), ([SUSPECT, INVALID], "2 of 50 (4.0%)", False)],
 )
-def test_clean_samples_that_are_flagged_are_counted(
-    manifest: Manifest, flagged: list[str], measured: str, passed: bool
-) -> None:
-    severities = [*flagged, *[GOOD] * (50 - len(flagged))]
-    taken = [make_sample(make_trial(block), severity=severity) for block, severity in enumerate(severities, start=1)]
-    expected = Check("clean samples that are flagged", measured, "≤ 2%", passed)
-    assert aa_test.calm(run_of(manifest, *taken)) == expected
-
-
-# docs/method.md, section 9.1: the smallest effect in standard deviations of the log-ratio.
-@pytest.mark.parametrize(
-    ("block_s", "count", "factor"), [(120, 5, 1.68), (100, 6, 1.43), (75, 8, 1.16), (60, 10, 1.00), (30, 20, 0.66)]
-)
-def test_the_smallest_effect_is_the_method_s_for_the_blocks_of_ten_minutes(
-    manifest: Manifest, block_s: float, count: int, factor: float
-) -> None:
-    found = aa_test.smallest_effects(run_of(manifest, *samples_of(_spread_exactly(0.02))), {"json": block_s})
-    effect = smallest_effect(0.02, count)
-    assert math.log1p(effect) == pytest.approx(factor * 0.02, abs=0.005 * 0.02)
-    assert found == [
-        Check(
-            f"smallest effect: json, {figure} of 2-s samples",
-            f"{effect:.1%} in {count} blocks (10 min), spread 2.0%",
-            "≤ 3%",
-            factor * 0.02 < math.log1p(0.03),
-        )
-        for figure in FIGURES
+def test_slices_without_a_fault_that_are_flagged_are_counted(flagged: list[str], measured: str, passed: bool) -> None:
+    run = made_rounds.run(np.zeros((1, 2, 5, 5)))
+    bad = [
+        replace(sample, verdict=Verdict(severity, {"steal": 0.1}))
+        for sample, severity in zip(run.taken, flagged, strict=False)
     ]
+    expected = Check("slices without a fault that are flagged", measured, "≤ 2%", passed)
+    assert aa_test.calm(replace(run, taken=(*bad, *run.taken[len(bad) :]))) == expected
 
 
-def test_the_smallest_effect_follows_from_the_spread_of_all_pairs_together(manifest: Manifest) -> None:
-    logs = {"a": 3 * NOISE, "b": 2 * OTHER_NOISE, "c": NOISE[::-1]}
-    spreads = [(logs[one] - logs[other]).std(ddof=1) for one, other in ("ab", "ac", "bc")]
-    spread = math.sqrt(np.mean(np.square(spreads)))
-    first, *_ = aa_test.smallest_effects(run_of(manifest, *samples_of(logs)), {"json": 60})
-    assert first.measured == f"{smallest_effect(spread, 10):.1%} in 10 blocks (10 min), spread {spread:.1%}"
+def test_what_was_not_measured_was_not_tested() -> None:
+    run = made_rounds.run(np.zeros((2, 2, 3, 4)))
+    whole = check.complete("x", run)
+    assert whole == Check("slices of x that count", "48 of 48", "all", True)
+    last = run.taken[-1]
+    invalid = replace(last, verdict=Verdict(INVALID, {"errors": 1.0}))
+    lost = Failure(last.trial, STARTED, "it died")
+    cut = replace(run, taken=run.taken[:-1])
+    for other in (cut, replace(cut, failures=(lost,)), replace(run, taken=(*run.taken[:-1], invalid))):
+        assert check.complete("x", other) == Check("slices of x that count", "47 of 48", "all", False)
+    # Another round in its place counts as well, and one more than was asked for makes up for no other.
+    again = replace(last, trial=replace(last.trial, repeat=5))
+    assert check.complete("x", replace(cut, taken=(*cut.taken, again))).passed is True
+    first = run.taken[0]
+    more = replace(first, trial=replace(first.trial, repeat=5))
+    assert check.complete("x", replace(cut, taken=(*cut.taken, more))).measured == "47 of 48"
 
 
-def test_each_test_has_its_smallest_effect_by_its_own_time(manifest: Manifest) -> None:
-    samples = (*samples_of(_spread_exactly(0.02)), *samples_of(_spread_exactly(0.01), test="plaintext"))
-    json, _, plaintext, _ = aa_test.smallest_effects(run_of(manifest, *samples), {"json": 120, "plaintext": 60})
-    assert json.measured.endswith(" in 5 blocks (10 min), spread 2.0%")
-    assert plaintext.measured.endswith(" in 10 blocks (10 min), spread 1.0%")
-
-
-@pytest.mark.parametrize(
-    ("count", "block_s", "measured", "passed"),
-    [
-        pytest.param(1, 60, "unavailable", None, id="no spread is known"),
-        pytest.param(5, 301, "1 block (10 min) can show no difference", False, id="ten minutes are too short"),
-    ],
-)
-def test_there_is_no_smallest_effect_of_less_than_two_blocks(
-    manifest: Manifest, count: int, block_s: float, measured: str, passed: bool | None
-) -> None:
-    logs = {entry: of_blocks[:count] for entry, of_blocks in _spread_exactly(0.02).items()}
-    found = aa_test.smallest_effects(run_of(manifest, *samples_of(logs)), {"json": block_s})
-    assert {(each.measured, each.passed) for each in found} == {(measured, passed)}
-
-
-def test_a_test_without_a_sample_that_counts_fails_by_name(manifest: Manifest) -> None:
-    lost = make_sample(make_trial(1, "a", "plaintext"), severity=INVALID)
-    run = run_of(manifest, *samples_of(_spread_exactly(0.02)), lost)
-    *_, last = aa_test.smallest_effects(run, {"json": 60, "plaintext": 60})
-    name = "smallest effect: plaintext, requests/CPU-s of 2-s samples"
-    assert last == Check(name, "no sample that counts", "≤ 3%", False)
-
-
-@pytest.mark.parametrize(
-    ("severity", "measured", "passed"),
-    [(GOOD, "10 of 10", True), (SUSPECT, "10 of 10", True), (INVALID, "9 of 10", False)],
-)
-def test_what_was_not_measured_was_not_tested(manifest: Manifest, severity: str, measured: str, passed: bool) -> None:
-    *others, last = samples_of({"a": NOISE, "b": OTHER_NOISE})
-    run = run_of(manifest, *others, replace(last, verdict=make_sample(severity=severity).verdict))
-    assert check.complete("x", run) == Check("samples of x that count", measured, "all", passed)
-
-
-def test_what_was_never_tried_and_what_failed_were_not_tested_either(manifest: Manifest) -> None:
-    *others, _ = samples_of({"a": NOISE, "b": OTHER_NOISE})
-    cut = run_of(manifest, *others)
-    failed = replace(cut, failures=(Failure(make_trial(5, "b"), STARTED, "it died"),))
-    assert [check.complete("x", run).measured for run in (cut, failed)] == ["9 of 10"] * 2
-
-
-def test_a_run_of_equal_entries_has_a_row_of_each_kind_for_each_figure(manifest: Manifest) -> None:
-    run = run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE}))
-    names = [found.name for found in aa_test.checks(run)]
-    assert names[0] == "samples of equal entries that count"
-    for kind in ("A/A: pairs", "A/A: comparisons", "smallest effect: json", "standard deviation between: json"):
-        of_kind = [name for name in names if name.startswith(kind)]
-        assert [figure for figure in FIGURES for name in of_kind if figure in name] == [*FIGURES]
-    # Two lifetimes of one sample each, of 2 s and 0.4 s around it; the run took no longer than they must.
-    blocks = int(600 / (2 * (forecast.VISIT_S + 2.4)))
-    assert f"in {blocks} blocks (10 min)" in next(
-        found.measured for found in aa_test.checks(run) if found.name.startswith("smallest effect")
-    )
-
-
-def test_names_that_are_permuted_inside_blocks_declare_equal_entries_different_at_the_nominal_rate(
-    manifest: Manifest,
-) -> None:
+def test_names_that_are_permuted_inside_blocks_declare_equal_entries_different_at_the_nominal_rate() -> None:
     noise = np.random.default_rng(16).normal(0, 0.03, (5, 8))
-    equal = dict(zip("abcde", noise, strict=True))
-    (found,) = aa_test.permuted(run_of(manifest, *samples_of(equal)))
+    (found,) = aa_test.permuted(_run(tuple(noise)))
     assert found.name == "A/A, names permuted: json, pairs declared different at 5 %, requests/s over all levels"
-    assert (found.measured.partition("% of ")[2], found.goal, found.passed) == ("20,000", "5% ± 2%", True)
-    (few,) = aa_test.permuted(run_of(manifest, *samples_of({"a": NOISE, "b": OTHER_NOISE})))
-    assert (few.goal, few.passed) == ("for information: few blocks or entries", None)
+    assert (found.measured.partition("] of ")[2], found.goal, found.passed) == ("20,000", "5% ± 2%", True)
+    for few in ((NOISE, OTHER_NOISE), tuple(noise[:4, :5])):
+        (found,) = aa_test.permuted(_run(few))
+        assert (found.goal, found.passed) == ("for information: few blocks or entries", None)

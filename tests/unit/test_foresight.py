@@ -26,7 +26,7 @@ STDEV = 0.03 * math.sqrt(6 / 5)
 
 def _manifest(run_id: str = "run", hours: int = 0, facts: Facts = FACTS) -> Manifest:
     manifest = make_manifest()
-    settings = replace(manifest.settings, levels={"json": (16,)}, blocks=6)
+    settings = replace(manifest.settings, levels={"json": (16,)}, blocks=6, together=True, repeats=0, block_s=10)
     created = manifest.created_at + timedelta(hours=hours)
     return replace(manifest, run_id=run_id, created_at=created, facts=facts, settings=settings)
 
@@ -60,6 +60,8 @@ def test_runs_of_another_load_tell_nothing(tmp_path: Path) -> None:
         {"duration_s": settings.duration_s + 1},
         {"repeats": 2},
         {"levels": {"plaintext": (256,)}},
+        # Beside another test it has fewer rounds in a block.
+        {"levels": {"json": (16,), "query": (1,)}},
     ):
         assert foresight.of_runs(found, replace(settings, **other)) == {}
 

@@ -57,6 +57,11 @@ def test_a_process_that_ends_slowly_on_a_full_host_has_no_duration_error() -> No
     assert judge.judge(_load(wall_us=1_360_000)(CALM)).severity == GOOD
 
 
+def _late_slice(calm: Evidence) -> Evidence:
+    """Return the evidence of a slice whose server stood still for 1.3 of its 1.6 s."""
+    return replace(calm, duration_s=0.3, load=replace(make_load(2400, 1_600_000), launch_requests=12_800))
+
+
 def test_wrk_that_a_quota_held_back_is_throttled_and_has_no_duration_error() -> None:
     late = _load(wall_us=1_600_000)(CALM)
     assert list(judge.judge(_role(CLIENT, throttled_periods=5)(late)).broken) == ["throttled"]
@@ -117,6 +122,7 @@ def test_connections_that_got_no_local_port_are_told_as_that(
         ("host speed", SUSPECT, _calm(counters=make_counters(speed_us=4400.0))),
         ("idle entries", SUSPECT, _counted(idle_entries_cpu_us=100_000)),
         ("silent slice", GOOD, lambda calm: replace(calm, load=replace(calm.load, requests=0, launch_requests=0))),
+        ("late slice", GOOD, _late_slice),
         ("stall", GOOD, _received(100, 100, 50, 100)),
         ("stall", GOOD, _received(100, 140, 100, 100)),
         ("clock set", GOOD, _calm(clock_set_us=3_600_000_000)),

@@ -54,15 +54,19 @@ def test_an_engine_without_processes_here_cannot_be_seen(tmp_path: Path) -> None
     assert _read(tmp_path).engine_s is None
 
 
-def test_what_was_used_is_a_share_of_one_core() -> None:
-    before, after = Reading(100.0, 1.0, 5.0), Reading(110.0, 1.02, 5.05)
-    used = overhead.between(before, after)
-    assert used.lab == pytest.approx(0.002)
-    assert used.engine == pytest.approx(0.005)
-    assert overhead.between(Reading(0.0, 1.0, None), Reading(10.0, 1.0, None)) == Overhead(0.0, None)
+def test_what_was_used_in_all_intervals_together_is_a_share_of_one_core() -> None:
+    first = Reading(100.0, 1.0, 5.0), Reading(110.0, 1.02, 5.05)
+    second = Reading(200.0, 2.0, 6.0), Reading(230.0, 2.02, 6.15)
+    used = overhead.used([first, second])
+    assert used is not None
+    assert used.lab == pytest.approx(0.04 / 40)
+    assert used.engine == pytest.approx(0.2 / 40)
+    assert overhead.used([(Reading(0.0, 1.0, None), Reading(10.0, 1.0, None))]) == Overhead(0.0, None)
+    assert overhead.used([]) is None
 
 
 def test_of_an_engine_that_lost_a_thread_meanwhile_nothing_is_told() -> None:
-    used = overhead.between(Reading(100.0, 1.0, 5.0), Reading(110.0, 1.02, 4.9))
+    used = overhead.used([(Reading(100.0, 1.0, 5.0), Reading(110.0, 1.02, 4.9))])
+    assert used is not None
     assert used.lab == pytest.approx(0.002)
     assert used.engine is None

@@ -79,9 +79,9 @@ def test_the_interval_is_clopper_s_and_pearson_s() -> None:
     from scipy.stats import binomtest
 
     expected = binomtest(7, 100).proportion_ci()
-    assert permutation._clopper_pearson(7, 100) == pytest.approx((expected.low, expected.high))
-    assert permutation._clopper_pearson(0, 10)[0] == 0.0
-    assert permutation._clopper_pearson(10, 10)[1] == 1.0
+    assert permutation.clopper_pearson(7, 100) == pytest.approx((expected.low, expected.high))
+    assert permutation.clopper_pearson(0, 10)[0] == 0.0
+    assert permutation.clopper_pearson(10, 10)[1] == 1.0
 
 
 @pytest.mark.parametrize("found", [{}, {"a": {1: 1.0, 2: 1.0}}, {"a": {1: 1.0}, "b": {1: 1.0}}])

@@ -85,7 +85,7 @@ def test_the_plan_says_what_is_measured_how_and_for_how_long(entries: list[Entry
         "json              16, 32, 128 connections",
         "plaintext         256, 1024 connections, 16 requests deep",
         "query             1, 10, 20 queries a request, at 128 connections",
-        "before each test  a warm-up slice of each entry, of 1 s at the largest level",
+        "before each test  a warm-up slice of each entry, of 0.5 s at the largest level",
         f"blocks            {usual.blocks}, each one lifetime of its entries",
         "order             shuffled by seed 7",
         "CPUs              2, shared",
@@ -131,7 +131,7 @@ def test_entries_that_are_up_together_are_warmed_up_by_a_slice_each(entries: lis
     by_name = {entry.name: entry for entry in entries}
     blocks = schedule.planned(by_name, [("aiohttp", "crax")], settings, settings.blocks)
     told = markdown.text(Document((planning.plan(settings, closed.levels(settings, 2), blocks, "2", ""),)))
-    assert "before each test  a warm-up slice of each entry, of 1 s at the largest level\n" in told
+    assert "before each test  a warm-up slice of each entry, of 0.5 s at the largest level\n" in told
 
 
 def test_the_command_of_a_load_that_is_taken_in_slices_has_whole_seconds(entries: list[Entry]) -> None:
