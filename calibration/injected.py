@@ -22,9 +22,10 @@ PERIOD_S = float(os.environ.get("LAB_PERIOD_MS", "0")) / 1000
 FAULT = os.environ.get("LAB_FAULT", "")
 # More requests than these in a second are load, and no verification.
 LOADED = 100
-STOP_EVERY_S = 2
-# So that some thousand requests are answered before there is no memory left.
-HOARD_BYTES = 10_000
+# Less than a slice is loaded for, so that each of them meets a stop.
+RUNS_S = 0.3
+# In pieces of 10 kB the kernel looked for memory for two minutes, and killed nothing.
+HOARD_BYTES = 1_000_000
 # Of each path that is slowed down: how many requests, and how many nanoseconds.
 WORDS, WORD_BYTES = 2, 8
 WORKERS = Path("/tmp")
@@ -140,9 +141,9 @@ async def lie(request: web.Request) -> None:
 
 
 async def stop(request: web.Request) -> None:
-    """Stand still for every other second of the clock, and so all workers together: else the others would fill in."""
-    second, rest = divmod(time.time(), 1)
-    if second % STOP_EVERY_S == 0:
+    """Run in the first part of each second of the clock, and so all workers together: else the others would fill in."""
+    rest = time.time() % 1
+    if rest > RUNS_S:
         time.sleep(1 - rest)
 
 

@@ -105,14 +105,15 @@ def _rate(sample: Sample) -> Parts:
     return Parts(sample.load.requests_per_second, 1.0)
 
 
-def _per_cpu_s(sample: Sample, roles: Iterable[str] = (APP, DB, PROXY)) -> Parts | None:
+def per_cpu_s(sample: Sample, roles: Iterable[str] = (APP, DB, PROXY)) -> Parts | None:
+    """Return the requests and the CPU-seconds that these roles used for them; None where one's are not known."""
     used = [sample.counters.roles[role].cpu_us for role in roles if role in sample.counters.roles]
     known = [cpu_us for cpu_us in used if cpu_us is not None]
     return Parts(sample.load.requests_beside_counters, sum(known) / 1e6) if known and len(known) == len(used) else None
 
 
 def _per_app_cpu_s(sample: Sample) -> Parts | None:
-    return _per_cpu_s(sample, (APP,))
+    return per_cpu_s(sample, (APP,))
 
 
 RATE = Metric(
@@ -131,7 +132,7 @@ PER_CPU = Metric(
     key="requests_per_cpu_s",
     unit="1/CPU-s",
     better=Better.HIGHER,
-    parts=_per_cpu_s,
+    parts=per_cpu_s,
     host_limits=True,
 )
 PER_APP_CPU = Metric(

@@ -251,8 +251,9 @@ def _log_lines(evidence: Evidence) -> float:
 
 def _pressure(resource: str) -> Callable[[Evidence], float | None]:
     def measure(evidence: Evidence) -> float | None:
-        stalled_us = getattr(evidence.lately.host, f"{resource}_stalled_us")
-        return None if stalled_us is None else stalled_us / evidence.lately.between_us
+        # Unlike the host's CPU time it is counted exactly: what others' slices waited for is none of this one.
+        stalled_us = getattr(evidence.counters.host, f"{resource}_stalled_us")
+        return None if stalled_us is None else stalled_us / evidence.counters.between_us
 
     return measure
 

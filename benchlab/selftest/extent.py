@@ -19,9 +19,11 @@ EQUAL = tuple(f"equal-{number}" for number in range(1, 7))
 PLAIN, DOSES = EQUAL[0], {"slowed-1": 1, "slowed-2": 2, "slowed-3": 3}
 KNOWN_RATE = "known-rate"
 # What a run takes before its first block and after its last: containers are made, described, and removed.
-RUN_S = 12.0
+RUN_S = 8.0
 # What a load of these ways takes beside its own time: slices, a long sample, wrk typed by hand.
 BESIDE_S = 1.5
+# What looks at the answers of connections that hang take: three of 10 s each, before their entry is left out.
+HANG_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ class Extent:
         yield "known rate", (_what(self.known_rate, "entry"), self.known_rate.planned_s)
         turns = ", ".join(f"{of.rounds} rounds of {test} {of.level}" for test, of in self.turns.items())
         yield "plain wrk", (turns, RUN_S + sum(of.planned_s for of in self.turns.values()))
-        yield "injected faults", (_what(self.faults, "entries"), self.faults.planned_s)
+        yield "injected faults", (_what(self.faults, "entries"), self.faults.planned_s + HANG_S)
         yield "troubled host", (" and ".join(faults.TROUBLES), len(faults.TROUBLES) * self.troubled.planned_s)
 
 
@@ -115,12 +117,12 @@ _FAULTY = (PLAIN, *(faults.entry(name) for name in faults.INJECTED))
 JSON: Mapping[str, tuple[int, ...]] = {"json": (32,)}
 SHORT = Extent(
     is_full=False,
-    aa_test=Amount(EQUAL[:4], {"json": (32,), "plaintext": (256,), "query": (1,)}, blocks=4, block_s=10),
+    aa_test=Amount(EQUAL[:4], {"json": (32,), "plaintext": (256,), "query": (1,)}, blocks=4, block_s=9),
     slowdown=Amount((PLAIN, *DOSES), JSON, blocks=4, block_s=9),
     least_dose=0.08,
     known_rate=Amount((KNOWN_RATE,), {"json": (16, 32)}, rounds=10),
     turns={"json": Turns(32, 5, 4, 2.0, 2), "query": Turns(20, 2, 2, 5.0, 3)},
-    faults=Amount(_FAULTY, JSON, rounds=4),
+    faults=Amount(_FAULTY, JSON, rounds=5),
     troubled=Amount((PLAIN,), JSON, rounds=6),
 )
 FULL = Extent(
@@ -130,6 +132,6 @@ FULL = Extent(
     least_dose=0.03,
     known_rate=Amount((KNOWN_RATE,), {"json": (16, 32)}, rounds=50),
     turns={"json": Turns(32, 60, 4, 2.0, 2), "query": Turns(20, 30, 2, 5.0, 3)},
-    faults=Amount(_FAULTY, JSON, rounds=6),
+    faults=Amount(_FAULTY, JSON, rounds=8),
     troubled=Amount((PLAIN,), JSON, rounds=10),
 )

@@ -13,8 +13,8 @@ from statistics import fmean, stdev
 from benchlab.core.quantities import bounds, counted
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import registry
-from benchlab.load.metrics import PER_APP_CPU, PER_CPU, Metric
-from benchlab.records.counters import APP
+from benchlab.load.metrics import PER_APP_CPU, PER_CPU, Metric, per_cpu_s
+from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.run import Run, Sample
 from benchlab.selftest import check
@@ -66,6 +66,7 @@ def checks(run: Run, burdens: Sequence[Burden], is_full: bool) -> Iterator[Check
         why = _too_coarse(burdens) if costs_us else NOT_ITS_CPU
         yield from _doses(name, of, true, why)
         yield _slope(f"{name}: slope of told against true", told, true, is_full, why)
+    yield _all_else(run, burdens)
 
 
 def slopes(told: Mapping[str, Logs], true: Mapping[str, Logs]) -> list[float]:
@@ -160,6 +161,33 @@ def _slope(name: str, told: Mapping[str, Logs], true: Mapping[str, Logs], is_ful
     if abs(middle - 1) > half:
         return Check(name, measured, goal, False)
     return Check(name, measured, goal, True if half <= HALF_WIDTH else False if is_full else None)
+
+
+def _all_else(run: Run, burdens: Iterable[Burden]) -> Check:
+    """Return how much more CPU time all else of a request took beside the largest dose: wrk, and the rest of the entry.
+
+    Nothing was injected into these. What they take more is what the host does less for all alike, as where less is
+    ready each time that a program looks; a slope above 1 by that is no error of the instrument.
+    """
+    dose = max(DOSES, key=DOSES.__getitem__)
+    name = f"injected slowdown: CPU of all else in a request, {dose} to {PLAIN}"
+    ours = {entry: [burden.us for burden in burdens if burden.entry == entry] for entry in (dose, PLAIN)}
+    used = {entry: (_us(run, entry, (CLIENT,)), _us(run, entry, (APP, DB, PROXY))) for entry in ours}
+    rest = {entry: (client, served - fmean(ours[entry])) for entry, (client, served) in used.items() if ours[entry]}
+    if len(rest) < len(ours) or not all(us > 0 for pair in rest.values() for us in pair):
+        return Check(name, UNAVAILABLE, "", None)
+    wrk, entry = (more / usual for more, usual in zip(rest[dose], rest[PLAIN], strict=True))
+    measured = f"wrk {wrk:.2f}, the entry without its loop {entry:.2f}"
+    return Check(name, measured, "for information: if both are above 1, so is the slope", None)
+
+
+def _us(run: Run, entry: str, roles: Sequence[str]) -> float:
+    """Return the CPU time of these roles in a request of the entry, in microseconds; 0 where it is not known."""
+    samples = [sample for sample in run.samples if sample.trial.entry == entry]
+    parts = [per_cpu_s(sample, roles) for sample in samples]
+    known = [part for part in parts if part is not None]
+    requests = sum(part.numerator for part in known)
+    return 1e6 * sum(part.denominator for part in known) / requests if requests else 0.0
 
 
 def _too_coarse(burdens: Iterable[Burden]) -> str:

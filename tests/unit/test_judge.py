@@ -144,6 +144,12 @@ def test_every_rule_has_a_case_above() -> None:
     assert {case[0] for case in mark.args[1]} == set(rules.BY_NAME)
 
 
+def test_what_the_slices_before_waited_for_is_not_the_pressure_of_this_one() -> None:
+    waited = _host(memory_stalled_us=500_000, io_stalled_us=500_000, stolen_us=200_000)(CALM).counters
+    # What the host's clock ticks too rarely for is looked for in all of them.
+    assert list(judge.judge(replace(CALM, around=waited)).broken) == ["steal"]
+
+
 @pytest.mark.parametrize("factor", [1, 3, 10])
 def test_the_throughput_itself_is_never_judged(factor: int) -> None:
     slower = make_load(8000 // factor)

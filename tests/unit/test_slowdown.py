@@ -158,3 +158,24 @@ def test_doses_are_shares_of_what_the_whole_host_spends_on_a_request() -> None:
     equal = _run(told=0.0, noise=0.0)
     found = slowdown.burn_us(equal, 0.03)
     assert found == pytest.approx({PLAIN: 0.0, "slowed-1": 3.0, "slowed-2": 6.0, "slowed-3": 9.0}, abs=0.01)
+
+
+def test_what_all_else_took_more_of_is_told_beside_the_slope() -> None:
+    run = _run(noise=0.0)
+    name = "injected slowdown: CPU of all else in a request, slowed-3 to equal-1"
+    # What counting costs is in both, and in the CPU time of neither here.
+    assert _checks(run)[name].measured == "wrk 1.00, the entry without its loop 1.00"
+    busier = [
+        replace(sample, counters=replace(sample.counters, roles={**sample.counters.roles, CLIENT: _times(sample, 1.1)}))
+        if sample.trial.entry == "slowed-3"
+        else sample
+        for sample in run.taken
+    ]
+    found = _checks(replace(run, taken=tuple(busier)))[name]
+    assert (found.measured, found.passed) == ("wrk 1.10, the entry without its loop 1.00", None)
+    assert _checks(run, [])[name].measured == "unavailable"
+
+
+def _times(sample: Sample, factor: float) -> Usage:
+    usage = sample.counters.roles[CLIENT]
+    return replace(usage, cpu_us=round(factor * (usage.cpu_us or 0)))
