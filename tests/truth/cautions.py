@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import table_checker
 from .findings import Findings, Sentence, fine, read
 from .printed import Row
-from .sampled import Sampled, key, level
+from .sampled import Sampled, key, level, missing, part
 from .tables import TOO_FEW, Report, listed, number
 from .telling import Records
 
@@ -72,9 +72,22 @@ def _of(rows: Sequence[Row], severity: str) -> list[Row]:
 
 
 def _missing(place: Place) -> set[str]:
-    """Return the trials that were tried, and have no sample that counts."""
-    counting = {key(row) for row in place.sampled.counting}
-    return ({key(row) for row in place.sampled.taken} | set(place.records.failed)) - counting
+    return missing(place.sampled, place.records.failed, place.records.rounds)
+
+
+def _to_come(place: Place) -> int:
+    """Return how many trials are still to come; of rounds those of entries that were not lost in the block and test."""
+    records = place.records
+    tried = {key(row) for row in place.sampled.taken} | set(records.failed)
+    lost = {part(each, 3) for each in records.failed} if records.rounds else set()
+    each_test = [
+        ((str(block), entry, test), records.repeats * len(records.levels[test]))
+        for block in range(1, records.blocks + 1)
+        for entry, tests in records.tests.items()
+        for test in tests
+    ]
+    planned = sum(trials for place_of, trials in each_test if place_of not in lost)
+    return planned - sum(part(each, 3) not in lost for each in tried)
 
 
 def _incomplete(match: re.Match[str], place: Place) -> Iterator[str]:
@@ -168,6 +181,13 @@ def _unbuilt(match: re.Match[str], place: Place) -> Iterator[str]:
 def _not_measured(match: re.Match[str], place: Place) -> Iterator[str]:
     if number(match["count"]) != len(_missing(place)):
         yield f"{len(_missing(place))} trials have no sample that counts"
+
+
+def _without_rounds(match: re.Match[str], place: Place) -> Iterator[str]:
+    names, more = listed(match["names"])
+    expected = {f"{entry} in {test}" for _, entry, test in (part(each, 3) for each in _missing(place))}
+    if set(names) - expected or len(names) + more != len(expected):
+        yield f"rounds of {sorted(expected)} are missing"
 
 
 def _blocks(match: re.Match[str], place: Place) -> Iterator[str]:
@@ -318,6 +338,9 @@ WARNINGS: Sequence[Sentence[Place]] = (
         r"(?P<count>[\d,]+) samples? could not be measured: see “Not measured”\.",
         _not_measured,
     ),
+    Sentence(
+        "without rounds", r"Rounds of " + NAMES + r" could not be measured: see “Not measured”\.", _without_rounds
+    ),
 )
 ABOUT: Sequence[Sentence[Place]] = (
     Sentence("profile", r"(?:Eight blocks|A first look|The original study|The test types)[^.]+\.", fine),
@@ -442,14 +465,11 @@ def unmeasured(bullets: Sequence[str], place: Place) -> Iterator[str]:
     failed = 0
     for bullet in bullets:
         if match := re.fullmatch(r"([\d,]+) trials? still to come\.", bullet):
-            planned = sum(len(place.records.levels[test]) for tests in place.records.tests.values() for test in tests)
-            planned *= place.records.blocks * place.records.repeats
-            tried = len({key(row) for row in place.sampled.taken} | set(place.records.failed))
-            if number(match[1]) != planned - tried:
-                yield f"{planned - tried} are to come"
+            if number(match[1]) != _to_come(place):
+                yield f"{_to_come(place)} are to come"
         elif match := re.fullmatch(r".+ \(([\d,]+) trials?, (?:first )?\S+\)", bullet):
             failed += int(number(match[1]))
-        elif not re.search(r"; measured later$|, all of it: ", bullet):
+        elif not re.search(r"; measured later$|; the block has enough rounds without$|, all of it: ", bullet):
             yield f"not read: {bullet}"
     if failed != len(_missing(place)):
         yield f"{len(_missing(place))} trials have no sample that counts, {failed} are told"

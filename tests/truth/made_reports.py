@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from benchlab.experiment.profiles import PROFILES
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import closed
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
@@ -254,8 +255,9 @@ class _Maker:
 
     def _manifest(self, version: str, began: datetime) -> Manifest:
         chance = self._chance
+        profile = chance.one(("default", "default", "default", "quick", "study"))
         settings = Settings(
-            profile=chance.one(("default", "default", "default", "quick", "study")),
+            profile=profile,
             frameworks=tuple(self._labels),
             levels=self._levels,
             blocks=self._blocks,
@@ -265,6 +267,7 @@ class _Maker:
             proxy="none",
             seed=7,
             repeats=self._repeats,
+            together=PROFILES[profile].together,
             against=COMMIT if self._kind == "versions" else "",
         )
         unbuilt = {"unbuilt": {"broken-entry": "pip failed"}} if chance.hits(0.05) else {}

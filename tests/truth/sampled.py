@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -196,6 +196,23 @@ def up_to(shared: Mapping[int, set[int]], block: int | None) -> dict[int, set[in
 
 def trial(row: Row) -> tuple[str, ...]:
     return tuple(row[name] for name in ("block", "entry", "test", "repeat", "connections", "queries", "pipeline"))
+
+
+def missing(sampled: Sampled, failed: Iterable[str], rounds: int) -> set[str]:
+    """Return the trials that were tried, and have no sample that counts.
+
+    Where a block has rounds, a slice is missing if fewer than half of those at its level count, or its entry was lost.
+    """
+    counting = {key(row) for row in sampled.counting}
+    lost = set(failed) - counting
+    lacking = {key(row) for row in sampled.taken} - counting
+    counts = Counter(part(each, 4) for each in counting)
+    return lost | {each for each in lacking if not rounds or counts[part(each, 4)] < rounds / 2}
+
+
+def part(trial: str, words: int) -> tuple[str, ...]:
+    """Return the first words of a trial's key: its block, entry, test and level."""
+    return tuple(trial.split("/")[:words])
 
 
 def key(row: Row) -> str:

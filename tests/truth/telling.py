@@ -24,7 +24,8 @@ from .made_reports import Case
 class Records:
     """What stands in the files of a run: when it began, samples.csv, what failed, and what was asked for.
 
-    `versions` has the entries of another version, each with the one that it is of.
+    `versions` has the entries of another version, each with the one that it is of. `rounds` are those of a test in a
+    block, 0 where one entry is up at a time.
     """
 
     began: datetime
@@ -35,6 +36,7 @@ class Records:
     versions: Mapping[str, str]
     blocks: int
     repeats: int
+    rounds: int
     pilot: int | None
     needed: int | None
     unbuilt: Sequence[str]
@@ -124,6 +126,7 @@ def records(run: Run) -> Records:
         versions={name: variant.origin for name, variant in manifest.variants.items() if variant.levels},
         blocks=run.blocks,
         repeats=manifest.settings.repeats,
+        rounds=manifest.settings.repeats if manifest.settings.together else 0,
         pilot=run.decision.pilot if run.decision else None,
         needed=run.decision.needed if run.decision else None,
         unbuilt=list(manifest.unbuilt),

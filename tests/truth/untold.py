@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from .printed import Row
-from .sampled import PER_CPU, QUERIES, RATE, Sampled, key
+from .sampled import PER_CPU, QUERIES, RATE, Sampled, key, missing
 from .tables import FULL, Report, is_full, is_spare
 from .telling import Compared, Records
 
@@ -86,7 +86,7 @@ class _Version:
                 self.cells.add((called[entry], test, level))
                 if sampled.logs(PER_CPU, test, entry, level):
                     self.costed.add((called[entry], test, level))
-        for entry, test, level in map(_cell, ({key(row) for row in sampled.taken} | set(records.failed)) - counting):
+        for entry, test, level in map(_cell, missing(sampled, records.failed, records.rounds)):
             if entry in called:
                 self.failed[called[entry], test, level] += 1
         for entry, name in called.items():
