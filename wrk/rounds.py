@@ -30,7 +30,7 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import readings
@@ -167,9 +167,7 @@ class Rounds:
         lines = [line for line in output.decode(errors="replace").splitlines() if line.startswith(REPORT_MARK)]
         report = json.loads(lines[0].removeprefix(REPORT_MARK)) if len(lines) == 1 else None
         set_us = clock_lead_us() - lead_us
-        window = self._window(load, launch, is_late=late is not None)
-        if window:
-            window = replace(window, clock_set_us=set_us if abs(set_us) >= LEAST_SET_US else 0)
+        window = self._window(load, launch, late is not None, set_us if abs(set_us) >= LEAST_SET_US else 0)
         return report, window, wall_us
 
     def _start(self, command):
@@ -177,7 +175,7 @@ class Rounds:
             self._wrk = subprocess.Popen(command, stdout=subprocess.PIPE)
         return self._wrk
 
-    def _window(self, load, launch, is_late):
+    def _window(self, load, launch, is_late, clock_set_us):
         """Return what happened in the window, null where wrk ended by itself before that was over.
 
         Where a thread's window did not begin or end in time, because nothing is answered, the window is the launch.
@@ -185,7 +183,7 @@ class Rounds:
         counted, first, last = self._counted(load), self._read_by_wrk(BEFORE), self._read_by_wrk(AFTER)
         if None in (counted, first, last):
             answered = max(0, launch.begun - load["connections"]) * load["depth"]
-            whole = Window(launch.wall_us, answered, False, answered, launch.before, launch.after, None, 0)
+            whole = Window(launch.wall_us, answered, False, answered, launch.before, launch.after, None, clock_set_us)
             return whole if is_late else None
         requests, duration_us = counted
         return Window(
@@ -196,7 +194,7 @@ class Rounds:
             before=self._in_time(load, launch.before, first),
             after=self._in_time(load, launch.after, last),
             idle_entries_cpu_us=self._idle_us(load["entry"], first, last),
-            clock_set_us=0,
+            clock_set_us=clock_set_us,
         )
 
     def _counted(self, load):
@@ -241,8 +239,8 @@ class Rounds:
             for role, file in of.items()
             if entry != loaded and self._job["containers"][entry][role] not in own
         ]
-        times = [readings.cpu_us_in(read.texts.get(file, "")) for read in (last, first) for file in files]
-        return None if None in times else sum(times[: len(files)]) - sum(times[len(files) :])
+        before, after = ([readings.cpu_us_in(read.texts.get(file, "")) for file in files] for read in (first, last))
+        return None if None in before + after else sum(after) - sum(before)
 
     def _begun(self, load):
         return sum(self._word(thread, BEGUN) for thread in range(load["threads"]))

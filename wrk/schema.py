@@ -86,8 +86,10 @@ class Window:
     """What was counted of a slice, while all its connections were busy.
 
     `requests` are those that connections began in `duration_us`, each when the one before was answered; where that
-    `is_exact`, wrk's threads counted them, else it is what was seen between the two readings, as `read_requests` always
-    are. `idle_entries_cpu_us` is the CPU time of the entries that were up and not loaded.
+    `is_exact`, wrk's threads counted them in their windows, else they are those that were answered in the whole launch.
+    `read_requests` are those between the readings of CPU time and pressure, which wrk's first thread took at the ends
+    of its window; all else in `before` and `after` is of the whole launch. `idle_entries_cpu_us` is the CPU time of the
+    entries that were up and not loaded.
     """
 
     duration_us: int

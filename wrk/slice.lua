@@ -36,6 +36,7 @@ local PLACE, BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = 8, 0, 1, 2, 3, 4  -- in wor
 -- Of an area, in words: when it was read, how many requests all threads had begun by then, and when that was done.
 -- Then, for each file, its size and what it holds, padded to whole words.
 local READ_US, ALL_BEGUN, DONE_US, HEAD = 0, 1, 2, 3
+-- A window begins when so many requests were begun, in times of the connections.
 local BEGUN_BEFORE = 1.5
 local CLOCK_MONOTONIC, SIGINT = 1, 2
 -- Files get high numbers: wrk has room for no more low ones than its connections need.

@@ -67,8 +67,8 @@ def rounds(slices_s: Mapping[str, float], levels: Mapping[str, int], block_s: fl
     there are half as many pairs: of all ways to share the time out, this one makes the variances of the tests' ratios,
     over all levels, least in sum (Neyman 1934), if pairs spread alike.
     """
-    roots = sum(math.sqrt(2 * each_s) for each_s in slices_s.values())
-    pairs = {test: block_s / (roots * math.sqrt(2 * each_s)) for test, each_s in slices_s.items()}
+    roots = sum(map(math.sqrt, slices_s.values()))
+    pairs = {test: block_s / (2 * roots * math.sqrt(each_s)) for test, each_s in slices_s.items()}
     return {test: min(MOST_ROUNDS, max(LEAST_ROUNDS, round(pairs[test] / levels[test]))) for test in slices_s}
 
 

@@ -25,8 +25,8 @@ from benchlab.records.run import ContractFinding, Decision, Failure, Look, Pace,
 #    time is that of the CPUs that containers may use.
 # 5: a manifest says what each entry is a variant of, and at which levels of which factors; before, its name did.
 # 6: a journal has the looks of a gate, and a manifest after how many blocks they are. Entries that are up together are
-#    loaded in slices: a sample of these counts in a window of its load, and a line `pace` says how the slices of a test
-#    are taken; the least length of a slice is a fraction of a second.
+#    loaded in slices: a sample of these counts in a window of its load, and a line `pace` says how many rounds of a
+#    test a block has; the least length of a slice is a fraction of a second.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
 SCHEMA = 6
 # What is read, too: the verdicts of such a run stay what they were.
