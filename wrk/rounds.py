@@ -49,10 +49,10 @@ BEFORE, AFTER, SIZE = PAGE, PAGE + AREA, PAGE + 2 * AREA
 LIST = Path("/tmp/benchlab-files")
 # All connections are open by then, or never will be; and what a server takes so long to answer has no end.
 OPEN_S, LATE_S = 5.0, 10.0
-# wrk's threads look ten times a second whether they are to end; after so long it is ended by force.
+# A thread of wrk that has no more requests looks ten times a second whether it is to end; after so long wrk is ended by
+# force.
 END_S = 5.0
-# It is asked once more where it has not ended by then: each of two threads may have seen the other's window open, or
-# wrk was not ready yet to be ended.
+# It is asked once more where it has not ended by then: it may not have been ready yet to be ended.
 ASKED_S = 1.0
 # A server that waits for work uses next to no CPU in so short a time.
 IDLE_SLICE_S = 0.02

@@ -32,7 +32,7 @@ ffi.cdef [[
 local READ_ONLY, READ_WRITE, SHARED = 0, 2, 1
 local PAGE, AREA, LONGEST = 65536, 262144, 32768
 local BEFORE, AFTER, SIZE = PAGE, PAGE + AREA, PAGE + 2 * AREA
-local PLACE, BEGUN, FROM_US, FROM, UNTIL_US, UNTIL = 8, 0, 1, 2, 3, 4  -- in words of 8 bytes
+local PLACE, BEGUN, FROM_US, FROM, UNTIL_US, UNTIL, ENDED = 8, 0, 1, 2, 3, 4, 5  -- in words of 8 bytes
 -- Of an area, in words: when it was read, how many requests all threads had begun by then, and when that was done.
 -- Then, for each file, its size and what it holds, padded to whole words.
 local READ_US, ALL_BEGUN, DONE_US, HEAD = 0, 1, 2, 3
@@ -107,14 +107,19 @@ local function read_counters(area)
    head[READ_US] = read_us
 end
 
--- The last thread whose window is over ends wrk.
+-- The last thread whose window is over ends itself and has wrk end; the others end themselves at their next request. One
+-- that has none looks ten times a second whether wrk is to end.
 local function end_if_all_are_over()
    for thread = 0, of - 1 do
       if places[thread * PLACE + UNTIL_US] == 0 then
          return
       end
    end
-   ffi.C.kill(ffi.C.getpid(), SIGINT)
+   if own[ENDED] == 0 then
+      own[ENDED] = 1
+      ffi.C.kill(ffi.C.getpid(), SIGINT)
+   end
+   wrk.thread:stop()
 end
 
 local function begin_window()
@@ -139,7 +144,9 @@ end
 function request()
    begun = begun + 1
    own[BEGUN] = begun
-   if until_us == nil and begun >= connections then
+   if until_us ~= nil then
+      end_if_all_are_over()
+   elseif begun >= connections then
       local now = now_us()
       if from_us == nil then
          from_us = now + ramp_us

@@ -12,9 +12,7 @@ from statistics import mean
 
 from benchlab.records.plan import Level
 
-# wrk's threads look ten times a second whether they are to end: a slice that is over just before costs no wait. By then
-# its connections have taken some ms to open.
-TICK_MS, BEFORE_TICK_MS = 100, 15
+# wrk's connections are open and its server is warm by then.
 LEAST_RAMP_MS = 85
 # What a slice takes beside its load: wrk's start and end, readings, and the wait until servers are done with the one
 # before, in times of a connection's wait for its answers.
@@ -45,10 +43,8 @@ class Rate:
 
 
 def length(window_s: float) -> SliceLength:
-    """Return the length of slices that are counted for so long; wrk's ends need not be waited for then."""
-    window_ms = round(1000 * window_s)
-    loaded_ms = LEAST_RAMP_MS + window_ms + BEFORE_TICK_MS
-    return SliceLength(-(-loaded_ms // TICK_MS) * TICK_MS - BEFORE_TICK_MS - window_ms, window_ms)
+    """Return the length of slices that are counted for so long at the least."""
+    return SliceLength(LEAST_RAMP_MS, round(1000 * window_s))
 
 
 def slice_s(levels: Sequence[Level], rates: Mapping[str, Sequence[Rate]], least: SliceLength) -> float:

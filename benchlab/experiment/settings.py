@@ -518,9 +518,12 @@ def command(manifest: Manifest) -> str:
 
 
 def compared(settings: Settings) -> Iterator[tuple[str, object]]:
-    """Yield the settings that must be equal for two runs to be compared, by their names in that comparison."""
+    """Yield the settings that must be equal for two runs to be compared, by their names in that comparison.
+
+    A slice is the same however many rounds a block has: more of them only tell it more exactly.
+    """
     for setting in SETTINGS:
-        if setting.compared_as:
+        if setting.compared_as and not (setting is REPEATS and settings.together):
             yield setting.compared_as, setting.write(getattr(settings, setting.place))
     yield "entries up together", "yes" if settings.together else "no"
 

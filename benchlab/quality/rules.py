@@ -274,11 +274,15 @@ def _throttles(evidence: Evidence) -> float | None:
 def _off_speed(evidence: Evidence) -> float | None:
     """Return how far the host was from its usual speed, by the better of the two probes.
 
-    Right after a load the server may still be at work on what wrk left open, and slow that probe alone.
+    Right after a load the server may still be at work on what wrk left open, and slow that probe alone. A slice has one
+    probe, and one alone varies by nearly the limit: the median of those around the slices up to this one tells.
     """
-    if evidence.usual_speed_us is None:
+    speeds_us, usual_us = evidence.lately.speeds_us, evidence.usual_speed_us
+    if usual_us is None or not speeds_us:
         return None
-    return min(abs(speed / evidence.usual_speed_us - 1) for speed in evidence.counters.speeds_us)
+    if evidence.load.is_slice:
+        return abs(median(speeds_us) / usual_us - 1)
+    return min(abs(speed_us / usual_us - 1) for speed_us in speeds_us)
 
 
 def _client_share(evidence: Evidence) -> float | None:

@@ -152,7 +152,7 @@ def together(every: Sequence[Counters]) -> Counters:
         host=HostUsage(**{name: _sum(host[name] for host in hosts) for name in hosts[0]}),
         roles={role: Usage(cpu_us=_sum(each.roles[role].cpu_us for each in every)) for role in roles},
         received=(),
-        speeds_us=(),
+        speeds_us=tuple(speed for each in every for speed in each.speeds_us),
         idle_entries_cpu_us=_sum(each.idle_entries_cpu_us for each in every),
     )
 

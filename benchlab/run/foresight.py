@@ -1,8 +1,12 @@
-"""What a gate can tell in its blocks, before it starts, at the spread that earlier runs on this host had."""
+"""What a gate can tell in its blocks, before it starts, at the spread that earlier runs on this host had.
+
+Blocks of another number of rounds tell it too: their variance is in proportion to that of a round.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,17 +15,19 @@ from typing import Any
 from benchlab.core.errors import LabError
 from benchlab.core.quantities import counted, minutes
 from benchlab.engine.stage import Lab
+from benchlab.experiment import pace
 from benchlab.records.plan import Manifest, Settings
 from benchlab.records.run import Run
-from benchlab.statistics import interim, looks, spread
-from benchlab.statistics.spread import Spread
+from benchlab.statistics import interim, looks
+from benchlab.statistics.spread import Spread, pooled
 from benchlab.storage import store
 
 # So many runs are read, the newest.
 LATEST = 10
-# What is assumed where no run tells: the spread of the log-ratio of two entries between blocks, as measured with 3-s
-# samples on a shared VM of two CPUs (docs/ci.md).
-USUAL_SPREAD = 0.04
+# What is assumed where no run tells, as measured on shared VMs of two CPUs: the spread of the log-ratio of two entries
+# in one round at one level, and how long a slice takes with all beside its load (docs/method.md, section 1.5); and the
+# spread between blocks of 3-s samples, of one entry at a time.
+USUAL_ROUND, USUAL_SLICE_S, USUAL_BLOCK = 0.14, 0.5, 0.04
 POWER = 0.8
 # A standard deviation of fewer blocks than these, counted over all ratios, is not told as the host's.
 LEAST_FREEDOM = 5
@@ -48,23 +54,26 @@ def here(info: Mapping[str, Any], cpus: int) -> Here:
     return Here(info.get("ID"), info.get("KernelVersion"), info.get("NCPU"), cpus)
 
 
-def usual(lab: Lab, settings: Settings) -> dict[str, Spread]:
-    """Return for each test how far blocks usually lie apart on this host; a test that no run tells of is left out."""
+@dataclass(frozen=True)
+class Usual:
+    """What earlier runs tell of a test: how far blocks lie apart, and how long a slice takes; None is not known."""
+
+    spread: Spread | None = None
+    slice_s: float | None = None
+
+
+def usual(lab: Lab, settings: Settings) -> dict[str, Usual]:
+    """Return what runs on this host tell of each test; a test that no run tells of is left out."""
     if lab.engine_if_any is None:
         return {}
     return of_runs(latest(lab.root / "results", here(lab.engine_if_any.info(), lab.cpus)), settings)
 
 
-def of_runs(runs: Iterable[Run], settings: Settings) -> dict[str, Spread]:
-    """Return the spread of each test over the runs that have blocks of the same load."""
-    of = [run for run in runs if _is_alike(run.manifest.settings, settings)]
-    found = {
-        test: spread.pooled(run for run in of if run.manifest.settings.levels.get(test) == settings.levels[test]).get(
-            test
-        )
-        for test in settings.tests
-    }
-    return {test: each for test, each in found.items() if each is not None and each.freedom >= LEAST_FREEDOM}
+def of_runs(runs: Iterable[Run], settings: Settings) -> dict[str, Usual]:
+    """Return what the runs tell, the newest first, of each test that has blocks of the same load in them."""
+    alike = [run for run in runs if _is_alike(run.manifest.settings, settings)]
+    found = {test: _usual(test, [run for run in alike if _has_levels(run, test, settings)]) for test in settings.tests}
+    return {test: each for test, each in found.items() if each != Usual()}
 
 
 def latest(results: Path, host: Here) -> Iterator[Run]:
@@ -78,7 +87,7 @@ def latest(results: Path, host: Here) -> Iterator[Run]:
 
 
 def rows(
-    settings: Settings, entries: int, known: Mapping[str, Spread], most_s: float, turns: int = 1
+    settings: Settings, entries: int, known: Mapping[str, Usual], most_s: float, turns: int = 1
 ) -> Iterator[tuple[str, str]]:
     """Yield the lines of a plan that say when the gate looks, and what it can tell of each test.
 
@@ -87,37 +96,62 @@ def rows(
     after = ", ".join(map(str, settings.looks))
     yield "gate", f"looks after {after} blocks, and ends the run as soon as it knows"
     name = "it can tell"
+    rounds = _rounds(settings, known)
     for test in settings.tests:
-        yield name, f"{test}: {foreseen(settings, max(1, entries), known.get(test), most_s, turns)}"
+        spread = known.get(test, Usual()).spread
+        stdev = (spread or _assumed(settings, test)).of_blocks(rounds[test])
+        told = foreseen(settings, max(1, entries), stdev, most_s, turns)
+        yield name, f"{test}: {told}, {_whose(stdev, spread)}"
         name = ""
 
 
-def foreseen(settings: Settings, entries: int, known: Spread | None, most_s: float, turns: int = 1) -> str:
-    """Return what the gate can tell of a test, in words."""
-    margin, stdev = settings.margin or 0.0, known.stdev if known else USUAL_SPREAD
+def foreseen(settings: Settings, entries: int, stdev: float, most_s: float, turns: int = 1) -> str:
+    """Return what the gate can tell of a test whose blocks have such a spread, in words."""
     # A ratio has the blocks of its group.
     own = [blocks // turns for blocks in settings.looks]
     loss = looks.smallest_loss(stdev, own, interim.MEANS / (entries * len(settings.tests)), POWER)
-    passes = looks.power(interim.room(margin), stdev, own, interim.MEANS)
-    whose = (
-        f"this host's usual spread of {stdev:.1%} between blocks ({counted(known.runs, 'run')})"
-        if known
-        else f"a spread of {stdev:.0%} between blocks, which is assumed: results/ has no such run on this host"
-    )
+    passes = looks.power(interim.room(settings.margin or 0.0), stdev, own, interim.MEANS)
     return (
         f"{settings.blocks} blocks in about {minutes(most_s)} would show a loss of {loss:.1%} with {POWER:.0%} power, "
-        f"and pass an unchanged entry {100 * passes:.0f} times in 100, at {whose}"
+        f"and pass an unchanged entry {100 * passes:.0f} times in 100"
     )
+
+
+def _whose(stdev: float, known: Spread | None) -> str:
+    if known:
+        return f"at this host's usual spread of {stdev:.1%} between blocks ({counted(known.runs, 'run')})"
+    return f"at a spread of {stdev:.1%} between blocks, which is assumed: results/ has no such run on this host"
+
+
+def _rounds(settings: Settings, known: Mapping[str, Usual]) -> Mapping[str, int]:
+    """Return how many rounds of each test a block will have, or samples of each level."""
+    if settings.repeats:
+        return dict.fromkeys(settings.tests, settings.repeats)
+    slices_s = {test: known.get(test, Usual()).slice_s or USUAL_SLICE_S for test in settings.tests}
+    return pace.rounds(slices_s, {test: len(settings.levels[test]) for test in settings.tests}, settings.block_s)
+
+
+def _assumed(settings: Settings, test: str) -> Spread:
+    return Spread(USUAL_ROUND / math.sqrt(len(settings.levels[test])) if settings.together else USUAL_BLOCK)
+
+
+def _usual(test: str, runs: Sequence[Run]) -> Usual:
+    spread = pooled(runs).get(test)
+    slices_s = (each.slice_s for run in runs for each in run.paces if each.test == test)
+    return Usual(spread if spread and spread.freedom >= LEAST_FREEDOM else None, next(slices_s, None))
+
+
+def _has_levels(run: Run, test: str, settings: Settings) -> bool:
+    return run.manifest.settings.levels.get(test) == settings.levels[test]
 
 
 def _is_alike(one: Settings, other: Settings) -> bool:
-    """Return whether blocks of the two are loaded alike, so that their spreads are of one kind.
-
-    Where the rounds of a block follow from its time, other tests beside it leave a test other rounds.
-    """
-    keys = [(each.duration_s, each.repeats, each.block_s, each.proxy, each.together) for each in (one, other)]
-    shared = not one.together or one.repeats > 0 or set(one.tests) == set(other.tests)
-    return keys[0] == keys[1] and shared
+    """Return whether samples of the two are loaded alike; of entries up together, rounds may be more or fewer."""
+    keys = [
+        (each.together, each.duration_s, each.proxy, each.repeats if not each.together else None)
+        for each in (one, other)
+    ]
+    return keys[0] == keys[1]
 
 
 def _manifests(results: Path) -> Iterator[tuple[Path, Manifest]]:

@@ -26,15 +26,19 @@ PAUSE_S = 600
 
 
 def block_s(run: Run) -> float:
-    """Return how long a block of the run takes, the median: from first sample to the end of the last, without pauses.
+    """Return how long a block of the run takes, the median: from the end of the one before to its own, without pauses.
 
+    The first one, which has no other before it, counts only where it is the only one, with a guess of its start.
     Raises StatisticsError where the run has no samples.
     """
     taken: dict[int, list[Sample]] = defaultdict(list)
     for sample in run.taken:
         taken[sample.trial.block].append(sample)
-    # The start of a block's first entry comes before its first sample.
-    return median(map(spent_s, taken.values())) + forecast.VISIT_S
+    blocks = [samples for _, samples in sorted(taken.items())]
+    if len(blocks) == 1:
+        return spent_s(blocks[0]) + forecast.VISIT_S
+    lasts = [max(samples, key=lambda sample: sample.started_at) for samples in blocks]
+    return median(spent_s([last, *of]) - last.load.wall_us / 1e6 for last, of in zip(lasts, blocks[1:], strict=False))
 
 
 def pilot_blocks(wanted: int, block_s: float, budget_s: int | None, groups: int = 1) -> int:

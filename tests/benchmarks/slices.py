@@ -4,6 +4,7 @@
     python -m tests.benchmarks.slices entries    # the same pair with two, four and eight entries up
     python -m tests.benchmarks.slices lives      # lives of a pair: their means against what rounds predict
     python -m tests.benchmarks.slices pinned     # workers pinned to a CPU each and free ones, in turns
+    python -m tests.benchmarks.slices databases  # a pair that shares the database and one that has two, in turns
 
 A pair is two slices in a row, one of each of two entries that are the same image. Prints a table as Markdown, and each
 slice as a line of JSON into the file that `--out` names. Nothing else may run meanwhile. What came of it stands in
@@ -21,13 +22,16 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
-from benchlab.engine import stage
+import docker
+
+from benchlab.engine import sandbox, stage
+from benchlab.engine.endpoints import DATABASE_HOST, DATABASE_SERVICE
 from benchlab.engine.stage import Lab
 from benchlab.experiment import pace
 from benchlab.experiment.pace import SliceLength
@@ -49,6 +53,8 @@ ROOT = Path(__file__).resolve().parents[2]
 WINDOWS_S = (0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
 CELLS = (("json", 32), ("plaintext", 256), ("query", 1), ("query", 20), ("fortune", 32))
 UP = (2, 4, 8)
+# Where databases are compared: the first two entries share one, the other two have one each.
+SHARING, UP_WITH_OWN = 2, 4
 PAIRS_AT_ONCE = 3
 TEN_MINUTES_S, BLOCKS = 600, 8
 HEADS = ("test", "level", "condition", "pairs", "s a pair", "spread", "of requests/CPU-s", "lag 1", "ten minutes show")
@@ -83,11 +89,13 @@ class Life:
         for test, value in CELLS:
             self._take([(name, 1) for name in self.names], test, value, WARM_LENGTH, "")
 
-    def pairs(self, test: str, value: int, condition: str = "", window_s: float | None = None) -> None:
-        """Take some pairs of slices of the first two entries, as long as the lab's, or with a window of `window_s`."""
+    def pairs(
+        self, test: str, value: int, condition: str = "", window_s: float | None = None, of: Sequence[str] = ()
+    ) -> None:
+        """Take some pairs of slices of two entries, as long as the lab's, or with a window of `window_s`."""
         order = []
         for pair in range(1, PAIRS_AT_ONCE + 1):
-            order += [(name, pair) for name in self.chance.sample(self.names[:2], 2)]
+            order += [(name, pair) for name in self.chance.sample(of or self.names[:2], 2)]
         self.seen += self._take(order, test, value, pace.length(window_s or choose().duration_s), condition)
         self._pairs += PAIRS_AT_ONCE
 
@@ -170,6 +178,38 @@ def pinned(of: Life, seconds: float) -> None:
                 of.pairs(*cell, condition)
 
 
+def databases(of: Life, seconds: float) -> None:
+    of.warm_up()
+    shared, own = names(SHARING), names(UP_WITH_OWN)[SHARING:]
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < seconds:
+        for condition, pair in of.chance.sample((("one database", shared), ("one for each", own)), 2):
+            for cell in CELLS:
+                of.pairs(*cell, condition, of=pair)
+
+
+@contextmanager
+def own_databases(lab: Lab, entries: Iterable[str]) -> Iterator[None]:
+    """Give each of the entries a database of its own, in place of the shared one, for the length of the with block."""
+    api, made = docker.from_env().api, []
+    shared = api.inspect_container(lab.engine.container_id(DATABASE_SERVICE))
+    config = {name: value for name, value in shared["Config"].items() if name != "Hostname"}
+    try:
+        for entry in entries:
+            network = f"{lab.engine.project}-entry-{entry}"
+            api.disconnect_container_from_network(shared["Id"], network)
+            alone = {"EndpointsConfig": {network: {"Aliases": [DATABASE_HOST]}}}
+            host = {**shared["HostConfig"], "NetworkMode": network}
+            own = {"Labels": sandbox.labels(lab.engine.project), "HostConfig": host, "NetworkingConfig": alone}
+            made.append(api.create_container_from_config(config | own)["Id"])  # type: ignore[no-untyped-call]
+            api.start(made[-1])
+            api.exec_start(api.exec_create(made[-1], "wait-database")["Id"])
+        yield
+    finally:
+        for container in made:
+            api.remove_container(container, force=True)
+
+
 def _pin(lab: Lab, entries: Iterable[str], each_to_one: bool) -> None:
     """Let worker i of each entry run on CPU i alone, or let all run on all. The engine must be this host's own."""
     cpus = sorted(os.sched_getaffinity(0))
@@ -196,8 +236,8 @@ def pairs_of(seen: Iterable[Seen]) -> list[tuple[Seen, Seen]]:
     found: dict[tuple[int, int], dict[str, Seen]] = defaultdict(dict)
     for each in seen:
         found[each.life, each.pair][each.entry] = each
-    first, second = names(2)
-    return [(of[first], of[second]) for _, of in sorted(found.items()) if len(of) == 2]
+    whole = [sorted(of.items()) for _, of in sorted(found.items()) if len(of) == 2]
+    return [(first, second) for (_, first), (_, second) in whole]
 
 
 def grouped(seen: Iterable[Seen], by: Callable[[Seen], tuple[object, ...]]) -> dict[tuple[object, ...], list[Seen]]:
@@ -251,18 +291,19 @@ def _logs(pairs: Iterable[tuple[float, float]]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures what slices of several kinds say of a pair.")
-    parser.add_argument("what", choices=("lengths", "entries", "lives", "pinned"))
+    parser.add_argument("what", choices=("lengths", "entries", "lives", "pinned", "databases"))
     parser.add_argument("--lives", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60, help="in each life; of lengths, for each cell and length")
     parser.add_argument("--out", type=Path, default=Path(os.devnull))
     args = parser.parse_args()
     lab = stage.open_lab(ROOT, [selftest.ENTRY], lambda line: print(line, file=sys.stderr))
     stage.build(lab, [selftest.ENTRY])
-    counts = UP if args.what == "entries" else UP[:1]
+    counts = {"entries": UP, "databases": (UP_WITH_OWN,)}.get(args.what, UP[:1])
     lab = lab.with_services({name: selftest.injected(lab, {}) for name in names(max(counts))})
-    measure = {"lengths": lengths, "pinned": pinned}.get(args.what, usual)
+    measure = {"lengths": lengths, "pinned": pinned, "databases": databases}.get(args.what, usual)
+    having_own = names(UP_WITH_OWN)[SHARING:] if args.what == "databases" else []
     seen: list[Seen] = []
-    with args.out.open("a") as out, stage.stage(lab, names(max(counts))):
+    with args.out.open("a") as out, stage.stage(lab, names(max(counts))), own_databases(lab, having_own):
         for number in range(1, args.lives + 1):
             for count in random.Random(number).sample(counts, len(counts)):
                 with life(lab, number, count, out) as of:

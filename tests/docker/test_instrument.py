@@ -222,7 +222,8 @@ def test_a_calibration_catches_every_injected_fault_and_writes_its_report(projec
     entries = (PLAIN, *DOSES)
     for block in (1, 2):
         of_block = [burdens[block, entry] for entry in entries]
-        assert [burden.us for burden in of_block] == sorted(burden.us for burden in of_block)
+        plain, *slowed = of_block
+        assert min(burden.us for burden in slowed) > plain.us
         for burden in of_block:
             counted = [
                 sample.load.launch_requests or 0

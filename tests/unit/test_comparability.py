@@ -68,7 +68,6 @@ def test_another_machine_engine_or_database_is_told_with_both_values(
     ("change", "told"),
     [
         ({"duration_s": 9}, f"duration in s was {PROFILES['quick'].duration_s}, is 9"),
-        ({"repeats": 4}, "repeats of a level in a block was 1, is 4"),
         ({"primer_s": 5}, "primer in s was 0, is 5"),
         ({"warmup_s": (15, 15)}, "warm-up in s was 1 to 1, is 15 to 15"),
         ({"proxy": "nginx"}, "proxy was none, is nginx"),
@@ -81,6 +80,17 @@ def test_another_load_is_told_with_both_values(described: Manifest, change: dict
 def test_other_connections_where_n_varies_are_told_with_both_values(described: Manifest) -> None:
     study, tfb = (replace(described, settings=replace(long_samples(), profile=name)) for name in ("study", "tfb"))
     assert differences(study, tfb) == ["connections where N varies was 128, is 512"]
+
+
+def test_other_numbers_of_long_samples_are_told_and_other_numbers_of_rounds_are_no_other_load(
+    described: Manifest,
+) -> None:
+    def more(manifest: Manifest) -> Manifest:
+        return replace(manifest, settings=replace(manifest.settings, repeats=4))
+
+    study = replace(described, settings=replace(long_samples(), profile="study"))
+    assert differences(study, more(study)) == ["repeats of a level in a block was 1, is 4"]
+    assert differences(described, more(described)) == []
 
 
 def test_a_run_of_the_same_profile_that_had_one_entry_up_at_a_time_is_no_run_of_rounds(described: Manifest) -> None:

@@ -12,7 +12,7 @@ from benchlab.contract.answers import Problem
 from benchlab.quality import judge, rules
 from benchlab.quality.rules import Evidence
 from benchlab.records import schema
-from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage
+from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, together
 from benchlab.records.load import Errors, Load, Ports
 from benchlab.records.plan import Level, Manifest
 from benchlab.records.run import GOOD, INVALID, NOT_TRIED, SUSPECT, Failure, Run, Verdict
@@ -160,6 +160,14 @@ def test_the_throughput_itself_is_never_judged(factor: int) -> None:
 def test_a_server_that_tidies_up_after_the_load_is_no_slow_host() -> None:
     probes = replace(CALM.counters, speeds_us=(5000.0, 9000.0))
     assert judge.judge(_calm(counters=probes)(CALM)).severity == GOOD
+
+
+def test_one_slow_probe_is_no_slow_host_where_those_of_the_slices_before_were_not() -> None:
+    slow, usual = make_counters(speed_us=5600.0), make_counters(speed_us=5050.0)
+    a_slice = replace(CALM, counters=slow, load=replace(CALM.load, launch_requests=CALM.load.requests))
+    for before, broken in (([usual, usual], []), ([slow, usual], ["host speed"])):
+        around = together([*before, slow])
+        assert list(judge.judge(replace(a_slice, around=around)).broken) == broken
 
 
 def test_the_short_rest_after_the_last_whole_second_is_no_stall() -> None:

@@ -48,13 +48,16 @@ def _block_s(manifest: Manifest, *blocks: tuple[float, ...]) -> float:
     return sizing.block_s(Run(manifest, tuple(sample for block in samples for sample in block), ()))
 
 
-def test_a_block_takes_from_the_start_of_its_first_entry_to_the_end_of_its_last_sample(manifest: Manifest) -> None:
-    assert _block_s(manifest, (0, 10, 20), (50, 60, 70)) == pytest.approx(forecast.VISIT_S + 20 + WALL_S)
+def test_a_block_takes_from_the_end_of_the_one_before_to_the_end_of_its_last_sample(manifest: Manifest) -> None:
+    assert _block_s(manifest, (0, 10, 20), (50, 60, 70)) == pytest.approx(50)
+
+
+def test_the_start_of_an_only_block_is_guessed(manifest: Manifest) -> None:
+    assert _block_s(manifest, (0, 10, 20)) == pytest.approx(forecast.VISIT_S + 20 + WALL_S)
 
 
 def test_of_several_blocks_the_middle_one_is_what_a_block_takes(manifest: Manifest) -> None:
-    blocks = ((0, 10), (50, 60), (100, 190))
-    assert _block_s(manifest, *blocks) == pytest.approx(forecast.VISIT_S + 10 + WALL_S)
+    assert _block_s(manifest, (0, 10), (50, 60), (100, 190), (200, 231)) == pytest.approx(50)
 
 
 @pytest.mark.parametrize("jump_s", [3600, 86_400, -3600])
@@ -63,5 +66,5 @@ def test_a_pause_or_a_clock_that_is_set_makes_no_block_of_a_pilot_of_two_longer(
 ) -> None:
     usual = _block_s(manifest, (0, 10, 20), (50, 60, 70))
     jumped = _block_s(manifest, (0, 10, 20), (50, 60 + jump_s, 70 + jump_s))
-    # The gap with the jump in it is lost, in one of the two blocks.
-    assert jumped == pytest.approx(usual - (10 - WALL_S) / 2)
+    # The gap with the jump in it is lost.
+    assert jumped == pytest.approx(usual - (10 - WALL_S))

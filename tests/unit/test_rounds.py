@@ -10,7 +10,7 @@ import pytest
 
 from benchlab.core.errors import EngineError, WrkError
 from benchlab.experiment import pace, schedule
-from benchlab.experiment.pace import Rate, SliceLength
+from benchlab.experiment.pace import Rate
 from benchlab.experiment.settings import choose
 from benchlab.load import closed
 from benchlab.quality import judge
@@ -245,11 +245,6 @@ def test_rounds_that_one_entry_lacks_are_taken_of_all_where_it_is_up_and_of_none
     assert list(runner.run([Block(1, NAMES, (Rounds("json", 3, 4, ("crax",)),))])) == [1]
     assert {sample.trial.entry for sample in again.samples} == (set(NAMES) if starts else set())
     assert {failure.trial.entry for failure in again.failures} == (set() if starts else {"crax"})
-
-
-def test_a_slice_is_as_long_as_was_asked_for_and_ends_just_before_wrk_looks() -> None:
-    assert pace.length(0.3) == SliceLength(ramp_ms=85, window_ms=300)
-    assert pace.length(0.25) == SliceLength(ramp_ms=135, window_ms=250)
 
 
 def test_a_slice_is_expected_to_take_some_waits_for_an_answer() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -285,8 +286,14 @@ def _sitting(lab: Lab, journal: Journal) -> session.Session:
     return session.Session(lab, journal.run().manifest, journal, cast(Lease, Held()), Console(file=StringIO()))
 
 
+BLOCK_S = 6
+
+
 def _measured(journal: Journal, run: Run, blocks: range, factor: float, noise: float = 0.002) -> None:
-    """Write blocks of both versions in which the newer has so many times the older one's rate, give or take noise."""
+    """Write blocks of both versions in which the newer has so many times the older one's rate, give or take noise.
+
+    A block takes BLOCK_S.
+    """
     for visit in schedule.plan(
         [Entry(name, LABELS, {"json": "/json"}) for name in run.manifest.settings.frameworks],
         closed.levels(run.manifest.settings, 2),
@@ -296,7 +303,8 @@ def _measured(journal: Journal, run: Run, blocks: range, factor: float, noise: f
         if visit.block in blocks:
             sign = (visit.block % 3) - 1
             rate = 10_000 * (1 if visit.entry == older("crax") else factor * (1 + sign * noise))
-            journal.append(make_sample(visit.trials[0], make_load(round(rate))))
+            sample = make_sample(visit.trials[0], make_load(round(rate)))
+            journal.append(replace(sample, started_at=STARTED + timedelta(seconds=BLOCK_S * visit.block)))
 
 
 def test_a_gate_ends_the_run_at_the_first_look_that_has_an_answer(
@@ -350,8 +358,7 @@ def test_a_regression_is_shown_at_the_first_look_and_keeps_its_answer_whatever_i
 def test_a_budget_that_ends_before_the_next_look_makes_a_last_one_of_the_blocks_that_fit(
     both: Lab, tmp_path: Path, manifest: Manifest, said: list[str]
 ) -> None:
-    # A block takes the 5 s that a visit is planned with, and the 1 s that its samples are said to have taken.
-    journal = store.create(tmp_path, _gated(manifest, budget_s=32))
+    journal = store.create(tmp_path, _gated(manifest, budget_s=5 * BLOCK_S + 2))
     _measured(journal, journal.run(), range(1, 4), 1.0, noise=0.3)
     run = _sitting(both, journal).run()
     assert run.looks[0].next_look in (4, 5)
