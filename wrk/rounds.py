@@ -91,8 +91,10 @@ class Rounds:
 
     def __init__(self, job):
         self._job = job
+        ids = {container_id for containers in job["containers"].values() for container_id in containers.values()}
+        folders = {container_id: readings.folders(container_id) for container_id in ids}
         self._places = {
-            entry: {role: readings.folders(container_id) for role, container_id in containers.items()}
+            entry: {role: folders[container_id] for role, container_id in containers.items()}
             for entry, containers in job["containers"].items()
         }
         self._gone = set()
@@ -132,7 +134,7 @@ class Rounds:
         began_us = now_us()
         places = self._places[load["entry"]]
         await_ports(readings.ports)
-        idle_before = await_idle([found for role, found in places.items() if role != CLIENT], slice_s=IDLE_SLICE_S)
+        idle_before = await_idle(at_work(self._places, load["entry"]), slice_s=IDLE_SLICE_S)
         speeds_us = readings.speeds_us(PROBE_ROUNDS)
         with Checker(load["check"] if planned["checked"] else None) as checker:
             report, window, wall_us = self._loaded(load, places)
@@ -247,6 +249,18 @@ class Rounds:
 
     def _word(self, thread, word):
         return struct.unpack_from("<Q", self._counts, PLACE * thread + WORD * word)[0]
+
+
+def at_work(places, loaded):
+    """Return the folders of all servers that may still work for the slice before, which was mostly another entry's.
+
+    `places` has them by entry and role. What cannot be read of an entry that is not `loaded` now has ended.
+    """
+    servers = {entry: [found for role, found in of.items() if role != CLIENT] for entry, of in places.items()}
+    own = servers.pop(loaded)
+    # The database is everyone's.
+    others = [found for of in servers.values() for found in of if found not in own]
+    return own + [found for found in others if readings.cpu_us(found) is not None]
 
 
 def ends_within(wrk, most_s):

@@ -233,6 +233,18 @@ def test_a_load_waits_3_s_at_the_most_for_servers_that_are_not_done_with_the_one
     assert (load.await_idle(servers.folders, servers), servers.slices) == (idle, slices)
 
 
+def test_a_slice_waits_for_the_servers_of_all_entries_but_of_others_that_have_ended(tmp_path: Path) -> None:
+    database, crax, aiohttp = _Servers(tmp_path, [[0], [0], [0]]).folders
+    ended = dict.fromkeys(crax, tmp_path / "gone")
+    places = {
+        "crax": {"client": ended, "app": crax, "db": database},
+        "aiohttp": {"client": ended, "app": aiohttp, "db": database},
+        "starlette": {"client": ended, "app": ended, "db": database},
+    }
+    assert rounds.at_work(places, "crax") == [crax, database, aiohttp]
+    assert rounds.at_work(places, "starlette") == [ended, database, crax, aiohttp]
+
+
 class _Clocks:
     """A clock that nobody can set, one that was set forth by so much, and a process that got no CPU now and then."""
 
