@@ -15,7 +15,8 @@ answers are looked at before, under and after it.
 While a window lasts this program sleeps: on a full host it may get no CPU for longer than that. What must be read in
 time, wrk's thread reads, which is on a CPU then; the rest is read before wrk starts and when it has ended.
 
-An entry from which nothing comes any more, not even an answer to a single request, is left out from then on.
+An entry from which nothing comes any more is left out from then on: not even an answer to a single request, or nothing
+in several slices in a row.
 
 The input stays open while the lab is there. Where that ends, this and wrk end at once: no load goes on uncounted.
 """
@@ -54,6 +55,8 @@ OPEN_S, LATE_S = 5.0, 10.0
 END_S = 5.0
 # It is asked once more where it has not ended by then: it may not have been ready yet to be ended.
 ASKED_S = 1.0
+# A server may stand still for a slice, which lasts until LATE_S. More of them in a row are no pause.
+MOST_SILENT = 3
 # A server that waits for work uses next to no CPU in so short a time.
 IDLE_SLICE_S = 0.02
 # Two rounds of the speed probe show whether the host has its usual speed.
@@ -97,7 +100,7 @@ class Rounds:
             entry: {role: folders[container_id] for role, container_id in containers.items()}
             for entry, containers in job["containers"].items()
         }
-        self._gone = set()
+        self._gone, self._silent = set(), dict.fromkeys(job["containers"], 0)
         self._cpu_files = {
             entry: {role: readings.cpu_file(found) for role, found in of.items()} for entry, of in self._places.items()
         }
@@ -151,8 +154,17 @@ class Rounds:
             idle_before=idle_before,
             ports=ports,
             answers=checker.answers,
-            is_gone=False if window and window.requests else not is_there(load["check"]),
+            is_gone=self.is_gone(load, window),
         )
+
+    def is_gone(self, load, window):
+        """Return whether no more slices are taken of the entry, of whose last one this is the window."""
+        entry = load["entry"]
+        if window and window.requests:
+            self._silent[entry] = 0
+            return False
+        self._silent[entry] += 1
+        return self._silent[entry] >= MOST_SILENT or not is_there(load["check"])
 
     def _loaded(self, load, places):
         """Run wrk and return its report, what was counted in the window, and how long wrk lived."""

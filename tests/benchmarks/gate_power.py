@@ -28,7 +28,7 @@ Answers = NDArray[np.int64]
 
 SEED, RUNS = 16, 20_000
 LEVELS, COMMON = 3, 0.5
-SPREADS, MOST, CHANGES = (0.01, 0.02, 0.04, 0.06), (10, 20, 40), (0.0, -0.03, -0.06)
+SPREADS, MOST, CHANGES = (0.01, 0.015, 0.02, 0.04, 0.06), (8, 20, 40), (0.0, -0.03, -0.06)
 MARGIN = 0.03
 
 
@@ -69,7 +69,7 @@ def table(chance: np.random.Generator, runs: int) -> Table:
             same, less, much = (ended(logs(chance, runs, spread, most, change), planned) for change in CHANGES)
             rows.append(
                 (
-                    f"{spread:.0%}",
+                    f"{spread:.1%}",
                     ", ".join(map(str, planned)),
                     *(f"{100 * same.share(code):.1f}" for code in (NO_REGRESSION, REGRESSION)),
                     f"{same.blocks.mean():.1f}",

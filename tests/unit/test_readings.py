@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import load
@@ -231,6 +232,17 @@ def test_a_load_waits_3_s_at_the_most_for_servers_that_are_not_done_with_the_one
 ) -> None:
     servers = _Servers(tmp_path, used)
     assert (load.await_idle(servers.folders, servers), servers.slices) == (idle, slices)
+
+
+def test_an_entry_is_given_up_after_three_slices_in_a_row_without_an_answer_though_it_answers_single_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rounds, "is_there", lambda check: True)
+    some = rounds.Rounds({"containers": {"crax": {}, "aiohttp": {}}})
+    windows = [SimpleNamespace(requests=requests) for requests in (0, 0, 5, 0, 0, 0)]
+    load = {"entry": "crax", "check": None}
+    assert [some.is_gone(load, window) for window in windows] == [False, False, False, False, False, True]
+    assert not some.is_gone(load | {"entry": "aiohttp"}, windows[0])
 
 
 def test_a_slice_waits_for_the_servers_of_all_entries_but_of_others_that_have_ended(tmp_path: Path) -> None:
