@@ -372,6 +372,11 @@ class Engine:
             if network in container.attrs["NetworkSettings"]["Networks"]:
                 self._client.api.disconnect_container_from_network(str(container.id), network)
 
+    def networks_of(self, service: str) -> list[str]:
+        """Return the names of the networks that the service's container is in. Raises EngineError."""
+        with translated(f"inspecting {service}"):
+            return list(self._inspected(service).attrs["NetworkSettings"]["Networks"])
+
     # -- containers that Compose does not know of ----------------------------------------------------
 
     def run_once(

@@ -2,6 +2,9 @@
 
 In it the entry is `tfb-server` and the database `tfb-database`. The load generator is in all of them, and asks for each
 entry, or the proxy in front of it, by a name that no other has.
+
+Networks are not equal: what the host's packet filter asks of each packet, it asks for one network after the other. So
+entries change places from block to block.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ from ipaddress import IPv4Network, ip_network
 from typing import Protocol
 
 from benchlab.core.errors import EngineError
-from benchlab.engine.endpoints import CLIENT_SERVICE, DATABASE_HOST, DATABASE_SERVICE, ENTRY_HOST, Roles
+from benchlab.engine.endpoints import CLIENT_SERVICE, DATABASE_HOST, DATABASE_SERVICE, ENTRY_HOST, Endpoints, Roles
 from benchlab.records.plan import Entry
 
 # Docker's defaults have about 30 address ranges, which the host's other projects need too. Beyond so many, all of the
@@ -31,6 +34,7 @@ class Networker(Protocol):
     def subnet(self, network_id: str) -> str: ...
     def join_network(self, network_id: str, service: str, aliases: Sequence[str]) -> None: ...
     def leave_network(self, network: str, service: str) -> None: ...
+    def networks_of(self, service: str) -> list[str]: ...
 
 
 class NoRangeError(EngineError):
@@ -38,21 +42,39 @@ class NoRangeError(EngineError):
 
 
 def join(engine: Networker, roles: Roles, entries: Iterable[Entry], default: str) -> None:
-    """Make each entry's network, and have all in it that takes part; `default` is the network that Compose made.
+    """Make a network for each entry, and have all in it that takes part; `default` is the network that Compose made.
 
     The containers are there and do not run. Raises EngineError, also where the engine has no more networks.
     """
     entries = list(entries)
-    made = make(engine, [f"{engine.project}-entry-{entry.name}" for entry in entries])
+    made = make(engine, [f"{engine.project}-entry-{number}" for number in range(1, len(entries) + 1)])
     for entry, network_id in zip(entries, made, strict=True):
-        at = roles.of(entry)
         engine.join_network(network_id, CLIENT_SERVICE, [])
         engine.join_network(network_id, DATABASE_SERVICE, [DATABASE_HOST])
-        for endpoint in at.serving:
-            contract = [ENTRY_HOST] if endpoint is at.app else []
-            engine.join_network(network_id, endpoint.service, [*contract, endpoint.address.host])
-            # There all entries would have the same name.
-            engine.leave_network(default, endpoint.service)
+        # In the default one all entries would have the same name.
+        _move(engine, roles.of(entry), default, network_id)
+
+
+def change_places(engine: Networker, roles: Roles, entries: Iterable[Entry], turn: int) -> None:
+    """Have each entry in another one's network, the next one at each turn: in as many turns each is in all of them.
+
+    Their containers do not run. Raises EngineError.
+    """
+    entries = sorted(entries, key=lambda entry: entry.name)
+    now = [engine.networks_of(roles.of(entry).app.service)[0] for entry in entries]
+    places = sorted(now)
+    for number, entry in enumerate(entries):
+        place = places[(number + turn) % len(places)]
+        if place != now[number]:
+            _move(engine, roles.of(entry), now[number], place)
+
+
+def _move(engine: Networker, at: Endpoints, old: str, new: str) -> None:
+    """Take what serves there from a network to another, by its name or id, under the contract's name and its own."""
+    for endpoint in at.serving:
+        contract = [ENTRY_HOST] if endpoint is at.app else []
+        engine.join_network(new, endpoint.service, [*contract, endpoint.address.host])
+        engine.leave_network(old, endpoint.service)
 
 
 def make(engine: Networker, names: Sequence[str]) -> list[str]:

@@ -62,6 +62,7 @@ class RoundRunner(Bench):
         self.state.forget_lately()
         losses = _Losses(self, block)
         try:
+            self.change_places([self.entries[name] for name in block.entries], block.number)
             with self.group(*block.entries).up(f"block{block.number}") as up:
                 for name, why in up.lost.items():
                     losses.lose(name, why)

@@ -184,7 +184,8 @@ class Bench:
     `roles` are the engines that the roles are on. `state` is what the session has learnt so far. `allow` is called at
     the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` and
     `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them;
-    `patterns` are as in Lifetime.
+    `patterns` are as in Lifetime. `change_places` has entries that do not run take other places, of which there is one
+    for each, at each turn.
     """
 
     roles: Roles
@@ -201,6 +202,7 @@ class Bench:
     allowed_cpus: tuple[int, ...] | None = None
     placement: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     patterns: LogPatterns = field(default_factory=LogPatterns)
+    change_places: Callable[[Sequence[Entry], int], None] = lambda entries, turn: None
 
     def group(self, *names: str) -> Group:
         """Return what brings these entries up, and none of the others."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from benchlab import __version__
 from benchlab.core.errors import EngineError, LabError, StoreError
 from benchlab.core.quantities import counted, minutes
-from benchlab.engine import building, capacity, stage, topology, variants
+from benchlab.engine import building, capacity, networks, stage, topology, variants
 from benchlab.engine.lease import Lease
 from benchlab.engine.stage import BESIDE, Lab, Stage
 from benchlab.experiment import profiles, schedule
@@ -267,6 +267,7 @@ class Session:
             "allowed_cpus": lab.allowed_cpus,
             "placement": lab.placement,
             "patterns": lab.patterns,
+            "change_places": partial(networks.change_places, lab.engine, lab.roles),
         }
 
     def allow(self) -> None:

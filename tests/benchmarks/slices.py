@@ -196,7 +196,7 @@ def own_databases(lab: Lab, entries: Iterable[str]) -> Iterator[None]:
     config = {name: value for name, value in shared["Config"].items() if name != "Hostname"}
     try:
         for entry in entries:
-            network = f"{lab.engine.project}-entry-{entry}"
+            (network,) = lab.engine.networks_of(entry)
             api.disconnect_container_from_network(shared["Id"], network)
             alone = {"EndpointsConfig": {network: {"Aliases": [DATABASE_HOST]}}}
             host = {**shared["HostConfig"], "NetworkMode": network}

@@ -173,6 +173,7 @@ class FakeHost:
         self.on_slice: Callable[[str, int], dict[str, object] | None] = lambda entry, number: None
         self.slices: list[tuple[str, int]] = []
         self.asked = ""
+        self.networks: dict[str, list[str]] = {}
 
     @property
     def entry(self) -> str:
@@ -187,6 +188,15 @@ class FakeHost:
         self.dead.pop(service, None)
         if service in self.stillborn:
             self.dead[service] = f"{service} ended (exit code 3)"
+
+    def networks_of(self, service: str) -> list[str]:
+        return self.networks.setdefault(service, [f"made for {service}"])
+
+    def join_network(self, network_id: str, service: str, aliases: Sequence[str]) -> None:
+        self.networks[service].append(network_id)
+
+    def leave_network(self, network: str, service: str) -> None:
+        self.networks[service].remove(network)
 
     def stop(self, service: str) -> str | None:
         self.done.append(f"stop {service}")

@@ -24,6 +24,7 @@ class Networks:
         self.ranges, self.size = ranges, size
         self.made: dict[str, str] = {}
         self.done: list[tuple[str, ...]] = []
+        self.of: dict[str, list[str]] = {}
 
     def make_network(self, name: str, subnet: str | None = None) -> str:
         if subnet is None:
@@ -42,9 +43,15 @@ class Networks:
 
     def join_network(self, network_id: str, service: str, aliases: Sequence[str]) -> None:
         self.done.append((network_id, service, *aliases))
+        self.of.setdefault(service, []).append(network_id)
 
     def leave_network(self, network: str, service: str) -> None:
         self.done.append(("leave", network, service))
+        if network in self.of[service]:
+            self.of[service].remove(network)
+
+    def networks_of(self, service: str) -> list[str]:
+        return self.of[service]
 
 
 def test_all_that_takes_part_is_in_the_entry_s_network_under_the_contract_s_names() -> None:
@@ -52,17 +59,34 @@ def test_all_that_takes_part_is_in_the_entry_s_network_under_the_contract_s_name
     entries = [Entry("crax", LABELS, PATHS), Entry("aiohttp", LABELS | {"proxy": "nginx"}, PATHS)]
     networks.join(engine, Roles.on_one(FakeHost()), entries, "benchlab_default")
     assert engine.done == [
-        ("benchlab-entry-crax", "wrk"),
-        ("benchlab-entry-crax", "db", "tfb-database"),
-        ("benchlab-entry-crax", "crax", "tfb-server", "app-crax"),
+        ("benchlab-entry-1", "wrk"),
+        ("benchlab-entry-1", "db", "tfb-database"),
+        ("benchlab-entry-1", "crax", "tfb-server", "app-crax"),
         ("leave", "benchlab_default", "crax"),
-        ("benchlab-entry-aiohttp", "wrk"),
-        ("benchlab-entry-aiohttp", "db", "tfb-database"),
-        ("benchlab-entry-aiohttp", "aiohttp", "tfb-server", "app-aiohttp"),
+        ("benchlab-entry-2", "wrk"),
+        ("benchlab-entry-2", "db", "tfb-database"),
+        ("benchlab-entry-2", "aiohttp", "tfb-server", "app-aiohttp"),
         ("leave", "benchlab_default", "aiohttp"),
-        ("benchlab-entry-aiohttp", "nginx-for-aiohttp", "proxy-aiohttp"),
+        ("benchlab-entry-2", "nginx-for-aiohttp", "proxy-aiohttp"),
         ("leave", "benchlab_default", "nginx-for-aiohttp"),
     ]
+
+
+def test_each_entry_is_in_each_network_in_as_many_turns_as_there_are_entries_never_two_in_one() -> None:
+    engine, roles = Networks(), Roles.on_one(FakeHost())
+    entries = [Entry(name, LABELS | {"proxy": "nginx"}, PATHS) for name in ("crax", "aiohttp", "starlette")]
+    networks.join(engine, roles, entries, "benchlab_default")
+    places = {}
+    for turn in range(1, 4):
+        networks.change_places(engine, roles, entries, turn)
+        assert all(engine.of[f"nginx-for-{entry.name}"] == engine.of[entry.name] for entry in entries)
+        places[turn] = [name for entry in entries for name in engine.of[entry.name]]
+    assert [sorted(each) for each in places.values()] == [sorted(places[1])] * 3
+    assert [sorted(each) for each in zip(*places.values(), strict=True)] == [sorted(places[1])] * 3
+    # The same turn is the same place, whatever came before it; and nobody moves who is there.
+    moves = len(engine.done)
+    networks.change_places(engine, roles, reversed(entries), 3)
+    assert len(engine.done) == moves
 
 
 @pytest.mark.parametrize(("ranges", "whole"), [(30, 7), (8, 7), (3, 2), (1, 0)])
