@@ -14,7 +14,15 @@ from ipaddress import IPv4Network, ip_network
 from typing import Protocol
 
 from benchlab.core.errors import EngineError
-from benchlab.engine.endpoints import CLIENT_SERVICE, DATABASE_HOST, DATABASE_SERVICE, ENTRY_HOST, Endpoints, Roles
+from benchlab.engine.endpoints import (
+    CLIENT_SERVICE,
+    DATABASE_HOST,
+    DATABASE_SERVICE,
+    ENTRY_HOST,
+    Endpoints,
+    Roles,
+    ServingEndpoint,
+)
 from benchlab.records.plan import Entry
 
 # Docker's defaults have about 30 address ranges, which the host's other projects need too. Beyond so many, all of the
@@ -51,30 +59,34 @@ def join(engine: Networker, roles: Roles, entries: Iterable[Entry], default: str
     for entry, network_id in zip(entries, made, strict=True):
         engine.join_network(network_id, CLIENT_SERVICE, [])
         engine.join_network(network_id, DATABASE_SERVICE, [DATABASE_HOST])
-        # In the default one all entries would have the same name.
-        _move(engine, roles.of(entry), default, network_id)
+        at = roles.of(entry)
+        for endpoint in at.serving:
+            engine.join_network(network_id, endpoint.service, _names(at, endpoint))
+            # There all entries would have the same name.
+            engine.leave_network(default, endpoint.service)
 
 
 def change_places(engine: Networker, roles: Roles, entries: Iterable[Entry], turn: int) -> None:
     """Have each entry in another one's network, the next one at each turn: in as many turns each is in all of them.
 
-    Their containers do not run. Raises EngineError.
+    Their containers do not run. Where that failed half-way before, it is made whole. Raises EngineError.
     """
     entries = sorted(entries, key=lambda entry: entry.name)
-    now = [engine.networks_of(roles.of(entry).app.service)[0] for entry in entries]
-    places = sorted(now)
+    places = sorted({name for entry in entries for name in engine.networks_of(roles.of(entry).app.service)})
     for number, entry in enumerate(entries):
-        place = places[(number + turn) % len(places)]
-        if place != now[number]:
-            _move(engine, roles.of(entry), now[number], place)
+        place, at = places[(number + turn) % len(places)], roles.of(entry)
+        for endpoint in at.serving:
+            now = engine.networks_of(endpoint.service)
+            if place not in now:
+                engine.join_network(place, endpoint.service, _names(at, endpoint))
+            for other in now:
+                if other != place:
+                    engine.leave_network(other, endpoint.service)
 
 
-def _move(engine: Networker, at: Endpoints, old: str, new: str) -> None:
-    """Take what serves there from a network to another, by its name or id, under the contract's name and its own."""
-    for endpoint in at.serving:
-        contract = [ENTRY_HOST] if endpoint is at.app else []
-        engine.join_network(new, endpoint.service, [*contract, endpoint.address.host])
-        engine.leave_network(old, endpoint.service)
+def _names(at: Endpoints, endpoint: ServingEndpoint) -> list[str]:
+    """Return what it is called in the entry's network: the entry itself by the contract's name, too."""
+    return [*([ENTRY_HOST] if endpoint is at.app else []), endpoint.address.host]
 
 
 def make(engine: Networker, names: Sequence[str]) -> list[str]:

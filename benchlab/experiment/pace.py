@@ -12,7 +12,7 @@ from statistics import mean
 
 from benchlab.records.plan import Level
 
-# wrk's connections are open and its server is warm by then.
+# By then wrk's connections are open. Chosen, not measured.
 LEAST_RAMP_MS = 85
 # What a slice takes beside its load: wrk's start and end, readings, and the wait until servers are done with the one
 # before, in times of a connection's wait for its answers.

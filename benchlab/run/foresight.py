@@ -72,8 +72,10 @@ def usual(lab: Lab, settings: Settings) -> dict[str, Usual]:
 def of_runs(runs: Iterable[Run], settings: Settings) -> dict[str, Usual]:
     """Return what the runs tell, the newest first, of each test that has blocks of the same load in them."""
     alike = [run for run in runs if _is_alike(run.manifest.settings, settings)]
-    found = {test: _usual(test, [run for run in alike if _has_levels(run, test, settings)]) for test in settings.tests}
-    return {test: each for test, each in found.items() if each != Usual()}
+    by_test = {
+        test: _usual(test, [run for run in alike if _has_levels(run, test, settings)]) for test in settings.tests
+    }
+    return {test: each for test, each in by_test.items() if each != Usual()}
 
 
 def latest(results: Path, host: Here) -> Iterator[Run]:
@@ -100,8 +102,8 @@ def rows(
     for test in settings.tests:
         spread = known.get(test, Usual()).spread
         stdev = (spread or _assumed(settings, test)).of_blocks(rounds[test])
-        told = foreseen(settings, max(1, entries), stdev, most_s, turns)
-        yield name, f"{test}: {told}, {_whose(stdev, spread)}"
+        power = foreseen(settings, max(1, entries), stdev, most_s, turns)
+        yield name, f"{test}: {power}, {_whose(stdev, spread)}"
         name = ""
 
 

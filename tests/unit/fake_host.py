@@ -190,7 +190,7 @@ class FakeHost:
             self.dead[service] = f"{service} ended (exit code 3)"
 
     def networks_of(self, service: str) -> list[str]:
-        return self.networks.setdefault(service, [f"made for {service}"])
+        return list(self.networks.setdefault(service, [f"made for {service}"]))
 
     def join_network(self, network_id: str, service: str, aliases: Sequence[str]) -> None:
         self.networks[service].append(network_id)

@@ -51,7 +51,7 @@ class Networks:
             self.of[service].remove(network)
 
     def networks_of(self, service: str) -> list[str]:
-        return self.of[service]
+        return list(self.of[service])
 
 
 def test_all_that_takes_part_is_in_the_entry_s_network_under_the_contract_s_names() -> None:
@@ -83,6 +83,10 @@ def test_each_entry_is_in_each_network_in_as_many_turns_as_there_are_entries_nev
         places[turn] = [name for entry in entries for name in engine.of[entry.name]]
     assert [sorted(each) for each in places.values()] == [sorted(places[1])] * 3
     assert [sorted(each) for each in zip(*places.values(), strict=True)] == [sorted(places[1])] * 3
+    # One that was left half-way is in one network again.
+    engine.of["crax"].append(places[3][1])
+    networks.change_places(engine, roles, entries, 3)
+    assert [name for entry in entries for name in engine.of[entry.name]] == places[3]
     # The same turn is the same place, whatever came before it; and nobody moves who is there.
     moves = len(engine.done)
     networks.change_places(engine, roles, reversed(entries), 3)
