@@ -107,6 +107,8 @@ class Rounds:
         of_containers = {file for of in self._cpu_files.values() for file in of.values() if file}
         self._timely = [*readings.TIMELY, *sorted(of_containers)]
         LIST.write_text("".join(f"{file}\n" for file in self._timely))
+        # A wrk that is still being ended keeps the file that it has.
+        COUNTS.unlink(missing_ok=True)
         COUNTS.write_bytes(bytes(SIZE))
         with COUNTS.open("r+b") as file:
             self._counts = mmap.mmap(file.fileno(), SIZE)
@@ -245,7 +247,10 @@ class Rounds:
         return readings.in_time(reading, read.texts, files, self._job["cpus"], read.at_us, read.took_us)
 
     def _idle_us(self, loaded, first, last):
-        """Return the CPU time that the containers of all other entries used meanwhile, null where that is not known."""
+        """Return the CPU time that the containers of all other entries used meanwhile, null where that is not known.
+
+        Those that have ended used none.
+        """
         own = self._job["containers"][loaded].values()
         files = [
             file
@@ -253,8 +258,16 @@ class Rounds:
             for role, file in of.items()
             if entry != loaded and self._job["containers"][entry][role] not in own
         ]
-        before, after = ([readings.cpu_us_in(read.texts.get(file, "")) for file in files] for read in (first, last))
-        return None if None in before + after else sum(after) - sum(before)
+        if None in files:
+            return None
+        used_us = 0
+        for file in files:
+            before, after = (readings.cpu_us_in(read.texts.get(file, "")) for read in (first, last))
+            if before is not None and after is not None:
+                used_us += after - before
+            elif before is not None or after is not None:
+                return None
+        return used_us
 
     def _begun(self, load):
         return sum(self._word(thread, BEGUN) for thread in range(load["threads"]))

@@ -4,8 +4,8 @@
 -- requests it has begun so far, of pipelined ones how many batches of DEPTH; and the time and that count where its
 -- window began and where it ended, 0 before. A connection begins a request when the one before was answered.
 --
--- A thread's window begins RAMP_US after each of its connections has begun a request, and not before half of them have
--- begun a second one. It lasts WINDOW_US, and then until as many requests were begun as make a whole number for each
+-- A thread's window begins RAMP_US after as many requests as it has connections were begun, and not before half as many
+-- again were. It lasts WINDOW_US, and then until as many requests were begun as make a whole number for each
 -- connection. A server that works on all requests at once answers nearly all of them at the same time, again and again;
 -- what is counted so is the same wherever between two such waves the window begins, and however long they take. It begins
 -- and ends with a request, so that its length is known to the microsecond, however late a process next to it may get a

@@ -55,7 +55,7 @@ def join(engine: Networker, roles: Roles, entries: Iterable[Entry], default: str
     The containers are there and do not run. Raises EngineError, also where the engine has no more networks.
     """
     entries = list(entries)
-    made = make(engine, [f"{engine.project}-entry-{number}" for number in range(1, len(entries) + 1)])
+    made = make(engine, _places(engine, len(entries)))
     for entry, network_id in zip(entries, made, strict=True):
         engine.join_network(network_id, CLIENT_SERVICE, [])
         engine.join_network(network_id, DATABASE_SERVICE, [DATABASE_HOST])
@@ -69,10 +69,11 @@ def join(engine: Networker, roles: Roles, entries: Iterable[Entry], default: str
 def change_places(engine: Networker, roles: Roles, entries: Iterable[Entry], turn: int) -> None:
     """Have each entry in another one's network, the next one at each turn: in as many turns each is in all of them.
 
-    Their containers do not run. Where that failed half-way before, it is made whole. Raises EngineError.
+    The entries are those that will be up together; no container of any entry runs. Where that failed half-way before,
+    it is made whole. Raises EngineError.
     """
     entries = sorted(entries, key=lambda entry: entry.name)
-    places = sorted({name for entry in entries for name in engine.networks_of(roles.of(entry).app.service)})
+    places = _places(engine, len(entries))
     for number, entry in enumerate(entries):
         place, at = places[(number + turn) % len(places)], roles.of(entry)
         for endpoint in at.serving:
@@ -82,6 +83,11 @@ def change_places(engine: Networker, roles: Roles, entries: Iterable[Entry], tur
             for other in now:
                 if other != place:
                     engine.leave_network(other, endpoint.service)
+
+
+def _places(engine: Networker, count: int) -> list[str]:
+    """Return the names of so many of the entries' networks, the first ones."""
+    return [f"{engine.project}-entry-{number}" for number in range(1, count + 1)]
 
 
 def _names(at: Endpoints, endpoint: ServingEndpoint) -> list[str]:

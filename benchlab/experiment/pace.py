@@ -17,7 +17,7 @@ LEAST_RAMP_MS = 85
 # What a slice takes beside its load: wrk's start and end, readings, and the wait until servers are done with the one
 # before, in times of a connection's wait for its answers.
 BESIDE_S, DRAIN_WAITS = 0.06, 0.5
-# A test whose rounds take longest still has so many in a block.
+# However little time a block has, every test has a round in it.
 LEAST_ROUNDS, MOST_ROUNDS = 1, 500
 
 

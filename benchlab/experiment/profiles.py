@@ -78,14 +78,14 @@ PROFILES = {
         ),
         Profile(
             name=QUICK,
-            blocks=3,
+            blocks=4,
             repeats=0,
             duration_s=0.3,
             primer_s=0,
             warmup_s=(1, 1),
-            note=f"{FIRST_LOOK.capitalize()}: three short blocks, of rounds of slices.",
+            note=f"{FIRST_LOOK.capitalize()}: four short blocks, of rounds of slices.",
             together=True,
-            block_s=20,
+            block_s=22,
         ),
         Profile(
             name="study",

@@ -101,7 +101,7 @@ class Measures:
 
 
 def _rate(sample: Sample) -> Parts:
-    """Return the rate and 1, so that slices count alike: a slow server's last longer than a fast one's."""
+    """Return the rate and 1, so that slices count alike: each is a launch, and one that is slow lasts longer."""
     return Parts(sample.load.requests_per_second, 1.0)
 
 

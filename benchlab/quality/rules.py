@@ -143,9 +143,7 @@ def _late_slice(evidence: Evidence) -> float:
 
 
 def _idle_entries(evidence: Evidence) -> float | None:
-    """Return how many CPUs the entries used that were up and not loaded."""
-    cpu_us, lately = evidence.lately.idle_entries_cpu_us, evidence.lately
-    return None if cpu_us is None else cpu_us / lately.between_us
+    return evidence.lately.idle_entries_cpus
 
 
 def _duration_error(evidence: Evidence) -> float:
@@ -318,7 +316,8 @@ RULES = (
         HUNG_SHARE,
         "{:.0%}",
         "connections that nothing came back on (Little's law)",
-        f"the law says nothing with fewer than {LEAST_ANSWERS} answers on each connection, or pipelined ones",
+        f"the law says nothing with fewer than {LEAST_ANSWERS} answers on each connection (of a slice "
+        f"{LEAST_ANSWERS_OF_SLICE}), or pipelined ones",
     ),
     Rule("throttled", INVALID, _any("throttled_periods"), 0, "periods: {:.0f}", "a container was held back by a quota"),
     Rule("out of memory", INVALID, _any("oom_kills"), 0, "{:.0f}", "the kernel killed a process for its memory"),

@@ -21,9 +21,9 @@ Figures = TypeVar("Figures", HostReading, ContainerReading)
 class Usage:
     """What one container used.
 
-    `oom_kills` counts from the first load of the test type in a visit, its warm-up: what is killed there may be missing
-    in the samples. `memory_peak_bytes` is the most anonymous memory that all its processes together were seen to
-    hold: once a second, and at both ends.
+    `oom_kills` counts from the first load of the test type in a visit, its warm-up, and of a slice from the entry's
+    slice before: what is killed there may be missing in the samples. `memory_peak_bytes` is the most anonymous memory
+    that all its processes together were seen to hold: once a second, and at both ends.
     """
 
     cpu_us: int | None = None
@@ -88,6 +88,11 @@ class Counters:
         """Return the CPU time of all the lab's containers together."""
         times = [usage.cpu_us for usage in self.roles.values()]
         return _sum([*times, self.idle_entries_cpu_us]) if times else None
+
+    @property
+    def idle_entries_cpus(self) -> float | None:
+        """Return how many CPUs the entries used that were up and not loaded."""
+        return None if self.idle_entries_cpu_us is None else self.idle_entries_cpu_us / self.between_us
 
     @property
     def outside_cpu_us(self) -> int | None:

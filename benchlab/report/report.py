@@ -330,6 +330,8 @@ def _share(run: Run) -> Iterator[str]:
     if run.samples:
         wall_s = (run.ended_at - run.manifest.created_at).total_seconds()
         sampling_s = sum(sample.load.loaded_s for sample in run.taken)
+        counted_s = sum(sample.load.seconds for sample in run.taken)
+        of_it = f"; {minutes(counted_s)} of it are counted" if run.manifest.settings.together else ""
         if wall_s < sampling_s:
             yield (
                 f"Sampling took {minutes(sampling_s)}; how long the run took is unknown, because the clock was set "
@@ -337,8 +339,8 @@ def _share(run: Run) -> Iterator[str]:
             )
             return
         yield (
-            f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included. "
-            f"{_became(run)}."
+            f"Sampling took {minutes(sampling_s)} of {minutes(wall_s)} ({sampling_s / wall_s:.0%}), pauses included"
+            f"{of_it}. {_became(run)}."
         )
 
 

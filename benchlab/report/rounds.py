@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
 
 import pandas as pd
 
+from benchlab.quality.rules import IDLE_ENTRIES_CPUS
 from benchlab.records.run import Run
 from benchlab.report import document, sentences
 from benchlab.report.document import Block, Heading, Paragraph
@@ -38,7 +40,7 @@ def blocks(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]
     yield Heading(f"Rounds and blocks{caution}", key="rounds", short="rounds")
     frame = pd.DataFrame(_row(test, spread) for test, spread in spreads.items())
     yield document.table(frame, words=WORDS, notes=[MEANING])
-    yield Paragraph(tuple(advice(spreads)))
+    yield Paragraph((*advice(spreads), *idle(run)))
 
 
 def advice(spreads: Mapping[str, Spread]) -> Iterator[str]:
@@ -46,6 +48,16 @@ def advice(spreads: Mapping[str, Spread]) -> Iterator[str]:
     for verdict, words in ADVICE.items():
         if tests := [test for test, spread in spreads.items() if spread.verdict is verdict]:
             yield f"{sentences.names(tests)}: {words}"
+
+
+def idle(run: Run) -> Iterator[str]:
+    """Yield how much CPU the entries used that were not loaded, and what helps where that is much."""
+    known = [cpus for sample in run.samples if (cpus := sample.counters.idle_entries_cpus) is not None]
+    if not known or len(run.manifest.entries) < 2:
+        return
+    used = fmean(known)
+    remedy = "" if used <= IDLE_ENTRIES_CPUS else ": too much; `--profile study` has one entry up at a time"
+    yield f"While one entry was loaded, the others used {used:.1%} of a CPU together{remedy}."
 
 
 def _row(test: str, spread: Spread) -> dict[str, str]:

@@ -66,21 +66,29 @@ def usual(lab: Lab, settings: Settings) -> dict[str, Usual]:
     """Return what runs on this host tell of each test; a test that no run tells of is left out."""
     if lab.engine_if_any is None:
         return {}
-    return of_runs(latest(lab.root / "results", here(lab.engine_if_any.info(), lab.cpus)), settings)
+    return of_runs(latest(lab.root / "results", here(lab.engine_if_any.info(), lab.cpus), settings), settings)
 
 
 def of_runs(runs: Iterable[Run], settings: Settings) -> dict[str, Usual]:
     """Return what the runs tell, the newest first, of each test that has blocks of the same load in them."""
-    alike = [run for run in runs if _is_alike(run.manifest.settings, settings)]
+    known = list(runs)
     by_test = {
-        test: _usual(test, [run for run in alike if _has_levels(run, test, settings)]) for test in settings.tests
+        test: _usual(test, [run for run in known if _has_blocks_of(test, run.manifest.settings, settings)])
+        for test in settings.tests
     }
     return {test: each for test, each in by_test.items() if each != Usual()}
 
 
-def latest(results: Path, host: Here) -> Iterator[Run]:
-    """Yield the newest runs in the folder that were measured on the host; what cannot be read is left out."""
-    manifests = [(manifest.created_at, folder) for folder, manifest in _manifests(results) if host.has(manifest)]
+def latest(results: Path, host: Here, settings: Settings) -> Iterator[Run]:
+    """Yield the newest runs in the folder that were measured on the host and have blocks of the same load.
+
+    What cannot be read is left out.
+    """
+    manifests = [
+        (manifest.created_at, folder)
+        for folder, manifest in _manifests(results)
+        if host.has(manifest) and any(_has_blocks_of(test, manifest.settings, settings) for test in settings.tests)
+    ]
     for _, folder in islice(sorted(manifests, reverse=True), LATEST):
         try:
             yield store.read(folder)
@@ -113,9 +121,12 @@ def foreseen(settings: Settings, entries: int, stdev: float, most_s: float, turn
     own = [blocks // turns for blocks in settings.looks]
     loss = looks.smallest_loss(stdev, own, interim.MEANS / (entries * len(settings.tests)), POWER)
     passes = looks.power(interim.room(settings.margin or 0.0), stdev, own, interim.MEANS)
+    # A loss below the margin that is told exactly passes.
+    margin = settings.margin or 0.0
+    power = f"{POWER:.0%} power" + (" or more" if loss < margin else "")
     return (
-        f"{settings.blocks} blocks in about {minutes(most_s)} would show a loss of {loss:.1%} with {POWER:.0%} power, "
-        f"and pass an unchanged entry {100 * passes:.0f} times in 100"
+        f"{settings.blocks} blocks in about {minutes(most_s)} would show a loss of {max(loss, margin):.1%} with "
+        f"{power}, and pass an unchanged entry {100 * passes:.0f} times in 100"
     )
 
 
@@ -143,14 +154,13 @@ def _usual(test: str, runs: Sequence[Run]) -> Usual:
     return Usual(spread if spread and spread.freedom >= LEAST_FREEDOM else None, next(slices_s, None))
 
 
-def _has_levels(run: Run, test: str, settings: Settings) -> bool:
-    return run.manifest.settings.levels.get(test) == settings.levels[test]
-
-
-def _is_alike(one: Settings, other: Settings) -> bool:
-    """Return whether samples of the two are loaded alike; of entries up together, rounds may be more or fewer."""
+def _has_blocks_of(test: str, one: Settings, other: Settings) -> bool:
+    """Return whether blocks of the two load the test alike; of entries up together, rounds may be more or fewer."""
     keys = [
-        (each.together, each.duration_s, each.proxy, each.repeats if not each.together else None)
+        (
+            *(each.together, each.duration_s, each.proxy, each.levels.get(test)),
+            each.repeats if not each.together else None,
+        )
         for each in (one, other)
     ]
     return keys[0] == keys[1]

@@ -31,6 +31,8 @@ from benchlab.statistics.comparison import LEAST_BLOCKS
 Levels = Mapping[str, Sequence[Level]]
 # What of a run is still to be made.
 Left = Sequence[Visit] | Sequence[Block]
+# The names of the entries that are up together.
+Groups = tuple[tuple[str, ...], ...]
 
 
 def plan(
@@ -174,16 +176,15 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     return lab, settings
 
 
-def planned(lab: Lab, settings: Settings, blocks: int) -> Left:
-    """Return all that so many blocks of a run are made of."""
+def planned(lab: Lab, settings: Settings, blocks: int, of_groups: Groups | None = None) -> Left:
+    """Return all that so many blocks of a run are made of, with the groups that it has, or else those that fit now."""
     if not settings.together:
         return visits(lab, settings, blocks)
     entries = {entry.name: entry for entry in lab.topology.choose(settings.frameworks)}
-    of_groups = groups(lab, settings)
-    return schedule.planned(entries, of_groups, settings, blocks)
+    return schedule.planned(entries, groups(lab, settings) if of_groups is None else of_groups, settings, blocks)
 
 
-def groups(lab: Lab, settings: Settings) -> tuple[tuple[str, ...], ...]:
+def groups(lab: Lab, settings: Settings) -> Groups:
     """Return the entries that are up together; none where one is up at a time. Raises UsageError."""
     if not settings.together:
         return ()
@@ -213,14 +214,21 @@ def rehearse(lab: Lab, settings: Settings) -> tuple[Document, str]:
     return plan_of_run, "\n".join(typed)
 
 
-def outline(lab: Lab, settings: Settings, left: Left, paces: Mapping[str, Pace] = NO_PACES) -> Terms:
-    """Return in a few lines what is to be measured, and on what."""
+def outline(
+    lab: Lab,
+    settings: Settings,
+    left: Left,
+    paces: Mapping[str, Pace] = NO_PACES,
+    of_groups: Groups | None = None,
+) -> Terms:
+    """Return in a few lines what is to be measured, and on what; `of_groups` are those of a run that has begun."""
     cpus = placement.summary(lab.placement, lab.cpus)
     terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any), paces)
     if not settings.looks:
         return terms
-    most_s = total_s(planned(lab, settings, settings.blocks), settings)
-    pairs, turns = len(catalog.versions(lab.variants)), max(1, len(groups(lab, settings)))
+    of_groups = groups(lab, settings) if of_groups is None else of_groups
+    most_s = total_s(planned(lab, settings, settings.blocks, of_groups), settings)
+    pairs, turns = len(catalog.versions(lab.variants)), max(1, len(of_groups))
     return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s, turns)))
 
 

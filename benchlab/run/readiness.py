@@ -18,8 +18,8 @@ from benchlab.run.lifecycle import Lifetime
 READY_S = 30
 # How long workers are waited for after the first answer, and how often that is looked at.
 WORKERS_S, LOOK_S = 10.0, 0.1
-# So many connections for each worker are answered before the entry is loaded.
-CONNECTIONS_EACH = 32
+# So many requests for each worker are answered before the entry is loaded.
+REQUESTS_EACH = 32
 # So often for each of its workers, the same stands in the log of an entry whose workers die over and over.
 MOST_RAISED = 2
 
@@ -65,14 +65,14 @@ class Readiness:
         """Wait until all workers serve, as far as that can be seen; return in words what is not known of them.
 
         The first answer is one worker's. That a worker has started stands in the log of an entry that keeps to the
-        lab's line for that; of others it shows where each worker listens on a socket of its own. Then more connections
-        than workers are answered at once.
+        lab's line for that; of others it shows where each worker listens on a socket of its own. Then requests over
+        many connections are answered at once.
         """
         workers = self._workers
         if workers == 1:
             return ""
         over_s = time.monotonic() + min(patience_s, self.ready_s)
-        unsure = ""
+        unsure = "" if workers else "how many workers it has is not known: it has no label that says so"
         while workers is not None:
             serving = _serving(app, self.client)
             if serving is None:
@@ -86,7 +86,10 @@ class Readiness:
                 unsure = f"{serving} of its {workers} workers were seen to serve when it was loaded"
                 break
             time.sleep(LOOK_S)
-        fetch.burst(self.client, app.address, "*/*", self._path, CONNECTIONS_EACH * (workers or 1))
+        requests = REQUESTS_EACH * (workers or 1)
+        answered = fetch.burst(self.client, app.address, "*/*", self._path, requests).right
+        if not unsure and answered < requests:
+            return f"of {requests} requests at once, {answered} were answered with 200 before it was loaded"
         return unsure
 
     @property

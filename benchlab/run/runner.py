@@ -182,8 +182,8 @@ class Bench:
     """Everything that loading entries needs, and what every design of a run does alike.
 
     `roles` are the engines that the roles are on. `state` is what the session has learnt so far. `allow` is called at
-    the start of each visit and raises EngineError where it must not be made, which ends the run. `ask_engine` and
-    `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them;
+    the start of each block or visit and raises EngineError where it must not be made, which ends the run. `ask_engine`
+    and `allowed_cpus` are as in Loading; `placement` are the CPUs of each role, nothing where all share them;
     `patterns` are as in Lifetime. `change_places` has entries that do not run take other places, of which there is one
     for each, at each turn.
     """

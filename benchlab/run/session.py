@@ -185,7 +185,7 @@ class Session:
     show: ShowsRounds = RoundsProgress
 
     def run(self) -> Run:
-        """Make the visits that are left, and return the run, which is known as being measured meanwhile.
+        """Make the blocks or visits that are left, and return the run, which is known as being measured meanwhile.
 
         The report is renewed after each block, and however it ends.
         """
@@ -204,7 +204,7 @@ class Session:
             raise
 
     def _measure(self) -> None:
-        """Make the visits that are left; where the settings ask for it, decide on more and make these too.
+        """Make what is left; where the settings ask for it, decide on more blocks and make these too.
 
         What failed before that is not tried again in this sitting.
         """
@@ -271,7 +271,7 @@ class Session:
         }
 
     def allow(self) -> None:
-        """Raise EngineError where another visit would not belong to this run."""
+        """Raise EngineError where another block or visit would not belong to this run."""
         self.held.check()
         # Not what the run may use of them, which takes a container to see.
         began = self.manifest.facts.engine_cpus or self.manifest.cpus
@@ -383,4 +383,5 @@ def _refuse_other_sources(
     lab: Lab, manifest: Manifest, left: Left, paces: Mapping[str, Pace], console: Console
 ) -> None:
     pinned.refuse_other_sources(manifest, sources(lab, manifest.settings))
-    terminal.show(console, Document((planning.outline(lab, manifest.settings, left, paces),)))
+    outline = planning.outline(lab, manifest.settings, left, paces, manifest.groups)
+    terminal.show(console, Document((outline,)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from statistics import fmean, stdev
 
 from benchlab.core.quantities import counted
 from benchlab.selftest.check import Check
@@ -33,7 +32,7 @@ def _equal(name: str, slices: Sequence[float], others: Sequence[float], is_full:
     goal = f"{CONFIDENCE:.0%} interval within ± {LIMIT:.0%}"
     if len(logs) < 2:
         return Check(name, "too few rounds", goal, False if is_full else None)
-    middle, half = fmean(logs), stats.t_quantile(len(logs) - 1, 1 - CONFIDENCE) * stdev(logs) / math.sqrt(len(logs))
+    middle, half = stats.mean_within(logs, 1 - CONFIDENCE)
     low, high = math.exp(middle - half), math.exp(middle + half)
     measured = f"{math.exp(middle):.3f} [{low:.3f}–{high:.3f}], {counted(len(logs), 'round')}"
     if low >= 1 - LIMIT and high <= 1 + LIMIT:

@@ -81,8 +81,7 @@ def _of_lab(used: Overhead) -> Check:
 
 def _idle(samples: Iterable[Sample]) -> Check:
     """Return the CPU of the entries that are up and not loaded."""
-    counters = [sample.counters for sample in samples]
-    known = [each.idle_entries_cpu_us / each.between_us for each in counters if each.idle_entries_cpu_us is not None]
+    known = [cpus for sample in samples if (cpus := sample.counters.idle_entries_cpus) is not None]
     measured = f"{mean(known):.2%} of a core" if known else UNAVAILABLE
     passed = mean(known) <= IDLE_CPU if known else None
     return Check("CPU of idle entries while another is loaded", measured, f"≤ {IDLE_CPU:.0%}", passed)

@@ -131,7 +131,7 @@ FULL = Extent(
     slowdown=Amount((PLAIN, *DOSES), JSON, blocks=10, block_s=50),
     least_dose=0.03,
     known_rate=Amount((KNOWN_RATE,), {"json": (16, 32)}, rounds=50),
-    turns={"json": Turns(32, 60, 4, 2.0, 2), "query": Turns(20, 30, 2, 5.0, 3)},
+    turns={"json": Turns(32, 48, 4, 2.0, 5), "query": Turns(20, 10, 2, 5.0, 15)},
     faults=Amount(_FAULTY, JSON, rounds=8),
     troubled=Amount((PLAIN,), JSON, rounds=10),
 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator
-from statistics import fmean, stdev
 
 from benchlab.records.plan import Level
 from benchlab.records.run import Run
@@ -37,7 +36,7 @@ def _trueness(name: str, logs: list[float]) -> Check:
     goal = f"within ± {LIMIT:.0%}"
     if len(logs) < 2:
         return Check(name, "too few slices", goal, False)
-    middle, half = fmean(logs), stats.t_quantile(len(logs) - 1) * stdev(logs) / math.sqrt(len(logs))
+    middle, half = stats.mean_within(logs)
     low, high = math.exp(middle - half), math.exp(middle + half)
     measured = f"{math.exp(middle):.4f} [{low:.4f}–{high:.4f}] of it, {len(logs)} slices"
     return Check(name, measured, goal, low >= 1 - LIMIT and high <= 1 + LIMIT)

@@ -17,7 +17,7 @@ from benchlab.records.run import Pace, Run
 from benchlab.selftest import costs
 from benchlab.selftest.check import NO_SAMPLE, Check
 from benchlab.statistics import cells, lives, sequential, stats
-from benchlab.statistics.lives import Spread, Verdict
+from benchlab.statistics.lives import Spread
 
 # How long a pair is measured for the smallest effect (docs/method.md, section 9.3), and how small that is to be.
 PAIR_S, SMALLEST = 600, 0.03
@@ -28,7 +28,7 @@ def checks(run: Run) -> Iterator[Check]:
 
     It is that of blocks as the profile takes them where it measures this test alone. Their spread follows from that of
     the run's blocks, which have fewer rounds or more: what rounds alone make of it shrinks with their number. What is
-    left for the lives of containers does not, and counts where it is seen: on few blocks it is mostly noise.
+    left for the lives of containers does not.
     """
     measured = cells.measured(run)
     for test in run.manifest.settings.tests:
@@ -49,8 +49,7 @@ def _effect(name: str, run: Run, test: str, spread: Spread | None) -> Check:
         return Check(name, UNAVAILABLE, goal, None)
     rounds = _rounds(run, of_test)
     blocks = int(PAIR_S / _block_s(run, of_test, rounds))
-    life = 0.0 if spread.verdict is Verdict.NO else spread.life
-    stdev = math.sqrt(life**2 + spread.predicted**2 * spread.rounds / rounds)
+    stdev = math.sqrt(spread.life**2 + spread.predicted**2 * spread.rounds / rounds)
     if blocks < 2:
         return Check(name, f"{counted(blocks, 'block')} (10 min) can show no difference", goal, False)
     effect = sequential.smallest_effect(stdev, blocks)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 from benchlab.core.quantities import bounds, counted
 from benchlab.experiment.workloads import WORKLOADS
@@ -156,7 +156,7 @@ def _slope(name: str, told: Mapping[str, Logs], true: Mapping[str, Logs], is_ful
     found = slopes(told, true)
     if len(found) < 2:
         return Check(name, NO_TRUTH, goal, False)
-    middle, half = fmean(found), stats.t_quantile(len(found) - 1) * stdev(found) / math.sqrt(len(found))
+    middle, half = stats.mean_within(found)
     measured = f"{middle:.2f} [{middle - half:.2f}–{middle + half:.2f}], {counted(len(found), 'block')}"
     if abs(middle - 1) > half:
         return Check(name, measured, goal, False)

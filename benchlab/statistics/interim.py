@@ -9,15 +9,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from scipy.special import stdtr
-
 from benchlab.load.metrics import Metric
 from benchlab.statistics import looks as levels_of_looks
 from benchlab.statistics.analysis import ALL_LEVELS
 from benchlab.statistics.candidate import Row, Uncompared
 from benchlab.statistics.comparison import LEAST_BLOCKS, holm
 from benchlab.statistics.regression import NO_REGRESSION, REGRESSION, UNDECIDED
-from benchlab.statistics.stats import t_quantile
+from benchlab.statistics.stats import t_quantile, tail
 
 # Of 5 % false alarms: what means over all levels may have, and single levels. Each is one-sided, over all looks. A
 # false pass has what means have.
@@ -122,16 +120,9 @@ def _finding(row: Row, margin: float, looks: Sequence[int]) -> Finding:
     error, freedom = ratio.stdev / math.sqrt(ratio.blocks), ratio.blocks - 1
     gain, limit = math.log(better.gain(ratio.ratio)), math.log(better.gain(better.limit(margin)))
     slower, within, beyond = (
-        levels_of_looks.corrected(_tail(distance, error, freedom), looks)
+        levels_of_looks.corrected(tail(distance, error, freedom), looks)
         for distance in (-gain, gain - limit, limit - gain)
     )
     each = levels_of_looks.nominal(MEANS, tuple(looks))
     reach = math.exp(t_quantile(freedom, 2 * each) * error)
     return Finding(row, slower, within, beyond, ratio.ratio / reach, ratio.ratio * reach)
-
-
-def _tail(distance: float, error: float, freedom: int) -> float:
-    """Return how likely Student's t is to exceed distance / error; without an error, 0 or 1."""
-    if error == 0:
-        return float(distance <= 0)
-    return float(stdtr(freedom, -distance / error))

@@ -1,6 +1,6 @@
 """One value of a block's rounds: the sum of the numerators over that of the denominators, never a mean of logarithms.
 
-A slice that stalled would weigh in a mean of logarithms without bound; in a sum it weighs as long as it lasted.
+A slice that stalled would weigh in a mean of logarithms without bound; in a sum it weighs as much as any other.
 Source: docs/method.md, section 6.1.
 """
 

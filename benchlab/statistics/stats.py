@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import combinations, permutations
-from statistics import geometric_mean
+from statistics import fmean, geometric_mean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -184,8 +184,8 @@ def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, 
     center = math.exp(log_mean)
     low, high = _interval(center, error, freedom)
     low_90, high_90 = _interval(center, error, freedom, 2 * ALPHA)
-    p = min(1.0, 2 * _tail(abs(log_mean), error, freedom))
-    equivalence_p = _tail(_snapped(math.log1p(EQUIVALENCE) - abs(log_mean)), error, freedom)
+    p = min(1.0, 2 * tail(abs(log_mean), error, freedom))
+    equivalence_p = tail(_snapped(math.log1p(EQUIVALENCE) - abs(log_mean)), error, freedom)
     return Ratio(first, second, center, low, high, p, equivalence_p, blocks, stdev, low_90, high_90)
 
 
@@ -215,7 +215,12 @@ def _interval(center: float, error: float, freedom: float, level: float = ALPHA)
     return center * math.exp(-half), center * math.exp(half)
 
 
-def _tail(distance: float, error: float, freedom: float) -> float:
+def mean_within(values: Sequence[float], level: float = ALPHA) -> tuple[float, float]:
+    """Return the mean of two values or more, and half the length of its interval: Student's t at 1 - `level`."""
+    return fmean(values), t_quantile(len(values) - 1, level) * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def tail(distance: float, error: float, freedom: float) -> float:
     """Return how likely Student's t is to exceed distance / error; without an error, 0 or 1."""
     if error == 0:
         return float(distance <= 0)

@@ -1,10 +1,11 @@
-"""Measures what the length of a slice, entries that are up beside, lives and pinned workers do to the spread of a pair.
+"""Measures what the length of a slice, entries that are up beside, lives and the like do to the spread of a pair.
 
     python -m tests.benchmarks.slices lengths    # slices of several lengths, all of them in the same lives
     python -m tests.benchmarks.slices entries    # the same pair with two, four and eight entries up
     python -m tests.benchmarks.slices lives      # lives of a pair: their means against what rounds predict
     python -m tests.benchmarks.slices pinned     # workers pinned to a CPU each and free ones, in turns
     python -m tests.benchmarks.slices databases  # a pair that shares the database and one that has two, in turns
+    python -m tests.benchmarks.slices frozen     # a pair beside an entry that is never idle, frozen or not, in turns
 
 A pair is two slices in a row, one of each of two entries that are the same image. Prints a table as Markdown, and each
 slice as a line of JSON into the file that `--out` names. Nothing else may run meanwhile. What came of it stands in
@@ -46,7 +47,7 @@ from benchlab.run import slices
 from benchlab.run.group import Group, Up
 from benchlab.run.rounds import WARM_LENGTH
 from benchlab.selftest import selftest
-from benchlab.statistics import sequential
+from benchlab.statistics import sequential, stats
 from benchlab.storage.store import Unkept
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,6 +56,13 @@ CELLS = (("json", 32), ("plaintext", 256), ("query", 1), ("query", 20), ("fortun
 UP = (2, 4, 8)
 # Where databases are compared: the first two entries share one, the other two have one each.
 SHARING, UP_WITH_OWN = 2, 4
+# Where an entry is never idle, it is the third: it works for so much of each so many seconds.
+UP_WITH_RESTLESS, WORKS_S, EVERY_S = 3, 0.001, 0.02
+RESTLESS = (
+    f"import time\nwhile True:\n until = time.perf_counter() + {WORKS_S}\n while time.perf_counter() < until: pass\n"
+    f" time.sleep({EVERY_S - WORKS_S})"
+)
+FROZEN, AWAKE = "frozen", "awake"
 PAIRS_AT_ONCE = 3
 TEN_MINUTES_S, BLOCKS = 600, 8
 HEADS = ("test", "level", "condition", "pairs", "s a pair", "spread", "of requests/CPU-s", "lag 1", "ten minutes show")
@@ -188,6 +196,27 @@ def databases(of: Life, seconds: float) -> None:
                 of.pairs(*cell, condition, of=pair)
 
 
+def frozen(of: Life, seconds: float) -> None:
+    of.warm_up()
+    third = docker.from_env().containers.get(of.lab.engine.container_id(of.names[-1]))
+    third.exec_run(["python3", "-c", RESTLESS], detach=True)
+    took_s = []
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < seconds:
+        for condition in of.chance.sample((FROZEN, AWAKE), 2):
+            if condition == FROZEN:
+                called_s = time.monotonic()
+                third.pause()
+                took_s.append(time.monotonic() - called_s)
+            for cell in CELLS:
+                of.pairs(*cell, condition)
+            if condition == FROZEN:
+                called_s = time.monotonic()
+                third.unpause()
+                took_s[-1] += time.monotonic() - called_s
+    print(f"to freeze and thaw it took {1000 * statistics.median(took_s):.0f} ms", file=sys.stderr)
+
+
 @contextmanager
 def own_databases(lab: Lab, entries: Iterable[str]) -> Iterator[None]:
     """Give each of the entries a database of its own, in place of the shared one, for the length of the with block."""
@@ -271,6 +300,21 @@ def table(seen: Iterable[Seen]) -> Table:
     return Table(HEADS, tuple(sorted(rows)))
 
 
+def frozen_table(seen: Iterable[Seen]) -> Table:
+    """Return a row for each test and level: values beside a frozen entry, in times of those beside it awake."""
+    rows = []
+    for (test, level), of in grouped(seen, lambda each: (each.test, each.level)).items():
+        turns = grouped(of, lambda each: (each.condition, each.life, (each.pair - 1) // PAIRS_AT_ONCE))
+        cells = []
+        for metric in ("rate", "per_cpu_s"):
+            of_turns = {key: statistics.mean(getattr(each, metric) for each in one) for key, one in turns.items()}
+            sides = [[value for key, value in of_turns.items() if key[0] == side] for side in (FROZEN, AWAKE)]
+            mean, half = stats.mean_within(list(_logs(zip(*sides, strict=False))))
+            cells.append(f"{math.exp(mean):.3f} ± {half:.3f}")
+        rows.append((str(test), str(level), str(len(turns)), *cells))
+    return Table(("test", "level", "turns", "requests/s", "requests/CPU-s"), tuple(rows))
+
+
 def lives_table(seen: Iterable[Seen]) -> Table:
     """Return a row for each test and level: the ratio in each life, and how far apart its rounds let them lie."""
     rows = []
@@ -291,16 +335,16 @@ def _logs(pairs: Iterable[tuple[float, float]]) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measures what slices of several kinds say of a pair.")
-    parser.add_argument("what", choices=("lengths", "entries", "lives", "pinned", "databases"))
+    parser.add_argument("what", choices=("lengths", "entries", "lives", "pinned", "databases", "frozen"))
     parser.add_argument("--lives", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=60, help="in each life; of lengths, for each cell and length")
     parser.add_argument("--out", type=Path, default=Path(os.devnull))
     args = parser.parse_args()
     lab = stage.open_lab(ROOT, [selftest.ENTRY], lambda line: print(line, file=sys.stderr))
     stage.build(lab, [selftest.ENTRY])
-    counts = {"entries": UP, "databases": (UP_WITH_OWN,)}.get(args.what, UP[:1])
+    counts = {"entries": UP, "databases": (UP_WITH_OWN,), "frozen": (UP_WITH_RESTLESS,)}.get(args.what, UP[:1])
     lab = lab.with_services({name: selftest.injected(lab, {}) for name in names(max(counts))})
-    measure = {"lengths": lengths, "pinned": pinned, "databases": databases}.get(args.what, usual)
+    measure = {"lengths": lengths, "pinned": pinned, "databases": databases, "frozen": frozen}.get(args.what, usual)
     having_own = names(UP_WITH_OWN)[SHARING:] if args.what == "databases" else []
     seen: list[Seen] = []
     with args.out.open("a") as out, stage.stage(lab, names(max(counts))), own_databases(lab, having_own):
@@ -315,6 +359,8 @@ def main() -> None:
     print(markdown.table(table(seen)))
     if args.what == "lives":
         print("\n" + markdown.table(lives_table(seen)))
+    if args.what == "frozen":
+        print("\n" + markdown.table(frozen_table(seen)))
 
 
 if __name__ == "__main__":

@@ -206,6 +206,9 @@ def _sampling(match: re.Match[str], place: Place) -> Iterator[str]:
     took = sum(int(row["duration_us"]) for row in place.sampled.taken) / 1e6
     if abs(_seconds(match["took"]) - took) > 0.51:
         yield f"all samples took {took:.0f} s"
+    counted = sum(int(row["duration_us"]) for row in place.sampled.taken) / 1e6
+    if match["counted"] and abs(_seconds(match["counted"]) - counted) > 0.51:
+        yield f"all samples counted {counted:.0f} s"
     share = 100 * _seconds(match["took"]) / max(_seconds(match["of"]), 1)
     if abs(share - float(match["share"])) > 0.5 + 100 * 0.6 * (1 + share / 100) / max(_seconds(match["of"]), 1):
         yield f"that is {share:.1f} %"
@@ -355,7 +358,8 @@ ABOUT: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "sampling",
-        r"Sampling took (?P<took>[\dhmins ]+) of (?P<of>[\dhmins ]+) \((?P<share>\d+)%\), pauses included\.",
+        r"Sampling took (?P<took>[\dhmins ]+) of (?P<of>[\dhmins ]+) \((?P<share>\d+)%\), pauses included"
+        r"(?:; (?P<counted>[\dhmins ]+) of it are counted)?\.",
         _sampling,
     ),
     BECAME,

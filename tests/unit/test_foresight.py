@@ -45,8 +45,11 @@ def test_the_newest_runs_of_this_host_tell_its_usual_spread(tmp_path: Path) -> N
     for hour in range(foresight.LATEST + 2):
         _kept(tmp_path, _manifest(f"run-{hour}", hour))
     _kept(tmp_path, _manifest("elsewhere", 99, Facts.of({"engine_id": "there"})))
+    # Nor do newer ones of another load hide them.
+    other = _manifest("another-load", 98)
+    _kept(tmp_path, replace(other, settings=replace(other.settings, duration_s=other.settings.duration_s + 1)))
     (tmp_path / "broken").mkdir()
-    found = list(foresight.latest(tmp_path, HERE))
+    found = list(foresight.latest(tmp_path, HERE, _manifest().settings))
     assert [run.manifest.run_id for run in found] == [f"run-{hour}" for hour in range(foresight.LATEST + 1, 1, -1)]
     (each,) = foresight.of_runs(found, _manifest().settings).values()
     assert each.spread is not None
@@ -58,7 +61,7 @@ def test_blocks_of_more_rounds_are_foreseen_to_lie_nearer_together(tmp_path: Pat
     _kept(tmp_path, _manifest("short", 0), rounds=4)
     _kept(tmp_path, _manifest("long", 1), rounds=16, slice_s=0.25)
     gate = replace(_manifest().settings, blocks=20, looks=(10, 20), margin=0.03)
-    known = foresight.of_runs(foresight.latest(tmp_path, HERE), gate)
+    known = foresight.of_runs(foresight.latest(tmp_path, HERE, gate), gate)
     # Of one round: the variances of 4 and of 16 in a block, by their means.
     of_round = STDEV * math.sqrt((4 + 16) / 2)
     # So many rounds of a slice of both entries, as the newest run had them, fit into a block.
@@ -69,8 +72,8 @@ def test_blocks_of_more_rounds_are_foreseen_to_lie_nearer_together(tmp_path: Pat
 
 def test_runs_of_another_load_tell_nothing(tmp_path: Path) -> None:
     _kept(tmp_path, _manifest())
-    found = list(foresight.latest(tmp_path, HERE))
     settings = _manifest().settings
+    found = list(foresight.latest(tmp_path, HERE, settings))
     assert foresight.of_runs(found, settings).keys() == {"json"}
     for other in (
         {"levels": {"json": (16, 32)}},
@@ -79,14 +82,17 @@ def test_runs_of_another_load_tell_nothing(tmp_path: Path) -> None:
         {"levels": {"plaintext": (256,)}},
     ):
         assert foresight.of_runs(found, replace(settings, **other)) == {}
+        assert list(foresight.latest(tmp_path, HERE, replace(settings, **other))) == []
     beside = replace(settings, levels={"json": (16,), "query": (1,)})
+    assert len(list(foresight.latest(tmp_path, HERE, beside))) == 1
     assert foresight.of_runs(found, beside).keys() == {"json"}
 
 
 def test_without_an_engine_or_results_no_run_tells(tmp_path: Path) -> None:
-    assert list(foresight.latest(tmp_path / "results", HERE)) == []
+    settings = _manifest().settings
+    assert list(foresight.latest(tmp_path / "results", HERE, settings)) == []
     _kept(tmp_path, _manifest(facts=Facts.of({})))
-    assert list(foresight.latest(tmp_path, foresight.here({}, 2))) == []
+    assert list(foresight.latest(tmp_path, foresight.here({}, 2), settings)) == []
 
 
 def test_what_a_gate_can_tell_is_said_for_each_test() -> None:
@@ -101,7 +107,10 @@ def test_what_a_gate_can_tell_is_said_for_each_test() -> None:
     (gate, json, query) = foresight.rows(settings, 1, {"json": Usual(Spread(0.04, 30, 4))}, 540)
     assert gate == ("gate", "looks after 4, 8, 12, 16, 20 blocks, and ends the run as soon as it knows")
     assert json[0] == "it can tell"
-    assert json[1].startswith("json: 20 blocks in about 9 min 00 s would show a loss of 1.6% with 80% power")
+    assert json[1].startswith("json: 20 blocks in about 9 min 00 s would show a loss of 3.0% with 80% power or more, ")
+    # What is less than the margin is none that the gate asks for; what it cannot tell so exactly, it says.
+    (_, noisy) = foresight.rows(replace(settings, levels={"json": (16,)}), 1, {"json": Usual(Spread(0.2, 30, 4))}, 540)
+    assert "would show a loss of 6.8% with 80% power, and" in noisy[1]
     assert json[1].endswith("at this host's usual spread of 2.0% between blocks (4 runs)")
     assert query[0] == ""
     assert query[1].endswith(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy import stats as reference
 
 from benchlab.load.metrics import RATE
+from benchlab.records.run import Run
 from benchlab.report import rounds
 from benchlab.statistics import lives, stats
 from benchlab.statistics.lives import Spread, Verdict
 
 from . import made_rounds
+from .conftest import make_counters
 from .values import Array, known, plausible
 
 NOISE = 0.15
@@ -102,3 +105,20 @@ def test_the_advice_is_more_blocks_where_lives_matter_and_more_rounds_elsewhere(
     spreads = {"json": _made(1, 0.02), "query": _made(1, 0.0), "db": _made(6, 0.0, 1), "fortune": _made(2, 0.0)}
     assert [line.split(": ")[0] for line in rounds.advice(spreads)] == ["json", "query and fortune", "db"]
     assert ["more blocks make" in line for line in rounds.advice(spreads)] == [True, False, False]
+
+
+def test_what_idle_entries_used_is_told_and_what_helps_where_that_is_much() -> None:
+    run = made_rounds.run(made_rounds.log_rates(np.random.default_rng(8), 2, 1, 2, 2, NOISE, 0.0))
+    assert list(rounds.idle(_idling(run, 2_000))) == [
+        "While one entry was loaded, the others used 0.2% of a CPU together."
+    ]
+    assert list(rounds.idle(_idling(run, 20_000))) == [
+        "While one entry was loaded, the others used 2.0% of a CPU together: too much; `--profile study` has one entry "
+        "up at a time."
+    ]
+    assert list(rounds.idle(_idling(run, None))) == []
+
+
+def _idling(run: Run, cpu_us: int | None) -> Run:
+    counters = replace(make_counters(), between_us=1_000_000, idle_entries_cpu_us=cpu_us)
+    return replace(run, taken=tuple(replace(sample, counters=counters) for sample in run.taken))

@@ -87,6 +87,10 @@ def test_each_entry_is_in_each_network_in_as_many_turns_as_there_are_entries_nev
     engine.of["crax"].append(places[3][1])
     networks.change_places(engine, roles, entries, 3)
     assert [name for entry in entries for name in engine.of[entry.name]] == places[3]
+    # So are two that were left in the same one.
+    engine.of["crax"] = list(engine.of["aiohttp"])
+    networks.change_places(engine, roles, entries, 3)
+    assert [name for entry in entries for name in engine.of[entry.name]] == places[3]
     # The same turn is the same place, whatever came before it; and nobody moves who is there.
     moves = len(engine.done)
     networks.change_places(engine, roles, reversed(entries), 3)

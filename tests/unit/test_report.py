@@ -239,7 +239,7 @@ def test_sampling_took_what_all_samples_took_and_says_what_became_of_them(manife
     )
     text = outputs.text(Run(manifest, taken, ()))
     became = "7 samples were taken: 4 count (1 of them suspect), 1 was suspect and repeated, 2 are invalid."
-    assert re.search(rf"Sampling took 7 s of .*, pauses included\. {re.escape(became)}", text)
+    assert re.search(rf"Sampling took 7 s of .*, pauses included; 7 s of it are counted\. {re.escape(became)}", text)
     assert f"## Verdicts\n\n{became}" in text
 
 

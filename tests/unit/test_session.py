@@ -115,6 +115,7 @@ class Enough(FakeHost):
     """A host with the CPUs that the run began with."""
 
     cpus = 2
+    project = "benchlab"
 
 
 class Counted(Journal):
@@ -188,6 +189,7 @@ class Small(FakeHost):
     """A host with memory for three entries of the lab at a time."""
 
     cpus = 2
+    project = "benchlab"
 
     def info(self) -> dict[str, int]:
         return {"MemTotal": 2_200_000_000}
