@@ -2,6 +2,11 @@
 
 import signal
 
+from hypothesis import settings
+
+# A busy host makes no test fail.
+settings.register_profile("lab", deadline=None)
+settings.load_profile("lab")
 # A script's background job inherits an ignored SIGINT, which the lab respects; its tests send one all the same.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # So it is with nohup and SIGHUP. Caught, it ends the tests no more than ignored, and their children do not inherit it.

@@ -23,8 +23,9 @@ from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
 from benchlab.records.run import Pace
 from benchlab.report.document import Document, Lines, Terms
-from benchlab.run import foresight, runner
+from benchlab.run import foresight
 from benchlab.run.rounds import WARM_LENGTH
+from benchlab.run.visits import MOST_SUSPECT_ATTEMPTS
 from benchlab.statistics import looks, sizing
 from benchlab.statistics.comparison import LEAST_BLOCKS
 
@@ -89,7 +90,7 @@ def _time(settings: Settings, total_s: float) -> str:
 
 def duration(total_s: float) -> str:
     """Return how long visits planned to take so long take, and how long at least where noise spoils all samples."""
-    noisy_s = total_s * runner.MOST_SUSPECT_ATTEMPTS
+    noisy_s = total_s * MOST_SUSPECT_ATTEMPTS
     return f"about {minutes(total_s)}, on a very noisy host {minutes(noisy_s)} and more"
 
 

@@ -25,7 +25,7 @@ from benchlab.records.plan import Block, LevelKey, Trial, Visit
 from benchlab.records.run import GOOD, INVALID, Failure, Run, Sample
 from benchlab.report import document, markdown, tables
 from benchlab.report.terminal import fitted, is_whole
-from benchlab.run.runner import Events
+from benchlab.run.bench import Events
 from benchlab.statistics import analysis
 
 CellKey = tuple[str, str, LevelKey]

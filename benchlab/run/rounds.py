@@ -18,13 +18,13 @@ from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.quality.rules import WRONG_ANSWERS, Evidence
 from benchlab.records.counters import Kills
-from benchlab.records.plan import Block, Rounds, Trial
+from benchlab.records.plan import Block, Level, Rounds, Trial
 from benchlab.records.run import INVALID, NOT_TRIED, WRONG_ANSWER, Failure, Pace, Sample
 from benchlab.run import slices
+from benchlab.run.bench import Bench
 from benchlab.run.conformance import Conformance
 from benchlab.run.group import Up
 from benchlab.run.lifecycle import RunningEntry
-from benchlab.run.runner import Bench
 from benchlab.run.slices import SliceResult
 
 # The warm-up of a test type: a slice of each entry at the largest level.
@@ -82,20 +82,20 @@ class RoundRunner(Bench):
 
 
 class _Losses:
-    """Who has no more slices of which tests in a block, each recorded once. `left` are the tests that are not over."""
+    """Who has no more slices of which tests in a block, each recorded once."""
 
     def __init__(self, runner: RoundRunner, block: Block):
         self._runner = runner
         self._block = block
         self._out: set[tuple[str, str]] = set()
-        self.left = [rounds.test for rounds in block.rounds]
+        self._left = [rounds.test for rounds in block.rounds]
 
     def lose(self, name: str, error: EntryError | EngineError | WrkError, test: str = "", number: int = 1) -> None:
         """Record that the entry takes no part any more: in this test, from the round of that number, and those left.
 
         The first of them has the whole reason.
         """
-        tests = [each for each in dict.fromkeys([test, *self.left]) if self._takes_part(name, each)]
+        tests = [each for each in dict.fromkeys([test, *self._left]) if self._takes_part(name, each)]
         self.leave_out(name, tests[:1], str(error), number)
         self.leave_out(name, tests[1:], f"{NOT_TRIED}: {_summary(error)}")
 
@@ -103,7 +103,11 @@ class _Losses:
         """Record why the entry has no slices of these tests from the round of that number on."""
         self._out |= {(name, test) for test in tests}
         levels = [(test, level) for test in tests for level in self._runner.levels[test]]
-        list(self._runner.failures([Trial(self._block.number, name, *each, number) for each in levels], why))
+        self._runner.failures([Trial(self._block.number, name, *each, number) for each in levels], why)
+
+    def over(self, test: str) -> None:
+        """Note that the test's rounds are over: nobody can lose them any more."""
+        self._left.remove(test)
 
     def _takes_part(self, name: str, test: str) -> bool:
         return test in self._runner.entries[name].tests and (name, test) not in self._out
@@ -128,36 +132,36 @@ class _Block:
         """Verify, warm up and take the rounds of each test; before the first, those without a pace get one."""
         unpaced = [rounds.test for rounds in self._block.rounds if rounds.test not in self._runner.paces]
         reading = [test for test in unpaced if not WORKLOADS[test].writes]
-        self._decide({test: self._rates(test, both_ends=True) for test in reading})
+        self._decide({test: self._rates(test, self._ends(test)) for test in reading})
         for rounds in self._block.rounds:
             if _are_for(rounds, self._up.running):
                 self._measure_test(rounds)
-            self._losses.left.remove(rounds.test)
+            self._losses.over(rounds.test)
 
     def _measure_test(self, rounds: Rounds) -> None:
         test = rounds.test
         if test not in self._runner.paces and test not in self._ready:
-            self._decide({test: self._rates(test, both_ends=True)})
+            self._decide({test: self._rates(test, self._ends(test))})
         elif test not in self._ready:
-            self._rates(test)
+            self._rates(test, self._ends(test)[-1:])
         if test not in self._runner.paces:
             self._not_warmed_up(test)
         else:
             records = self._taken(replace(rounds, count=rounds.count or self._runner.paces[test].rounds))
             self._runner.events.rounds(self._block, test, records)
 
-    def _rates(self, test: str, both_ends: bool = False) -> dict[str, list[Rate]]:
-        """Verify the test of each entry and warm it up; return what rates came of that, by entry.
+    def _ends(self, test: str) -> list[Level]:
+        """Return the smallest level of the test and the largest: they are one where it has one."""
+        levels = sorted(self._runner.levels[test])
+        return list(dict.fromkeys((levels[0], levels[-1])))
 
-        The warm-up is at the largest level, and at the smallest before, where a pace is to be decided.
-        """
-        runner = self._runner
+    def _rates(self, test: str, levels: Sequence[Level]) -> dict[str, list[Rate]]:
+        """Verify the test of each entry and warm it up at the levels; return what rates came of that, by entry."""
         self._ready[test] = [name for name in list(self._up.running) if self._is_right(test, name)]
-        levels = sorted(runner.levels[test])
-        ends = [levels[0], levels[-1]] if both_ends and len(levels) > 1 else levels[-1:]
-        trials = [Trial(self._block.number, name, test, level, WARM_UP) for level in ends for name in self._ready[test]]
+        ready = self._ready[test]
+        trials = [Trial(self._block.number, name, test, level, WARM_UP) for level in levels for name in ready]
         if trials:
-            runner.events.warming(trials[0])
+            self._runner.events.warming(trials[0])
         with closing(self._slices(trials, WARM_LENGTH)) as taken:
             results = list(taken)
         doing = f"while {test} was warmed up"

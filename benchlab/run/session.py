@@ -33,8 +33,8 @@ from benchlab.run import pinned, planning
 from benchlab.run.planning import Left
 from benchlab.run.progress import Progress, RoundsProgress
 from benchlab.run.rounds import RoundRunner
-from benchlab.run.runner import Runner
 from benchlab.run.state import SessionState
+from benchlab.run.visits import VisitRunner
 from benchlab.statistics import analysis, baseline, candidate, interim, sizing
 from benchlab.statistics.regression import UNDECIDED
 from benchlab.storage import store
@@ -244,7 +244,7 @@ class Session:
             samples = counted(sum(len(visit.trials) for visit in visits), "sample")
             self.lab.say(f"{samples} to take, {planning.duration(forecast.total_s)}; {where}")
             progress = Progress(self.console, forecast, run, caution)
-            made = Runner(**self._bench(run, progress)).run(visits)
+            made = VisitRunner(**self._bench(run, progress)).run(visits)
         with progress.running():
             for block in made:
                 _report(self.journal)

@@ -21,9 +21,10 @@ from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency, Load
 from benchlab.records.plan import Entry, Level, Manifest, Settings, Trial, Variant, Visit
 from benchlab.records.run import GOOD, ContractFinding, Failure, Pace, Sample, Verdict
+from benchlab.run.bench import Events, Journal
 from benchlab.run.group import Group
 from benchlab.run.rounds import RoundRunner
-from benchlab.run.runner import Events, Journal, Runner
+from benchlab.run.visits import VisitRunner
 
 from .fake_host import FakeHost
 
@@ -129,10 +130,10 @@ def make_runner(
     events: Events | None = None,
     levels: Mapping[str, tuple[Level, ...]] = LEVELS,
     **options: Any,
-) -> Runner:
+) -> VisitRunner:
     """Return the runner of a lab whose roles are all on the one host, which has two CPUs."""
     by_name = {entry.name: entry for entry in entries}
-    return Runner(Roles.on_one(host), kept, by_name, levels, settings, events or Events(), 2, **options)
+    return VisitRunner(Roles.on_one(host), kept, by_name, levels, settings, events or Events(), 2, **options)
 
 
 def make_round_runner(

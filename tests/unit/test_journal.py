@@ -82,7 +82,7 @@ def _derived(folder: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in DERIVED]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(st.permutations(range(len(_lines_of_a_run()))))
 def test_the_order_of_the_lines_changes_nothing_that_is_derived(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]

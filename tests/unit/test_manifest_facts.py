@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchlab.records.facts import Contents, Database, Facts, Host, LoadGenerator
@@ -33,7 +33,6 @@ def test_the_facts_of_a_kept_run_are_written_again_as_they_were(path: Path) -> N
     }
 
 
-@settings(deadline=None)
 @given(st.dictionaries(NAMES, JSON | st.dictionaries(NAMES, JSON)))
 def test_facts_of_any_other_kind_are_not_known_and_written_again_as_they_were(content: dict[str, object]) -> None:
     written = json.loads(json.dumps(content))

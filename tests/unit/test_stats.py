@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats as reference
 from statsmodels.stats.weightstats import ttost_paired
@@ -53,7 +53,6 @@ def test_an_estimate_without_spread_is_exact(values: Blocks, expected: Estimate 
     assert estimate(values) == expected
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.integers(1, 8), st.floats(1e-3, 1e9), min_size=2))
 def test_the_figures_of_an_estimate_never_contradict_each_other(values: Blocks) -> None:
     found = known(estimate(values))
@@ -213,7 +212,6 @@ def test_the_half_width_is_what_the_interval_adds_above_the_ratio() -> None:
     assert known(ratio({"a": {1: 2.0}, "b": {1: 1.0}}, "a", "b")).half_width is None
 
 
-@settings(deadline=None)
 @given(figures, figures)
 def test_swapped_figures_invert_the_ratio(first: Blocks, second: Blocks) -> None:
     found, swapped = ratio({"a": first, "b": second}, "a", "b"), ratio({"a": second, "b": first}, "a", "b")
@@ -264,7 +262,6 @@ def test_unpaired_figures_of_few_blocks_say_what_is_known(others: Blocks, blocks
         assert (found.low, found.high, found.p) == (None, None, None)
 
 
-@settings(deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("ab"), figures), max_size=3))
 def test_a_contrast_of_two_entries_is_their_ratio_whatever_is_missing(levels: list[Cells]) -> None:
     assert contrasts(numbered(levels), {("a", "b"): {"a": 1.0, "b": -1.0}}) == ratios(numbered(levels))

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchlab.core.errors import StoreError
@@ -62,7 +62,6 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path, manifest: Manifest
     assert store.read(tmp_path / manifest.run_id) == Run(manifest, (sample,), failures, decision, findings)
 
 
-@settings(deadline=None)
 @given(reason=st.text())
 def test_any_reason_survives_the_journal(tmp_path_factory: pytest.TempPathFactory, reason: str) -> None:
     journal = store.create(tmp_path_factory.mktemp("results"), make_manifest())

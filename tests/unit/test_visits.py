@@ -11,8 +11,8 @@ from benchlab.experiment import schedule
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Settings
 from benchlab.run import conformance
+from benchlab.run.bench import Events
 from benchlab.run.readiness import MOST_RAISED
-from benchlab.run.runner import Events
 
 from .conftest import LEVELS, Kept, make_group, make_runner, planned, run_planned
 from .fake_host import FakeHost, printed
