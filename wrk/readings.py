@@ -188,7 +188,7 @@ def allowed_cpus(folder):
 def cpu_us(found):
     """Return the CPU time that a container used so far, or null."""
     file = cpu_file(found)
-    return cpu_us_in(_text(file)) if file else None
+    return used_us(file) if file else None
 
 
 def cpu_file(found):
@@ -196,6 +196,11 @@ def cpu_file(found):
     # The first is version 2's; version 1 has a file of this name too, without that figure.
     files = [folder and folder / name for folder, name in ((found["cpu"], CPU_2), (found["cpuacct"], CPU_1))]
     return next((file for file in files if file and cpu_us_in(_text(file)) is not None), None)
+
+
+def used_us(file):
+    """Return the CPU time that a `cpu_file` tells of just now, or null."""
+    return cpu_us_in(_text(file))
 
 
 def cpu_us_in(text):

@@ -71,12 +71,16 @@ def main():
 
 @dataclass(frozen=True)
 class Launch:
-    """A launch of wrk: how long it lived, how many requests were begun, and readings before and after it."""
+    """A launch of wrk: how long it lived, how many requests were begun, and readings before and after it.
+
+    `idle_entries_cpu_us` is only read of one that does not end by itself.
+    """
 
     wall_us: int
     begun: int
     before: Reading
     after: Reading
+    idle_entries_cpu_us: int | None = None
 
 
 @dataclass(frozen=True)
@@ -162,20 +166,28 @@ class Rounds:
     def is_gone(self, load, window):
         """Return whether no more slices are taken of the entry, of whose last one this is the window."""
         entry = load["entry"]
+        if self._has_ended(entry):
+            return True
         if window and window.requests:
             self._silent[entry] = 0
             return False
         self._silent[entry] += 1
         return self._silent[entry] >= MOST_SILENT or not is_there(load["check"])
 
+    def _has_ended(self, entry):
+        """Return whether a container that the entry needs tells of no CPU time any more: its cgroup is gone."""
+        return None in [readings.used_us(file) for file in self._cpu_files[entry].values() if file]
+
     def _loaded(self, load, places):
         """Run wrk and return its report, what was counted in the window, and how long wrk lived."""
         self._counts[:] = bytes(SIZE)
+        idle_before = self._idle_now(load["entry"])
         lead_us, before, started_us = clock_lead_us(), self._read(places), now_us()
         with self._start(load["command"]) as wrk:
             late = None
             if not ends_within(wrk, OPEN_S + load["ramp_s"] + load["window_s"] + LATE_S):
-                late = Launch(now_us() - started_us, self._begun(load), before, self._read(places))
+                idle_us = grown_us(idle_before, self._idle_now(load["entry"]))
+                late = Launch(now_us() - started_us, self._begun(load), before, self._read(places), idle_us)
                 wrk.send_signal(signal.SIGINT)
             output = ended(wrk)
         wall_us = now_us() - started_us
@@ -199,7 +211,10 @@ class Rounds:
         counted, first, last = self._counted(load), self._read_by_wrk(BEFORE), self._read_by_wrk(AFTER)
         if None in (counted, first, last):
             answered = max(0, launch.begun - load["connections"]) * load["depth"]
-            whole = Window(launch.wall_us, answered, False, answered, launch.before, launch.after, None, clock_set_us)
+            idle_us = launch.idle_entries_cpu_us
+            whole = Window(
+                launch.wall_us, answered, False, answered, launch.before, launch.after, idle_us, clock_set_us
+            )
             return whole if is_late else None
         requests, duration_us = counted
         return Window(
@@ -247,33 +262,43 @@ class Rounds:
         return readings.in_time(reading, read.texts, files, self._job["cpus"], read.at_us, read.took_us)
 
     def _idle_us(self, loaded, first, last):
-        """Return the CPU time that the containers of all other entries used meanwhile, null where that is not known.
+        """Return the CPU time that the containers of all other entries used meanwhile, null where that is not known."""
+        files = self._idle_files(loaded)
+        if None in files:
+            return None
+        return grown_us(*([readings.cpu_us_in(read.texts.get(file, "")) for file in files] for read in (first, last)))
 
-        Those that have ended used none.
-        """
+    def _idle_now(self, loaded):
+        """Return what CPU time each of these containers used so far, null where that is not known of one."""
+        files = self._idle_files(loaded)
+        return None if None in files else [readings.used_us(file) for file in files]
+
+    def _idle_files(self, loaded):
+        """Return the files that tell of the CPU time of all other entries' containers; null where one has none."""
         own = self._job["containers"][loaded].values()
-        files = [
+        return [
             file
             for entry, of in self._cpu_files.items()
             for role, file in of.items()
             if entry != loaded and self._job["containers"][entry][role] not in own
         ]
-        if None in files:
-            return None
-        used_us = 0
-        for file in files:
-            before, after = (readings.cpu_us_in(read.texts.get(file, "")) for read in (first, last))
-            if before is not None and after is not None:
-                used_us += after - before
-            elif before is not None or after is not None:
-                return None
-        return used_us
 
     def _begun(self, load):
         return sum(self._word(thread, BEGUN) for thread in range(load["threads"]))
 
     def _word(self, thread, word):
         return struct.unpack_from("<Q", self._counts, PLACE * thread + WORD * word)[0]
+
+
+def grown_us(before, after):
+    """Return by how much these CPU times grew in all, null where they are not known, or one is at one end alone.
+
+    Of a container that has ended none is known at either end: it used none.
+    """
+    if before is None or after is None:
+        return None
+    pairs = [pair for pair in zip(before, after, strict=True) if pair != (None, None)]
+    return None if any(None in pair for pair in pairs) else sum(late - early for early, late in pairs)
 
 
 def at_work(places, loaded):

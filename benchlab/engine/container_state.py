@@ -11,8 +11,8 @@ from benchlab.records.seen import ContainerReading
 # A shell, and the init process of the containers, end so where a signal has ended what they ran: this plus its number.
 SIGNALLED = 128
 SIGKILL = 9
-# What ends at SIGTERM at all mostly does so in some hundredths of a second.
-PROMPT_S = 1.0
+# What ends at SIGTERM at all mostly does so in some hundredths of a second; gunicorn on a busy host takes a second.
+PROMPT_S = 2.0
 # As Linux numbers them, which the engine runs on; the lab's own system may number them otherwise.
 SIGNALS = {
     1: "SIGHUP",

@@ -87,6 +87,10 @@ class Engine:
             why = reason(error)
             if FORBIDDEN in why:
                 raise SetupError(f"no Docker engine answers ({why}); join the group docker") from error
+            if asked := os.environ.get("DOCKER_HOST"):
+                raise NoEngineError(
+                    f"no Docker engine answers at DOCKER_HOST, {asked} ({why}); start it, or name another"
+                ) from error
             raise NoEngineError(f"no Docker engine answers ({why}); start Docker, or set DOCKER_HOST") from error
         return cls(client, patient, project)
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
-from benchlab.experiment.settings import FRAMEWORK, MAX_DB_CONNECTIONS
+from benchlab.experiment.settings import DB_CONNECTIONS, FRAMEWORK, MAX_DB_CONNECTIONS
 from benchlab.records.plan import NO_PROXY, Entry
 
 MB = 1_000_000
@@ -101,7 +101,8 @@ def _refuse_too_large(anchor: Entry, pairs: Iterable[Sequence[Entry]], needs: Ma
             raise UsageError(
                 f"{names} {verb} not fit{beside}: together with the database they take about "
                 f"{(memory + SHARED_BYTES) / MB:,.0f} MB and {opened:,} connections, and there are "
-                f"{_available(room)} and {room.connections:,}; leave it out with {FRAMEWORK.name}"
+                f"{_available(room)} and {room.connections:,}; leave it out with {FRAMEWORK.name}, or give "
+                f"each fewer connections with {DB_CONNECTIONS.name}"
             )
 
 

@@ -65,6 +65,19 @@ def missing(run: Run) -> tuple[Failure, ...]:
     return tuple(failure for failure in _lacking(run) if not _is_spared(run, failure))
 
 
+def number_missing(run: Run) -> int:
+    """Return how many samples are missing: of an entry that was lost in a block, all slices from there on."""
+    return sum(
+        1 if failure.passing or not run.manifest.settings.together else _rounds_from(run, failure.trial)
+        for failure in missing(run)
+    )
+
+
+def _rounds_from(run: Run, trial: Trial) -> int:
+    # Rounds that were taken anew have numbers beyond these.
+    return max(1, run.rounds(trial.test) - trial.repeat + 1)
+
+
 def spared(run: Run) -> tuple[Failure, ...]:
     """Return why slices do not count that no other round makes up for, though their blocks have enough without them."""
     return tuple(failure for failure in _lacking(run) if _is_spared(run, failure))

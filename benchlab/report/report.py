@@ -252,11 +252,18 @@ def about(run: Run) -> list[str]:
         f"Samples: {len(run.samples)}. Load{through}: {registry.of(settings).NAME}, "
         f"from the same {run.manifest.cpus}-CPU host. "
         f"Seed {settings.seed}. CPUs: {placement.summary(run.manifest.placement, run.manifest.cpus)}.",
+        *_groups(run),
         _origin(run),
         *_asked(run),
         *_share(run),
         *_decided(run),
     ]
+
+
+def _groups(run: Run) -> Iterator[str]:
+    """Yield which entries were up together, where not all were."""
+    if len(groups := run.manifest.groups) > 1:
+        yield f"Up together, in turns: {'; '.join(sentences.names(list(group)) for group in groups)}."
 
 
 def judged(run: Run) -> str:

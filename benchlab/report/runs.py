@@ -71,7 +71,7 @@ def left(run: Run, folder: Path) -> str:
     if run.to_come or run.awaits_decision:
         return go_on(folder)
     if missing := judge.missing(run):
-        unmeasured = f"{counted(len(missing), 'trial')} not measured"
+        unmeasured = f"{_counted(run, judge.number_missing(run))} not measured"
         if all(failure.is_wrong_answer for failure in missing):
             remedy = "mend these and start a new run; --resume takes unchanged sources only"
             return f"{unmeasured}, for wrong answers: {remedy}"
@@ -105,13 +105,17 @@ def ahead(result: Result) -> str:
 
 def _state(run: Run, going: bool) -> str:
     if run.to_come:
-        return f"{'running' if going else 'stopped'}, {counted(run.to_come, 'trial')} to go"
+        return f"{'running' if going else 'stopped'}, {_counted(run, run.to_come)} to go"
     if going:
         return "running"
     if run.awaits_decision:
         return "stopped before its blocks were decided"
-    missing = len(judge.missing(run))
-    return f"{counted(missing, 'trial')} not measured" if missing else "complete"
+    missing = judge.number_missing(run)
+    return f"{_counted(run, missing)} not measured" if missing else "complete"
+
+
+def _counted(run: Run, trials: int) -> str:
+    return counted(trials, "slice" if run.manifest.settings.together else "trial")
 
 
 def _folders(results: Path) -> Iterator[Path]:

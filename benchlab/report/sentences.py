@@ -16,6 +16,7 @@ from benchlab.load.metrics import PER_CPU, Better, Metric
 from benchlab.quality import judge
 from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
+from benchlab.records.facts import is_unavailable
 from benchlab.records.plan import LevelKey
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.report import outcomes
@@ -155,6 +156,12 @@ def warnings(run: Run, results: Sequence[Result]) -> Iterator[str]:
         yield "One block shows no spread: there are no intervals, and nothing can be told apart."
     elif 0 < blocks < LEAST_BLOCKS and any(result.compared[result.measures.ranked_by].pairs for result in results):
         yield f"{blocks} blocks are too few to rank entries: it takes {LEAST_BLOCKS} to call anything faster or equal."
+    if run.manifest.settings.together and is_unavailable(run.manifest.facts.host.fact("cgroup_tree")):
+        yield (
+            "The CPU time of containers is not known, because the load generator's container cannot read the host's "
+            "cgroup tree (see compose.yaml): entries are compared by requests per second, even where they filled the "
+            "host."
+        )
     yield from _rejected(run.taken)
     yield from _noisy(run.samples)
     yield from _unsteady(run)

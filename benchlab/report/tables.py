@@ -73,15 +73,21 @@ RELATIVE = "relative"
 def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     """Return requests per second for each test and level, a column an entry: geometric mean with 95 % interval.
 
-    A cell with fewer blocks than the fullest one says so. Where wrk was the limit the rate is a lower bound. A planned
+    A cell with fewer blocks than the fullest one says so; where groups of entries take turns, than the fullest one of
+    entries that are in as many groups. Where wrk was the limit the rate is a lower bound. A planned
     cell without samples that count is UNMEASURED, also in a test without results.
     """
     results = list(results)
     without = [test for test in manifest.settings.tests if test not in {result.test for result in results}]
-    most = max((cell.rate.blocks for result in results for cell in result.cells), default=0)
+    turns = {entry: sum(entry in group for group in manifest.groups) for entry in manifest.entries}
+    most: Counter[int] = Counter()
+    for cell in (cell for result in results for cell in result.cells):
+        most[turns[cell.entry]] = max(most[turns[cell.entry]], cell.rate.blocks)
     rows: dict[tuple[str, LevelKey], dict[str, object]] = {}
     entries: set[str] = set()
-    cells = [cell for result in results for cell in _overview_cells(result, most)]
+    measured = [(result, cell) for result in results for cell in result.cells]
+    cells = [(result.test, cell.level, cell.entry, _rate(cell, most[turns[cell.entry]])) for result, cell in measured]
+    cells += [(result.test, level, entry, UNMEASURED) for result in results for entry, level in result.unmeasured]
     cells += [(test, level, entry, UNMEASURED) for test in without for entry, level in unmeasured(manifest, test)]
     for test, level, entry, value in cells:
         rows.setdefault((test, level), {"test": test, "level": level.value})[entry] = value
@@ -185,14 +191,6 @@ def _beside_rate(result: Result) -> list[Metric]:
 
 def _relative(result: Result) -> str:
     return f"{RELATIVE} {result.basis.name}" if result.basis else RELATIVE
-
-
-def _overview_cells(result: Result, most: int) -> Iterator[tuple[str, LevelKey, str, str]]:
-    """Yield test, level, entry and rate of each planned cell."""
-    for cell in result.cells:
-        yield result.test, cell.level, cell.entry, _rate(cell, most)
-    for entry, level in result.unmeasured:
-        yield result.test, level, entry, UNMEASURED
 
 
 def _rate(cell: Cell, most: int) -> str:
@@ -385,7 +383,8 @@ def bottlenecks(results: Iterable[Result]) -> Table:
         for result in results
         for cell in result.cells
     ]
-    return document.table(pd.DataFrame(rows), is_detail=True)
+    # Not every entry has every role: some have no proxy.
+    return document.table(pd.DataFrame(rows).fillna("–"), is_detail=True)
 
 
 def broken_rules(run: Run) -> Iterator[Table]:

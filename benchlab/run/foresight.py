@@ -104,7 +104,8 @@ def rows(
     `entries` are compared with an older version each; all blocks take `most_s` seconds; so many groups take `turns`.
     """
     after = ", ".join(map(str, settings.looks))
-    yield "gate", f"looks after {after} blocks, and ends the run as soon as it knows"
+    ends = ", and ends the run as soon as it knows" if len(settings.looks) > 1 else ""
+    yield "gate", f"looks after {after} blocks{ends}"
     name = "it can tell"
     rounds = _rounds(settings, known)
     for test in settings.tests:

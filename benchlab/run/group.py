@@ -214,6 +214,8 @@ class Group:
 
     def _refuse_other_name(self, endpoint: ServingEndpoint, seen: Collection[str], lifetime: Lifetime) -> None:
         own = endpoint.addresses()
+        if not own and (casualty := endpoint.casualty()):
+            raise lifetime.lost(endpoint, casualty, f"in start-up, {casualty}")
         if not seen or not own.issuperset(seen):
             summary = f"{endpoint.service} is not what answers under its name"
             raise lifetime.lost(

@@ -51,7 +51,7 @@ def plan(
         ("entries", f"{', '.join(sorted({name for each in left for name in _entries(each)}))}{through}"),
         *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
-        ("blocks", _blocks(settings)),
+        ("blocks", _blocks(settings, left)),
         ("order", f"shuffled by seed {settings.seed}"),
         ("CPUs", cpus),
         ("host", host),
@@ -148,9 +148,11 @@ def _before(settings: Settings) -> str:
     return ", ".join([*parts, warm_up] if most else parts) or "nothing"
 
 
-def _blocks(settings: Settings) -> str:
+def _blocks(settings: Settings, left: Left) -> str:
+    turns = len({_entries(each) for each in left}) if settings.together else 1
     repeats = f", each level {settings.repeats} times" if settings.repeats > 1 else ""
-    each = "each one lifetime of its entries" if settings.together else f"every entry once in each{repeats}"
+    in_turns = "" if turns <= 1 else f"{settings.blocks // turns} of each group, "
+    each = f"{in_turns}each one lifetime of its entries" if settings.together else f"every entry once in each{repeats}"
     if settings.looks:
         return f"at most {settings.blocks}, {each}"
     goal = "" if settings.precision is None else f" until ratios are within ± {settings.precision:.1%}"

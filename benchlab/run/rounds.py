@@ -89,21 +89,29 @@ class _Losses:
         self._block = block
         self._out: set[tuple[str, str]] = set()
         self._left = [rounds.test for rounds in block.rounds]
+        self._slices: Counter[tuple[str, str, int]] = Counter()
+        self._next: dict[tuple[str, str], int] = {}
 
-    def lose(self, name: str, error: EntryError | EngineError | WrkError, test: str = "", number: int = 1) -> None:
-        """Record that the entry takes no part any more: in this test, from the round of that number, and those left.
+    def taken(self, trial: Trial) -> None:
+        """Note that the trial's slice was taken: what is lost later begins after the last whole round."""
+        key = (trial.entry, trial.test)
+        self._slices[*key, trial.repeat] += 1
+        if self._slices[*key, trial.repeat] == len(self._runner.levels[trial.test]):
+            self._next[key] = trial.repeat + 1
 
-        The first of them has the whole reason.
-        """
-        tests = [each for each in dict.fromkeys([test, *self._left]) if self._takes_part(name, each)]
-        self.leave_out(name, tests[:1], str(error), number)
+    def lose(self, name: str, error: EntryError | EngineError | WrkError) -> None:
+        """Record that the entry takes no more part in the tests that are not over. The first has the whole reason."""
+        tests = [test for test in self._left if self._takes_part(name, test)]
+        self.leave_out(name, tests[:1], str(error))
         self.leave_out(name, tests[1:], f"{NOT_TRIED}: {_summary(error)}")
 
-    def leave_out(self, name: str, tests: Sequence[str], why: str, number: int = 1) -> None:
-        """Record why the entry has no slices of these tests from the round of that number on."""
+    def leave_out(self, name: str, tests: Sequence[str], why: str) -> None:
+        """Record why the entry has no more slices of these tests, from the first round on that it lacks."""
         self._out |= {(name, test) for test in tests}
-        levels = [(test, level) for test in tests for level in self._runner.levels[test]]
-        self._runner.failures([Trial(self._block.number, name, *each, number) for each in levels], why)
+        levels = [
+            (test, level, self._next.get((name, test), 1)) for test in tests for level in self._runner.levels[test]
+        ]
+        self._runner.failures([Trial(self._block.number, name, *each) for each in levels], why)
 
     def over(self, test: str) -> None:
         """Note that the test's rounds are over: nobody can lose them any more."""
@@ -165,9 +173,9 @@ class _Block:
         with closing(self._slices(trials, WARM_LENGTH)) as taken:
             results = list(taken)
         doing = f"while {test} was warmed up"
-        self._check(test, doing)
+        self._check(doing)
         for name in {result.trial.entry for result in results if result.is_gone} & self._up.running.keys():
-            self._lose(name, test, self._silent(name, doing))
+            self._lose(name, self._silent(name, doing))
         rates: dict[str, list[Rate]] = defaultdict(list)
         for result in results:
             if result.load is not None and result.trial.entry in self._up.running:
@@ -199,9 +207,9 @@ class _Block:
             wrong = runner.verify(self._block.number, test, self._conformance[name])
         except EntryError as error:
             # Where database or load generator have ended, that is everyone's loss, and this raises.
-            self._check(test, f"while {test} was verified")
+            self._check(f"while {test} was verified")
             if name in self._up.running:
-                self._lose(name, test, error)
+                self._lose(name, error)
             return False
         if wrong:
             self._losses.leave_out(name, [test], f"{WRONG_ANSWER}: {wrong}")
@@ -245,7 +253,7 @@ class _Block:
                 if wrong[made[-1].trial.entry] == MOST_ATTEMPTS:
                     self._ready[rounds.test].remove(made[-1].trial.entry)
                     why = f"{WRONG_ANSWER}: {judge.reason(made[-1])}"
-                    self._losses.leave_out(made[-1].trial.entry, [rounds.test], why, after)
+                    self._losses.leave_out(made[-1].trial.entry, [rounds.test], why)
             else:
                 attempts += 1
             rounds = replace(rounds, count=left, first=after)
@@ -264,12 +272,13 @@ class _Block:
                     gone.add(result.trial.entry)
                 else:
                     made.append(runner.recorded(self._record(result)))
+                    self._losses.taken(result.trial)
                     if _is_wrong(made[-1]):
                         break
-        doing, last = f"while {test} was measured", rounds.first + rounds.count - 1
-        self._check(test, doing, last)
+        doing = f"while {test} was measured"
+        self._check(doing)
         for name in gone & self._up.running.keys():
-            self._lose(name, test, self._silent(name, doing), last)
+            self._lose(name, self._silent(name, doing))
         return made
 
     def _slices(self, trials: Sequence[Trial], length: SliceLength) -> Generator[SliceResult, None, None]:
@@ -307,17 +316,17 @@ class _Block:
             self._chatter[name] = running.endpoints.app.log_lines_per_s()
         return self._chatter[name]
 
-    def _check(self, test: str, doing: str, number: int = 1) -> None:
+    def _check(self, doing: str) -> None:
         """Record the entries whose containers have ended. Raises EntryError where database or load generator have."""
         for name, error in self._up.check(doing).items():
-            self._record_loss(name, test, error, number)
+            self._record_loss(name, error)
 
-    def _lose(self, name: str, test: str, error: EntryError, number: int = 1) -> None:
+    def _lose(self, name: str, error: EntryError) -> None:
         self._up.lose(name, error)
-        self._record_loss(name, test, error, number)
+        self._record_loss(name, error)
 
-    def _record_loss(self, name: str, test: str, error: EntryError, number: int) -> None:
-        self._losses.lose(name, error, test, number)
+    def _record_loss(self, name: str, error: EntryError) -> None:
+        self._losses.lose(name, error)
         self._runner.events.notice(f"block {self._block.number}: {name} is lost: {error.summary}")
 
     def _silent(self, name: str, doing: str) -> EntryError:

@@ -346,7 +346,9 @@ WARNINGS: Sequence[Sentence[Place]] = (
     ),
 )
 ABOUT: Sequence[Sentence[Place]] = (
-    Sentence("profile", r"(?:Eight blocks|A first look|The original study|The test types)[^.]+\.", fine),
+    Sentence(
+        "profile", r"(?:Eight blocks|The study's levels|A first look|The original study|The test types)[^.]+\.", fine
+    ),
     Sentence("changed", r"Changed: [^.]+\.", fine),
     Sentence("blocks", r"Blocks with samples: (?P<had>\d+) of (?P<of>\d+)\.", _blocks),
     Sentence("samples", r"Samples: (?P<count>[\d,]+)\.", _samples),

@@ -249,7 +249,8 @@ class FakeHost:
             self.slices.append((each["load"], each["round"]))
             changes = self.on_slice(load["entry"], len(self.slices)) or {}
             self._refuse_if_gone()
-            if load["entry"] in self.dead:
+            # Without the database no entry is loaded any more.
+            if self.dead.keys() & {load["entry"], "db"}:
                 gone.add(load["entry"])
                 changes = {"window": None, "report": None, "is_gone": True}
             yield sliced(each["load"], each["round"], int(load["window_s"] * 1e6), **changes)

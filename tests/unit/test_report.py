@@ -9,6 +9,7 @@ from benchlab.core import quantities
 from benchlab.experiment.settings import choose
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import closed
+from benchlab.records.counters import APP, PROXY
 from benchlab.records.facts import Facts
 from benchlab.records.load import Errors, Latency
 from benchlab.records.plan import Level, Manifest, Trial
@@ -317,3 +318,41 @@ def test_the_method_says_what_a_block_is_in_a_run_of_rounds_and_in_any_other(man
         together
     )
     assert "visits every entry" not in together
+
+
+def test_a_report_of_groups_names_them_and_misses_no_block_in_which_an_entry_was_not_up(manifest: Manifest) -> None:
+    groups = (("aiohttp", "crax"), ("aiohttp", "starlette"))
+    labels = manifest.entries["crax"]
+    grouped = replace(
+        manifest,
+        entries=manifest.entries | {"starlette": labels},
+        settings=replace(manifest.settings, blocks=4),
+        groups=groups,
+    )
+    samples = [_sample(entry, block, 1000 + block) for block in range(1, 5) for entry in groups[(block - 1) % 2]]
+    text = outputs.text(Run(grouped, tuple(samples), ()))
+    assert "Up together, in turns: aiohttp and crax; aiohttp and starlette." in text
+    assert "of 4 blocks)" not in text
+    lost = [sample for sample in samples if (sample.trial.entry, sample.trial.block) != ("crax", 3)]
+    assert "(1 of 2 blocks)" in outputs.text(Run(grouped, tuple(lost), ()))
+
+
+def test_a_report_without_the_cgroup_tree_says_what_is_not_known(manifest: Manifest) -> None:
+    blind = replace(manifest, facts=Facts.of({"host": {"cgroup_tree": "unavailable: not mounted"}}))
+    words = "The CPU time of containers is not known"
+    assert words in outputs.text(Run(blind, SAMPLES, ()))
+    assert words not in outputs.text(Run(manifest, SAMPLES, ()))
+    assert words not in outputs.text(Run(replace(blind, settings=long_samples()), SAMPLES, ()))
+
+
+def test_a_role_that_only_some_entries_have_is_no_number_of_the_others(manifest: Manifest) -> None:
+    through = [
+        replace(
+            sample,
+            counters=replace(sample.counters, roles=sample.counters.roles | {PROXY: sample.counters.roles[APP]}),
+        )
+        for sample in SAMPLES
+        if sample.trial.entry == "crax"
+    ]
+    text = outputs.text(Run(manifest, (*SAMPLES[:2], *through), ()))
+    assert "nan" not in text.split()

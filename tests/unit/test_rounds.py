@@ -113,6 +113,14 @@ def test_an_entry_that_is_lost_costs_its_own_rounds_only(entries: list[Entry], r
     assert "aiohttp ended (out of memory)" in kept.failures[0].reason
     for test in TESTS:
         assert len(_of(kept.samples, "crax", test)) == 6
+    # What is told as lost begins with the first round that is not whole, and has all after it.
+    for failure in kept.failures:
+        taken = [sample for sample in kept.samples if sample.trial.entry == "aiohttp"]
+        whole = [each for each in taken if each.trial.test == failure.trial.test]
+        assert failure.trial.repeat == 1 + len(whole) // len(LEVELS[failure.trial.test])
+    run = Run(_manifest(rounds_settings), tuple(kept.samples), tuple(kept.failures), paces=tuple(kept.paces))
+    slices = sum(run.rounds(test) * len(LEVELS[test]) for test in TESTS)
+    assert slices - 3 <= judge.number_missing(run) + len(taken) <= slices
 
 
 @pytest.mark.parametrize("times", [1, 3])
@@ -171,6 +179,8 @@ def test_a_database_that_dies_costs_the_rest_of_the_block_and_is_named(
     assert _taken(host, entries, rounds_settings, kept, blocks=2) == [1, 2]
     assert any("db ended (exit code 137)" in failure.reason for failure in kept.failures)
     assert {sample.trial.block for sample in kept.samples} == {1, 2}
+    run = Run(_manifest(rounds_settings), tuple(kept.samples), tuple(kept.failures), paces=tuple(kept.paces))
+    assert {failure.trial.block for failure in judge.missing(run)} == {1}
 
 
 def test_a_database_that_dies_while_an_entry_is_verified_is_recorded_once_for_each_trial(

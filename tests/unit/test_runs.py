@@ -81,9 +81,9 @@ def test_the_newest_run_comes_first(tmp_path: Path, manifest: Manifest, entries:
 @pytest.mark.parametrize(
     ("kept", "said"),
     [
-        (0, "stopped, 32 trials to go; 0 of 0 samples good"),
-        (1, "stopped, 31 trials to go; 1 of 1 sample good"),
-        (30, "stopped, 2 trials to go; 30 of 30 samples good"),
+        (0, "stopped, 32 slices to go; 0 of 0 samples good"),
+        (1, "stopped, 31 slices to go; 1 of 1 sample good"),
+        (30, "stopped, 2 slices to go; 30 of 30 samples good"),
     ],
 )
 def test_a_run_that_was_stopped_says_what_is_left(
@@ -103,11 +103,11 @@ def test_a_run_that_a_lab_is_at_work_on_is_running_until_that_ends_however_it_do
     with subprocess.Popen(lab, cwd=ROOT, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"at work\n"
-        assert _verdict(tmp_path) == "running, 2 trials to go; 30 of 30 samples good"
+        assert _verdict(tmp_path) == "running, 2 slices to go; 30 of 30 samples good"
         assert cli.main(tmp_path, ["report", str(folder)]) == 0
         assert capsys.readouterr().err == "the run is still being measured: this is what there is of it so far\n"
         process.kill()
-    assert _verdict(tmp_path) == "stopped, 2 trials to go; 30 of 30 samples good"
+    assert _verdict(tmp_path) == "stopped, 2 slices to go; 30 of 30 samples good"
 
 
 def test_a_run_whose_report_is_being_made_is_running_too(
@@ -129,7 +129,7 @@ def test_a_run_that_could_not_measure_all_says_so(tmp_path: Path, manifest: Mani
     died, invalid = Failure(first, STARTED, "it died"), make_sample(second, severity=INVALID)
     _keep(tmp_path, manifest, [died, invalid, *map(_sample, others)])
     ((*_, verdict, _),) = runs.listing(tmp_path).rows
-    assert verdict == "2 trials not measured; 30 of 31 samples count, 30 good"
+    assert verdict == "2 slices not measured; 30 of 31 samples count, 30 good"
 
 
 def test_a_complete_run_says_how_many_samples_count_as_its_report_does(
@@ -180,7 +180,7 @@ def test_the_report_of_a_run_that_could_not_measure_all_ends_with_how_to_try_aga
     run = tmp_path / manifest.run_id
     assert cli.main(tmp_path, ["report", str(run)]) == 0
     again = f"python lab.py --resume {files.shown(run)}"
-    assert capsys.readouterr().err == f"1 trial not measured; to try again: {again}\n"
+    assert capsys.readouterr().err == f"1 slice not measured; to try again: {again}\n"
 
 
 def test_after_wrong_answers_a_new_run_is_asked_for_because_mended_sources_end_the_old_one(
@@ -190,7 +190,7 @@ def test_after_wrong_answers_a_new_run_is_asked_for_because_mended_sources_end_t
     _keep(tmp_path, manifest, [Failure(first, STARTED, "wrong answer: no json"), *map(_sample, others)])
     assert cli.main(tmp_path, ["report", str(tmp_path / manifest.run_id)]) == 0
     assert capsys.readouterr().err == (
-        "1 trial not measured, for wrong answers: mend these and start a new run; "
+        "1 slice not measured, for wrong answers: mend these and start a new run; "
         "--resume takes unchanged sources only\n"
     )
 

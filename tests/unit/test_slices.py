@@ -66,3 +66,19 @@ def test_a_request_that_nobody_answers_ends_with_its_lab() -> None:
             with connection:
                 _hang_up(process)
                 assert process.wait() == 1
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "grown_us"),
+    [
+        ([5, 10], [6, 30], 21),
+        ([], [], 0),
+        ([5, None], [6, None], 1),
+        ([5, 10], [6, None], None),
+        (None, [6, 30], None),
+    ],
+)
+def test_what_idle_entries_used_is_known_unless_one_ended_meanwhile(
+    before: list[int | None] | None, after: list[int | None] | None, grown_us: int | None
+) -> None:
+    assert rounds.grown_us(before, after) == grown_us
