@@ -88,7 +88,7 @@ def test_a_test_without_a_slice_that_counts_fails_by_name() -> None:
 
 
 def test_what_chance_alone_may_have_made_of_lives_leaves_the_effect_open() -> None:
-    """In 40 small runs without lives, each that has a larger effect for the estimate alone says so and does not fail."""
+    """Of small runs without lives, each whose effect is larger for the estimate alone says so and does not fail."""
     made = 0
     for seed in range(40):
         logs = made_rounds.log_rates(np.random.default_rng(seed), 4, 1, 4, 6, 0.1, 0.0)
