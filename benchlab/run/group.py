@@ -13,6 +13,7 @@ from benchlab.contract.answers import World
 from benchlab.core.errors import EngineError, EntryError
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.engine.endpoints import Endpoint, Endpoints, Roles, ServingEndpoint
+from benchlab.experiment import grouping
 from benchlab.records.plan import Entry
 from benchlab.run import fetch
 from benchlab.run.database import Database
@@ -174,7 +175,8 @@ class Group:
             except (EntryError, EngineError) as error:
                 return error
 
-        results = _at_once(start, self.entries, over)
+        batches = grouping.batches(self.entries)
+        results = [result for batch in batches for result in _at_once(start, batch, over)]
         for entry, result in zip(self.entries, results, strict=True):
             if isinstance(result, RunningEntry):
                 up.running[entry.name] = result

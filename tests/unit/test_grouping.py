@@ -69,3 +69,11 @@ def test_how_many_are_up_is_told_in_a_line() -> None:
     )
     assert grouping.summary(whole) == "3 entries up at once, one loaded at a time"
     assert grouping.summary(parts) == ("3 groups of up to 3 entries that share e00; in each, one loaded at a time")
+
+
+@pytest.mark.parametrize(
+    ("connections", "batches"), [("16", ["e00 e01 e02"]), ("500", ["e00 e01", "e02"]), ("900", ["e00", "e01", "e02"])]
+)
+def test_entries_that_open_many_connections_start_one_after_another(connections: str, batches: list[str]) -> None:
+    made = grouping.batches(_entries(3, connections=connections))
+    assert [" ".join(entry.name for entry in batch) for batch in made] == batches

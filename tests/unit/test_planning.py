@@ -134,6 +134,16 @@ def test_entries_that_are_up_together_are_warmed_up_by_a_slice_each(entries: lis
     assert "before each test  a warm-up slice of each entry, of 0.5 s at the largest level\n" in told
 
 
+def test_the_plan_of_groups_says_which_entry_they_share_and_how_many_blocks_each_has(entries: list[Entry]) -> None:
+    settings = choose(frameworks=["aiohttp", "crax", "starlette"], blocks=6, seed=7)
+    by_name = {entry.name: entry for entry in entries} | {"starlette": replace(entries[0], name="starlette")}
+    groups = [("aiohttp", "crax"), ("aiohttp", "starlette")]
+    blocks = schedule.planned(by_name, groups, settings, settings.blocks)
+    told = markdown.text(Document((planning.plan(settings, closed.levels(settings, 2), blocks, "2", ""),)))
+    assert "6 blocks: 2 groups of up to 2 entries that share aiohttp; in each, one loaded at a time\n" in told
+    assert "blocks            6, 3 of each group, each one lifetime of its entries\n" in told
+
+
 def test_the_command_of_a_load_that_is_taken_in_slices_has_whole_seconds(entries: list[Entry]) -> None:
     settings = choose(frameworks=("crax",), tests=("json",), seed=7)
     typed = list(planning.commands(settings, entries, LEVELS, load_address))
