@@ -74,8 +74,8 @@ def cpuinfo():
 
 def sibling_groups():
     """Return the CPUs that share a core, a list for each core, as far as they are online."""
-    found = set(texts(CPUS.glob("cpu[0-9]*/topology/thread_siblings_list")))
-    return sorted(expanded(group) for group in found)
+    groups = set(texts(CPUS.glob("cpu[0-9]*/topology/thread_siblings_list")))
+    return sorted(expanded(group) for group in groups)
 
 
 def expanded(cpus):
@@ -165,7 +165,7 @@ def chosen(path):
 
 
 def texts(paths):
-    return [found for found in map(text, paths) if found]
+    return [content for content in map(text, paths) if content]
 
 
 def text(path):

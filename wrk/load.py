@@ -46,7 +46,7 @@ def main():
     raise_open_files()
     await_ports(readings.ports)
     places = {role: readings.folders(container_id) for role, container_id in job["containers"].items()}
-    seen = {"idle_before": await_idle([found for role, found in places.items() if role != CLIENT])}
+    seen = {"idle_before": await_idle([folders for role, folders in places.items() if role != CLIENT])}
     seen["speeds_us"] = [readings.speeds_us()]
     with Checker(job["check"]) as checker:
         began_ns = time.process_time_ns()
@@ -75,8 +75,8 @@ def await_ports(ports, clock=time):
     """
     over = clock.monotonic() + TIME_WAIT_S
     while clock.monotonic() < over:
-        found = ports()
-        if found is None or found.waiting <= FEW_PORTS_SHARE * found.range:
+        seen = ports()
+        if seen is None or seen.waiting <= FEW_PORTS_SHARE * seen.range:
             return
         clock.sleep(PORTS_SLICE_S)
 
@@ -89,10 +89,10 @@ def await_idle(servers, clock=time, slice_s=IDLE_SLICE_S):
     and makes a true answer null.
     """
     over = clock.monotonic() + MOST_REST_S
-    before = [readings.cpu_us(found) for found in servers]
+    before = [readings.cpu_us(folders) for folders in servers]
     while clock.monotonic() < over:
         clock.sleep(slice_s)
-        after = [readings.cpu_us(found) for found in servers]
+        after = [readings.cpu_us(folders) for folders in servers]
         used = [now - then for then, now in zip(before, after, strict=True) if None not in (then, now)]
         if sum(used) < IDLE_SHARE * slice_s * 1e6:
             return True if len(used) == len(servers) else None
@@ -151,8 +151,8 @@ def look(started_ns, received):
 
 def weigh(places, most_bytes):
     """Raise each role's figure in `most_bytes` to the memory that its container holds just now, where that is more."""
-    for role, found in places.items():
-        figures = (most_bytes[role], readings.memory_bytes(found))
+    for role, folders in places.items():
+        figures = (most_bytes[role], readings.memory_bytes(folders))
         most_bytes[role] = max((figure for figure in figures if figure is not None), default=None)
 
 

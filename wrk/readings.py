@@ -77,7 +77,7 @@ def read(places, cpus=None):
         reading = Reading(
             at_us=time.monotonic_ns() // 1000,
             host=_host(cpus),
-            roles={role: container(found) for role, found in places.items()},
+            roles={role: container(folders) for role, folders in places.items()},
         )
         looks.append((reading, time.monotonic() - started_s))
         if looks[-1][1] < SURE_WITHIN_S:
@@ -98,7 +98,7 @@ def in_time(reading, texts, roles, cpus, at_us, took_us):
         **{f"{name}_stalled_us": stalled_us(texts[PRESSURE / name] if known else "") for name in ("memory", "io")},
     )
     times = {role: cpu_us_in(texts[file]) if known and file in texts else None for role, file in roles.items()}
-    containers = {role: replace(found, cpu_us=times[role]) for role, found in reading.roles.items()}
+    containers = {role: replace(container, cpu_us=times[role]) for role, container in reading.roles.items()}
     return replace(reading, at_us=at_us, host=host, roles=containers)
 
 
@@ -149,15 +149,15 @@ def processors(cpus, stat):
     }
 
 
-def container(found):
+def container(folders):
     """Return what a container used so far, and its memory just now, as its `folders` tell."""
     # Of each two, the first is version 2's.
-    out_of_memory = _pairs(found["memory"], "memory.events") or _pairs(found["memory"], "memory.oom_control")
+    out_of_memory = _pairs(folders["memory"], "memory.events") or _pairs(folders["memory"], "memory.oom_control")
     return ContainerReading(
-        cpu_us=cpu_us(found),
-        throttled_periods=throttled_periods(found["cpu"]),
+        cpu_us=cpu_us(folders),
+        throttled_periods=throttled_periods(folders["cpu"]),
         oom_kills=out_of_memory.get("oom_kill"),
-        memory_bytes=memory_bytes(found),
+        memory_bytes=memory_bytes(folders),
     )
 
 
@@ -180,21 +180,21 @@ def allowed_cpus(folder):
     for above in () if folder is None else (folder, *folder.parents):
         # Of each two, the first is version 2's.
         for name in ("cpuset.cpus.effective", "cpuset.effective_cpus"):
-            if found := _text(above / name).strip():
-                return found
+            if cpus := _text(above / name).strip():
+                return cpus
     return None
 
 
-def cpu_us(found):
+def cpu_us(folders):
     """Return the CPU time that a container used so far, or null."""
-    file = cpu_file(found)
+    file = cpu_file(folders)
     return used_us(file) if file else None
 
 
-def cpu_file(found):
+def cpu_file(folders):
     """Return the file that tells how much CPU time a container used, or null."""
     # The first is version 2's; version 1 has a file of this name too, without that figure.
-    files = [folder and folder / name for folder, name in ((found["cpu"], CPU_2), (found["cpuacct"], CPU_1))]
+    files = [folder and folder / name for folder, name in ((folders["cpu"], CPU_2), (folders["cpuacct"], CPU_1))]
     return next((file for file in files if file and cpu_us_in(_text(file)) is not None), None)
 
 
@@ -211,13 +211,13 @@ def cpu_us_in(text):
     return int(text) // 1000 if text.strip().isdecimal() else None
 
 
-def memory_bytes(found):
+def memory_bytes(folders):
     """Return the anonymous memory that all processes of a container hold just now, or null.
 
     Both versions count it alike. Their one figure for everything they do not: it has page cache, which the kernel takes
     back when it needs room, and not the same of the kernel's own memory.
     """
-    statistics = _pairs(found["memory"], "memory.stat")
+    statistics = _pairs(folders["memory"], "memory.stat")
     return statistics.get("anon", statistics.get("total_rss"))
 
 

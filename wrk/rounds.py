@@ -106,7 +106,8 @@ class Rounds:
         }
         self._gone, self._silent = set(), dict.fromkeys(job["containers"], 0)
         self._cpu_files = {
-            entry: {role: readings.cpu_file(found) for role, found in of.items()} for entry, of in self._places.items()
+            entry: {role: readings.cpu_file(folders) for role, folders in of.items()}
+            for entry, of in self._places.items()
         }
         of_containers = {file for of in self._cpu_files.values() for file in of.values() if file}
         self._timely = [*readings.TIMELY, *sorted(of_containers)]
@@ -306,11 +307,11 @@ def at_work(places, loaded):
 
     `places` has them by entry and role. What cannot be read of an entry that is not `loaded` now has ended.
     """
-    servers = {entry: [found for role, found in of.items() if role != CLIENT] for entry, of in places.items()}
+    servers = {entry: [folders for role, folders in of.items() if role != CLIENT] for entry, of in places.items()}
     own = servers.pop(loaded)
     # The database is everyone's.
-    others = [found for of in servers.values() for found in of if found not in own]
-    return own + [found for found in others if readings.cpu_us(found) is not None]
+    others = [folders for of in servers.values() for folders in of if folders not in own]
+    return own + [folders for folders in others if readings.cpu_us(folders) is not None]
 
 
 def ends_within(wrk, most_s):

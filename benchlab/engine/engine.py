@@ -177,8 +177,8 @@ class Engine:
         """Return the addresses of the service's container in its networks, none where it does not run."""
         with translated(f"looking for the addresses of {service}"):
             networks = self._inspected(service).attrs["NetworkSettings"]["Networks"]
-        found = (network.get(key) for network in networks.values() for key in ("IPAddress", "GlobalIPv6Address"))
-        return frozenset(filter(None, found))
+        addresses = (network.get(key) for network in networks.values() for key in ("IPAddress", "GlobalIPv6Address"))
+        return frozenset(filter(None, addresses))
 
     def log(self, service: str) -> str:
         """Return the end of what the service's container printed since it last started; nothing without a container."""

@@ -58,15 +58,17 @@ def permuted(run: Run) -> Iterator[Check]:
     """
     metric = registry.measures(run.manifest).ranked_by
     for of_test in cells.measured(run).values():
-        found = permutation.rejections(of_test.ranked(metric), Within.BLOCK, PERMUTATIONS, run.manifest.settings.seed)
-        if found is None:
+        rejected = permutation.rejections(
+            of_test.ranked(metric), Within.BLOCK, PERMUTATIONS, run.manifest.settings.seed
+        )
+        if rejected is None:
             continue
         is_judged = run.blocks >= LEAST_BLOCKS and len(run.manifest.entries) >= LEAST_ENTRIES
         yield Check(
             f"A/A, names permuted: {of_test.test}, pairs declared different at 5 %, {metric.name} over all levels",
-            f"{found.rate:.1%} [{found.low:.1%}–{found.high:.1%}] of {found.trials:,}",
+            f"{rejected.rate:.1%} [{rejected.low:.1%}–{rejected.high:.1%}] of {rejected.trials:,}",
             f"{ALPHA:.0%} ± {OFF_NOMINAL:.0%}" if is_judged else "for information: few blocks or entries",
-            abs(found.rate - ALPHA) <= OFF_NOMINAL if is_judged else None,
+            abs(rejected.rate - ALPHA) <= OFF_NOMINAL if is_judged else None,
         )
 
 

@@ -25,19 +25,19 @@ OF_THE_LAB = ("lab_version", "compose", "engine_version", "engine_cgroup_version
 
 def checks(calibration: Calibration) -> list[Check]:
     """Return what each part says, as far as there is anything of it."""
-    runs, found = calibration.runs, calibration.findings
+    runs, findings = calibration.runs, calibration.findings
     aa_run = calibration.aa_test
     troubles = {name: runs[part] for name, part in kept.TROUBLES.items() if part in runs}
     return [
         *aa_test.checks(aa_run),
         *resolution.checks(aa_run),
-        *(slowdown.checks(runs[kept.SLOWDOWN], found.burdens, found.is_full) if kept.SLOWDOWN in runs else ()),
+        *(slowdown.checks(runs[kept.SLOWDOWN], findings.burdens, findings.is_full) if kept.SLOWDOWN in runs else ()),
         *(known_rate.checks(runs[kept.KNOWN_RATE]) if kept.KNOWN_RATE in runs else ()),
-        *bias.checks(found.rates, found.is_full),
-        *costs.checks(aa_run, found.used),
+        *bias.checks(findings.rates, findings.is_full),
+        *costs.checks(aa_run, findings.used),
         *(faults.injected(runs[kept.FAULTS], PLAIN) if kept.FAULTS in runs else ()),
         *(faults.trouble(name, run, PLAIN) for name, run in troubles.items()),
-        *(Check(f"part: {part}", f"given up: {reason}", "made", False) for part, reason in found.broken.items()),
+        *(Check(f"part: {part}", f"given up: {reason}", "made", False) for part, reason in findings.broken.items()),
     ]
 
 

@@ -55,8 +55,8 @@ def _caught(name: str, run: Run, entry: str, expected: tuple[str, ...]) -> Check
         for failure in run.failures
         if failure.trial.entry == entry and failure.was_tried
     ]
-    told = [f"{rule} ({count})" for rule, count in flags.most_common()] or ["nothing was flagged"]
-    measured = f"{', '.join(told)} of {counted(slices, 'slice')}" + (f"; {lost[0]}" if lost else "")
+    flagged = [f"{rule} ({count})" for rule, count in flags.most_common()] or ["nothing was flagged"]
+    measured = f"{', '.join(flagged)} of {counted(slices, 'slice')}" + (f"; {lost[0]}" if lost else "")
     caught = any(rule in flags or any(rule in cause for cause in lost) for rule in expected)
     return Check(f"fault: {name}", measured, " or ".join(expected), caught)
 
@@ -64,10 +64,10 @@ def _caught(name: str, run: Run, entry: str, expected: tuple[str, ...]) -> Check
 def _sound(run: Run, sound: str) -> Check:
     slices, flags = _flags(run, sound)
     other = [rule for rule in flags if rule not in OF_OTHERS]
-    told = [f"{rule} ({count})" for rule, count in flags.most_common()] or ["nothing"]
+    flagged = [f"{rule} ({count})" for rule, count in flags.most_common()] or ["nothing"]
     return Check(
         "flagged of the sound entry beside them",
-        f"{', '.join(told)} of {counted(slices, 'slice')}",
+        f"{', '.join(flagged)} of {counted(slices, 'slice')}",
         f"nothing but {' and '.join(OF_OTHERS)}",
         bool(slices) and not other,
     )

@@ -119,13 +119,13 @@ def run(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) ->
     folder = results / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-calibration"
     with files.writing(folder, files.BEFORE):
         folder.mkdir()
-    found = Findings(extent.is_full)
-    kept.write(folder, found)
+    findings = Findings(extent.is_full)
+    kept.write(folder, findings)
     stage.build(lab, [ENTRY])
     test = _SelfTest(lab, extent, seed, folder, console)
     try:
-        found = test.aa_test(found)
-        _keep(folder, found)
+        findings = test.aa_test(findings)
+        _keep(folder, findings)
         parts = {
             "injected slowdown": test.slowdown,
             "known rate": test.known_rate,
@@ -133,7 +133,7 @@ def run(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) ->
             "injected faults": test.faults,
             "troubled host": test.troubles,
         }
-        for so_far in go_through(parts, found, lab.say):
+        for so_far in go_through(parts, findings, lab.say):
             _keep(folder, so_far)
     except (LabError, KeyboardInterrupt):
         lab.say(f"what was measured is kept in {files.shown(folder)}; a calibration does not go on: start it anew")
@@ -142,21 +142,21 @@ def run(lab: Lab, extent: Extent, seed: int, results: Path, console: Console) ->
 
 
 def go_through(
-    parts: Mapping[str, Callable[[Findings], Findings]], found: Findings, say: Callable[[str], None]
+    parts: Mapping[str, Callable[[Findings], Findings]], findings: Findings, say: Callable[[str], None]
 ) -> Iterator[Findings]:
     """Yield what is found after each part. One in which wrk fails is said to be given up, and the next one is made."""
     for name, part in parts.items():
         try:
-            found = part(found)
+            findings = part(findings)
         except WrkError as error:
             say(f"the part {name} is given up, and those after it are made: {error}")
-            found = replace(found, broken={**found.broken, name: str(error)})
-        yield found
+            findings = replace(findings, broken={**findings.broken, name: str(error)})
+        yield findings
 
 
-def _keep(folder: Path, found: Findings) -> None:
+def _keep(folder: Path, findings: Findings) -> None:
     """Write what is found, and the report as far as it has come."""
-    kept.write(folder, found)
+    kept.write(folder, findings)
     store.write_report(folder, markdown.text(calibrate.report(kept.read(folder))))
 
 

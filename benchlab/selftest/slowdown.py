@@ -57,28 +57,29 @@ def checks(run: Run, burdens: Sequence[Burden], is_full: bool) -> Iterator[Check
     for metric in registry.measures(run.manifest).compared:
         name = f"injected slowdown, {metric.name}"
         (of,) = measured.ranked(metric).values() if measured else ({},)
-        told = _told(of)
-        if measured is None or not any(told.values()):
+        estimated = _estimated(of)
+        if measured is None or not any(estimated.values()):
             yield Check(name, UNAVAILABLE if measured else NO_SAMPLE, "", None if measured else False)
             continue
         costs_us = _costs_us(run, measured, metric)
         true = _true(burdens, costs_us)
         why = _too_coarse(burdens) if costs_us else NOT_ITS_CPU
         yield from _doses(name, of, true, why)
-        yield _slope(f"{name}: slope of told against true", told, true, is_full, why)
+        yield _slope(f"{name}: slope of told against true", estimated, true, is_full, why)
     yield _all_else(run, burdens)
 
 
-def slopes(told: Mapping[str, Logs], true: Mapping[str, Logs]) -> list[float]:
+def slopes(estimated: Mapping[str, Logs], true: Mapping[str, Logs]) -> list[float]:
     """Return for each block with a truth of all doses the slope of what was told of them against that, through 0."""
-    blocks = sorted(set.intersection(*(set(of[dose]) for of in (told, true) for dose in DOSES)))
+    blocks = sorted(set.intersection(*(set(of[dose]) for of in (estimated, true) for dose in DOSES)))
     return [
-        sum(told[dose][block] * true[dose][block] for dose in DOSES) / sum(true[dose][block] ** 2 for dose in DOSES)
+        sum(estimated[dose][block] * true[dose][block] for dose in DOSES)
+        / sum(true[dose][block] ** 2 for dose in DOSES)
         for block in blocks
     ]
 
 
-def _told(of: Cells) -> dict[str, Logs]:
+def _estimated(of: Cells) -> dict[str, Logs]:
     """Return for each dose how much less its entry did than the one without, by block."""
     numbers = sorted({block for blocks in of.values() for block in blocks})
     logs = {dose: pooling.log_ratios([of], [PLAIN, dose])[0, 0].tolist() for dose in DOSES}
@@ -129,9 +130,9 @@ def _doses(name: str, of: Cells, true: Mapping[str, Logs], why: str) -> Iterator
 
     `why` says why there is no truth, where that is so.
     """
-    found = {dose: ratio for dose in DOSES if (ratio := stats.ratio(of, dose, PLAIN))}
-    variances = [ratio.stdev**2 for ratio in found.values() if ratio.stdev is not None]
-    for dose, ratio in found.items():
+    ratios = {dose: ratio for dose in DOSES if (ratio := stats.ratio(of, dose, PLAIN))}
+    variances = [ratio.stdev**2 for ratio in ratios.values() if ratio.stdev is not None]
+    for dose, ratio in ratios.items():
         measured = f"{ratio.ratio:.3f}{bounds(ratio.low, ratio.high)}, {counted(ratio.blocks, 'block')}"
         if not true[dose] or not variances:
             yield Check(f"{name}: {dose}", measured, f"for information: {why or NO_TRUTH}", None)
@@ -148,16 +149,16 @@ def _doses(name: str, of: Cells, true: Mapping[str, Logs], why: str) -> Iterator
         )
 
 
-def _slope(name: str, told: Mapping[str, Logs], true: Mapping[str, Logs], is_full: bool, why: str) -> Check:
+def _slope(name: str, estimated: Mapping[str, Logs], true: Mapping[str, Logs], is_full: bool, why: str) -> Check:
     """Return whether the slope is 1; `why` says why it cannot be told, where that is so."""
     goal = f"1 lies within, ± {HALF_WIDTH} at the most"
     if why:
         return Check(name, UNAVAILABLE, f"for information: {why}", None)
-    found = slopes(told, true)
-    if len(found) < 2:
+    of_blocks = slopes(estimated, true)
+    if len(of_blocks) < 2:
         return Check(name, NO_TRUTH, goal, False)
-    middle, half = stats.mean_within(found)
-    measured = f"{middle:.2f} [{middle - half:.2f}–{middle + half:.2f}], {counted(len(found), 'block')}"
+    middle, half = stats.mean_within(of_blocks)
+    measured = f"{middle:.2f} [{middle - half:.2f}–{middle + half:.2f}], {counted(len(of_blocks), 'block')}"
     if abs(middle - 1) > half:
         return Check(name, measured, goal, False)
     return Check(name, measured, goal, True if half <= HALF_WIDTH else False if is_full else None)

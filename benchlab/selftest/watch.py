@@ -77,8 +77,8 @@ class SlowdownWatch(Watch):
         ((answer,),) = fetch.answers(self._lab.roles.client, address, [[request]])
         if answer.status != 200:
             return None
-        told = json.loads(answer.body)
-        return Burden(block, name, **told["paths"][slowdown.PATH], clock_step_ns=told["clock_step_ns"])
+        answered = json.loads(answer.body)
+        return Burden(block, name, **answered["paths"][slowdown.PATH], clock_step_ns=answered["clock_step_ns"])
 
 
 class TroubleWatch(Watch):

@@ -106,10 +106,10 @@ def room(margin: float) -> float:
 
 def _findings(rows: Sequence[Row], margin: float, looks: Sequence[int]) -> list[Finding]:
     """Return what is told of the rows of a family; their p of being slower are corrected together."""
-    found = [_finding(row, margin, looks) for row in rows]
-    tested = [each.slower_p for each in found if each.slower_p is not None]
+    findings = [_finding(row, margin, looks) for row in rows]
+    tested = [each.slower_p for each in findings if each.slower_p is not None]
     adjusted = iter(holm(tested))
-    return [each if each.slower_p is None else replace(each, slower_p=next(adjusted)) for each in found]
+    return [each if each.slower_p is None else replace(each, slower_p=next(adjusted)) for each in findings]
 
 
 def _finding(row: Row, margin: float, looks: Sequence[int]) -> Finding:

@@ -161,8 +161,8 @@ def _pair(ratio: Ratio, names: Sequence[str], at: Mapping[tuple[LevelKey, int], 
     """Return the blocks of the ratio that have all its levels, each in several rounds."""
     first, second, made = names.index(ratio.first), names.index(ratio.second), _Pair([], [], [])
     for block in sorted({block for _, block in at}):
-        found = [at[level, block].log_ratio(first, second) for level in ratio.over if (level, block) in at]
-        known = [each for each in found if each is not None]
+        logs = [at[level, block].log_ratio(first, second) for level in ratio.over if (level, block) in at]
+        known = [each for each in logs if each is not None]
         if len(known) == len(ratio.over):
             made.blocks.append(block)
             made.logs.append(fmean(log for log, _ in known))

@@ -268,8 +268,8 @@ def _with_paths(
         return list(made)
     legs = _Legs(names, differences, made)
     direct = {(ratio.first, ratio.second): (ratio, places) for ratio, places in made}
-    found = (direct.get(pair) or legs.path(*pair) for pair in pairs)
-    return [each for each in found if each is not None]
+    ratios = (direct.get(pair) or legs.path(*pair) for pair in pairs)
+    return [each for each in ratios if each is not None]
 
 
 class _Legs:
