@@ -82,16 +82,16 @@ def need(entry: Entry, cpus: int) -> Need:
 
 def batches(entries: Iterable[Entry]) -> list[list[Entry]]:
     """Return the entries in the order in which they start: those of a batch at the same time."""
-    batches: list[list[Entry]] = [[]]
+    made: list[list[Entry]] = [[]]
     opened = 0
     for entry in entries:
         opens = need(entry, cpus=1).connections
-        if batches[-1] and opened + opens > OPENED_AT_ONCE:
-            batches.append([])
+        if made[-1] and opened + opens > OPENED_AT_ONCE:
+            made.append([])
             opened = 0
-        batches[-1].append(entry)
+        made[-1].append(entry)
         opened += opens
-    return batches
+    return made
 
 
 def summary(groups: Collection[Sequence[str]]) -> str:

@@ -158,10 +158,7 @@ def _usual(test: str, runs: Sequence[Run]) -> Usual:
 def _has_blocks_of(test: str, one: Settings, other: Settings) -> bool:
     """Return whether blocks of the two load the test alike; of entries up together, rounds may be more or fewer."""
     keys = [
-        (
-            *(each.together, each.duration_s, each.proxy, each.levels.get(test)),
-            each.repeats if not each.together else None,
-        )
+        (each.together, each.duration_s, each.proxy, each.levels.get(test), None if each.together else each.repeats)
         for each in (one, other)
     ]
     return keys[0] == keys[1]

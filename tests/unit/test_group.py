@@ -166,6 +166,22 @@ def test_too_few_workers_are_waited_for_once_in_a_session_and_told_once() -> Non
     assert host.looks == looked + 1
 
 
+def test_requests_of_the_start_that_are_not_answered_are_told() -> None:
+    class Choosy(Slow):
+        def _connected(self, job: dict[str, Any]) -> str:
+            return json.dumps({"right": job["requests"] - 1, "answers": []})
+
+    host = Choosy(2)
+    host.looks = 1
+    assert _unsure(host)[0] == "of 64 requests at once, 63 were answered with 200 before it was loaded"
+
+
+def test_of_an_entry_without_the_label_it_is_told_that_its_workers_are_not_known() -> None:
+    labels = {name: value for name, value in ENTRIES[1].labels.items() if name != "workers"}
+    with _group(FakeHost(), [replace(ENTRIES[1], labels=labels)]).up("block1") as up:
+        assert up.running["crax"].unsure == "how many workers it has is not known: it has no label that says so"
+
+
 LISTENS = "  0: 00000000:1F90 00000000:0000 0A\n"
 
 
