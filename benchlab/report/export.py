@@ -57,6 +57,7 @@ def _sample_header(roles: Sequence[str]) -> list[str]:
         *("block", "entry", "test", "repeat", *COLUMNS[Level], "attempt", "started_at", "verdict", "broken"),
         *COLUMNS[Load],
         *(f"{part}_{name}" for part, of in parts.items() for name in COLUMNS[of]),
+        *("between_us", "idle_entries_cpu_us"),
     ]
 
 
@@ -73,6 +74,7 @@ def _sample_row(sample: Sample, roles: Sequence[str]) -> list[object]:
     ]
     for role in roles:
         row += READ[Usage](counters.roles.get(role, NO_USAGE))
+    row += [counters.between_us, counters.idle_entries_cpu_us]
     return row
 
 

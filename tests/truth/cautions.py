@@ -6,16 +6,19 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from . import table_checker
 from .findings import Findings, Sentence, fine, read
 from .printed import Row
 from .sampled import Sampled, key, level, missing, part
-from .tables import TOO_FEW, Report, listed, number
+from .tables import TOO_FEW, Report, half_unit, listed, number
 from .telling import Records
 
 # So many suspect samples are told of, and so many that followed a warm-up that was too short: more than these shares.
 NOISY, UNSTEADY = 0.05, 0.25
+# Entries that are not loaded may use so much of a CPU together.
+IDLE_ENTRIES = 0.01
 
 
 @dataclass(frozen=True)
@@ -449,7 +452,23 @@ def _levels(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"that is {1 - 0.95 ** int(match['count']):.1%}"
 
 
+def _idle_entries(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold what entries used that were not loaded against the samples."""
+    known = [row for row in place.sampled.counting if row["idle_entries_cpu_us"]]
+    used = fmean(int(row["idle_entries_cpu_us"]) / int(row["between_us"]) for row in known)
+    if abs(float(match["used"]) / 100 - used) > half_unit(match["used"]) / 100 + 1e-9:
+        yield f"they used {used:.3%}"
+    if bool(match["much"]) != (used > IDLE_ENTRIES):
+        yield f"{used:.3%} is {'too much' if used > IDLE_ENTRIES else 'little'}"
+
+
 NOTHING: Sequence[Sentence[Place]] = (
+    Sentence(
+        "idle entries",
+        r"While one entry was loaded, the others used (?P<used>[\d.]+)% of a CPU together"
+        r"(?P<much>: too much; `--profile study` has one entry up at a time)?\.",
+        _idle_entries,
+    ),
     Sentence(
         "chance over all levels",
         r"Over all levels, 5 % is the chance that any outcome of this report says faster or slower wrongly "

@@ -144,6 +144,7 @@ class _Maker:
         self._noise = chance.one((0.0, 0.002, 0.01, 0.02, 0.04, 0.1, 0.5))
         self._invalid, self._suspect = chance.one((0.0, 0.0, 0.05, 0.3)), chance.one((0.0, 0.0, 0.05, 0.3))
         self._states = _states(chance)
+        self._idle_entries_us = chance.one((0.0, 0.0, 3_000.0, 9_000.0, 30_000.0))
         self._logs = self._expected()
         self._lost = self._losses()
         self._unknown = set(chance.some(FIGURELESS, chance.one((0, 0, 0, 1, 2))))
@@ -360,7 +361,7 @@ class _Maker:
                 attempt,
                 STARTED,
                 _load(math.exp(log), chance),
-                _counters(state, chance),
+                _counters(state, chance, self._idle_entries_us),
                 Verdict(severity, broken, tuple(sorted(self._unknown - broken.keys()))),
             )
             if severity == GOOD:
@@ -463,7 +464,7 @@ def _load(rate: float, chance: Chance) -> Load:
     return Load(1_000_000, 1_020_000, requests, 150 * requests, latency, errors)
 
 
-def _counters(state: str, chance: Chance) -> Counters:
+def _counters(state: str, chance: Chance, idle_entries_us: float) -> Counters:
     if state == UNKNOWN:
         return Counters(BETWEEN_US, HostUsage(), {}, (), (5000.0,), idle_before=None)
     client_us, app_us, db_us, idle_us = (round(used * math.exp(chance.normal(0.005))) for used in STATES[state])
@@ -474,4 +475,6 @@ def _counters(state: str, chance: Chance) -> Counters:
         APP: Usage(app_us, 0, 0, round(90_000_000 * math.exp(chance.normal(0.1)))),
         DB: Usage(db_us, 0, 0, 300_000_000),
     }
-    return Counters(BETWEEN_US, host, roles, ((0, 0), (1_000_000, 150_000)), (5000.0, 5000.0), idle_before=True)
+    idle_us = round(chance.between(0.5, 1.5) * idle_entries_us)
+    received = ((0, 0), (1_000_000, 150_000))
+    return Counters(BETWEEN_US, host, roles, received, (5000.0, 5000.0), True, idle_us)

@@ -55,7 +55,11 @@ def _digit(match: re.Match[str]) -> str:
             "ahead",
         ),
         (r"(leads: it has .+?), the last\.", r"\1.", "ahead"),
-        (r"(leads: it has [^:]+?, and (?:(?!, the last)[^:])+?\])\.(?= Lev| Lim|\n)", r"\1, the last.", "ahead"),
+        (
+            r"(leads: it has [^:]+?, and (?:(?!, the last| In requests)[^:])+?\])\.(?= Lev| Lim|\n)",
+            r"\1, the last.",
+            "ahead",
+        ),
         (r"(leads: it has \d+\.)(\d)(% more)", _digit, "ahead"),
         (r"(?<=cannot be told apart: )(\S+ has \d+\.\d+)% more", r"\1% fewer \1", "cannot be told apart"),
         (r" cannot be told apart: (?=\S+ has \d+\.\d% )", r" cannot be told apart from x1: ", "cannot be told apart"),
@@ -113,6 +117,7 @@ def _digit(match: re.Match[str]) -> str:
         (r"Holm, over (\d+) comparison", r"Holm, over 1\1 comparison", "chance over all levels"),
         (r"say otherwise in up to \d+%", "say otherwise in up to 50%", "chance at single levels"),
         (r"(\d+)( samples were taken: )", r"9\1\2", "what became of samples"),
+        (r"(the others used )(\d)(\.\d% of a CPU)", _digit, "idle entries"),
     ],
 )
 def test_a_contradiction_that_is_planted_into_a_report_is_found(
