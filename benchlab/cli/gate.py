@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchlab.cli.command import say, show
 from benchlab.core.errors import ConfigError, UsageError
-from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER
+from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, VARY
 from benchlab.factors import catalog
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ def refuse_without_versions(settings: Settings) -> None:
     """Raise UsageError where a run that is to pass the gate has no older version of its entries."""
     if settings.margin is not None and not catalog.compares_versions(settings):
         raise UsageError(
-            f"{FAIL_IF_SLOWER.name} needs an older version to compare with; add {AGAINST.name} REF, or use compare"
+            f"{FAIL_IF_SLOWER.name} needs something to compare with; add {AGAINST.name} REF or {VARY.name} "
+            "NAME=OLD,NEW, or use compare"
         )
 
 

@@ -13,7 +13,7 @@ from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.experiment.flags import RUNS, Flag
-from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST
+from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST, VARY
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ python lab.py --proxy nginx --levels json=16,32 --test json
 python lab.py --resume results/latest             go on where a run was stopped
 python lab.py --precision 3% --budget 20m         as many blocks as that takes
 python lab.py --framework crax --against main --budget 15m --fail-if-slower 3%
+python lab.py --framework starlette --vary uvicorn=0.49.0,0.50.0 --test json
 """
 FACTORS = """
 python lab.py factors                             data layer and framework, in all tests of the database
@@ -165,11 +166,12 @@ def _with_factor_entries(lab: Lab, settings: Settings, asked: Sequence[str]) -> 
     from benchlab.statistics import factorial
 
     with factors.refusing():
-        if not settings.frameworks:
+        if not settings.frameworks and (asked or not settings.vary):
             labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
             chosen = factorial.comparable(labels, lab.topology.usual, asked)
             settings = replace(settings, frameworks=tuple(chosen))
-        factorial.cross({entry.name: entry.labels for entry in variants.taking_part(lab, settings)[1]}, asked)
+        taking_part = variants.taking_part(lab, settings)[1]
+        factorial.cross({entry.name: entry.labels for entry in taking_part}, asked, settings.vary)
     return settings
 
 
@@ -236,7 +238,7 @@ COMMANDS = (
         "verify",
         "start each entry and check its answers against the contract; no load",
         _verify,
-        flags=(FRAMEWORK.by_default("all"), TEST.by_default("all that the entry has"), PROXY),
+        flags=(FRAMEWORK.by_default("all"), TEST.by_default("all that the entry has"), PROXY, VARY),
         examples=VERIFY,
     ),
 )

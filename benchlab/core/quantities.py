@@ -63,6 +63,11 @@ def minutes(seconds: float) -> str:
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60:02} s"
 
 
+def hours(seconds: float) -> str:
+    """Return the time as a person says it of a long one: `26 h`."""
+    return f"{round(seconds / 3600)} h"
+
+
 def counted(count: int, one: str, several: str = "") -> str:
     """Return the count with its noun, or with its verb: `1 sample`, `1,024 samples`, `2 are`."""
     return f"{count:,} {one if count == 1 else several or f'{one}s'}"

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchlab.core import terminal
 from benchlab.core.errors import ConfigError, EngineError, SetupError
-from benchlab.engine import compose, images, topology
+from benchlab.engine import compose, images, levels, topology
 from benchlab.engine.engine import Engine
 from benchlab.engine.provision import Say
 from benchlab.engine.topology import Topology
@@ -25,8 +25,8 @@ from benchlab.experiment import stack
 CERTIFICATES = "usr/local/share/ca-certificates"
 # How the images of the lab's own services are called.
 OWN = "benchlab/"
-# Of so many commits the images are kept after a run: the next run against one of them need not build it.
-COMMITS_KEPT = 3
+# Of so many commits and levels the images are kept after a run: the next run with one of them need not build it.
+COMMITS_KEPT = 12
 
 
 def update(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> dict[str, str]:
@@ -279,7 +279,7 @@ def prune(on: Engine, state: Path, in_use: Collection[str]) -> None:
     for commit in by_age[max(COMMITS_KEPT, len(needed & set(images_by_commit))) :]:
         for _, name in images_by_commit[commit]:
             on.remove_unused_image(name)
-        for folder in (state / "at").glob(f"{commit}*"):
+        for folder in (*(state / "at").glob(f"{commit}*"), state / levels.FOLDER / commit):
             shutil.rmtree(folder, ignore_errors=True)
 
 

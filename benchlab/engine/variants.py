@@ -9,22 +9,27 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 from benchlab.core.errors import ConfigError, UsageError
-from benchlab.engine import checkout, declared, images
+from benchlab.engine import checkout, declared, images, levels
 from benchlab.engine.context import Context
 from benchlab.engine.endpoints import proxy_service
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment.settings import AGAINST, FRAMEWORK
 from benchlab.factors import catalog
+from benchlab.factors.commit import COMMIT
 from benchlab.factors.factor import AS_IS, Service, Tools
 from benchlab.records.plan import NO_PROXY, Entry, Settings, Variant
 
 COMPOSE = "compose.yaml"
+# What other flags than --vary make variants by.
+OF_FLAGS = {factor.name for factor in catalog.VARIED}
+NOTHING_KEPT: Mapping[str, str] = MappingProxyType({})
 # What a stanza says of how its container is started.
 STARTED_BY = ("command", "entrypoint")
 
@@ -42,24 +47,35 @@ def taking_part(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
     )
     if not names:
         raise ConfigError("no entry is measured where none is named: each has the label benchlab.default: no; name one")
-    for factor in catalog.VARIED:
-        if factor.levels(settings) != (AS_IS,):
-            factor.refuse(lab.topology.choose(names))
+    entries = lab.topology.choose(names)
+    for factor in catalog.varying(settings, [entry.labels for entry in entries]):
+        levels = [level for level in factor.levels(settings) if level != AS_IS]
+        if levels:
+            factor.refuse(entries, levels)
     chosen = dict(catalog.variants(names, settings))
     _refuse_taken(lab.topology, chosen)
     lab = with_variants(lab, chosen)
     return lab, lab.topology.choose(chosen)
 
 
-def with_variants(lab: Lab, variants: Mapping[str, Variant]) -> Lab:
+def with_variants(lab: Lab, variants: Mapping[str, Variant], kept: Mapping[str, str] = NOTHING_KEPT) -> Lab:
     """Return the lab with these variants of its entries, of which those that differ from theirs get services.
 
-    Raises UsageError where there is no such entry, or an entry cannot have such a variant, ConfigError without git.
+    `kept` are the locks that a run has of them, which hold whatever uv would choose today. Raises UsageError where
+    there is no such entry, or an entry cannot have such a variant, ConfigError without git or uv.
     """
     lab.topology.choose(variant.origin for variant in variants.values())
-    services = {name: _service(lab, variant) for name, variant in variants.items() if variant.levels}
+    services = {
+        name: _service(lab, variant, kept.get(name, "")) for name, variant in variants.items() if variant.levels
+    }
     lab = replace(lab, variants=dict(variants))
     return _with_proxies(lab.with_services(services) if services else lab, variants)
+
+
+def locks(lab: Lab) -> dict[str, str]:
+    """Return what each variant of a typed level has installed, by its name: its lock, where it has one."""
+    typed = [name for name, variant in lab.variants.items() if variant.levels.keys() - OF_FLAGS]
+    return {name: lock for name in typed if (lock := levels.lock_of(lab.topology.services[name]))}
 
 
 def _with_proxies(lab: Lab, names: Iterable[str]) -> Lab:
@@ -91,13 +107,19 @@ def alias(topology: Topology, entry: str, environment: Mapping[str, str] | None 
     return service
 
 
-def _service(lab: Lab, variant: Variant) -> Service:
-    tools = Tools(lambda name, number: at_commit(lab.topology, name, number, lab.state))
+def _service(lab: Lab, variant: Variant, lock: str) -> Service:
+    tools = Tools(
+        lambda name, number: at_commit(lab.topology, name, number, lab.state),
+        lambda service, package, level: levels.with_package(service, package, level, lab.root, lab.state),
+        lambda service, level: levels.on_python(service, level, lab.state),
+    )
     service = alias(lab.topology, variant.origin)
-    for factor in catalog.VARIED:
-        if factor.name in variant.levels:
-            service = factor.made(variant.origin, service, variant.levels[factor.name], tools)
-    return service
+    labels = [lab.topology.labels(variant.origin)]
+    # A commit comes first: what else differs is made of the files that it has.
+    for name in sorted(variant.levels, key=lambda name: name != COMMIT.name):
+        factor = next((factor for factor in catalog.VARIED if factor.name == name), None)
+        service = (factor or catalog.named(name, labels)).made(variant.origin, service, variant.levels[name], tools)
+    return levels.with_lock(service, lock, lab.state) if lock and lock != levels.lock_of(service) else service
 
 
 def _refuse_taken(topology: Topology, variants: Mapping[str, Variant]) -> None:

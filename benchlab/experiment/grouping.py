@@ -49,7 +49,7 @@ def fit(
     """Return the groups of entries that are up together; all of them in one, where they fit.
 
     Where there is more than one group, each begins with the first of the entries, through which all can be compared. A
-    version of an entry is in the group of that entry: `versions` leads from its name to the entry's.
+    version of an entry is in the group of the older one that it is compared with: `versions` leads from name to name.
     `memory_bytes` are available in all, None where that is not known. An entry whose workers no label says is taken to
     have one for each of the `cpus`. Raises UsageError with what does not fit even beside the first entry alone.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
@@ -27,6 +28,8 @@ MAX_BLOCKS = 1_000
 MAX_REPEATS = 100
 # Python's shuffling takes a seed and its negative for the same, and other programs read no larger number for certain.
 MAX_SEED = 2**53 - 1
+# What --vary may call a factor: a package, a variable as env.NAME, or a word that an entry declares.
+FACTOR_NAME = re.compile(r"[A-Za-z][\w.-]*")
 # Postgres is configured for 2,000 connections; some stay free for the lab itself.
 MAX_DB_CONNECTIONS = 1_900
 
@@ -163,6 +166,28 @@ def _of_each_test(given: Mapping[str, tuple[int, ...]] | Iterable[tuple[str, tup
             raise UsageError(f"{LEVELS.name} {test} is given twice; name all its levels in one: {test}=16,32")
         levels[test] = tuple(values)
     return levels
+
+
+def _varied(flag: str, text: str) -> tuple[str, tuple[str, ...]]:
+    """Return the factor and its levels in a text such as `uvicorn=0.49.0,0.50.0`."""
+    name, _, levels = text.partition("=")
+    values = tuple(levels.split(","))
+    if not FACTOR_NAME.fullmatch(name) or not all(values):
+        raise UsageError(f"{flag} {text}: write NAME=LEVEL,LEVEL, as in uvicorn=0.49.0,0.50.0")
+    if again := [value for value, times in Counter(values).items() if times > 1]:
+        raise UsageError(f"{flag} {text}: the level {again[0]} is named twice; name each once")
+    if len(values) < 2:
+        raise UsageError(f"{flag} {text}: one level has nothing to be compared with; name another behind a comma")
+    return name, values
+
+
+def _of_each_factor(given: Mapping[str, tuple[str, ...]] | Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, Any]:
+    factors: dict[str, tuple[str, ...]] = {}
+    for name, values in given.items() if isinstance(given, Mapping) else given:
+        if name in factors:
+            raise UsageError(f"{VARY.name} {name} is given twice; name all its levels in one: {name}=LEVEL,LEVEL,LEVEL")
+        factors[name] = tuple(values)
+    return factors
 
 
 def _entry(flag: str, text: str) -> str:
@@ -344,6 +369,20 @@ AGAINST = Setting(
     default="no other version",
     usual=_always(""),
 )
+VARY = Setting(
+    "--vary",
+    "measure each entry at these levels of a factor, which are compared with the first: a package's versions, its "
+    "checkouts or none; python; workers, pool, connections, proxy; commit; env.NAME; what the entry declares, such as "
+    "server, loop, http or json. Several factors are crossed",
+    place="vary",
+    metavar="NAME=LEVEL,LEVEL",
+    parse=_varied,
+    default="nothing is varied",
+    is_repeatable=True,
+    usual=_always({}),
+    gather=_of_each_factor,
+    write=lambda factor: f"{factor[0]}={','.join(factor[1])}",
+)
 FAIL_IF_SLOWER = Setting(
     "--fail-if-slower",
     "a gate for CI: exit 0 if a loss of P % is excluded, 1 if something is slower and may have lost as much, "
@@ -384,9 +423,12 @@ SETTINGS: tuple[Setting, ...] = (
     BUDGET,
     PLACEMENT,
     AGAINST,
+    VARY,
     FAIL_IF_SLOWER,
     SEED,
 )
+# What --vary says in other words where there is a flag for it.
+OF_FLAGS = {"proxy": PROXY, "connections": DB_CONNECTIONS}
 
 
 def choose(profile: str = DEFAULT, **given: Any) -> Settings:
@@ -394,6 +436,7 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
 
     What is None or empty changes nothing. Raises UsageError, once, with every problem.
     """
+    given = _by_flags(given)
     if unknown := given.keys() - {setting.place for setting in SETTINGS}:
         raise TypeError(f"no setting has the place {', '.join(sorted(unknown))}")
     usual = PROFILES[profile]
@@ -429,6 +472,34 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
     return settings
 
 
+def _by_flags(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was given, with what --vary says of a factor that has a flag of its own under that flag.
+
+    Raises UsageError.
+    """
+    vary, chosen = _of_each_factor(given.get(VARY.place) or ()), dict(given)
+    for name in vary.keys() & OF_FLAGS.keys():
+        setting, text = OF_FLAGS[name], ",".join(vary.pop(name))
+        if is_given(given.get(setting.place)):
+            raise UsageError(f"{VARY.name} {name} says what {setting.name} says; leave one out")
+        if setting.choices and text not in setting.choices:
+            raise UsageError(f"{VARY.name} {name}={text}: use {' or '.join(c for c in setting.choices if ',' in c)}")
+        try:
+            chosen[setting.place] = setting.parse(VARY.name, text)
+        except ValueError as error:
+            raise UsageError(f"{VARY.name} {name}={error}") from None
+    if "placement" in vary:
+        raise UsageError(
+            f"{VARY.name} placement: entries that are up together share client and database, which have one placement; "
+            f"measure a run with each {PLACEMENT.name}, and hold them against each other with compare"
+        )
+    if vary and is_given(given.get(AGAINST.place)):
+        raise UsageError(
+            f"{AGAINST.name} is one factor, and {VARY.name} another; use {VARY.name} commit=REF,HEAD beside it"
+        )
+    return {**chosen, VARY.place: vary} if VARY.place in given else chosen
+
+
 def _lengths(settings: Settings) -> Iterator[str]:
     """Yield what is wrong with the lengths and numbers of samples in the design of the profile."""
     name, profile = DURATION.name, f"{PROFILE.name} {settings.profile}"
@@ -451,6 +522,11 @@ def impossible(settings: Settings) -> list[str]:
             if setting.choices and value not in setting.choices
         ),
         *_impossible_levels(settings),
+        *(
+            _must(f"{VARY.place}.{name}", levels, "two levels and more, each once")
+            for name, levels in settings.vary.items()
+            if len(set(levels)) < max(2, len(levels))
+        ),
         *_impossible_design(settings),
         *_impossible_looks(settings),
         *(

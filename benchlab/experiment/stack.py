@@ -36,6 +36,15 @@ def cautions(labels_by_entry: Mapping[str, Labels]) -> list[str]:
     return [f"another base image: {', '.join(other)}"] if other else []
 
 
+def choices(labels: Labels) -> dict[str, tuple[str, ...]]:
+    """Return the levels of each factor that an entry declares by its label `varies`, that first which it has as it is.
+
+    Each is written as loop=uvloop,asyncio, with spaces between them.
+    """
+    pairs = (choice.partition("=") for choice in labels.get("varies", "").split())
+    return {name: tuple(levels.split(",")) for name, _, levels in pairs}
+
+
 def is_adopted(labels: Labels) -> bool:
     return labels.get("origin") == ADOPTED
 
@@ -63,7 +72,10 @@ def other_base(labels: Labels) -> str:
 
 
 def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
-    """Yield the notes on adopted entries."""
+    """Yield the notes on entries that were adopted, and on those at whose level other packages had to move too."""
+    for name, labels in sorted(labels_by_entry.items()):
+        if labels.get("moved"):
+            yield f"{name} has other packages in another version too, which had to move: {labels['moved']}."
     adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}
     if adopted:
         yield (

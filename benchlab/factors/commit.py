@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from benchlab.core.errors import UsageError
 from benchlab.experiment import stack
 from benchlab.experiment.settings import AGAINST, FRAMEWORK
-from benchlab.factors.factor import AS_IS, Kind, Service, Tools, Varied
+from benchlab.factors.factor import AS_IS, Kind, Service, Tools, Varied, labelled
 from benchlab.records.plan import Entry, Settings
 
 # So much of a commit's number stands in a name.
@@ -20,9 +20,10 @@ class Commit(Varied):
     """A level is the whole number of a commit."""
 
     def levels(self, settings: Settings) -> tuple[str, ...]:
-        return (AS_IS, settings.against) if settings.against else (AS_IS,)
+        beside = (AS_IS, settings.against) if settings.against else (AS_IS,)
+        return settings.vary.get(self.name, beside)
 
-    def refuse(self, entries: Iterable[Entry]) -> None:
+    def refuse(self, entries: Iterable[Entry], levels: Iterable[str]) -> None:
         """Raise UsageError where entries were adopted: git ignores their folders."""
         if adopted := [entry.name for entry in entries if stack.is_adopted(entry.labels)]:
             raise UsageError(
@@ -32,7 +33,7 @@ class Commit(Varied):
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         changed = {**service, **tools.at_commit(entry, level)}
-        return {key: value for key, value in changed.items() if value is not None}
+        return labelled({key: value for key, value in changed.items() if value is not None}, commit=level[:SHORT])
 
     def suffix(self, level: str) -> str:
         return f"{self.mark}{level[:SHORT]}"

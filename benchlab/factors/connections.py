@@ -24,7 +24,7 @@ class Connections(Varied):
     def levels(self, settings: Settings) -> tuple[str, ...]:
         return (AS_IS, *map(str, settings.db_connections[1:]))
 
-    def refuse(self, entries: Iterable[Entry]) -> None:
+    def refuse(self, entries: Iterable[Entry], levels: Iterable[str]) -> None:
         """Raise UsageError where the number of workers, which share the connections, is the entry's own."""
         for entry in entries:
             if not entry.labels["workers"].isdecimal():

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from benchlab.experiment.settings import VARY
 from benchlab.experiment.stack import PREFIX
 from benchlab.records.plan import Entry, Settings
 
@@ -73,11 +75,14 @@ class Factor:
 class Tools:
     """What a factor needs of the engine room to make a variant.
 
-    `at_commit` returns what of an entry's service is another one at a commit: its image, how that is built and how it
-    is started; None for what the service then lacks.
+    Each returns what of an entry's service is another one then: its image and how that is built, at a commit also how
+    it is started; None for what the service then lacks. `at_commit` is called with the entry and the commit,
+    `with_package` with service, package and level, `on_python` with service and version.
     """
 
     at_commit: Callable[[str, str], Mapping[str, Any]]
+    with_package: Callable[[Service, str, str], Service]
+    on_python: Callable[[Service, str], Service]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +101,8 @@ class Varied(Factor):
         """Return the levels that a run measures each entry at, AS_IS among them where that is one."""
         raise NotImplementedError
 
-    def refuse(self, entries: Iterable[Entry]) -> None:
-        """Raise UsageError where no variants can be made of an entry."""
+    def refuse(self, entries: Iterable[Entry], levels: Iterable[str]) -> None:
+        """Raise UsageError where an entry cannot have a level."""
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         """Return the entry's service, which has its levels of the factors before this one, at this level too.
@@ -109,6 +114,29 @@ class Varied(Factor):
     def suffix(self, level: str) -> str:
         """Return what the level adds to a variant's name."""
         return f"{self.mark}{level}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vary(Varied):
+    """A factor whose name and levels are typed: --vary NAME=LEVEL,LEVEL. The others are compared with the first level.
+
+    Every variant has one of the levels; none is the entry as it is.
+    """
+
+    flag: str = VARY.name
+    is_usual: bool = True
+
+    def levels(self, settings: Settings) -> tuple[str, ...]:
+        return settings.vary.get(self.name, (AS_IS,))
+
+    def suffix(self, level: str) -> str:
+        return f"{self.mark}{_word(level)}"
+
+
+def _word(level: str) -> str:
+    """Return what a name has of a level: of a place the last part, of what is no letter, digit or dot a dash."""
+    last = level.rstrip("/").rpartition("/")[2] or level
+    return re.sub(r"[^A-Za-z0-9.]+", "-", last).strip("-.") or "here"
 
 
 def label_of(service: Service, name: str) -> str:

@@ -164,6 +164,8 @@ class Settings:
 
     With a `margin` (0.03: a loss of 3 %) the run has a gate, which looks after each of these numbers of blocks
     (`looks`) and ends the run with its answer; `blocks` are then the most.
+
+    `vary` maps a factor to the levels that each entry is measured at, of all of them crossed.
     """
 
     profile: str
@@ -185,6 +187,7 @@ class Settings:
     block_s: int = 0
     margin: float | None = None
     looks: tuple[int, ...] = ()
+    vary: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def tests(self) -> tuple[str, ...]:

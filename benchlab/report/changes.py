@@ -164,7 +164,7 @@ def _runs_compared(comparison: BaselineComparison) -> Iterator[Block]:
             name,
             part.run.manifest.run_id,
             f"{part.run.manifest.created_at:%Y-%m-%d %H:%M} UTC",
-            ", ".join(part.names.values()),
+            ", ".join(part.entries.values()),
         )
         for name, runs in (("old", comparison.baseline), ("new", comparison.candidate))
         for part in runs.parts

@@ -239,7 +239,9 @@ def _outcome(estimated: EstimatedEffect) -> str:
 
 
 def _step(change: Change) -> str:
-    return f"{_named(change.factor, change.level)} instead of {_named(change.factor, change.reference)}"
+    """Return what is exchanged; of a factor that is nothing but its name, such as a package, with that before it."""
+    name = "" if catalog.is_known(change.factor) else f"{change.factor} "
+    return f"{name}{_named(change.factor, change.level)} instead of {_named(change.factor, change.reference)}"
 
 
 def _named(factor: str, level: str) -> str:

@@ -195,6 +195,7 @@ def _run(run: Run) -> Iterator[Block]:
         store.MANIFEST: "",
         store.REPORT: "",
         store.PAGE: "with plots",
+        **({store.LOCKS: "what each entry has installed"} if run.manifest.settings.vary else {}),
     }
     yield Files("Files of the run", about)
 

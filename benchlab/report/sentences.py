@@ -17,7 +17,7 @@ from benchlab.quality import judge
 from benchlab.quality.rules import HEAVY_LOGGING
 from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.facts import is_unavailable
-from benchlab.records.plan import LevelKey
+from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
 from benchlab.report import outcomes
 from benchlab.report.document import Conclusion, Warnings
@@ -389,11 +389,17 @@ def _ratio(ratio: Ratio) -> str:
 
 
 def _same_images(run: Run) -> Iterator[str]:
-    """Yield which versions are the same image as today's entry: any difference between them is noise."""
-    images = run.manifest.images
-    for version, entry in sorted(catalog.versions(run.manifest.variants).items()):
-        if version in images and images[version] == images.get(entry):
-            yield f"{entry} and {version} are the same image: any difference between them is noise."
+    """Yield which versions are the same image, started alike: any difference between them is noise."""
+    manifest = run.manifest
+    for newer, older in sorted(catalog.versions(manifest.variants, manifest.settings).items()):
+        images = {manifest.images.get(name) for name in (newer, older)}
+        if len(images) == 1 and None not in images and _started(manifest, newer) == _started(manifest, older):
+            yield f"{newer} and {older} are the same image: any difference between them is noise."
+
+
+def _started(manifest: Manifest, name: str) -> dict[str, object]:
+    """Return how an entry's container is made, but for what it and its image are called."""
+    return {key: value for key, value in manifest.services.get(name, {}).items() if key not in ("image", "labels")}
 
 
 def _rejected(taken: Sequence[Sample]) -> Iterator[str]:

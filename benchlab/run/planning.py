@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from benchlab.core.errors import UsageError
-from benchlab.core.quantities import counted, minutes
+from benchlab.core.quantities import counted, hours, minutes
 from benchlab.engine import variants
 from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
@@ -18,6 +18,7 @@ from benchlab.experiment.forecast import NO_PACES, BlockForecast, Forecast
 from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, MAX_BLOCKS, PRECISION
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.factors import catalog
+from benchlab.factors.commit import COMMIT
 from benchlab.host import facts
 from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
@@ -32,6 +33,8 @@ from benchlab.statistics.comparison import LEAST_BLOCKS
 Levels = Mapping[str, Sequence[Level]]
 # What of a run is still to be made.
 Left = Sequence[Visit] | Sequence[Block]
+# What would take longer than a day is refused, unless a budget is named.
+LONGEST_S = 86_400
 # The names of the entries that are up together.
 Groups = tuple[tuple[str, ...], ...]
 
@@ -57,6 +60,13 @@ def plan(
         ("host", host),
     )
     return Terms(rows)
+
+
+def _moved(lab: Lab, settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield for each entry at whose level other packages had to move a row that names these."""
+    for entry in lab.topology.choose(settings.frameworks):
+        if moved := entry.labels.get("moved"):
+            yield "moved too", f"{entry.name}: {moved}"
 
 
 def total_s(left: Left, settings: Settings, paces: Mapping[str, Pace] = NO_PACES) -> float:
@@ -168,6 +178,9 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     """
     if settings.against:
         settings = replace(settings, against=variants.resolved(lab.root, settings.against))
+    if refs := settings.vary.get(COMMIT.name):
+        numbers = tuple(variants.resolved(lab.root, ref) for ref in refs)
+        settings = replace(settings, vary={**settings.vary, COMMIT.name: numbers})
     lab, entries = variants.taking_part(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     variants.refuse_nothing(entries, settings)
@@ -192,7 +205,7 @@ def groups(lab: Lab, settings: Settings) -> Groups:
     if not settings.together:
         return ()
     memory = lab.engine_if_any.info().get("MemTotal") if lab.engine_if_any else None
-    versions = catalog.versions(lab.variants)
+    versions = catalog.versions(lab.variants, settings)
     fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus, versions=versions)
     return tuple(tuple(entry.name for entry in group) for group in fitting)
 
@@ -227,11 +240,12 @@ def outline(
     """Return in a few lines what is to be measured, and on what; `of_groups` are those of a run that has begun."""
     cpus = placement.summary(lab.placement, lab.cpus)
     terms = plan(settings, levels(lab, settings), left, cpus, facts.summary(lab.engine_if_any), paces)
+    terms = Terms((*terms.rows, *_moved(lab, settings)))
     if not settings.looks:
         return terms
     of_groups = groups(lab, settings) if of_groups is None else of_groups
     most_s = total_s(planned(lab, settings, settings.blocks, of_groups), settings)
-    pairs, turns = len(catalog.versions(lab.variants)), max(1, len(of_groups))
+    pairs, turns = len(catalog.versions(lab.variants, settings)), max(1, len(of_groups))
     return Terms((*terms.rows, *foresight.rows(settings, pairs, foresight.usual(lab, settings), most_s, turns)))
 
 
@@ -244,6 +258,12 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
     block_s = total_s(planned(lab, settings, turns), settings) / turns
     if settings.margin is not None:
         return _with_looks(settings, block_s, asked, turns)
+    whole_s = settings.blocks * block_s
+    if settings.budget_s is None and whole_s > LONGEST_S:
+        raise UsageError(
+            f"{counted(len(settings.frameworks), 'entry', 'entries')} would take about {hours(whole_s)}; choose fewer "
+            f"of them, of their levels or of the tests, or say how long it may take with {BUDGET.name}"
+        )
     blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s, turns)
     if settings.budget_s is not None and blocks < 1:
         one = "one block takes" if turns == 1 else f"a block of each of {turns} groups takes"

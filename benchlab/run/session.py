@@ -116,6 +116,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tupl
         manifest = describe(lab, of_built(lab, asked, on.unbuilt), on)
         lab.say(advice(manifest))
         session = Session(lab, manifest, store.create(results, manifest), on.lease, console)
+        store.keep_locks(session.journal.folder, variants.locks(lab))
         with _resumable(session):
             run = session.run()
     return session.journal.folder, run
@@ -140,7 +141,7 @@ def resume(lab: Lab, folder: Path, console: Console) -> tuple[Path, Run]:
     Raises StoreError where lab or images are no longer those of the run.
     """
     manifest = store.read_manifest(folder)
-    lab = variants.with_variants(lab, manifest.variants)
+    lab = variants.with_variants(lab, manifest.variants, store.locks(folder))
     journal = Journal(folder)
     kept = journal.run()
     left = _left(lab, kept)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -56,10 +56,13 @@ class Design(Enum):
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """A run of the baseline or of the candidate, with the name each of its entries is compared under."""
+    """A run of the baseline or of the candidate; `entries` are those compared, by the name of each comparison.
+
+    One entry may be there under several names, as the first level of a factor is beside each of the others.
+    """
 
     run: Run
-    names: Mapping[str, str]
+    entries: Mapping[str, str]
 
     def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
         """Return the metric by level and block of what is compared under the entry's name.
@@ -67,7 +70,7 @@ class ComparedRun:
         Without the cells that wrk limited, if wrk limits the metric: such a value says only what the entry does at
         least.
         """
-        known, origin = self._known.get(test), self._origins.get(entry)
+        known, origin = self._known.get(test), self.entries.get(entry)
         if known is None or origin is None:
             return {}
         by_level = {level: of[origin] for level, of in known[metric].items() if origin in of}
@@ -85,9 +88,12 @@ class ComparedRun:
         return {test: measured.known for test, measured in cells.measured(self.run).items()}
 
     @cached_property
-    def _origins(self) -> dict[str, str]:
-        """Return what the run calls the entries, by the names that they are compared under."""
-        return {name: entry for entry, name in self.names.items()}
+    def _names(self) -> dict[str, list[str]]:
+        """Return the names that each entry of the run is compared under."""
+        names: dict[str, list[str]] = {}
+        for name, entry in self.entries.items():
+            names.setdefault(entry, []).append(name)
+        return names
 
     @cached_property
     def client_bound(self) -> set[Key]:
@@ -107,7 +113,7 @@ class ComparedRun:
     @cached_property
     def cells(self) -> set[Key]:
         """Return the cells that have samples."""
-        return {self._key(sample.trial) for sample in self.run.samples if sample.trial.entry in self.names}
+        return {key for sample in self.run.samples for key in self._of_trial(sample.trial)}
 
     @property
     def trials(self) -> set[tuple[str, str]]:
@@ -121,7 +127,7 @@ class ComparedRun:
         keys = registry.of(manifest.settings).keys
         return {
             (name, test, level)
-            for entry, name in self.names.items()
+            for name, entry in self.entries.items()
             for test in manifest.tests(entry)
             for level in keys(test, manifest.settings.levels[test])
         }
@@ -129,16 +135,17 @@ class ComparedRun:
     @cached_property
     def failed(self) -> Counter[Key]:
         """Return by cell how many trials were tried and have no sample that counts."""
-        trials = (failure.trial for failure in judge.missing(self.run))
-        return Counter(self._key(trial) for trial in trials if trial.entry in self.names)
+        return Counter(key for failure in judge.missing(self.run) for key in self._of_trial(failure.trial))
 
     def _keys(self, of: Callable[[Cell], bool]) -> set[Key]:
         """Return the cells for which `of` is true."""
-        own = [cell for cell in cells.every_cell(self.run) if cell.entry in self.names]
-        return {(self.names[cell.entry], cell.test, cell.level) for cell in own if of(cell)}
+        chosen = (cell for cell in cells.every_cell(self.run) if of(cell))
+        return {(name, cell.test, cell.level) for cell in chosen for name in self._names.get(cell.entry, ())}
 
-    def _key(self, trial: Trial) -> Key:
-        return self.names[trial.entry], trial.test, trial.level.key
+    def _of_trial(self, trial: Trial) -> Iterator[Key]:
+        """Yield the cells that the trial is of."""
+        for name in self._names.get(trial.entry, ()):
+            yield name, trial.test, trial.level.key
 
 
 @dataclass(frozen=True)
@@ -154,7 +161,7 @@ class ComparedRuns:
     @property
     def names(self) -> tuple[str, ...]:
         """Return what the entries are compared under."""
-        return tuple(dict.fromkeys(name for part in self.parts for name in part.names.values()))
+        return tuple(dict.fromkeys(name for part in self.parts for name in part.entries))
 
     def values(self, entry: str, test: str, metric: Metric) -> dict[LevelKey, Blocks]:
         """Return the metric by level and block, of one run. Raises ValueError where it is several."""
@@ -242,10 +249,10 @@ class NoVersionsError(UsageError):
 
 def of_versions(run: Run) -> tuple[ComparedRuns, ComparedRuns]:
     """Return the two versions of the entries in one run: baseline, candidate. Raises NoVersionsError without."""
-    older = catalog.versions(run.manifest.variants)
+    older = catalog.versions(run.manifest.variants, run.manifest.settings)
     if not older:
         raise NoVersionsError(run.manifest.run_id)
-    newer = {name: name for name in older.values()}
+    newer = {name: name for name in older}
     return ComparedRuns((ComparedRun(run, older),)), ComparedRuns((ComparedRun(run, newer),))
 
 

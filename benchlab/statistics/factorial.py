@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations, product
+from types import MappingProxyType
 
 from benchlab.factors import catalog
 from benchlab.factors.factor import Varied
 
 Labels = Mapping[str, str]
+NOTHING_VARIED: Mapping[str, Sequence[str]] = MappingProxyType({})
 # The entry's level of each factor, in the order of the factors.
 Combination = tuple[str, ...]
 
@@ -196,19 +198,21 @@ class DesignError(Exception):
         self.reason = reason
 
 
-def cross(entries: Mapping[str, Labels], asked: Iterable[str] = ()) -> FactorialDesign:
+def cross(
+    entries: Mapping[str, Labels], asked: Iterable[str] = (), varied: Mapping[str, Sequence[str]] = NOTHING_VARIED
+) -> FactorialDesign:
     """Return the entries, given with their labels, as a factorial design.
 
     `asked` are the factors to be studied, each a label or a label and its reference, such as framework=crax; without
-    them, all main ones. The reference is the level asked for, or else the factor's own. Raises DesignError where the
-    entries do not tell of what is asked.
+    them, all main ones and those that the run has `varied`, with the first of their levels as the reference. That is
+    else the level asked for, or the factor's own. Raises DesignError where the entries do not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
-    names = [name for name in dict.fromkeys([*_main(), *references]) if _varies(entries, name)]
-    names = [name for name in names if name in references or not _is_part(entries, name, names)]
+    names = [name for name in dict.fromkeys([*_main(), *varied, *references]) if _varies(entries, name)]
+    names = [name for name in names if name in {*references, *varied} or not _is_part(entries, name, names)]
     if unknown := [name for name in references if name not in names]:
         raise DesignError(_untold(unknown[0], entries))
-    factors = {name: _levels(entries, name, references.get(name, "")) for name in names}
+    factors = {name: _levels(entries, name, references.get(name, ""), varied.get(name, ())) for name in names}
     filled: dict[Combination, str] = {}
     for entry, labels in entries.items():
         combination = tuple(_level(labels, name) for name in names)
@@ -272,9 +276,10 @@ def _level(labels: Labels, name: str) -> str:
     return catalog.of_label(name).level(labels)
 
 
-def _levels(entries: Mapping[str, Labels], name: str, reference: str) -> tuple[str, ...]:
+def _levels(entries: Mapping[str, Labels], name: str, reference: str, typed: Sequence[str]) -> tuple[str, ...]:
+    """Return the levels that the entries have, the reference first; in the order in which they were typed, if so."""
     levels = {_level(labels, name) for labels in entries.values()}
     if reference and reference not in levels:
         raise DesignError(UnknownLevel(name, reference, tuple(sorted(levels))))
-    ordered = catalog.of_label(name).ordered(levels)
+    ordered = (*(level for level in typed if level in levels),) or catalog.of_label(name).ordered(levels)
     return (reference, *(level for level in ordered if level != reference)) if reference else ordered

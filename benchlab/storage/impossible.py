@@ -55,7 +55,7 @@ def _cpus(made: Manifest) -> Iterator[str]:
 
 def _variants(made: Manifest) -> Iterator[str]:
     """Yield what no run can have measured: of what is no entry of it, or at a level of what the lab does not vary."""
-    varied = {factor.name for factor in catalog.VARIED}
+    varied = {factor.name for factor in catalog.varying(made.settings)}
     for name, variant in made.variants.items():
         if name not in made.entries:
             yield f"variants has {letters.quoted(name)}, which is no entry of the run"
@@ -67,11 +67,12 @@ def _variants(made: Manifest) -> Iterator[str]:
 
 def _versions(made: Manifest) -> Iterator[str]:
     """Yield what is missing of two versions that the settings ask for, or of which the run has one."""
-    against, pairs = made.settings.against, catalog.versions(made.variants)
+    against, pairs = made.settings.against, catalog.versions(made.variants, made.settings)
+    compared = {*pairs, *pairs.values()}
     versions = [name for name, variant in made.variants.items() if COMMIT.name in variant.levels]
     if against and not versions:
         yield f"settings.against is {letters.quoted(against)}, and entries has none of another commit"
-    yield from (f"entries.{name} has no other version beside it" for name in versions if name not in pairs)
+    yield from (f"entries.{name} has no other version beside it" for name in versions if name not in compared)
 
 
 def _groups(made: Manifest) -> Iterator[str]:

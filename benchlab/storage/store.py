@@ -40,6 +40,8 @@ RECORDED = 5
 
 Kind = TypeVar("Kind", bound=Record)
 MANIFEST, JOURNAL, CSV, LOGS = "manifest.json", "samples.jsonl", "samples.csv", "logs"
+# What each level of a factor has installed, with hashes.
+LOCKS = "locks"
 # The link to the newest run.
 LATEST = "latest"
 REPORT, PAGE = "report.md", "report.html"
@@ -245,6 +247,23 @@ def keep_log(folder: Path, name: str, text: str) -> Path:
         path.parent.mkdir(exist_ok=True)
     files.write(path, text, files.MEND)
     return path
+
+
+def keep_locks(folder: Path, locks: Mapping[str, str]) -> None:
+    """Write the lock of each entry, given by its name, into the folder. Raises StoreError."""
+    for name, text in locks.items():
+        path = folder / LOCKS / f"{name}.txt"
+        with files.writing(path, files.MEND):
+            path.parent.mkdir(exist_ok=True)
+        files.write(path, text, files.MEND)
+
+
+def locks(folder: Path) -> dict[str, str]:
+    """Return the locks that a run keeps, by the name of the entry. Raises StoreError where one cannot be read."""
+    try:
+        return {path.stem: path.read_text(encoding="utf-8") for path in sorted((folder / LOCKS).glob("*.txt"))}
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{folder / LOCKS} cannot be read ({error}); restore it, or start a new run") from error
 
 
 def check(results: Path) -> None:

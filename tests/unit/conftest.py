@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -15,6 +15,7 @@ from benchlab.core import interrupts, log_patterns
 from benchlab.engine.endpoints import Roles
 from benchlab.experiment import schedule
 from benchlab.experiment.settings import choose
+from benchlab.factors.factor import Tools
 from benchlab.load import closed
 from benchlab.records.counters import APP, CLIENT, DB, Counters, HostUsage, Usage
 from benchlab.records.facts import Facts
@@ -200,6 +201,15 @@ def versions(*entries: str) -> dict[str, Variant]:
     """Return what a run measures of these entries and their versions at a commit, which are called as in `older`."""
     pairs = {entry: Variant(entry) for entry in entries}
     return pairs | {older(entry): Variant(entry, {"commit": COMMIT}) for entry in entries}
+
+
+def tools_at(at_commit: Callable[[str, str], Mapping[str, Any]]) -> Tools:
+    """Return what makes variants at commits, and none of other levels."""
+
+    def none(*_: object) -> NoReturn:
+        raise AssertionError
+
+    return Tools(at_commit, none, none)
 
 
 def older(entry: str) -> str:

@@ -11,11 +11,11 @@ import pytest
 from benchlab.factors import catalog
 from benchlab.factors.commit import COMMIT
 from benchlab.factors.connections import CONNECTIONS
-from benchlab.factors.factor import AS_IS, Factor, Tools, Varied
+from benchlab.factors.factor import AS_IS, Factor, Varied
 from benchlab.factors.proxy import PROXY
 from benchlab.records.plan import Settings, Variant
 
-from .conftest import versions
+from .conftest import tools_at, versions
 
 SERVICE: dict[str, Any] = {
     "image": "benchlab/crax",
@@ -65,11 +65,19 @@ def test_a_run_measures_each_entry_as_it_is_and_at_the_levels_of_the_settings(
                 "environment": {"DB_POOL_SIZE": "4", "B": "2"},
             },
         ),
-        (COMMIT, "abc", {"image": "benchlab/crax:abc", "build": {"context": "at/abc/crax"}}),
+        (
+            COMMIT,
+            "abc",
+            {
+                "image": "benchlab/crax:abc",
+                "build": {"context": "at/abc/crax"},
+                "labels": SERVICE["labels"] | {"benchlab.commit": "abc"},
+            },
+        ),
     ],
 )
 def test_a_level_changes_what_it_is_about_and_nothing_else(factor: Varied, level: str, changed: dict[str, Any]) -> None:
-    assert factor.made("crax", SERVICE, level, Tools(_at_commit)) == SERVICE | changed
+    assert factor.made("crax", SERVICE, level, tools_at(_at_commit)) == SERVICE | changed
     assert SERVICE["environment"] == {"DB_POOL_SIZE": "16", "B": "2"}
 
 
@@ -96,10 +104,10 @@ def test_a_label_that_is_called_as_a_factor_of_another_kind_is_a_factor_of_its_o
     assert catalog.of_label("commit") == Factor("commit")
 
 
-def test_versions_are_compared_with_what_is_equal_in_all_else() -> None:
+def test_versions_are_compared_with_what_is_equal_in_all_else(settings: Settings) -> None:
     behind = {
         "a": Variant("crax", {"proxy": "nginx"}),
         "b": Variant("crax", {"proxy": "nginx", "commit": "abc1234"}),
         "c": Variant("rill", {"commit": "abc1234"}),
     }
-    assert catalog.versions(versions("crax") | behind) == {"crax-at-abc1234": "crax", "b": "a"}
+    assert catalog.versions(versions("crax") | behind, settings) == {"crax": "crax-at-abc1234", "a": "b"}

@@ -149,7 +149,7 @@ def test_an_entry_that_is_called_as_a_variant_is_has_an_older_version_as_any_oth
     names = named or ("x", *ALIKE)
     old = {f"{name}-at-{number[:7]}": Variant(name, {"commit": number}) for name in names}
     assert made.variants == {name: Variant(name) for name in names} | old
-    assert catalog.versions(made.variants) == {f"{name}-at-{number[:7]}": name for name in names}
+    assert catalog.versions(made.variants, settings) == {name: f"{name}-at-{number[:7]}" for name in names}
     folders = {name: Path(made.topology.services[name]["build"]["context"], "app.py").read_text() for name in old}
     assert folders == {f"{name}-at-{number[:7]}": f"{name}\n" for name in names}
 

@@ -14,8 +14,9 @@ from benchlab.engine import variants
 from benchlab.engine.context import Context
 from benchlab.engine.topology import Topology
 from benchlab.factors.commit import COMMIT
-from benchlab.factors.factor import Service, Tools
+from benchlab.factors.factor import Service
 
+from .conftest import tools_at
 from .made_commits import commit, git
 
 COMPOSE = """\
@@ -66,7 +67,7 @@ def _write(root: Path, **texts: str) -> None:
 
 def _at(lab: Topology, entry: str, ref: str, state: Path) -> Service:
     """Return the entry's service at a commit."""
-    tools = Tools(lambda name, number: variants.at_commit(lab, name, number, state))
+    tools = tools_at(lambda name, number: variants.at_commit(lab, name, number, state))
     return COMMIT.made(entry, variants.alias(lab, entry), ref, tools)
 
 

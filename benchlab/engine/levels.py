@@ -1,0 +1,207 @@
+"""What an entry's image is built from at a level: a copy of its build context with another lock, base or checkout.
+
+Copies are kept by their content, so that a level is made once: its image has a part of the same digest as its tag.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchlab.core.errors import ConfigError, UsageError
+from benchlab.core.letters import one_line
+from benchlab.engine import checkout, images, locks, pythons
+from benchlab.engine.context import Context
+from benchlab.engine.locks import LOCK, Lock
+from benchlab.experiment.settings import FRAMEWORK, VARY
+from benchlab.experiment.stack import BASE, BASE_DEV
+from benchlab.factors.factor import Service, labelled
+from benchlab.factors.package import WITHOUT, is_source
+
+# Where copies are kept, in the lab's own folder.
+FOLDER = "levels"
+# Where a checkout is in its entry's folder.
+CHECKOUTS = "checkouts"
+# What makes up a project that pip can build.
+PROJECT = ("pyproject.toml", "setup.py")
+FROM_BASE = re.compile(rf"^FROM[ \t]+{BASE}[ \t]*$", re.MULTILINE)
+# A checkout is built where compilers are, and installed before the rest, which then finds it there.
+STAGE = f"""FROM {BASE_DEV} AS checkouts
+COPY {{folder}}/{CHECKOUTS} /{CHECKOUTS}
+RUN for each in /{CHECKOUTS}/*; do \\
+      SETUPTOOLS_SCM_PRETEND_VERSION=$(cat "$each.version") PDM_BUILD_SCM_VERSION=$(cat "$each.version") \\
+      python3 -m pip wheel --no-deps --wheel-dir /wheels "$each" || exit 1; \\
+    done
+
+"""
+INSTALLED = """
+COPY --from=checkouts /wheels /wheels
+RUN pip install --no-deps --no-index /wheels/*.whl
+"""
+
+
+def with_package(service: Service, package: str, level: str, root: Path, state: Path) -> Service:
+    """Return the service with its image built from a lock that has the package at the level.
+
+    What another package of the lock must move for that is told by its label `moved`. Raises UsageError where the entry
+    has no such package, or the level cannot be had, ConfigError where it has no lock or uv is missing.
+    """
+    asked = f"{VARY.name} {package}={level}"
+    with _copied(service, state) as copy:
+        lock = copy.lock(asked)
+        before = lock.versions
+        name = locks.plain(package)
+        if name not in before:
+            raise UsageError(
+                f"{asked}: {copy.folder.name} has no package {package}; its lock has {', '.join(sorted(before))}"
+            )
+        source = _checkout(copy, name, level, before[name], root, asked) if is_source(level) else None
+        lock.exchange(package, level, source)
+        if not is_source(level) and level != WITHOUT and lock.versions.get(name) != level:
+            raise UsageError(f"{asked}: {copy.folder.name} would get {lock.versions.get(name, WITHOUT)}; name that")
+        moved = locks.moved(before, lock.versions, package)
+        changed = copy.kept(service)
+    return {**changed, "labels": labelled(service, moved="; ".join(moved))["labels"]} if moved else changed
+
+
+def on_python(service: Service, level: str, state: Path) -> Service:
+    """Return the service with its image on the base that has this Python. Raises UsageError, ConfigError."""
+    asked = f"{VARY.name} python={level}"
+    with _copied(service, state) as copy:
+        if not FROM_BASE.search(copy.dockerfile):
+            raise UsageError(f"{asked}: {copy.folder.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
+        copy.write(FROM_BASE.sub(f"FROM {pythons.image(level)}", copy.dockerfile, count=1))
+        if (oldest := pythons.version(level)) != locks.OLDEST and oldest < locks.OLDEST:
+            copy.lock(asked).resolve(asked, python=oldest)
+        return copy.kept(service)
+
+
+def with_lock(service: Service, text: str, state: Path) -> Service:
+    """Return the service with its image built from this lock."""
+    with _copied(service, state) as copy:
+        (copy.folder / LOCK).write_text(text, encoding="utf-8")
+        return copy.kept(service)
+
+
+def lock_of(service: Mapping[str, Any]) -> str:
+    """Return the lock that the service's image is built from, "" where it has none."""
+    path = Context.of(service["build"]).home / LOCK
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+class _Copy:
+    """A copy of a service's build context, to be changed and then kept."""
+
+    def __init__(self, place: Path, context: Context, state: Path):
+        self._place, self._context, self._state = place, context, state
+        self.folder = place / context.own
+
+    @property
+    def dockerfile(self) -> str:
+        return (self._place / self._context.dockerfile).read_text(encoding="utf-8")
+
+    def write(self, dockerfile: str) -> None:
+        (self._place / self._context.dockerfile).write_text(dockerfile, encoding="utf-8")
+
+    def lock(self, asked: str) -> Lock:
+        """Return the entry's lock. Raises ConfigError where it has none."""
+        if not all((self.folder / name).is_file() for name in (locks.ASKED, LOCK)):
+            raise ConfigError(
+                f"{asked}: {self.folder.name} has no {locks.ASKED} with a {LOCK}, which packages could be exchanged in"
+            )
+        return Lock(self.folder, self.dockerfile)
+
+    def kept(self, service: Service) -> Service:
+        """Return what of the service is another one: its image, by the digest of the copy, and how that is built."""
+        number = _digest(self._place)[: images.COMMIT_LENGTH]
+        kept = self._state / FOLDER / number
+        if not kept.exists():
+            self._place.rename(kept)
+        build = {**service["build"], "context": str(kept), "dockerfile": str(self._context.dockerfile)}
+        return {**service, "image": images.at_commit(str(service["image"]), number), "build": build}
+
+
+@contextmanager
+def _copied(service: Service, state: Path) -> Iterator[_Copy]:
+    """Copy what the service's image is built from, for the length of the with block."""
+    context, above = Context.of(service["build"]), state / FOLDER
+    above.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=above, prefix=".new-", ignore_cleanup_errors=True) as folder:
+        place = Path(folder) / "copy"
+        place.mkdir()
+        for path in context.files():
+            if path.is_symlink() or path.is_file():
+                target = place / path.relative_to(context.folder)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, target, follow_symlinks=False)
+        yield _Copy(place, context, state)
+
+
+def _digest(place: Path) -> str:
+    """Return a digest of a folder's files and of their names."""
+    digest = hashlib.sha256()
+    for path in sorted(place.rglob("*")):
+        content = str(path.readlink()).encode() if path.is_symlink() else path.read_bytes() if path.is_file() else b""
+        digest.update(f"{path.relative_to(place)}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()
+
+
+def _checkout(copy: _Copy, package: str, level: str, version: str, root: Path, asked: str) -> Path:
+    """Copy the package's project into the entry's folder, and have the dockerfile build it; return where it is.
+
+    `version` is what a project that asks git for its version is told that it is.
+    """
+    target = copy.folder / CHECKOUTS / package
+    target.parent.mkdir(exist_ok=True)
+    if level.startswith("git+"):
+        place, _, ref = level.removeprefix("git+").rpartition("@")
+        with tempfile.TemporaryDirectory() as folder:
+            _git(asked, Path(folder), "clone", "--quiet", "--no-checkout", *((place, ".") if place else (ref, ".")))
+            commit = ref if place else "HEAD"
+            _git(asked, Path(folder), "checkout", "--quiet", commit, "--")
+            _copy_project(Path(folder), target)
+    else:
+        source = Path(root, Path(level).expanduser())
+        if not source.is_dir():
+            raise UsageError(f"{asked}: there is no folder {source}")
+        _copy_project(source, target)
+    if not any((target / name).is_file() for name in PROJECT):
+        raise UsageError(f"{asked}: there is no project in it, which has a {' or a '.join(PROJECT)}")
+    target.with_name(f"{package}.version").write_text(version)
+    if CHECKOUTS not in copy.dockerfile:
+        installed = FROM_BASE.sub(lambda base: base[0] + INSTALLED, copy.dockerfile, count=1)
+        if installed == copy.dockerfile:
+            raise UsageError(f"{asked}: {copy.folder.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
+        copy.write(STAGE.format(folder=copy.folder.name) + installed)
+    return target
+
+
+def _copy_project(source: Path, target: Path) -> None:
+    """Copy a project: what git has of it and does not ignore, or all of it where it is in no repository."""
+    listed = checkout.git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed.returncode != 0:
+        shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(".git", "__pycache__", ".venv"))
+        return
+    for name in listed.stdout.decode(errors="surrogateescape").split("\0"):
+        path = source / name
+        if name and (path.is_symlink() or path.is_file()):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, target / name, follow_symlinks=False)
+    target.mkdir(exist_ok=True)
+
+
+def _git(asked: str, folder: Path, *arguments: str) -> None:
+    try:
+        ran = checkout.git(folder, *arguments)
+    except FileNotFoundError as error:
+        raise ConfigError(f"{asked} needs git, which is not installed") from error
+    if ran.returncode != 0:
+        raise UsageError(
+            f"{asked}: git {arguments[0]} failed ({one_line(ran.stderr.decode(errors='replace').strip())})"
+        )
