@@ -66,8 +66,9 @@ def with_package(service: Service, package: str, level: str, root: Path, state: 
         if not is_source(level) and level != WITHOUT and lock.versions.get(name) != level:
             raise UsageError(f"{asked}: {copy.folder.name} would get {lock.versions.get(name, WITHOUT)}; name that")
         moved = locks.moved(before, lock.versions, package)
-        changed = copy.kept(service)
-    return {**changed, "labels": labelled(service, moved="; ".join(moved))["labels"]} if moved else changed
+        notes = {"moved": "; ".join(moved)} if moved else {}
+        notes |= {"builds-on": BASE_DEV} if source else {}
+        return labelled(copy.kept(service), **notes)
 
 
 def on_python(service: Service, level: str, state: Path) -> Service:

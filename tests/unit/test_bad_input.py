@@ -48,7 +48,7 @@ sys.exit(cli.main(Path.cwd(), ["report", sys.argv[1]]))
         (["--precision", "much"], "--precision much"),
         (["--precision", ""], "--precision"),
         (["--budget", ""], "--budget"),
-        (["--fail-if-slower", "3%"], "--fail-if-slower needs an older version"),
+        (["--fail-if-slower", "3%"], "--fail-if-slower needs something to compare with"),
         (["--dry-run", "--resume", "nowhere"], "--dry-run is of a new run; leave --resume out"),
         (["--resume", "nowhere"], "is not a run"),
         (["report", "nowhere"], "is not a run"),

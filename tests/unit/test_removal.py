@@ -16,7 +16,7 @@ from benchlab.engine.engine import Engine
 from benchlab.engine.images import Image
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
-COMMITS = [f"{number:012x}" for number in range(5)]
+COMMITS = [f"{number:012x}" for number in range(14)]
 
 
 class Keeping(Engine):
