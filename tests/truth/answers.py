@@ -44,6 +44,8 @@ LIMITS = {
 # So many names stand in a sentence, of more the rest are counted; and of so many pairs it says that levels disagree.
 MOST_NAMES = 4
 RANKED_BY_CPU = "So entries are compared by requests per CPU-second."
+# Of entries, in which a dot is only that of a version.
+NAMES = r"(?P<names>(?:[^:.]|\.(?=\d))+?)"
 RATIO = r"\d+\.\d+(?: \[[^\]]+\])?(?: \(90 %\))?"
 
 
@@ -507,7 +509,7 @@ GRAMMAR: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "cannot be told apart",
-        r"(?:(?P<all_few>\d+ blocks) are too few to tell )?(?P<names>[^:.]+?)(?(all_few) apart| cannot be told apart)"
+        r"(?:(?P<all_few>\d+ blocks) are too few to tell )?" + NAMES + r"(?(all_few) apart| cannot be told apart)"
         r"(?: from (?P<of>\S+))?: (?P<first>\S+) has (?P<lead>.+?)"
         r"(?P<last>, the last of them)?(?:; among (?P<among>\d+) pairs chance alone can produce such a gap|"
         r"(?P<bare>; only one block has both, so the spread is unknown)|"
@@ -516,12 +518,12 @@ GRAMMAR: Sequence[Sentence[Place]] = (
     ),
     Sentence(
         "equal",
-        r"(?P<names>[^:.]+?) are equal(?: to (?P<of>\S+))?: their (?P<measure>requests per (?:CPU-)?second) lie within "
+        NAMES + r" are equal(?: to (?P<of>\S+))?: their (?P<measure>requests per (?:CPU-)?second) lie within "
         r"3% of (?P<whose>each other|its own)\.",
         _equal,
     ),
     Sentence("levels disagree", r"Levels disagree: (?P<pairs>.+?)\.", _levels_disagree),
-    Sentence("no block in common", r"(?P<first>\S+) has no block in common with (?P<names>[^:.]+?)\.", _no_common),
+    Sentence("no block in common", r"(?P<first>\S+) has no block in common with " + NAMES + r"\.", _no_common),
     Sentence(
         "ahead",
         r"(?P<first>\S+) (?:leads|is ahead of (?P<names>[^:]+?)): it has (?P<lead>.+?)" + LAST + r"\.",
@@ -532,7 +534,7 @@ GRAMMAR: Sequence[Sentence[Place]] = (
         r"In requests per second, for information, (?P<first>\S+) / (?P<second>\S+) is (?P<ratio>" + RATIO + r")\.",
         _in_rates,
     ),
-    Sentence("absent", r"(?P<names>[^:.]+?) (?:was|were) not measured\.", _absent),
+    Sentence("absent", NAMES + r" (?:was|were) not measured\.", _absent),
     Sentence("limits", r"Limited by (?P<limits>.+?\))\.", _limits),
     Sentence("ranks by CPU", re.escape(RANKED_BY_CPU), _ranked_by_cost),
 )

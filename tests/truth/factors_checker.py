@@ -24,7 +24,8 @@ CALLED = {
     "the lab's own": "lab",
 }
 TOGETHER = {"more together": "faster", "less together": "slower", "independent": "equal"}
-STEP = r"(?P<level>[^;:.()]+?) instead of (?P<reference>[^;:.()]+?)(?P<between> \(between [^)]+ alone\))?"
+# Of what is nothing but its name, such as a package, that stands before the level.
+STEP = r"(?:uvicorn )?(?P<level>[^;:()]+?) instead of (?P<reference>[^;:()]+?)(?P<between> \(between [^)]+ alone\))?"
 TIMES = r"(?P<times>\d+\.\d+x(?: \[[^\]]+\])?(?: \(90 %\))?)"
 DOUBT = r"(?: among (?P<among>\d+) effects|(?P<few> on \d+ blocks?))?"
 ALONE = {

@@ -60,8 +60,22 @@ BROKEN = {
     GOOD: ({}, {}, {}, {"unsteady": 1.0}, {"heavy logging": 2.0}),
 }
 # What is made up: "bound" are entries that lack their best levels, "odd level" versions that differ at one level alone,
-# "staged" runs whose number of blocks was decided by a pilot's spread.
-KINDS = ("plain", "plain", "plain", "versions", "versions", "factors", "two runs", "bound", "odd level", "staged")
+# "varied" entries at levels that were typed, "staged" runs whose number of blocks was decided by a pilot's spread.
+KINDS = (
+    "plain",
+    "plain",
+    "plain",
+    "versions",
+    "versions",
+    "factors",
+    "two runs",
+    "bound",
+    "odd level",
+    "staged",
+    "varied",
+)
+# The factors of "varied" runs, with their levels.
+VARIED: dict[str, tuple[str, ...]] = {"uvicorn": ("0.50.0", "0.49.0"), "loop": ("uvloop", "asyncio")}
 # What rules may have no figure for, and the rule by which a server that ends its connections is told of.
 FIGURELESS = ("steal", "memory pressure", "host speed")
 KEEP_ALIVE = "keep-alive"
@@ -270,6 +284,7 @@ class _Maker:
             repeats=self._repeats,
             together=PROFILES[profile].together,
             against=COMMIT if self._kind == "versions" else "",
+            vary={**VARIED} if self._kind == "varied" else {},
         )
         unbuilt = {"unbuilt": {"broken-entry": "pip failed"}} if chance.hits(0.05) else {}
         return Manifest(
@@ -283,7 +298,7 @@ class _Maker:
             CPUS,
             {},
             Facts.of({"lab_version": "1", **unbuilt}),
-            {name: _variant(name) for name in self._labels},
+            {name: _variant(name, labels) for name, labels in self._labels.items()},
         )
 
     def _expected(self) -> dict[tuple[str, str, int], float]:
@@ -395,7 +410,9 @@ def _origin(entry: str) -> str:
     return entry.removesuffix(AT)
 
 
-def _variant(entry: str) -> Variant:
+def _variant(entry: str, labels: Mapping[str, str]) -> Variant:
+    if labels.keys() >= VARIED.keys():
+        return Variant(entry.partition("-at-")[0], {factor: labels[factor] for factor in VARIED})
     return Variant(_origin(entry), {} if entry == _origin(entry) else {"commit": COMMIT})
 
 
@@ -403,6 +420,8 @@ def _entries(chance: Chance, kind: str) -> Iterable[tuple[str, dict[str, str]]]:
     """Return the entries with their labels; where factors are asked for, crossed, maybe with some cells empty."""
     if kind == "factors":
         return _crossed(chance)
+    if kind == "varied":
+        return _varied(chance)
     tests = {"tests": " ".join(WORKLOADS)}
     names = chance.some(
         NAMES, chance.one((1, 2, 3) if kind in ("versions", "odd level") else (2, 2, 3, 3, 4, 5, 6, 7, 9, 12))
@@ -429,6 +448,12 @@ def _crossed(chance: Chance) -> Iterator[tuple[str, dict[str, str]]]:
         labels = dict(zip(factors, cell, strict=True))
         along = {"loop": loops[labels["framework"] != "x"]}
         yield "-".join([*cell[1:], cell[0]]), LABELS | labels | along | {"tests": " ".join(WORKLOADS)}
+
+
+def _varied(chance: Chance) -> Iterator[tuple[str, dict[str, str]]]:
+    for origin, levels in product(chance.some(NAMES, chance.one((1, 1, 2))), product(*VARIED.values())):
+        labels = dict(zip(VARIED, levels, strict=True))
+        yield f"{origin}-at-{'-'.join(levels)}", LABELS | labels | {"framework": origin, "tests": " ".join(WORKLOADS)}
 
 
 def _levels(chance: Chance, count: int) -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -123,7 +123,7 @@ def records(run: Run) -> Records:
         failed=[failure.trial.key for failure in run.failures],
         levels=manifest.settings.levels,
         tests={entry: manifest.tests(entry) for entry in manifest.entries},
-        versions={name: variant.origin for name, variant in manifest.variants.items() if variant.levels},
+        versions={name: of.origin for name, of in manifest.variants.items() if "commit" in of.levels},
         blocks=run.blocks,
         repeats=manifest.settings.repeats,
         rounds=manifest.settings.repeats if manifest.settings.together else 0,

@@ -42,7 +42,8 @@ def _refused(entry: Entry, settings: Settings) -> None:
 def test_what_was_typed_is_kept_and_typed_again() -> None:
     settings = _vary("uvicorn=0.49.0,./checkout", "loop=asyncio,uvloop")
     assert settings.vary == {"uvicorn": ("0.49.0", "./checkout"), "loop": ("asyncio", "uvloop")}
-    assert [*typed(settings)][:4] == ["--vary", "uvicorn=0.49.0,./checkout", "--vary", "loop=asyncio,uvloop"]
+    words = [word for word in typed(settings) if "=" in word]
+    assert words == ["uvicorn=0.49.0,./checkout", "loop=asyncio,uvloop"]
 
 
 @pytest.mark.parametrize(
