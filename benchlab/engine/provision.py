@@ -209,7 +209,5 @@ def unpack(release: str, archive: Path, environment: Mapping[str, str], say: Say
     except SetupError as error:
         if EXPIRED not in str(error):
             raise
-        say(
-            f"the index of Debian {release} is past its date, so the mirror is behind: taking it if its signature is good"
-        )
+        say(f"the index of Debian {release} is past its date, so the mirror is behind; its signature counts")
         process.whole([*command, ANY_AGE, *to], environment)
