@@ -6,6 +6,7 @@ All are built from images/base, as benchlab/base is: an entry that starts from o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from benchlab.experiment.interpreters import Interpreter
 # The testing release has several Pythons side by side, so that levels differ in their Python and not in the C library,
 # OpenSSL or compiler. It drops old ones, which the stable release may still have.
 RELEASES = ("forky", provision.RELEASE)
+# What apt says of a package that the archive does not have.
+NO_PACKAGE = re.compile(r"E: (Unable to locate package|Package '.*' has no installation candidate)")
 # What a Python says of itself, as JSON.
 PROBE = """
 import json, platform, sys, sysconfig
@@ -30,7 +33,7 @@ print(json.dumps({
     "implementation": platform.python_implementation(),
     "version": platform.python_version(),
     "own_version": ".".join(map(str, pypy[:3])) if pypy else platform.python_version(),
-    "compiler": platform.python_compiler(),
+    "build": sys.version.split("[")[-1].rstrip("]"),
     "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     "has_jit": bool(jit and jit.is_available()),
 }))
@@ -70,6 +73,10 @@ class Official:
             raise SetupError(str(error)) from error
         return self.name
 
+    def refusal(self, why: str) -> str:
+        """Return in a line why the Python cannot be taken from here."""
+        return _line(why)
+
 
 @dataclass(frozen=True)
 class Packaged:
@@ -93,6 +100,10 @@ class Packaged:
     def fetch(self, on: Engine, say: Say) -> str:
         """Bring the release's image to the engine: its name. Raises SetupError."""
         return provision.fetch(on, say, self.release)
+
+    def refusal(self, why: str) -> str:
+        """Return in a line why the Python cannot be taken from here."""
+        return f"Debian {self.release} has no {self.program}" if NO_PACKAGE.search(why) else _line(why)
 
 
 Source = Official | Packaged
@@ -138,8 +149,7 @@ class Workshop:
             try:
                 return self._made(python, source)
             except SetupError as error:
-                first, *log = str(error).splitlines()
-                tried.append(" ".join([first, *log[-1:]]))
+                tried.append(source.refusal(str(error)))
         raise SetupError(f"no Python {python.level} can be had: {'; '.join([*tried, _remedy(python)])}")
 
     def _is_current(self, python: Interpreter, source: Source) -> bool:
@@ -162,7 +172,7 @@ class Workshop:
         """Return the base image that was built of this source. Raises SetupError where it has another Python."""
         seen = self._ask(python, source, name(python), "python3")
         jit = " with its JIT on" if python.has_jit else ""
-        return PythonBase(name(python), f"{source.name} {seen['own_version']}{jit} ({seen['compiler']})")
+        return PythonBase(name(python), f"{source.name} {seen['own_version']}{jit} ({seen['build']})")
 
     def _ask(self, python: Interpreter, source: Source, image: str, program: str) -> dict[str, Any]:
         """Return what the Python in an image says of itself. Raises SetupError where it is not the one asked for."""
@@ -195,6 +205,12 @@ class Workshop:
         return more, service, str(self.on.image_id(image))
 
 
+def _line(why: str) -> str:
+    """Return what is known of a failure in one line: of a build, the last of its log."""
+    first, *log = why.splitlines()
+    return " ".join([first, *log[-1:]])
+
+
 def name(python: Interpreter) -> str:
     """Return what the base image of the Python is called."""
     return f"benchlab/base:python-{python.level}"
@@ -203,5 +219,5 @@ def name(python: Interpreter) -> str:
 def _remedy(python: Interpreter) -> str:
     official = next(iter(sources(python)))
     if python.is_free_threaded:
-        return f"Debian has no free-threaded Python; make an image of one and call it {official.name} (docs/vary.md)"
+        return f"Debian has no free-threaded Python; make an image of one and call it {official.name} (docs/pythons.md)"
     return f"reach a registry that has {official.name}, or ask for another level"
