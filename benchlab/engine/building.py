@@ -46,6 +46,24 @@ def update(resolved: Topology, on: Engine, services: Collection[str], state: Pat
         return {**groundless, **_ensure(resolved, on, origins, built, say)}
 
 
+def update_one(resolved: Topology, service: str, origin: str, on: Engine, state: Path, say: Say) -> None:
+    """Bring the image of one service, which is no entry, up to date; `origin` is the id of what it starts from.
+
+    Raises SetupError.
+    """
+    with _usable_files():
+        _copy_own_certificates(resolved.root)
+        _ensure(resolved, on, {service: origin}, Built(state, str(on.info()["ID"])), say)
+
+
+def is_current(resolved: Topology, service: str, origin: str, on: Engine, state: Path) -> bool:
+    """Return whether `update_one` would build nothing. Raises SetupError."""
+    with _usable_files():
+        _copy_own_certificates(resolved.root)
+        built = Built(state, str(on.info()["ID"]))
+        return built.current(service, resolved.inputs(service, origin), on.image_id(resolved.image(service)))
+
+
 def sources(resolved: Topology, services: Iterable[str]) -> dict[str, str]:
     """Return a digest of what the images of base and services would be built from now. Raises SetupError."""
     services = list(services)

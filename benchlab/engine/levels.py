@@ -19,8 +19,9 @@ from benchlab.core.letters import one_line
 from benchlab.engine import checkout, images, locks, pythons
 from benchlab.engine.context import Context
 from benchlab.engine.locks import LOCK, Lock
+from benchlab.experiment import interpreters
 from benchlab.experiment.settings import FRAMEWORK, VARY
-from benchlab.experiment.stack import BASE, BASE_DEV
+from benchlab.experiment.stack import BASE, BASE_DEV, PREFIX
 from benchlab.factors.factor import Service, labelled
 from benchlab.factors.package import WITHOUT, is_source
 
@@ -28,6 +29,8 @@ from benchlab.factors.package import WITHOUT, is_source
 FOLDER = "levels"
 # Where a checkout is in its entry's folder.
 CHECKOUTS = "checkouts"
+# What PyPy's newest is as a Python: locks are for newer ones.
+PYPY = "3.11"
 # What makes up a project that pip can build.
 PROJECT = ("pyproject.toml", "setup.py")
 FROM_BASE = re.compile(rf"^FROM[ \t]+{BASE}[ \t]*$", re.MULTILINE)
@@ -66,9 +69,8 @@ def with_package(service: Service, package: str, level: str, root: Path, state: 
         if not is_source(level) and level != WITHOUT and lock.versions.get(name) != level:
             raise UsageError(f"{asked}: {copy.folder.name} would get {lock.versions.get(name, WITHOUT)}; name that")
         moved = locks.moved(before, lock.versions, package)
-        notes = {"moved": "; ".join(moved)} if moved else {}
-        notes |= {"builds-on": BASE_DEV} if source else {}
-        return labelled(copy.kept(service), **notes)
+        made = labelled(copy.kept(service), **({"moved": "; ".join(moved)} if moved else {}))
+        return _on_top(made, BASE_DEV) if source else made
 
 
 def on_python(service: Service, level: str, state: Path) -> Service:
@@ -77,10 +79,17 @@ def on_python(service: Service, level: str, state: Path) -> Service:
     with _copied(service, state) as copy:
         if not FROM_BASE.search(copy.dockerfile):
             raise UsageError(f"{asked}: {copy.folder.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
-        copy.write(FROM_BASE.sub(f"FROM {pythons.image(level)}", copy.dockerfile, count=1))
-        if (oldest := pythons.version(level)) != locks.OLDEST and oldest < locks.OLDEST:
-            copy.lock(asked).resolve(asked, python=oldest)
-        return copy.kept(service)
+        python = interpreters.of_level(level)
+        copy.write(FROM_BASE.sub(f"FROM {pythons.name(python)}", copy.dockerfile, count=1))
+        if python.version is None:
+            copy.lock(asked).resolve(asked, python=PYPY)
+        return _on_top(copy.kept(service), pythons.name(python))
+
+
+def _on_top(service: Service, image: str) -> Service:
+    """Return the service with a label of one more image that its own is built on."""
+    before = service["labels"].get(f"{PREFIX}builds-on", "")
+    return labelled(service, **{"builds-on": f"{before} {image}".strip()})
 
 
 def with_lock(service: Service, text: str, state: Path) -> Service:

@@ -44,7 +44,7 @@ def whole(command: Sequence[str], environment: Mapping[str, str] | None = None) 
             start_new_session=True,
         )
     if result.returncode != 0:
-        output = " ".join((result.stderr or result.stdout).split())[-400:]
+        output = " ".join((result.stderr or result.stdout).split())[-600:]
         raise SetupError(f"`{' '.join(command)}` failed: {output}")
 
 

@@ -22,18 +22,21 @@ CLIENT_PACKAGES = ("docker-cli",)
 Say = Callable[[str], None]
 # What unpacked packages and the archive of them take together: more than /tmp has where that is memory.
 ON_DISK, BOOTSTRAP_BYTES = Path("/var/tmp"), 600_000_000
-DEBIAN = ("debian", "trixie-slim")
-BOOTSTRAPPED = ("benchlab/debian", "trixie")
+# The release of Debian that the lab's own images start from.
+RELEASE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# A Debian like the registry's slim one, with its archives of updates and of security. What images/base installs anyway
-# is in it, because it unpacks faster here than in a build.
+# A Debian like the registry's slim one, with its archives of updates and of security.
 BOOTSTRAP = (
-    *("mmdebstrap", "--mode=root", f"--keyring={KEYRING}"),
-    *("--variant=minbase", "--include=ca-certificates,python3,python3-venv"),
+    *("mmdebstrap", "--mode=root", f"--keyring={KEYRING}", "--variant=minbase"),
     *("--dpkgopt=force-unsafe-io", "--dpkgopt=path-exclude=/usr/share/man/*"),
     *("--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
-    *("--dpkgopt=path-include=/usr/share/doc/*/copyright", BOOTSTRAPPED[1]),
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
 )
+# What images/base installs anyway: it unpacks faster here than in a build.
+INCLUDED = {RELEASE: "ca-certificates,python3,python3-venv"}
+# What apt says of an index that is older than it may be; it has checked the signature before.
+EXPIRED = "is expired"
+ANY_AGE = '--aptopt=Acquire::Check-Valid-Until "false"'
 
 
 def engine(project: str, say: Say) -> Engine:
@@ -131,21 +134,33 @@ def _wait_for_engine(project: str) -> Engine:
             time.sleep(0.5)
 
 
-def local(on: Engine) -> str | None:
-    """Return the Debian image that the engine has and images/base can start from, or None."""
-    names = (":".join(image) for image in (DEBIAN, BOOTSTRAPPED))
+def local(on: Engine, release: str = RELEASE) -> str | None:
+    """Return the image of a Debian release that the engine has and images/base can start from, or None."""
+    names = (":".join(image) for image in (_slim(release), _bootstrapped(release)))
     return next((name for name in names if on.image_id(name)), None)
 
 
-def fetch(on: Engine, say: Say) -> str:
-    """Bring a Debian image to the engine, from its registry or bootstrapped: its name. Raises SetupError."""
+def fetch(on: Engine, say: Say, release: str = RELEASE) -> str:
+    """Bring the image of a Debian release to the engine, from its registry or bootstrapped: its name.
+
+    Raises SetupError.
+    """
+    slim = ":".join(_slim(release))
     try:
-        on.pull(*DEBIAN)
-        return ":".join(DEBIAN)
+        on.pull(*_slim(release))
+        return slim
     except EngineError as error:
-        say(f"{':'.join(DEBIAN)} cannot be pulled: bootstrapping it from Debian's packages")
-        _bootstrap(on, str(error), say)
-        return ":".join(BOOTSTRAPPED)
+        say(f"{slim} cannot be pulled: bootstrapping it from Debian's packages")
+        _bootstrap(on, release, str(error), say)
+        return ":".join(_bootstrapped(release))
+
+
+def _slim(release: str) -> tuple[str, str]:
+    return "debian", f"{release}-slim"
+
+
+def _bootstrapped(release: str) -> tuple[str, str]:
+    return "benchlab/debian", release
 
 
 def workplace(environment: Mapping[str, str]) -> Path:
@@ -166,17 +181,33 @@ def workplace(environment: Mapping[str, str]) -> Path:
     return place
 
 
-def _bootstrap(on: Engine, why: str, say: Say) -> None:
+def _bootstrap(on: Engine, release: str, why: str, say: Say) -> None:
     if not is_debian_root():
         raise SetupError(
-            f"{why}; reach a registry that has {':'.join(DEBIAN)}, or run `make setup` as root on a "
-            "Debian-family machine, which bootstraps it"
+            f"{why}; reach a registry that has {':'.join(_slim(release))}, or run this command as root on a "
+            "Debian-family machine, where the lab bootstraps it"
         )
     place = workplace(os.environ)
     if shutil.which(BOOTSTRAP[0]) is None or not KEYRING.exists():
         apt_install(["--no-install-recommends", BOOTSTRAP[0], "debian-archive-keyring"], say)
     with tempfile.TemporaryDirectory(prefix="benchlab-", dir=place) as folder:
         archive = Path(folder, "rootfs.tar")
-        # Run whole: cut off, it could leave the host's /proc mounted in a folder that is about to be removed.
-        process.whole([*BOOTSTRAP, str(archive)], {**os.environ, "TMPDIR": str(place)})
-        on.load_rootfs(archive, *BOOTSTRAPPED)
+        unpack(release, archive, {**os.environ, "TMPDIR": str(place)}, say)
+        on.load_rootfs(archive, *_bootstrapped(release))
+
+
+def unpack(release: str, archive: Path, environment: Mapping[str, str], say: Say) -> None:
+    """Make a tar file of a Debian release's root file system. Raises SetupError.
+
+    The index of a testing release is valid for a week, and a mirror may be behind: that is told, and is no obstacle.
+    """
+    included = INCLUDED.get(release, "ca-certificates")
+    command, to = [*BOOTSTRAP, f"--include={included}"], [release, str(archive)]
+    # Run whole: cut off, it could leave the host's /proc mounted in a folder that is about to be removed.
+    try:
+        process.whole([*command, *to], environment)
+    except SetupError as error:
+        if EXPIRED not in str(error):
+            raise
+        say(f"the index of Debian {release} is past its date, so the mirror is behind; its signature counts")
+        process.whole([*command, ANY_AGE, *to], environment)

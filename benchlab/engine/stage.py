@@ -12,7 +12,7 @@ from benchlab.core.errors import EngineError, NoEngineError, SetupError, UsageEr
 from benchlab.core.interrupts import shielded
 from benchlab.core.log_patterns import LogPatterns
 from benchlab.core.quantities import counted
-from benchlab.engine import building, capacity, compose, lease, networks, provision, topology
+from benchlab.engine import building, capacity, compose, lease, networks, provision, pythons, topology
 from benchlab.engine.capacity import Capacity
 from benchlab.engine.compose import Services
 from benchlab.engine.endpoints import Roles, proxy_service
@@ -23,6 +23,7 @@ from benchlab.engine.topology import Topology
 from benchlab.experiment import placement, stack
 from benchlab.experiment.placement import AUTO, SHARED, SPLIT_CPUS
 from benchlab.experiment.settings import PLACEMENT
+from benchlab.factors.catalog import PYTHON
 from benchlab.records.counters import APP, CLIENT
 from benchlab.records.plan import NO_PROXY, Entry, Variant
 
@@ -200,12 +201,14 @@ def build(lab: Lab, entries: Iterable[str]) -> None:
 class Stage:
     """What a command has to work with: the id of each container's image by service, and the engine's lease.
 
-    `unbuilt` is why entries have no image or no container, by name.
+    `unbuilt` is why entries have no image or no container, by name; `pythons` is where those came from that were asked
+    for, by their level.
     """
 
     images: dict[str, str]
     lease: Lease
     unbuilt: Mapping[str, str]
+    pythons: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -225,6 +228,7 @@ def stage(
     services = [*BESIDE, *entries]
     with lease.held(lab.engine, lab.debian) as held:
         check()
+        origins = _pythons(lab, services)
         unbuilt = building.update(lab.topology, lab.engine, services, lab.state, lab.say)
         accept(unbuilt)
         services = [service for service in services if service not in unbuilt]
@@ -236,9 +240,15 @@ def stage(
                 accept(unbuilt)
                 services = [service for service in services if service not in unmade]
             networks.join(lab.engine, lab.roles, _entries(lab, services), lab.topology.default_network)
-            yield Stage(lab.engine.container_images(services), held, unbuilt)
+            yield Stage(lab.engine.container_images(services), held, unbuilt, origins)
         finally:
             _clear(lab, held)
+
+
+def _pythons(lab: Lab, services: Iterable[str]) -> dict[str, str]:
+    """Make the base images of all Pythons that services ask for; return where each came from, by its level."""
+    asked = sorted({level for service in services if (level := lab.topology.labels(service).get(PYTHON.name))})
+    return {level: pythons.ensure(level, lab.engine, lab.root, lab.say).origin for level in asked}
 
 
 def _entries(lab: Lab, services: Iterable[str]) -> list[Entry]:

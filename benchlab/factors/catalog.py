@@ -27,10 +27,11 @@ FACTORS = (ORM, FRAMEWORK, SERVER, PROXY, CONNECTIONS, ORIGIN, COMMIT, DRIVER, L
 MAIN = tuple(factor for factor in FACTORS if factor.kind is Kind.MAIN)
 PARTS = tuple(factor for factor in FACTORS if factor.kind is Kind.PART)
 VARIED = tuple(factor for factor in FACTORS if isinstance(factor, Varied))
+PYTHON = Python(name="python", mark="-python-", example=f"{VARY.name} python=3.13,3.14")
 # What can be varied of every entry, by these names.
 OF_EVERY_ENTRY: tuple[Varied, ...] = (
     COMMIT,
-    Python(name="python", mark="-python-", example=f"{VARY.name} python=3.13,3.14"),
+    PYTHON,
     Workers(name="workers", mark="-workers-", example=f"{VARY.name} workers=1,2", most=MAX_WORKERS),
     Pool(name="pool", mark="-pool-of-", example=f"{VARY.name} pool=8,16", most=MAX_DB_CONNECTIONS),
 )

@@ -128,7 +128,8 @@ class Contents(Section):
 class Facts(Section):
     """What describes a run for its reader. `analysis` are the limits of rules and tests, fixed before it began.
 
-    `unbuilt` says why entries that were asked for take no part, by name: they could not be built.
+    `unbuilt` says why entries that were asked for take no part, by name: they could not be built. `pythons` says where
+    those came from that were asked for, by their level.
     """
 
     lab_version: str | None = None
@@ -158,6 +159,7 @@ class Facts(Section):
     database: Database = Database()
     entries: dict[str, Contents] | None = None
     unbuilt: dict[str, str] | None = None
+    pythons: dict[str, str] | None = None
 
     @classmethod
     def of(cls, content: object) -> Self:

@@ -48,7 +48,8 @@ ShowsRounds = Callable[[Console, BlockForecast, Run, str], RoundsProgress]
 def describe(lab: Lab, settings: Settings, on: Stage) -> Manifest:
     """Return the manifest of a new run, with what describes it for its reader."""
     made = identify(lab, settings, on.images)
-    return replace(made, facts=replace(_facts(lab, settings, on.images), unbuilt=dict(on.unbuilt)))
+    of_run = replace(_facts(lab, settings, on.images), unbuilt=dict(on.unbuilt), pythons=dict(on.pythons) or None)
+    return replace(made, facts=of_run)
 
 
 def identify(lab: Lab, settings: Settings, images: dict[str, str]) -> Manifest:

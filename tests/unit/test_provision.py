@@ -77,6 +77,39 @@ def test_a_bootstrap_without_room_is_told_before_anything_is_fetched(tmp_path: P
         provision.workplace({"TMPDIR": f"{tmp_path}/nowhere"})
 
 
+# As mmdebstrap ends where apt refuses an index, which it does not where it is told to take one of any age.
+MMDEBSTRAP = """#!/bin/sh
+echo "$*" >> {log}
+case "$*" in *Check-Valid-Until*) exit 0;; esac
+echo "E: Release file for http://somewhere/debian/dists/forky/InRelease {why}." >&2
+echo "I: removing tempdir /var/tmp/x..." >&2
+exit 25
+"""
+PAST = "is expired (invalid since 24d 14h 2min 57s). Updates for this repository will not be applied"
+
+
+def _unpack(tmp_path: Path, why: str) -> tuple[list[str], list[str]]:
+    """Return what the bootstrapping of a release says, and with which arguments it was tried; the index is refused."""
+    program, log = tmp_path / "mmdebstrap", tmp_path / "log"
+    program.write_text(MMDEBSTRAP.format(log=log, why=why))
+    program.chmod(0o755)
+    said: list[str] = []
+    provision.unpack("forky", tmp_path / "rootfs.tar", {"PATH": f"{tmp_path}:/usr/bin:/bin"}, said.append)
+    return said, log.read_text().splitlines()
+
+
+def test_an_index_that_is_past_its_date_is_used_and_told(tmp_path: Path) -> None:
+    said, tried = _unpack(tmp_path, PAST)
+    assert said == ["the index of Debian forky is past its date, so the mirror is behind; its signature counts"]
+    assert tried[1].split() == [*tried[0].split()[:-2], *provision.ANY_AGE.split(), *tried[0].split()[-2:]]
+
+
+def test_an_index_that_apt_refuses_for_another_reason_is_not_used(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="is not signed"):
+        _unpack(tmp_path, "is not signed")
+    assert len((tmp_path / "log").read_text().splitlines()) == 1
+
+
 class FakeEngine(Engine):
     """Images by name, and the ids of those that were removed when a build took their last name."""
 
