@@ -15,7 +15,7 @@ from rich.console import Console
 
 from benchlab.core import terminal
 from benchlab.core.errors import ConfigError, EngineError, SetupError
-from benchlab.engine import compose, images, levels, topology
+from benchlab.engine import compose, images, topology
 from benchlab.engine.engine import Engine
 from benchlab.engine.provision import Say
 from benchlab.engine.topology import Topology
@@ -297,7 +297,7 @@ def prune(on: Engine, state: Path, in_use: Collection[str]) -> None:
     for commit in by_age[max(COMMITS_KEPT, len(needed & set(images_by_commit))) :]:
         for _, name in images_by_commit[commit]:
             on.remove_unused_image(name)
-        for folder in (*(state / "at").glob(f"{commit}*"), state / levels.FOLDER / commit):
+        for folder in (*(state / images.COMMITS).glob(f"{commit}*"), state / images.LEVELS / commit):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -12,6 +12,8 @@ from string import hexdigits
 
 IMAGE_LABEL, PROJECT_OF_IMAGE_LABEL = "benchlab.image", "benchlab.image.project"
 COMMIT_LENGTH = 12
+# Where the files of commits, and those of levels, are kept that images were built from, in the lab's own folder.
+COMMITS, LEVELS = "at", "levels"
 
 
 @dataclass(frozen=True)

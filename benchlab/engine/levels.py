@@ -25,8 +25,6 @@ from benchlab.experiment.stack import BASE, BASE_DEV, PREFIX
 from benchlab.factors.factor import Service, labelled
 from benchlab.factors.package import WITHOUT, is_source
 
-# Where copies are kept, in the lab's own folder.
-FOLDER = "levels"
 # Where a checkout is in its entry's folder.
 CHECKOUTS = "checkouts"
 # What PyPy's newest is as a Python: locks are for newer ones.
@@ -130,7 +128,7 @@ class _Copy:
     def kept(self, service: Service) -> Service:
         """Return what of the service is another one: its image, by the digest of the copy, and how that is built."""
         number = _digest(self._place)[: images.COMMIT_LENGTH]
-        kept = self._state / FOLDER / number
+        kept = self._state / images.LEVELS / number
         if not kept.exists():
             self._place.rename(kept)
         build = {**service["build"], "context": str(kept), "dockerfile": str(self._context.dockerfile)}
@@ -140,7 +138,7 @@ class _Copy:
 @contextmanager
 def _copied(service: Service, state: Path) -> Iterator[_Copy]:
     """Copy what the service's image is built from, for the length of the with block."""
-    context, above = Context.of(service["build"]), state / FOLDER
+    context, above = Context.of(service["build"]), state / images.LEVELS
     above.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=above, prefix=".new-", ignore_cleanup_errors=True) as folder:
         place = Path(folder) / "copy"

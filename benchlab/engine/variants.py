@@ -157,7 +157,7 @@ def at_commit(topology: Topology, entry: str, ref: str, state: Path) -> dict[str
             f"{AGAINST.name}: {entry} is not in commit {number[:12]}, which has no {home}; commit it, or name a commit "
             "that has it"
         )
-    target = state / "at" / number
+    target = state / images.COMMITS / number
     archive = _asked(topology.root, "archive", "--format=tar", number, folder)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         # Python before 3.11.4 has no filters, and git's own archive needs none.
