@@ -20,6 +20,7 @@ from benchlab.engine.context import Context
 from benchlab.engine.endpoints import proxy_service
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
+from benchlab.experiment.profiles import PROXIES, PROXY_SERVICE
 from benchlab.experiment.settings import AGAINST, FRAMEWORK
 from benchlab.factors import catalog
 from benchlab.factors.commit import COMMIT
@@ -89,7 +90,7 @@ def _with_proxies(lab: Lab, names: Iterable[str]) -> Lab:
             f"{taken[0]} is an entry, and the proxy in front of {proxied[taken[0]].name} would be called so too; give "
             "that entry another name"
         )
-    services = {name: alias(lab.topology, entry.proxy) for name, entry in proxied.items()}
+    services = {name: alias(lab.topology, PROXY_SERVICE, PROXIES[entry.proxy]) for name, entry in proxied.items()}
     return lab.with_services(services) if services else lab
 
 

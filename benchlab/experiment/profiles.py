@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import combinations
 
 from benchlab.experiment import stack
 from benchlab.experiment.workloads import QUERY_CONNECTIONS, WORKLOADS
@@ -24,9 +25,17 @@ TFB_LEVELS: Levels = {test: workload.tfb_levels for test, workload in WORKLOADS.
 # with 512 they would but wait longer.
 TFB_MOST_CONNECTIONS = 512
 FIRST_LOOK = "a first look, not to be quoted"
-PROXIES = (NO_PROXY, "nginx")
-# Of these one, or both in one run.
-PROXY_CHOICES = (*PROXIES, ",".join(PROXIES))
+# What can stand in front of an entry, each with what the proxy's container is told: it keeps its connections to the
+# entry, or opens one for each request, as nginx does by itself.
+PROXIES: Mapping[str, Mapping[str, str]] = {
+    NO_PROXY: {},
+    "nginx": {},
+    "nginx-reconnecting": {"UPSTREAM": "reconnecting"},
+}
+# Of these one, or several in one run.
+PROXY_CHOICES = tuple(",".join(some) for count in range(1, len(PROXIES) + 1) for some in combinations(PROXIES, count))
+# The service that all of them but none are made of.
+PROXY_SERVICE = "nginx"
 MAX_CONNECTIONS = 20_000
 
 

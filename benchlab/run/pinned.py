@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from benchlab.core.errors import StoreError, UsageError
-from benchlab.experiment.profiles import PROXIES
-from benchlab.records.plan import Manifest
+from benchlab.experiment.profiles import PROXY_SERVICE
+from benchlab.records.plan import NO_PROXY, Manifest
 
 
 def taking_part(services: Iterable[str], proxies: Collection[str]) -> list[str]:
     """Return the services without the proxies that nobody asked for: those are made, and never started."""
-    return [service for service in services if service not in PROXIES or service in proxies]
+    has_proxy = any(proxy != NO_PROXY for proxy in proxies)
+    return [service for service in services if service != PROXY_SERVICE or has_proxy]
 
 
 @contextmanager

@@ -135,7 +135,10 @@ def test_removing_an_entry_that_was_not_adopted_is_a_wrong_command_line_whatever
         ),
         (["--test", "json,dp"], "--test: unknown 'json,dp': did you mean json? there is json, plaintext"),
         (["--profile", "stud"], "--profile: unknown 'stud': did you mean study? there is default, quick"),
-        (["--proxy", "zzz"], "--proxy: unknown 'zzz': there is none, nginx, none,nginx; see `python lab.py --help`"),
+        (
+            ["--proxy", "zzz"],
+            "--proxy: unknown 'zzz': there is none, nginx, nginx-reconnecting, none,nginx",
+        ),
         (["--db-connections", "16,"], "--db-connections: '16,': use whole numbers, each once, as in 16,32; see"),
         (["--db-connections", "16,16"], "--db-connections: '16,16': use whole numbers, each once, as in 16,32; see"),
         (["--framwork", "crax"], "unknown flag --framwork crax: did you mean --framework? see `python lab.py --help`"),

@@ -56,7 +56,7 @@ def test_what_was_typed_is_kept_and_typed_again() -> None:
         (["uvicorn=1,2,1"], "--vary uvicorn=1,2,1: the level 1 is named twice"),
         (["uvicorn=1,2", "uvicorn=1,3"], "--vary uvicorn is given twice"),
         (["placement=shared,split"], "--vary placement: entries that are up together share client and database"),
-        (["proxy=none,caddy"], "--vary proxy=none,caddy: use none,nginx"),
+        (["proxy=none,caddy"], "--vary proxy=none,caddy: use none,nginx or none,nginx-reconnecting or "),
         (["connections=8,many"], "--vary connections='8,many': use whole numbers"),
     ],
 )
