@@ -116,7 +116,7 @@ def ensure(level: str, on: Engine, root: Path, say: Say) -> PythonBase:
     SetupError where its Python cannot be had.
     """
     python = interpreters.of_level(level)
-    return Workshop(on, topology.load(root, engine_address()), root / ".lab", say).base(python)
+    return Builder(on, topology.load(root, engine_address()), root / ".lab", say).base(python)
 
 
 def sources(python: Interpreter) -> Iterator[Source]:
@@ -131,7 +131,7 @@ def sources(python: Interpreter) -> Iterator[Source]:
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Builder:
     """What base images are made with: an engine, compose.yaml, and the folder of what is known of earlier builds."""
 
     on: Engine

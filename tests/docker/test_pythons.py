@@ -11,7 +11,9 @@ from benchlab.engine.engine import Engine
 from .conftest import Project
 from .traces import PROJECT
 
-LAYOUT = "id lab; stat --format '%U %a' /app; command -v python3 pip; pip list --format freeze | cut -d = -f 1"
+LAYOUT = (
+    "id lab; stat --format '%U %a' /app; command -v python3; command -v pip; pip list --format freeze | cut -d = -f 1"
+)
 
 
 @pytest.mark.long

@@ -17,7 +17,7 @@ from benchlab.core.errors import EngineError, SetupError
 from benchlab.engine import building, images, pythons
 from benchlab.engine.engine import Engine
 from benchlab.engine.images import Image
-from benchlab.engine.pythons import PythonBase, Workshop
+from benchlab.engine.pythons import PythonBase, Builder
 from benchlab.engine.topology import Topology
 from benchlab.experiment import interpreters
 
@@ -112,7 +112,7 @@ def _lab(root: Path, on: Images, **archives: dict[str, dict[str, object]]) -> Bu
 
 
 def _base(lab: Building, level: str) -> PythonBase:
-    return Workshop(lab.on, lab, lab.root / ".lab", lambda line: None).base(interpreters.of_level(level))
+    return Builder(lab.on, lab, lab.root / ".lab", lambda line: None).base(interpreters.of_level(level))
 
 
 def test_a_python_of_the_registry_is_taken_where_there_is_one(root: Path) -> None:
