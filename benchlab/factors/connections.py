@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
 from benchlab.experiment.settings import DB_CONNECTIONS, FRAMEWORK
+from benchlab.experiment.stack import PREFIX
 from benchlab.factors.factor import AS_IS, Service, Tools, Varied, label_of, labelled, with_environment
 from benchlab.records.plan import Entry, Settings
 
@@ -34,7 +35,9 @@ class Connections(Varied):
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         size = str(pool_size(int(level), int(label_of(service, "workers"))))
-        return labelled(with_environment(service, DB_POOL_SIZE=size), pool=size, connections=level)
+        # A server with threads has one for each of a worker's connections.
+        threads = {"threads": size} if f"{PREFIX}threads" in service["labels"] else {}
+        return labelled(with_environment(service, DB_POOL_SIZE=size), pool=size, connections=level, **threads)
 
     def called(self, level: str) -> str:
         return counted(int(level), "connection") if level.isdecimal() else f"{level} connections"

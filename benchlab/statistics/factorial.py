@@ -13,11 +13,14 @@ from functools import cached_property
 from itertools import combinations, product
 from types import MappingProxyType
 
+from benchlab.experiment import stack
 from benchlab.factors import catalog
 from benchlab.factors.factor import Varied
 
 Labels = Mapping[str, str]
 NOTHING_VARIED: Mapping[str, Sequence[str]] = MappingProxyType({})
+# What the label of a part is where nobody says what the part is: it may be as usual.
+NOT_STATED = frozenset({stack.OWN, stack.UNSTATED})
 # The entry's level of each factor, in the order of the factors.
 Combination = tuple[str, ...]
 
@@ -236,8 +239,9 @@ def _untold(name: str, entries: Mapping[str, Labels]) -> UnknownFactor | OneLeve
 def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Iterable[str]) -> list[str]:
     """Return the entries that tell of the factors asked for, or the usual factors; the usual entries where variants do.
 
-    That is, of those that differ from a usual one in nothing but these factors, each that has a counterpart. Raises
-    DesignError where there are none.
+    That is, of those that differ from a usual one in nothing but these factors, each that has a counterpart. Its parts
+    may go along with these factors, but none is of a level that no usual entry has. Raises DesignError where there are
+    none.
     """
     asked = list(asked) or [factor.name for factor in catalog.FACTORS if factor.is_usual]
     asked = [part for part in asked if not isinstance(catalog.of_label(part.partition("=")[0]), Varied)]
@@ -246,8 +250,16 @@ def comparable(entries: Mapping[str, Labels], usual: Sequence[str], asked: Itera
     free = {part.partition("=")[0] for part in asked}
     held = [factor for factor in catalog.MAIN if factor.name not in free and not factor.is_resource]
     allowed = {tuple(factor.level(entries[name]) for factor in held) for name in usual}
+    parts = [
+        (factor, NOT_STATED.union(factor.level(entries[name]) for name in usual))
+        for factor in catalog.PARTS
+        if factor.name not in free
+    ]
     chosen = {
-        entry: labels for entry, labels in entries.items() if tuple(factor.level(labels) for factor in held) in allowed
+        entry: labels
+        for entry, labels in entries.items()
+        if tuple(factor.level(labels) for factor in held) in allowed
+        and all(factor.level(labels) in levels for factor, levels in parts)
     }
     return cross(chosen, asked).entries
 

@@ -24,6 +24,11 @@ def _told(labels: dict[str, str], log: str) -> list[str]:
     return [problem.message for problem in claims.check(labels, log, PATTERNS)]
 
 
+def test_threads_have_no_event_loop_to_speak_of_and_one_that_runs_is_a_false_label() -> None:
+    assert _told(TRUE | {"loop": "none"}, WORKER.replace("loop=uvloop ", "") * 2) == []
+    assert _told(TRUE | {"loop": "none"}, WORKER * 2) == ["its labels say loop=none; its log says loop=uvloop"]
+
+
 @pytest.mark.parametrize("log", [GUNICORN + WORKER * 2, WORKER * 2, WORKER * 3, GUNICORN, "tired\n", ""])
 def test_labels_are_right_as_far_as_the_log_says_the_same(log: str) -> None:
     assert _told(TRUE, log) == []

@@ -173,6 +173,7 @@ def test_entries_are_chosen_that_differ_from_a_usual_one_in_what_is_asked_for_al
     entries = FOUR | {
         "crax-uvicorn": _labels("crax", "raw", server="uvicorn"),
         "alone": _labels("alone", "full", server="own"),
-        "tfb-aiohttp": _labels(origin="adopted", connections="own"),
+        "threads": _labels("threads", loop="none"),
+        "tfb-aiohttp": _labels(origin="adopted", connections="own", json="?"),
     }
     assert factorial.comparable(entries, ["aiohttp", "crax"], asked) == chosen
