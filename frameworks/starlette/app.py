@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from operator import itemgetter
@@ -9,14 +10,17 @@ from pathlib import Path
 from random import randint, sample
 
 import raw
-import starlette.responses
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
+from starlette_choices import RESPONSES, middleware
 
-log = logging.getLogger("uvicorn.error")
+JSON = os.environ.get("JSON", "json")
+JSONResponse = RESPONSES[JSON]
+
+log = logging.getLogger(__name__)
 templates = Jinja2Templates(Path(__file__).parent)
 
 
@@ -75,7 +79,7 @@ async def database(app: Starlette) -> AsyncIterator[dict[str, object]]:
         "started: framework=%s loop=%s json=%s %s",
         type(app).__module__,
         type(asyncio.get_running_loop()).__module__,
-        starlette.responses.json.__name__,
+        JSON,
         opened,
     )
     yield {"database": opened, "cache": {row["id"]: row for row in await opened.all_rows()}}
@@ -92,6 +96,7 @@ app = Starlette(
         Route("/fortunes", fortunes),
         Route("/updates", updates),
     ],
+    middleware=middleware,
     exception_handlers=dict.fromkeys(raw.LATE, unavailable),
     lifespan=database,
 )
