@@ -1,21 +1,24 @@
-"""Starlette with its own Jinja2 templates, over SQL by hand."""
+"""Starlette with its own Jinja2 templates, over the data layer that DATA_LAYER names."""
 
 import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from operator import itemgetter
 from pathlib import Path
 from random import randint, sample
 
-import raw
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 from starlette_choices import RESPONSES, middleware
+
+# Only the one that is used: the other's driver would lie in memory for nothing.
+layer = import_module(os.environ["DATA_LAYER"])
 
 JSON = os.environ.get("JSON", "json")
 JSONResponse = RESPONSES[JSON]
@@ -74,7 +77,7 @@ async def unavailable(request: Request, error: Exception) -> PlainTextResponse:
 @asynccontextmanager
 async def database(app: Starlette) -> AsyncIterator[dict[str, object]]:
     """Open the database, and fill the cache, while the worker starts; every request's state has both."""
-    opened = await raw.Database.open()
+    opened = await layer.Database.open()
     log.info(
         "started: framework=%s loop=%s json=%s %s",
         type(app).__module__,
@@ -97,6 +100,6 @@ app = Starlette(
         Route("/updates", updates),
     ],
     middleware=middleware,
-    exception_handlers=dict.fromkeys(raw.LATE, unavailable),
+    exception_handlers=dict.fromkeys(layer.LATE, unavailable),
     lifespan=database,
 )
