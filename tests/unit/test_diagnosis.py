@@ -17,6 +17,7 @@ Traceback (most recent call last):
 ModuleNotFoundError: No module named 'nope'
 INFO:     Waiting for child process [9]
 INFO:     Child process [9] died
+ERROR:    Child process [9] failed to start, stopping the parent process.
 INFO:     Started parent process [7]
 """
 # Of gunicorn: the entry's file is in the middle of the traceback.
@@ -34,6 +35,7 @@ ModuleNotFoundError: No module named 'nope'
 No module named 'nope'
 [2026-11-28 12:00:01 +0000] [8] [INFO] Worker exiting (pid: 8)
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Worker (pid:8) exited with code 3
+[2026-11-28 12:00:01 +0000] [7] [INFO] Worker (pid:9) was sent SIGTERM!
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Shutting down: Master
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Reason: Worker failed to boot.
 Traceback (most recent call last):
