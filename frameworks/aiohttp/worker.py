@@ -1,9 +1,13 @@
-"""aiohttp's gunicorn worker, with the backlog that gunicorn is configured for."""
+"""aiohttp's gunicorn worker, with the backlog that gunicorn is configured for, and the event loop that LOOP names."""
 
-from aiohttp import GunicornUVLoopWebWorker
+import os
+
+from aiohttp import GunicornUVLoopWebWorker, GunicornWebWorker
+
+LOOPS = {"uvloop": GunicornUVLoopWebWorker, "asyncio": GunicornWebWorker}
 
 
-class Worker(GunicornUVLoopWebWorker):
+class Worker(LOOPS[os.environ.get("LOOP", "uvloop")]):
     _listens = False
 
     def notify(self) -> None:

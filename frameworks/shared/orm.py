@@ -39,25 +39,26 @@ class Fortune(Base):
 class Database:
     """The tables World and Fortune; each call is a session of its own."""
 
-    def __init__(self, engine: AsyncEngine):
+    def __init__(self, engine: AsyncEngine, opened: int):
         self._engine = engine
+        self._opened = opened
         self._sessions = async_sessionmaker(engine, expire_on_commit=False)
 
     @classmethod
     async def open(cls) -> Self:
         """Open every connection now: the pool would open them one by one, under the first load."""
         engine = create_engine()
-        connections = await asyncio.gather(*(engine.connect() for _ in range(engine.pool.size())))
+        connections = await asyncio.gather(*(engine.connect() for _ in range(SIZE)))
         for connection in connections:
             await connection.close()
-        return cls(engine)
+        return cls(engine, len(connections))
 
     async def close(self) -> None:
         await self._engine.dispose()
 
     def __str__(self) -> str:
         engine = self._engine
-        return f"driver={engine.dialect.driver} data={type(engine).__module__} pool={engine.pool.checkedin()}"
+        return f"driver={engine.dialect.driver} data={type(engine).__module__} pool={self._opened}"
 
     async def row(self, id_: int) -> Row:
         async with self._sessions() as session:
@@ -95,6 +96,13 @@ async def read(session: AsyncSession, id_: int) -> Row:
     return {"id": id_, "randomNumber": number}
 
 
+SIZE = int(os.environ["DB_POOL_SIZE"])
+# What the environment chooses, the usual level first: whether the pool keeps all connections, or two, and opens each of
+# the others for as long as a request needs it.
+OVERFLOW = {"no": SIZE, "yes": min(2, SIZE)}
+KEPT = OVERFLOW[os.environ.get("OVERFLOW", "no")]
+
+
 def create_engine() -> AsyncEngine:
     url = URL.create(
         "postgresql+asyncpg",
@@ -106,8 +114,8 @@ def create_engine() -> AsyncEngine:
     )
     return create_async_engine(
         url,
-        pool_size=int(os.environ["DB_POOL_SIZE"]),
-        max_overflow=0,
+        pool_size=KEPT,
+        max_overflow=SIZE - KEPT,
         pool_timeout=10,
         connect_args={"timeout": 5, "command_timeout": 10},
     )

@@ -40,6 +40,7 @@ class Database:
             max_inactive_connection_lifetime=0,
             timeout=5,
             command_timeout=10,
+            **RESET[os.environ.get("RESET", "default")],
         )
         return cls(pool)
 
@@ -80,6 +81,29 @@ class Database:
             return await connection.fetch(FORTUNES)
 
 
-async def read(connection: asyncpg.Connection, ids: list[int]) -> list[Row]:
+async def one_by_one(connection: asyncpg.Connection, ids: list[int]) -> list[Row]:
     """One statement for each row, which asyncpg prepares once in the life of a connection."""
     return [{"id": id_, "randomNumber": await connection.fetchval(READ, id_)} for id_ in ids]
+
+
+async def in_a_batch(connection: asyncpg.Connection, ids: list[int]) -> list[Row]:
+    """One statement for each row too, but none waits for the answer to the one before."""
+    rows = await connection.fetchmany(READ, [(id_,) for id_ in ids])
+    return [{"id": id_, "randomNumber": number} for id_, (number,) in zip(ids, rows, strict=True)]
+
+
+class Unreset(asyncpg.Connection):
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def leave(connection: asyncpg.Connection) -> None:
+    """Leave as it is what a connection that is given back has set."""
+
+
+# What the environment chooses, the usual level of each first: how rows are read, and what the pool does with a
+# connection that is given back.
+READS = {"loop": one_by_one, "batch": in_a_batch}
+RESET = {"default": {}, "empty": {"connection_class": Unreset}, "none": {"reset": leave}}
+
+read = READS[os.environ.get("READS", "loop")]

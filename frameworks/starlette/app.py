@@ -1,4 +1,4 @@
-"""Starlette with its own Jinja2 templates, over the data layer that DATA_LAYER names: raw or raw_psycopg."""
+"""Starlette with its own Jinja2 templates, over the data layer that DATA_LAYER names."""
 
 import asyncio
 import logging
@@ -10,17 +10,20 @@ from operator import itemgetter
 from pathlib import Path
 from random import randint, sample
 
-import starlette.responses
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.templating import Jinja2Templates
+from starlette_choices import RESPONSES, middleware
 
 # Only the one that is used: the other's driver would lie in memory for nothing.
 layer = import_module(os.environ["DATA_LAYER"])
 
-log = logging.getLogger("uvicorn.error")
+JSON = os.environ.get("JSON", "json")
+JSONResponse = RESPONSES[JSON]
+
+log = logging.getLogger(__name__)
 templates = Jinja2Templates(Path(__file__).parent)
 
 
@@ -79,7 +82,7 @@ async def database(app: Starlette) -> AsyncIterator[dict[str, object]]:
         "started: framework=%s loop=%s json=%s %s",
         type(app).__module__,
         type(asyncio.get_running_loop()).__module__,
-        starlette.responses.json.__name__,
+        JSON,
         opened,
     )
     yield {"database": opened, "cache": {row["id"]: row for row in await opened.all_rows()}}
@@ -96,6 +99,7 @@ app = Starlette(
         Route("/fortunes", fortunes),
         Route("/updates", updates),
     ],
+    middleware=middleware,
     exception_handlers=dict.fromkeys(layer.LATE, unavailable),
     lifespan=database,
 )

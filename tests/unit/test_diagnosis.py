@@ -17,6 +17,7 @@ Traceback (most recent call last):
 ModuleNotFoundError: No module named 'nope'
 INFO:     Waiting for child process [9]
 INFO:     Child process [9] died
+ERROR:    Child process [9] failed to start, stopping the parent process.
 INFO:     Started parent process [7]
 """
 # Of gunicorn: the entry's file is in the middle of the traceback.
@@ -34,6 +35,7 @@ ModuleNotFoundError: No module named 'nope'
 No module named 'nope'
 [2026-11-28 12:00:01 +0000] [8] [INFO] Worker exiting (pid: 8)
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Worker (pid:8) exited with code 3
+[2026-11-28 12:00:01 +0000] [7] [INFO] Worker (pid:9) was sent SIGTERM!
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Shutting down: Master
 [2026-11-28 12:00:01 +0000] [7] [ERROR] Reason: Worker failed to boot.
 Traceback (most recent call last):
@@ -49,6 +51,37 @@ Traceback (most recent call last):
              ~~~^^
 gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>
 """
+# Of granian, which starts a worker anew until it sees that this goes on; and of workers that serve.py starts.
+LOOPING = """\
+[INFO] Starting granian (main PID: 7)
+[INFO] Listening at: http://0.0.0.0:8080
+[INFO] Spawning worker-1 with PID: 8
+[ERROR] Traceback (most recent call last):
+  File "/opt/venv/lib/python3.13/site-packages/starlette/routing.py", line 661, in lifespan
+    async with self.lifespan_context(app) as maybe_state:
+  File "/app/app.py", line 3, in <module>
+    import nope
+ModuleNotFoundError: No module named 'nope'
+
+[ERROR] ASGI lifespan startup failed
+[ERROR] Unexpected exit from worker-1
+[INFO] Respawning worker-1
+[INFO] Spawning worker-1 with PID: 9
+[INFO] Stopping old worker-1
+[INFO] Stopped old worker-1
+[ERROR] Worker crash loop detected, exiting
+[INFO] Shutting down granian
+[INFO] Stopped worker-1
+[INFO] Granian shutdown completed, see ya!
+"""
+FAILING = """\
+Process Process-1:
+Traceback (most recent call last):
+  File "/app/app.py", line 3, in <module>
+    import nope
+ModuleNotFoundError: No module named 'nope'
+ERROR: Worker 8 has ended (exit code 1)
+"""
 STARTING = """\
 [2026-11-28 12:00:00 +0000] [7] [INFO] Starting gunicorn 23.0.0
 [2026-11-28 12:00:00 +0000] [7] [INFO] Listening at: http://0.0.0.0:8080 (7)
@@ -60,6 +93,10 @@ INFO:     Started server process [9]
 INFO:     Waiting for application startup.
 \x1b[36mSTARTING CRAX FRAMEWORK\x1b[0m
 INFO:     Application startup complete.
+[INFO] Starting granian (main PID: 7)
+[INFO] Spawning worker-1 with PID: 9
+[INFO] Started worker-1
+INFO: Running on http://0.0.0.0:8080 (CTRL + C to quit)
 started: framework=crax driver=asyncpg loop=uvloop json=json pool=8
 """
 
@@ -73,7 +110,9 @@ def test_of_a_log_the_last_lines_that_say_anything_are_told_as_they_can_be_print
     assert _why(log) == f"it logged last: {'x' * 160} / gaierror / bye"
 
 
-@pytest.mark.parametrize("log", [RESPAWNING, RESPAWNING[: RESPAWNING.index("INFO:     Waiting")], BOOTING])
+@pytest.mark.parametrize(
+    "log", [RESPAWNING, RESPAWNING[: RESPAWNING.index("INFO:     Waiting")], BOOTING, LOOPING, FAILING]
+)
 def test_of_a_server_whose_workers_die_the_exception_is_told_and_its_place_in_the_entry(log: str) -> None:
     assert _why(log) == "it raised ModuleNotFoundError: No module named 'nope' (app.py:3)"
 

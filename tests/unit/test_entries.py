@@ -62,19 +62,36 @@ def test_entries_behind_a_server_have_its_settings_and_the_lab_knows_what_it_log
     assert (SHARED / f"log-patterns/{server}.toml").exists()
 
 
+VARYING = [entry for entry in ENTRIES if "varies" in LABELS[entry]]
+
+
+@pytest.mark.parametrize("entry", VARYING)
+def test_what_an_entry_varies_is_read_by_its_files_and_is_usually_what_its_labels_say(entry: str) -> None:
+    text = "\n".join(path.read_text() for path in _context(entry).files() if path.suffix == ".py")
+    for choice in LABELS[entry]["varies"].split():
+        name, _, levels = choice.partition("=")
+        assert [word for word in (name.upper(), *levels.split(",")) if f'"{word}"' not in text] == []
+        assert LABELS[entry].get(name, levels.split(",")[0]) == levels.split(",")[0]
+
+
 @pytest.mark.parametrize(
     "package",
     [
         "asyncpg",
+        "granian",
         "greenlet",
         "gunicorn",
         "httptools",
+        "hypercorn",
         "jinja2",
+        "orjson",
         "psycopg",
         "psycopg-binary",
         "psycopg-pool",
         "sqlalchemy",
+        "starlette",
         "uvicorn",
+        "uvicorn-worker",
         "uvloop",
     ],
 )

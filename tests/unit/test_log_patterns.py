@@ -40,6 +40,17 @@ def test_the_server_is_the_one_whose_banner_comes_first_and_a_worker_s_comes_lat
     assert PATTERNS.server("Swift 3 is up\n") == ""
 
 
+@pytest.mark.parametrize(
+    ("server", "line"),
+    [
+        ("granian", "[INFO] Starting granian (main PID: 7)\n"),
+        ("hypercorn", "INFO: Running on http://0.0.0.0:8080 (CTRL + C to quit)\n"),
+    ],
+)
+def test_servers_are_known_by_their_banners(server: str, line: str) -> None:
+    assert PATTERNS.server(f"started: framework=starlette\n{line}") == server
+
+
 @pytest.mark.parametrize("patterns", [LogPatterns(), log_patterns.read(Path("nowhere"))])
 def test_without_a_file_nothing_is_known_of_any_line(patterns: LogPatterns) -> None:
     line = "Starting gunicorn 27.0.1"
