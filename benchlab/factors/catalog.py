@@ -15,7 +15,19 @@ from benchlab.factors.commit import COMMIT
 from benchlab.factors.connections import CONNECTIONS
 from benchlab.factors.environment import Environment
 from benchlab.factors.factor import AS_IS, Factor, Kind, Varied
-from benchlab.factors.labels import DRIVER, FRAMEWORK, JSON, LOOP, ORIGIN, ORM, SERVER, WORKERS
+from benchlab.factors.labels import (
+    DRIVER,
+    FRAMEWORK,
+    HTTP,
+    INTERFACE,
+    JSON,
+    LOOP,
+    ORIGIN,
+    ORM,
+    SERVER,
+    THREADS,
+    WORKERS,
+)
 from benchlab.factors.package import Package
 from benchlab.factors.proxy import PROXY
 from benchlab.factors.python import Python
@@ -23,7 +35,22 @@ from benchlab.factors.share import MAX_WORKERS, Pool, Workers
 from benchlab.records.plan import Settings, Variant
 
 # In the order in which tables have them, and in which names of variants do.
-FACTORS = (ORM, FRAMEWORK, SERVER, PROXY, CONNECTIONS, ORIGIN, COMMIT, DRIVER, LOOP, JSON, WORKERS)
+FACTORS = (
+    ORM,
+    FRAMEWORK,
+    SERVER,
+    PROXY,
+    CONNECTIONS,
+    ORIGIN,
+    COMMIT,
+    INTERFACE,
+    DRIVER,
+    HTTP,
+    LOOP,
+    JSON,
+    WORKERS,
+    THREADS,
+)
 MAIN = tuple(factor for factor in FACTORS if factor.kind is Kind.MAIN)
 PARTS = tuple(factor for factor in FACTORS if factor.kind is Kind.PART)
 VARIED = tuple(factor for factor in FACTORS if isinstance(factor, Varied))

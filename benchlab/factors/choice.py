@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from benchlab.core.errors import UsageError
 from benchlab.experiment import stack
-from benchlab.factors.factor import Service, Tools, Vary, labelled, with_environment
+from benchlab.factors.factor import UNSAID, Service, Tools, Vary, label_of, labelled, with_environment
+from benchlab.factors.labels import HTTP, SERVER
 from benchlab.records.plan import Entry
 
 
@@ -31,7 +32,11 @@ class Choice(Vary):
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         variable = self.name.upper().replace("-", "_")
-        return labelled(with_environment(service, **{variable: level}), **{self.name: level})
+        labels = {self.name: level}
+        if self.name == SERVER.name and level != label_of(service, SERVER.name):
+            # It may have another parser.
+            labels[HTTP.name] = UNSAID
+        return labelled(with_environment(service, **{variable: level}), **labels)
 
 
 def _has(choices: Mapping[str, object]) -> str:

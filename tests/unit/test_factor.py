@@ -83,7 +83,7 @@ def test_a_level_changes_what_it_is_about_and_nothing_else(factor: Varied, level
 
 def test_a_server_with_threads_has_as_many_as_its_workers_have_connections() -> None:
     threaded = SERVICE | {"labels": SERVICE["labels"] | {"benchlab.threads": "16"}}
-    made = CONNECTIONS.made("crax", threaded, "8", Tools(_at_commit))
+    made = CONNECTIONS.made("crax", threaded, "8", tools_at(_at_commit))
     assert made["labels"]["benchlab.threads"] == made["labels"]["benchlab.pool"] == "4"
 
 
