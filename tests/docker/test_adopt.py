@@ -31,7 +31,7 @@ COMPILING = ("--base", "python:3.13=benchlab/base-dev", "--base", "python:3.13-s
 TESTS = {
     "asgi": ("json", "plaintext", "db", "query", "fortune", "update"),
     "asgi-psycopg": ("db", "query"),
-    "bottle": ("json", "db", "query", "cached-query", "fortune", "update"),
+    "flagon": ("json", "db", "query", "cached-query", "fortune", "update"),
     "rill": ("json", "plaintext"),
 }
 WSGI = ("json", "plaintext", "db")
@@ -120,7 +120,7 @@ def adopted(tmp_path_factory: pytest.TempPathFactory, client: docker.DockerClien
     made = tmp_path_factory.mktemp("adopted")
     project = copy_of_project(made / "project")
     with nothing_stays(client):
-        printed = "".join(_adopted(project, f"tests/tfb/{name}", *BASES) for name in ("asgi", "bottle", "rill", "wsgi"))
+        printed = "".join(_adopted(project, f"tests/tfb/{name}", *BASES) for name in ("asgi", "flagon", "rill", "wsgi"))
         printed += _adopted(project, str(_built(made / "built")), *COMPILING)
         yield Adopted(project, printed, *project.run("verify", *_flags(SOUND)))
 
@@ -153,7 +153,7 @@ def test_adopted_entries_are_listed_and_pass_verification(adopted: Adopted) -> N
     code, listed = adopted.project.run("list")
     assert code == 0
     assert re.search(
-        r"\| bottle +\| bottle +\| raw +\| \? +\| gunicorn +\| \? +\| \? +\| none +\| all +\| own +\| own ", listed
+        r"\| flagon +\| bottle +\| raw +\| \? +\| gunicorn +\| \? +\| \? +\| none +\| all +\| own +\| own ", listed
     )
     assert "Another base image: asgi has benchlab/base-python for python:3.12; " in listed
     assert "; rill has benchlab/base-python for python:3.12-slim" in listed
@@ -215,7 +215,7 @@ def test_adopted_entries_are_measured_beside_a_native_one_without_rights(beside:
         if test in tests
     }
     assert all(sample.load.requests > 0 and sample.load.errors.broken == 0 for sample in run.samples)
-    mark = "(another base image: asgi, asgi-psycopg, bottle, rill, wsgi)"
+    mark = "(another base image: asgi, asgi-psycopg, flagon, rill, wsgi)"
     assert all(mark in line for line in printed.splitlines() if re.match(r"## (json|query|Overview)", line))
     for host in beside.rights.values():
         assert (host["CapDrop"], host["Privileged"], host["PortBindings"] or {}) == (["ALL"], False, {})

@@ -75,7 +75,7 @@ def _refusal(lab: Path, request: Request) -> str:
     return str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["rill", "asgi", "bottle", "wsgi"])
+@pytest.mark.parametrize("name", ["rill", "asgi", "flagon", "wsgi"])
 def test_the_entries_of_the_tests_are_adopted_and_neither_they_nor_compose_yaml_are_changed(
     lab: Path, name: str
 ) -> None:
