@@ -17,7 +17,7 @@ from benchlab.core.errors import EngineError, SetupError
 from benchlab.engine import building, images, pythons
 from benchlab.engine.engine import Engine
 from benchlab.engine.images import Image
-from benchlab.engine.pythons import PythonBase, Builder
+from benchlab.engine.pythons import Builder, PythonBase
 from benchlab.engine.topology import Topology
 from benchlab.experiment import interpreters
 
