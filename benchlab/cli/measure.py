@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab.cli import arguments, factors, gate
+from benchlab.cli import arguments, factors, gate, selection
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 BENCH = """
 python lab.py                                     the study's two entries, about ten minutes
 python lab.py --framework crax --profile quick    a first look at one entry
+python lab.py --set popular --budget 1h           eight frameworks that many people know
+python lab.py --tag asgi,raw --framework crax     all ASGI entries with raw SQL, and crax
 python lab.py --profile study --dry-run           what would be measured, and the wrk commands
 python lab.py --proxy nginx --levels json=16,32 --test json
 python lab.py --resume results/latest             go on where a run was stopped
@@ -39,6 +41,7 @@ python lab.py factors results/latest              the factors of a run that was 
 VERIFY = """
 python lab.py verify                              every entry and test type
 python lab.py verify --framework crax --test json
+python lab.py verify --tag wsgi
 """
 
 
@@ -67,7 +70,7 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
         return OK
     if given.resume is not None:
         return _resume(root, store.named(given.resume), given)
-    settings = arguments.settings(given)
+    settings = arguments.settings(given, frameworks=selection.chosen(root, given, installs=not given.dry_run))
     gate.refuse_without_versions(settings)
     return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings)
 
@@ -94,6 +97,9 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     if given.dry_run:
         raise UsageError(f"{arguments.DRY_RUN.name} is of a new run; leave {RESUME.name} out")
     manifest = store.read_manifest(folder)
+    if selection.is_given(given):
+        selection.refuse_others(selection.chosen(root, given), given, manifest)
+        given.framework = []
     arguments.refuse_other_settings(given, manifest.settings)
     with pinned.going_on(manifest):
         made = session.resume(_open(root, manifest.settings, manifest.origins), folder, console())
@@ -135,12 +141,12 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     if given.run is not None:
         arguments.refuse_measuring(given, OF_FACTORS)
     if given.dry_run:
-        settings = arguments.factors_settings(given)
+        settings = arguments.factors_settings(given, frameworks=selection.chosen(root, given, installs=False))
         lab = _look(root, settings)
         return _show_plan(lab, _with_factor_entries(lab, settings, given.factor))
     folder, run = _run_of_factors(root, given)
     with factors.refusing():
-        analysis = effects.analyse(run, given.factor, given.framework if given.run else ())
+        analysis = effects.analyse(run, given.factor, selection.among(run.manifest.entries, given) if given.run else ())
     show(report.report(run, analysis))
     if given.run is not None:
         return OK
@@ -154,7 +160,7 @@ def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
         return (folder := store.named(given.run)), store.read(folder)
     from benchlab.run import session
 
-    settings = arguments.factors_settings(given)
+    settings = arguments.factors_settings(given, frameworks=selection.chosen(root, given))
     lab = _open(root, settings, settings.frameworks)
     return session.start(lab, _with_factor_entries(lab, settings, given.factor), root / "results", console())
 
@@ -177,14 +183,14 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     from benchlab.report.document import Document, Terms
     from benchlab.run import conformance
 
-    settings = arguments.verify_settings(given)
+    settings = arguments.verify_settings(given, frameworks=selection.chosen(root, given))
     lab = _open(root, settings, settings.frameworks)
     verifications = conformance.verify_entries(lab, settings)
     show(Document((Terms(tuple(verification.row for verification in verifications)),)))
     if not all(verification.passed for verification in verifications):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
-    chosen = [(FRAMEWORK.name, name) for name in given.framework] + [(TEST.name, test) for test in given.test]
+    chosen = [*selection.typed(given), *((TEST.name, test) for test in given.test)]
     command = " ".join(["python lab.py", *(f"{flag} {letters.typed(word)}" for flag, word in chosen)])
     say(f"all that was asked for can be measured: {command}")
     return OK
@@ -220,7 +226,7 @@ COMMANDS = (
         "measure entries; what `lab.py` does where no command is named",
         _bench,
         "Measure Python web frameworks in containers: randomised blocks, tables under results/.",
-        (*SETTINGS, arguments.DRY_RUN, RESUME, VERSION),
+        (*selection.FLAGS, *(each for each in SETTINGS if each is not FRAMEWORK), arguments.DRY_RUN, RESUME, VERSION),
         BENCH,
     ),
     Command(
@@ -229,14 +235,14 @@ COMMANDS = (
         _factors,
         "Show what each factor does, such as data layer or framework, and what two do together. A factor is a label "
         "that entries differ in. Without DIR a new run is measured.",
-        (RUN, factors.FACTOR, FRAMEWORK.by_default("those that differ in the factors"), *OF_FACTORS),
+        (RUN, factors.FACTOR, *selection.by_default("those that differ in the factors"), *OF_FACTORS),
         FACTORS,
     ),
     Command(
         "verify",
         "start each entry and check its answers against the contract; no load",
         _verify,
-        flags=(FRAMEWORK.by_default("all"), TEST.by_default("all that the entry has"), PROXY),
+        flags=(*selection.by_default("all"), TEST.by_default("all that the entry has"), PROXY),
         examples=VERIFY,
     ),
 )
