@@ -9,10 +9,10 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 ON_ALL_CPUS := --numprocesses=auto --maxprocesses=8 --dist=loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help bench quick test test-long unit unit-313 benchmark docs lint setup images clean lock
+.PHONY: help bench quick test test-long test-entries unit unit-313 benchmark docs lint setup images clean lock
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 bench: $(VENV)/lab ## measure two entries (about ten minutes) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
@@ -27,6 +27,9 @@ test: $(VENV)/dev ## lint, unit tests, tests on a real Docker engine: what a dev
 
 test-long: $(VENV)/dev images ## the other tests on the engine, which take longer; CI runs both
 	$(PY) -m pytest -m long $(ARGS)
+
+test-entries: $(VENV)/dev images ## build, verify and try every entry, whatever has changed
+	LAB_TEST_ENTRIES=all $(PY) -m pytest -m entries $(ARGS)
 
 unit: $(VENV)/dev ## the tests that need no Docker engine
 	$(PY) -m pytest -m "not docker" $(ON_ALL_CPUS) $(ARGS)
