@@ -13,7 +13,7 @@ from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.experiment.flags import RUNS, Flag
-from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST
+from benchlab.experiment.settings import AGAINST, BASELINE, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ python lab.py                                     the study's two entries, about
 python lab.py --framework crax --profile quick    a first look at one entry
 python lab.py --set popular --budget 1h           eight frameworks that many people know
 python lab.py --tag asgi,raw --framework crax     all ASGI entries with raw SQL, and crax
+python lab.py --set popular --baseline starlette  each of them compared with starlette
 python lab.py --profile study --dry-run           what would be measured, and the wrk commands
 python lab.py --proxy nginx --levels json=16,32 --test json
 python lab.py --resume results/latest             go on where a run was stopped
@@ -57,7 +58,7 @@ RUN = Flag("run", "the folder of a run to read", metavar="DIR", default="measure
 # What says how a run of factors is measured: older versions have no part in one.
 OF_FACTORS = (
     TEST.by_default("those that read the database"),
-    *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, AGAINST, FAIL_IF_SLOWER)),
+    *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, BASELINE, AGAINST, FAIL_IF_SLOWER)),
     arguments.DRY_RUN,
 )
 

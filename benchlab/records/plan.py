@@ -164,6 +164,8 @@ class Settings:
 
     With a `margin` (0.03: a loss of 3 %) the run has a gate, which looks after each of these numbers of blocks
     (`looks`) and ends the run with its answer; `blocks` are then the most.
+
+    With a `control`, one of the `frameworks`, each other entry is compared with it, and not every two with each other.
     """
 
     profile: str
@@ -185,6 +187,7 @@ class Settings:
     block_s: int = 0
     margin: float | None = None
     looks: tuple[int, ...] = ()
+    control: str = ""
 
     @property
     def tests(self) -> tuple[str, ...]:
