@@ -9,10 +9,10 @@ PIP_OPTIONS := --quiet --disable-pip-version-check --no-compile --require-hashes
 ON_ALL_CPUS := --numprocesses=auto --maxprocesses=8 --dist=loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help bench quick test test-long unit unit-313 benchmark docs lint setup clean lock
+.PHONY: help bench quick test test-long test-entries unit unit-313 benchmark docs lint setup images clean lock
 
 help: ## this list
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 bench: $(VENV)/lab ## measure two entries (about ten minutes) and print the tables; ARGS="--framework crax" and the like
 	$(PY) lab.py $(ARGS)
@@ -22,16 +22,19 @@ quick: $(VENV)/lab ## a first look: two minutes by its plan
 
 # The images are built while lint and unit tests run: that waits for the network, and these for the CPU.
 test: $(VENV)/dev ## lint, unit tests, tests on a real Docker engine: what a developer waits for
-	$(MAKE) --jobs=3 lint unit setup ARGS=
+	$(MAKE) --jobs=3 lint unit images ARGS=
 	$(PY) -m pytest -m "docker and not long" $(ARGS)
 
-test-long: $(VENV)/dev setup ## the other tests on the engine, which take longer; CI runs both
+test-long: $(VENV)/dev images ## the other tests on the engine, which take longer; CI runs both
 	$(PY) -m pytest -m long $(ARGS)
+
+test-entries: $(VENV)/dev images ## build, verify and try every entry, whatever has changed
+	LAB_TEST_ENTRIES=all $(PY) -m pytest -m entries $(ARGS)
 
 unit: $(VENV)/dev ## the tests that need no Docker engine
 	$(PY) -m pytest -m "not docker" $(ON_ALL_CPUS) $(ARGS)
 
-unit-313: $(VENV)/dev setup ## the unit tests on the Python 3.13 of the images; make test-long has them too
+unit-313: $(VENV)/dev images ## the unit tests on the Python 3.13 of the images; make test-long has them too
 	$(PY) -m pytest tests/docker/test_python.py $(ARGS)
 
 benchmark: $(VENV)/dev ## how long 24,000 samples take to analyse, and how much memory
@@ -45,7 +48,11 @@ lint: $(VENV)/dev ## ruff and mypy
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/mypy
 
-setup: $(VENV)/lab ## the locked environment, an engine that answers, the images
+setup: $(VENV)/lab ## the locked environment, an engine that answers, images; ARGS="--set popular" for more of them
+	$(PY) lab.py setup $(ARGS)
+
+# As tests need it: their ARGS are none of it.
+images: $(VENV)/lab
 	$(PY) lab.py setup
 
 # What is local goes even where no engine answers; that the rest stays is told by the exit code.

@@ -2,7 +2,10 @@
 
 import signal
 
+import pytest
 from hypothesis import settings
+
+from .tested import TESTED
 
 # A busy host makes no test fail.
 settings.register_profile("lab", deadline=None)
@@ -12,3 +15,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # So it is with nohup and SIGHUP. Caught, it ends the tests no more than ignored, and their children do not inherit it.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, lambda number, frame: None)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say which entries the tests on an engine are of, where there may be any."""
+    return "" if "not docker" in config.getoption("markexpr") else str(TESTED)

@@ -152,14 +152,14 @@ def settings(given: argparse.Namespace, **more: Any) -> Settings:
     return choose(**{"seed": secrets.randbits(SEED_BITS), **_asked(given), **more})
 
 
-def verify_settings(given: argparse.Namespace) -> Settings:
+def verify_settings(given: argparse.Namespace, **more: Any) -> Settings:
     """Return the settings of a verification: which entries, tests and proxy. Raises UsageError."""
-    return settings(given, profile="quick", tests=given.test or tuple(WORKLOADS), seed=0)
+    return settings(given, profile="quick", tests=given.test or tuple(WORKLOADS), seed=0, **more)
 
 
-def factors_settings(given: argparse.Namespace) -> Settings:
+def factors_settings(given: argparse.Namespace, **more: Any) -> Settings:
     """Return the settings of a run that compares factors, with what asks the database. Raises UsageError."""
-    return settings(given, tests=given.test or DATABASE)
+    return settings(given, tests=given.test or DATABASE, **more)
 
 
 def refuse_measuring(given: argparse.Namespace, measuring: Iterable[Flag]) -> None:

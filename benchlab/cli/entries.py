@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import argparse
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchlab.cli import selection
 from benchlab.cli.command import OK, Command, say, show
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted
+from benchlab.experiment import selection as of_sets
 from benchlab.experiment import stack
 from benchlab.experiment.flags import ADOPTED_ENTRIES, ENTRIES, Flag
+from benchlab.experiment.stack import Labels
 
+if TYPE_CHECKING:
+    from benchlab.engine.topology import Topology
+
+LIST = """
+python lab.py list
+python lab.py list --tag asgi,raw
+"""
 NEW = """
 python lab.py new mine --from aiohttp             an entry on the ORM, behind gunicorn
 python lab.py new mine --from crax-uvicorn        one on SQL by hand, behind uvicorn
@@ -56,11 +67,10 @@ FROM = Flag(
 )
 
 
-def _list(root: Path, _: argparse.Namespace) -> int:
+def _list(root: Path, given: argparse.Namespace) -> int:
     from benchlab.engine import capacity, compose, provision, stage, topology
     from benchlab.engine.engine import Engine
-    from benchlab.host import inventory
-    from benchlab.report.document import Document, Paragraph, Table
+    from benchlab.report.document import Document, Paragraph, Table, Terms
 
     engine = Engine.if_any(compose.project(root))
     if engine is None:
@@ -70,13 +80,30 @@ def _list(root: Path, _: argparse.Namespace) -> int:
     else:
         available = stage.seen(engine, provision.local(engine))
     resolved = topology.load(root, compose.resources(root, available.cpus))
-    labels = {entry.name: entry.labels for entry in resolved.choose([])}
-    rows = tuple((*row[:-1], inventory.versions(resolved.context(row[0]).home)) for row in stack.rows(labels))
-    headers = ("entry", *stack.COLUMNS[:-1], "in its image")
-    usual = f"measured where none is named: {', '.join(resolved.usual) or 'none'}"
-    below = (Paragraph((line,)) for line in (*stack.below(labels), usual))
-    show(Document((Table(headers, rows, words=headers), *below)))
+    every = {entry.name: entry.labels for entry in resolved.choose([])}
+    names = selection.among(every, given)
+    labels = {entry.name: entry.labels for entry in resolved.choose(names)}
+    headers = ("entry", *stack.columns_of_many(labels))
+    table = Table(headers, tuple(map(tuple, stack.rows_of_many(labels))), words=headers)
+    below = (Paragraph((line,)) for line in (*stack.below_many(labels), "Packages in the images, by their folder:"))
+    show(Document((table, *below, Terms(tuple(_packages(resolved, labels))), Terms(tuple(_choices(every))))))
     return OK
+
+
+def _packages(resolved: Topology, labels: Mapping[str, Labels]) -> Iterator[tuple[str, str]]:
+    """Yield the packages of each folder that entries are built from, in the order of the entries."""
+    from benchlab.host import inventory
+
+    homes = dict.fromkeys(resolved.context(name).home for name in sorted(labels))
+    yield from ((home.name, inventory.versions(home)) for home in homes)
+
+
+def _choices(labels: Mapping[str, Labels]) -> Iterator[tuple[str, str]]:
+    """Yield what entries can be chosen by: the sets with their entries, the tags with how many entries each has."""
+    usual = ", ".join(of_sets.of_set(labels, of_sets.STUDY)) or "none"
+    yield f"{selection.SET.name} {of_sets.STUDY}", f"{usual}: measured where none is named"
+    yield f"{selection.SET.name} {of_sets.POPULAR}", ", ".join(of_sets.of_set(labels, of_sets.POPULAR)) or "none"
+    yield selection.TAG.name, ", ".join(f"{tag} ({len(names)})" for tag, names in of_sets.by_tag(labels).items())
 
 
 def _new(root: Path, given: argparse.Namespace) -> int:
@@ -156,7 +183,13 @@ def _remove(root: Path, names: Sequence[str]) -> int:
 
 
 COMMANDS = (
-    Command("list", "show the entries and what each is made of", _list),
+    Command(
+        "list",
+        "show the entries and what each is made of; the sets and tags that choose some",
+        _list,
+        flags=selection.by_default("all"),
+        examples=LIST,
+    ),
     Command(
         "new",
         "draft an entry from an existing one",

@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchlab.cli import arguments, factors, gate
+from benchlab.cli import arguments, factors, gate, selection
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.experiment.flags import RUNS, Flag
-from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST, VARY
+from benchlab.experiment.settings import AGAINST, BASELINE, FAIL_IF_SLOWER, FRAMEWORK, PROXY, SETTINGS, TEST, VARY
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 BENCH = """
 python lab.py                                     the study's two entries, about ten minutes
 python lab.py --framework crax --profile quick    a first look at one entry
+python lab.py --set popular --budget 1h           eight frameworks that many people know
+python lab.py --tag asgi,raw --framework crax     all ASGI entries with raw SQL, and crax
+python lab.py --set popular --baseline starlette  each of them compared with starlette
 python lab.py --profile study --dry-run           what would be measured, and the wrk commands
 python lab.py --proxy nginx --levels json=16,32 --test json
 python lab.py --resume results/latest             go on where a run was stopped
@@ -40,6 +43,7 @@ python lab.py factors results/latest              the factors of a run that was 
 VERIFY = """
 python lab.py verify                              every entry and test type
 python lab.py verify --framework crax --test json
+python lab.py verify --tag wsgi
 """
 
 
@@ -55,7 +59,7 @@ RUN = Flag("run", "the folder of a run to read", metavar="DIR", default="measure
 # What says how a run of factors is measured: older versions have no part in one.
 OF_FACTORS = (
     TEST.by_default("those that read the database"),
-    *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, AGAINST, FAIL_IF_SLOWER)),
+    *(setting for setting in SETTINGS if setting not in (FRAMEWORK, TEST, BASELINE, AGAINST, FAIL_IF_SLOWER)),
     arguments.DRY_RUN,
 )
 
@@ -68,7 +72,7 @@ def _bench(root: Path, given: argparse.Namespace) -> int:
         return OK
     if given.resume is not None:
         return _resume(root, store.named(given.resume), given)
-    settings = arguments.settings(given)
+    settings = arguments.settings(given, frameworks=selection.chosen(root, given, installs=not given.dry_run))
     gate.refuse_without_versions(settings)
     return _show_plan(_look(root, settings), settings) if given.dry_run else _start(root, settings)
 
@@ -95,6 +99,9 @@ def _resume(root: Path, folder: Path, given: argparse.Namespace) -> int:
     if given.dry_run:
         raise UsageError(f"{arguments.DRY_RUN.name} is of a new run; leave {RESUME.name} out")
     manifest = store.read_manifest(folder)
+    if selection.is_given(given):
+        selection.refuse_others(selection.chosen(root, given), given, manifest)
+        given.framework = []
     arguments.refuse_other_settings(given, manifest.settings)
     with pinned.going_on(manifest):
         made = session.resume(_open(root, manifest.settings, manifest.origins), folder, console())
@@ -136,12 +143,12 @@ def _factors(root: Path, given: argparse.Namespace) -> int:
     if given.run is not None:
         arguments.refuse_measuring(given, OF_FACTORS)
     if given.dry_run:
-        settings = arguments.factors_settings(given)
+        settings = arguments.factors_settings(given, frameworks=selection.chosen(root, given, installs=False))
         lab = _look(root, settings)
         return _show_plan(lab, _with_factor_entries(lab, settings, given.factor))
     folder, run = _run_of_factors(root, given)
     with factors.refusing():
-        analysis = effects.analyse(run, given.factor, given.framework if given.run else ())
+        analysis = effects.analyse(run, given.factor, selection.among(run.manifest.entries, given) if given.run else ())
     show(report.report(run, analysis))
     if given.run is not None:
         return OK
@@ -155,7 +162,7 @@ def _run_of_factors(root: Path, given: argparse.Namespace) -> tuple[Path, Run]:
         return (folder := store.named(given.run)), store.read(folder)
     from benchlab.run import session
 
-    settings = arguments.factors_settings(given)
+    settings = arguments.factors_settings(given, frameworks=selection.chosen(root, given))
     lab = _open(root, settings, settings.frameworks)
     return session.start(lab, _with_factor_entries(lab, settings, given.factor), root / "results", console())
 
@@ -179,14 +186,14 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
     from benchlab.report.document import Document, Terms
     from benchlab.run import conformance
 
-    settings = arguments.verify_settings(given)
+    settings = arguments.verify_settings(given, frameworks=selection.chosen(root, given))
     lab = _open(root, settings, settings.frameworks)
     verifications = conformance.verify_entries(lab, settings)
     show(Document((Terms(tuple(verification.row for verification in verifications)),)))
     if not all(verification.passed for verification in verifications):
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
-    chosen = [(FRAMEWORK.name, name) for name in given.framework] + [(TEST.name, test) for test in given.test]
+    chosen = [*selection.typed(given), *((TEST.name, test) for test in given.test)]
     command = " ".join(["python lab.py", *(f"{flag} {letters.typed(word)}" for flag, word in chosen)])
     say(f"all that was asked for can be measured: {command}")
     return OK
@@ -222,7 +229,7 @@ COMMANDS = (
         "measure entries; what `lab.py` does where no command is named",
         _bench,
         "Measure Python web frameworks in containers: randomised blocks, tables under results/.",
-        (*SETTINGS, arguments.DRY_RUN, RESUME, VERSION),
+        (*selection.FLAGS, *(each for each in SETTINGS if each is not FRAMEWORK), arguments.DRY_RUN, RESUME, VERSION),
         BENCH,
     ),
     Command(
@@ -231,14 +238,14 @@ COMMANDS = (
         _factors,
         "Show what each factor does, such as data layer or framework, and what two do together. A factor is a label "
         "that entries differ in. Without DIR a new run is measured.",
-        (RUN, factors.FACTOR, FRAMEWORK.by_default("those that differ in the factors"), *OF_FACTORS),
+        (RUN, factors.FACTOR, *selection.by_default("those that differ in the factors"), *OF_FACTORS),
         FACTORS,
     ),
     Command(
         "verify",
         "start each entry and check its answers against the contract; no load",
         _verify,
-        flags=(FRAMEWORK.by_default("all"), TEST.by_default("all that the entry has"), PROXY, VARY),
+        flags=(*selection.by_default("all"), TEST.by_default("all that the entry has"), PROXY, VARY),
         examples=VERIFY,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchlab.cli import arguments
+from benchlab.cli import arguments, selection
 from benchlab.cli.command import FAILED, OK, Command, console, say, show
 from benchlab.core.errors import SetupError
 from benchlab.core.quantities import counted
@@ -13,6 +13,10 @@ from benchlab.experiment.flags import Flag
 from benchlab.experiment.settings import SEED
 from benchlab.storage import files
 
+SETUP = """
+python lab.py setup
+python lab.py setup --set popular                 build these now, and not when they are first measured
+"""
 DOCTOR = """
 python lab.py doctor
 python lab.py doctor --json                       for programs
@@ -27,11 +31,16 @@ JSON = Flag("--json", "print the findings and the host's facts as JSON", default
 FULL = Flag("--full", "repeat more: about an hour", default="up to ten minutes", is_switch=True)
 
 
-def _setup(root: Path, _: argparse.Namespace) -> int:
+def _setup(root: Path, given: argparse.Namespace) -> int:
     from benchlab.engine import stage
 
-    lab = stage.open_lab(root, (), say)
-    stage.build(lab, lab.topology.entries)
+    names = selection.chosen(root, given)
+    lab = stage.open_lab(root, names, say)
+    chosen = names or lab.topology.usual
+    stage.build(lab, chosen)
+    if later := sorted(lab.topology.entries.keys() - chosen):
+        others = counted(len(later), "other entry is", "other entries are")
+        say(f"ready: {', '.join(chosen) or 'no entry'}; {others} built when named first")
     return OK
 
 
@@ -86,7 +95,15 @@ def _calibrate(root: Path, given: argparse.Namespace) -> int:
 
 
 COMMANDS = (
-    Command("setup", "make the machine ready: engine, Compose, and the images of all entries", _setup),
+    Command(
+        "setup",
+        "make the machine ready: engine, Compose, and images",
+        _setup,
+        "Make the machine ready: engine, Compose, and the images of the entries that are measured where none is named, "
+        "or of those that are. The others are built when they are first named.",
+        selection.by_default("the usual ones"),
+        SETUP,
+    ),
     Command("clean", "remove the lab's containers, networks and images; results stay", _clean),
     Command(
         "doctor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,10 @@ from benchlab.experiment.workloads import WORKLOADS
 from benchlab.records.plan import PORT, Entry
 
 REQUIRED_LABELS = ("framework", "orm", "driver", "server", "loop", "json", "workers", "pool", "tests")
-COUNTS = ("workers", "pool")
+COUNTS = ("workers", "threads", "pool")
+# What a framework speaks with its server; "own" is what no standard describes.
+INTERFACES = ("asgi", "wsgi", "rsgi", "own")
+TAG = re.compile(r"[a-z0-9][a-z0-9.-]*")
 QUOTAS = ("cpus", "cpu_quota", "cpu_count", "cpu_percent")
 # Whether an entry is measured where none is named.
 DEFAULT = ("yes", "no")
@@ -42,6 +46,11 @@ def _of_labels(labels: Mapping[str, str]) -> Iterator[str]:
         is_own = stack.is_adopted(labels) and labels.get(key) == stack.OWN
         if key in labels and not _is_number(labels[key]) and not is_own:
             yield f"label {PREFIX}{key}={labels[key]} is no number from 1; mend it"
+    if (interface := labels.get("interface", INTERFACES[0])) not in INTERFACES:
+        yield f"label {PREFIX}interface={interface}: use {', '.join(INTERFACES)}"
+    for tag in labels.get("tags", "").split():
+        if not TAG.fullmatch(tag):
+            yield f"label {PREFIX}tags: {tag!r} is no tag; use small letters, digits, '.' and '-'"
     if (default := labels.get("default", "yes")) not in DEFAULT:
         yield f"label {PREFIX}default={default}: use {' or '.join(DEFAULT)}"
     if "port" in labels and not (_is_number(labels["port"]) and int(labels["port"]) <= MOST_PORT):

@@ -26,6 +26,7 @@ from benchlab.engine.compose import (
 )
 from benchlab.engine.context import Context
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE
+from benchlab.experiment import selection
 from benchlab.experiment.stack import PREFIX
 from benchlab.records.plan import Entry
 
@@ -105,7 +106,7 @@ class Topology:
     @property
     def usual(self) -> list[str]:
         """Return the names of the entries that are measured where none is named, in alphabetical order."""
-        return sorted(name for name, entry in self.entries.items() if entry.labels.get("default") != "no")
+        return selection.usual({name: entry.labels for name, entry in self.entries.items()})
 
     @property
     def _program(self) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ def taking_part(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
         if settings.frameworks
         else lab.topology.usual
     )
+    if settings.control in lab.topology.entries:
+        names = sorted({*names, settings.control})
     if not names:
         raise ConfigError("no entry is measured where none is named: each has the label benchlab.default: no; name one")
     entries = lab.topology.choose(names)

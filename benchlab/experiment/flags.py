@@ -7,7 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Self
 
 # What the shell offers for a flag.
-ENTRIES, ADOPTED_ENTRIES, RUNS = "entries", "adopted entries", "runs"
+ENTRIES, ADOPTED_ENTRIES, RUNS, TAGS = "entries", "adopted entries", "runs", "tags"
 
 
 def _as_typed(_: str, text: str) -> str:

@@ -202,6 +202,12 @@ def _commit(flag: str, text: str) -> str:
     return text
 
 
+def _control(flag: str, text: str) -> str:
+    if not text:
+        raise UsageError(f"{flag} names nothing; name one of the entries that are measured")
+    return text
+
+
 def _other_tests(tests: tuple[str, ...], profile: Profile) -> str:
     if set(tests) < set(profile.tests):
         return "only some tests"
@@ -360,6 +366,16 @@ PLACEMENT = Setting(
     choices=tuple(placement.MODES),
     usual=_always(placement.AUTO),
 )
+BASELINE = Setting(
+    "--baseline",
+    "an entry that each other one is compared with, instead of every two with each other; it takes part in any case",
+    place="control",
+    metavar="NAME",
+    parse=_control,
+    default="none: all pairs",
+    completes=ENTRIES,
+    usual=_always(""),
+)
 AGAINST = Setting(
     "--against",
     "measure each entry beside its own version at this commit, in one run",
@@ -422,6 +438,7 @@ SETTINGS: tuple[Setting, ...] = (
     PRECISION,
     BUDGET,
     PLACEMENT,
+    BASELINE,
     AGAINST,
     VARY,
     FAIL_IF_SLOWER,
@@ -466,6 +483,10 @@ def choose(profile: str = DEFAULT, **given: Any) -> Settings:
         problems.append(
             f"{FAIL_IF_SLOWER.name} ends the run as soon as it knows, so {PRECISION.name} has nothing to decide; leave "
             f"that out, and set the most time with {BUDGET.name}"
+        )
+    if settings.control and settings.against:
+        problems.append(
+            f"{BASELINE.name} compares entries, and {AGAINST.name} two versions of each; leave one of them out"
         )
     if problems:
         raise UsageError("; ".join(problems))

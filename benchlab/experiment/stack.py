@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 COLUMNS = ("framework", "orm", "driver", "server", "loop", "json", "proxy", "cpus", "workers", "pool", "tests")
+# Of many entries a table has what each is made of, and of what each gets only that in which they differ.
+MADE_OF = ("framework", "interface", "orm", "driver", "server", "loop", "json")
+GIVEN = ("proxy", "cpus", "workers", "threads", "pool")
 # What the name of a label begins with, on its service.
 PREFIX = "benchlab."
 # Where an entry comes from: one of compose.yaml's own, which need not say so, or one that was adopted.
@@ -22,6 +25,30 @@ Labels = Mapping[str, str]
 def rows(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
     """Return one row an entry, its name and COLUMNS; workers and pool are per container and per worker."""
     return [[name, *(labels.get(column, "") for column in COLUMNS)] for name, labels in sorted(labels_by_entry.items())]
+
+
+def columns_of_many(labels_by_entry: Mapping[str, Labels]) -> tuple[str, ...]:
+    """Return the columns of a table of many entries: without those that all have empty, or have alike around them."""
+    values = {column: _values(labels_by_entry, column) for column in (*MADE_OF, *GIVEN)}
+    return tuple(column for column, of in values.items() if of != {""} and (column in MADE_OF or len(of) > 1))
+
+
+def rows_of_many(labels_by_entry: Mapping[str, Labels]) -> list[list[str]]:
+    """Return one row an entry: its name and those columns."""
+    columns = columns_of_many(labels_by_entry)
+    return [[name, *(labels.get(column, "") for column in columns)] for name, labels in sorted(labels_by_entry.items())]
+
+
+def below_many(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
+    """Yield what stands below those rows: what is the same for all, and what stands below any others."""
+    values = {column: _values(labels_by_entry, column) for column in GIVEN}
+    if alike := [f"{column} {min(of)}" for column, of in values.items() if len(of) == 1 and of != {""}]:
+        yield f"The same for all: {', '.join(alike)}."
+    yield from below(labels_by_entry)
+
+
+def _values(labels_by_entry: Mapping[str, Labels], column: str) -> set[str]:
+    return {labels.get(column, "") for labels in labels_by_entry.values()}
 
 
 def below(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:

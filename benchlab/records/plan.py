@@ -166,6 +166,8 @@ class Settings:
     (`looks`) and ends the run with its answer; `blocks` are then the most.
 
     `vary` maps a factor to the levels that each entry is measured at, of all of them crossed.
+
+    With a `control`, one of the `frameworks`, each other entry is compared with it, and not every two with each other.
     """
 
     profile: str
@@ -188,6 +190,7 @@ class Settings:
     margin: float | None = None
     looks: tuple[int, ...] = ()
     vary: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    control: str = ""
 
     @property
     def tests(self) -> tuple[str, ...]:

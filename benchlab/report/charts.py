@@ -17,7 +17,7 @@ Trace = dict[str, Any]
 # The page has as many colours as there are marks.
 MARKS = ("circle", "square", "diamond", "triangle-up", "pentagon", "triangle-down", "hexagram", "star")
 # Entries that share a colour differ in the pattern of their bars and in their mark, MARK_STEP apart in MARKS.
-PATTERNS, MARK_STEP = ("", "/", "."), 3
+PATTERNS, MARK_STEP = ("", "/", ".", "x", "-", "|", "+", "\\"), 3
 # So many entries have a look of their own; more could not be told apart.
 MOST_LOOKS = len(PATTERNS) * len(MARKS)
 # How many names a line of a legend usually holds, and its height.

@@ -6,7 +6,7 @@ Blocks hold plain text; each renderer escapes it for its own medium.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -84,6 +84,7 @@ class Table:
     `title` stands above the table and `notes` below. Where `narrow` names groups of columns, Markdown and the terminal
     show a table for each group; the remaining columns are in other tables of the document. The page shows all columns,
     and folds away a table with `is_detail`. The page draws the cells of the column "rank" from `ranks`, one a row.
+    `brief` are the rows that Markdown and the terminal show, None for all, and `brief_note` what they say below.
     """
 
     headers: tuple[str, ...]
@@ -94,6 +95,8 @@ class Table:
     narrow: tuple[tuple[str, ...], ...] = ()
     is_detail: bool = False
     ranks: tuple[Rank | None, ...] = ()
+    brief: tuple[int, ...] | None = None
+    brief_note: str = ""
 
     def columns(self, names: Sequence[str]) -> Table:
         """Return the table of these columns, without title and notes."""
@@ -108,7 +111,10 @@ class Table:
     @property
     def parts(self) -> tuple[Table, ...]:
         """Return the tables that Markdown and the terminal show of it."""
-        return tuple(map(self.columns, self.narrow)) if self.narrow else (self,)
+        shown = self if self.brief is None else replace(self, rows=tuple(self.rows[place] for place in self.brief))
+        if not shown.rows and self.rows:
+            return ()
+        return tuple(map(shown.columns, self.narrow)) if self.narrow else (shown,)
 
 
 @dataclass(frozen=True)
@@ -227,9 +233,10 @@ class Document:
 
 def _plain(block: Block) -> Iterator[Plain]:
     if isinstance(block, Table):
-        yield from [Heading(block.title, TABLE_LEVEL)] if block.title else []
+        notes = [note for note in (block.brief_note, *block.notes) if note]
+        yield from [Heading(block.title, TABLE_LEVEL)] if block.title and (block.parts or notes) else []
         yield from block.parts
-        yield from (Paragraph((note,)) for note in block.notes)
+        yield from (Paragraph((note,)) for note in notes)
     elif isinstance(block, Conclusions):
         yield Bullets(tuple(map(str, block.items)))
     elif isinstance(block, Warnings):

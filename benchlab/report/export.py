@@ -134,7 +134,7 @@ def _samples(run: Run) -> dict[str, Any]:
 
 
 def _test(result: Result) -> dict[str, Any]:
-    overall = {**result.compared, **({result.basis: result.overall} if result.basis else {})}
+    overall = {**result.informing, **({result.basis: result.overall} if result.basis else {})}
     usual = result.measures.ranked_by
     return {
         "test": result.test,
@@ -166,7 +166,8 @@ def _cell(cell: Cell, metrics_of: Sequence[Metric]) -> dict[str, Any]:
 def _standing(standing: Standing) -> dict[str, Any]:
     ratio = standing.pair.ratio if standing.pair else None
     bounds = {"low": ratio.low if ratio else None, "high": ratio.high if ratio else None}
-    return {"entry": standing.entry, "relative": standing.relative, **bounds, "rank": asdict(standing.rank)}
+    rank = None if standing.rank is None else asdict(standing.rank)
+    return {"entry": standing.entry, "relative": standing.relative, **bounds, "rank": rank}
 
 
 def _comparison(scope: Scope, metric: Metric, compared: Comparison) -> dict[str, Any]:

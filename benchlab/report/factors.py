@@ -32,19 +32,25 @@ PLOT = Plot(
     "Each change alone, and with × what two do together beyond the product of each; 95 % intervals, of what makes no "
     "difference the 90 % one that shows it. Hollow: cannot be told from no change. The axis is logarithmic.",
 )
+# With more levels of a factor a run's report leaves factors out; `lab.py factors` reports them.
+MOST_LEVELS = 8
 # At most so many cells without an entry are listed; the rest are counted.
 MOST_MISSING = 4
 
 
 def of_run(run: Run) -> FactorAnalysis | None:
-    """Return the effects of the run's factors; None if its entries show none."""
+    """Return the effects of the run's factors; None if its entries show none.
+
+    A factor of more levels than MOST_LEVELS is a list of entries, which the summaries are, too.
+    """
     if not run.samples:
         return None
     try:
         analysis = effects.analyse(run)
     except DesignError:
         return None
-    return analysis if analysis.effects else None
+    has_lists = any(len(levels) > MOST_LEVELS for levels in analysis.design.factors.values())
+    return analysis if analysis.effects and not has_lists else None
 
 
 def report(run: Run, analysis: FactorAnalysis) -> Document:

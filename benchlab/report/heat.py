@@ -26,7 +26,8 @@ def maps(result: Result) -> Iterator[HeatMap]:
     A metric that does not rank has squares without outcomes.
     """
     usual, order = result.compared[result.measures.ranked_by], tables.order(result)
-    if len(usual.entries) < 2:
+    # With a control the pairs of others are not compared.
+    if len(usual.entries) < 2 or result.control:
         return
     for metric in (*reversed(result.measures.ranking), *result.measures.beside):
         if metric in result.compared:

@@ -20,7 +20,7 @@ from benchlab.statistics import analysis, bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Result
 from benchlab.statistics.candidate import Row
 from benchlab.statistics.cells import Cell
-from benchlab.statistics.comparison import Outcome
+from benchlab.statistics.comparison import Outcome, Standing
 from benchlab.statistics.effects import FactorAnalysis
 from benchlab.statistics.stats import Estimate
 
@@ -76,7 +76,7 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
         for standing in result.standings:
             if standing.relative is not None:
                 value = tables.relative(result, standing)
-                text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{value}<br>rank {standing.rank}"
+                text = f"<b>{safe(standing.entry)}</b>, {result.test}<br>{value}<br>{_told(standing)}"
                 place = rows.at[_ranking(result), standing.entry]
                 low, high = standing.pair.bounds if standing.pair else (None, None)
                 dots[standing.entry].append(Dot(place, standing.relative, low, high, text))
@@ -84,12 +84,21 @@ def overall(results: Iterable[Result], looks: Mapping[str, Look]) -> Chart:
     traces = [charts.dots(entry, looks[entry], dots[entry]) for entry in sorted(dots)]
     # No value is better than the leader's: beyond it there is only the end of an interval.
     directions = {result.overall.better for result in ranked}
-    low = charts.LEAST_REACH[0] if Better.HIGHER in directions else 0.95
-    high = charts.LEAST_REACH[1] if Better.LOWER in directions else 1.05
-    layout = _of_ratios(rows, "times the leader's value", traces, (low, high))
+    control = next((result.control for result in ranked), "")
+    low = charts.LEAST_REACH[0] if control or Better.HIGHER in directions else 0.95
+    high = charts.LEAST_REACH[1] if control or Better.LOWER in directions else 1.05
+    whose = f"{control}'s" if control else "the leader's"
+    layout = _of_ratios(rows, f"times {safe(whose)} value", traces, (low, high))
     return Chart(
-        "overall", traces, layout, f"Each entry's value over all levels, relative to the leader's: {_listed(values)}"
+        "overall", traces, layout, f"Each entry's value over all levels, relative to {whose}: {_listed(values)}"
     )
+
+
+def _told(standing: Standing) -> str:
+    """Return what is known of the entry beside the others, or beside the control."""
+    if standing.rank:
+        return f"rank {standing.rank}"
+    return outcomes.outcome(standing.pair) if standing.pair else "the baseline"
 
 
 def rates(result: Result, points: Sequence[Point], rows: Rows, looks: Mapping[str, Look], blocks: int) -> Chart:

@@ -17,7 +17,7 @@ from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
 from benchlab.records.plan import NO_PROXY
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
-from benchlab.report import document, factors, heat, rounds, sentences, tables
+from benchlab.report import factors, heat, rounds, sentences, tables
 from benchlab.report.document import (
     Block,
     Bullets,
@@ -96,10 +96,17 @@ def _conclusions(run: Run, results: Sequence[Result], caution: str) -> Iterator[
             "Standings over all levels",
             f"{sentences.better_direction(result.overall.better for result in results)}; the bars are 95 % intervals, "
             "of what is equal the 90 % one that shows it. The axis is logarithmic: half and twice are equally far from "
-            "1. What can be told apart is said by the ranks in the tables below, not by whether intervals overlap.",
+            f"1. {_told_apart(run)}",
         )
     yield Paragraph(tuple(about(run)), is_quiet=True)
     yield from entries(run.manifest.entries)
+
+
+def _told_apart(run: Run) -> str:
+    """Return how the plot of standings shows what can be told apart."""
+    if control := run.manifest.settings.control:
+        return f"An entry is told from {control} where its bar leaves out 1; two others are not compared."
+    return "What can be told apart is said by the ranks in the tables below, not by whether intervals overlap."
 
 
 def _factors(run: Run, caution: str) -> Iterator[Block]:
@@ -111,7 +118,7 @@ def _factors(run: Run, caution: str) -> Iterator[Block]:
 def _overview(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
     title = f"Overview: requests per second, geometric mean over blocks [95 % interval]{caution}"
     yield Heading(title, key="overview", short="overview")
-    yield document.table(tables.overview(run.manifest, results), is_detail=True)
+    yield from tables.overviews(run.manifest, results)
     if chance := tables.chance(results):
         yield Paragraph((chance,))
 
@@ -230,10 +237,19 @@ def _resumes(run: Run) -> bool:
 
 def entries(labels: Mapping[str, Labels]) -> Iterator[Block]:
     """Yield a table of what the entries are made of, and below it what has no room in a row, such as their tests."""
+    if len(labels) > tables.MANY:
+        yield from _many_entries(labels)
+        return
     headers = ("entry", *stack.COLUMNS)
     rows = tuple(tuple(row) for row in stack.rows(labels))
     yield Table(headers, rows, words=headers, title="Entries", narrow=(headers[:-1],))
     yield from (Paragraph((line,)) for line in stack.below(labels))
+
+
+def _many_entries(labels: Mapping[str, Labels]) -> Iterator[Block]:
+    headers = ("entry", *stack.columns_of_many(labels))
+    yield Table(headers, tuple(map(tuple, stack.rows_of_many(labels))), words=headers, title="Entries")
+    yield from (Paragraph((line,)) for line in stack.below_many(labels))
 
 
 def _subtitle(run: Run) -> str:

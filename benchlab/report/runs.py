@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, Run
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
+from benchlab.statistics.comparison import Outcome
 from benchlab.storage import files, store
 
 COLUMNS = ("run", "when (UTC)", "profile", "entries", "blocks", "verdict", "ahead")
@@ -97,7 +99,11 @@ def _resuming(folder: Path) -> str:
 
 
 def ahead(result: Result) -> str:
-    """Return the test with the entry that certainly leads it, or "undecided"."""
+    """Return the test and who certainly leads it, or "undecided"; beside a baseline, how many are told from it."""
+    if result.control:
+        outcomes = Counter(pair.outcome for pair in result.overall.pairs)
+        apart = f"{outcomes[Outcome.FASTER]} faster and {outcomes[Outcome.SLOWER]} slower"
+        return f"{result.test} {apart} of {len(result.overall.pairs)} than {result.control}"
     ranks = result.overall.ranks
     first = [entry for entry, rank in ranks.items() if rank.worst == 1]
     return f"{result.test} {first[0] if first else 'undecided'}"

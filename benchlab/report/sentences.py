@@ -19,7 +19,7 @@ from benchlab.records.counters import APP, CLIENT, DB, PROXY
 from benchlab.records.facts import is_unavailable
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run, Sample
-from benchlab.report import outcomes
+from benchlab.report import outcomes, tables
 from benchlab.report.document import Conclusion, Warnings
 from benchlab.statistics import bottleneck
 from benchlab.statistics.analysis import ALL_LEVELS, Over, Result
@@ -56,9 +56,13 @@ MOST_DIGITS = 6
 
 @dataclass(frozen=True)
 class _Followers:
-    """The entries behind the leader of a test, grouped by their outcome against it, in the order of their ratios."""
+    """The entries beside the leader of a test, grouped by their outcome against it, in the order of their ratios.
+
+    Beside a control some may be ahead.
+    """
 
     leader: str
+    ahead: list[Standing]
     behind: list[Standing]
     equal: list[Standing]
     undecided: list[Standing]
@@ -99,6 +103,8 @@ def _standing(result: Result) -> Iterator[str]:
         yield "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
     elif len(ranked) == 1:
         yield f"There is nothing to compare {ranked[0]} with."
+    elif result.control:
+        yield from _against(result, result.control)
     elif result.basis is None:
         yield from _unranked(result)
     elif result.overall.leader is None:
@@ -114,8 +120,56 @@ def _led(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
     if followers.uncompared:
         without = names([other.entry for other in followers.uncompared])
         yield f"{followers.leader} has no block in common with {without}."
+    if len(result.standings) > tables.MANY:
+        yield from _tiers(result)
     if result.is_host_full:
         yield from _in_usual(result, followers.leader, result.standings[1].entry)
+
+
+def _against(result: Result, control: str) -> Iterator[str]:
+    """Yield which entries are faster than the control, which are slower, and by how much."""
+    if result.lacks_control:
+        yield f"Nothing is compared with {control}, the baseline: none of its levels has a value that counts."
+        return
+    if result.basis is None:
+        neither = " nor ".join(metric.long_name for metric in result.measures.ranking)
+        yield (
+            f"Nothing is compared with {control} over all levels: some rows filled the host and others did not, so "
+            f"neither {neither} are comparable."
+        )
+        return
+    followers = _followers(result)
+    yield from _apart(result, followers.ahead, "faster", result.basis)
+    yield from _equal(result, followers, result.basis)
+    yield from _undecided(result, followers, result.basis)
+    yield from _apart(result, followers.behind, "slower", result.basis)
+    if followers.uncompared:
+        yield f"{control} has no block in common with {names([other.entry for other in followers.uncompared])}."
+
+
+def _apart(result: Result, others: Sequence[Standing], word: str, basis: Metric) -> Iterator[str]:
+    """Yield that these entries are certainly faster than the control, or slower: the first and the last by how much."""
+    if not others:
+        return
+    control = result.control
+    leads = [
+        f"{other.entry} has {_lead(result, control, other.entry, basis)}"
+        for other in dict.fromkeys((others[0], others[-1]))
+    ]
+    verb = "is" if len(others) == 1 else "are"
+    subject = f"{names([other.entry for other in others])} {verb} {word} than {control}"
+    yield f"{subject}: {', and '.join(leads)}.{_disagreement(result, control, others)}"
+
+
+def _tiers(result: Result) -> Iterator[str]:
+    """Yield the groups of ranks: every entry of one is known to be faster than every one of those after it."""
+    tiers, place, told = result.tiers, 1, []
+    for tier in tiers:
+        last = place + len(tier) - 1
+        told.append(f"{place if place == last else f'{place}–{last}'}: {', '.join(tier)}")
+        place = last + 1
+    if len(tiers) > 1:
+        yield f"Groups of ranks, each ahead of all after it: {'; '.join(told)}."
 
 
 def _unranked(result: Result) -> Iterator[str]:
@@ -236,7 +290,9 @@ def _followers(result: Result) -> _Followers:
     of: dict[Outcome | None, list[Standing]] = defaultdict(list)
     for other in others:
         of[other.pair.outcome if other.pair else None].append(other)
-    return _Followers(leader.entry, of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None])
+    return _Followers(
+        leader.entry, of[Outcome.FASTER], of[Outcome.SLOWER], of[Outcome.EQUAL], of[Outcome.UNDECIDED], of[None]
+    )
 
 
 def _undecided(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
@@ -246,7 +302,7 @@ def _undecided(result: Result, followers: _Followers, basis: Metric) -> Iterator
     which = ", the last of them" if len(followers.undecided) > 1 else ""
     together = _together(result, followers.leader, followers.undecided, (Outcome.UNDECIDED, Outcome.EQUAL))
     others = names([other.entry for other in followers.undecided])
-    lead = f"{_lead(result, last, leader, basis)}{which}"
+    lead = f"{_lead(result, last.entry, leader, basis)}{which}"
     few = {_too_few(other) for other in followers.undecided}
     if len(few) == 1 and (blocks := few.pop()):
         apart = f"{together} apart" if together else f"{others} apart from {leader}"
@@ -300,15 +356,14 @@ def _behind(result: Result, followers: _Followers, basis: Metric) -> Iterator[st
     leader, (first, *rest) = followers.leader, followers.behind
     alone = not (followers.undecided or followers.equal or followers.uncompared)
     # Entries that share the worst rank have no last one.
-    which = (
-        ", the last" if rest and all(other.rank.worst < rest[-1].rank.worst for other in followers.behind[:-1]) else ""
-    )
-    last = f", and {_lead(result, rest[-1], leader, basis)}{which}" if rest else ""
+    worst = [other.rank.worst if other.rank else 0 for other in followers.behind]
+    which = ", the last" if rest and max(worst[:-1]) < worst[-1] else ""
+    last = f", and {_lead(result, rest[-1].entry, leader, basis)}{which}" if rest else ""
     subject = (
         f"{leader} leads" if alone else f"{leader} is ahead of {names([other.entry for other in followers.behind])}"
     )
     disagreement = _disagreement(result, leader, followers.behind)
-    yield f"{subject}: it has {_lead(result, first, leader, basis)}{last}.{disagreement}"
+    yield f"{subject}: it has {_lead(result, first.entry, leader, basis)}{last}.{disagreement}"
 
 
 def _disagreement(result: Result, leader: str, others: Sequence[Standing]) -> str:
@@ -331,9 +386,9 @@ def _at(level: LevelKey, pair: Pair) -> str:
 def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, Pair]:
     """Return the levels that contradict how the two compare over all levels.
 
-    Where the leader is ahead, those at which it is known to be slower, or seems so by more than EQUIVALENCE. Where the
-    two are not told apart, those at which they are; and where none is, those beyond EQUIVALENCE if there are such on
-    both sides of 1: they may well cancel out.
+    Where the leader is ahead, those at which it is known to be slower, or seems so by more than EQUIVALENCE; where a
+    control is behind, the other way round. Where the two are not told apart, those at which they are; and where none
+    is, those beyond EQUIVALENCE if there are such on both sides of 1: they may well cancel out.
     """
     by_level = {level: compared.between(leader, other.entry) for level, compared in result.decided_levels.items()}
     pairs = {level: pair for level, pair in by_level.items() if pair}
@@ -341,8 +396,11 @@ def _odd_levels(result: Result, leader: str, other: Standing) -> dict[LevelKey, 
     below = {level for level, gain in gains.items() if gain * (1 + EQUIVALENCE) < 1}
     above = {level for level, gain in gains.items() if gain > 1 + EQUIVALENCE}
     decided = {level for level, pair in pairs.items() if pair.outcome in (Outcome.FASTER, Outcome.SLOWER)}
-    if other.pair is not None and other.pair.outcome is Outcome.SLOWER:
+    outcome = other.pair.outcome if other.pair else None
+    if outcome is Outcome.SLOWER:
         odd = below | {level for level in decided if pairs[level].outcome is Outcome.SLOWER}
+    elif outcome is Outcome.FASTER:
+        odd = above | {level for level in decided if pairs[level].outcome is Outcome.FASTER}
     else:
         odd = decided or (below | above if below and above else set())
     return {level: pair for level, pair in pairs.items() if level in odd}
@@ -355,9 +413,9 @@ def _in_usual(result: Result, leader: str, second: str) -> Iterator[str]:
         yield f"In {usual.long_name}, for information, {leader} / {second} is {_ratio(pair.ratio)}."
 
 
-def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
+def _lead(result: Result, other: str, leader: str, basis: Metric) -> str:
     """Return how much more or less of the metric the leader has than the other, with interval and levels."""
-    pair = result.overall.between(leader, other.entry)
+    pair = result.overall.between(leader, other)
     assert pair is not None  # those without are `_Followers.uncompared`
     ratio, low, high = pair.ratio.ratio, pair.ratio.low, pair.ratio.high
     over = of_levels(result.over(pair.ratio.over))
@@ -366,8 +424,8 @@ def _lead(result: Result, other: Standing, leader: str, basis: Metric) -> str:
         bounds = "" if low is None or high is None else f" [{_share(low - 1, '+')} to {_share(high - 1, '+')}]"
         more, fewer = ("more", "fewer") if basis.better is Better.HIGHER else ("higher", "lower")
         lead = f"{_share(abs(ratio - 1))} {more if ratio >= 1 else fewer} {basis.long_name}"
-        return f"{lead} than {other.entry}{bounds}{over}"
-    return f"{ratio:.2f} times the {basis.long_name} of {other.entry}{quantities.interval(low, high, '{:.2f}')}{over}"
+        return f"{lead} than {other}{bounds}{over}"
+    return f"{ratio:.2f} times the {basis.long_name} of {other}{quantities.interval(low, high, '{:.2f}')}{over}"
 
 
 def _share(part: float, sign: str = "") -> str:

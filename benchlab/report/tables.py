@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +30,9 @@ from benchlab.statistics.stats import ALPHA, Estimate
 
 # With more pairs than these, ratios of single levels are left out. Six entries have 15 pairs.
 MOST_PAIRS = 15
+# With more entries than these, the overview has a table for each test, with an entry in each row; and text has no more
+# pairs than those of neighbours: the page has all.
+MANY = 8
 # Stands in place of a value without samples that count; the report gives the reasons under "Not measured".
 UNMEASURED = "not measured"
 MEMORY = "peak memory, MB"
@@ -66,6 +72,13 @@ PEAK_MEMORY = (
     "kept, is."
 )
 COLUMNS = (RANKS, PEAK_MEMORY)
+BESIDE_CONTROL = (
+    "Each entry is compared with {0} alone. Intervals of 95 % hold all at once, over all tests, and an outcome is that "
+    "of its interval; “equal” has its own interval, of 90 %."
+)
+STUDY_ELSEWHERE = "Of so many entries the study's tables stand on the page."
+ELSEWHERE = "with their intervals, stand on the page and in `lab.py export --format json`."
+RANK, OUTCOME = "rank", "outcome"
 # The column of values relative to the leader's; the metric that ranks, if any, follows the word.
 RELATIVE = "relative"
 
@@ -96,6 +109,31 @@ def overview(manifest: Manifest, results: Iterable[Result]) -> pd.DataFrame:
     return pd.DataFrame(rows.values(), columns=columns).fillna("–").sort_values(["test", "level"])
 
 
+def overviews(manifest: Manifest, results: Iterable[Result]) -> Iterator[Table]:
+    """Yield the overview: one table; of many entries one for each test, with an entry in each row, the best first."""
+    results = list(results)
+    frame = overview(manifest, results)
+    if len(manifest.entries) <= MANY:
+        yield document.table(frame, is_detail=True)
+        return
+    orders = {result.test: order(result) for result in results}
+    for test, of_test in frame.groupby("test", sort=False):
+        by_entry = of_test.drop(columns="test").set_index("level").T
+        there = by_entry[(by_entry != "–").any(axis=1)]
+        names = [entry for entry in orders.get(str(test), []) if entry in there.index]
+        ordered = there.loc[[*names, *there.index.difference(names)]].rename_axis("entry").reset_index()
+        yield document.table(ordered, str(test), is_detail=True)
+
+
+def means(results: Iterable[Result]) -> pd.DataFrame:
+    """Return requests per second of each entry, a column a test: the mean over its levels, with 95 % interval."""
+    rows: dict[str, dict[str, str]] = {}
+    for result in results:
+        for entry in result.averages[RATE]:
+            rows.setdefault(entry, {"entry": entry})[result.test] = _average(result, RATE, entry)
+    return pd.DataFrame([rows[entry] for entry in sorted(rows)]).fillna("–")
+
+
 def summary(result: Result) -> pd.DataFrame:
     """Return a row for each entry, the best first: rank, value relative to the leader's, and its costs.
 
@@ -105,9 +143,11 @@ def summary(result: Result) -> pd.DataFrame:
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
     measured = {cell.entry for cell in result.cells}
     unranked = {entry: _row(result, entry, "–", "–") for entry in measured.difference(ranked)}
-    lacking = {"rank": "–", _relative(result): UNMEASURED}
+    lacking = {RANK: "–", _relative(result): UNMEASURED}
     rows = ranked | unranked
-    columns = ["entry", *lacking, *_cost(result), "limited by"]
+    # Beside a control nobody has a rank, and each an outcome.
+    told = [_relative(result), OUTCOME] if result.control else [RANK, _relative(result)]
+    columns = ["entry", *told, *_cost(result), "limited by"]
     summaries = (rows.get(entry, {"entry": entry, **lacking}) for entry in order(result))
     return pd.DataFrame(summaries, columns=columns).fillna("–")
 
@@ -147,13 +187,13 @@ def ratios(result: Result) -> pd.DataFrame:
     """
     rows = [
         _pair_row(result, ALL_LEVELS, metric, pair)
-        for metric, compared in result.compared.items()
+        for metric, compared in result.informing.items()
         for pair in compared.pairs
         if metric != result.basis
     ]
     if result.basis:
         rows += [_pair_row(result, ALL_LEVELS, result.basis, pair) for pair in result.overall.pairs]
-    if len(result.compared[result.measures.ranked_by].pairs) <= MOST_PAIRS:
+    if result.control or len(result.compared[result.measures.ranked_by].pairs) <= MOST_PAIRS:
         rows = [*_at_levels(result), *rows]
     return pd.DataFrame(rows, columns=["level", "metric", "pair", "ratio", "95 % interval", "outcome"])
 
@@ -167,14 +207,21 @@ def chance(results: Sequence[Result]) -> str:
         for compared in result.decided_levels.values()
     )
     sentences = []
-    if headlines:
+    if headlines and results[0].control:
+        sentences.append(
+            f"Over all levels, all intervals of ratios to {results[0].control} hold at once in 95 % of such reports "
+            f"({counted(headlines, 'comparison')} of all tests): so 5 % is the chance that any outcome says faster or "
+            "slower wrongly."
+        )
+    elif headlines:
         sentences.append(
             "Over all levels, 5 % is the chance that any outcome of this report says faster or slower wrongly (Holm, "
             f"over {counted(headlines, 'comparison')} of all tests)."
         )
     if levels > 1:
+        those = "ratios" if results[0].control else "pairs"
         sentences.append(
-            f"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
+            f"At a single level it is 5 % for the {those} of that level alone: where nothing differs, one or more of "
             f"{levels} levels say otherwise in up to {1 - (1 - ALPHA) ** levels:.0%} of reports."
         )
     return " ".join(sentences)
@@ -200,7 +247,8 @@ def _rate(cell: Cell, most: int) -> str:
 
 
 def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
-    return _row(result, standing.entry, str(standing.rank), relative(result, standing))
+    outcome = outcomes.outcome(standing.pair) if standing.pair else "–"
+    return _row(result, standing.entry, str(standing.rank), relative(result, standing)) | {OUTCOME: outcome}
 
 
 def relative(result: Result, standing: Standing) -> str:
@@ -219,7 +267,7 @@ def _row(result: Result, entry: str, rank: str, relative_value: str) -> dict[str
     cells = [cell for cell in result.cells if cell.entry == entry]
     return {
         "entry": entry,
-        "rank": rank,
+        RANK: rank,
         _relative(result): relative_value,
         **{metric.name: _average(result, metric, entry) for metric in _beside_rate(result)},
         MEMORY: _memory(cells),
@@ -328,7 +376,13 @@ def study_tables(run: Run, test: str) -> Iterator[Table]:
     for (by, order), below in ((by_rate, []), (by_latency, notes)):
         ordered = _formatted(means.sort_values(by, ascending=order == "ascending", kind="stable"))
         title = f"{test}, by {by} {order} (latency in ms)"
-        yield document.table(ordered, title, notes=below, is_detail=True)
+        made = document.table(ordered, title, notes=below, is_detail=True)
+        is_long = len(run.manifest.entries) > MANY
+        yield (
+            replace(made, brief=(), brief_note=STUDY_ELSEWHERE if by == "requestsPerSecond" else "")
+            if is_long
+            else made
+        )
 
 
 def summary_table(result: Result, *, notes: Sequence[str]) -> Table:
@@ -336,6 +390,8 @@ def summary_table(result: Result, *, notes: Sequence[str]) -> Table:
     frame, cost = summary(result), _cost(result)
     ranks = [column for column in frame.columns if column not in cost]
     title = f"Summary over all levels, {_ranking(result)}"
+    if result.control:
+        notes = [BESIDE_CONTROL.format(result.control), *(note for note in notes if note != RANKS)]
     rank_of = {standing.entry: standing.rank for standing in result.standings}
     return document.table(
         frame,
@@ -353,10 +409,25 @@ def values_table(result: Result) -> Table:
 
 
 def ratio_tables(result: Result) -> Iterator[Table]:
-    """Yield the ratios of the test's pairs, if it has any."""
+    """Yield the ratios of the test's pairs, if it has any; of many entries text has those of neighbours alone."""
     pairs = ratios(result)
-    if not pairs.empty:
-        yield document.table(pairs, "Ratios", notes=list(_note(result)), is_detail=True)
+    if pairs.empty:
+        return
+    made = document.table(pairs, "Ratios", notes=list(_note(result)), is_detail=True)
+    yield made if len(result.overall.entries) <= MANY else replace(made, **_brief(result, pairs))
+
+
+def _brief(result: Result, pairs: pd.DataFrame) -> dict[str, Any]:
+    """Return the rows that text has of many pairs, and what it says of the others."""
+    if result.control:
+        return {"brief": (), "brief_note": f"{counted(len(pairs), 'ratio')} to {result.control}, {ELSEWHERE}"}
+    neighbours = [f"{first} / {second}" for first, second in map(sorted, pairwise(order(result)))]
+    named = [(neighbours.index(name), place) for place, name in enumerate(_names(pairs)) if name in neighbours]
+    rows = tuple(place for _, place in sorted(named))
+    note = (
+        f"Neighbours in the order of the summary: {len(rows)} of {counted(len(pairs), 'row')}. All of them, {ELSEWHERE}"
+    )
+    return {"brief": rows, "brief_note": note}
 
 
 def _note(result: Result) -> Iterator[str]:
@@ -398,10 +469,17 @@ def broken_rules(run: Run) -> Iterator[Table]:
         yield document.table(pd.DataFrame(rows))
 
 
+def _names(pairs: pd.DataFrame) -> list[str]:
+    """Return the names of each pair, without the anchor."""
+    return [str(pair).partition(" (")[0] for pair in pairs["pair"]]
+
+
 def _ranking(result: Result) -> str:
     if result.basis is None:
         return "not ranked: some rows filled the host and others did not"
-    return f"compared by {result.basis.long_name}{' of app, database and proxy' if result.basis == PER_CPU else ''}"
+    against = f" with {result.control}" if result.control else ""
+    of = " of app, database and proxy" if result.basis == PER_CPU else ""
+    return f"compared{against} by {result.basis.long_name}{of}"
 
 
 def _short(run: Run, test: str) -> Iterator[str]:

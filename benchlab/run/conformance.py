@@ -39,19 +39,27 @@ def verify_entry(group: Group, tests: Iterable[str]) -> list[Verification]:
     Raises EngineError where the engine is gone.
     """
     (entry,) = group.entries
-    own = workloads.in_order(test for test in tests if test in entry.tests)
     try:
         with group.only_up("verify") as running:
-            conformance = Conformance(running)
-            problems = conformance.whole(own)
-            conformance.refuse_dead(chain.from_iterable(problems.values()), "while it was verified")
-            # Last of all: by then most of the time in which Dates must change has passed, and is waited for once for
-            # all types; and the workers have had time to start, so that the log has a line of each.
-            dates, labels = conformance.dates(own), conformance.labels()
+            return verify_running(running, tests)
     except (EntryError, EngineError) as error:
         if not group.roles.of(entry).engines_answer():
             raise
         return [unserved(entry, str(error))]
+
+
+def verify_running(running: RunningEntry, tests: Iterable[str]) -> list[Verification]:
+    """Return how those of the test types that the entry has keep the contract, as `verify_entry` does.
+
+    Raises EntryError where it ends meanwhile, EngineError.
+    """
+    entry, conformance = running.entry, Conformance(running)
+    own = workloads.in_order(test for test in tests if test in entry.tests)
+    problems = conformance.whole(own)
+    conformance.refuse_dead(chain.from_iterable(problems.values()), "while it was verified")
+    # Last of all: by then most of the time in which Dates must change has passed, and is waited for once for
+    # all types; and the workers have had time to start, so that the log has a line of each.
+    dates, labels = conformance.dates(own), conformance.labels()
     by_test = [
         Verification(entry.name, test, (*of_test, *(problem for problem in dates if problem.test == test)))
         for test, of_test in problems.items()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from benchlab.core import letters
 from benchlab.core.errors import UsageError
 from benchlab.core.quantities import counted, hours, minutes
 from benchlab.engine import variants
@@ -15,7 +16,16 @@ from benchlab.engine.endpoints import load_address
 from benchlab.engine.stage import Lab
 from benchlab.experiment import grouping, placement, schedule, workloads
 from benchlab.experiment.forecast import NO_PACES, BlockForecast, Forecast
-from benchlab.experiment.settings import AGAINST, BLOCKS, BUDGET, FAIL_IF_SLOWER, FRAMEWORK, MAX_BLOCKS, PRECISION
+from benchlab.experiment.settings import (
+    AGAINST,
+    BASELINE,
+    BLOCKS,
+    BUDGET,
+    FAIL_IF_SLOWER,
+    FRAMEWORK,
+    MAX_BLOCKS,
+    PRECISION,
+)
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.factors import catalog
 from benchlab.factors.commit import COMMIT
@@ -55,6 +65,7 @@ def plan(
         *((test, registry.of(settings).spelled(levels[test])) for test in settings.tests),
         ("before each test", _before(settings)),
         ("blocks", _blocks(settings, left)),
+        *((("baseline", f"{settings.control}: each other entry is compared with it"),) if settings.control else ()),
         ("order", f"shuffled by seed {settings.seed}"),
         ("CPUs", cpus),
         ("host", host),
@@ -184,12 +195,23 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     lab, entries = variants.taking_part(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     variants.refuse_nothing(entries, settings)
+    _refuse_control(settings)
     if settings.precision is not None and len(entries) < 2:
         raise UsageError(
             f"{PRECISION.name} is that of a ratio, and there is one entry only; name a second {FRAMEWORK.name}, "
             f"or {AGAINST.name}"
         )
     return lab, settings
+
+
+def _refuse_control(settings: Settings) -> None:
+    """Raise UsageError where no entry is called as the baseline, or there is none beside it."""
+    names, control = settings.frameworks, settings.control
+    if control and control not in names:
+        hint = letters.meant(control, names)
+        raise UsageError(f"{BASELINE.name} {letters.one_line(control)}: {hint}there is {', '.join(names)}")
+    if control and len(names) < 2:
+        raise UsageError(f"{BASELINE.name} {control}: there is no other entry to compare with it; name one")
 
 
 def planned(lab: Lab, settings: Settings, blocks: int, of_groups: Groups | None = None) -> Left:
@@ -206,7 +228,9 @@ def groups(lab: Lab, settings: Settings) -> Groups:
         return ()
     memory = lab.engine_if_any.info().get("MemTotal") if lab.engine_if_any else None
     versions = catalog.versions(lab.variants, settings)
-    fitting = grouping.fit(lab.topology.choose(settings.frameworks), memory, cpus=lab.cpus, versions=versions)
+    # The first is in every group.
+    entries = sorted(lab.topology.choose(settings.frameworks), key=lambda entry: entry.name != settings.control)
+    fitting = grouping.fit(entries, memory, cpus=lab.cpus, versions=versions)
     return tuple(tuple(entry.name for entry in group) for group in fitting)
 
 

@@ -118,11 +118,12 @@ class Progress(Events):
         results = analysis.analyse(Run(self._manifest, tuple(self._taken), ()))
         if not results:
             return
-        overview = tables.overview(self._manifest, results)
-        title = f"after block {block}, {self._title}"
-        self._standing = Group(Text(title), _standing(self._console, overview))
+        is_many = len(self._manifest.entries) > tables.MANY
+        shown = tables.means(results) if is_many else tables.overview(self._manifest, results)
+        title = f"after block {block}, {self._title}{' over all levels' if is_many else ''}"
+        self._standing = Group(Text(title), _standing(self._console, shown))
         if self._live is None:
-            self._print(f"{title}\n{markdown.table(document.table(overview))}")
+            self._print(f"{title}\n{markdown.table(document.table(shown))}")
         self._draw()
 
     def _reckon(self, record: Sample | Failure) -> None:
@@ -239,9 +240,12 @@ def _rates(samples: Sequence[Sample]) -> dict[str, float]:
 
 
 def _standing(console: Console, overview: pd.DataFrame) -> RenderableType:
-    """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row."""
+    """Return the overview, an entry a column; where the terminal is too narrow for that, an entry a row.
+
+    Of many entries it has one in each row.
+    """
     wide = document.table(overview)
-    if is_whole(console, wide):
+    if is_whole(console, wide) or "entry" in overview:
         return fitted(console, wide)
     by_row = overview.melt(["test", "level"], var_name="entry", value_name="requests/s")
     return fitted(console, document.table(by_row.sort_values(["test", "level", "entry"])))

@@ -112,7 +112,7 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tupl
     announce = partial(_announce, lab, planning.fitted(lab, asked), console)
     store.check(results)
     # Versions are measured in pairs.
-    accept = stage.refuse if catalog.compares_versions(asked) else partial(_refuse_if_none_left, asked.frameworks)
+    accept = stage.refuse if catalog.compares_versions(asked) else partial(_refuse_if_none_left, asked)
     with stage.stage(lab, asked.frameworks, announce, accept) as on:
         manifest = describe(lab, of_built(lab, asked, on.unbuilt), on)
         lab.say(advice(manifest))
@@ -169,9 +169,9 @@ def of_built(lab: Lab, asked: Settings, unbuilt: Collection[str]) -> Settings:
     return planning.fitted(lab, replace(asked, frameworks=built))
 
 
-def _refuse_if_none_left(entries: Collection[str], unbuilt: Mapping[str, str]) -> None:
-    """Raise SetupError where no entry could be built."""
-    if len(unbuilt) == len(entries):
+def _refuse_if_none_left(asked: Settings, unbuilt: Mapping[str, str]) -> None:
+    """Raise SetupError where no entry could be built, or not the one that all are compared with."""
+    if len(unbuilt) == len(asked.frameworks) or asked.control in unbuilt:
         stage.refuse(unbuilt)
 
 

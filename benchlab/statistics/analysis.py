@@ -14,9 +14,10 @@ from benchlab.load.metrics import Better, Measures, Metric
 from benchlab.quality import rules
 from benchlab.records.plan import LevelKey, Manifest
 from benchlab.records.run import Decision, Run
-from benchlab.statistics import bottleneck, cells, comparison, pooling, sequential, stats
+from benchlab.statistics import bottleneck, cells, comparison, control, pooling, sequential, stats
 from benchlab.statistics.cells import Cell, Measured
 from benchlab.statistics.comparison import Comparison, Standing
+from benchlab.statistics.control import Compared
 from benchlab.statistics.pooling import Cells
 from benchlab.statistics.stats import Average, Ratio
 
@@ -59,7 +60,8 @@ class Result:
     because some cells filled the host and others did not. `overall` is what the ranks are from, over all levels.
     `compared` has the comparisons in each metric over all levels, `levels` those at each; neither has the metric of
     full hosts where another ranks. `level_basis` is the metric whose outcomes hold at a level: that of the test, and
-    where it has none, that of the level's own cells.
+    where it has none, that of the level's own cells. Where the run has a `control`, the pairs of `overall` and `levels`
+    are those with it, each the other entry to the control, in intervals that hold all at once.
     `averages` has the metrics of each entry over all its levels, as far as they are known. `unmeasured` has entry and
     level of what was asked for and has no sample that counts.
     """
@@ -74,6 +76,7 @@ class Result:
     level_basis: Mapping[LevelKey, Metric | None]
     averages: Mapping[Metric, Mapping[str, Average]]
     unmeasured: tuple[tuple[str, LevelKey], ...]
+    control: str = ""
 
     @property
     def is_host_full(self) -> bool:
@@ -92,8 +95,27 @@ class Result:
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:
-        """Return who is where, the leader first; nobody where no metric ranks."""
-        return comparison.standings(self.overall) if self.basis else ()
+        """Return who is where, the leader first, or the control; nobody where no metric ranks, or that has no value."""
+        if not self.basis or self.lacks_control:
+            return ()
+        return comparison.beside(self.overall, self.control) if self.control else comparison.standings(self.overall)
+
+    @cached_property
+    def tiers(self) -> tuple[tuple[str, ...], ...]:
+        """Return the entries in groups, in the order of their standings: each is faster than all in those after it."""
+        return comparison.tiers([standing.entry for standing in self.standings], self.overall)
+
+    @property
+    def lacks_control(self) -> bool:
+        """Return whether the run has a control, and no value of it in this test."""
+        return bool(self.control) and self.control not in self.overall.entries
+
+    @property
+    def informing(self) -> Mapping[Metric, Comparison]:
+        """Return the comparisons in each metric over all levels: where there is a control, of the pairs with it."""
+        if not self.control:
+            return self.compared
+        return {metric: comparison.of_one(compared, self.control) for metric, compared in self.compared.items()}
 
     def over(self, levels: Sequence[LevelKey]) -> Over:
         """Return the levels beside those that were asked for."""
@@ -115,6 +137,7 @@ def parameters() -> dict[str, object]:
         "significance": stats.ALPHA,
         "equivalence": stats.EQUIVALENCE,
         "multiple_pairs": "Holm, over all pairs that a report leads with; at single levels over the pairs of a level",
+        "baseline": f"the least p of all ratios to it, simulated ({control.DRAWS} draws, seed {control.SEED})",
         "least_blocks": comparison.LEAST_BLOCKS,
         "interval": "Student's t on logarithms, paired by block",
         "rules": {rule.name: {"severity": rule.severity, "limit": rule.limit} for rule in rules.RULES},
@@ -135,10 +158,19 @@ def concluded(
     """Return the ratios over the levels; where spread decided the number of blocks, by Stein's rule."""
     whole = {level: levels[level] for level in sorted(levels)}
     made = list(ratios(whole))
-    # Where the budget decided, and not the spread, the ordinary interval is right; Stein's would be wider for nothing.
-    if decision is not None and decision.needed is not None and decision.needed <= decision.blocks:
-        return sequential.conclude(ratios(_first_blocks(whole, decision.pilot)), made)
+    if pilot := _deciding_pilot(decision):
+        return sequential.conclude(ratios(_first_blocks(whole, pilot)), made)
     return made
+
+
+def _deciding_pilot(decision: Decision | None) -> int:
+    """Return how many blocks the pilot had whose spread decided how many there are; 0 where it did not.
+
+    Where the budget decided, and not the spread, the ordinary interval is right; Stein's would be wider for nothing.
+    """
+    if decision is None or decision.needed is None or decision.needed > decision.blocks:
+        return 0
+    return decision.pilot
 
 
 def over(levels: Sequence[LevelKey], asked: Iterable[LevelKey]) -> Over:
@@ -160,6 +192,8 @@ def results(run: Run, measures: Measures) -> tuple[Result, ...]:
 
 
 def _corrected(run: Run, measures: Measures, measured: Iterable[Measured]) -> tuple[Result, ...]:
+    if run.manifest.settings.control:
+        return _against_control(run, measures, measured)
     uncorrected = [_result(run.manifest, measures, of_test, run.decision) for of_test in measured]
     ratios = [(pair.ratio, result.overall.better) for result in uncorrected for pair in result.overall.pairs]
     headlines = iter(comparison.decide_together(ratios))
@@ -167,6 +201,43 @@ def _corrected(run: Run, measures: Measures, measured: Iterable[Measured]) -> tu
         replace(result, overall=replace(result.overall, pairs=tuple(next(headlines) for _ in result.overall.pairs)))
         for result in uncorrected
     )
+
+
+def _against_control(run: Run, measures: Measures, measured: Iterable[Measured]) -> tuple[Result, ...]:
+    """Return the results with each entry against the control; those over all levels of all tests are one family."""
+    name, pilot = run.manifest.settings.control, _deciding_pilot(run.decision)
+    made: list[tuple[Result, Compared | None]] = []
+    for of_test in measured:
+        result = _result(run.manifest, measures, of_test, run.decision)
+        at = {metric: of_test.ranked(metric) for metric in result.compared}
+        levels = {
+            metric: {
+                level: _pairs_with(compared, [_compared({level: at[metric][level]}, compared.better, name, pilot)])
+                for level, compared in of_levels.items()
+            }
+            for metric, of_levels in result.levels.items()
+        }
+        leads = _compared(at[result.basis], result.basis.better, name, pilot) if result.basis else None
+        made.append((replace(result, levels=levels, control=name), leads))
+    family = [leads for _, leads in made if leads is not None]
+    decided = iter(control.decide(family))
+    return tuple(
+        replace(result, overall=replace(result.overall, pairs=next(decided) if leads is not None else ()))
+        for result, leads in made
+    )
+
+
+def _pairs_with(compared: Comparison, family: Sequence[Compared]) -> Comparison:
+    """Return the comparison with the pairs of the only part of the family in place of its own."""
+    (pairs,) = control.decide(family)
+    return replace(compared, pairs=pairs)
+
+
+def _compared(levels: Mapping[LevelKey, Cells], better: Better, name: str, pilot: int) -> Compared:
+    whole = {level: levels[level] for level in sorted(levels)}
+    ratios, logs = stats.ratios_to(whole, name)
+    first = stats.ratios_to(_first_blocks(whole, pilot), name)[0] if pilot else ()
+    return Compared(ratios, logs, better, first)
 
 
 def _result(manifest: Manifest, measures: Measures, measured: Measured, decision: Decision | None) -> Result:

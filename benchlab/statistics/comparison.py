@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import fmean
 
 from benchlab.load.metrics import Better
@@ -42,6 +42,10 @@ class Pair:
     adjusted_p: float | None
     outcome: Outcome
     among: int = 1
+
+    @property
+    def names(self) -> tuple[str, str]:
+        return self.ratio.names
 
     @property
     def inverse(self) -> Pair:
@@ -125,12 +129,13 @@ class Standing:
     """An entry's line in a summary: how it compares with the leader, and its rank.
 
     `pair` is the entry against the leader: None for the leader itself, and for one that cannot be compared with it.
+    Where all are compared with a control, that is in the leader's place, and nobody has a rank.
     """
 
     entry: str
     is_leader: bool
     pair: Pair | None
-    rank: Rank
+    rank: Rank | None
 
     @property
     def relative(self) -> float | None:
@@ -172,7 +177,40 @@ def standings(comparison: Comparison) -> tuple[Standing, ...]:
         Standing(entry, entry == leader, comparison.between(entry, leader) if leader else None, ranks[entry])
         for entry in comparison.entries
     ]
-    return tuple(sorted(unordered, key=lambda standing: _place(standing, comparison.better)))
+
+    def place(standing: Standing) -> tuple[bool, Rank, float]:
+        gain = comparison.better.gain(standing.relative) if standing.relative else 0.0
+        return not standing.is_leader, ranks[standing.entry], -gain
+
+    return tuple(sorted(unordered, key=place))
+
+
+def beside(comparison: Comparison, control: str) -> tuple[Standing, ...]:
+    """Return the control, then the others, the best first; last those that cannot be compared with it."""
+    others = (entry for entry in comparison.entries if entry != control)
+    unordered = [Standing(entry, False, comparison.between(entry, control), None) for entry in others]
+
+    def place(standing: Standing) -> float:
+        return -comparison.better.gain(standing.relative) if standing.relative else 0.0
+
+    return Standing(control, True, None, None), *sorted(unordered, key=place)
+
+
+def of_one(comparison: Comparison, entry: str) -> Comparison:
+    """Return the comparison with the pairs of this entry alone, each the other one to it."""
+    pairs = (pair if pair.ratio.second == entry else pair.inverse for pair in comparison.pairs if entry in pair.names)
+    return replace(comparison, pairs=tuple(sorted(pairs, key=lambda pair: pair.ratio.first)))
+
+
+def tiers(order: Sequence[str], comparison: Comparison) -> tuple[tuple[str, ...], ...]:
+    """Return the entries in groups, in this order: every one is known to be faster than every one of those after it."""
+    won = set(_decided(comparison.pairs))
+    cuts = [
+        place
+        for place in range(1, len(order))
+        if all((ahead, behind) in won for ahead in order[:place] for behind in order[place:])
+    ]
+    return tuple(tuple(order[start:end]) for start, end in pairwise([0, *cuts, len(order)]))
 
 
 def decide(estimates: Sequence[Ratio], better: Better) -> tuple[Pair, ...]:
@@ -210,12 +248,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     steps = (min(1.0, (count - done) * p_values[index]) for done, index in enumerate(order))
     adjusted = dict(zip(order, accumulate(steps, max), strict=True))
     return [adjusted[index] for index in range(count)]
-
-
-def _place(standing: Standing, better: Better) -> tuple[bool, Rank, float]:
-    """Return what sorts a standing among others: the lowest comes first."""
-    gain = better.gain(standing.relative) if standing.relative else 0.0
-    return not standing.is_leader, standing.rank, -gain
 
 
 def _outcome(ratio: Ratio, better: Better, adjusted_p: float | None) -> Outcome:

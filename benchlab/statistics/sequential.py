@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from benchlab.statistics.stats import ALPHA, Ratio, t_quantile, tested
+from benchlab.statistics.stats import ALPHA, Ratio, t_quantile, tested, within
 
 
 def blocks_needed(pilot: Iterable[Ratio], half_width: float) -> int:
@@ -23,18 +23,18 @@ def blocks_needed(pilot: Iterable[Ratio], half_width: float) -> int:
     return max((_needed(ratio, math.log1p(half_width)) for ratio in pilot), default=0)
 
 
-def conclude(pilot: Iterable[Ratio], final: Iterable[Ratio]) -> list[Ratio]:
-    """Return the final ratios, each with the wider of Stein's interval and its own.
+def conclude(pilot: Iterable[Ratio], final: Iterable[Ratio], level: float = ALPHA) -> list[Ratio]:
+    """Return the final ratios, whose intervals are at `level`, each with the wider of Stein's interval and its own.
 
     The blocks were counted out by the pilot's spread, which makes the interval and p of all blocks a little too sure.
     A ratio that the pilot has no spread of, or that lost blocks or levels since, keeps its own; so does one through an
     anchor, whose spread is that of two others.
     """
     frozen = {(ratio.first, ratio.second): ratio for ratio in pilot}
-    return [_concluded(frozen.get((ratio.first, ratio.second)), ratio) for ratio in final]
+    return [_concluded(frozen.get((ratio.first, ratio.second)), ratio, level) for ratio in final]
 
 
-def stein_interval(pilot: Ratio, final: Ratio) -> Ratio:
+def stein_interval(pilot: Ratio, final: Ratio, level: float = ALPHA) -> Ratio:
     """Return the ratio over all blocks, with interval and tests from the pilot's standard deviation.
 
     Raises ValueError if the pilot has fewer than two blocks, or more than there are in all.
@@ -44,7 +44,9 @@ def stein_interval(pilot: Ratio, final: Ratio) -> Ratio:
             f"{final.first}/{final.second}: {pilot.blocks} blocks in the pilot, {final.blocks} in all; "
             "a pilot is the first 2 blocks or more of the whole"
         )
-    return tested(final.first, final.second, math.log(final.ratio), pilot.stdev, final.blocks, pilot.blocks - 1)
+    freedom = pilot.blocks - 1
+    made = tested(final.first, final.second, math.log(final.ratio), pilot.stdev, final.blocks, freedom)
+    return within(made, pilot.stdev, freedom, level)
 
 
 def wider(final: Ratio, stein: Ratio) -> Ratio:
@@ -85,12 +87,12 @@ def _needed(ratio: Ratio, log_width: float) -> int:
     return max(ratio.blocks, math.ceil((t_quantile(ratio.blocks - 1) * ratio.stdev / log_width) ** 2))
 
 
-def _concluded(pilot: Ratio | None, final: Ratio) -> Ratio:
+def _concluded(pilot: Ratio | None, final: Ratio, level: float) -> Ratio:
     if pilot is None or pilot.stdev is None or final.blocks < pilot.blocks:
         return final
     if final.over != pilot.over or final.through or pilot.through:
         return final
-    return wider(final, stein_interval(pilot, final))
+    return wider(final, stein_interval(pilot, final, level))
 
 
 def _larger(*values: float | None) -> float | None:

@@ -76,6 +76,10 @@ class Ratio:
     through: str = ""
 
     @property
+    def names(self) -> tuple[str, str]:
+        return self.first, self.second
+
+    @property
     def inverse(self) -> Ratio:
         """Return the ratio of second to first."""
         low, high, low_90, high_90 = (
@@ -142,6 +146,20 @@ def ratios(levels: Mapping[LevelKey, Cells]) -> tuple[Ratio, ...]:
     return _over(levels, _of_pairs(list(levels.values())))
 
 
+def ratios_to(levels: Mapping[LevelKey, Cells], control: str) -> tuple[tuple[Ratio, ...], Array]:
+    """Return the ratio of each other entry to the control, as `ratios` makes it, in alphabetical order.
+
+    Beside them stand the log-ratios of their blocks, ratio x block: NaN where a block has none, and throughout where
+    the ratio is through an anchor.
+    """
+    made = [ratio if ratio.second == control else ratio.inverse for ratio in ratios(levels) if control in ratio.names]
+    made.sort(key=lambda ratio: ratio.first)
+    names = [control, *(ratio.first for ratio in made)]
+    # The pairs of the first of the names are the first of all.
+    differences = -pooling.log_ratios(list(levels.values()), names)[:, : len(made)]
+    return tuple(made), _block_means(differences, _kept_of_pairs(np.asarray(np.isfinite(differences))))
+
+
 def contrasts(
     levels: Mapping[LevelKey, Cells], weights: Mapping[tuple[str, str], Mapping[str, float]]
 ) -> tuple[Ratio, ...]:
@@ -187,6 +205,20 @@ def tested(first: str, second: str, log_mean: float, stdev: float, blocks: int, 
     p = min(1.0, 2 * tail(abs(log_mean), error, freedom))
     equivalence_p = tail(_snapped(math.log1p(EQUIVALENCE) - abs(log_mean)), error, freedom)
     return Ratio(first, second, center, low, high, p, equivalence_p, blocks, stdev, low_90, high_90)
+
+
+def at_level(ratio: Ratio, level: float) -> Ratio:
+    """Return the ratio with the interval that leaves the truth out with the probability `level`.
+
+    Of a ratio through an anchor it is that of the leg with fewer blocks, which is no narrower than its own.
+    """
+    return ratio if ratio.stdev is None else within(ratio, ratio.stdev, ratio.blocks - 1, level)
+
+
+def within(ratio: Ratio, stdev: float, freedom: float, level: float) -> Ratio:
+    """Return the ratio with the interval at `level` that this standard deviation of its blocks makes."""
+    low, high = _interval(ratio.ratio, stdev / math.sqrt(ratio.blocks), freedom, level)
+    return replace(ratio, low=low, high=high)
 
 
 def kept(present: Presence) -> tuple[int, ...]:

@@ -25,6 +25,7 @@ def faults(made: Manifest) -> list[str]:
         *_cpus(made),
         *impossible(made.settings),
         *_variants(made),
+        *_control(made),
         *_versions(made),
         *_groups(made),
     ]
@@ -63,6 +64,13 @@ def _variants(made: Manifest) -> Iterator[str]:
             yield f"variants.{name}.origin is {letters.quoted(variant.origin)}, which is no name of an entry"
         if unknown := sorted(variant.levels.keys() - varied):
             yield f"variants.{name}.levels has {letters.quoted(unknown[0])}, which is no factor that this lab varies"
+
+
+def _control(made: Manifest) -> Iterator[str]:
+    """Yield a baseline that is no entry of the run."""
+    control = made.settings.control
+    if control and control not in made.entries:
+        yield f"settings.control is {letters.quoted(control)}, which is no entry of the run"
 
 
 def _versions(made: Manifest) -> Iterator[str]:

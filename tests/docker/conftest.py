@@ -24,7 +24,8 @@ from benchlab.records.run import Run
 from benchlab.storage import store
 from benchlab.techempower import drafting
 
-from ..entries import ROOT, SERVICES
+from ..entries import ROOT, SERVICES, USUAL
+from ..tested import TESTED
 from .traces import ASIDE, everything, images, named, objects, restore, tag
 
 WAIT_S, RUN_S = 120, 300
@@ -79,6 +80,9 @@ class Project:
 
         The image starts from the other's, so that nothing is installed anew.
         """
+        if like not in USUAL:
+            # Its image may not be there yet.
+            assert self.run("setup", "--framework", like)[0] == 0
         drafting.write(self.root, drafting.plan(self.root, name, like))
         folder, shared = self.root / "frameworks" / name, self.root / "frameworks/shared"
         original = next(path for path in (folder / file, shared / file) if path.exists())
@@ -196,13 +200,13 @@ def nothing_stays(client: docker.DockerClient) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def staged() -> Iterator[Lab]:
-    """The lab of this checkout with all its containers made, for tests that look inside them."""
+    """The lab of this checkout with the containers of the entries that are tested, for tests that look inside them."""
     lab = stage.open_lab(ROOT, (), lambda line: None)
     client = docker.from_env()
     # What is built here is what the checkout needs: it stays.
-    stage.build(lab, lab.topology.entries)
+    stage.build(lab, TESTED.names)
     before = everything(client)
-    with stage.stage(lab, list(lab.topology.entries)):
+    with stage.stage(lab, TESTED.names):
         yield lab
     await_nothing_new(client, before, lambda: None)
 

@@ -13,15 +13,16 @@ import pytest
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.quality import judge
 
-from ..entries import ENTRIES, SERVICES
+from ..entries import SERVICES
+from ..tested import TESTED
 from .conftest import ONE, ROUNDS, Project
 
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "no_proxy")
 V2_CLIENT = "benchlab/compose-v2"
 
 
-# One entry of each image.
-BUILT = tuple({SERVICES[name]["image"]: name for name in ENTRIES}.values())
+# One entry of each image, of those that are looked at closely.
+BUILT = tuple({SERVICES[name]["image"]: name for name in TESTED.closely}.values())
 ADOPTIONS = (
     "python3 lab.py adopt tests/tfb/rill --bases tests/tfb/bases.txt",
     "python3 lab.py adopt tests/tfb/asgi --test psycopg --bases tests/tfb/bases.txt",

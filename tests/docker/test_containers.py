@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -18,17 +18,21 @@ from benchlab.engine.command import command_output
 from benchlab.engine.endpoints import DATABASE_HOST, ENTRY_HOST, app_address
 from benchlab.engine.sandbox import LAB_LABEL, LAB_VALUE, PROJECT_LABEL, SERVICE_LABEL
 from benchlab.engine.stage import Lab
+from benchlab.experiment import workloads
+from benchlab.experiment.workloads import WORKLOADS
 from benchlab.load import closed
 from benchlab.records.plan import Entry, Level, Target
-from benchlab.run import fetch, wrk
+from benchlab.run import conformance, fetch, wrk
 from benchlab.run.database import Database
 from benchlab.run.group import Group
+from benchlab.run.lifecycle import RunningEntry
 
-from ..entries import ENTRIES, USUAL
+from ..entries import USUAL
+from ..tested import TESTED
 from .conftest import await_that
 from .traces import PROJECT
 
-SERVICES = ("db", "wrk", "nginx", *ENTRIES)
+SERVICES = ("db", "wrk", "nginx", *TESTED.names)
 OURS = {PROJECT_LABEL: PROJECT, LAB_LABEL: LAB_VALUE}
 QUERY = ("/queries?queries=2",)
 TOLD = (*claims.COMPARED, "orm")
@@ -98,27 +102,32 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def pristine(staged: Lab) -> str:
-    """Return World as it is before anybody has changed it."""
-    staged.engine.start("db")
-    return _execute(staged, "db", "pristine-world")
+def running(staged: Lab, request: pytest.FixtureRequest) -> Iterator[RunningEntry]:
+    """Run an entry for all the tests that look at it, one after the other: it is started once."""
+    entries = staged.topology.entries
+    group = Group(
+        [entries[request.param]], staged.roles, entries.values(), lambda name, text: name, patterns=staged.patterns
+    )
+    with group.only_up("tested") as up:
+        yield up
 
 
-@pytest.fixture(scope="module")
-def serving(staged: Lab, pristine: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """Run an entry for all the tests that look at it, one after the other, and return its name."""
-    with _serving(staged, request.param):
-        yield request.param
+@pytest.fixture
+def serving(running: RunningEntry) -> str:
+    """Return the name of the entry that runs."""
+    return running.entry.name
 
 
-# In one lifetime of its container each entry is looked at by the tests at the end of this file.
-each_entry = pytest.mark.parametrize("serving", ENTRIES, indirect=True)
-# Of what takes some time to try, an entry for each data layer will do where time is short.
-studied_first = pytest.mark.parametrize(
-    "serving",
-    [name if name in USUAL else pytest.param(name, marks=pytest.mark.long) for name in ENTRIES],
-    indirect=True,
-)
+def _usual_first(names: Iterable[str]) -> pytest.MarkDecorator:
+    """Return the mark of a test that looks at these entries: where time is short, at the usual ones alone."""
+    marks = [pytest.mark.entries], [pytest.mark.entries, pytest.mark.long]
+    of_entries = [pytest.param(name, marks=marks[name not in USUAL]) for name in names]
+    return pytest.mark.parametrize("running", of_entries, indirect=True)
+
+
+# In one lifetime of its container each entry is looked at by the tests at the end of this file; at some of them, which
+# take longer, a few entries.
+each_entry, some_entries = _usual_first(TESTED.names), _usual_first(TESTED.closely)
 
 
 def _started(lab: Lab, entry: str) -> int:
@@ -336,6 +345,13 @@ def test_entries_that_are_up_at_once_have_the_contract_s_names_and_one_of_their_
 
 
 @each_entry
+def test_an_entry_keeps_the_contract(running: RunningEntry) -> None:
+    found = conformance.verify_running(running, WORKLOADS)
+    assert [str(problem) for verification in found for problem in verification.problems] == []
+    assert [verification.test for verification in found] == workloads.in_order(running.entry.tests)
+
+
+@each_entry
 def test_labels_say_what_runs(staged: Lab, serving: str) -> None:
     labels = staged.topology.entries[serving].labels
     workers = int(labels["workers"])
@@ -366,7 +382,7 @@ def test_a_burst_of_1024_connections_is_queued_and_not_turned_away(
 
 
 @pytest.mark.long
-@each_entry
+@some_entries
 def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(staged: Lab, serving: str) -> None:
     command = closed.command(Level(512, 2), _target(serving), "/updates?queries=20", "application/json", 5)
     load = wrk.parse(closed, _execute(staged, "wrk", *wrk.observed(command, {}))).load
@@ -378,7 +394,7 @@ def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(stage
     assert deadlocks == "0"
 
 
-@studied_first
+@some_entries
 def test_a_database_outage_answers_5xx_and_heals(staged: Lab, serving: str) -> None:
     assert _query(staged, serving).status == 200
     staged.engine.stop("db")
@@ -390,7 +406,7 @@ def test_a_database_outage_answers_5xx_and_heals(staged: Lab, serving: str) -> N
 
 
 @pytest.mark.long
-@each_entry
+@some_entries
 def test_a_database_that_hangs_is_answered_5xx_and_heals(
     staged: Lab, client: docker.DockerClient, serving: str
 ) -> None:
@@ -410,8 +426,9 @@ def _heals(lab: Lab, entry: str) -> bool:
 
 
 @pytest.mark.long
-@each_entry
-def test_what_an_entry_has_updated_is_restored(staged: Lab, pristine: str, serving: str) -> None:
+@some_entries
+def test_what_an_entry_has_updated_is_restored(staged: Lab, serving: str) -> None:
+    pristine = _execute(staged, "db", "pristine-world")
     before = _rows(_execute(staged, "db", "print-world"))
     updated = {
         row["id"]: row["randomNumber"] for row in json.loads(_answer(staged, serving, "/updates?queries=500").body)

@@ -6,7 +6,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -22,14 +22,27 @@ def shown(arguments: list[str], width: int, environment: Mapping[str, str]) -> s
     return screen
 
 
+def printed(arguments: list[str], width: int, environment: Mapping[str, str]) -> str:
+    """Return what Python prints of these arguments on a terminal of that width, without colours."""
+    code, screen = _on_screen(arguments, width, {"NO_COLOR": "1", **environment}, None, program=())
+    assert code == 0
+    return screen
+
+
 def exit_and_screen(arguments: list[str], width: int) -> tuple[int, str]:
     """Return the exit code of `lab.py`, and what it prints on a terminal that shows its errors, too."""
     return _on_screen(arguments, width, {"NO_COLOR": "1"}, subprocess.STDOUT)
 
 
-def _on_screen(arguments: list[str], width: int, environment: Mapping[str, str], errors: int | None) -> tuple[int, str]:
+def _on_screen(
+    arguments: list[str],
+    width: int,
+    environment: Mapping[str, str],
+    errors: int | None,
+    program: Sequence[str] = ("lab.py",),
+) -> tuple[int, str]:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "lab.py", *arguments]
+    command = [sys.executable, *program, *arguments]
     added = {**os.environ, "COLUMNS": str(width), "TERM": "xterm", **environment}
     with os.fdopen(ours, "rb", buffering=0) as screen, ThreadPoolExecutor() as reader:
         found = reader.submit(_until_closed, screen)

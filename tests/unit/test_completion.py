@@ -49,6 +49,9 @@ def _completed(line: str, tmp_path: Path, start: int = 1) -> set[str]:
         (f"./lab.py --framework {ENTRIES[0]} --test pl", {"plaintext"}),
         ("./lab.py export results/latest --format t", {"tfb"}),
         ("./lab.py compare old new --fail", {"--fail-if-slower"}),
+        ("./lab.py --tag asyn", {"asyncpg"}),
+        ("./lab.py verify --tag orm,asyn", {"orm,asyncpg"}),
+        ("./lab.py setup --set pop", {"popular"}),
     ],
 )
 def test_commands_flags_choices_and_entries_are_completed(tmp_path: Path, line: str, offered: set[str]) -> None:

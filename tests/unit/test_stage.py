@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
@@ -19,26 +18,10 @@ from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.storage import store
 
-from . import screens
+from . import made_entries, screens
 from .conftest import make_manifest
 
 ROOT = Path(__file__).parents[2]
-# Resolves compose.yaml as far as a plan needs it: each variable of the environment, or what stands for it.
-COMPOSE = f"""#!{sys.executable}
-import os, re, sys, yaml
-text = open("compose.yaml").read()
-resolved = re.sub(r"\\$\\{{(\\w+):-([^}}]*)\\}}", lambda match: os.environ.get(match[1]) or match[2], text)
-print(yaml.safe_dump(yaml.safe_load(resolved)) if sys.argv[-1] == "config" else "")
-"""
-
-
-# The lab in another folder than its own.
-ELSEWHERE = """
-import sys
-from pathlib import Path
-from benchlab.cli import cli
-sys.exit(cli.main(Path(sys.argv[1]), sys.argv[2:]))
-"""
 
 
 def _told(tmp_path: Path, *arguments: str) -> tuple[str, str]:
@@ -57,14 +40,7 @@ def _refused(tmp_path: Path, *arguments: str) -> tuple[int, str]:
 
 def _ended(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=ROOT, env=_environment(tmp_path), capture_output=True, text=True)
-
-
-def _environment(tmp_path: Path) -> dict[str, str]:
-    docker = tmp_path / "docker"
-    docker.write_text(COMPOSE)
-    docker.chmod(0o755)
-    return {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{tmp_path}/nowhere.sock"}
+    return subprocess.run(command, cwd=ROOT, env=made_entries.environment(tmp_path), capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(("command", "entries"), [([], 2), (["factors"], 4)])
@@ -80,7 +56,7 @@ def test_a_plan_needs_no_engine_and_says_which_cpus_it_is_for(tmp_path: Path, co
 def test_on_a_narrow_terminal_a_plan_breaks_between_words_and_its_commands_can_be_copied(tmp_path: Path) -> None:
     arguments = ["--dry-run", "--test", "query", "--placement", "shared", "--seed", "7"]
     piped = _told(tmp_path, *arguments)[0].splitlines()
-    lines = screens.shown(arguments, 60, _environment(tmp_path)).splitlines()
+    lines = screens.shown(arguments, 60, made_entries.environment(tmp_path)).splitlines()
     assert [line for line in lines if line.startswith("wrk")] == [line for line in piped if line.startswith("wrk")]
     plan = lines[: lines.index("")]
     assert max(map(len, plan)) <= 60
@@ -92,14 +68,13 @@ def test_the_list_has_workers_and_pool_for_the_same_cpus(tmp_path: Path) -> None
     assert said == (
         f"no engine answers: workers and pool are shown for the {counted(capacity.own_cpus(), 'CPU')} of this machine\n"
     )
-    head, _, first = ([cell.strip() for cell in line.split("|")] for line in entries.splitlines()[:3])
-    assert dict(zip(head, first, strict=True))["workers"] == str(capacity.own_cpus())
+    assert re.search(rf"^The same for all: proxy none, .*workers {capacity.own_cpus()}, ", entries, re.MULTILINE)
 
 
 def test_the_list_shows_what_each_entry_is_made_of(tmp_path: Path) -> None:
     entries, _ = _told(tmp_path, "list")
     assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn \| uvloop \| ujson +\|", entries)
-    assert re.search(r"\| aiohttp \d[\d.]+, asyncpg \d", entries)
+    assert re.search(r"^aiohttp +aiohttp \d[\d.]+, asyncpg \d", entries, re.MULTILINE)
 
 
 def test_a_plan_of_factors_has_the_entries_that_are_crossed(tmp_path: Path) -> None:
@@ -133,7 +108,7 @@ def test_a_stanza_without_a_required_label_is_named(tmp_path: Path) -> None:
     shutil.copy(ROOT / ".env", tmp_path)
     compose = (ROOT / "compose.yaml").read_text()
     (tmp_path / "compose.yaml").write_text(compose.replace("benchlab.json: ujson", "benchlab.note: none", 1))
-    code, said = _refused(tmp_path, "-c", ELSEWHERE, str(tmp_path), "list")
+    code, said = _refused(tmp_path, "-c", made_entries.ELSEWHERE, str(tmp_path), "list")
     assert (code, said.splitlines()[-1]) == (1, "error: compose.yaml: aiohttp: label benchlab.json is missing; add it")
 
 

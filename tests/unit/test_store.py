@@ -115,7 +115,7 @@ def test_another_schema_is_refused_with_all_numbers(tmp_path: Path, manifest: Ma
     journal = store.create(tmp_path, manifest)
     path = journal.folder / store.MANIFEST
     path.write_text(path.read_text().replace(f'"schema": {schema.SCHEMA}', '"schema": 99'))
-    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4, 5 and {schema.SCHEMA}; "):
+    with pytest.raises(StoreError, match=f"schema 99, this lab reads 3, 4, 5, 6 and {schema.SCHEMA}; "):
         store.read(journal.folder)
 
 

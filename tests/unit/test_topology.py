@@ -108,6 +108,17 @@ def test_an_entry_may_be_left_out_where_none_is_named() -> None:
         _ = _topology(x=SERVICE | {"labels": _labels(default="maybe")}).entries
 
 
+def test_an_interface_or_a_tag_that_there_cannot_be_is_named() -> None:
+    wrong = _labels(interface="cgi", tags="popular A,b", threads="some")
+    with pytest.raises(ConfigError) as raised:
+        _ = _topology(x=SERVICE | {"labels": wrong}).entries
+    assert str(raised.value) == (
+        "compose.yaml: x: label benchlab.threads=some is no number from 1; mend it; "
+        "x: label benchlab.interface=cgi: use asgi, wsgi, rsgi, own; "
+        "x: label benchlab.tags: 'A,b' is no tag; use small letters, digits, '.' and '-'"
+    )
+
+
 def test_an_unknown_framework_is_named_with_the_nearest_and_all_others() -> None:
     lab = _topology(aiohttp=SERVICE | {"labels": _labels()}, crax=SERVICE | {"labels": _labels()})
     with pytest.raises(UsageError, match=re.escape("unknown framework crx: did you mean crax? there is aiohttp, crax")):
