@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ from benchlab.experiment import stack
 
 # Where the host's extra ones are, and the base image's.
 CERTIFICATES = "usr/local/share/ca-certificates"
+# What pip or Python says of a failure, maybe behind BuildKit's number and time. Compose's own lines do not say why.
+CAUSE = re.compile(r"(?:#\d+ [\d.]+)?\s*(ERROR: (?!for |Service ).+|\w*(?:Error|Exception): .+)")
 # How the images of the lab's own services are called.
 OWN = "benchlab/"
 # Of so many commits and levels the images are kept after a run: the next run with one of them need not build it.
@@ -120,7 +123,7 @@ def _ensure_bases(
         except SetupError as error:
             say(str(error))
             message, *log = str(error).splitlines()
-            why = " ".join([message, *[line for line in log if line.strip()][-1:]])
+            why = " ".join([message, *_cause(log)])
             missing = {resolved.image(name) for name in left}
             return {service: why for service in services if _starts_from(resolved, service) & missing}
         below = on.image_id(resolved.image(left.pop(0))) or ""
@@ -221,7 +224,13 @@ def _unbuilt(resolved: Topology, service: str, error: SetupError, say: Say) -> s
     message, *log = str(error).splitlines()
     needs = resolved.labels(service).get("buildkit")
     why = [f"{needs} {compose.NEEDS_BUILDKIT};"] if needs and not resolved.has_buildkit else []
-    return " ".join([*why, message, *[line for line in log if line.strip()][-1:]])
+    return " ".join([*why, message, *_cause(log)])
+
+
+def _cause(log: Sequence[str]) -> list[str]:
+    """Return the line of a build's log that says why it failed; the last where none does, none of an empty log."""
+    causes = [cause[1] for line in log if (cause := CAUSE.match(line))]
+    return (causes or [line for line in log if line.strip()])[-1:]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from typing import Any
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.letters import one_line
 from benchlab.engine import checkout, images, locks, pythons
-from benchlab.engine.context import Context
+from benchlab.engine.context import IGNORED, Context
 from benchlab.engine.locks import LOCK, Lock
 from benchlab.experiment import interpreters
 from benchlab.experiment.settings import FRAMEWORK, VARY
@@ -117,6 +117,12 @@ class _Copy:
     def write(self, dockerfile: str) -> None:
         (self._place / self._context.dockerfile).write_text(dockerfile, encoding="utf-8")
 
+    def send(self, part: str) -> None:
+        """Have the builder take all of a part of the context, whatever its file of what is ignored says."""
+        path = self._place / IGNORED
+        before = path.read_text(encoding="utf-8") if path.is_file() else ""
+        path.write_text(f"{before}\n!{part}/**\n", encoding="utf-8")
+
     def lock(self, asked: str) -> Lock:
         """Return the entry's lock. Raises ConfigError where it has none."""
         if not all((self.folder / name).is_file() for name in (locks.ASKED, LOCK)):
@@ -187,6 +193,7 @@ def _checkout(copy: _Copy, package: str, level: str, version: str, root: Path, a
         if installed == copy.dockerfile:
             raise UsageError(f"{asked}: {copy.folder.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
         copy.write(STAGE.format(folder=copy.folder.name) + installed)
+        copy.send(f"{copy.folder.name}/{CHECKOUTS}")
     return target
 
 
