@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -49,6 +50,50 @@ def test_the_server_is_the_one_whose_banner_comes_first_and_a_worker_s_comes_lat
 )
 def test_servers_are_known_by_their_banners(server: str, line: str) -> None:
     assert PATTERNS.server(f"started: framework=starlette\n{line}") == server
+
+
+@pytest.mark.parametrize(
+    ("server", "log"),
+    [
+        (
+            "sanic",
+            """\
+            Main  2026-11-30 22:12:57 +0000 INFO: Sanic v25.12.1
+            Main  2026-11-30 22:12:57 +0000 INFO: Goin' Fast @ http://0.0.0.0:8080
+            Main  2026-11-30 22:12:57 +0000 INFO: mode: production, w/ 2 workers
+            Srv 0 2026-11-30 22:12:59 +0000 INFO: Starting worker [23753]
+            Srv 0 2026-11-30 22:13:00 +0000 INFO: Worker ready [23753]
+            Main  2026-11-30 22:13:01 +0000 INFO: Received signal SIGTERM. Shutting down.
+            Srv 0 2026-11-30 22:13:01 +0000 INFO: Stopping worker [23753]
+            Srv 0 2026-11-30 22:13:01 +0000 INFO: Worker complete [23753]
+            Main  2026-11-30 22:13:01 +0000 INFO: Server Stopped
+            """,
+        ),
+        (
+            "tornado",
+            """\
+            [I 261130 22:26:29 process:116] Starting 2 processes
+            [W 261130 22:27:17 process:149] child 0 (pid 10951) exited with status 1, restarting
+            [W 261130 22:27:17 process:142] child 1 (pid 10952) killed by signal 9, restarting
+            """,
+        ),
+        (
+            "robyn",
+            """\
+            INFO:robyn.logger:\x1b[92mAdded route HttpMethod.GET /json\x1b[0m
+            INFO:robyn.logger:\x1b[92mRobyn version: 0.88.0\x1b[0m
+            INFO:robyn.logger:\x1b[92mStarting server at http://0.0.0.0:8080\x1b[0m
+            INFO:robyn.logger:\x1b[1m\x1b[92mTerminating server!!\x1b[0m
+            """,
+        ),
+    ],
+)
+def test_a_framework_s_own_server_is_told_by_what_it_logs_and_none_of_that_is_taken_for_a_reason(
+    server: str, log: str
+) -> None:
+    lines = dedent(log).splitlines()
+    assert PATTERNS.server("\n".join(lines)) == server
+    assert [line for line in lines if not (PATTERNS.starting.search(line) or PATTERNS.ending.search(line))] == []
 
 
 @pytest.mark.parametrize("patterns", [LogPatterns(), log_patterns.read(Path("nowhere"))])
