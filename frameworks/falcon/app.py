@@ -13,7 +13,7 @@ import raw
 from falcon.asgi import App, Request, Response
 from jinja2 import Environment, FileSystemLoader
 
-log = logging.getLogger("uvicorn.error")
+log = logging.getLogger(__name__)
 templates = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
 fortunes_page = templates.get_template("fortunes.html")
 

@@ -17,8 +17,10 @@ from sanic.helpers import json_dumps
 from sanic.log import logger as log
 from sanic.response import html, json, text
 
+USES_UVLOOP = {"uvloop": True, "asyncio": False}
+
 app = Sanic("benchmark")
-app.config.USE_UVLOOP = os.environ.get("LOOP", "uvloop") == "uvloop"
+app.config.USE_UVLOOP = USES_UVLOOP[os.environ.get("LOOP", "uvloop")]
 app.config.KEEP_ALIVE_TIMEOUT = 620  # s
 app.config.GRACEFUL_SHUTDOWN_TIMEOUT = 1  # s
 

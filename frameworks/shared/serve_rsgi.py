@@ -8,6 +8,8 @@ from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.http import HTTP1Settings
 
+LOOPS = {"uvloop": Loops.uvloop, "asyncio": Loops.asyncio}
+
 # For what the application logs; granian has a logger of its own.
 logging.basicConfig(level=logging.INFO, format="[%(levelname)s] %(message)s")
 
@@ -20,7 +22,7 @@ if __name__ == "__main__":
         port=8080,
         interface=Interfaces.RSGI,
         workers=int(os.environ["WEB_CONCURRENCY"]),
-        loop=Loops(os.environ.get("LOOP", "uvloop")),
+        loop=LOOPS[os.environ.get("LOOP", "uvloop")],
         websockets=False,
         backlog=2048,
         backpressure=20_000,  # connections of each worker: more would wait, however idle the others are
