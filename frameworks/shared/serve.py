@@ -84,7 +84,7 @@ def run_granian() -> None:
         workers=int(os.environ["WEB_CONCURRENCY"]),
         loop=Loops(chosen("LOOP")),
         backlog=BACKLOG,
-        backpressure=BACKLOG,  # connections of each worker; by itself, granian would share out the backlog
+        backpressure=20_000,  # connections of each worker: more would wait, however idle the others are
         http1_settings=HTTP1Settings(header_read_timeout=KEEP_ALIVE_S * 1_000),  # ms; idle connections end by it too
         websockets=False,
         respawn_failed_workers=True,
