@@ -35,9 +35,9 @@ FROM_BASE = re.compile(rf"^FROM[ \t]+{BASE}[ \t]*$", re.MULTILINE)
 # A checkout is built where compilers are, and installed before the rest, which then finds it there.
 STAGE = f"""FROM {BASE_DEV} AS checkouts
 COPY {{folder}}/{CHECKOUTS} /{CHECKOUTS}
-RUN for each in /{CHECKOUTS}/*; do \\
-      SETUPTOOLS_SCM_PRETEND_VERSION=$(cat "$each.version") PDM_BUILD_SCM_VERSION=$(cat "$each.version") \\
-      python3 -m pip wheel --no-deps --wheel-dir /wheels "$each" || exit 1; \\
+RUN for each in /{CHECKOUTS}/*.version; do \\
+      SETUPTOOLS_SCM_PRETEND_VERSION=$(cat "$each") PDM_BUILD_SCM_VERSION=$(cat "$each") \\
+      python3 -m pip wheel --no-deps --wheel-dir /wheels "${{{{each%.version}}}}" || exit 1; \\
     done
 
 """
