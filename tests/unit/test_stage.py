@@ -73,7 +73,9 @@ def test_the_list_has_workers_and_pool_for_the_same_cpus(tmp_path: Path) -> None
 
 def test_the_list_shows_what_each_entry_is_made_of(tmp_path: Path) -> None:
     entries, _ = _told(tmp_path, "list")
-    assert re.search(r"\| aiohttp +\| aiohttp +\| full +\| asyncpg +\| gunicorn +\| uvloop +\| ujson +\|", entries)
+    assert re.search(
+        r"\| aiohttp +\| aiohttp +\| own +\| full +\| asyncpg +\| gunicorn +\| uvloop +\| ujson +\|", entries
+    )
     assert re.search(r"^aiohttp +aiohttp \d[\d.]+, asyncpg \d", entries, re.MULTILINE)
 
 
