@@ -194,6 +194,7 @@ def _verify(root: Path, given: argparse.Namespace) -> int:
         say("what each rule asks for, and why: docs/verification.md")
         return FAILED
     chosen = [*selection.typed(given), *((TEST.name, test) for test in given.test)]
+    chosen += [(VARY.name, VARY.write(factor)) for factor in given.vary]
     command = " ".join(["python lab.py", *(f"{flag} {letters.typed(word)}" for flag, word in chosen)])
     say(f"all that was asked for can be measured: {command}")
     return OK
