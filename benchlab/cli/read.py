@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchlab.cli import gate
 from benchlab.cli.command import FAILED, OK, Command, say, show
+from benchlab.core import letters
 from benchlab.core.errors import StoreError, UsageError
 from benchlab.experiment.flags import RUNS, Flag
-from benchlab.experiment.settings import AGAINST, FAIL_IF_SLOWER
+from benchlab.experiment.settings import AGAINST, BASELINE, FAIL_IF_SLOWER
 from benchlab.storage import files, store
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ OLD, NEW = "old", "new"
 REPORT = """
 python lab.py report results/latest               the newest run
 python lab.py report results/20261124-101500-calibration
+python lab.py report results/latest --baseline crax    each entry compared with crax
 """
 EXPORT = """
 python lab.py export results/latest --format csv
@@ -79,8 +82,12 @@ def _report(_: Path, given: argparse.Namespace) -> int:
 
     folder = store.named(given.run)
     if kept.is_calibration(folder):
+        if given.baseline:
+            raise UsageError(f"{BASELINE.name}: {given.run} is a calibration; name a run")
         return _report_calibration(folder)
     run = store.read(folder)
+    if given.baseline and given.baseline != run.manifest.settings.control:
+        return _report_against(folder, run, given.baseline)
     show(outputs.document(run))
     goes_on = not kept.is_part(folder)
     if cut := runs.cut(folder, goes_on):
@@ -92,6 +99,29 @@ def _report(_: Path, given: argparse.Namespace) -> int:
         return FAILED
     if goes_on and (missed := runs.left(run, folder)):
         say(missed)
+    return OK
+
+
+def _report_against(folder: Path, run: Run, control: str) -> int:
+    """Print the report of a run against another baseline than its own; its page stands beside the run's own files."""
+    from benchlab.report import page, plots, report
+
+    names = run.manifest.entries
+    if run.manifest.settings.against:
+        raise UsageError(f"{BASELINE.name}: {run.manifest.run_id} compares versions of its entries, each with its own")
+    if control not in names or len(names) < 2:
+        hint = letters.meant(control, names)
+        raise UsageError(f"{BASELINE.name} {letters.one_line(control)}: {hint}there is {', '.join(sorted(names))}")
+    settings = replace(run.manifest.settings, control=control)
+    told = replace(run, manifest=replace(run.manifest, settings=settings))
+    document = report.against(told)
+    show(document)
+    try:
+        path = store.write_against(folder, control, page.page(document, plots.of_run(told)))
+    except StoreError as error:
+        say(f"there is no page of it: {error}")
+        return FAILED
+    say(f"kept in {files.shown(path)}; the run's own files stay as they are")
     return OK
 
 
@@ -226,7 +256,7 @@ COMMANDS = (
         "report",
         "analyse a run or a calibration again, and print its tables",
         _report,
-        flags=(RUN,),
+        flags=(RUN, BASELINE.by_default("the run's own; else all pairs")),
         examples=REPORT,
     ),
     Command(

@@ -7,15 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from benchlab import __version__
+from benchlab.core import letters
 from benchlab.core.quantities import counted, minutes
 from benchlab.experiment import placement, profiles, stack
-from benchlab.experiment.settings import command, note
+from benchlab.experiment.settings import BASELINE, command, note
 from benchlab.experiment.stack import Labels
 from benchlab.factors import catalog
 from benchlab.load import registry
 from benchlab.quality import judge
 from benchlab.records.facts import UNAVAILABLE
-from benchlab.records.plan import NO_PROXY
+from benchlab.records.plan import NO_PROXY, Settings
 from benchlab.records.run import INVALID, SUSPECT, Failure, Run
 from benchlab.report import factors, heat, rounds, sentences, tables
 from benchlab.report.document import (
@@ -44,6 +45,10 @@ VERIFICATION = (
     "Rules of the contract that entries broke before a load, each as it was seen first. A test type whose answers are "
     "wrong is not loaded in that block; a warning changes nothing."
 )
+NAMED_LATER = (
+    "{} was named as the baseline once the run was measured: intervals and outcomes hold if what was measured had no "
+    "part in that choice."
+)
 BLOCK = "A block visits every entry once, in shuffled order."
 # What a block is where entries are up together.
 BLOCK_OF_ROUNDS = (
@@ -67,10 +72,19 @@ METHOD = (
 
 def report(run: Run) -> Document:
     """Return the report: conclusions, each test's tables and plots, verdicts, failures, and the run's facts."""
+    return _document(run, was_named_later=False)
+
+
+def against(run: Run) -> Document:
+    """Return the report of a run whose baseline was named once it was measured."""
+    return _document(run, was_named_later=True)
+
+
+def _document(run: Run, *, was_named_later: bool) -> Document:
     results = analysis.analyse(run)
     caution = profiles.caution(run.manifest)
     blocks = [
-        *_conclusions(run, results, caution),
+        *_conclusions(run, results, caution, was_named_later),
         *_factors(run, caution),
         *(_overview(run, results, caution) if run.samples else ()),
         *(block for result in results for block in _test(result, caution, is_first=result is results[0])),
@@ -80,14 +94,16 @@ def report(run: Run) -> Document:
         *rounds.blocks(run, results, caution),
         *_run(run),
         *_method(run),
-        *_again(run),
+        *_again(run, was_named_later),
     ]
     return Document(tuple(blocks), run.manifest.run_id, _subtitle(run))
 
 
-def _conclusions(run: Run, results: Sequence[Result], caution: str) -> Iterator[Block]:
+def _conclusions(run: Run, results: Sequence[Result], caution: str, was_named_later: bool) -> Iterator[Block]:
     yield Heading(f"The answer{caution}", key="answer")
     yield Conclusions(tuple(sentences.conclusions(run, results)))
+    if was_named_later:
+        yield Paragraph((NAMED_LATER.format(run.manifest.settings.control),))
     if warnings := tuple(sentences.warnings(run, results)):
         yield Warnings(warnings)
     if any(len(result.standings) > 1 for result in results):
@@ -214,19 +230,22 @@ def _method(run: Run) -> Iterator[Block]:
     yield Bullets((registry.of(settings).CAUTION, f"{block} {BLOCKS_COUNT}", *METHOD))
 
 
-def _again(run: Run) -> Iterator[Block]:
+def _again(run: Run, was_named_later: bool) -> Iterator[Block]:
     commit = run.manifest.facts.lab_commit
     at = f", from the commit {commit[:12]}" if commit else ""
     yield Heading("Again", key="again", short="again")
     yield Paragraph((f"With the same settings and the same order{at}:",))
     yield Code(("make setup", command(run.manifest)))
     folder = f"results/{run.manifest.run_id}"
+    read = f"python lab.py report {folder}"
+    if was_named_later:
+        read += f" {BASELINE.name} {letters.typed(run.manifest.settings.control)}"
     if _resumes(run):
         yield Paragraph(("This report from its journal, and what is still missing, if the run is in results/:",))
-        yield Code((f"python lab.py report {folder}", f"python lab.py --resume {folder}"))
+        yield Code((read, f"python lab.py --resume {folder}"))
     else:
         yield Paragraph(("This report from its journal, if the run is in results/:",))
-        yield Code((f"python lab.py report {folder}",))
+        yield Code((read,))
 
 
 def _resumes(run: Run) -> bool:
@@ -394,5 +413,12 @@ def _decided(run: Run) -> Iterator[str]:
     ratios = sizing.decisive(run)
     if (widest := sizing.reached(ratios)) is not None:
         bare = "; some have no interval" if any(ratio.half_width is None for ratio in ratios) else ""
-        of = "of new to old" if catalog.compares_versions(run.manifest.settings) else "of two entries"
-        yield f"The widest ratio {of} over all levels is known to ± {widest:.1%}{bare}."
+        of, own = _of_which(run.manifest.settings), ", by its own interval" if run.manifest.settings.control else ""
+        yield f"The widest ratio {of} over all levels is known to ± {widest:.1%}{own}{bare}."
+
+
+def _of_which(settings: Settings) -> str:
+    """Return which ratios decide how many blocks there are."""
+    if settings.control:
+        return f"of an entry to {settings.control}"
+    return "of new to old" if catalog.compares_versions(settings) else "of two entries"

@@ -101,6 +101,8 @@ def _standing(result: Result) -> Iterator[str]:
     ranked = result.overall.entries
     if not ranked:
         yield "wrk was the limit of every row: what the entries can do is not known, and none has a rank."
+    elif result.lacks_control:
+        yield f"Nothing is compared with {result.control}, the baseline: none of its levels has a value that counts."
     elif len(ranked) == 1:
         yield f"There is nothing to compare {ranked[0]} with."
     elif result.control:
@@ -128,9 +130,6 @@ def _led(result: Result, followers: _Followers, basis: Metric) -> Iterator[str]:
 
 def _against(result: Result, control: str) -> Iterator[str]:
     """Yield which entries are faster than the control, which are slower, and by how much."""
-    if result.lacks_control:
-        yield f"Nothing is compared with {control}, the baseline: none of its levels has a value that counts."
-        return
     if result.basis is None:
         neither = " nor ".join(metric.long_name for metric in result.measures.ranking)
         yield (

@@ -79,6 +79,8 @@ BESIDE_CONTROL = (
 STUDY_ELSEWHERE = "Of so many entries the study's tables stand on the page."
 ELSEWHERE = "with their intervals, stand on the page and in `lab.py export --format json`."
 RANK, OUTCOME = "rank", "outcome"
+# The outcome of an entry that cannot be compared with the control.
+UNCOMPARED = "no block in common"
 # The column of values relative to the leader's; the metric that ranks, if any, follows the word.
 RELATIVE = "relative"
 
@@ -143,7 +145,7 @@ def summary(result: Result) -> pd.DataFrame:
     ranked = {standing.entry: _summary_row(result, standing) for standing in result.standings}
     measured = {cell.entry for cell in result.cells}
     unranked = {entry: _row(result, entry, "–", "–") for entry in measured.difference(ranked)}
-    lacking = {RANK: "–", _relative(result): UNMEASURED}
+    lacking = {RANK: "–", _relative(result): UNMEASURED, OUTCOME: "–"}
     rows = ranked | unranked
     # Beside a control nobody has a rank, and each an outcome.
     told = [_relative(result), OUTCOME] if result.control else [RANK, _relative(result)]
@@ -247,8 +249,13 @@ def _rate(cell: Cell, most: int) -> str:
 
 
 def _summary_row(result: Result, standing: Standing) -> dict[str, object]:
-    outcome = outcomes.outcome(standing.pair) if standing.pair else "–"
-    return _row(result, standing.entry, str(standing.rank), relative(result, standing)) | {OUTCOME: outcome}
+    return _row(result, standing.entry, str(standing.rank), relative(result, standing)) | {OUTCOME: _outcome(standing)}
+
+
+def _outcome(standing: Standing) -> str:
+    if standing.is_leader:
+        return "–"
+    return outcomes.outcome(standing.pair) if standing.pair else UNCOMPARED
 
 
 def relative(result: Result, standing: Standing) -> str:
@@ -268,6 +275,7 @@ def _row(result: Result, entry: str, rank: str, relative_value: str) -> dict[str
     return {
         "entry": entry,
         RANK: rank,
+        OUTCOME: "–",
         _relative(result): relative_value,
         **{metric.name: _average(result, metric, entry) for metric in _beside_rate(result)},
         MEMORY: _memory(cells),

@@ -61,7 +61,7 @@ class Result:
     `compared` has the comparisons in each metric over all levels, `levels` those at each; neither has the metric of
     full hosts where another ranks. `level_basis` is the metric whose outcomes hold at a level: that of the test, and
     where it has none, that of the level's own cells. Where the run has a `control`, the pairs of `overall` and `levels`
-    are those with it, each the other entry to the control, in intervals that hold all at once.
+    are those with it, each the other entry to the control, where they have outcomes in intervals that hold all at once.
     `averages` has the metrics of each entry over all its levels, as far as they are known. `unmeasured` has entry and
     level of what was asked for and has no sample that counts.
     """
@@ -212,7 +212,9 @@ def _against_control(run: Run, measures: Measures, measured: Iterable[Measured])
         at = {metric: of_test.ranked(metric) for metric in result.compared}
         levels = {
             metric: {
-                level: _pairs_with(compared, [_compared({level: at[metric][level]}, compared.better, name, pilot)])
+                level: _at_once(compared, _compared({level: at[metric][level]}, compared.better, name, pilot))
+                if metric == result.level_basis[level]
+                else comparison.of_one(compared, name)
                 for level, compared in of_levels.items()
             }
             for metric, of_levels in result.levels.items()
@@ -227,9 +229,9 @@ def _against_control(run: Run, measures: Measures, measured: Iterable[Measured])
     )
 
 
-def _pairs_with(compared: Comparison, family: Sequence[Compared]) -> Comparison:
-    """Return the comparison with the pairs of the only part of the family in place of its own."""
-    (pairs,) = control.decide(family)
+def _at_once(compared: Comparison, beside: Compared) -> Comparison:
+    """Return the comparison with the pairs of a family of its own."""
+    (pairs,) = control.decide([beside])
     return replace(compared, pairs=pairs)
 
 

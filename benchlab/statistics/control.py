@@ -44,14 +44,14 @@ class Compared:
         return [place for place, ratio in enumerate(self.ratios) if ratio.blocks >= LEAST_BLOCKS]
 
 
-def decide(family: Sequence[Compared]) -> list[tuple[Pair, ...]]:
+def decide(family: Sequence[Compared], draws: int = DRAWS) -> list[tuple[Pair, ...]]:
     """Return the outcomes of each part of the family, in its order, with intervals that hold all at once.
 
     In 95 of 100 families all intervals of ratios with an outcome hold; FASTER and SLOWER are those that leave out 1. A
     ratio of fewer than LEAST_BLOCKS is undecided, and costs the others nothing. EQUAL is not corrected, and has its own
     interval of 90 %.
     """
-    least = LeastP(family)
+    least = LeastP(family, draws)
     return [tuple(_decided(compared, least)) for compared in family]
 
 
@@ -62,7 +62,8 @@ class LeastP:
     log-ratios is estimated, and simulated as one part that all have in common.
     """
 
-    def __init__(self, family: Sequence[Compared]):
+    def __init__(self, family: Sequence[Compared], draws: int = DRAWS):
+        self._draws = draws
         self._family = [compared for compared in family if compared.tested]
         self.count = sum(len(compared.tested) for compared in self._family)
         self._every = sum(len(compared.ratios) for compared in family)
@@ -71,7 +72,7 @@ class LeastP:
     def _drawn(self) -> Array:
         """Return the least p of each draw, the smallest first."""
         numbers = np.random.default_rng(SEED)
-        return np.sort(np.min([_least_of(compared, numbers) for compared in self._family], axis=0))
+        return np.sort(np.min([_least_of(compared, numbers, self._draws) for compared in self._family], axis=0))
 
     @property
     def level(self) -> float:
@@ -81,32 +82,33 @@ class LeastP:
         """
         if self.count <= 1:
             return ALPHA if self.count else ALPHA / max(1, self._every)
-        return float(np.clip(self._drawn[int(ALPHA * DRAWS) - 1], ALPHA / self.count, ALPHA))
+        return float(np.clip(self._drawn[int(ALPHA * self._draws) - 1], ALPHA / self.count, ALPHA))
 
     def adjusted(self, p: float) -> float:
         """Return how likely the least p of the family is to be as small as this one where nothing differs."""
         if self.count <= 1:
             return p
-        share = min(self.count * p, (int(np.searchsorted(self._drawn, p)) + 1) / DRAWS)
+        share = min(1.0, self.count * p, (int(np.searchsorted(self._drawn, p)) + 1) / self._draws)
         # At the level itself the two ways of rounding agree.
         return min(share, ALPHA) if p <= self.level else max(share, math.nextafter(ALPHA, 1), p)
 
 
-def _least_of(compared: Compared, numbers: np.random.Generator) -> Array:
+def _least_of(compared: Compared, numbers: np.random.Generator, draws: int) -> Array:
     """Return the least p of the part's comparisons in each draw."""
     direct = [place for place in compared.tested if not compared.ratios[place].through]
     logs = compared.logs[direct]
     present = np.isfinite(logs)
     common = _common(logs, present)[:, None]
-    least = np.ones(DRAWS)
-    for start in range(0, DRAWS, AT_ONCE) if direct else ():
-        shared = numbers.standard_normal((AT_ONCE, 1, logs.shape[1]))
-        own = numbers.standard_normal((AT_ONCE, *logs.shape))
+    least = np.ones(draws)
+    for start in range(0, draws, AT_ONCE) if direct else ():
+        count = min(AT_ONCE, draws - start)
+        shared = numbers.standard_normal((count, 1, logs.shape[1]))
+        own = numbers.standard_normal((count, *logs.shape))
         drawn = np.where(present, common * shared + np.sqrt(1 - common**2) * own, 0.0)
-        least[start : start + AT_ONCE] = _least(drawn, present.sum(axis=1))
+        least[start : start + count] = _least(drawn, present.sum(axis=1))
     # Those through an anchor share no block with the control.
     for _ in range(len(compared.tested) - len(direct)):
-        least = np.minimum(least, numbers.uniform(size=DRAWS))
+        least = np.minimum(least, numbers.uniform(size=draws))
     return least
 
 

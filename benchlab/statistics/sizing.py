@@ -62,9 +62,10 @@ def in_turns(blocks: int, groups: int) -> int:
 def decisive(run: Run) -> tuple[Ratio, ...]:
     """Return the ratios that the number of blocks is decided by: those that the report leads with.
 
-    Every two entries over all levels of a test, in the metric that ranks them, in all that may where none does; in a
-    run of versions what the gate looks at, new to old in each metric over all levels. Single levels have no say: the
-    widest of many would ask for twice the blocks that any sentence is in need of.
+    Every two entries over all levels of a test, in the metric that ranks them, in all that may where none does; of a
+    run with a control those with it, each by its own interval; in a run of versions what the gate looks at, new to old
+    in each metric over all levels. Single levels have no say: the widest of many would ask for twice the blocks that
+    any sentence is in need of.
     """
     if catalog.compares_versions(run.manifest.settings):
         versions = candidate.rows(*baseline.of_versions(run))
@@ -73,7 +74,9 @@ def decisive(run: Run) -> tuple[Ratio, ...]:
         comparison
         for result in analysis.analyse(run)
         for comparison in (
-            (result.overall,) if result.basis else map(result.compared.__getitem__, result.measures.ranking)
+            (result.informing[result.basis],)
+            if result.basis
+            else map(result.informing.__getitem__, result.measures.ranking)
         )
     ]
     return tuple(pair.ratio for comparison in comparisons for pair in comparison.pairs)

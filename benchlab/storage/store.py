@@ -14,6 +14,7 @@ import errno
 import gc
 import json
 import os
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -222,6 +223,13 @@ class Unkept:
 def write_comparison(folder: Path, name: str, page: str) -> Path:
     """Write a comparison with what the name says into the run's folder; return its path. Raises StoreError."""
     path = folder / f"compare-{name}.html"
+    files.write(path, page, files.MEND)
+    return path
+
+
+def write_against(folder: Path, control: str, page: str) -> Path:
+    """Write a run's page against the baseline into its folder; return its path. Raises StoreError."""
+    path = folder / f"baseline-{re.sub(r'[^a-zA-Z0-9._-]', '_', control)}.html"
     files.write(path, page, files.MEND)
     return path
 

@@ -262,6 +262,52 @@ def _ahead(match: re.Match[str], place: Place) -> Iterator[str]:
                 yield "it is ahead with fewer"
 
 
+def _beside(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold who is faster than the baseline, or slower, against the table; what is told is of the first and the last."""
+    control, word = match["control"], match["word"]
+    wins = (lambda pair: pair.loser == control) if word == "faster" else (lambda pair: pair.winner == control)
+    group = place.others(control, wins)
+    yield from _grouped(control, match["names"], True, group, place)
+    if [match["first"], *([match["end"]] if match["end"] else [])] != list(dict.fromkeys((group[0], group[-1]))):
+        yield f"told of {match['first']} and {match['end']}, by the order of the table {group}"
+    for name, text in ((match["first"], match["lead"]), (match["end"], match["last"])):
+        if text is not None:
+            yield from _claimed(text, name, place, [control])
+            made = claim(text)
+            if made and made.is_fewer == (word == "faster"):
+                yield f"{word} with {text}"
+
+
+def _lacks(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Find a value of the baseline that is said to have none."""
+    if place.tables.control and match["control"] in place.tables.ranked:
+        yield f"the table compares {list(place.tables.ranked)} with it"
+
+
+def _tiers(match: re.Match[str], place: Place) -> Iterator[str]:
+    """Hold groups of ranks against the table: all of one are faster than all after it, and no group has such a cut."""
+    order = list(place.tables.ranked)
+    told = [re.fullmatch(r"(\d+)(?:–(\d+))?: (.+)", part) for part in match["groups"].split("; ")]
+    groups = [found[3].split(", ") for found in told if found]
+    if [name for group in groups for name in group] != order:
+        yield f"by the table the order is {order}"
+        return
+    ends, place_of = [], 0
+    for found, group in zip(told, groups, strict=True):
+        if found and (int(found[1]), int(found[2] or found[1])) != (place_of + 1, place_of + len(group)):
+            yield f"{found[0]} are the places from {place_of + 1} on"
+        place_of += len(group)
+        ends.append(place_of)
+    won = {(pair.winner, pair.loser) for pair in place.tables.over_levels(place.tables.basis) if pair.is_decided}
+    cuts = [
+        end
+        for end in range(1, len(order) + 1)
+        if all((ahead, behind) in won for ahead in order[:end] for behind in order[end:])
+    ]
+    if cuts != ends:
+        yield f"by the rows they end at {cuts}"
+
+
 def _disagreements(place: Place) -> Iterator[str]:
     """Find levels that contradict how two compare over all levels and are not told; and told ones that do not."""
     at_levels = [pair for pair in place.tables.pairs if not pair.is_over_levels and pair.outcome != "–"]
@@ -270,10 +316,10 @@ def _disagreements(place: Place) -> Iterator[str]:
     for name in [name for name in place.tables.ranked if name != place.first]:
         told = place.odd.get((place.first, name), set())
         pair = place.against(place.first, name)
-        if pair is None or pair.winner == name:
+        if pair is None or (pair.winner == name and not place.tables.control):
             continue
         rows = [row for row in at_levels if {row.first, row.second} == {place.first, name}]
-        found = [_odd(rows, place.first, pair.winner == place.first, BAND + hair) for hair in (-2e-3, 0.0, 2e-3)]
+        found = [_odd(rows, place.first, pair.winner, BAND + hair) for hair in (-2e-3, 0.0, 2e-3)]
         if told - found[0].union(*found):
             yield f"{sorted(told - found[0].union(*found))} do not contradict it: {pair}"
         if (silent := found[0].intersection(*found) - told) and (told or not place.is_cut):
@@ -282,13 +328,15 @@ def _disagreements(place: Place) -> Iterator[str]:
         yield f"levels are told of {strangers}"
 
 
-def _odd(rows: Sequence[Pair], first: str, is_ahead: bool, band: float) -> set[str]:
-    """Return the levels that contradict that the first is ahead, or that the two cannot be told apart."""
+def _odd(rows: Sequence[Pair], first: str, winner: str, band: float) -> set[str]:
+    """Return the levels that contradict that one of the two is ahead, or that they cannot be told apart."""
     ratios = {row.level: row.ratio.figure if row.first == first else 1 / max(row.ratio.figure, 1e-9) for row in rows}
     below = {level for level, ratio in ratios.items() if ratio * (1 + band) < 1}
     above = {level for level, ratio in ratios.items() if ratio > 1 + band}
-    if is_ahead:
+    if winner == first:
         return below | {row.level for row in rows if row.loser == first}
+    if winner:
+        return above | {row.level for row in rows if row.winner == first}
     return {row.level for row in rows if row.is_decided} or (below | above if below and above else set())
 
 
@@ -371,7 +419,10 @@ def _of_printed(other: str, pair: Pair, ratio: Printed) -> Claim:
 def _may_lead(first: str, place: Place) -> Iterator[str]:
     """Find that one cannot be first that is told first: another is faster, or its best rank is above 1."""
     rank = place.tables.ranked.get(first)
-    if rank is None or rank[0] != 1:
+    if place.tables.control:
+        if first != place.tables.control:
+            yield f"{first} is told first, compared with {place.tables.control}"
+    elif rank is None or rank[0] != 1:
         yield f"{first} is told first with the rank {rank}"
     if next(iter(place.tables.ranked), None) != first:
         yield f"{next(iter(place.tables.ranked), None)} stands first in the table"
@@ -535,6 +586,24 @@ GRAMMAR: Sequence[Sentence[Place]] = (
         _in_rates,
     ),
     Sentence("absent", NAMES + r" (?:was|were) not measured\.", _absent),
+    Sentence(
+        "beside a baseline",
+        NAMES + r" (?:is|are) (?P<word>faster|slower) than (?P<control>\S+): (?P<first>\S+) has (?P<lead>.+?)"
+        r"(?:, and (?P<end>\S+) has (?P<last>.+?))?\.",
+        _beside,
+    ),
+    Sentence(
+        "no baseline",
+        r"Nothing is compared with (?P<control>\S+), the baseline: none of its levels has a value that counts\.",
+        _lacks,
+    ),
+    Sentence(
+        "nothing compares with a baseline",
+        r"Nothing is compared with \S+ over all levels: some rows filled the host and others did not, so neither "
+        r"requests per second nor requests per CPU-second are comparable\.",
+        _not_comparable,
+    ),
+    Sentence("groups of ranks", r"Groups of ranks, each ahead of all after it: (?P<groups>.+?)\.", _tiers),
     Sentence("limits", r"Limited by (?P<limits>.+?\))\.", _limits),
     Sentence("ranks by CPU", re.escape(RANKED_BY_CPU), _ranked_by_cost),
 )

@@ -253,9 +253,10 @@ def _widest(match: re.Match[str], place: Place) -> Iterator[str]:
 
     Where a test has no figure that ranks, both count.
     """
-    is_of_versions = bool(place.records.versions)
-    if (match["of"] != "two entries") != is_of_versions:
-        yield f"the run is {'' if is_of_versions else 'not '}one of versions"
+    is_of_versions, control = bool(place.records.versions), place.records.control
+    named = "new to old" if is_of_versions else f"an entry to {control}" if control else "two entries"
+    if match["of"] != named or bool(match["own"]) != bool(control):
+        yield f"it is that of {named}"
     if is_of_versions:
         # The ratios of new to old stand in the comparison, which holds them against the samples.
         return
@@ -281,7 +282,7 @@ def _lacking(match: re.Match[str], place: Place) -> Iterator[str]:
 
 WIDEST = (
     r"The widest ratio of (?P<of>.+?) over all levels is known to ± (?P<widest>[\d.,]+)%"
-    r"(?P<bare>; some have no interval)?\."
+    r"(?P<own>, by its own interval)?(?P<bare>; some have no interval)?\."
 )
 NAMES = r"(?P<names>.+?)"
 REASONS = r"(?P<reasons>.+?\))"
@@ -476,9 +477,16 @@ NOTHING: Sequence[Sentence[Place]] = (
         _headlines,
     ),
     Sentence(
+        "chance beside a baseline",
+        r"Over all levels, all intervals of ratios to (?P<control>\S+) hold at once in 95 % of such reports "
+        r"\((?P<count>[\d,]+) comparisons? of all tests\): so 5 % is the chance that any outcome says faster or slower "
+        r"wrongly\.",
+        _headlines,
+    ),
+    Sentence(
         "chance at single levels",
-        r"At a single level it is 5 % for the pairs of that level alone: where nothing differs, one or more of "
-        r"(?P<count>\d+) levels say otherwise in up to (?P<share>\d+)% of reports\.",
+        r"At a single level it is 5 % for the (?:pairs|ratios) of that level alone: where nothing differs, one or more "
+        r"of (?P<count>\d+) levels say otherwise in up to (?P<share>\d+)% of reports\.",
         _levels,
     ),
     Sentence("none counts", r"Of the (?P<taken>[\d,]+) samples? taken, none counts\.", _none_counts),

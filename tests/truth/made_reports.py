@@ -35,6 +35,8 @@ NAMES = (
     "quart",
     "robyn",
     "sanic",
+    "starlette",
+    "tornado",
     "x-at-y",
 )
 COMMIT = "abc1234"
@@ -166,6 +168,9 @@ class _Maker:
         if kind in ("versions", "two runs") and chance.hits(0.4):
             self._calm_down()
         {"bound": self._bind, "odd level": self._single_out, "staged": self._stage}.get(kind, lambda: None)()
+        # Some runs have a baseline, which may lack blocks or levels as any other entry.
+        has_control = kind in ("plain", "bound", "staged") and chance.hits(0.4)
+        self._control = chance.one(sorted(self._labels)) if has_control else ""
 
     def _bind(self) -> None:
         """Make wrk the limit of an entry at its best levels; or of three, each at another level, so that nobody leads.
@@ -285,6 +290,7 @@ class _Maker:
             together=PROFILES[profile].together,
             against=COMMIT if self._kind == "versions" else "",
             vary={**VARIED} if self._kind == "varied" else {},
+            control=self._control,
         )
         unbuilt = {"unbuilt": {"broken-entry": "pip failed"}} if chance.hits(0.05) else {}
         return Manifest(
@@ -424,7 +430,7 @@ def _entries(chance: Chance, kind: str) -> Iterable[tuple[str, dict[str, str]]]:
         return _varied(chance)
     tests = {"tests": " ".join(WORKLOADS)}
     names = chance.some(
-        NAMES, chance.one((1, 2, 3) if kind in ("versions", "odd level") else (2, 2, 3, 3, 4, 5, 6, 7, 9, 12))
+        NAMES, chance.one((1, 2, 3) if kind in ("versions", "odd level") else (2, 2, 3, 3, 4, 5, 6, 7, 9, 14))
     )
     if chance.hits(0.03):
         names = names[:1]

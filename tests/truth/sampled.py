@@ -9,9 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy import special, stats
 
 RATE, PER_CPU, PER_APP = "requests/s", "requests/CPU-s", "of the app alone"
 ROLES = {PER_CPU: ("app", "db", "proxy"), PER_APP: ("app",)}
@@ -19,6 +21,7 @@ QUERIES = ("query", "cached-query", "update")
 BAND = 0.03
 SAME = 1e-12
 
+Array = NDArray[np.float64]
 Row = Mapping[str, str]
 Blocks = Mapping[int, float]
 # Requests, and the seconds that they took, of each round of each block.
@@ -29,13 +32,14 @@ Parts = Mapping[int, Mapping[int, tuple[float, float]]]
 class Figure:
     """A geometric mean or a ratio over blocks, from its logarithms; without bounds where one block shows no spread.
 
-    Where the spread of a pilot decided how many blocks there are, `pilot` has the logarithms of its blocks: then the
-    interval is the wider of that of all blocks and that by the pilot's spread, and p is the larger. Source: Stein
-    (1945), Ann. Math. Statist. 16, 243-258.
+    `numbers` are those of the blocks of a ratio. Where the spread of a pilot decided how many blocks there are, `pilot`
+    has the logarithms of its blocks: then the interval is the wider of that of all blocks and that by the pilot's
+    spread, and p is the larger. Source: Stein (1945), Ann. Math. Statist. 16, 243-258.
     """
 
     logs: tuple[float, ...]
     pilot: tuple[float, ...] = ()
+    numbers: tuple[int, ...] = ()
 
     @property
     def blocks(self) -> int:
@@ -169,7 +173,7 @@ def paired(levels: Sequence[Sequence[Blocks]], pilot: int | None = None) -> Figu
         return None
     whole = sorted(set.intersection(*shared))
     logs = {block: float(np.mean([a[block] - b[block] for a, b in levels])) for block in whole}
-    return Figure(tuple(logs.values()), tuple(log for block, log in logs.items() if block <= (pilot or 0)))
+    return Figure(tuple(logs.values()), tuple(log for block, log in logs.items() if block <= (pilot or 0)), tuple(logs))
 
 
 def kept(shared: Mapping[int, set[int]]) -> list[int]:
@@ -259,12 +263,16 @@ def unpaired(levels: Sequence[tuple[Blocks, Blocks]]) -> tuple[Figure, Figure] |
 
 @dataclass(frozen=True)
 class Versus:
-    """A ratio as worked out anew: its figure, its bounds at a level, the p of no difference, how many observations."""
+    """A ratio as worked out anew: its figure, its bounds at a level, the p of no difference, how many observations.
+
+    `error` is the standard error of the logarithm, where it is that of a sum.
+    """
 
     middle: float
     bounds: Mapping[float, tuple[float, float] | None]
     p: float | None
     count: int
+    error: float = 0.0
 
     @property
     def is_equal(self) -> bool | None:
@@ -289,7 +297,7 @@ def apart(new: Figure, old: Figure) -> Versus:
     freedom = error**4 / sum(part**2 / (each.blocks - 1) for part, each in zip(parts, (new, old), strict=True))
     halves = {level: float(stats.t.ppf(0.5 + level / 2, freedom)) * error for level in (0.90, 0.95)}
     bounds = {level: (math.exp(shift - half), math.exp(shift + half)) for level, half in halves.items()}
-    return Versus(math.exp(shift), bounds, float(2 * stats.t.sf(abs(shift) / error, freedom)), count)
+    return Versus(math.exp(shift), bounds, float(2 * stats.t.sf(abs(shift) / error, freedom)), count, error)
 
 
 @dataclass(frozen=True)
@@ -315,6 +323,87 @@ class Through:
 
     def is_equal(self) -> bool | None:
         return self.sum.is_equal
+
+    @property
+    def cautious(self) -> Cautious:
+        """Return it by the degrees of freedom of the leg with fewer blocks, as beside a baseline."""
+        return Cautious(self.sum)
+
+
+@dataclass(frozen=True)
+class Cautious:
+    """A ratio through another entry with the degrees of freedom of its shorter leg."""
+
+    sum: Versus
+
+    @property
+    def blocks(self) -> int:
+        return self.sum.count
+
+    @property
+    def middle(self) -> float:
+        return self.sum.middle
+
+    @property
+    def p(self) -> float | None:
+        if self.sum.count < 2 or not self.sum.error:
+            return self.sum.p
+        return float(2 * stats.t.sf(abs(math.log(self.middle)) / self.sum.error, self.sum.count - 1))
+
+    def bounds(self, level: float = 0.95) -> tuple[float, float] | None:
+        if self.sum.count < 2:
+            return None
+        if level == 0.90:
+            return self.sum.bounds[level]
+        half = float(stats.t.ppf(0.5 + level / 2, self.sum.count - 1)) * self.sum.error
+        return self.middle * math.exp(-half), self.middle * math.exp(half)
+
+    def is_equal(self) -> bool | None:
+        return self.sum.is_equal
+
+
+# Draws of a family in which nothing differs, and their seed, which is not the lab's.
+DRAWS, SEED = 20_000, 4
+
+
+def least_level(parts: Sequence[Sequence[Figure]], alone: int = 0) -> float:
+    """Return the level of one comparison with a baseline at which 5 % of such families have a false outcome.
+
+    A part are the comparisons of a test or level, which share the baseline's blocks. So many more are independent of
+    all. The noise that a part shares is the mean covariance of its log-ratios. Sources: Dunnett (1955), J. Amer.
+    Statist. Assoc. 50, 1096-1121; Westfall & Young (1993), Resampling-Based Multiple Testing.
+    """
+    count = sum(map(len, parts)) + alone
+    if count < 2:
+        return 0.05
+    chance = np.random.default_rng(SEED)
+    least = chance.uniform(size=(DRAWS, alone)).min(axis=1) if alone else np.ones(DRAWS)
+    for part in parts:
+        blocks = sorted({number for figure in part for number in figure.numbers})
+        if not part:
+            continue
+        logs = np.array([[dict(zip(f.numbers, f.logs, strict=True)).get(b, np.nan) for b in blocks] for f in part])
+        common = math.sqrt(max(0.0, _covariance(logs)))
+        noise = chance.normal(size=(DRAWS, len(blocks)))
+        for row in logs:
+            has = np.isfinite(row)
+            stdev = float(np.std(row[has], ddof=1))
+            share = min(common / stdev, 0.999) if stdev else 0.0
+            drawn = share * noise[:, has] + math.sqrt(1 - share**2) * chance.normal(size=(DRAWS, int(has.sum())))
+            t = drawn.mean(axis=1) / drawn.std(axis=1, ddof=1) * math.sqrt(has.sum())
+            least = np.minimum(least, 2 * special.stdtr(has.sum() - 1, -np.abs(t)))
+    return float(np.clip(np.quantile(least, 0.05), 0.05 / count, 0.05))
+
+
+def _covariance(logs: Array) -> float:
+    """Return the mean covariance of two rows, over the blocks that both have, each about its own mean."""
+    centered = logs - np.nanmean(logs, axis=1, keepdims=True)
+    found = [
+        np.nansum(one * other) / (both - 1)
+        for one, other in combinations(centered, 2)
+        if (both := int(np.isfinite(one * other).sum())) > 1
+    ]
+    return float(np.mean(found)) if found else 0.0
 
 
 def through(first: Figure | None, second: Figure | None) -> Through | None:

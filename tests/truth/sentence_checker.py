@@ -6,13 +6,13 @@ It knows nothing of the code that made them: it reads the text, and works out fr
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from . import answers, cautions, factors_checker, pages, table_checker
 from .findings import Findings, read
 from .printed import Section, Table, sections
 from .sampled import Sampled
-from .tables import MEASURES, Report
+from .tables import BRIEF, MEASURES, Report, is_brief
 from .telling import Texts
 
 BEWARE = "Before you believe it:"
@@ -29,6 +29,8 @@ CONSTANT = (
     r"Standard deviations of the ratio of two entries: .+ \(95 %\)\.",
     r"[\w-]+(?:(?:, [\w-]+)* and [\w-]+)?: (?:lives of containers|rounds explain|one block) .+\.",
     r"A rank spans all places that the entry may have\.",
+    r"Each entry is compared with \S+ alone\. Intervals of 95 % hold all at once, .+\.",
+    r"The same for all: .+\.",
     r"Files of the run: .+\.",
     r"With the same settings and the same order.*:",
     r"This report from its journal(?:, and what is still missing)?, if the run is in results/:",
@@ -49,7 +51,7 @@ FACTORS = r"Factors(?: \(|$)|How the entries are crossed|Factors in "
 
 def check(texts: Texts) -> Findings:
     """Return what the report of a run says, and what is wrong with it."""
-    report, sampled = Report(texts.report), Sampled(texts.records.samples_csv)
+    report, sampled = Report(texts.report, texts.page), Sampled(texts.records.samples_csv)
     place = cautions.Place(report, sampled, texts.records)
     findings = Findings()
     top = report.top
@@ -95,7 +97,9 @@ def _rest(report: Report, place: cautions.Place, findings: Findings) -> None:
             # They are read, by themselves, below.
             continue
         for paragraph in section.paragraphs:
-            if any(re.fullmatch(constant, paragraph) for constant in CONSTANT):
+            if is_brief(paragraph):
+                findings.hold("rows that the page has", paragraph, _brief(paragraph, section, report))
+            elif any(re.fullmatch(constant, paragraph) for constant in CONSTANT):
                 findings.read["constant"] += 1
             elif section.title == "Verdicts":
                 read(paragraph, (*cautions.JUDGED, *cautions.NOTHING), place, findings, "verdicts")
@@ -117,8 +121,34 @@ def _rest(report: Report, place: cautions.Place, findings: Findings) -> None:
         findings.hold("title of a summary", of_test.title, _title(of_test.title, of_test.basis))
 
 
+def _brief(paragraph: str, section: Section, report: Report) -> Iterator[str]:
+    """Hold how many rows a text is said to have, of how many of the page; and that these are of neighbours."""
+    if not section.title.startswith("Ratios"):
+        return
+    of_test = report.tests[section.within.partition(" (")[0]]
+    match = next(match for known in BRIEF if (match := known.fullmatch(paragraph)))
+    rows = section.tables[0].rows if section.tables else ()
+    if int(match["all"]) != len(of_test.pairs):
+        yield f"the page has {len(of_test.pairs)}"
+    if "shown" not in match.re.groupindex:
+        if rows or of_test.control not in ("", match["control"]):
+            yield f"{len(rows)} rows, compared with {of_test.control}"
+        return
+    order = [row["entry"] for row in of_test.summary]
+    apart = [row["pair"] for row in rows if not _are_neighbours(row["pair"], order)]
+    if int(match["shown"]) != len(rows) or apart:
+        yield f"{len(rows)} rows, {apart} of no neighbours"
+
+
+def _are_neighbours(pair: str, order: Sequence[str]) -> bool:
+    first, second = pair.partition(" (through ")[0].split(" / ")
+    return abs(order.index(first) - order.index(second)) == 1
+
+
 def _title(title: str, basis: str) -> Iterator[str]:
-    match = re.match(r"Summary over all levels, (?:compared by (requests per (?:CPU-)?second)|not ranked)", title)
+    match = re.match(
+        r"Summary over all levels, (?:compared (?:with \S+ )?by (requests per (?:CPU-)?second)|not ranked)", title
+    )
     if match is None or (MEASURES[match[1]] if match[1] else "") != basis:
         yield f"the table is compared by {basis}"
 
@@ -134,7 +164,14 @@ def _same_lines(texts: Texts, bullets: list[str], warned: bool) -> Iterator[str]
 
 
 def _ahead(told: str, report: Report) -> Iterator[str]:
-    """Hold who the list of runs says is ahead against the ranks."""
+    """Hold who the list of runs says is ahead against the ranks; beside a baseline, how many are told from it."""
+    if match := re.fullmatch(r"(\S+) (\d+) faster and (\d+) slower of (\d+) than (\S+)", told):
+        of_test = report.tests[match[1]]
+        pairs = of_test.over_levels(of_test.basis) if of_test.basis else []
+        found = [sum(pair.outcome == word for pair in pairs) for word in ("faster", "slower")]
+        if [int(match[place]) for place in (2, 3, 4)] != [*found, len(pairs)]:
+            yield f"the table has {found} of {len(pairs)}"
+        return
     test, _, who = told.partition(" ")
     first = [entry for entry, rank in report.tests[test].ranked.items() if rank == (1, 1)]
     if ([who] if who != "undecided" else []) != first:

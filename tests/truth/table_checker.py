@@ -10,11 +10,28 @@ from itertools import pairwise
 
 from .findings import Findings
 from .printed import Row, Table
-from .sampled import BAND, PER_APP, PER_CPU, RATE, Figure, Sampled, Through, holm, kept, level, rate, through, up_to
+from .sampled import (
+    BAND,
+    PER_APP,
+    PER_CPU,
+    RATE,
+    Cautious,
+    Figure,
+    Sampled,
+    Through,
+    holm,
+    kept,
+    least_level,
+    level,
+    rate,
+    through,
+    up_to,
+)
 from .tables import (
     FULL,
     TOO_FEW,
     UNCLEAR,
+    UNCOMPARED,
     UNDECIDED,
     OfTest,
     Pair,
@@ -29,6 +46,8 @@ from .tables import (
 from .telling import Records
 
 ALPHA = 0.05
+# By how much levels may differ that are drawn with two seeds.
+NEAR = 1.2
 # How outcomes say that the first is the better one, or the worse one; of two runs at two times, that they differ.
 UP, DOWN = ("faster", "higher"), ("slower", "lower")
 LEAST_BLOCKS = 3
@@ -47,9 +66,11 @@ def check(report: Report, sampled: Sampled, records: Records) -> Findings:
             findings.hold("row of a summary", str(row), _summary(row, of_test, report, sampled, records))
         findings.hold("order of a summary", of_test.title, _order(of_test, report))
         for pair in of_test.pairs:
-            findings.hold("row of ratios", str(pair), _pair(pair, of_test, report, sampled, records))
+            if not (records.control and pair.outcome != "–"):
+                findings.hold("row of ratios", str(pair), _pair(pair, of_test, report, sampled, records))
+    together = _beside_control if records.control else _together
     for family in _families(report):
-        findings.hold("outcomes together", "; ".join(map(str, family[:3])), _together(family, report, sampled, records))
+        findings.hold("outcomes together", "; ".join(map(str, family[:3])), together(family, report, sampled, records))
     for section in report.sections:
         if match := re.match(r"([\w-]+), by (requestsPerSecond|latencyAvg) (ascending|descending)", section.title):
             for table in section.tables:
@@ -91,13 +112,13 @@ def _overview(
         yield f"it has {own.blocks} of {most} blocks"
 
 
-def shows(found: Printed, own: Figure | Through) -> Iterator[str]:
+def shows(found: Printed, own: Figure | Through | Cautious, level: float = 0.95) -> Iterator[str]:
     """Hold a printed figure and its interval against the samples' own."""
     if not own.blocks:
         return
     if not found.shows(own.middle):
         yield f"by the samples it is {own.middle:.5g}"
-    bounds = own.bounds(0.90 if found.is_90 else 0.95)
+    bounds = own.bounds(0.90 if found.is_90 else level)
     if bounds is None:
         if found.low is not None:
             yield "one block has no interval"
@@ -129,7 +150,9 @@ def _bottleneck(row: Row) -> Iterator[str]:
 def _summary(row: dict[str, str], of_test: OfTest, report: Report, sampled: Sampled, records: Records) -> Iterator[str]:
     entry, test = row["entry"], of_test.test
     asked = sorted({int(r["level"]) for r in report.overview.rows if r["test"] == test}) if report.overview else []
-    if entry in of_test.ranked:
+    if of_test.control:
+        yield from _beside(row, of_test)
+    elif entry in of_test.ranked:
         won = sum(pair.winner == entry for pair in of_test.over_levels(of_test.basis))
         lost = sum(pair.loser == entry for pair in of_test.over_levels(of_test.basis))
         places = (1 + lost, len(of_test.ranked) - won)
@@ -157,6 +180,16 @@ def _summary(row: dict[str, str], of_test: OfTest, report: Report, sampled: Samp
         yield f"by the table of bottlenecks it was limited by {expected}"
 
 
+def _beside(row: dict[str, str], of_test: OfTest) -> Iterator[str]:
+    """Hold an entry's outcome beside the baseline against its row of ratios."""
+    entry = row["entry"]
+    pair = of_test.pair(entry, of_test.control, of_test.basis) if entry != of_test.control else None
+    if pair is not None and pair.outcome != row["outcome"]:
+        yield f"the row of ratios: {pair}"
+    if pair is None and row["outcome"] not in ("–", UNCOMPARED):
+        yield "there is no such row of ratios"
+
+
 def _order(of_test: OfTest, report: Report) -> Iterator[str]:
     """Hold the figure that ranks against the rows of bottlenecks, the order against the ranks, ratios against pairs.
 
@@ -171,6 +204,8 @@ def _order(of_test: OfTest, report: Report) -> Iterator[str]:
         yield f"by the table of bottlenecks it may be ranked by {sorted(may_be)}"
     leader, *others = of_test.ranked or [""]
     ranks, relative = of_test.ranked, of_test.relative
+    if of_test.control and leader not in ("", of_test.control):
+        yield f"{leader} stands first, compared with {of_test.control}"
     if any(rank[0] == 1 for rank in ranks.values()) and ranks[leader][0] != 1:
         yield f"{leader} stands first with the rank {ranks[leader]}"
     has_leader = leader in relative
@@ -187,7 +222,7 @@ def _order(of_test: OfTest, report: Report) -> Iterator[str]:
                 yield f"{entry} has {found}, in its pair {pair}"
             continue
         yield from (f"{entry}: {why}" for why in _inverted(found, pair, entry))
-        if pair.winner == entry:
+        if pair.winner == entry and not of_test.control:
             yield f"{entry} is faster than the first: {pair}"
 
 
@@ -327,6 +362,62 @@ def _together(
             yield f"by the samples' 90 % interval {own.bounds(0.90)}: {pair}"
         if (match := UNCLEAR.fullmatch(pair.outcome)) and int(match[1]) != len(known):
             yield f"corrected for {len(known)}: {pair}"
+
+
+def _beside_control(
+    family: Sequence[tuple[Pair, OfTest]], report: Report, sampled: Sampled, records: Records
+) -> Iterator[str]:
+    """Hold the outcomes and intervals of all rows together against what is simulated of the samples' own spreads."""
+    found = [(pair, of_test, ratio_of(pair, of_test, report, sampled, records)) for pair, of_test in family]
+    owns: list[tuple[Pair, OfTest, Figure | Cautious | None]] = [
+        (pair, of_test, own.cautious if isinstance(own, Through) else own) for pair, of_test, own in found
+    ]
+    tested = [(of_test.test, own) for _, of_test, own in owns if own is not None and own.blocks >= LEAST_BLOCKS]
+    parts: dict[str, list[Figure]] = defaultdict(list)
+    for test, own in tested:
+        if isinstance(own, Figure):
+            parts[test].append(own)
+    alone = len(tested) - sum(map(len, parts.values()))
+    level = least_level(list(parts.values()), alone) if tested else ALPHA / max(1, len(owns))
+    for pair, _, by_samples in owns:
+        if by_samples is None:
+            yield f"one of its levels has no block of both: {pair}"
+            continue
+        if pair.second != records.control:
+            yield f"not compared with {records.control}: {pair}"
+        yield from (f"{why}: {pair}" for why in _at_once(pair, by_samples, level))
+
+
+def _at_once(pair: Pair, own: Figure | Cautious, level: float) -> Iterator[str]:
+    """Hold a row against its own samples, at the level that holds for all rows at once."""
+    # What is drawn with another seed is some per cent off.
+    found = [list(shows(pair.ratio, own, 1 - level * near)) for near in (NEAR, 1 / NEAR)]
+    bounds = [own.bounds(1 - level * near) for near in (NEAR, 1 / NEAR)]
+    if pair.ratio.is_90 or None in bounds:
+        yield from found[0]
+    elif not pair.ratio.is_too_wide and not _between(pair.ratio, bounds):
+        yield f"by the samples between {bounds[1]} and {bounds[0]}"
+    yield from outcome(pair.outcome, pair.ratio)
+    if (pair.outcome == TOO_FEW) != (own.blocks < LEAST_BLOCKS):
+        yield f"it has {own.blocks} blocks"
+    if own.blocks < LEAST_BLOCKS or own.p is None:
+        return
+    if own.p < level / NEAR and not pair.is_decided:
+        yield f"at {level:.5f}, p is {own.p:.5f}"
+    if own.p > level * NEAR and pair.is_decided:
+        yield f"at {level:.5f}, p is {own.p:.5f}"
+    if not pair.is_decided and own.is_equal() not in (None, pair.is_equal):
+        yield f"by the samples' 90 % interval {own.bounds(0.90)}"
+
+
+def _between(found: Printed, bounds: Sequence[tuple[float, float] | None]) -> bool:
+    """Return whether the interval reaches as far as the first of these at the most, and as the second at the least."""
+    narrow, wide = bounds
+    if found.low is None or found.high is None or wide is None or narrow is None:
+        return False
+    low, high = found.half_units
+    is_within = wide[0] - low <= found.low and found.high <= wide[1] + high
+    return is_within and found.low <= narrow[0] + low and found.high >= narrow[1] - high
 
 
 def _study(match: re.Match[str], table: Table, sampled: Sampled) -> Iterator[str]:

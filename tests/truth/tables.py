@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from .printed import Row, Section, Table, merged, sections
+from .printed import Row, Section, Table, merged, page, sections
 from .sampled import PER_CPU, RATE
 
 MEASURES = {"requests per second": RATE, "requests per CPU-second": PER_CPU}
 UNDECIDED, TOO_FEW = "cannot be told apart", "too few blocks"
 UNCLEAR = re.compile(r"unclear among (\d+) comparisons")
 TOO_WIDE = "[too wide]"
+# What stands in place of an outcome beside a baseline that an entry has no block with.
+UNCOMPARED = "no block in common"
 # What limits a row of a full host; and how much of such a host's time is idle at the most, in per cent as printed.
 FULL = ("host-shared", "others")
 NEARLY_FULL = 7
@@ -169,12 +171,24 @@ class OfTest:
     def _relative(self) -> str:
         return next(column for row in self.summary for column in row if column.startswith("relative"))
 
+    @property
+    def control(self) -> str:
+        """Return the baseline that each other entry is compared with; nothing where every two are."""
+        match = re.search(r"compared with (\S+) by ", self.title)
+        return match[1] if match else ""
+
     @cached_property
     def ranked(self) -> dict[str, tuple[int, int]]:
-        """Return the places that each entry may have, in the order of the table."""
+        """Return the places that each entry may have, in the order of the table.
+
+        Beside a baseline there are none: then it has those that are compared, each without a place.
+        """
+        if self.control:
+            compared = [row for row in self.summary if row["entry"] in self.relative or row["outcome"] == UNCOMPARED]
+            return {row["entry"]: (0, 0) for row in compared}
         found = {}
         for row in self.summary:
-            if match := re.fullmatch(r"(\d+)(?:–(\d+))?", row["rank"]):
+            if match := re.fullmatch(r"(\d+)(?:–(\d+))?", row.get("rank", "")):
                 found[row["entry"]] = (int(match[1]), int(match[2] or match[1]))
         return found
 
@@ -196,10 +210,11 @@ class OfTest:
 
 
 class Report:
-    """A report's text, by what it tells of."""
+    """A report's text, by what it tells of; of many entries the page alone has all pairs."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str, html: str = ""):
         self.sections: list[Section] = sections(text)
+        self._html = html
 
     @property
     def top(self) -> Section:
@@ -214,9 +229,21 @@ class Report:
                 ratios = [
                     s for s in self.sections if s.within == section.within and re.match(r"Ratios(?: |$)", s.title)
                 ]
-                rows = tuple(_pairs(ratios[0].tables[0])) if ratios else ()
+                table = self._ratios(section.within, ratios[0]) if ratios else None
+                rows = tuple(_pairs(table)) if table else ()
                 found[test] = OfTest(test, section.title, tuple(merged(section.tables, "entry")), rows)
         return found
+
+    def _ratios(self, within: str, section: Section) -> Table | None:
+        """Return the table of ratios, whole: that of the page where the text has some of its rows, or none."""
+        if not self._html or not any(map(is_brief, section.paragraphs)):
+            return section.tables[0] if section.tables else None
+        found = (each for each in self._page if (each.within, each.caption) == (within, section.title))
+        return next(found, None)
+
+    @cached_property
+    def _page(self) -> list[Table]:
+        return page(self._html).tables
 
     @cached_property
     def cells(self) -> list[Row]:
@@ -227,7 +254,22 @@ class Report:
     @cached_property
     def overview(self) -> Table | None:
         section = self._section("Overview: ")
-        return section.tables[0] if section else None
+        if section is None or section.tables:
+            return section.tables[0] if section else None
+        by_test = {each.title: each.tables[0] for each in self.sections if each.within == section.title and each.tables}
+        cells = {
+            (test, level, row["entry"]): row[level]
+            for test, table in by_test.items()
+            for row in table.rows
+            for level in table.columns[1:]
+        }
+        entries = sorted({entry for *_, entry in cells})
+        rows = [
+            {"test": test, "level": level, **{entry: cells.get((test, level, entry), "–") for entry in entries}}
+            for test, table in by_test.items()
+            for level in table.columns[1:]
+        ]
+        return Table(("test", "level", *entries), tuple(rows))
 
     @cached_property
     def rules(self) -> list[Row]:
@@ -236,6 +278,18 @@ class Report:
 
     def _section(self, start: str) -> Section | None:
         return next((section for section in self.sections if section.title.startswith(start)), None)
+
+
+# What text says in place of rows that the page has.
+BRIEF = (
+    re.compile(r"Neighbours in the order of the summary: (?P<shown>\d+) of (?P<all>\d+) rows?\. All of them, .+\."),
+    re.compile(r"(?P<all>\d+) ratios? to (?P<control>\S+), with their intervals, stand on the page .+\."),
+    re.compile(r"Of so many entries the study's tables stand on the page\."),
+)
+
+
+def is_brief(paragraph: str) -> bool:
+    return any(known.fullmatch(paragraph) for known in BRIEF)
 
 
 def _pairs(table: Table) -> Iterator[Pair]:

@@ -25,7 +25,7 @@ class Records:
     """What stands in the files of a run: when it began, samples.csv, what failed, and what was asked for.
 
     `versions` has the entries of another version, each with the one that it is of. `rounds` are those of a test in a
-    block, 0 where one entry is up at a time.
+    block, 0 where one entry is up at a time. `control` is the baseline that each other entry is compared with.
     """
 
     began: datetime
@@ -39,6 +39,7 @@ class Records:
     rounds: int
     pilot: int | None
     needed: int | None
+    control: str
     unbuilt: Sequence[str]
     warned: Sequence[str]
     reopened: Sequence[str]
@@ -129,6 +130,7 @@ def records(run: Run) -> Records:
         rounds=manifest.settings.repeats if manifest.settings.together else 0,
         pilot=run.decision.pilot if run.decision else None,
         needed=run.decision.needed if run.decision else None,
+        control=manifest.settings.control,
         unbuilt=list(manifest.unbuilt),
         warned=sorted({f"{finding.entry} in {finding.test}" for finding in run.findings if finding.warning}),
         reopened=sorted({r.entry for r in run.findings if r.warning and r.rule == "keep-alive"}),
