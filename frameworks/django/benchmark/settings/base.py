@@ -45,6 +45,6 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"benchmark": {"level": "INFO"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {"psycopg.pool": {"level": "WARNING"}},  # of each connection that is asked for it says so
 }
