@@ -46,5 +46,5 @@ LOGGING = {
     "disable_existing_loggers": False,
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"psycopg.pool": {"level": "WARNING"}},  # of each connection that is asked for it says so
+    "loggers": {"psycopg.pool": {"level": "WARNING"}},  # at INFO it has a line for each request
 }
