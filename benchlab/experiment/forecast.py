@@ -18,6 +18,9 @@ TRIAL_S = 0.4
 # Of a block whose entries are up together: its start and end, what each entry adds to that, its warm-up in a test, and
 # what a slice takes beside its window.
 BLOCK_S, ENTRY_S, WARM_SLICE_S, SLICE_S = 5.0, 0.5, 1.0, 0.6
+# What verification takes of a test longer where an entry is verified whole, in its first block; and of an entry that is
+# verified and not loaded: its start and end, and each test.
+WHOLE_S, VERIFY_S, VERIFY_TEST_S = 1.0, 4.0, 0.8
 # How much longer than the least a warm-up takes.
 WARM_UP_S = 1.0
 # Before the first block nothing is known of how a run's slices are taken.
@@ -162,7 +165,12 @@ class BlockForecast:
     """The planned seconds of blocks whose entries are up together, and the pace at which they pass."""
 
     def __init__(self, blocks: Iterable[Block], settings: Settings, paces: Mapping[str, Pace] = NO_PACES):
-        self._planned = {block.number: block_s(block, settings, paces) for block in blocks}
+        self._planned: dict[int, float] = {}
+        known: set[str] = set()
+        for block in blocks:
+            new = len({*block.entries} - known)
+            self._planned[block.number] = block_s(block, settings, paces) + new * len(block.rounds) * WHOLE_S
+            known |= {*block.entries}
         self.total_s = sum(self._planned.values())
         self._took: dict[int, float] = {}
         self._began_s: dict[int, float] = {}
@@ -193,6 +201,11 @@ class BlockForecast:
         left = {block: seconds * pace for block, seconds in self._planned.items() if block not in self._took}
         begun = {block: elapsed_s - began_s for block, began_s in self._began_s.items() if block in left}
         return sum(max(0.0, seconds - begun.get(block, 0.0)) for block, seconds in left.items())
+
+
+def verification_s(tests: Iterable[int]) -> float:
+    """Return how long it takes to verify entries that have so many tests each, one after the other."""
+    return sum(VERIFY_S + count * VERIFY_TEST_S for count in tests)
 
 
 def block_s(block: Block, settings: Settings, paces: Mapping[str, Pace] = NO_PACES) -> float:

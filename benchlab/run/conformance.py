@@ -11,10 +11,11 @@ from benchlab.contract import claims, envelope, payloads, statements, verify
 from benchlab.contract.answers import Answer, Problem, Verification, World, faults
 from benchlab.contract.statements import PROBES, Counted
 from benchlab.core.errors import EngineError, EntryError
+from benchlab.core.quantities import counted, minutes
 from benchlab.engine import stage, variants
 from benchlab.engine.endpoints import Endpoint
 from benchlab.engine.stage import Lab
-from benchlab.experiment import stack, workloads
+from benchlab.experiment import forecast, stack, workloads
 from benchlab.experiment.workloads import MAX_QUERIES, WORKLOADS
 from benchlab.records.plan import Entry, Settings, Target
 from benchlab.run import fetch
@@ -229,6 +230,8 @@ def verify_entries(lab: Lab, settings: Settings) -> list[Verification]:
     everyone = [entry.name for entry in lab.topology.choose(settings.frameworks)]
     lab, entries = variants.taking_part(lab, replace(settings, frameworks=tuple(everyone)))
     variants.refuse_nothing(entries, settings)
+    took_s = forecast.verification_s(len(set(settings.tests) & set(entry.tests)) for entry in entries)
+    lab.say(f"{counted(len(entries), 'entry', 'entries')} to verify, about {minutes(took_s)}; builds not counted")
     state, keep_log = SessionState(), Unkept(lab.state).keep_log
     with stage.stage(lab, [entry.name for entry in entries], accept=lambda unbuilt: None) as on:
         verifications: list[Verification] = []

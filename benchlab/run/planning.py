@@ -279,20 +279,23 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
     turns = max(1, len(groups(lab, settings)))
     asked = BLOCKS.unusual(settings) is not None
     settings = replace(settings, blocks=sizing.in_turns(min(MAX_BLOCKS, settings.blocks * turns), turns))
-    block_s = total_s(planned(lab, settings, turns), settings) / turns
+    once_s, twice_s = (total_s(planned(lab, settings, times * turns), settings) for times in (1, 2))
+    block_s = (twice_s - once_s) / turns
+    # The first block of each entry takes longer.
+    budget_s = None if settings.budget_s is None else max(0, settings.budget_s - round(2 * once_s - twice_s))
     if settings.margin is not None:
-        return _with_looks(settings, block_s, asked, turns)
-    whole_s = settings.blocks * block_s
+        return _with_looks(settings, block_s, budget_s, asked, turns)
+    whole_s = once_s + (settings.blocks // turns - 1) * turns * block_s
     if settings.budget_s is None and whole_s > LONGEST_S:
         raise UsageError(
             f"{counted(len(settings.frameworks), 'entry', 'entries')} would take about {hours(whole_s)}; choose fewer "
             f"of them, of their levels or of the tests, or say how long it may take with {BUDGET.name}"
         )
-    blocks = sizing.pilot_blocks(settings.blocks, block_s, settings.budget_s, turns)
+    blocks = sizing.pilot_blocks(settings.blocks, block_s, budget_s, turns)
     if settings.budget_s is not None and blocks < 1:
         one = "one block takes" if turns == 1 else f"a block of each of {turns} groups takes"
         raise UsageError(
-            f"{BUDGET.name} {minutes(settings.budget_s)}: {one} about {minutes(turns * block_s)}; "
+            f"{BUDGET.name} {minutes(settings.budget_s)}: {one} about {minutes(once_s)}; "
             "give more time, or choose fewer entries, tests or levels"
         )
     if settings.precision is not None and blocks < sizing.LEAST_PILOT * turns:
@@ -303,13 +306,13 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
     return replace(settings, blocks=blocks)
 
 
-def _with_looks(settings: Settings, block_s: float, asked: bool, turns: int) -> Settings:
+def _with_looks(settings: Settings, block_s: float, budget_s: int | None, asked: bool, turns: int) -> Settings:
     """Return the settings with the most blocks and the looks of a gate. Raises UsageError where there is no look.
 
-    A budget decides on the most blocks, unless so many were `asked` for and these are fewer. So many groups take
-    `turns`.
+    The budget, as far as blocks have it, decides on the most, unless so many were `asked` for and these are fewer. So
+    many groups take `turns`.
     """
-    most, budget_s = settings.blocks, settings.budget_s
+    most = settings.blocks
     if budget_s is not None:
         fitting = sizing.fitting_blocks(budget_s, block_s, turns)
         most = min(most, fitting) if asked else fitting

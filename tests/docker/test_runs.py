@@ -59,6 +59,7 @@ def test_the_usual_entries_pass_verification(project: Project) -> None:
     code, printed = project.run("verify", "--set", "study")
     verdicts = [line for line in printed.splitlines() if re.match(r"(pass|warn|fail) ", line)]
     assert verdicts == [f"pass  {entry} {test}" for entry in USUAL for test in WORKLOADS]
+    assert re.search(rf"^{len(USUAL)} entries to verify, about \d+ s; builds not counted$", printed, re.MULTILINE)
     assert printed.splitlines()[-1] == "all that was asked for can be measured: python lab.py --set study"
     assert code == 0
 

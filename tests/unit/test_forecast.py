@@ -7,7 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from benchlab.experiment.forecast import TEST_S, TRIAL_S, VISIT_S, WARM_UP_S, Forecast, block_s
+from benchlab.experiment.forecast import (
+    TEST_S,
+    TRIAL_S,
+    VERIFY_S,
+    VERIFY_TEST_S,
+    VISIT_S,
+    WARM_UP_S,
+    WHOLE_S,
+    BlockForecast,
+    Forecast,
+    block_s,
+    verification_s,
+)
 from benchlab.records.plan import Block, Entry, Rounds, Settings, Visit
 from benchlab.records.run import Pace
 
@@ -130,3 +142,16 @@ def test_a_resumed_block_takes_as_long_as_the_rounds_that_it_lacks(settings: Set
     whole, few = (Block(1, ("aiohttp", "crax"), (Rounds("json", count, 39),)) for count in (0, 2))
     saved_s = block_s(whole, together, paces) - block_s(few, together, paces)
     assert saved_s == pytest.approx(38 * 2 * 2 * 0.5)
+
+
+def test_the_first_block_of_each_entry_has_its_whole_verification_in_it(settings: Settings) -> None:
+    together = replace(settings, levels={"json": (16, 32)}, together=True, repeats=4)
+    rounds = (Rounds("json", 4),)
+    # Two groups that share an entry, twice each.
+    blocks = [Block(number, ("a", "bc"[number % 2]), rounds) for number in (1, 2, 3, 4)]
+    usual_s = sum(block_s(block, together) for block in blocks)
+    assert BlockForecast(blocks, together).total_s == pytest.approx(usual_s + 3 * WHOLE_S)
+
+
+def test_a_verification_is_planned_by_its_entries_and_their_tests() -> None:
+    assert verification_s([7, 7, 2]) == pytest.approx(3 * VERIFY_S + 16 * VERIFY_TEST_S)

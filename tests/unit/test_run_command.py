@@ -34,6 +34,7 @@ PLAIN = choose(frameworks=["aiohttp", "crax"], seed=7)
         choose("tfb", frameworks=["crax"], precision=0.025, budget_s=90, placement="split", repeats=4, seed=0),
         replace(PLAIN, against="abc123"),
         replace(PLAIN, proxy="none,nginx", db_connections=(16, 32)),
+        replace(PLAIN, control="crax"),
     ],
 )
 def test_the_command_gives_the_same_settings(settings: Settings) -> None:
