@@ -13,6 +13,8 @@ from benchlab.statistics.comparison import Comparison, Outcome, Pair
 
 # The ratios from which a colour is deeper; a small known difference is pale.
 DEPTHS = (1.1, 1.5)
+# With more entries a square has two decimals, so that as many fit beside each other; its title has all.
+MOST_EXACT = 15
 SAME, NONE, UNDECIDED, EQUAL = "same", "none", "undecided", "equal"
 # Each outcome as a sign, for readers, screens and paper without colour.
 SIGNS = {Outcome.FASTER: "▲", Outcome.SLOWER: "▼", Outcome.EQUAL: "=", Outcome.UNDECIDED: "?"}
@@ -45,23 +47,25 @@ def heat_map(title: str, comparison: Comparison, order: Sequence[str], decides: 
     entries = tuple(entry for entry in order if entry in comparison.entries)
     pairs = {(pair.ratio.first, pair.ratio.second): pair for pair in comparison.pairs}
     pairs |= {(second, first): pair.inverse for (first, second), pair in pairs.items()}
+    decimals = quantities.DECIMALS if len(entries) <= MOST_EXACT else 2
     squares = tuple(
-        tuple(SELF if row == column else _square(pairs.get((row, column)), decides) for column in entries)
+        tuple(SELF if row == column else _square(pairs.get((row, column)), decides, decimals) for column in entries)
         for row in entries
     )
     return HeatMap(title, entries, squares)
 
 
-def _square(pair: Pair | None, decides: bool) -> Square:
+def _square(pair: Pair | None, decides: bool, decimals: int) -> Square:
     if pair is None:
         return Square(NONE, "", "", "–", "", "no block in common")
-    ratio, shown = pair.ratio, quantities.ratio(pair.ratio.ratio)
+    ratio, whole = pair.ratio, quantities.ratio(pair.ratio.ratio)
+    shown = quantities.ratio(ratio.ratio, decimals=decimals)
     if not decides:
         interval = quantities.bounds(ratio.low, ratio.high).strip()
-        return Square(NONE, "", "", shown, interval, f"{shown} {interval}, no outcome")
+        return Square(NONE, "", "", shown, interval, f"{whole} {interval}, no outcome")
     interval, word = outcomes.interval(pair).strip(), outcomes.outcome(pair)
     through = f", compared through {ratio.through}" if ratio.through else ""
-    words = f"{shown} {interval}, {word}{through}"
+    words = f"{whole} {interval}, {word}{through}"
     return Square(_tone(pair.outcome, ratio.ratio), SIGNS[pair.outcome], word, shown, interval, words)
 
 

@@ -14,6 +14,7 @@ from benchlab.core.quantities import counted
 from benchlab.quality import judge
 from benchlab.records.plan import Manifest
 from benchlab.records.run import GOOD, Run
+from benchlab.report import sentences, tables
 from benchlab.statistics import analysis
 from benchlab.statistics.analysis import Result
 from benchlab.statistics.comparison import Outcome
@@ -151,4 +152,6 @@ def _row(folder: Path) -> tuple[Manifest, list[str]]:
 
 
 def _heading(folder: Path, manifest: Manifest, profile: str) -> list[str]:
-    return [folder.name, f"{manifest.created_at:%Y-%m-%d %H:%M}", profile, ", ".join(sorted(manifest.entries))]
+    names = sorted(manifest.entries)
+    entries = sentences.names(names) if len(names) > tables.MANY else ", ".join(names)
+    return [folder.name, f"{manifest.created_at:%Y-%m-%d %H:%M}", profile, entries]

@@ -62,3 +62,13 @@ def test_a_pair_without_a_block_in_common_is_left_blank_and_says_why() -> None:
 
 def test_an_entry_without_a_rank_has_no_row() -> None:
     assert heat.heat_map("t", _compared(a=0.0, b=1.0), ["b", "bound-by-wrk", "a"]).entries == ("b", "a")
+
+
+def test_of_many_entries_a_square_has_two_decimals_and_its_title_all() -> None:
+    names = {chr(ord("a") + place): 0.1 * place for place in range(heat.MOST_EXACT + 1)}
+    many, few = (
+        heat.heat_map("t", _compared(**dict(list(names.items())[:count])), list(names)).squares[0][1]
+        for count in (len(names), len(names) - 1)
+    )
+    assert (few.ratio, many.ratio) == ("0.905", "0.90")
+    assert few.words.partition(" ")[0] == many.words.partition(" ")[0] == "0.905"

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from benchlab.cli import cli
 from benchlab.core.errors import UsageError
 from benchlab.experiment import selection
 from benchlab.records.plan import Manifest
 from benchlab.storage import store
 
-from ..entries import LABELS, USUAL
+from ..entries import LABELS, ROOT, USUAL
 from . import made_entries, screens
 
 ENTRIES = {
@@ -167,3 +168,9 @@ def test_a_list_of_a_tag_has_its_entries_alone(root: Path) -> None:
         "made-16",
         "made-20",
     ]
+
+
+def test_the_factors_of_a_kept_run_are_those_of_the_entries_with_a_tag(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(ROOT, ["factors", str(ROOT / "tests/kept/factors"), "--tag", "raw"]) == 0
+    crossed = capsys.readouterr().out.partition("### How the entries are crossed")[2]
+    assert re.findall(r"^\| ([\w-]+) +\|", crossed.partition("* ")[0], re.MULTILINE)[1:] == ["aiohttp-raw", "crax"]
