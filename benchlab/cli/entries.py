@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from benchlab.core.quantities import counted
 from benchlab.experiment import selection as of_sets
 from benchlab.experiment import stack
 from benchlab.experiment.flags import ADOPTED_ENTRIES, ENTRIES, Flag
+from benchlab.experiment.settings import VARY
 from benchlab.experiment.stack import Labels
 
 if TYPE_CHECKING:
@@ -99,11 +101,18 @@ def _packages(resolved: Topology, labels: Mapping[str, Labels]) -> Iterator[tupl
 
 
 def _choices(labels: Mapping[str, Labels]) -> Iterator[tuple[str, str]]:
-    """Yield what entries can be chosen by: the sets with their entries, the tags with how many entries each has."""
+    """Yield what entries can be chosen by: the sets with their entries, the tags with how many entries each has.
+
+    And what can be chosen of them: the levels of each factor that they declare, with how many entries have these.
+    """
     usual = ", ".join(of_sets.of_set(labels, of_sets.STUDY)) or "none"
     yield f"{selection.SET.name} {of_sets.STUDY}", f"{usual}: measured where none is named"
     yield f"{selection.SET.name} {of_sets.POPULAR}", ", ".join(of_sets.of_set(labels, of_sets.POPULAR)) or "none"
     yield selection.TAG.name, ", ".join(f"{tag} ({len(names)})" for tag, names in of_sets.by_tag(labels).items())
+    declared = [(name, ",".join(levels)) for of in labels.values() for name, levels in stack.choices(of).items()]
+    for name in sorted({name for name, _ in declared}):
+        counts = Counter(levels for other, levels in declared if other == name)
+        yield f"{VARY.name} {name}", "; ".join(f"{levels} ({count})" for levels, count in counts.most_common())
 
 
 def _new(root: Path, given: argparse.Namespace) -> int:

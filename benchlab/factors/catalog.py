@@ -117,7 +117,8 @@ def compares_versions(settings: Settings) -> bool:
     It does where an entry is measured beside its own of another commit, and where a gate asks whether a level is slower
     than the first one.
     """
-    return bool(settings.against) or (settings.margin is not None and bool(settings.vary))
+    has_levels = any(len(factor.levels(settings)) > 1 for factor in varying(settings))
+    return bool(settings.against) or (settings.margin is not None and has_levels)
 
 
 def versions(variants: Mapping[str, Variant], settings: Settings) -> dict[str, str]:
@@ -126,16 +127,22 @@ def versions(variants: Mapping[str, Variant], settings: Settings) -> dict[str, s
     It is the one which is equal in all but the commit; where levels are typed, the one with the first of each.
     """
     names = {_key(variant.origin, variant.levels): name for name, variant in variants.items()}
-    first = {name: levels[0] for name, levels in settings.vary.items()}
-    commits = {level for variant in variants.values() for name, level in variant.levels.items() if name == COMMIT.name}
-    if not first and len(commits) == 1:
-        first = {COMMIT.name: commits.pop()}
-    if not first:
-        return {}
+    first = _first(variants, settings)
     older = {name: names.get(_key(of.origin, {**of.levels, **first})) for name, of in variants.items()}
     return {name: other for name, other in older.items() if other not in (None, name)}
 
 
+def _first(variants: Mapping[str, Variant], settings: Settings) -> dict[str, str]:
+    """Return the level of each factor that an older version has; of the others it has the level of the newer one."""
+    if settings.vary:
+        return {name: levels[0] for name, levels in settings.vary.items()}
+    commits = {level for variant in variants.values() for name, level in variant.levels.items() if name == COMMIT.name}
+    if len(commits) == 1:
+        return {COMMIT.name: commits.pop()}
+    # A gate without versions is one of proxies or connections.
+    return {} if settings.margin is None else {factor.name: factor.levels(settings)[0] for factor in VARIED}
+
+
 def _key(origin: str, levels: Mapping[str, str]) -> tuple[str, frozenset[tuple[str, str]]]:
     """Return what is equal of variants of the same levels."""
-    return origin, frozenset(levels.items())
+    return origin, frozenset((name, level) for name, level in levels.items() if level != AS_IS)

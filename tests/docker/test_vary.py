@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -66,6 +67,13 @@ def test_each_level_is_installed_verified_measured_and_kept_with_its_lock(projec
     told = project.run("factors", "results/latest")[1]
     assert f"{PACKAGE}: ./checkout / {VERSION}" in told
     assert "loop: uvloop / asyncio" in told
+    # It goes on with the locks that it kept, whatever else is gone.
+    shutil.rmtree(project.root / ".lab/levels")
+    lines = project.journal().read_text().splitlines(keepends=True)
+    project.journal().write_text("".join(lines[: len(lines) // 2]))
+    code, printed = project.run("--resume", "results/latest")
+    assert code == 0, printed
+    assert (judge.missing(project.latest()), project.latest().to_come) == ((), 0)
 
 
 def _version(package: str) -> str:

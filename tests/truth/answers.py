@@ -380,9 +380,7 @@ def _levels_disagree(match: re.Match[str], place: Place) -> Iterator[str]:
         yield f"{len(told_pairs)} pairs are told"
     for told_pair in told_pairs:
         found = re.fullmatch(r"(?P<first>\S+) / (?P<second>\S+) is (?P<levels>.+)", told_pair)
-        levels = (
-            re.findall(rf"({RATIO}) at (\d+)(?: through (\S+?))?(?:, | and |$)", found["levels"]) if found else []
-        )
+        levels = re.findall(rf"({RATIO}) at (\d+)(?: through (\S+?))?(?:, | and |$)", found["levels"]) if found else []
         if found is None or not levels:
             yield f"not read: {told_pair}"
             continue

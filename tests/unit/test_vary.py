@@ -165,6 +165,12 @@ def test_a_gate_holds_all_levels_against_the_first() -> None:
     assert catalog.compares_versions(replace(settings, margin=0.03))
 
 
+def test_a_gate_holds_what_has_a_proxy_against_what_has_none() -> None:
+    settings = replace(_vary("proxy=none,nginx"), margin=0.03)
+    assert catalog.compares_versions(settings)
+    assert catalog.versions(dict(catalog.variants(["x"], settings)), settings) == {"x-via-nginx": "x"}
+
+
 def test_the_first_level_that_is_typed_is_what_the_others_are_compared_with() -> None:
     labels = {name: LABELS | {"loop": name} for name in ("uvloop", "asyncio", "rloop")}
     design = factorial.cross(labels, varied={"loop": ("uvloop", "rloop", "asyncio")})
