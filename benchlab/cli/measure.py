@@ -173,12 +173,14 @@ def _with_factor_entries(lab: Lab, settings: Settings, asked: Sequence[str]) -> 
     from benchlab.statistics import factorial
 
     with factors.refusing():
-        if not settings.frameworks and (asked or not settings.vary):
+        settings = variants.with_commits(lab.root, settings)
+        named = {factor.partition("=")[0] for factor in asked}
+        if not settings.frameworks and not (settings.vary and named <= settings.vary.keys()):
             labels = {name: entry.labels for name, entry in lab.topology.entries.items()}
             chosen = factorial.comparable(labels, lab.topology.usual, asked)
             settings = replace(settings, frameworks=tuple(chosen))
-        taking_part = variants.taking_part(lab, settings)[1]
-        factorial.cross({entry.name: entry.labels for entry in taking_part}, asked, settings.vary)
+        lab, entries = variants.taking_part(lab, settings)
+        factorial.cross({entry.name: entry.labels for entry in entries}, asked, settings.vary, lab.variants)
     return settings
 
 

@@ -29,7 +29,7 @@ CAUSE = re.compile(r"(?:#\d+ [\d.]+)?\s*(ERROR: (?!for |Service ).+|\w*(?:Error|
 # How the images of the lab's own services are called.
 OWN = "benchlab/"
 # Of so many commits and levels the images are kept after a run: the next run with one of them need not build it.
-COMMITS_KEPT = 12
+VERSIONS_KEPT = 12
 
 
 def update(resolved: Topology, on: Engine, services: Collection[str], state: Path, say: Say) -> dict[str, str]:
@@ -303,10 +303,15 @@ def prune(on: Engine, state: Path, in_use: Collection[str]) -> None:
     by_age = sorted(
         images_by_commit, key=lambda commit: (commit in needed, max(images_by_commit[commit])), reverse=True
     )
-    for commit in by_age[max(COMMITS_KEPT, len(needed & set(images_by_commit))) :]:
+    kept = by_age[: max(VERSIONS_KEPT, len(needed & set(images_by_commit)))]
+    for commit in by_age[len(kept) :]:
         for _, name in images_by_commit[commit]:
             on.remove_unused_image(name)
-        for folder in (*(state / images.COMMITS).glob(f"{commit}*"), state / images.LEVELS / commit):
+        for folder in (state / images.COMMITS).glob(f"{commit}*"):
+            shutil.rmtree(folder, ignore_errors=True)
+    # A level that is made of two others leaves copies of which there is no image.
+    for folder in (state / images.LEVELS).glob("*"):
+        if folder.name not in (*kept, *needed):
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -11,9 +11,10 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from benchlab.core import letters
 from benchlab.core.errors import ConfigError, UsageError
 from benchlab.core.letters import one_line
 from benchlab.engine import checkout, images, locks, pythons
@@ -27,14 +28,12 @@ from benchlab.factors.package import WITHOUT, is_source
 
 # Where a checkout is in its entry's folder.
 CHECKOUTS = "checkouts"
-# What PyPy's newest is as a Python: locks are for newer ones.
-PYPY = "3.11"
 # What makes up a project that pip can build.
 PROJECT = ("pyproject.toml", "setup.py")
 FROM_BASE = re.compile(rf"^FROM[ \t]+{BASE}[ \t]*$", re.MULTILINE)
 # A checkout is built where compilers are, and installed before the rest, which then finds it there.
 STAGE = f"""FROM {BASE_DEV} AS checkouts
-COPY {{folder}}/{CHECKOUTS} /{CHECKOUTS}
+COPY {{part}} /{CHECKOUTS}
 RUN for each in /{CHECKOUTS}/*.version; do \\
       SETUPTOOLS_SCM_PRETEND_VERSION=$(cat "$each") PDM_BUILD_SCM_VERSION=$(cat "$each") \\
       python3 -m pip wheel --no-deps --wheel-dir /wheels "${{{{each%.version}}}}" || exit 1; \\
@@ -47,54 +46,56 @@ RUN pip install --no-deps --no-index /wheels/*.whl
 """
 
 
-def with_package(service: Service, package: str, level: str, root: Path, state: Path) -> Service:
-    """Return the service with its image built from a lock that has the package at the level.
+def with_package(service: Service, package: str, level: str, root: Path, state: Path, kept: str = "") -> Service:
+    """Return the service with its image built from a lock that has the package at the level: from a `kept` one, if any.
 
-    What another package of the lock must move for that is told by its label `moved`. Raises UsageError where the entry
-    has no such package, or the level cannot be had, ConfigError where it has no lock or uv is missing.
+    Raises UsageError where the entry has no such package, or the level cannot be had, ConfigError where it has no lock
+    or uv is missing.
     """
     asked = f"{VARY.name} {package}={level}"
     with _copied(service, state) as copy:
-        lock = copy.lock(asked)
-        before = lock.versions
-        name = locks.plain(package)
+        lock = copy.lock(asked, kept)
+        before, name = lock.versions, locks.plain(package)
         if name not in before:
-            raise UsageError(
-                f"{asked}: {copy.folder.name} has no package {package}; its lock has {', '.join(sorted(before))}"
-            )
-        source = _checkout(copy, name, level, before[name], root, asked) if is_source(level) else None
-        lock.exchange(package, level, source)
-        if not is_source(level) and level != WITHOUT and lock.versions.get(name) != level:
-            raise UsageError(f"{asked}: {copy.folder.name} would get {lock.versions.get(name, WITHOUT)}; name that")
-        moved = locks.moved(before, lock.versions, package)
-        made = labelled(copy.kept(service), **({"moved": "; ".join(moved)} if moved else {}))
-        return _on_top(made, BASE_DEV) if source else made
+            hint = letters.meant(name, before, "name a package of its requirements.txt")
+            raise UsageError(f"{asked}: {copy.name} has no package {package}; {hint}")
+        if is_source(level):
+            source, origin = _checkout(copy, name, level, before[name], root, asked)
+            lock.exchange(package, level, source)
+            return _on_top(labelled(copy.kept(service), checkout=_joined(service, "checkout", origin, "; ")), BASE_DEV)
+        lock.exchange(package, level)
+        if level != WITHOUT and lock.versions.get(name) != level:
+            raise UsageError(f"{asked}: {copy.name} would get {lock.versions.get(name, WITHOUT)}; name that")
+        return copy.kept(service)
 
 
-def on_python(service: Service, level: str, state: Path) -> Service:
+def on_python(service: Service, level: str, state: Path, kept: str = "") -> Service:
     """Return the service with its image on the base that has this Python. Raises UsageError, ConfigError."""
     asked = f"{VARY.name} python={level}"
     with _copied(service, state) as copy:
         if not FROM_BASE.search(copy.dockerfile):
-            raise UsageError(f"{asked}: {copy.folder.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
+            raise UsageError(f"{asked}: {copy.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
         python = interpreters.of_level(level)
         copy.write(FROM_BASE.sub(f"FROM {pythons.name(python)}", copy.dockerfile, count=1))
-        if python.version is None:
-            copy.lock(asked).resolve(asked, python=PYPY)
+        if python.needs < locks.OLDEST_PARTS:
+            copy.lock(asked, kept).resolve(asked, python=".".join(map(str, python.needs)))
         return _on_top(copy.kept(service), pythons.name(python))
+
+
+def told(service: Service, before: Service, levels: Mapping[str, str]) -> Service:
+    """Return the service with a label of the packages that had to move with its levels, where some had."""
+    then, now = (locks.versions(lock_of(each)) for each in (before, service))
+    moved = locks.moved(then, now, levels)
+    return labelled(service, moved=", ".join(moved)) if moved else service
 
 
 def _on_top(service: Service, image: str) -> Service:
     """Return the service with a label of one more image that its own is built on."""
-    before = service["labels"].get(f"{PREFIX}builds-on", "")
-    return labelled(service, **{"builds-on": f"{before} {image}".strip()})
+    return labelled(service, **{"builds-on": _joined(service, "builds-on", image, " ")})
 
 
-def with_lock(service: Service, text: str, state: Path) -> Service:
-    """Return the service with its image built from this lock."""
-    with _copied(service, state) as copy:
-        (copy.folder / LOCK).write_text(text, encoding="utf-8")
-        return copy.kept(service)
+def _joined(service: Service, label: str, more: str, between: str) -> str:
+    return between.join(filter(None, (str(service["labels"].get(f"{PREFIX}{label}", "")), more)))
 
 
 def lock_of(service: Mapping[str, Any]) -> str:
@@ -109,6 +110,7 @@ class _Copy:
     def __init__(self, place: Path, context: Context, state: Path):
         self._place, self._context, self._state = place, context, state
         self.folder = place / context.own
+        self.name = context.home.name
 
     @property
     def dockerfile(self) -> str:
@@ -117,19 +119,23 @@ class _Copy:
     def write(self, dockerfile: str) -> None:
         (self._place / self._context.dockerfile).write_text(dockerfile, encoding="utf-8")
 
+    def part(self, name: str) -> str:
+        """Return the path in the context of what is in the entry's folder."""
+        return str(PurePosixPath(self._context.own, name))
+
     def send(self, part: str) -> None:
         """Have the builder take all of a part of the context, whatever its file of what is ignored says."""
         path = self._place / IGNORED
         before = path.read_text(encoding="utf-8") if path.is_file() else ""
         path.write_text(f"{before}\n!{part}/**\n", encoding="utf-8")
 
-    def lock(self, asked: str) -> Lock:
+    def lock(self, asked: str, kept: str) -> Lock:
         """Return the entry's lock. Raises ConfigError where it has none."""
         if not all((self.folder / name).is_file() for name in (locks.ASKED, LOCK)):
             raise ConfigError(
-                f"{asked}: {self.folder.name} has no {locks.ASKED} with a {LOCK}, which packages could be exchanged in"
+                f"{asked}: {self.name} has no lock ({locks.ASKED} and {LOCK}) that a package could be exchanged in"
             )
-        return Lock(self.folder, self.dockerfile)
+        return Lock(self.folder, self.dockerfile, self.name, kept)
 
     def kept(self, service: Service) -> Service:
         """Return what of the service is another one: its image, by the digest of the copy, and how that is built."""
@@ -166,49 +172,64 @@ def _digest(place: Path) -> str:
     return digest.hexdigest()
 
 
-def _checkout(copy: _Copy, package: str, level: str, version: str, root: Path, asked: str) -> Path:
-    """Copy the package's project into the entry's folder, and have the dockerfile build it; return where it is.
+def _checkout(copy: _Copy, package: str, level: str, version: str, root: Path, asked: str) -> tuple[Path, str]:
+    """Copy the package's project into the entry's folder, and have the dockerfile build it.
 
-    `version` is what a project that asks git for its version is told that it is.
+    Return where it is, and in a phrase what it is. `version` is what a project that takes its version from git gets.
     """
     target = copy.folder / CHECKOUTS / package
     target.parent.mkdir(exist_ok=True)
     if level.startswith("git+"):
-        place, _, ref = level.removeprefix("git+").rpartition("@")
+        place, ref = _parts(level)
         with tempfile.TemporaryDirectory() as folder:
-            _git(asked, Path(folder), "clone", "--quiet", "--no-checkout", *((place, ".") if place else (ref, ".")))
-            commit = ref if place else "HEAD"
-            _git(asked, Path(folder), "checkout", "--quiet", commit, "--")
-            _copy_project(Path(folder), target)
+            _git(asked, Path(folder), "clone", "--quiet", "--recurse-submodules", "--", place, ".")
+            _git(asked, Path(folder), "checkout", "--quiet", "--recurse-submodules", ref, "--")
+            commit = _copy_project(Path(folder), target)
     else:
         source = Path(root, Path(level).expanduser())
         if not source.is_dir():
             raise UsageError(f"{asked}: there is no folder {source}")
-        _copy_project(source, target)
+        commit = _copy_project(source, target)
     if not any((target / name).is_file() for name in PROJECT):
-        raise UsageError(f"{asked}: there is no project in it, which has a {' or a '.join(PROJECT)}")
+        raise UsageError(f"{asked}: it has no {' and no '.join(PROJECT)}, so pip cannot build it")
     target.with_name(f"{package}.version").write_text(version)
     if CHECKOUTS not in copy.dockerfile:
         installed = FROM_BASE.sub(lambda base: base[0] + INSTALLED, copy.dockerfile, count=1)
         if installed == copy.dockerfile:
-            raise UsageError(f"{asked}: {copy.folder.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
-        copy.write(STAGE.format(folder=copy.folder.name) + installed)
-        copy.send(f"{copy.folder.name}/{CHECKOUTS}")
-    return target
+            raise UsageError(f"{asked}: {copy.name} is not built on {BASE}; leave it out with {FRAMEWORK.name}")
+        part = copy.part(CHECKOUTS)
+        copy.write(STAGE.format(part=part) + installed)
+        copy.send(part)
+    return target, f"{package} of {commit}files {_digest(target)[: images.COMMIT_LENGTH]}"
 
 
-def _copy_project(source: Path, target: Path) -> None:
-    """Copy a project: what git has of it and does not ignore, or all of it where it is in no repository."""
-    listed = checkout.git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    if listed.returncode != 0:
+def _parts(level: str) -> tuple[str, str]:
+    """Return the address and the ref in git+ADDRESS@REF: what has an @ before its host's name is no ref."""
+    address = level.removeprefix("git+")
+    host_end = address.find("/", address.find("://") + len("://"))
+    place, at, ref = address[host_end:].rpartition("@")
+    return (address[:host_end] + place, ref) if at else (address, "HEAD")
+
+
+def _copy_project(source: Path, target: Path) -> str:
+    """Copy a project, and return its commit in words; "" where it is in no repository.
+
+    It is what git has of it and does not ignore, submodules included, or all of it where there is no repository.
+    """
+    every = ("ls-files", "-z", "--cached", "--recurse-submodules"), ("ls-files", "-z", "--others", "--exclude-standard")
+    listed = [checkout.git(source, *arguments) for arguments in every]
+    if any(each.returncode != 0 for each in listed):
         shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns(".git", "__pycache__", ".venv"))
-        return
-    for name in listed.stdout.decode(errors="surrogateescape").split("\0"):
+        return ""
+    target.mkdir(exist_ok=True)
+    for name in b"".join(each.stdout for each in listed).decode(errors="surrogateescape").split("\0"):
         path = source / name
         if name and (path.is_symlink() or path.is_file()):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(path, target / name, follow_symlinks=False)
-    target.mkdir(exist_ok=True)
+    number = checkout.commit(source)
+    changed = checkout.changed_files(source)
+    return f"commit {number[:12]}{' with changes' if changed else ''}, "
 
 
 def _git(asked: str, folder: Path, *arguments: str) -> None:

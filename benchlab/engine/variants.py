@@ -8,6 +8,7 @@ import os
 import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import combinations, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,13 +22,15 @@ from benchlab.engine.endpoints import proxy_service
 from benchlab.engine.stage import Lab
 from benchlab.engine.topology import Topology
 from benchlab.experiment.profiles import PROXIES, PROXY_SERVICE
-from benchlab.experiment.settings import AGAINST, FRAMEWORK
+from benchlab.experiment.settings import AGAINST, FRAMEWORK, VARY
 from benchlab.factors import catalog
-from benchlab.factors.commit import COMMIT
+from benchlab.factors.commit import COMMIT, LABELLED
 from benchlab.factors.factor import AS_IS, Service, Tools
 from benchlab.records.plan import NO_PROXY, Entry, Settings, Variant
 
 COMPOSE = "compose.yaml"
+# More entries than this, at all their levels, are no question that one run answers.
+MOST_VARIANTS = 100
 # What other flags than --vary make variants by.
 OF_FLAGS = {factor.name for factor in catalog.VARIED}
 NOTHING_KEPT: Mapping[str, str] = MappingProxyType({})
@@ -50,15 +53,35 @@ def taking_part(lab: Lab, settings: Settings) -> tuple[Lab, list[Entry]]:
         names = sorted({*names, settings.control})
     if not names:
         raise ConfigError("no entry is measured where none is named: each has the label benchlab.default: no; name one")
-    entries = lab.topology.choose(names)
-    for factor in catalog.varying(settings, [entry.labels for entry in entries]):
-        levels = [level for level in factor.levels(settings) if level != AS_IS]
-        if levels:
-            factor.refuse(entries, levels)
-    chosen = dict(catalog.variants(names, settings))
+    settings, entries = with_commits(lab.root, settings), lab.topology.choose(names)
+    for factor in catalog.varying(settings, _labels(lab.topology)):
+        asked = [level for level in factor.levels(settings) if level != AS_IS]
+        if asked:
+            factor.refuse(entries, asked)
+    chosen = dict(islice(catalog.variants(names, settings), MOST_VARIANTS + 1))
+    if len(chosen) > MOST_VARIANTS:
+        raise UsageError(f"more than {MOST_VARIANTS} entries and levels in all; choose fewer, or make several runs")
     _refuse_taken(lab.topology, chosen)
     lab = with_variants(lab, chosen)
     return lab, lab.topology.choose(chosen)
+
+
+def with_commits(root: Path, settings: Settings) -> Settings:
+    """Return the settings with the number of each commit that they vary by any of its names.
+
+    Raises UsageError where git knows none, or two names are of one commit, ConfigError without git.
+    """
+    refs = settings.vary.get(COMMIT.name, ())
+    numbers = tuple(resolved(root, ref)[:LABELLED] for ref in refs)
+    for (one, number), (other, same) in combinations(zip(refs, numbers, strict=True), 2):
+        if number == same:
+            raise UsageError(f"{VARY.name} {COMMIT.name}: {one} and {other} are the same commit {number}; name another")
+    return replace(settings, vary={**settings.vary, COMMIT.name: numbers}) if refs else settings
+
+
+def _labels(topology: Topology) -> list[dict[str, str]]:
+    """Return the labels of every entry that there is: what one declares is no package of another."""
+    return [entry.labels for entry in topology.entries.values()]
 
 
 def with_variants(lab: Lab, variants: Mapping[str, Variant], kept: Mapping[str, str] = NOTHING_KEPT) -> Lab:
@@ -111,18 +134,17 @@ def alias(topology: Topology, entry: str, environment: Mapping[str, str] | None 
 
 
 def _service(lab: Lab, variant: Variant, lock: str) -> Service:
+    """Return the service of a variant; `lock` is the one that a run keeps of it, "" where uv is to resolve it."""
     tools = Tools(
         lambda name, number: at_commit(lab.topology, name, number, lab.state),
-        lambda service, package, level: levels.with_package(service, package, level, lab.root, lab.state),
-        lambda service, level: levels.on_python(service, level, lab.state),
+        lambda service, package, level: levels.with_package(service, package, level, lab.root, lab.state, lock),
+        lambda service, level: levels.on_python(service, level, lab.state, lock),
     )
-    service = alias(lab.topology, variant.origin)
-    labels = [lab.topology.labels(variant.origin)]
-    # A commit comes first: what else differs is made of the files that it has.
-    for name in sorted(variant.levels, key=lambda name: name != COMMIT.name):
-        factor = next((factor for factor in catalog.VARIED if factor.name == name), None)
-        service = (factor or catalog.named(name, labels)).made(variant.origin, service, variant.levels[name], tools)
-    return levels.with_lock(service, lock, lab.state) if lock and lock != levels.lock_of(service) else service
+    before = service = alias(lab.topology, variant.origin)
+    factors = (catalog.named(name, _labels(lab.topology)) for name in variant.levels)
+    for factor in sorted(factors, key=catalog.order):
+        service = factor.made(variant.origin, service, variant.levels[factor.name], tools)
+    return levels.told(service, before, variant.levels)
 
 
 def _refuse_taken(topology: Topology, variants: Mapping[str, Variant]) -> None:

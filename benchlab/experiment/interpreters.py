@@ -10,7 +10,9 @@ from typing import Any
 from benchlab.core.errors import UsageError
 
 PYPY = "pypy"
-CPYTHON = re.compile(r"3\.(?P<minor>[1-9][0-9]?)(?:(?P<threads>t)|(?P<jit>-jit))?")
+# The version of the language that the newest PyPy has.
+PYPY_IS = "3.11"
+CPYTHON = re.compile(r"3\.(?P<minor>9|[1-9][0-9])(?:(?P<threads>t)|(?P<jit>-jit))?")
 SPELLED = "3.14 and the like, 3.14t (free-threaded), 3.14-jit or pypy"
 # The minor versions from which Python can be built without the GIL, and from which it says whether it has the JIT.
 FIRST_FREE_THREADED, FIRST_JIT = 13, 14
@@ -24,6 +26,12 @@ class Interpreter:
     version: str | None
     is_free_threaded: bool = False
     has_jit: bool = False
+
+    @property
+    def needs(self) -> tuple[int, int]:
+        """Return the version of the language that what it installs must be for."""
+        major, minor = (self.version or PYPY_IS).split(".")
+        return int(major), int(minor)
 
     def mismatch(self, seen: Mapping[str, Any]) -> str:
         """Return what a Python that says this of itself has or is instead, in words; nothing where it is the one."""

@@ -29,7 +29,7 @@ MAX_REPEATS = 100
 # Python's shuffling takes a seed and its negative for the same, and other programs read no larger number for certain.
 MAX_SEED = 2**53 - 1
 # What --vary may call a factor: a package, a variable as env.NAME, or a word that an entry declares.
-FACTOR_NAME = re.compile(r"[A-Za-z][\w.-]*")
+FACTOR_NAME = re.compile(r"(?!env\.)[A-Za-z][\w.-]*|env\.[A-Za-z_]\w*")
 # Postgres is configured for 2,000 connections; some stay free for the lab itself.
 MAX_DB_CONNECTIONS = 1_900
 
@@ -509,6 +509,10 @@ def _by_flags(given: Mapping[str, Any]) -> dict[str, Any]:
             chosen[setting.place] = setting.parse(VARY.name, text)
         except ValueError as error:
             raise UsageError(f"{VARY.name} {name}={error}") from None
+    if "pool" in vary and is_given(chosen.get(DB_CONNECTIONS.place)):
+        raise UsageError(
+            f"{VARY.name} pool says how many connections a worker has, and {DB_CONNECTIONS.name} too; use one"
+        )
     if "placement" in vary:
         raise UsageError(
             f"{VARY.name} placement: entries that are up together share client and database, which have one placement; "

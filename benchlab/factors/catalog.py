@@ -77,17 +77,29 @@ def is_known(label: str) -> bool:
 def named(name: str, labels: Iterable[Labels] = ()) -> Varied:
     """Return the factor that --vary names, for entries with these labels.
 
-    It is a choice where one of them declares it, and else a package.
+    It is a choice where one of them declares it or it is what labels say of an entry, and else a package.
     """
-    if known := next((factor for factor in OF_EVERY_ENTRY if factor.name == name), None):
+    if known := next((factor for factor in (*VARIED, *OF_EVERY_ENTRY) if factor.name == name), None):
         return known
     if name.startswith(environment.PREFIX):
         return Environment(
             name=name, mark=f"-{name.removeprefix(environment.PREFIX)}-", example=f"{VARY.name} {name}=0,1"
         )
-    if any(name in stack.choices(of) for of in labels):
+    if is_known(name) or any(name in stack.choices(of) for of in labels):
         return Choice(name=name, mark=f"-{name}-", example=f"{VARY.name} {name}=LEVEL,LEVEL")
     return Package(name=name, mark=f"-{name}-", example=f"{VARY.name} {name}=VERSION,VERSION")
+
+
+def order(factor: Varied) -> int:
+    """Return the place in which a factor's level is made of an entry.
+
+    A commit brings the files that the others change; a Python takes the lock with its packages; a server may say which
+    parser it has, before that is chosen.
+    """
+    kinds: tuple[type[Varied], ...] = (type(COMMIT), Package, Python)
+    if factor.name == SERVER.name:
+        return len(kinds)
+    return next((place for place, kind in enumerate(kinds) if isinstance(factor, kind)), len(kinds) + 1)
 
 
 def varying(settings: Settings, labels: Iterable[Labels] = ()) -> tuple[Varied, ...]:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from benchlab.core.errors import UsageError
 from benchlab.experiment import stack
-from benchlab.factors.factor import UNSAID, Service, Tools, Vary, label_of, labelled, with_environment
+from benchlab.factors.factor import Service, Tools, Vary, labelled, with_environment
 from benchlab.factors.labels import HTTP, SERVER
 from benchlab.records.plan import Entry
+
+# What servers parse with that bring a parser of their own; uvicorn, also behind gunicorn, can have one or another.
+PARSERS = {"granian": "hyper", "hypercorn": "h11"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +36,8 @@ class Choice(Vary):
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         variable = self.name.upper().replace("-", "_")
         labels = {self.name: level}
-        if self.name == SERVER.name and level != label_of(service, SERVER.name):
-            # It may have another parser.
-            labels[HTTP.name] = UNSAID
+        if self.name == SERVER.name and level in PARSERS:
+            labels[HTTP.name] = PARSERS[level]
         return labelled(with_environment(service, **{variable: level}), **labels)
 
 

@@ -11,8 +11,8 @@ from benchlab.experiment.settings import AGAINST, FRAMEWORK
 from benchlab.factors.factor import AS_IS, Kind, Service, Tools, Varied, labelled
 from benchlab.records.plan import Entry, Settings
 
-# So much of a commit's number stands in a name.
-SHORT = 7
+# So much of a commit's number stands in a name, and so much in a label and in the settings.
+SHORT, LABELLED = 7, 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Commit(Varied):
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
         changed = {**service, **tools.at_commit(entry, level)}
-        return labelled({key: value for key, value in changed.items() if value is not None}, commit=level[:SHORT])
+        return labelled({key: value for key, value in changed.items() if value is not None}, commit=level[:LABELLED])
 
     def suffix(self, level: str) -> str:
         return f"{self.mark}{level[:SHORT]}"

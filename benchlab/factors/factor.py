@@ -124,7 +124,6 @@ class Vary(Varied):
     """
 
     flag: str = VARY.name
-    is_usual: bool = True
 
     def levels(self, settings: Settings) -> tuple[str, ...]:
         return settings.vary.get(self.name, (AS_IS,))
@@ -144,11 +143,11 @@ def label_of(service: Service, name: str) -> str:
     return str(service["labels"][f"{PREFIX}{name}"])
 
 
-def labelled(service: Service, **labels: str) -> Service:
+def labelled(service: Service, /, **labels: str) -> Service:
     """Return the service with these labels of an entry beside its own."""
     return service | {"labels": service["labels"] | {f"{PREFIX}{name}": value for name, value in labels.items()}}
 
 
-def with_environment(service: Service, **variables: str) -> Service:
+def with_environment(service: Service, /, **variables: str) -> Service:
     """Return the service with these variables beside its own."""
     return service | {"environment": service.get("environment", {}) | variables}

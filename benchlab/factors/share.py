@@ -37,7 +37,8 @@ class Workers(Share):
     """How many processes serve; the entry's database connections are shared out among them anew."""
 
     def made(self, entry: str, service: Service, level: str, tools: Tools) -> Service:
-        pool = str(pool_size(int(label_of(service, "connections")), int(level)))
+        total = int(label_of(service, "workers")) * int(label_of(service, "pool"))
+        pool = str(pool_size(total, int(level)))
         return _given(service, workers=level, pool=pool)
 
 

@@ -49,7 +49,8 @@ def of_run(run: Run) -> FactorAnalysis | None:
         analysis = effects.analyse(run)
     except DesignError:
         return None
-    has_lists = any(len(levels) > MOST_LEVELS for levels in analysis.design.factors.values())
+    design, asked = analysis.design, run.manifest.settings.vary
+    has_lists = any(len(design.factors[name]) > MOST_LEVELS for name in design.studied if name not in asked)
     return analysis if analysis.effects and not has_lists else None
 
 

@@ -10,7 +10,7 @@ from itertools import chain
 from benchlab.contract import claims, envelope, payloads, statements, verify
 from benchlab.contract.answers import Answer, Problem, Verification, World, faults
 from benchlab.contract.statements import PROBES, Counted
-from benchlab.core.errors import EngineError, EntryError
+from benchlab.core.errors import EngineError, EntryError, SetupError
 from benchlab.core.quantities import counted, minutes
 from benchlab.engine import stage, variants
 from benchlab.engine.endpoints import Endpoint
@@ -223,6 +223,22 @@ class Conformance:
     def _burst(self, test: str, queries: int, times: int) -> Burst:
         path = f"{self.entry.tests[test]}{queries or ''}"
         return fetch.burst(self._client, self._target, WORKLOADS[test].accept, path, times)
+
+
+def refuse_unable(lab: Lab, settings: Settings) -> None:
+    """Raise SetupError where an entry does not start, or answers the first of its tests wrongly.
+
+    So a level that fails at import ends a run before anything is measured.
+    """
+    entries = lab.topology.choose(settings.frameworks)
+    state, keep_log = SessionState(), Unkept(lab.state).keep_log
+    lab.say(f"trying {', '.join(entry.name for entry in entries)} …")
+    for entry in entries:
+        group = Group([entry], lab.roles, entries, keep_log, say=lab.say, state=state, patterns=lab.patterns)
+        first = [test for test in settings.tests if test in entry.tests][:1]
+        for each in verify_entry(group, tuple(first)):
+            if problems := faults(each.problems):
+                raise SetupError(f"{entry.name} cannot be measured: {problems[0].message}")
 
 
 def verify_entries(lab: Lab, settings: Settings) -> list[Verification]:

@@ -28,7 +28,6 @@ from benchlab.experiment.settings import (
 )
 from benchlab.experiment.workloads import WORKLOADS
 from benchlab.factors import catalog
-from benchlab.factors.commit import COMMIT
 from benchlab.host import facts
 from benchlab.load import registry
 from benchlab.records.plan import NO_PROXY, Block, Entry, Level, Settings, Target, Visit
@@ -189,9 +188,7 @@ def settled(lab: Lab, settings: Settings) -> tuple[Lab, Settings]:
     """
     if settings.against:
         settings = replace(settings, against=variants.resolved(lab.root, settings.against))
-    if refs := settings.vary.get(COMMIT.name):
-        numbers = tuple(variants.resolved(lab.root, ref) for ref in refs)
-        settings = replace(settings, vary={**settings.vary, COMMIT.name: numbers})
+    settings = variants.with_commits(lab.root, settings)
     lab, entries = variants.taking_part(lab, settings)
     settings = replace(settings, frameworks=tuple(entry.name for entry in entries))
     variants.refuse_nothing(entries, settings)
@@ -283,14 +280,14 @@ def fitted(lab: Lab, settings: Settings) -> Settings:
     block_s = (twice_s - once_s) / turns
     # The first block of each entry takes longer.
     budget_s = None if settings.budget_s is None else max(0, settings.budget_s - round(2 * once_s - twice_s))
-    if settings.margin is not None:
-        return _with_looks(settings, block_s, budget_s, asked, turns)
     whole_s = once_s + (settings.blocks // turns - 1) * turns * block_s
     if settings.budget_s is None and whole_s > LONGEST_S:
         raise UsageError(
             f"{counted(len(settings.frameworks), 'entry', 'entries')} would take about {hours(whole_s)}; choose fewer "
             f"of them, of their levels or of the tests, or say how long it may take with {BUDGET.name}"
         )
+    if settings.margin is not None:
+        return _with_looks(settings, block_s, budget_s, asked, turns)
     blocks = sizing.pilot_blocks(settings.blocks, block_s, budget_s, turns)
     if settings.budget_s is not None and blocks < 1:
         one = "one block takes" if turns == 1 else f"a block of each of {turns} groups takes"

@@ -29,7 +29,7 @@ from benchlab.records.plan import NO_PROXY, Block, Manifest, Settings, Variant, 
 from benchlab.records.run import Decision, Look, Pace, Run
 from benchlab.report import gate, outputs, runs, sentences, terminal
 from benchlab.report.document import Document
-from benchlab.run import pinned, planning
+from benchlab.run import conformance, pinned, planning
 from benchlab.run.planning import Left
 from benchlab.run.progress import Progress, RoundsProgress
 from benchlab.run.rounds import RoundRunner
@@ -111,9 +111,12 @@ def start(lab: Lab, settings: Settings, results: Path, console: Console) -> tupl
     lab, asked = planning.settled(lab, settings)
     announce = partial(_announce, lab, planning.fitted(lab, asked), console)
     store.check(results)
-    # Versions are measured in pairs.
-    accept = stage.refuse if catalog.compares_versions(asked) else partial(_refuse_if_none_left, asked)
+    # Versions are measured in pairs, and levels beside each other.
+    is_of_versions = catalog.compares_versions(asked) or bool(asked.vary)
+    accept = stage.refuse if is_of_versions else partial(_refuse_if_none_left, asked)
     with stage.stage(lab, asked.frameworks, announce, accept) as on:
+        if asked.vary:
+            conformance.refuse_unable(lab, asked)
         manifest = describe(lab, of_built(lab, asked, on.unbuilt), on)
         lab.say(advice(manifest))
         session = Session(lab, manifest, store.create(results, manifest), on.lease, console)

@@ -71,7 +71,8 @@ def analyse(run: Run, asked: Iterable[str] = (), entries: Iterable[str] = ()) ->
     known = run.manifest.entries
     if unknown := [name for name in entries if name not in known]:
         raise DesignError(UnknownEntry(unknown[0], run.manifest.run_id, tuple(known)))
-    design = factorial.cross({name: known[name] for name in entries or known}, asked, run.manifest.settings.vary)
+    chosen = {name: known[name] for name in entries or known}
+    design = factorial.cross(chosen, asked, run.manifest.settings.vary, run.manifest.variants)
     results = analysis.analyse(run)
     compared = registry.measures(run.manifest).compared
     estimated = (row for result in results for metric in compared for row in _estimated(run, result, metric, design))

@@ -16,8 +16,12 @@ from types import MappingProxyType
 from benchlab.experiment import stack
 from benchlab.factors import catalog
 from benchlab.factors.factor import Varied
+from benchlab.records.plan import Variant
 
 Labels = Mapping[str, str]
+# The entry that a variant is one of, as a factor: what is never studied, and is the same in each pair.
+STACK = "stack"
+NO_VARIANTS: Mapping[str, Variant] = MappingProxyType({})
 NOTHING_VARIED: Mapping[str, Sequence[str]] = MappingProxyType({})
 # What the label of a part is where nobody says what the part is: it may be as usual.
 NOT_STATED = frozenset({stack.OWN, stack.UNSTATED})
@@ -202,17 +206,28 @@ class DesignError(Exception):
 
 
 def cross(
-    entries: Mapping[str, Labels], asked: Iterable[str] = (), varied: Mapping[str, Sequence[str]] = NOTHING_VARIED
+    entries: Mapping[str, Labels],
+    asked: Iterable[str] = (),
+    varied: Mapping[str, Sequence[str]] = NOTHING_VARIED,
+    variants: Mapping[str, Variant] = NO_VARIANTS,
 ) -> FactorialDesign:
     """Return the entries, given with their labels, as a factorial design.
 
     `asked` are the factors to be studied, each a label or a label and its reference, such as framework=crax; without
-    them, all main ones and those that the run has `varied`, with the first of their levels as the reference. That is
-    else the level asked for, or the factor's own. Raises DesignError where the entries do not tell of what is asked.
+    them, all main ones. The reference is the level asked for, or else the factor's own. Of a run that has `varied`
+    factors, these are studied where no other is asked for, each against the first of its levels: `variants` says of
+    what entry each is one, and whatever else that has is the same in a pair. Raises DesignError where the entries do
+    not tell of what is asked.
     """
     references = dict(part.partition("=")[::2] for part in asked)
-    names = [name for name in dict.fromkeys([*_main(), *varied, *references]) if _varies(entries, name)]
-    names = [name for name in names if name in {*references, *varied} or not _is_part(entries, name, names)]
+    made_for = {*varied, *(factor.name for factor in catalog.VARIED)}
+    if varied and variants and made_for >= references.keys():
+        entries = {name: {**labels, STACK: variants[name].origin} for name, labels in entries.items()}
+        candidates = [*(factor.name for factor in catalog.VARIED), *varied, STACK]
+    else:
+        candidates = [*_main(), *varied, *references]
+    names = [name for name in dict.fromkeys(candidates) if _varies(entries, name)]
+    names = [name for name in names if name in {*references, *varied, STACK} or not _is_part(entries, name, names)]
     if unknown := [name for name in references if name not in names]:
         raise DesignError(_untold(unknown[0], entries))
     factors = {name: _levels(entries, name, references.get(name, ""), varied.get(name, ())) for name in names}
@@ -223,7 +238,7 @@ def cross(
             raise DesignError(EqualEntries((filled[combination], entry), tuple(names)))
         filled[combination] = entry
     design = FactorialDesign(
-        factors, filled, tuple(name for name in names if not references or name in references), entries
+        factors, filled, tuple(name for name in names if name in (references or names) and name != STACK), entries
     )
     if not design.effects:
         raise DesignError(NoPair(design.studied or tuple(_main()), filled))

@@ -5,6 +5,7 @@ Packages come from a folder of wheels made here, so that uv needs no network.
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -92,7 +93,9 @@ def test_the_lock_has_the_version_with_hashes_and_the_rest_stays_but_for_what_mu
     made = _with(service, "web", "2.0")
     assert _locked(made) == ["core==2.0", "spare==1.0", "web==2.0"]
     assert levels.lock_of(made).count("--hash=sha256:") == 3
-    assert made["labels"] == {"benchlab.server": "x", "benchlab.moved": "core 1.0 → 2.0"}
+    told = levels.told(made, service, {"web": "2.0"})
+    assert told["labels"] == {"benchlab.server": "x", "benchlab.moved": "core 1.0 → 2.0"}
+    assert levels.told(service, service, {"web": "1.0"}) == service
 
 
 def test_all_else_is_as_the_entry_has_it_and_the_entry_is_not_changed(service: Service) -> None:
@@ -128,9 +131,9 @@ def test_levels_of_two_packages_hold_both(service: Service, tmp_path: Path) -> N
         ("web\n", "web", "9.9", "--vary web=9.9: mine: .*no version of web==9.9"),
         ("web\nstrict\n", "web", "2.0", "--vary web=2.0: mine: .*strict"),
         ("web\n", "core", "none", "--vary core=none: mine does not ask for it itself"),
-        ("web\n", "uvicorn", "1.0", "--vary uvicorn=1.0: mine has no package uvicorn; its lock has core, spare, web"),
+        ("web\n", "uvicorn", "1.0", "--vary uvicorn=1.0: mine has no package uvicorn; "),
         ("web\n", "web", "./nothing", "--vary web=./nothing: there is no folder "),
-        ("web\n", "web", "./empty", "--vary web=./empty: there is no project in it"),
+        ("web\n", "web", "./empty", "--vary web=./empty: it has no pyproject.toml and no setup.py"),
         ("web\n", "web", "git+file:///nowhere@main", "--vary web=git.*: git clone failed"),
     ],
 )
@@ -146,7 +149,7 @@ def test_what_cannot_be_had_is_one_line(
 
 def test_an_entry_without_a_lock_has_no_levels_of_packages(service: Service, tmp_path: Path) -> None:
     (tmp_path / "frameworks/mine/requirements.in").unlink()
-    with pytest.raises(ConfigError, match=r"mine has no requirements\.in with a requirements\.txt"):
+    with pytest.raises(ConfigError, match=r"mine has no lock"):
         _with(service, "web", "2.0")
 
 
@@ -198,6 +201,36 @@ def test_a_repository_s_files_are_those_that_git_has_and_at_a_commit_those_of_th
     assert (_files(now)[f"{own}web.py"], _files(then)[f"{own}web.py"]) == ("new", "old")
 
 
+def test_a_package_that_another_needs_cannot_be_left_out(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "frameworks/mine/requirements.in").write_text("web\ncore\n")
+    with pytest.raises(UsageError, match=r"^--vary core=none: mine cannot do without"):
+        _with(service, "core", "none")
+
+
+def test_a_checkout_is_named_by_its_commit_and_its_files_and_keeps_the_extras(service: Service, tmp_path: Path) -> None:
+    (tmp_path / "frameworks/mine/requirements.in").write_text("web[fast]\nspare\n")
+    project = _project(tmp_path / "checkout")
+    git(project, "init", "--quiet")
+    number = commit(project, "web.py", "1")
+    made = _with(service, "web", "./checkout")
+    assert re.fullmatch(rf"web of commit {number[:12]}, files [0-9a-f]{{12}}", made["labels"]["benchlab.checkout"])
+    own = Path(made["build"]["context"], "mine")
+    assert (own / "requirements.in").read_text() == "spare\nweb[fast] @ ./checkouts/web\n"
+
+
+@pytest.mark.parametrize(
+    ("level", "parts"),
+    [
+        ("git+file:///folder@main", ("file:///folder", "main")),
+        ("git+https://host/a/b", ("https://host/a/b", "HEAD")),
+        ("git+ssh://git@host/a/b", ("ssh://git@host/a/b", "HEAD")),
+        ("git+ssh://git@host/a/b@feature/x", ("ssh://git@host/a/b", "feature/x")),
+    ],
+)
+def test_a_repository_is_told_from_its_ref(level: str, parts: tuple[str, str]) -> None:
+    assert levels._parts(level) == parts
+
+
 def test_another_python_is_another_base(service: Service, tmp_path: Path) -> None:
     made = levels.on_python(service, "3.14", tmp_path / "state")
     assert _files(made)["mine/Dockerfile"].startswith("FROM benchlab/base:python-3.14\n")
@@ -205,6 +238,5 @@ def test_another_python_is_another_base(service: Service, tmp_path: Path) -> Non
 
 
 def test_a_kept_lock_holds_whatever_uv_would_choose(service: Service, tmp_path: Path) -> None:
-    made = levels.with_lock(service, "web==1.5\n", tmp_path / "state")
-    assert levels.lock_of(made) == "web==1.5\n"
-    assert made["image"] != service["image"]
+    made = levels.with_package(service, "web", "1.0", tmp_path, tmp_path / "state", kept="web==1.0\ncore==1.5\n")
+    assert _locked(made) == ["core==1.5", "web==1.0"]

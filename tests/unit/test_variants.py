@@ -106,7 +106,7 @@ def test_a_commit_from_before_the_files_were_shared_is_built_as_it_was_then(reso
     folder = tmp_path / "state/at" / number / "frameworks/crax"
     assert service["build"] == {"context": str(folder), "dockerfile": "Dockerfile", "args": {"A": "1"}}
     assert sorted(path.name for path in Context.of(service["build"]).files()) == ["Dockerfile", "raw"]
-    assert service["labels"] == {**resolved.services["crax"]["labels"], "benchlab.commit": number[:7]}
+    assert service["labels"] == {**resolved.services["crax"]["labels"], "benchlab.commit": number[:12]}
 
 
 @pytest.mark.parametrize(
