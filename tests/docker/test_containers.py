@@ -86,7 +86,7 @@ def _ask(lab: Lab, statement: str) -> str:
 @contextmanager
 def _serving(lab: Lab, entry: str) -> Iterator[None]:
     """Run the entry beside the database, and no other, all its workers ready to answer."""
-    for other in lab.topology.entries:
+    for other in TESTED.names:
         if lab.engine.casualty(other) is None:
             lab.engine.stop(other)
     for service in ("wrk", "db"):
@@ -101,13 +101,16 @@ def _serving(lab: Lab, entry: str) -> Iterator[None]:
         lab.engine.stop(entry)
 
 
+def _staged(lab: Lab) -> list[Entry]:
+    """Return the entries that have containers."""
+    return [lab.topology.entries[name] for name in TESTED.names]
+
+
 @pytest.fixture(scope="module")
 def running(staged: Lab, request: pytest.FixtureRequest) -> Iterator[RunningEntry]:
     """Run an entry for all the tests that look at it, one after the other: it is started once."""
-    entries = staged.topology.entries
-    group = Group(
-        [entries[request.param]], staged.roles, entries.values(), lambda name, text: name, patterns=staged.patterns
-    )
+    entry = staged.topology.entries[request.param]
+    group = Group([entry], staged.roles, _staged(staged), lambda name, text: name, patterns=staged.patterns)
     with group.only_up("tested") as up:
         yield up
 
@@ -212,8 +215,7 @@ def _idles(container: Container) -> bool:
 
 @pytest.mark.parametrize("entry", USUAL)
 def test_world_is_restored_before_the_next_visit_after_updates(staged: Lab, entry: str) -> None:
-    entries = staged.topology.entries
-    group = Group([entries[entry]], staged.roles, entries.values(), lambda name, text: name)
+    group = Group([staged.topology.entries[entry]], staged.roles, _staged(staged), lambda name, text: name)
     with group.only_up("first") as first:
         answer = _answer(staged, entry, "/updates?queries=500")
         updated = {row["id"]: row["randomNumber"] for row in json.loads(answer.body)}
@@ -326,7 +328,7 @@ def test_entries_that_are_up_at_once_have_the_contract_s_names_and_one_of_their_
     staged: Lab, client: docker.DockerClient
 ) -> None:
     entries = [staged.topology.entries[name] for name in ("aiohttp", "crax")]
-    with Group(entries, staged.roles, staged.topology.entries.values(), lambda name, text: name).up("first") as up:
+    with Group(entries, staged.roles, _staged(staged), lambda name, text: name).up("first") as up:
         assert (sorted(up.running), up.lost) == (["aiohttp", "crax"], {})
         names = fetch.addresses(staged.roles.client, ["app-aiohttp", "app-crax"])
         for name, running in up.running.items():
