@@ -54,18 +54,18 @@ def _inform(parser: argparse.ArgumentParser, command: Command, root: Path) -> No
 
 def _entries(root: Path, files: str = "compose*.yaml") -> dict[str, Mapping[str, str]]:
     """Return the entries with their labels, as the files have them: to ask Compose takes half a second."""
-    found: dict[str, Mapping[str, str]] = {}
+    labels: dict[str, Mapping[str, str]] = {}
     for path in sorted(root.glob(files)):
         try:
             services = yaml.safe_load(path.read_text(encoding="utf-8"))["services"]
-            found |= {
+            labels |= {
                 name: _labels(service)
                 for name, service in services.items()
                 if ENTRY_PROFILE in service.get("profiles", [])
             }
         except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError):
             continue
-    return found
+    return labels
 
 
 def _labels(service: Mapping[str, Any]) -> Mapping[str, str]:

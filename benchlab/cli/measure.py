@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BENCH = """
 python lab.py                                     the study's two entries, about ten minutes
 python lab.py --framework crax --profile quick    a first look at one entry
-python lab.py --set popular --budget 1h           eight frameworks that many people know
+python lab.py --set popular --budget 1h           eight stacks that many people know
 python lab.py --tag asgi,raw --framework crax     all ASGI entries with raw SQL, and crax
 python lab.py --set popular --baseline starlette  each of them compared with starlette
 python lab.py --profile study --dry-run           what would be measured, and the wrk commands

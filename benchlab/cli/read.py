@@ -113,11 +113,11 @@ def _report_against(folder: Path, run: Run, control: str) -> int:
         hint = letters.meant(control, names)
         raise UsageError(f"{BASELINE.name} {letters.one_line(control)}: {hint}there is {', '.join(sorted(names))}")
     settings = replace(run.manifest.settings, control=control)
-    told = replace(run, manifest=replace(run.manifest, settings=settings))
-    document = report.against(told)
+    beside = replace(run, manifest=replace(run.manifest, settings=settings))
+    document = report.against(beside)
     show(document)
     try:
-        path = store.write_against(folder, control, page.page(document, plots.of_run(told)))
+        path = store.write_against(folder, control, page.page(document, plots.of_run(beside)))
     except StoreError as error:
         say(f"there is no page of it: {error}")
         return FAILED

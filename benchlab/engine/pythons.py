@@ -176,7 +176,10 @@ class Builder:
 
     def _ask(self, python: Interpreter, source: Source, image: str, program: str) -> dict[str, Any]:
         """Return what the Python in an image says of itself. Raises SetupError where it is not the one asked for."""
-        seen: dict[str, Any] = json.loads(self.on.run_once(image, [program, "-c", PROBE]))
+        try:
+            seen: dict[str, Any] = json.loads(self.on.run_once(image, [program, "-c", PROBE]))
+        except (EngineError, ValueError) as error:
+            raise SetupError(f"{source.name} has no {program} that runs: {error}") from error
         if mismatch := python.mismatch(seen):
             raise SetupError(f"{source.name} {mismatch}")
         return seen

@@ -29,11 +29,11 @@ def tags(labels: Labels) -> frozenset[str]:
 
 def by_tag(entries: Mapping[str, Labels]) -> dict[str, list[str]]:
     """Return the names of the entries that have each tag, in alphabetical order."""
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for name, labels in sorted(entries.items()):
         for tag in tags(labels):
-            found.setdefault(tag, []).append(name)
-    return dict(sorted(found.items()))
+            by_name.setdefault(tag, []).append(name)
+    return dict(sorted(by_name.items()))
 
 
 def usual(entries: Mapping[str, Labels]) -> list[str]:
@@ -61,11 +61,11 @@ def chosen(
             hint = letters.meant(tag, known)
             raise UsageError(f"{TAG} {letters.one_line(tag)}: no entry has this tag; {hint}there is {', '.join(known)}")
     pool = of_set(entries, named_set) if named_set else sorted(entries)
-    found = {name for name in pool if set(wanted) <= tags(entries[name])}
+    fitting = {name for name in pool if set(wanted) <= tags(entries[name])}
     if not pool:
         raise UsageError(f"{SET} {named_set}: no entry is in this set; name entries with --framework")
-    if not found:
+    if not fitting:
         within = f" of {SET} {named_set}" if named_set else ""
         which = "; ".join(f"{tag} is {', '.join(known[tag])}" for tag in wanted)
         raise UsageError(f"{TAG} {','.join(wanted)}: no entry{within} has all of these; {which}")
-    return tuple(sorted({*found, *frameworks}))
+    return tuple(sorted({*fitting, *frameworks}))

@@ -102,7 +102,9 @@ def _notes(labels_by_entry: Mapping[str, Labels]) -> Iterator[str]:
     """Yield the notes on entries that were adopted, and on those at whose level other packages had to move too."""
     for name, labels in sorted(labels_by_entry.items()):
         if labels.get("moved"):
-            yield f"{name} has other packages in another version too, which had to move: {labels['moved']}."
+            yield f"{name} also has other versions of packages that had to move: {labels['moved']}."
+        if labels.get("checkout"):
+            yield f"{name} has {labels['checkout']}."
     adopted = {name: labels for name, labels in sorted(labels_by_entry.items()) if is_adopted(labels)}
     if adopted:
         yield (

@@ -27,7 +27,7 @@ from benchlab.records.run import ContractFinding, Decision, Failure, Look, Pace,
 # 6: a journal has the looks of a gate, and a manifest after how many blocks they are. Entries that are up together are
 #    loaded in slices: a sample of these counts in a window of its load, and a line `pace` says how many rounds of a
 #    test a block has; the least length of a slice is a fraction of a second.
-# 7: a manifest may name the entry that each other one is compared with.
+# 7: a manifest may name the entry that each other one is compared with, and the factors whose levels were typed.
 # The facts about lab and host in a manifest are free: one more, or one under another name, is no other form.
 SCHEMA = 7
 # What is read, too: the verdicts of such a run stay what they were.

@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from inspect import signature
 from multiprocessing import Process
 from multiprocessing.connection import wait
 
@@ -43,6 +44,10 @@ def chosen(name: str) -> str:
     return level
 
 
+# Seconds, as long as gunicorn waits for a worker's sign of life; uvicorn before 0.37 has a fixed time.
+HEALTHCHECK = "timeout_worker_healthcheck"
+
+
 def uvicorn_settings() -> dict[str, object]:
     """Return what uvicorn gets, alone or as gunicorn's worker; nothing is left to what happens to be installed."""
     return {
@@ -66,7 +71,7 @@ def run_uvicorn() -> None:
         workers=int(os.environ["WEB_CONCURRENCY"]),
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_worker_healthcheck=30,  # s; as long as gunicorn waits for a worker's sign of life
+        **({HEALTHCHECK: 30} if HEALTHCHECK in signature(uvicorn.run).parameters else {}),
         **uvicorn_settings(),
     )
 

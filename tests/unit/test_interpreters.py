@@ -49,7 +49,7 @@ def test_what_is_no_level_is_refused_with_what_is_one(level: str, why: str) -> N
         ("3.14", CPYTHON, ""),
         ("3.14-jit", CPYTHON, ""),
         ("pypy", PYPY, ""),
-        ("3.1", CPYTHON, "is CPython 3.14.8"),
+        ("3.13", CPYTHON, "is CPython 3.14.8"),
         ("3.11", PYPY, "is PyPy 3.11.17"),
         ("pypy", CPYTHON, "is CPython"),
         ("3.14t", CPYTHON, "has the GIL"),

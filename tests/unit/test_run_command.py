@@ -35,6 +35,7 @@ PLAIN = choose(frameworks=["aiohttp", "crax"], seed=7)
         replace(PLAIN, against="abc123"),
         replace(PLAIN, proxy="none,nginx", db_connections=(16, 32)),
         replace(PLAIN, control="crax"),
+        replace(PLAIN, vary={"uvicorn": ("0.49.0", "./checkout"), "env.A": ("1", "2")}),
     ],
 )
 def test_the_command_gives_the_same_settings(settings: Settings) -> None:
