@@ -396,6 +396,23 @@ def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(stage
     assert deadlocks == "0"
 
 
+@pytest.mark.long
+@some_entries
+def test_what_an_entry_has_updated_is_restored(staged: Lab, serving: str) -> None:
+    pristine = _execute(staged, "db", "pristine-world")
+    before = _rows(_execute(staged, "db", "print-world"))
+    updated = {
+        row["id"]: row["randomNumber"] for row in json.loads(_answer(staged, serving, "/updates?queries=500").body)
+    }
+    after = _execute(staged, "db", "print-world")
+    assert _rows(after) == {**before, **updated} != before
+    assert _execute(staged, "db", "pristine-world") == pristine != after
+
+
+def _rows(world: str) -> dict[int, int]:
+    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in world.split())}
+
+
 @some_entries
 def test_a_database_outage_answers_5xx_and_heals(staged: Lab, serving: str) -> None:
     assert _query(staged, serving).status == 200
@@ -425,23 +442,6 @@ def test_a_database_that_hangs_is_answered_5xx_and_heals(
 def _heals(lab: Lab, entry: str) -> bool:
     """Return whether all workers answer again: each may still tell of the outage a few times."""
     return any(all(_query(lab, entry).status == 200 for _ in range(10)) for _ in range(40))
-
-
-@pytest.mark.long
-@some_entries
-def test_what_an_entry_has_updated_is_restored(staged: Lab, serving: str) -> None:
-    pristine = _execute(staged, "db", "pristine-world")
-    before = _rows(_execute(staged, "db", "print-world"))
-    updated = {
-        row["id"]: row["randomNumber"] for row in json.loads(_answer(staged, serving, "/updates?queries=500").body)
-    }
-    after = _execute(staged, "db", "print-world")
-    assert _rows(after) == {**before, **updated} != before
-    assert _execute(staged, "db", "pristine-world") == pristine != after
-
-
-def _rows(world: str) -> dict[int, int]:
-    return {int(row_id): int(number) for row_id, number in (line.split(",") for line in world.split())}
 
 
 # The last that an entry's container is used for.
