@@ -86,13 +86,13 @@ class Lock:
 
     def resolve(self, asked: str, python: str = OLDEST) -> None:
         """Write the lock anew, keeping each version that can stay. Raises UsageError: `asked`, and uv's reason."""
+        (self.folder / PINS).touch()
         if self.kept:
             (self.folder / LOCK).write_text(self.kept, encoding="utf-8")
             return
         checkouts = CHECKOUT.findall(self._read(ASKED))
         binary = () if checkouts else ("--only-binary", ":all:", *self._from_source())
         options = [option for name in checkouts for option in ("--no-emit-package", name)]
-        (self.folder / PINS).touch()
         command = [
             *(_uv(), "pip", "compile", "--quiet", "--universal", "--python-version", python, "--generate-hashes"),
             *("--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate", "--no-progress"),

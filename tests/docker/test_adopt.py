@@ -251,7 +251,7 @@ def test_adopted_entries_are_removed_with_their_images(project: Project, client:
     assert not (project.root / "adopted").exists()
     assert objects(client) == []
     listed = project.run("list")[1]
-    assert not [name for name in SOUND if f"| {name} " in listed]
+    assert not [name for name in SOUND if re.search(rf"^\| {name} ", listed, re.MULTILINE)]
 
 
 def test_nginx_passes_on_to_an_entry_of_another_port_and_clean_removes_the_images_of_adopted_ones(

@@ -240,3 +240,11 @@ def test_another_python_is_another_base(service: Service, tmp_path: Path) -> Non
 def test_a_kept_lock_holds_whatever_uv_would_choose(service: Service, tmp_path: Path) -> None:
     made = levels.with_package(service, "web", "1.0", tmp_path, tmp_path / "state", kept="web==1.0\ncore==1.5\n")
     assert _locked(made) == ["core==1.5", "web==1.0"]
+
+
+def test_a_level_of_which_the_lock_is_kept_is_the_same_again(service: Service, tmp_path: Path) -> None:
+    _project(tmp_path / "checkout")
+    for package, level in (("web", "2.0"), ("web", "./checkout"), ("spare", "none")):
+        made = _with(service, package, level)
+        lock = levels.lock_of(made)
+        assert levels.with_package(service, package, level, tmp_path, tmp_path / "state", kept=lock) == made
