@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -400,6 +401,8 @@ def test_updates_over_512_connections_meet_no_deadlock_and_lose_no_request(stage
 @some_entries
 def test_what_an_entry_has_updated_is_restored(staged: Lab, serving: str) -> None:
     pristine = _execute(staged, "db", "pristine-world")
+    # That ended the connections of the entry.
+    assert _heals(staged, serving)
     before = _rows(_execute(staged, "db", "print-world"))
     updated = {
         row["id"]: row["randomNumber"] for row in json.loads(_answer(staged, serving, "/updates?queries=500").body)
@@ -407,6 +410,7 @@ def test_what_an_entry_has_updated_is_restored(staged: Lab, serving: str) -> Non
     after = _execute(staged, "db", "print-world")
     assert _rows(after) == {**before, **updated} != before
     assert _execute(staged, "db", "pristine-world") == pristine != after
+    assert _heals(staged, serving)
 
 
 def _rows(world: str) -> dict[int, int]:
@@ -448,4 +452,5 @@ def _heals(lab: Lab, entry: str) -> bool:
 @each_entry
 def test_an_entry_ends_by_itself_on_sigterm(staged: Lab, client: docker.DockerClient, serving: str) -> None:
     staged.engine.stop(serving)
-    assert _container(client, serving).attrs["State"]["ExitCode"] == 0
+    # Or as SIGTERM ends a program that does not handle it, such as Tornado's parent; 137 would be a kill.
+    assert _container(client, serving).attrs["State"]["ExitCode"] in (0, 128 + signal.SIGTERM)
