@@ -82,7 +82,7 @@ def on_python(service: Service, level: str, state: Path, kept: str = "") -> Serv
         return _on_top(copy.kept(service), pythons.name(python))
 
 
-def told(service: Service, before: Service, levels: Mapping[str, str]) -> Service:
+def with_moved(service: Service, before: Service, levels: Mapping[str, str]) -> Service:
     """Return the service with a label of the packages that had to move with its levels, where some had."""
     then, now = (locks.versions(lock_of(each)) for each in (before, service))
     moved = locks.moved(then, now, levels)

@@ -76,8 +76,8 @@ class Lock:
     def _extras(self, package: str) -> str:
         """Return what the entry asks for of the package besides itself, as [binary,pool]."""
         lines = self._read(ASKED).splitlines()
-        found = (EXTRAS.search(line) for line in lines if plain(NAME.split(line, maxsplit=1)[0]) == plain(package))
-        return next((extras[0] for extras in found if extras), "")
+        brackets = (EXTRAS.search(line) for line in lines if plain(NAME.split(line, maxsplit=1)[0]) == plain(package))
+        return next((extras[0] for extras in brackets if extras), "")
 
     def _others(self, package: str) -> list[str]:
         """Return the lines of what the entry asks for, without the package's."""

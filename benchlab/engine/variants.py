@@ -144,7 +144,7 @@ def _service(lab: Lab, variant: Variant, lock: str) -> Service:
     factors = (catalog.named(name, _labels(lab.topology)) for name in variant.levels)
     for factor in sorted(factors, key=catalog.order):
         service = factor.made(variant.origin, service, variant.levels[factor.name], tools)
-    return levels.told(service, before, variant.levels)
+    return levels.with_moved(service, before, variant.levels)
 
 
 def _refuse_taken(topology: Topology, variants: Mapping[str, Variant]) -> None:

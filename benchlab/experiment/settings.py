@@ -387,9 +387,9 @@ AGAINST = Setting(
 )
 VARY = Setting(
     "--vary",
-    "measure each entry at these levels of a factor, which are compared with the first: a package's versions, its "
-    "checkouts or none; python; workers, pool, connections, proxy; commit; env.NAME; what the entry declares, such as "
-    "server, loop, http or json. Several factors are crossed",
+    "measure each entry at several levels, and compare them with the first: of a package (versions, checkouts, none), "
+    "of python, workers, pool, connections, proxy, commit, a variable (env.NAME), or of what the entry declares "
+    "(server, loop, http, json …). Several factors are crossed",
     place="vary",
     metavar="NAME=LEVEL,LEVEL",
     parse=_varied,

@@ -93,9 +93,9 @@ def test_the_lock_has_the_version_with_hashes_and_the_rest_stays_but_for_what_mu
     made = _with(service, "web", "2.0")
     assert _locked(made) == ["core==2.0", "spare==1.0", "web==2.0"]
     assert levels.lock_of(made).count("--hash=sha256:") == 3
-    told = levels.told(made, service, {"web": "2.0"})
-    assert told["labels"] == {"benchlab.server": "x", "benchlab.moved": "core 1.0 → 2.0"}
-    assert levels.told(service, service, {"web": "1.0"}) == service
+    labelled = levels.with_moved(made, service, {"web": "2.0"})
+    assert labelled["labels"] == {"benchlab.server": "x", "benchlab.moved": "core 1.0 → 2.0"}
+    assert levels.with_moved(service, service, {"web": "1.0"}) == service
 
 
 def test_all_else_is_as_the_entry_has_it_and_the_entry_is_not_changed(service: Service) -> None:
